@@ -1,0 +1,46 @@
+/**
+ * The one door to time and randomness. Nothing else in `src/` reads a clock, sets a timer or draws
+ * a random number, so a test can replace all of it by a virtual clock.
+ */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Wall-clock time in milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds from an arbitrary start; never goes back. For durations. */
+  monotonic(): number;
+  /** Calls `callback` once, not before `milliseconds` have passed. Any finite length is allowed. */
+  after(milliseconds: number, callback: () => void): Timer;
+  /** Calls `callback` at the end of this turn of the event loop. */
+  soon(callback: () => void): void;
+  /** A number from 0 (inclusive) to 1 (exclusive). */
+  random(): number;
+}
+
+/** `setTimeout` fires at once for anything longer. */
+const longestTimeout = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(milliseconds, callback) {
+    let left = milliseconds;
+    let handle: NodeJS.Timeout;
+    const arm = (): void => {
+      const part = Math.min(left, longestTimeout);
+      left -= part;
+      handle = setTimeout(() => (left > 0 ? arm() : callback()), part);
+    };
+    arm();
+    return { cancel: () => clearTimeout(handle) };
+  },
+  soon: (callback) => void setImmediate(callback),
+  random: () => Math.random(),
+};
+
+/** Resolves after `milliseconds` of the clock's time. */
+export function sleep(clock: Clock, milliseconds: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(milliseconds, resolve));
+}

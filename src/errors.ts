@@ -1,0 +1,92 @@
+/**
+ * Every error that Stepwell throws or records: one class, one catalogue of codes.
+ * `docs/errors.md` explains each code; a test compares the two.
+ */
+export const errorCodes = {
+  // Definitions: thrown while a workflow, step or observer is built.
+  STEPWELL_INVALID_DEFINITION: "A workflow, step or observer is not well formed.",
+  STEPWELL_UNKNOWN_OPTION: "An option was given that does not exist there.",
+  STEPWELL_INVALID_DURATION: "A duration is neither milliseconds nor a string such as \"5m\".",
+  STEPWELL_INVALID_RETRY_POLICY: "A retry policy has a value that makes no sense.",
+  // Launching and addressing executions.
+  STEPWELL_INVALID_ARGUMENT: "An argument of a call is not usable.",
+  STEPWELL_INVALID_INPUT: "The input of a launch was refused by the workflow's schema.",
+  STEPWELL_UNKNOWN_WORKFLOW: "The workflow is not registered with this launcher.",
+  STEPWELL_LAUNCH_CONFLICT: "An execution with this id exists with another workflow or input.",
+  STEPWELL_EXECUTION_NOT_FOUND: "There is no execution with this id.",
+  STEPWELL_EXECUTION_ENDED: "The execution has ended and takes no more messages.",
+  STEPWELL_EXECUTION_NOT_STUCK: "Only a stuck execution can be retried or have its step skipped.",
+  STEPWELL_OUTCOME_TIMEOUT: "The execution did not come to rest within the time given.",
+  // Messages.
+  STEPWELL_UNKNOWN_MESSAGE: "No step of the workflow declares a message of this name.",
+  STEPWELL_INVALID_MESSAGE: "No step that declares this message accepts the payload.",
+  // What steps and observers give back.
+  STEPWELL_INVALID_RETURN_VALUE: "A step or guard gave back something that is neither a patch nor an outcome.",
+  STEPWELL_MISSING_HANDLER: "A step paused, but has no handler or no messages to wait for.",
+  STEPWELL_OBSERVER_FAILED: "A watcher threw or gave back a promise; the execution was not disturbed.",
+  // Interruption: reasons of an aborted AbortSignal.
+  STEPWELL_ATTEMPT_TIMEOUT: "An attempt ran longer than its step's timeout.",
+  STEPWELL_ROLLBACK_REQUESTED: "The execution was asked to roll back while a step function ran.",
+  STEPWELL_DEADLINE_EXCEEDED: "The workflow's deadline passed while a step function ran.",
+  STEPWELL_LAUNCHER_STOPPING: "The launcher is stopping and its drain time is over.",
+  STEPWELL_OWNERSHIP_LOST: "The execution belongs to another launcher now; nothing more is committed here.",
+  STEPWELL_LATE_RESULT: "An attempt settled after it had been given up; its result was discarded.",
+  // State and payloads.
+  STEPWELL_NOT_ENCODABLE: "A value cannot be stored; the message names its path and type.",
+  STEPWELL_TOO_LARGE: "A value is larger than the limit when encoded.",
+  STEPWELL_NOT_DECODABLE: "A stored value cannot be read back.",
+  // Supervision.
+  STEPWELL_EXECUTION_STUCK: "An execution is parked: it needs an operator.",
+  STEPWELL_CRASHES_LAUNCHER: "The execution was taken up many times without progress and is parked.",
+  STEPWELL_STEP_MISSING: "The execution stands at a step that its workflow does not have.",
+  STEPWELL_INVARIANT_VIOLATED: "A commit would have broken an invariant; the execution is parked.",
+  STEPWELL_LAUNCHER_NOT_RUNNING: "The launcher has not been started, or is stopped.",
+  // Stores.
+  STEPWELL_STORE_CLOSED: "The store is not open.",
+  STEPWELL_STORE_BUSY: "The store is locked by another writer; the call may be tried again.",
+  STEPWELL_STORE_FAILED: "The store answered with an error.",
+  STEPWELL_STORE_TOO_NEW: "The store was written by a newer version of Stepwell.",
+  STEPWELL_SQLITE_MISSING: "No SQLite binding was found on this Node.",
+  STEPWELL_SQLITE_UNSAFE: "This SQLite version can lose commits when a file has several connections.",
+  // Command line.
+  STEPWELL_INVALID_MODULE: "The module given to the command line does not export a workflow.",
+  STEPWELL_INVALID_LINE: "A line of the input file is not usable.",
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** What an error is about. Each field is there where it is known. */
+export interface ErrorDetails {
+  readonly workflow?: string | undefined;
+  readonly step?: string | undefined;
+  readonly execution?: string | undefined;
+  readonly cause?: unknown;
+  /** The call may be tried again as it is: nothing was changed. Default: false. */
+  readonly retryable?: boolean | undefined;
+}
+
+/**
+ * The class of every error that Stepwell throws. `code` is stable over versions; the message says
+ * what was wrong, where, and what to do.
+ *
+ * @example
+ * try { await launcher.launch(fulfilOrder, input, { id }); }
+ * catch (error) { if (error instanceof StepwellError && error.code === "STEPWELL_LAUNCH_CONFLICT") … }
+ */
+export class StepwellError extends Error {
+  override readonly name = "StepwellError";
+  readonly code: ErrorCode;
+  readonly workflow: string | undefined;
+  readonly step: string | undefined;
+  readonly execution: string | undefined;
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.workflow = details.workflow;
+    this.step = details.step;
+    this.execution = details.execution;
+    this.retryable = details.retryable ?? false;
+  }
+}

@@ -1,0 +1,276 @@
+/**
+ * What a store must do. Stores only remember: every rule about workflows stands in the engine, and
+ * comes here as plain data (which statuses accept an arrival, whether a commit rests, when it is due).
+ *
+ * A method may answer at once or with a promise; the engine takes either.
+ *
+ * Two ideas carry the contract:
+ *
+ * **Fencing.** An execution in work belongs to one launcher (`owner`, a number that only grows).
+ * A transition is taken only if the row still has that owner, the revision before it, and no signal
+ * that the engine has not seen. Otherwise nothing of it is written and the answer says why.
+ *
+ * **Signals.** Whatever comes from outside (a message, a rollback request, an operator's act) is a
+ * row in the execution's mailbox, and raises the execution's `signals` by one in the same
+ * transaction. So an arrival can't slip in between the engine's last look and its commit.
+ */
+import type { Clock } from "../clock.js";
+import type { Direction, Position, Status, StepFunc } from "../flow/flow.js";
+
+export type MaybePromise<T> = T | Promise<T>;
+
+/** An execution as it is stored. Times are the store's own, in milliseconds since 1970. */
+export interface ExecutionRecord {
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly tags: readonly string[];
+  readonly status: Status;
+  readonly position: Position;
+  /** The state, encoded. */
+  readonly state: string;
+  /** The input as it was given to `launch`, encoded. */
+  readonly input: string;
+  /** How many transitions have been committed. */
+  readonly revision: number;
+  /** How many arrivals there have been. */
+  readonly signals: number;
+  /** The launcher that works on it, or null. While it has an owner, `dueAt` is null. */
+  readonly owner: number | null;
+  /** How often it was taken up since the last commit; 1 while it is worked on without a crash. */
+  readonly claims: number;
+  /** When it wants to be taken up. Null: never by itself. */
+  readonly dueAt: number | null;
+  /** When the workflow's deadline passes. */
+  readonly deadlineAt: number | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export interface NewExecution {
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly tags: readonly string[];
+  readonly status: Status;
+  readonly position: Position;
+  readonly state: string;
+  readonly input: string;
+  /** Set: the row is created already claimed by this launcher (`claims` 1), and `dueInMs` is ignored. */
+  readonly owner: number | null;
+  /** Due after this many milliseconds of the store's clock (0: now). */
+  readonly dueInMs: number;
+  readonly deadlineInMs: number | null;
+}
+
+/** One row of an execution's history: one committed transition. */
+export interface HistoryEntry {
+  readonly direction: Direction;
+  readonly step: string;
+  readonly stepIndex: number;
+  readonly func: StepFunc;
+  readonly attempt: number;
+  /** `ok`, `continue`, or a reason. */
+  readonly result: string;
+  readonly durationMs: number;
+  readonly message?: { readonly id: string; readonly name: string };
+  /** A SerializedError. */
+  readonly error?: unknown;
+  /** Who did it, for an operator's act. */
+  readonly by?: string;
+  /** What the step itself gave, encoded; null where it gave nothing. */
+  readonly patch: string | null;
+}
+
+export interface HistoryRecord extends HistoryEntry {
+  readonly revision: number;
+  readonly at: number;
+}
+
+export interface Transition {
+  readonly id: string;
+  readonly owner: number;
+  /** The revision that this transition makes; the row must have the one before. */
+  readonly revision: number;
+  /** The row's `signals` as the engine knows them; must match. */
+  readonly signals: number;
+  readonly status: Status;
+  readonly position: Position;
+  /** The new state, encoded. Null: unchanged. */
+  readonly state: string | null;
+  /** Whether the launcher lets go of the execution. Kept: `claims` becomes 1. Let go: 0. */
+  readonly rests: boolean;
+  /** With `rests`: due again after this many milliseconds of the store's clock. Null: not by itself. */
+  readonly dueInMs: number | null;
+  /** Mailbox rows that this transition settles. */
+  readonly settled: readonly { readonly arrival: string; readonly as: "consumed" | "dead" }[];
+  /** The execution ends: what is still pending in its mailbox becomes dead. */
+  readonly ends: boolean;
+  readonly history: HistoryEntry;
+}
+
+/** Lets go of an execution without a transition: a wake that found nothing to do, or a shutdown. `claims` becomes 0. */
+export interface Release {
+  readonly id: string;
+  readonly owner: number;
+  /** As in a transition: an arrival that the engine has not seen refuses the release. Null: whatever came. */
+  readonly signals: number | null;
+  readonly dueInMs: number | null;
+  /** Mailbox rows that became dead while looking (refused by their step's schema, or by the law). */
+  readonly dead: readonly string[];
+}
+
+/** `message` is for steps; the others are requests to the engine. */
+export type ArrivalKind = "message" | "rollback" | "retry" | "skip";
+
+/** Something from outside, for one execution. */
+export interface Arrival {
+  /** Made by the engine; unique. */
+  readonly id: string;
+  readonly execution: string;
+  readonly kind: ArrivalKind;
+  readonly name: string;
+  /** Encoded. */
+  readonly payload: string;
+  /** The sender's id: the same one twice for an execution is one arrival. Null: always a new one. */
+  readonly messageId: string | null;
+  /** Refused (`ended`) in any other status. A duplicate `messageId` is recognised before this. */
+  readonly acceptedIn: readonly Status[];
+  /** An execution without an owner in one of these becomes due at once. */
+  readonly wakes: readonly Status[];
+  /** Set: taken only if revision and signals are still these (`moved` otherwise). */
+  readonly only?: { readonly revision: number; readonly signals: number };
+}
+
+export type ArrivalStatus = "pending" | "consumed" | "dead";
+
+/** An arrival as it is stored. `sequence` grows in the order of acceptance. */
+export interface MailboxRecord {
+  readonly id: string;
+  readonly execution: string;
+  readonly sequence: number;
+  readonly kind: ArrivalKind;
+  readonly name: string;
+  readonly payload: string;
+  readonly messageId: string | null;
+  readonly status: ArrivalStatus;
+  readonly receivedAt: number;
+  /** The step whose transition settled it. */
+  readonly step: string | null;
+}
+
+/** All that the engine wants written, in one atomic group. Applied in the order of the fields. */
+export interface Batch {
+  readonly creates: readonly NewExecution[];
+  readonly transitions: readonly Transition[];
+  readonly releases: readonly Release[];
+  readonly arrivals: readonly Arrival[];
+}
+
+export type CreateResult = { readonly created: true } | { readonly created: false; readonly existing: ExecutionRecord };
+
+/**
+ * - `taken`
+ * - `signalled`: still owned, but something arrived that the engine has not seen; look and commit again
+ * - `lost`: another launcher owns it, or the revision is not the one expected
+ */
+export type CommitResult = "taken" | "signalled" | "lost";
+
+export type ArrivalResult =
+  | { readonly result: "stored" | "duplicate"; readonly id: string }
+  | { readonly result: "not-found" | "ended" | "moved" };
+
+/** Answers in the order of the batch. `at` is the store's time of this commit. */
+export interface BatchResult {
+  readonly at: number;
+  readonly creates: readonly CreateResult[];
+  readonly transitions: readonly CommitResult[];
+  readonly releases: readonly CommitResult[];
+  readonly arrivals: readonly ArrivalResult[];
+}
+
+export interface ClaimOptions {
+  readonly owner: number;
+  readonly limit: number;
+  /** Only executions of these are taken. */
+  readonly workflows: readonly { readonly name: string; readonly version: string }[];
+}
+
+export interface Claimed {
+  /** Due executions, longest due first, now owned by the caller, with `claims` raised by one. */
+  readonly records: readonly ExecutionRecord[];
+  /** The store's time of the claim. */
+  readonly at: number;
+  /** How long until the next one of these workflows is due. Null: none is. 0: the limit was reached. */
+  readonly nextDueInMs: number | null;
+  /** Executions of this owner with an arrival that no commit has seen yet. */
+  readonly signalled: readonly string[];
+}
+
+export interface LauncherRecord {
+  readonly owner: number;
+  readonly host: string;
+  readonly pid: number;
+  /** How long since its last heartbeat, by the store's clock. */
+  readonly silentMs: number;
+}
+
+export interface ListFilter {
+  readonly workflow?: string | undefined;
+  readonly status?: readonly Status[] | undefined;
+  /** All of these. */
+  readonly tags?: readonly string[] | undefined;
+  /** Created at or after; milliseconds since 1970. */
+  readonly createdFrom?: number | undefined;
+  /** Created before. */
+  readonly createdBefore?: number | undefined;
+  readonly limit: number;
+  /** The `cursor` of the page before. */
+  readonly after?: string | undefined;
+}
+
+/** Newest first. */
+export interface ListPage {
+  readonly records: readonly ExecutionRecord[];
+  /** For the next page. Null: this was the last. */
+  readonly cursor: string | null;
+}
+
+/** A hint that something happened; may get lost, so the engine polls behind it. */
+export type Hint = { readonly type: "due" } | { readonly type: "signalled"; readonly execution: string };
+
+export interface Store {
+  /** For messages: "memory", "sqlite". */
+  readonly name: string;
+  /** The clock whose time this store keeps, where it is one of this process. The launcher takes it as its own by default. */
+  readonly clock?: Clock;
+  /** False where a commit costs nothing by itself, so that gathering transitions into batches gains nothing. */
+  readonly gathers: boolean;
+
+  /** Connects and migrates. A second call while it is open is an error of the caller. */
+  open(): MaybePromise<void>;
+  close(): MaybePromise<void>;
+  readonly isOpen: boolean;
+
+  /** A new launcher: a number greater than any before. */
+  register(launcher: { readonly host: string; readonly pid: number }): MaybePromise<number>;
+  /** Heartbeat. `alive` is false if this launcher was buried. `others` are all other registered ones. */
+  beat(owner: number): MaybePromise<{ readonly alive: boolean; readonly others: readonly LauncherRecord[] }>;
+  /** Removes launchers; what they owned is due at once. Says how many executions were freed. */
+  bury(owners: readonly number[]): MaybePromise<number>;
+
+  /** Takes the batch atomically; each part is answered by itself, a refused one does not touch the others. */
+  write(batch: Batch): MaybePromise<BatchResult>;
+  claim(options: ClaimOptions): MaybePromise<Claimed>;
+
+  /** In the order of the ids; undefined where there is none. */
+  load(ids: readonly string[]): MaybePromise<readonly (ExecutionRecord | undefined)[]>;
+  list(filter: ListFilter): MaybePromise<ListPage>;
+  /** In order of revision. */
+  history(id: string): MaybePromise<readonly HistoryRecord[]>;
+  /** In order of acceptance; with `pending`, only what nobody has taken yet. */
+  mailbox(id: string, only?: "pending"): MaybePromise<readonly MailboxRecord[]>;
+
+  /** Calls the listener on every hint until the returned function is called. */
+  watch(listener: (hint: Hint) => void): () => void;
+}
