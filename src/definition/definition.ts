@@ -1,0 +1,55 @@
+/**
+ * What the engine works with: a workflow as checked, frozen data plus the user's functions, without
+ * their types. `workflow.ts` builds it from what users write; `types.ts` gives it its types.
+ */
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { Observer } from "./observer.js";
+
+/** A retry policy with every field filled in; durations in milliseconds. */
+export interface RetryDefinition {
+  /** All tries, the first one included; may be Infinity. */
+  readonly attempts: number;
+  readonly delay: number;
+  readonly factor: number;
+  readonly maxDelay: number;
+  readonly jitter: boolean;
+  /** Limit over all attempts; Infinity: none. */
+  readonly within: number;
+}
+
+/** A user's step function or handler. What it may give back is classified in `outcome.ts`. */
+export type StepFunction = (context: never) => unknown;
+
+export type MessageSchemas = Readonly<Record<string, StandardSchemaV1>>;
+
+export interface StepDefinition {
+  readonly name: string;
+  readonly run: StepFunction | undefined;
+  readonly messages: MessageSchemas;
+  readonly onMessage: StepFunction | undefined;
+  readonly onTimeout: StepFunction | undefined;
+  readonly rollback: StepFunction | undefined;
+  readonly rollbackMessages: MessageSchemas;
+  readonly onRollbackMessage: StepFunction | undefined;
+  /** Undefined: the default of the direction, which depends on where the pivot is. */
+  readonly retry: RetryDefinition | undefined;
+  readonly rollbackRetry: RetryDefinition | undefined;
+  /** For each attempt, in milliseconds. Undefined: none. */
+  readonly timeout: number | undefined;
+  readonly pivot: boolean;
+  readonly irreversible: string | undefined;
+}
+
+export interface WorkflowDefinition {
+  readonly name: string;
+  readonly version: string;
+  readonly input: StandardSchemaV1;
+  /** For the way up, from the launch, in milliseconds. Undefined: none. */
+  readonly deadline: number | undefined;
+  readonly onExit: ((reason: string, state: never) => string | undefined | void) | undefined;
+  readonly steps: readonly StepDefinition[];
+  /** The index of the pivot step, or -1. */
+  readonly pivot: number;
+  readonly guards: readonly Observer[];
+  readonly watchers: readonly Observer[];
+}
