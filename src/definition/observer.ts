@@ -3,6 +3,8 @@
  * part: it may give back a patch, or veto with `fail(reason)`.
  */
 
+import type { Flow } from "./flow.js";
+
 /** Which execution a step, an observer or an error belongs to. */
 export interface ExecutionIdentity {
   readonly id: string;
@@ -10,21 +12,11 @@ export interface ExecutionIdentity {
   readonly version: string;
 }
 
-/** Where an execution is and which way it goes, as observers see it. */
-export interface ObservedFlow {
-  readonly direction: "up" | "down";
-  readonly reason: string;
-  readonly stepIndex: number;
-  readonly stepFunc: "run" | "runContinue" | "rollback" | "rollbackContinue";
-  readonly lifecycle: "init" | "beforeStep" | "step" | "startRollback" | "rollback" | "success" | "failure";
-  readonly lastResult: string;
-}
-
 /** What every callback gets. `step`, `attempt`, `durationMs` and `error` are there where they mean something. */
 export interface ObserverEvent<State = unknown> {
   readonly execution: ExecutionIdentity;
   readonly step?: { readonly name: string; readonly index: number };
-  readonly flow: ObservedFlow;
+  readonly flow: Flow;
   /** As it is at that moment: `beforeStep` what the step will see, `afterStep` with its patch merged. */
   readonly state: State;
   readonly attempt?: number;

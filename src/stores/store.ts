@@ -15,7 +15,8 @@
  * transaction. So an arrival can't slip in between the engine's last look and its commit.
  */
 import type { Clock } from "../clock.js";
-import type { Direction, Position, Status, StepFunc } from "../flow/flow.js";
+import type { Direction, StepFunc } from "../definition/flow.js";
+import type { Position, Status } from "../flow/flow.js";
 
 export type MaybePromise<T> = T | Promise<T>;
 
