@@ -42,6 +42,8 @@ export interface Position extends Flow {
   readonly firstAttemptAt: number | null;
   /** When the wait of a paused step times out (the store's time). */
   readonly waitUntil: number | null;
+  /** Nothing is to be done before this: a retry, a delayed launch (the store's time). */
+  readonly resumeAt: number | null;
   /** The error that turned or parked the execution. */
   readonly error: SerializedError | null;
 }

@@ -1,0 +1,163 @@
+/**
+ * The router: given where an execution is and what happened, where it is now and what to do next.
+ * Pure and total: no I/O, no clock, an answer for every event in every flow. Everything else obeys it.
+ *
+ * Read it as a table. Going up, the next step follows, until the last one; anything that goes wrong
+ * turns the execution at the step where it stands. Going down, the step before follows, until the
+ * first one; anything that goes wrong parks it. After a pivot nothing turns: it parks instead.
+ *
+ * The form (a pure function that returns a tagged action, driven by one loop) is that of XState's
+ * transition core and of Elixir's Sage.
+ */
+import type { Flow } from "../definition/flow.js";
+
+/** What the router must know of the workflow. */
+export interface Shape {
+  readonly count: number;
+  /** The index of the pivot step, or -1. */
+  readonly pivot: number;
+}
+
+/**
+ * What happened. `stepFailed` comes when a step has failed for good: its retries are used up, it
+ * called `fail`, its wait timed out, or an after-step guard failed. `begun` says whether the current
+ * step may have begun in an earlier attempt.
+ */
+export type FlowEvent =
+  | { readonly type: "started" }
+  | { readonly type: "initOk" }
+  | { readonly type: "initVetoed"; readonly reason: string }
+  | { readonly type: "beforeStepVetoed"; readonly reason: string; readonly begun: boolean }
+  | { readonly type: "stepOk" }
+  | { readonly type: "stepCompleted" }
+  | { readonly type: "stepPaused" }
+  | { readonly type: "stepFailed"; readonly reason: string }
+  | { readonly type: "startRollbackObserved" }
+  | { readonly type: "rollbackRequested"; readonly reason: string; readonly begun: boolean };
+
+export type Action = "init" | "execute" | "wait" | "startRollback" | "succeed" | "finish" | "park" | "none";
+
+export interface Decision {
+  readonly flow: Flow;
+  readonly action: Action;
+}
+
+export function route(flow: Flow, event: FlowEvent, steps: Shape): Decision {
+  if (flow.lifecycle === "failure") return { flow, action: "none" };
+  if (flow.lifecycle === "success") {
+    // A finished execution can be asked back, at the last step that was done.
+    if (event.type !== "rollbackRequested" || isPastPivot(flow, steps)) return { flow, action: "none" };
+    return turn({ ...flow, lifecycle: "step" }, event.reason, flow.stepIndex);
+  }
+  return flow.direction === "up" ? routeUp(flow, event, steps) : routeDown(flow, event);
+}
+
+function routeUp(flow: Flow, event: FlowEvent, steps: Shape): Decision {
+  const i = flow.stepIndex;
+  switch (event.type) {
+    case "started":
+      return { flow, action: "init" };
+    case "initOk":
+      return { flow, action: "execute" };
+    case "initVetoed":
+      return nothingToUndo({ ...flow, lifecycle: "init" }, event.reason);
+    case "beforeStepVetoed": {
+      const vetoed: Flow = { ...flow, lifecycle: "beforeStep", lastResult: event.reason };
+      if (isPastPivot(flow, steps)) return { flow: vetoed, action: "park" };
+      // An earlier attempt may have half-happened, so this step is undone too.
+      if (event.begun) return turn(vetoed, event.reason, i);
+      return i === 0 ? nothingToUndo(vetoed, event.reason) : turn(vetoed, event.reason, i - 1);
+    }
+    case "stepOk":
+      if (i === steps.count - 1) return succeed(flow);
+      return { flow: at(flow, "run", i + 1, "step", "ok"), action: "execute" };
+    case "stepCompleted":
+      return succeed(flow);
+    case "stepPaused":
+      return { flow: at(flow, "runContinue", i, "step", "continue"), action: "wait" };
+    case "stepFailed": {
+      const failed = at(flow, "run", i, "step", event.reason);
+      return isPastPivot(flow, steps) ? { flow: failed, action: "park" } : turn(failed, event.reason, i);
+    }
+    case "rollbackRequested":
+      if (isPastPivot(flow, steps)) return { flow, action: "none" };
+      // Nothing was done yet: not even the first step has to be undone.
+      if (i === 0 && !event.begun) return nothingToUndo(flow, event.reason);
+      return turn(flow, event.reason, i);
+    case "startRollbackObserved":
+      return { flow, action: "none" };
+  }
+}
+
+function routeDown(flow: Flow, event: FlowEvent): Decision {
+  const i = flow.stepIndex;
+  switch (event.type) {
+    case "started":
+      return { flow, action: "startRollback" };
+    case "startRollbackObserved":
+      return { flow: { ...flow, lifecycle: "startRollback" }, action: "execute" };
+    case "stepOk":
+    case "stepCompleted":
+      if (i === 0) return { flow: at(flow, "rollback", 0, "failure", "ok"), action: "finish" };
+      return { flow: at(flow, "rollback", i - 1, "rollback", "ok"), action: "execute" };
+    case "stepPaused":
+      return { flow: at(flow, "rollbackContinue", i, "rollback", "continue"), action: "wait" };
+    case "stepFailed":
+      return { flow: at(flow, "rollback", i, "rollback", event.reason), action: "park" };
+    case "beforeStepVetoed":
+      // Recorded by the engine; nothing may skip an undo.
+      return { flow, action: "execute" };
+    case "initOk":
+    case "initVetoed":
+    case "rollbackRequested":
+      // It goes down already; a second reason would disguise the first.
+      return { flow, action: "none" };
+  }
+}
+
+/** What a checkpoint says is due: the same that would have followed without the interruption. */
+export function due(flow: Flow): Action {
+  if (flow.lifecycle === "success" || flow.lifecycle === "failure") return "none";
+  if (flow.direction === "up") {
+    if (flow.lifecycle === "init") return "init";
+    return flow.stepFunc === "run" ? "execute" : "wait";
+  }
+  if (flow.lifecycle !== "startRollback" && flow.lifecycle !== "rollback") return "startRollback";
+  return flow.stepFunc === "rollback" ? "execute" : "wait";
+}
+
+/** Whether the pivot is done: nothing turns the execution any more. */
+export function isPastPivot(flow: Flow, steps: Shape): boolean {
+  if (steps.pivot < 0 || flow.direction === "down") return false;
+  return flow.lifecycle === "success" ? flow.stepIndex >= steps.pivot : flow.stepIndex > steps.pivot;
+}
+
+/** The flow of an execution that is started directly in rollback, from step `stepIndex`. */
+export function startedInRollback(stepIndex: number, reason: string): Flow {
+  return { direction: "down", reason, stepIndex, stepFunc: "rollback", lifecycle: "init", lastResult: reason };
+}
+
+function at(
+  flow: Flow,
+  stepFunc: Flow["stepFunc"],
+  stepIndex: number,
+  lifecycle: Flow["lifecycle"],
+  lastResult: string,
+): Flow {
+  return { direction: flow.direction, reason: flow.reason, stepIndex, stepFunc, lifecycle, lastResult };
+}
+
+function turn(flow: Flow, reason: string, stepIndex: number): Decision {
+  return { flow: { ...flow, direction: "down", reason, stepIndex, stepFunc: "rollback" }, action: "startRollback" };
+}
+
+function nothingToUndo(flow: Flow, reason: string): Decision {
+  return {
+    flow: { ...flow, direction: "down", reason, stepFunc: "rollback", lifecycle: "failure", lastResult: reason },
+    action: "finish",
+  };
+}
+
+function succeed(flow: Flow): Decision {
+  return { flow: at(flow, "run", flow.stepIndex, "success", "ok"), action: "succeed" };
+}
