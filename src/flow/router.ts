@@ -26,7 +26,7 @@ export interface Shape {
 export type FlowEvent =
   | { readonly type: "started" }
   | { readonly type: "initOk" }
-  | { readonly type: "initVetoed"; readonly reason: string }
+  | { readonly type: "initVetoed"; readonly reason: string; readonly begun: boolean }
   | { readonly type: "beforeStepVetoed"; readonly reason: string; readonly begun: boolean }
   | { readonly type: "stepOk" }
   | { readonly type: "stepCompleted" }
@@ -59,8 +59,11 @@ function routeUp(flow: Flow, event: FlowEvent, steps: Shape): Decision {
       return { flow, action: "init" };
     case "initOk":
       return { flow, action: "execute" };
-    case "initVetoed":
-      return nothingToUndo({ ...flow, lifecycle: "init" }, event.reason);
+    case "initVetoed": {
+      const vetoed: Flow = { ...flow, lifecycle: "init", lastResult: event.reason };
+      // After a crash the init observers are asked again, and the first step may have half-happened.
+      return event.begun ? turn(vetoed, event.reason, i) : nothingToUndo(vetoed, event.reason);
+    }
     case "beforeStepVetoed": {
       const vetoed: Flow = { ...flow, lifecycle: "beforeStep", lastResult: event.reason };
       if (isPastPivot(flow, steps)) return { flow: vetoed, action: "park" };
