@@ -328,6 +328,11 @@ const faults: [title: string, problem: string, machine: Machine][] = [
     { route, due: (flow) => (due(flow) === "wait" ? "execute" : due(flow)) },
   ],
   [
+    "has a checkpoint that forgets the init observers",
+    "the router said init, and the checkpoint says execute",
+    { route, due: (flow) => (due(flow) === "init" ? "execute" : due(flow)) },
+  ],
+  [
     "calls a handler where the operator's retry should begin anew",
     "the router said park, and the checkpoint says wait",
     withFault((flow, event, decision) =>

@@ -65,6 +65,9 @@ export function walk(shape: Shape, visitor: Visitor, machine: Machine = { route,
   const begin = (flow: Flow, startedDownAt: number | undefined): void => {
     const { action, flow: first } = machine.route(flow, { type: "started" }, shape);
     const walker: Walker = { shape, machine, visitor, startedDownAt, entries: [] };
+    // A launch is a commit too.
+    const problem = commitProblem(walker, flow, { flow, action });
+    if (problem !== undefined) return visitor.surprised(problem, walker.entries);
     follow(walker, { flow: first, action, paused: 0, operated: false, pivotDone: false });
   };
   begin(initialFlow, undefined);
