@@ -1,0 +1,52 @@
+/** Checks of what users hand over, shared by everything that takes options or names. */
+import { closest, distance } from "fastest-levenshtein";
+import { StepwellError, type ErrorDetails } from "../errors.js";
+
+/** Throws for an option that does not exist, with a hint at the one that was probably meant. */
+export function refuseUnknownOptions(
+  options: unknown,
+  names: readonly string[],
+  where: string,
+  about: ErrorDetails = {},
+): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `${where} takes an object of options.`, about);
+  }
+  for (const name of Object.keys(options)) {
+    if (names.includes(name)) continue;
+    throw new StepwellError(
+      "STEPWELL_UNKNOWN_OPTION",
+      `${where} has no option "${name}".${hint(name, names)} It takes: ${names.join(", ")}.`,
+      about,
+    );
+  }
+}
+
+/** " Did you mean …?" where one of the names is near; else nothing. */
+export function hint(name: string, names: readonly string[]): string {
+  if (names.length === 0) return "";
+  const nearest = closest(name, names);
+  return distance(name, nearest) <= Math.max(2, name.length / 3) ? ` Did you mean "${nearest}"?` : "";
+}
+
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for
+const controlCharacters = /[\u0000-\u001f\u007f-\u009f]/;
+
+/** A name that fits into keys, logs and columns: 1 to 255 characters, none of them a control character. */
+export function checkName(name: unknown, what: string, about: ErrorDetails = {}): asserts name is string {
+  if (
+    typeof name === "string" &&
+    name.trim() !== "" &&
+    name.length <= 255 &&
+    name.isWellFormed() &&
+    !controlCharacters.test(name)
+  ) {
+    return;
+  }
+  const given = typeof name === "string" ? JSON.stringify(name) : String(name);
+  throw new StepwellError(
+    "STEPWELL_INVALID_DEFINITION",
+    `${what} must be a name of 1 to 255 characters without control characters, not ${given}.`,
+    about,
+  );
+}

@@ -1,0 +1,113 @@
+/** What a step function may give back beside a patch: `pause`, `complete`, `fail`. Values, not exceptions, so that no `catch` can swallow them. */
+import { StepwellError } from "../errors.js";
+import { milliseconds, type Duration } from "./duration.js";
+import { refuseUnknownOptions } from "./options.js";
+
+/** Tells the three apart from patches, and from one another, for the compiler. */
+export declare const outcome: unique symbol;
+
+export class Pause<Patch extends object = object> {
+  declare readonly [outcome]: "pause";
+  readonly patch: Patch | undefined;
+  /** Milliseconds; null: clear the one that runs; undefined: leave it as it is. */
+  readonly timeout: number | null | undefined;
+
+  constructor(patch: Patch | undefined, timeout: number | null | undefined) {
+    this.patch = patch;
+    this.timeout = timeout;
+  }
+}
+
+export class Complete<Patch extends object = object> {
+  declare readonly [outcome]: "complete";
+  readonly patch: Patch | undefined;
+
+  constructor(patch: Patch | undefined) {
+    this.patch = patch;
+  }
+}
+
+export class Fail<Patch extends object = object> {
+  declare readonly [outcome]: "fail";
+  readonly reason: string;
+  readonly patch: Patch | undefined;
+  readonly details: unknown;
+
+  constructor(reason: string, patch: Patch | undefined, details: unknown) {
+    this.reason = reason;
+    this.patch = patch;
+    this.details = details;
+  }
+}
+
+export interface PauseOptions {
+  /**
+   * How long to wait for a message. Then, on the way up, the step fails with reason `timeout`, or its
+   * `onTimeout` decides; on the way down the rollback is tried again within its retry policy.
+   * In a handler, left out: the timeout that runs stays; null: no timeout any more. Default: none.
+   */
+  readonly timeout?: Duration | null;
+}
+
+/**
+ * Merge the patch, commit, and wait for a message that the step declares. A waiting execution holds
+ * no memory and no connection.
+ *
+ * A field that a handler adds and reads at a later message is declared where the wait begins:
+ * `pause<{ paymentId: string; parts?: string[] }>({ paymentId })`.
+ *
+ * @example
+ * return pause({ paymentId: payment.id }, { timeout: "30m" });
+ */
+export function pause<Patch extends object = object>(patch?: Patch, options: PauseOptions = {}): Pause<Patch> {
+  refuseUnknownOptions(options, ["timeout"], "pause(…)");
+  const { timeout } = options;
+  const length = timeout === undefined || timeout === null ? timeout : milliseconds(timeout, "pause(…), timeout");
+  return Object.freeze(new Pause(patch, length));
+}
+
+/**
+ * On the way up: done early. The steps after this one are not needed; the execution succeeds.
+ *
+ * @example
+ * if (stock.isReservedAlready) return complete({ reservationId: stock.id });
+ */
+export function complete<Patch extends object = object>(patch?: Patch): Complete<Patch> {
+  return Object.freeze(new Complete(patch));
+}
+
+export interface FailOptions<Patch extends object> {
+  /** Merged into the state before the execution turns, so that the undo knows of it. */
+  readonly patch?: Patch;
+  /** Kept with the error in the history and the outcome; anything that can be stored. */
+  readonly details?: unknown;
+}
+
+/**
+ * A business failure, never retried: merge the patch, then turn (on the way up) or park (on the way down).
+ *
+ * @param reason a short, stable word such as `card-declined`: it becomes the execution's reason
+ * @example
+ * return fail("card-declined", { details: { code } });
+ */
+export function fail<Patch extends object = object>(reason: string, options: FailOptions<Patch> = {}): Fail<Patch> {
+  refuseUnknownOptions(options, ["patch", "details"], "fail(…)");
+  // "normal" and "ok" are the words for success.
+  if (typeof reason !== "string" || reason.trim() === "" || reason === "normal" || reason === "ok") {
+    throw new StepwellError(
+      "STEPWELL_INVALID_ARGUMENT",
+      `fail(…) needs a reason: a short text such as "card-declined", and neither "normal" nor "ok". Got ${JSON.stringify(reason) ?? typeof reason}.`,
+    );
+  }
+  return Object.freeze(new Fail(reason, options.patch, options.details));
+}
+
+/** Why a value can't be merged into the state; undefined: it can. */
+export function patchProblem(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null) return `a ${value === null ? "null" : typeof value}`;
+  if (Array.isArray(value)) return "an array";
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const isPlain = prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null;
+  if (!isPlain) return `an instance of ${value.constructor?.name || "a class"}`;
+  return Object.hasOwn(value, "__proto__") ? `a patch with the reserved key "__proto__"` : undefined;
+}

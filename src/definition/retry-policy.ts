@@ -1,0 +1,78 @@
+import { StepwellError, type ErrorDetails } from "../errors.js";
+import type { RetryDefinition } from "./definition.js";
+import { milliseconds, type Duration } from "./duration.js";
+import { refuseUnknownOptions } from "./options.js";
+
+/**
+ * How often a step function that throws or times out is tried. Retries are durable: the count and
+ * the next time survive a restart.
+ *
+ * @example
+ * retry: { attempts: 5, delay: "200ms", factor: 2, maxDelay: "30s" }
+ */
+export interface RetryPolicy {
+  /** All tries, the first one included: a whole number from 1, or Infinity. Default: 1 up, 5 down and after a pivot. */
+  readonly attempts?: number;
+  /** The wait before the second try. Default: "200ms". */
+  readonly delay?: Duration;
+  /** By how much each wait is longer than the one before; at least 1. Default: 2. */
+  readonly factor?: number;
+  /** No wait is longer. Default: "30s", or `delay` where that is longer. */
+  readonly maxDelay?: Duration;
+  /** Draw each wait from the upper half of its length, so that many retries spread. Default: true. */
+  readonly jitter?: boolean;
+  /** No try begins later than this after the first one began; may be Infinity. Default: Infinity. */
+  readonly within?: Duration;
+}
+
+/** On the way up a step is tried once, unless it says more: only its author knows whether it may run twice. */
+export const defaultRetry: RetryDefinition = {
+  attempts: 1,
+  delay: 200,
+  factor: 2,
+  maxDelay: 30_000,
+  jitter: true,
+  within: Infinity,
+};
+
+/** An undo must succeed in the end, so it is tried more often. */
+export const defaultRollbackRetry: RetryDefinition = { ...defaultRetry, attempts: 5 };
+
+const names = ["attempts", "delay", "factor", "maxDelay", "jitter", "within"];
+
+/** Checks a policy and fills in what it leaves open from `defaults`. */
+export function retryDefinition(
+  policy: RetryPolicy,
+  defaults: RetryDefinition,
+  where: string,
+  about: ErrorDetails,
+): RetryDefinition {
+  refuseUnknownOptions(policy, names, where, about);
+  const { attempts = defaults.attempts, factor = defaults.factor, jitter = defaults.jitter, within } = policy;
+  const refuse = (what: string): never => {
+    throw new StepwellError("STEPWELL_INVALID_RETRY_POLICY", `${where}: ${what}.`, about);
+  };
+  if (attempts !== Infinity && !(Number.isInteger(attempts) && attempts >= 1)) {
+    refuse(`"attempts" counts all tries and must be a whole number from 1, or Infinity, not ${String(attempts)}`);
+  }
+  if (typeof factor !== "number" || !(factor >= 1) || factor === Infinity) {
+    refuse(`"factor" must be a number from 1, not ${String(factor)}`);
+  }
+  if (typeof jitter !== "boolean") refuse(`"jitter" must be true or false, not ${String(jitter)}`);
+  const delay = policy.delay === undefined ? defaults.delay : milliseconds(policy.delay, `${where}, delay`);
+  const maxDelay =
+    policy.maxDelay === undefined
+      ? Math.max(defaults.maxDelay, delay)
+      : milliseconds(policy.maxDelay, `${where}, maxDelay`);
+  if (policy.delay !== undefined && delay > maxDelay) {
+    refuse(`"delay" (${delay} ms) is longer than "maxDelay" (${maxDelay} ms)`);
+  }
+  return Object.freeze({
+    attempts,
+    delay: Math.min(delay, maxDelay),
+    factor,
+    maxDelay,
+    jitter,
+    within: within === undefined || within === Infinity ? Infinity : milliseconds(within, `${where}, within`),
+  });
+}

@@ -1,0 +1,267 @@
+/** What users write for a step, checked and frozen into a `StepDefinition`. */
+import { StepwellError, type ErrorDetails } from "../errors.js";
+import type { MessageSchemas, StepDefinition, StepFunction } from "./definition.js";
+import { milliseconds, type Duration } from "./duration.js";
+import type { Direction } from "./flow.js";
+import type { Logger } from "./logger.js";
+import type { ExecutionIdentity } from "./observer.js";
+import { checkName, refuseUnknownOptions } from "./options.js";
+import { defaultRetry, defaultRollbackRetry, retryDefinition, type RetryPolicy } from "./retry-policy.js";
+import { isSchema } from "./schema.js";
+import type {
+  Completes,
+  DownResult,
+  Gives,
+  MaybePromise,
+  MayGive,
+  Merge,
+  MessageOf,
+  Messages,
+  Simplify,
+  Undoes,
+  UpResult,
+  Waiting,
+} from "./types.js";
+
+/** What every step function is called with. */
+export interface StepContext<State> {
+  /** Read-only; what is to change goes into the patch that the function gives back. */
+  readonly state: Readonly<State>;
+  /**
+   * The same over all attempts of this function for this execution, and different from every other:
+   * give it to the other side, so that a second attempt has no second effect.
+   */
+  readonly idempotencyKey: string;
+  /** From 1; grows with each attempt, also after a crash. */
+  readonly attempt: number;
+  /** Aborted when the attempt times out, a rollback is requested, or the launcher stops or loses the execution. */
+  readonly signal: AbortSignal;
+  readonly execution: ExecutionIdentity;
+  readonly step: { readonly name: string; readonly index: number };
+  readonly direction: Direction;
+  readonly logger: Logger;
+}
+
+export interface MessageContext<State, M extends Messages> extends StepContext<State> {
+  readonly message: MessageOf<M>;
+}
+
+export interface RollbackContext<State, Given> extends StepContext<State> {
+  /** What this step itself gave on the way up, even where a later step has overwritten a field. */
+  readonly given: Readonly<Given>;
+  /** The key that this step's `run` had: names what is to be undone where its answer was lost. */
+  readonly runKey: string;
+  /** Why the execution turned. */
+  readonly reason: string;
+}
+
+export interface RollbackMessageContext<State, Given, M extends Messages> extends RollbackContext<State, Given> {
+  readonly message: MessageOf<M>;
+}
+
+/** The state in a step's own undo: what the step itself gives may be missing. */
+type Undoing<State, Run, Handler> = Merge<State, MayGive<Run, Handler>>;
+
+/**
+ * The options of a step. Write `run` first, then its handlers, then `rollback`: the compiler takes
+ * the type of the state from what stands above.
+ */
+export interface StepOptions<
+  State,
+  Run extends MaybePromise<UpResult>,
+  M extends Messages,
+  OnMessage extends MaybePromise<UpResult>,
+  OnTimeout extends MaybePromise<UpResult>,
+  Rollback extends MaybePromise<DownResult>,
+  RM extends Messages,
+> {
+  /** The messages that `onMessage` takes, by name, each with a schema of any Standard Schema library. */
+  readonly messages?: M;
+  /** The same for `onRollbackMessage`. */
+  readonly rollbackMessages?: RM;
+  /** Does the step's work. Gives back nothing, a patch, `pause(…)`, `complete(…)` or `fail(…)`. */
+  readonly run?: (context: StepContext<State>) => Run;
+  /** Goes on after a pause, with the oldest declared message. */
+  readonly onMessage?: (context: MessageContext<Waiting<State, Run>, M>) => OnMessage;
+  /** Decides when a pause on the way up has timed out. Default: the step fails with reason `timeout`. */
+  readonly onTimeout?: (context: StepContext<Waiting<State, Run>>) => OnTimeout;
+  /** Undoes the step's work, whether it was done, half done or never begun in earnest. */
+  readonly rollback?: (
+    context: RollbackContext<Undoing<State, Run, OnMessage | OnTimeout>, MayGive<Run, OnMessage | OnTimeout>>,
+  ) => Rollback;
+  /** Goes on after a pause in `rollback`. */
+  readonly onRollbackMessage?: (
+    context: RollbackMessageContext<
+      Merge<Undoing<State, Run, OnMessage | OnTimeout>, Undoes<Rollback>>,
+      MayGive<Run, OnMessage | OnTimeout>,
+      RM
+    >,
+  ) => MaybePromise<DownResult>;
+  /** For errors thrown on the way up. Default: one attempt; after a pivot, as on the way down. */
+  readonly retry?: RetryPolicy;
+  /** For errors thrown on the way down. Default: five attempts, from 200 ms, doubled up to 30 s. */
+  readonly rollbackRetry?: RetryPolicy;
+  /** For each attempt; then its signal is aborted and it counts as failed. Default: none. */
+  readonly timeout?: Duration;
+  /** A point of no return: once this step is done, nothing turns the execution. At most one in a workflow. */
+  readonly pivot?: boolean;
+  /** Why this step can't be undone; instead of a `rollback`. For readers, printing and diagrams. */
+  readonly irreversible?: string;
+}
+
+declare const types: unique symbol;
+
+/** A step in a module of its own: what it needs of the state, and what it adds. */
+export interface Step<Needs, Given, May, Early> {
+  readonly name: string;
+  readonly definition: StepDefinition;
+  readonly [types]?: {
+    readonly needs: (needs: Needs) => void;
+    readonly gives: Given;
+    readonly mayGive: May;
+    readonly completes: Early;
+  };
+}
+
+/**
+ * Defines a step apart from a workflow. The first call says what it needs of the state.
+ *
+ * @example
+ * export const shipParcel = step<{ reservationId: string }>()("ship-parcel", {
+ *   run: async ({ state, idempotencyKey }) => ({ parcelId: await carrier.book(state.reservationId, { idempotencyKey }) }),
+ *   rollback: async ({ state }) => { if (state.parcelId) await carrier.cancel(state.parcelId); },
+ * });
+ *
+ * @throws STEPWELL_INVALID_DEFINITION, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION, STEPWELL_INVALID_RETRY_POLICY
+ */
+export function step<Needs extends object = object>() {
+  return <
+    Run extends MaybePromise<UpResult> = void,
+    M extends Messages = Messages,
+    OnMessage extends MaybePromise<UpResult> = never,
+    OnTimeout extends MaybePromise<UpResult> = never,
+    Rollback extends MaybePromise<DownResult> = void,
+    RM extends Messages = Messages,
+  >(
+    name: string,
+    options: StepOptions<Needs, Run, M, OnMessage, OnTimeout, Rollback, RM>,
+  ): Step<
+    Needs,
+    Gives<Run, OnMessage | OnTimeout>,
+    Simplify<MayGive<Run, OnMessage | OnTimeout> & Undoes<Rollback>>,
+    Completes<Run, OnMessage | OnTimeout>
+  > => Object.freeze({ name, definition: stepDefinition(name, options, {}) });
+}
+
+const optionNames = [
+  "run",
+  "messages",
+  "onMessage",
+  "onTimeout",
+  "rollback",
+  "rollbackMessages",
+  "onRollbackMessage",
+  "retry",
+  "rollbackRetry",
+  "timeout",
+  "pivot",
+  "irreversible",
+];
+
+type Functions = "run" | "onMessage" | "onTimeout" | "rollback" | "onRollbackMessage";
+
+/** The options without their types, which the compiler has dealt with. */
+type Untyped = Readonly<
+  Partial<
+    Record<Functions, StepFunction> & { messages: MessageSchemas; rollbackMessages: MessageSchemas } & Pick<
+        StepOptions<never, never, Messages, never, never, never, Messages>,
+        "retry" | "rollbackRetry" | "timeout" | "pivot" | "irreversible"
+      >
+  >
+>;
+
+/** Checks a step as its author wrote it. */
+export function stepDefinition(name: unknown, options: unknown, about: ErrorDetails): StepDefinition {
+  checkName(name, "The name of a step", about);
+  const here = { ...about, step: name };
+  const where = `Step "${name}"`;
+  refuseUnknownOptions(options, optionNames, where, here);
+  const given = options as Untyped;
+  for (const key of ["run", "onMessage", "onTimeout", "rollback", "onRollbackMessage"] as const) {
+    if (given[key] !== undefined && typeof given[key] !== "function") {
+      throw invalid(`${where}: "${key}" must be a function`, here);
+    }
+  }
+  checkSense(given, where, here);
+  return Object.freeze({
+    name,
+    run: given.run,
+    messages: messageSchemas(given.messages, `${where}, messages`, here),
+    onMessage: given.onMessage,
+    onTimeout: given.onTimeout,
+    rollback: given.rollback,
+    rollbackMessages: messageSchemas(given.rollbackMessages, `${where}, rollbackMessages`, here),
+    onRollbackMessage: given.onRollbackMessage,
+    retry: given.retry && retryDefinition(given.retry, defaultRetry, `${where}, retry`, here),
+    rollbackRetry:
+      given.rollbackRetry &&
+      retryDefinition(given.rollbackRetry, defaultRollbackRetry, `${where}, rollbackRetry`, here),
+    timeout: attemptTimeout(given.timeout, where, here),
+    pivot: given.pivot ?? false,
+    irreversible: given.irreversible,
+  });
+}
+
+function checkSense(given: Untyped, where: string, about: ErrorDetails): void {
+  if (given.run === undefined && given.rollback === undefined) {
+    throw invalid(`${where} has neither a "run" nor a "rollback", so it would do nothing`, about);
+  }
+  if (hasMessages(given.messages) !== (given.onMessage !== undefined)) {
+    throw invalid(`${where}: "messages" and "onMessage" belong together; one of them is missing`, about);
+  }
+  if (hasMessages(given.rollbackMessages) !== (given.onRollbackMessage !== undefined)) {
+    throw invalid(
+      `${where}: "rollbackMessages" and "onRollbackMessage" belong together; one of them is missing`,
+      about,
+    );
+  }
+  if (given.pivot !== undefined && typeof given.pivot !== "boolean") {
+    throw invalid(`${where}: "pivot" must be true or false`, about);
+  }
+  const { irreversible } = given;
+  if (irreversible === undefined) return;
+  if (typeof irreversible !== "string" || irreversible.trim() === "") {
+    throw invalid(`${where}: "irreversible" must say in a text why the step can't be undone`, about);
+  }
+  if (given.rollback !== undefined) {
+    throw invalid(`${where} has a "rollback" and says that it is "irreversible"; only one of them can be true`, about);
+  }
+}
+
+function hasMessages(messages: MessageSchemas | undefined): boolean {
+  return messages !== undefined && Object.keys(messages).length > 0;
+}
+
+function messageSchemas(messages: MessageSchemas | undefined, where: string, about: ErrorDetails): MessageSchemas {
+  if (messages === undefined) return Object.freeze({});
+  if (typeof messages !== "object" || messages === null || Array.isArray(messages)) {
+    throw invalid(`${where} must be an object of schemas by the messages' names`, about);
+  }
+  for (const [name, schema] of Object.entries(messages)) {
+    checkName(name, `${where}: a message's name`, about);
+    if (isSchema(schema)) continue;
+    throw invalid(`${where}: "${name}" is not a schema. Give one of a Standard Schema library, such as zod`, about);
+  }
+  return Object.freeze({ ...messages });
+}
+
+function attemptTimeout(timeout: Duration | undefined, where: string, about: ErrorDetails): number | undefined {
+  if (timeout === undefined) return undefined;
+  const length = milliseconds(timeout, `${where}, timeout`);
+  if (length === 0) throw invalid(`${where}: "timeout" must be longer than 0`, about);
+  return length;
+}
+
+function invalid(message: string, about: ErrorDetails): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_DEFINITION", `${message}.`, about);
+}

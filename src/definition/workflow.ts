@@ -1,0 +1,224 @@
+/** A workflow: a named, versioned, ordered list of steps, with a schema for its input. Immutable: each call gives a new one. */
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { StepwellError } from "../errors.js";
+import type { StepDefinition, WorkflowDefinition } from "./definition.js";
+import { milliseconds, type Duration } from "./duration.js";
+import type { Observer } from "./observer.js";
+import { checkName, refuseUnknownOptions } from "./options.js";
+import { printed } from "./printing.js";
+import { isSchema } from "./schema.js";
+import { stepDefinition, type Step, type StepOptions } from "./step.js";
+import type {
+  Completes,
+  DownResult,
+  Flatten,
+  Gives,
+  Lacks,
+  MaybePromise,
+  MayGive,
+  Merge,
+  Messages,
+  Undoes,
+  UpResult,
+  WorkflowTypes,
+} from "./types.js";
+
+export interface WorkflowOptions<Schema extends StandardSchemaV1> {
+  /** Checks the input of a launch; its output is the first state. Any Standard Schema library. */
+  readonly input: Schema;
+  /** An execution keeps the version that it started with; several can be registered side by side. Default: "1". */
+  readonly version?: string;
+  /** How long the way up may take, from the launch. Then the execution turns with reason `deadline`. Default: no limit. */
+  readonly deadline?: Duration;
+  /** May map the final reason to another one. Synchronous, and without effects: it may be called more than once. */
+  readonly onExit?: (reason: string, state: Readonly<Record<string, unknown>>) => string | undefined | void;
+}
+
+/** Any workflow, whatever its types. */
+export interface AnyWorkflow {
+  readonly name: string;
+  readonly version: string;
+  readonly types?: WorkflowTypes;
+}
+
+type Grown<Input, State, HalfDone, Early, Given, May, Completed> = Workflow<
+  Input,
+  Merge<State, Given>,
+  Merge<HalfDone, May>,
+  Early | ([Completed] extends [never] ? never : Merge<State, Flatten<Completed>>)
+>;
+
+export interface Workflow<Input, State, HalfDone, Early> extends AnyWorkflow {
+  /** For the compiler only: always undefined. */
+  readonly types?: {
+    readonly input: Input;
+    readonly state: [Early] extends [never] ? State : Flatten<State | Early>;
+    readonly halfDone: HalfDone;
+  };
+
+  /**
+   * Adds a step; steps run in this order and are undone in reverse.
+   *
+   * @throws STEPWELL_INVALID_DEFINITION (a name that is empty or taken, a handler without messages …),
+   * STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION, STEPWELL_INVALID_RETRY_POLICY
+   */
+  step<Needs, Given, May, Early2>(
+    step: Step<Needs, Given, May, Early2> &
+      (State extends Needs ? unknown : { "the state here lacks what this step needs": Lacks<State, Needs> }),
+  ): Grown<Input, State, HalfDone, Early, Given, May, Early2>;
+  step<
+    Run extends MaybePromise<UpResult> = void,
+    M extends Messages = Messages,
+    OnMessage extends MaybePromise<UpResult> = never,
+    OnTimeout extends MaybePromise<UpResult> = never,
+    Rollback extends MaybePromise<DownResult> = void,
+    RM extends Messages = Messages,
+  >(
+    name: string,
+    options: StepOptions<State, Run, M, OnMessage, OnTimeout, Rollback, RM>,
+  ): Grown<
+    Input,
+    State,
+    HalfDone,
+    Early,
+    Gives<Run, OnMessage | OnTimeout>,
+    MayGive<Run, OnMessage | OnTimeout> & Undoes<Rollback>,
+    Completes<Run, OnMessage | OnTimeout>
+  >;
+
+  /** Adds observers; guards are asked before watchers are told, each kind in the order listed. */
+  observe(...observers: readonly Observer[]): Workflow<Input, State, HalfDone, Early>;
+
+  /** The steps with their marks, as `console.log` shows them. */
+  toString(): string;
+}
+
+const definitionKey = Symbol.for("stepwell.definition");
+const inspectKey = Symbol.for("nodejs.util.inspect.custom");
+
+/**
+ * Begins a workflow.
+ *
+ * @param name unique among the workflows of a launcher; executions are stored under it
+ * @example
+ * export const fulfilOrder = workflow("fulfil-order", { input: z.object({ sku: z.string() }) })
+ *   .step("reserve-stock", {
+ *     run: async ({ state, idempotencyKey }) => ({ reservationId: await warehouse.reserve(state.sku, { idempotencyKey }) }),
+ *     rollback: async ({ state, runKey }) => warehouse.release(state.reservationId ?? { requestedWith: runKey }),
+ *   });
+ *
+ * @throws STEPWELL_INVALID_DEFINITION, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION
+ */
+export function workflow<Schema extends StandardSchemaV1>(
+  name: string,
+  options: WorkflowOptions<Schema>,
+): Workflow<
+  StandardSchemaV1.InferInput<Schema>,
+  StandardSchemaV1.InferOutput<Schema>,
+  StandardSchemaV1.InferOutput<Schema>,
+  never
+> {
+  checkName(name, "The name of a workflow");
+  const about = { workflow: name };
+  const where = `Workflow "${name}"`;
+  refuseUnknownOptions(options, ["input", "version", "deadline", "onExit"], where, about);
+  const { input, version = "1", deadline, onExit } = options;
+  checkName(version, `${where}: "version"`, about);
+  if (!isSchema(input)) {
+    const message = `${where}: "input" must be a schema of a Standard Schema library, such as z.object({ … }) of zod.`;
+    throw new StepwellError("STEPWELL_INVALID_DEFINITION", message, about);
+  }
+  if (onExit !== undefined && typeof onExit !== "function") {
+    throw new StepwellError("STEPWELL_INVALID_DEFINITION", `${where}: "onExit" must be a function.`, about);
+  }
+  return built({
+    name,
+    version,
+    input,
+    deadline: deadline === undefined ? undefined : milliseconds(deadline, `${where}, deadline`),
+    onExit,
+    steps: [],
+    pivot: -1,
+    guards: [],
+    watchers: [],
+  }) as unknown as ReturnType<typeof workflow<Schema>>;
+}
+
+/** A workflow's checked data. @throws STEPWELL_INVALID_DEFINITION for one without steps */
+export function definitionOf(workflow: AnyWorkflow): WorkflowDefinition {
+  const definition = (workflow as { [definitionKey]?: WorkflowDefinition } | undefined)?.[definitionKey];
+  if (definition === undefined) {
+    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `Not a workflow. Make one with workflow("name", { input }).`);
+  }
+  if (definition.steps.length === 0) {
+    throw new StepwellError(
+      "STEPWELL_INVALID_DEFINITION",
+      `Workflow "${definition.name}" has no steps. Add at least one with .step(…).`,
+      { workflow: definition.name },
+    );
+  }
+  return definition;
+}
+
+function built(definition: WorkflowDefinition): AnyWorkflow {
+  const frozen = Object.freeze({
+    ...definition,
+    steps: Object.freeze(definition.steps),
+    guards: Object.freeze(definition.guards),
+    watchers: Object.freeze(definition.watchers),
+  });
+  return Object.freeze({
+    name: frozen.name,
+    version: frozen.version,
+    [definitionKey]: frozen,
+    step: (first: string | Step<never, never, never, never>, options?: unknown) =>
+      built(
+        withStep(
+          frozen,
+          typeof first === "object" && first !== null
+            ? first.definition
+            : stepDefinition(first, options, { workflow: frozen.name }),
+        ),
+      ),
+    observe: (...observers: readonly Observer[]) => built(withObservers(frozen, observers)),
+    toString: () => printed(frozen),
+    [inspectKey]: () => printed(frozen),
+  });
+}
+
+function withStep(definition: WorkflowDefinition, step: StepDefinition): WorkflowDefinition {
+  const about = { workflow: definition.name, step: step.name };
+  const refuse = (message: string): never => {
+    throw new StepwellError("STEPWELL_INVALID_DEFINITION", message, about);
+  };
+  if (definition.steps.some(({ name }) => name === step.name)) {
+    refuse(`Workflow "${definition.name}" has two steps named "${step.name}". Give each its own name: it is stored.`);
+  }
+  if (step.pivot && definition.pivot >= 0) {
+    const first = definition.steps[definition.pivot]!.name;
+    refuse(
+      `Workflow "${definition.name}" has a pivot already, "${first}"; after it nothing turns, so a second one means nothing.`,
+    );
+  }
+  return {
+    ...definition,
+    steps: [...definition.steps, step],
+    pivot: step.pivot ? definition.steps.length : definition.pivot,
+  };
+}
+
+function withObservers(definition: WorkflowDefinition, observers: readonly Observer[]): WorkflowDefinition {
+  for (const observer of observers) {
+    if (typeof observer === "object" && observer !== null && typeof observer.guard === "boolean") continue;
+    throw new StepwellError(
+      "STEPWELL_INVALID_DEFINITION",
+      `Workflow "${definition.name}": .observe(…) takes observers, made with observer({ name, … }).`,
+      { workflow: definition.name },
+    );
+  }
+  return {
+    ...definition,
+    guards: [...definition.guards, ...observers.filter(({ guard }) => guard)],
+    watchers: [...definition.watchers, ...observers.filter(({ guard }) => !guard)],
+  };
+}
