@@ -47,7 +47,7 @@ export interface ObserverCallbacks<Returned, State = unknown> {
 }
 
 /** An observer as the engine sees it. */
-export interface Observer extends ObserverCallbacks<unknown, never> {
+export interface Observer extends ObserverCallbacks<unknown> {
   readonly name: string;
   readonly guard: boolean;
 }
