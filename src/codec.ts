@@ -1,0 +1,331 @@
+/**
+ * The one door through which values become text and come back: states, inputs, patches, payloads.
+ *
+ * What is plain JSON is stored as plain JSON, so that it is small and can be queried. Anything richer
+ * (Date, bigint, Map, Set, typed arrays, undefined, NaN, ±Infinity, -0) goes through devalue, behind a
+ * tag that no JSON text begins with. What would not come back deep-equal is refused, with its path.
+ */
+import { types } from "node:util";
+import { parse, stringify } from "devalue";
+import { StepwellError } from "./errors.js";
+
+/** 1 MiB: how large a value may be when encoded, in bytes of UTF-8, where nothing else is said. */
+export const defaultSizeLimit = 1024 * 1024;
+
+/** No JSON text begins with it. */
+const richTag = "~";
+
+/** Every part of the codec recurses; at this depth none of them can overflow the stack. */
+const deepest = 1000;
+
+/** From this many objects on, `isolate` remembers copies: shared references can't multiply any more. */
+const manyObjects = 1000;
+
+/** From this many values on, the scan gives up: what shares that much is smaller in the rich form. */
+const manyValues = 1_000_000;
+
+export interface EncodeOptions {
+  /** What the value is, for an error's message: `The state`. */
+  readonly what: string;
+  /** In bytes of UTF-8; Infinity: none. Default: `defaultSizeLimit`. */
+  readonly limit?: number;
+}
+
+/**
+ * A value as text. `decode` gives back a deep-equal one; an object without a prototype comes back as
+ * an ordinary object.
+ *
+ * A frozen value is taken for one that `isolate` or `merge` gave: that is what makes this as fast as
+ * JSON. Any other value is isolated first.
+ *
+ * @throws STEPWELL_NOT_ENCODABLE with the path of what can't be stored; STEPWELL_TOO_LARGE
+ */
+export function encode(value: unknown, about: EncodeOptions): string {
+  const { what, limit = defaultSizeLimit } = about;
+  const text = refusingAs(what, value, () => {
+    if (Object.isFrozen(value) && isPlain(value)) return JSON.stringify(value);
+    const copy = isolated(value, what);
+    return isPlain(copy) ? JSON.stringify(copy) : richTag + stringify(copy);
+  });
+  // A character takes at most three bytes: most texts need not be measured.
+  if (text.length * 3 > limit) {
+    const size = Buffer.byteLength(text);
+    if (size > limit) {
+      throw new StepwellError(
+        "STEPWELL_TOO_LARGE",
+        `${what} is too large: ${size} bytes when encoded, and the limit is ${limit}. ` +
+          `Keep large data elsewhere and store a reference to it.`,
+      );
+    }
+  }
+  return text;
+}
+
+/** Reads back what `encode` gave. @throws STEPWELL_NOT_DECODABLE */
+export function decode(text: string): unknown {
+  try {
+    return text.startsWith(richTag) ? parse(text.slice(richTag.length)) : (JSON.parse(text) as unknown);
+  } catch (cause) {
+    throw new StepwellError(
+      "STEPWELL_NOT_DECODABLE",
+      `A stored value can't be read back: ${describe(cause)}. It was damaged, or written by something else.`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * A deep copy that nobody else can change: objects and arrays are frozen. Date, Map, Set and typed
+ * arrays are copied, but JavaScript can't freeze them. Refuses what `encode` refuses.
+ *
+ * @throws STEPWELL_NOT_ENCODABLE
+ */
+export function isolate<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return isolated(value, "A value") as T;
+  return refusingAs("A value", value, () => isolated(value, "A value")) as T;
+}
+
+/**
+ * A new frozen object: the state's fields, with those of the patch in their place. Shallow. A field
+ * that the patch gives as `undefined` is there, as undefined. A key `__proto__` is left out.
+ */
+export function merge(state: object, patch: object): object {
+  const merged: Record<string, unknown> = { ...state, ...patch };
+  if (Object.hasOwn(merged, "__proto__")) delete merged["__proto__"];
+  return Object.freeze(merged);
+}
+
+// ---- Is it plain JSON? ------------------------------------------------------------------------
+
+/** Whether JSON gives an isolated value back as it is. False may also mean: too deep or too much to say. */
+export function isPlain(value: unknown): boolean {
+  return isPlainValue(value, 0, { left: manyValues });
+}
+
+interface Budget {
+  left: number;
+}
+
+function isPlainValue(value: unknown, depth: number, budget: Budget): boolean {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return true;
+    case "number":
+      // The difference is NaN for NaN and for both infinities; the reciprocal tells -0 from 0.
+      return value - value === 0 && (value !== 0 || 1 / value > 0);
+    case "object":
+      return value === null || isPlainObject(value, depth, budget);
+    default:
+      return false;
+  }
+}
+
+function isPlainObject(value: object, depth: number, budget: Budget): boolean {
+  budget.left -= 1;
+  if (depth >= deepest || budget.left < 0) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Array.prototype) {
+    if (!Array.isArray(value)) return false;
+    budget.left -= value.length;
+    for (let index = 0; index < value.length; index += 1) {
+      if (!isPlainValue(value[index], depth + 1, budget)) return false;
+    }
+    return true;
+  }
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  for (const key in value) {
+    if (!Object.hasOwn(value, key) || key === "__proto__") return false;
+    if (!isPlainValue((value as Record<string, unknown>)[key], depth + 1, budget)) return false;
+  }
+  return true;
+}
+
+// ---- Copying ----------------------------------------------------------------------------------
+
+/** One step from a value to one inside it: a field, an index, or a piece of source text. */
+type Segment = string | number | { readonly text: string };
+
+interface Walk {
+  readonly what: string;
+  /** From the root to where the walk is; `ancestors[n]` is reached through `segments[n - 1]`. */
+  readonly ancestors: object[];
+  readonly segments: Segment[];
+  objects: number;
+  copies: Map<object, object> | undefined;
+}
+
+function isolated(value: unknown, what: string): unknown {
+  return copied(value, { what, ancestors: [], segments: [], objects: 0, copies: undefined });
+}
+
+function copied(value: unknown, walk: Walk): unknown {
+  switch (typeof value) {
+    case "object":
+      return value === null ? null : copiedObject(value, walk);
+    case "function":
+    case "symbol":
+      throw refused(walk, `is a ${typeof value}`);
+    default:
+      return value;
+  }
+}
+
+function copiedObject(value: object, walk: Walk): object {
+  const { ancestors } = walk;
+  if (ancestors.includes(value)) throw refused(walk, "contains itself (a cycle)");
+  if (ancestors.length >= deepest) throw refused(walk, `is nested more than ${deepest} levels deep`);
+  const known = walk.copies?.get(value);
+  if (known !== undefined) return known;
+  ancestors.push(value);
+  const copy = copyOf(value, walk);
+  ancestors.pop();
+  walk.objects += 1;
+  if (walk.objects > manyObjects) (walk.copies ??= new Map()).set(value, copy);
+  return copy;
+}
+
+function copyOf(value: object, walk: Walk): object {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (prototype === Object.prototype || prototype === null) return copiedFields(value, walk);
+  const levels = levelsAbove(prototype);
+  if (Array.isArray(value) && levels === 1) return copiedArray(value, walk);
+  if (types.isTypedArray(value) && levels === 2) return value.slice();
+  if (levels === 1 && types.isArrayBuffer(value)) return value.slice(0);
+  if (levels === 1 && (types.isDate(value) || types.isMap(value) || types.isSet(value))) {
+    refuseFields(value, walk);
+    if (types.isDate(value)) return new Date(value.getTime());
+    return types.isMap(value) ? copiedMap(value, walk) : copiedSet(value, walk);
+  }
+  // The plain objects of another realm: those of a test runner that gives each file its own globals.
+  if (levels === 0 && Object.hasOwn(prototype, "isPrototypeOf") && !isExotic(value)) return copiedFields(value, walk);
+  throw refused(walk, `is ${describeInstance(value)}`);
+}
+
+/** How far a prototype is from the root. Says the same in every realm: 1 for Map, 2 for a subclass of it. */
+function levelsAbove(prototype: object): number {
+  let levels = 0;
+  let above = Object.getPrototypeOf(prototype) as object | null;
+  while (above !== null) {
+    levels += 1;
+    above = Object.getPrototypeOf(above) as object | null;
+  }
+  return levels;
+}
+
+/** Built into JavaScript with data behind the fields, whatever its prototype was set to. */
+function isExotic(value: object): boolean {
+  return Object.prototype.toString.call(value) !== "[object Object]";
+}
+
+function copiedFields(value: object, walk: Walk): object {
+  if (isExotic(value)) throw refused(walk, `is ${describeInstance(value)}`);
+  const copy: Record<string, unknown> = {};
+  for (const key of Reflect.ownKeys(value)) {
+    if (typeof key === "symbol") throw refused(walk, `has a symbol as a key (${String(key)})`);
+    const property = Object.getOwnPropertyDescriptor(value, key);
+    walk.segments.push(key);
+    if (key === "__proto__") throw refused(walk, "has a key that is reserved");
+    if (property?.get !== undefined || property?.set !== undefined) throw refused(walk, "is a getter or setter");
+    if (property?.enumerable === true) copy[key] = copied(property.value, walk);
+    walk.segments.pop();
+  }
+  return Object.freeze(copy);
+}
+
+function copiedArray(value: readonly unknown[], walk: Walk): object {
+  const { segments } = walk;
+  const copy: unknown[] = [];
+  for (let index = 0; index < value.length; index += 1) {
+    const item = value[index];
+    segments.push(index);
+    if (item === undefined && !Object.hasOwn(value, index)) throw refused(walk, "is a hole in an array");
+    copy.push(copied(item, walk));
+    segments.pop();
+  }
+  // Besides its items an array has a length, and nothing else that could be stored.
+  if (Reflect.ownKeys(value).length !== value.length + 1) throw refused(walk, "is an array with extra fields");
+  return Object.freeze(copy);
+}
+
+function copiedMap(value: ReadonlyMap<unknown, unknown>, walk: Walk): object {
+  const copy = new Map<unknown, unknown>();
+  for (const [key, item] of value) {
+    walk.segments.push({ text: ".keys()" });
+    const copiedKey = copied(key, walk);
+    walk.segments.pop();
+    walk.segments.push({ text: `.get(${typeof key === "string" ? JSON.stringify(key) : describe(key)})` });
+    copy.set(copiedKey, copied(item, walk));
+    walk.segments.pop();
+  }
+  return copy;
+}
+
+function copiedSet(value: ReadonlySet<unknown>, walk: Walk): object {
+  const copy = new Set<unknown>();
+  walk.segments.push({ text: ".values()" });
+  for (const item of value) copy.add(copied(item, walk));
+  walk.segments.pop();
+  return copy;
+}
+
+/** Fields on a Date, Map or Set would be lost. */
+function refuseFields(value: object, walk: Walk): void {
+  if (Reflect.ownKeys(value).length > 0) throw refused(walk, `is ${describeInstance(value)} with extra fields`);
+}
+
+// ---- Refusing ---------------------------------------------------------------------------------
+
+function refused({ what, segments }: Walk, problem: string): StepwellError {
+  const path = segments.map(printedSegment).join("");
+  const shown = path.length > 500 ? `${path.slice(0, 240)} … ${path.slice(-240)}` : path;
+  return new StepwellError(
+    "STEPWELL_NOT_ENCODABLE",
+    `${what} can't be stored: ${rootOf(what)}${shown} ${problem}. Store plain objects, arrays, texts, numbers, ` +
+      `booleans, null, undefined, bigint, Date, Map, Set and typed arrays.`,
+  );
+}
+
+/** "The state" → "state", for a path such as `state.items[2].owner`. */
+function rootOf(what: string): string {
+  return /^(?:The|A|An) (\w+)$/.exec(what)?.[1] ?? "value";
+}
+
+function printedSegment(segment: Segment): string {
+  if (typeof segment === "object") return segment.text;
+  if (typeof segment === "number") return `[${segment}]`;
+  return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(segment) ? `.${segment}` : `[${JSON.stringify(segment)}]`;
+}
+
+function describeInstance(value: object): string {
+  if (Buffer.isBuffer(value)) return "a Buffer (use new Uint8Array(buffer))";
+  if (types.isBoxedPrimitive(value)) return "a boxed primitive";
+  const { constructor } = value as { readonly constructor?: { readonly name?: unknown } };
+  return `an instance of ${typeof constructor?.name === "string" && constructor.name !== "" ? constructor.name : "a class"}`;
+}
+
+/** A proxy may throw whatever it likes from anywhere: that is a value that can't be stored, too. */
+function refusingAs<T>(what: string, value: unknown, act: () => T): T {
+  try {
+    return act();
+  } catch (cause) {
+    if (cause instanceof StepwellError) throw cause;
+    const kind = types.isProxy(value) ? "a proxy" : `a ${typeof value}`;
+    throw new StepwellError(
+      "STEPWELL_NOT_ENCODABLE",
+      `${what} can't be stored: reading it (${kind}) failed: ${describe(cause)}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** A text for anything; never throws. */
+function describe(value: unknown): string {
+  try {
+    return value instanceof Error ? value.message : String(value);
+  } catch {
+    return typeof value;
+  }
+}

@@ -1,0 +1,61 @@
+/** Identifiers: how they are made, checked and put together. */
+import { createHash } from "node:crypto";
+import { v7 } from "uuid";
+import type { StepFunc } from "./definition/flow.js";
+import { StepwellError } from "./errors.js";
+
+/** A UUID of version 7: later ones sort after earlier ones, which keeps indexes small. */
+export function newId(): string {
+  return v7();
+}
+
+const longestId = 255;
+
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for
+const controlCharacters = /[\u0000-\u001f\u007f-\u009f]/;
+
+/** @throws STEPWELL_INVALID_ARGUMENT for anything but 1 to 255 well-formed characters, none of them a control character */
+export function checkExecutionId(id: unknown): asserts id is string {
+  if (
+    typeof id === "string" &&
+    id.length > 0 &&
+    id.length <= longestId &&
+    id.isWellFormed() &&
+    !controlCharacters.test(id)
+  ) {
+    return;
+  }
+  const given =
+    typeof id === "string" ? `${JSON.stringify(id.slice(0, 100))} (${id.length} characters)` : `a ${typeof id}`;
+  throw new StepwellError(
+    "STEPWELL_INVALID_ARGUMENT",
+    `The id of an execution must be a text of 1 to ${longestId} characters without control characters, not ${given}.`,
+  );
+}
+
+/** Many APIs cut or refuse longer keys. */
+const longestKey = 255;
+
+/**
+ * What a step function hands to other systems, so that an effect happens once however often the
+ * function is tried: `order-17/charge-card/run`. The same for all attempts, different for anything
+ * that happens twice for good reason. At most 255 characters of ASCII, which fit into an HTTP header;
+ * where the parts are longer, the end is a hash of them all.
+ */
+export function idempotencyKey(execution: string, step: string, func: StepFunc, messageId?: string): string {
+  const message = messageId === undefined ? "" : `/${escaped(messageId)}`;
+  const key = `${escaped(execution)}/${escaped(step)}/${func}${message}`;
+  if (key.length <= longestKey) return key;
+  // "#" is in no key that is short enough, so the two kinds can't meet.
+  const end = `#${createHash("sha256").update(key).digest("base64url")}`;
+  return key.slice(0, longestKey - end.length) + end;
+}
+
+const plainPart = /^[\w.~-]*$/;
+
+/** Without "/" and "#", and different for different parts. */
+function escaped(part: string): string {
+  if (plainPart.test(part)) return part;
+  // "@" begins no part that is well formed.
+  return part.isWellFormed() ? encodeURIComponent(part) : `@${encodeURIComponent(JSON.stringify(part))}`;
+}
