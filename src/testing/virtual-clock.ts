@@ -102,7 +102,7 @@ export class VirtualClock implements Clock {
   /** Lets everything that needs no time come to rest. */
   async settle(): Promise<void> {
     for (let turn = 0; turn < turnsToSettle; turn += 1) {
-      await new Promise<void>((resolve) => void systemClock.soon(resolve));
+      await new Promise<void>((resolve) => systemClock.soon(resolve));
     }
   }
 
