@@ -1,0 +1,407 @@
+/**
+ * The reference of what a store does: everything is synchronous, and lives as long as the process.
+ * Where another store and this one differ, this one is read first.
+ */
+import { systemClock, type Clock } from "../clock.js";
+import { refuseUnknownOptions } from "../definition/options.js";
+import { StepwellError } from "../errors.js";
+import { cursorOf, placeOf } from "./cursor.js";
+import { DueHeap, type Due } from "./due-heap.js";
+import { Hints } from "./hints.js";
+import type {
+  Arrival,
+  ArrivalResult,
+  Batch,
+  BatchResult,
+  Claimed,
+  ClaimOptions,
+  CommitResult,
+  CreateResult,
+  ExecutionRecord,
+  Hint,
+  HistoryRecord,
+  LauncherRecord,
+  ListFilter,
+  ListPage,
+  MailboxRecord,
+  NewExecution,
+  Release,
+  Store,
+  Transition,
+} from "./store.js";
+
+export interface MemoryStoreOptions {
+  /** Whose time the store keeps. Default: the system's. */
+  readonly clock?: Clock;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** An execution with all that belongs to it. */
+interface Row extends Mutable<ExecutionRecord>, Due {
+  /** `signals` as the last commit knew them. */
+  seen: number;
+  readonly history: HistoryRecord[];
+  /** Most executions never get one. */
+  mailbox: Mutable<MailboxRecord>[] | undefined;
+}
+
+interface Launcher {
+  readonly host: string;
+  readonly pid: number;
+  beatAt: number;
+}
+
+const created: CreateResult = { created: true };
+
+/**
+ * A store for tests, and for work that may be forgotten when the process ends. It keeps its data over
+ * `close()` and a new `open()`, and nothing over the end of the process.
+ *
+ * @throws STEPWELL_UNKNOWN_OPTION
+ * @example
+ * const launcher = new Launcher({ store: memoryStore(), workflows: [fulfilOrder] });
+ */
+export function memoryStore(options: MemoryStoreOptions = {}): Store {
+  refuseUnknownOptions(options, ["clock"], "memoryStore");
+  return new MemoryStore(options.clock ?? systemClock);
+}
+
+class MemoryStore implements Store {
+  readonly name = "memory";
+  readonly gathers = false;
+  readonly clock: Clock;
+  readonly #rows = new Map<string, Row>();
+  readonly #launchers = new Map<number, Launcher>();
+  /** Who is due, by workflow and version. */
+  readonly #due = new Map<string, DueHeap<Row>>();
+  /** Owned rows with an arrival that no commit has seen. */
+  readonly #signalled = new Set<Row>();
+  readonly #hints = new Hints();
+  #open = false;
+  #lastOwner = 0;
+  #lastArrival = 0;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  open(): void {
+    if (this.#open) throw new StepwellError("STEPWELL_INVALID_ARGUMENT", "The memory store is open already.");
+    this.#open = true;
+  }
+
+  close(): void {
+    this.#open = false;
+  }
+
+  register({ host, pid }: { readonly host: string; readonly pid: number }): number {
+    this.#mustBeOpen();
+    this.#launchers.set(++this.#lastOwner, { host, pid, beatAt: this.clock.now() });
+    return this.#lastOwner;
+  }
+
+  beat(owner: number): { readonly alive: boolean; readonly others: readonly LauncherRecord[] } {
+    this.#mustBeOpen();
+    const now = this.clock.now();
+    const own = this.#launchers.get(owner);
+    if (own !== undefined) own.beatAt = now;
+    const others: LauncherRecord[] = [];
+    for (const [number, { host, pid, beatAt }] of this.#launchers) {
+      if (number !== owner) others.push({ owner: number, host, pid, silentMs: Math.max(0, now - beatAt) });
+    }
+    return { alive: own !== undefined, others };
+  }
+
+  bury(owners: readonly number[]): number {
+    this.#mustBeOpen();
+    const now = this.clock.now();
+    const dead = new Set(owners);
+    for (const owner of dead) this.#launchers.delete(owner);
+    let freed = 0;
+    for (const row of this.#rows.values()) {
+      if (row.owner === null || !dead.has(row.owner)) continue;
+      row.owner = null;
+      this.#signalled.delete(row);
+      this.#setDue(row, now);
+      freed++;
+    }
+    if (freed > 0) this.#hints.tell([{ type: "due", inMs: 0 }]);
+    return freed;
+  }
+
+  write(batch: Batch): BatchResult {
+    this.#mustBeOpen();
+    const at = this.clock.now();
+    const hints: Hint[] = [];
+    const result = {
+      at,
+      creates: batch.creates.map((it) => this.#create(it, at, hints)),
+      transitions: batch.transitions.map((it) => this.#commit(it, at, hints)),
+      releases: batch.releases.map((it) => this.#release(it, at, hints)),
+      arrivals: batch.arrivals.map((it) => this.#deliver(it, at, hints)),
+    };
+    if (hints.length > 0) this.#hints.tell(hints);
+    return result;
+  }
+
+  claim({ owner, limit, workflows }: ClaimOptions): Claimed {
+    this.#mustBeOpen();
+    const at = this.clock.now();
+    const signalled = [...this.#signalled].filter((row) => row.owner === owner).map(({ id }) => id);
+    const heaps = workflows.flatMap((it) => this.#due.get(dueKey(it.name, it.version)) ?? []);
+    const records: ExecutionRecord[] = [];
+    let next = firstOf(heaps);
+    // A launcher that was buried takes nothing: nobody would ever free it again.
+    const room = this.#launchers.has(owner) ? limit : 0;
+    while (next !== undefined && next.dueAt! <= at && records.length < room) {
+      this.#setDue(next, null);
+      next.owner = owner;
+      next.claims++;
+      if (next.signals > next.seen) this.#signalled.add(next);
+      records.push(recordOf(next));
+      next = firstOf(heaps);
+    }
+    return { records, at, nextDueInMs: next === undefined ? null : Math.max(0, next.dueAt! - at), signalled };
+  }
+
+  load(ids: readonly string[]): (ExecutionRecord | undefined)[] {
+    this.#mustBeOpen();
+    return ids.map((id) => {
+      const row = this.#rows.get(id);
+      return row === undefined ? undefined : recordOf(row);
+    });
+  }
+
+  list({ workflow, status, tags, createdFrom, createdBefore, limit, after }: ListFilter): ListPage {
+    this.#mustBeOpen();
+    const place = after === undefined ? undefined : placeOf(after);
+    const rows = [...this.#rows.values()]
+      .filter(
+        (row) =>
+          (workflow === undefined || row.workflow === workflow) &&
+          (status === undefined || status.includes(row.status)) &&
+          (tags === undefined || tags.every((tag) => row.tags.includes(tag))) &&
+          (createdFrom === undefined || row.createdAt >= createdFrom) &&
+          (createdBefore === undefined || row.createdAt < createdBefore) &&
+          (place === undefined || isNewer(place, row)),
+      )
+      .toSorted((one, other) => (isNewer(one, other) ? -1 : 1));
+    const page = rows.slice(0, limit);
+    return { records: page.map(recordOf), cursor: rows.length > limit ? cursorOf(page.at(-1)!) : null };
+  }
+
+  history(id: string): HistoryRecord[] {
+    this.#mustBeOpen();
+    return [...(this.#rows.get(id)?.history ?? [])];
+  }
+
+  mailbox(id: string, only?: "pending"): MailboxRecord[] {
+    this.#mustBeOpen();
+    const records: MailboxRecord[] = [];
+    for (const row of this.#rows.get(id)?.mailbox ?? []) {
+      if (only === undefined || row.status === only) records.push({ ...row });
+    }
+    return records;
+  }
+
+  watch(listener: (hint: Hint) => void): () => void {
+    return this.#hints.watch(listener);
+  }
+
+  #create(it: NewExecution, at: number, hints: Hint[]): CreateResult {
+    const existing = this.#rows.get(it.id);
+    if (existing !== undefined) return { created: false, existing: recordOf(existing) };
+    // As in a claim: what a buried launcher creates is for another one to take up.
+    const isOwned = it.owner !== null && this.#launchers.has(it.owner);
+    const row: Row = {
+      id: it.id,
+      workflow: it.workflow,
+      version: it.version,
+      tags: it.tags,
+      status: it.status,
+      position: it.position,
+      state: it.state,
+      input: it.input,
+      revision: 0,
+      signals: 0,
+      owner: isOwned ? it.owner : null,
+      claims: isOwned ? 1 : 0,
+      dueAt: null,
+      deadlineAt: it.deadlineInMs === null ? null : at + it.deadlineInMs,
+      createdAt: at,
+      updatedAt: at,
+      sequence: this.#rows.size + 1,
+      place: -1,
+      seen: 0,
+      history: [],
+      mailbox: undefined,
+    };
+    this.#rows.set(row.id, row);
+    if (!isOwned) this.#dueIn(row, it.owner === null ? it.dueInMs : 0, at, hints);
+    return created;
+  }
+
+  #commit(it: Transition, at: number, hints: Hint[]): CommitResult {
+    const row = this.#rows.get(it.id);
+    if (row === undefined || row.owner !== it.owner || row.revision !== it.revision - 1) return "lost";
+    if (row.signals !== it.signals) return "signalled";
+    row.status = it.status;
+    row.position = it.position;
+    if (it.state !== null) row.state = it.state;
+    row.revision = it.revision;
+    row.updatedAt = at;
+    row.history.push({ revision: it.revision, at, ...it.history });
+    if (row.mailbox !== undefined) {
+      for (const { arrival, as } of it.settled) settle(row.mailbox, arrival, as, it.history.step);
+      if (it.ends)
+        for (const { id, status } of row.mailbox) if (status === "pending") settle(row.mailbox, id, "dead", null);
+      this.#see(row);
+    }
+    if (it.rests) this.#letGo(row, it.dueInMs, at, hints);
+    else row.claims = 1;
+    return "taken";
+  }
+
+  #release(it: Release, at: number, hints: Hint[]): CommitResult {
+    const row = this.#rows.get(it.id);
+    if (row === undefined || row.owner !== it.owner) return "lost";
+    if (it.signals !== null && row.signals !== it.signals) return "signalled";
+    if (row.mailbox !== undefined) {
+      for (const id of it.dead) settle(row.mailbox, id, "dead", null);
+      if (it.signals !== null) this.#see(row);
+    }
+    this.#letGo(row, it.dueInMs, at, hints);
+    return "taken";
+  }
+
+  #deliver(it: Arrival, at: number, hints: Hint[]): ArrivalResult {
+    const row = this.#rows.get(it.execution);
+    if (row === undefined) return { result: "not-found" };
+    const known = it.messageId === null ? undefined : row.mailbox?.find((other) => other.messageId === it.messageId);
+    if (known !== undefined) return { result: "duplicate", id: known.id };
+    if (!it.acceptedIn.includes(row.status)) return { result: "ended" };
+    if (it.only !== undefined && (it.only.revision !== row.revision || it.only.signals !== row.signals)) {
+      return { result: "moved" };
+    }
+    row.mailbox ??= [];
+    row.mailbox.push({
+      id: it.id,
+      execution: it.execution,
+      sequence: ++this.#lastArrival,
+      kind: it.kind,
+      name: it.name,
+      payload: it.payload,
+      messageId: it.messageId,
+      status: "pending",
+      receivedAt: at,
+      step: null,
+    });
+    row.signals++;
+    if (row.owner !== null) {
+      this.#signalled.add(row);
+      hints.push({ type: "signalled", execution: row.id });
+    } else if (it.wakes.includes(row.status)) {
+      // One that has been due for longer keeps its place.
+      if (row.dueAt === null || row.dueAt > at) this.#setDue(row, at);
+      hints.push({ type: "due", inMs: 0 });
+    }
+    return { result: "stored", id: it.id };
+  }
+
+  /** A commit has seen all that has arrived. */
+  #see(row: Row): void {
+    row.seen = row.signals;
+    this.#signalled.delete(row);
+  }
+
+  #letGo(row: Row, dueInMs: number | null, at: number, hints: Hint[]): void {
+    row.owner = null;
+    row.claims = 0;
+    this.#signalled.delete(row);
+    this.#dueIn(row, dueInMs, at, hints);
+  }
+
+  #dueIn(row: Row, milliseconds: number | null, at: number, hints: Hint[]): void {
+    this.#setDue(row, milliseconds === null ? null : at + milliseconds);
+    if (milliseconds !== null) hints.push({ type: "due", inMs: milliseconds });
+  }
+
+  #setDue(row: Row, dueAt: number | null): void {
+    const key = dueKey(row.workflow, row.version);
+    let heap = this.#due.get(key);
+    if (row.place >= 0) heap!.remove(row);
+    row.dueAt = dueAt;
+    if (dueAt === null) return;
+    if (heap === undefined) this.#due.set(key, (heap = new DueHeap()));
+    heap.add(row);
+  }
+
+  #mustBeOpen(): void {
+    if (this.#open) return;
+    throw new StepwellError(
+      "STEPWELL_STORE_CLOSED",
+      "The memory store is not open. Call open(), or start a launcher on it.",
+    );
+  }
+}
+
+/** Unambiguous: a name holds no control characters. */
+function dueKey(workflow: string, version: string): string {
+  return `${workflow}\n${version}`;
+}
+
+function firstOf(heaps: readonly DueHeap<Row>[]): Row | undefined {
+  let first: Row | undefined;
+  for (const { first: row } of heaps) {
+    if (row === undefined) continue;
+    if (
+      first === undefined ||
+      row.dueAt! < first.dueAt! ||
+      (row.dueAt === first.dueAt && row.sequence < first.sequence)
+    ) {
+      first = row;
+    }
+  }
+  return first;
+}
+
+function isNewer(
+  one: { createdAt: number; sequence: number },
+  other: { createdAt: number; sequence: number },
+): boolean {
+  return one.createdAt === other.createdAt ? one.sequence > other.sequence : one.createdAt > other.createdAt;
+}
+
+function settle(mailbox: Mutable<MailboxRecord>[], id: string, as: "consumed" | "dead", step: string | null): void {
+  const row = mailbox.find((it) => it.id === id && it.status === "pending");
+  if (row === undefined) return;
+  row.status = as;
+  row.step = step;
+}
+
+/** A copy: the row goes on changing. */
+function recordOf(row: Row): ExecutionRecord {
+  return {
+    id: row.id,
+    workflow: row.workflow,
+    version: row.version,
+    tags: row.tags,
+    status: row.status,
+    position: row.position,
+    state: row.state,
+    input: row.input,
+    revision: row.revision,
+    signals: row.signals,
+    owner: row.owner,
+    claims: row.claims,
+    dueAt: row.dueAt,
+    deadlineAt: row.deadlineAt,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+  };
+}
