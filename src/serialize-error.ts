@@ -55,7 +55,7 @@ export function reasonOf(error: unknown): string {
   for (const key of ["reason", "code", "name"]) {
     const text = textOf(error, key);
     if (text === undefined) continue;
-    const reason = cleaned(text, longest.reason).replaceAll(controlCharacters, " ").trim();
+    const reason = cleaned(text.replaceAll(controlCharacters, " ").trim(), longest.reason);
     if (reason !== "" && reason !== "normal" && reason !== "ok") return reason;
   }
   return "error";
