@@ -6,7 +6,7 @@ export const errorCodes = {
   // Definitions: thrown while a workflow, step or observer is built.
   STEPWELL_INVALID_DEFINITION: "A workflow, step or observer is not well formed.",
   STEPWELL_UNKNOWN_OPTION: "An option was given that does not exist there.",
-  STEPWELL_INVALID_DURATION: "A duration is neither milliseconds nor a string such as \"5m\".",
+  STEPWELL_INVALID_DURATION: 'A duration is neither milliseconds nor a string such as "5m".',
   STEPWELL_INVALID_RETRY_POLICY: "A retry policy has a value that makes no sense.",
   // Launching and addressing executions.
   STEPWELL_INVALID_ARGUMENT: "An argument of a call is not usable.",

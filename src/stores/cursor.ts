@@ -7,12 +7,12 @@ export interface ListPlace {
 }
 
 export function cursorOf({ createdAt, sequence }: ListPlace): string {
-  return `${createdAt}.${sequence}`;
+  return `${createdAt}_${sequence}`;
 }
 
 /** @throws STEPWELL_INVALID_ARGUMENT for a text that no page gave */
 export function placeOf(cursor: string): ListPlace {
-  const parts = /^(\d{1,16})\.(\d{1,16})$/.exec(cursor);
+  const parts = /^(\d{1,16}(?:\.\d+)?)_(\d{1,16})$/.exec(cursor);
   if (parts === null) {
     throw new StepwellError(
       "STEPWELL_INVALID_ARGUMENT",

@@ -237,8 +237,12 @@ export interface ListPage {
   readonly cursor: string | null;
 }
 
-/** A hint that something happened; may get lost, so the engine polls behind it. */
-export type Hint = { readonly type: "due" } | { readonly type: "signalled"; readonly execution: string };
+/**
+ * A hint that something happened: an execution without an owner wants to be taken up after `inMs`
+ * milliseconds (0: now), or one that has an owner got an arrival. May get lost, so the engine polls behind it.
+ */
+export type Hint =
+  { readonly type: "due"; readonly inMs: number } | { readonly type: "signalled"; readonly execution: string };
 
 export interface Store {
   /** For messages: "memory", "sqlite". */

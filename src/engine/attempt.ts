@@ -1,0 +1,80 @@
+/**
+ * One call of a step function that did not answer at once: its timeout, its abort, its settling.
+ * It settles exactly once for the engine; what comes after it was given up is reported as late.
+ */
+import type { Clock, Timer } from "../clock.js";
+import { StepwellError } from "../errors.js";
+import type { StepContext } from "./step-context.js";
+
+export type Settled =
+  | { readonly kind: "returned"; readonly value: unknown }
+  | { readonly kind: "threw"; readonly error: unknown }
+  | { readonly kind: "timedOut"; readonly error: StepwellError };
+
+export interface AttemptOptions {
+  readonly context: StepContext;
+  readonly promise: PromiseLike<unknown>;
+  readonly clock: Clock;
+  /** In milliseconds. Undefined: none. */
+  readonly timeout: number | undefined;
+  /** How long a timed-out attempt is waited for before the engine goes on without it, in milliseconds. */
+  readonly grace: number;
+  settled(settled: Settled): void;
+  /** The attempt settled after it had been given up. */
+  late(): void;
+}
+
+export class Attempt {
+  readonly #options: AttemptOptions;
+  #timer: Timer | undefined;
+  #timedOut: StepwellError | undefined;
+  #over = false;
+
+  constructor(options: AttemptOptions) {
+    this.#options = options;
+    if (options.timeout !== undefined) {
+      this.#timer = options.clock.after(options.timeout, () => this.#timeOut(options.timeout!));
+    }
+    options.promise.then(
+      (value) => this.#settle({ kind: "returned", value }),
+      (error: unknown) => this.#settle({ kind: "threw", error }),
+    );
+  }
+
+  abort(reason: StepwellError): void {
+    this.#options.context.abort(reason);
+  }
+
+  /** The engine goes on without it: whatever comes is late. */
+  abandon(): void {
+    this.#over = true;
+    this.#timer?.cancel();
+  }
+
+  #timeOut(timeout: number): void {
+    const { execution, step } = this.#options.context;
+    this.#timedOut = new StepwellError(
+      "STEPWELL_ATTEMPT_TIMEOUT",
+      `Step "${step.name}" of execution "${execution.id}" (${execution.workflow}) ran longer than its timeout of ${timeout} ms. ` +
+        `Raise the step's timeout, or make it stop sooner when its signal is aborted.`,
+      { workflow: execution.workflow, step: step.name, execution: execution.id },
+    );
+    this.#timer = this.#options.clock.after(this.#options.grace, () => this.#finish());
+    this.abort(this.#timedOut);
+  }
+
+  #settle(settled: Settled): void {
+    if (this.#over) return this.#options.late();
+    if (this.#timedOut === undefined) {
+      this.abandon();
+      return this.#options.settled(settled);
+    }
+    if (settled.kind === "returned") this.#options.late();
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.abandon();
+    this.#options.settled({ kind: "timedOut", error: this.#timedOut! });
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * Group commit, in one place. While a flush is in flight, or until this turn of the event loop ends,
+ * new work queues; then all of it goes as the next batch. No timer, no waiting when idle: the busier
+ * the engine is, the more share one transaction.
+ */
+import { sleep, type Clock } from "../clock.js";
+import { StepwellError } from "../errors.js";
+import type {
+  Arrival,
+  ArrivalResult,
+  Batch,
+  BatchResult,
+  CommitResult,
+  CreateResult,
+  NewExecution,
+  Release,
+  Store,
+  Transition,
+} from "../stores/store.js";
+
+/** Who hears the answer when it could not be given at once. */
+export interface Sink<Answer> {
+  committed(answer: Answer): void;
+  /** The store did not take it and will not. */
+  refused(error: unknown): void;
+}
+
+interface Rows {
+  creates: NewExecution;
+  transitions: Transition;
+  releases: Release;
+  arrivals: Arrival;
+}
+
+interface Answers {
+  creates: CreateResult;
+  transitions: CommitResult;
+  releases: CommitResult;
+  arrivals: ArrivalResult;
+}
+
+type Entry = { [K in keyof Rows]: { kind: K; row: Rows[K]; sink: Sink<Answers[K]> } }[keyof Rows];
+
+/** Larger groups gain nothing on SQLite or PostgreSQL, and block the event loop for longer. */
+const largestGroup = 512;
+
+/** How long a launch or a send goes on trying while the store is busy, in milliseconds. */
+const callerPatience = 5_000;
+
+/** The longest pause between two tries of a busy store, in milliseconds. */
+const longestPause = 500;
+
+const nothing: Batch = { creates: [], transitions: [], releases: [], arrivals: [] };
+
+export class Committer {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  #queue: Entry[] = [];
+  #scheduled = false;
+  #writing = false;
+  #idle: (() => void)[] = [];
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** Answers at once where the store does; otherwise undefined, and the sink hears later. */
+  commit(transition: Transition, sink: Sink<CommitResult>): CommitResult | undefined {
+    if (!this.#store.gathers) {
+      return this.#direct({ ...nothing, transitions: [transition] }, (it) => it.transitions[0]!, sink);
+    }
+    this.#enqueue({ kind: "transitions", row: transition, sink });
+    return undefined;
+  }
+
+  /** As `commit`. */
+  release(release: Release, sink: Sink<CommitResult>): CommitResult | undefined {
+    if (!this.#store.gathers) {
+      return this.#direct({ ...nothing, releases: [release] }, (it) => it.releases[0]!, sink);
+    }
+    this.#enqueue({ kind: "releases", row: release, sink });
+    return undefined;
+  }
+
+  /** As `commit`, but rejects where the store refuses: a launch has a caller who can try again. */
+  create(row: NewExecution): CreateResult | Promise<CreateResult> {
+    if (!this.#store.gathers) {
+      const written = this.#store.write({ ...nothing, creates: [row] });
+      return written instanceof Promise ? written.then((it) => it.creates[0]!) : written.creates[0]!;
+    }
+    return new Promise((committed, refused) => this.#enqueue({ kind: "creates", row, sink: { committed, refused } }));
+  }
+
+  deliver(arrival: Arrival): Promise<ArrivalResult> {
+    return new Promise((committed, refused) =>
+      this.#enqueue({ kind: "arrivals", row: arrival, sink: { committed, refused } }),
+    );
+  }
+
+  /** Resolves when nothing is queued or being written. */
+  async drained(): Promise<void> {
+    while (this.#scheduled || this.#writing) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** For stores that gain nothing from gathering: one write, answered at once if the store can. */
+  #direct(
+    batch: Batch,
+    pick: (result: BatchResult) => CommitResult,
+    sink: Sink<CommitResult>,
+  ): CommitResult | undefined {
+    try {
+      const written = this.#store.write(batch);
+      if (!(written instanceof Promise)) return pick(written);
+      written.then(
+        (it) => sink.committed(pick(it)),
+        (error: unknown) => sink.refused(error),
+      );
+    } catch (error) {
+      sink.refused(error);
+    }
+    return undefined;
+  }
+
+  #enqueue(entry: Entry): void {
+    this.#queue.push(entry);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#writing) return;
+    this.#scheduled = true;
+    this.#clock.soon(() => {
+      this.#scheduled = false;
+      this.#writing = true;
+      void this.#write(this.#queue.splice(0, largestGroup)).then(() => this.#flushed());
+    });
+  }
+
+  #flushed(): void {
+    this.#writing = false;
+    if (this.#queue.length > 0) return this.#schedule();
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+
+  /** Never rejects: every entry's sink hears how it went. */
+  async #write(group: Entry[]): Promise<void> {
+    const began = this.#clock.monotonic();
+    let entries = group;
+    for (let tries = 1; entries.length > 0; tries++) {
+      let result: BatchResult;
+      try {
+        const written = this.#store.write(batchOf(entries));
+        result = written instanceof Promise ? await written : written;
+      } catch (error) {
+        if (!isRetryable(error)) return this.#isolate(entries, error);
+        if (this.#clock.monotonic() - began > callerPatience) entries = refuseCallers(entries, error);
+        // Others write too: a pause of random length, so that no writer starves the rest.
+        await sleep(this.#clock, (0.5 + this.#clock.random()) * Math.min(2 ** tries, longestPause));
+        continue;
+      }
+      return answer(entries, result);
+    }
+  }
+
+  /** One row that the store can't take must not hold up the others: each is tried by itself. */
+  async #isolate(entries: Entry[], error: unknown): Promise<void> {
+    if (entries.length === 1) return entries[0]!.sink.refused(error);
+    for (const entry of entries) await this.#write([entry]);
+  }
+}
+
+function isRetryable(error: unknown): boolean {
+  return error instanceof StepwellError && error.retryable;
+}
+
+function batchOf(entries: Entry[]): Batch {
+  const creates: NewExecution[] = [];
+  const transitions: Transition[] = [];
+  const releases: Release[] = [];
+  const arrivals: Arrival[] = [];
+  for (const { kind, row } of entries) {
+    if (kind === "transitions") transitions.push(row);
+    else if (kind === "creates") creates.push(row);
+    else if (kind === "releases") releases.push(row);
+    else arrivals.push(row);
+  }
+  return { creates, transitions, releases, arrivals };
+}
+
+function answer(entries: Entry[], result: BatchResult): void {
+  const next = { creates: 0, transitions: 0, releases: 0, arrivals: 0 };
+  for (const { kind, sink } of entries) {
+    if (kind === "transitions") sink.committed(result.transitions[next.transitions++]!);
+    else if (kind === "creates") sink.committed(result.creates[next.creates++]!);
+    else if (kind === "releases") sink.committed(result.releases[next.releases++]!);
+    else sink.committed(result.arrivals[next.arrivals++]!);
+  }
+}
+
+/** Launches and sends are given back to their callers; transitions wait for the store. */
+function refuseCallers(entries: Entry[], error: unknown): Entry[] {
+  return entries.filter(({ kind, sink }) => {
+    if (kind === "transitions" || kind === "releases") return true;
+    sink.refused(error);
+    return false;
+  });
+}

@@ -1,0 +1,53 @@
+/** An execution in work, as the launcher that owns it knows it, and what happened to it last. */
+import type { StepFunc } from "../definition/flow.js";
+import type { ExecutionIdentity } from "../definition/observer.js";
+import type { Pause } from "../definition/outcome.js";
+import type { FlowEvent } from "../flow/router.js";
+import type { Position, SerializedError, Status } from "../flow/flow.js";
+import type { MailboxRecord } from "../stores/store.js";
+
+export interface Course {
+  readonly identity: ExecutionIdentity;
+  readonly owner: number;
+  readonly deadlineAt: number | null;
+  revision: number;
+  signals: number;
+  claims: number;
+  status: Status;
+  position: Position;
+  state: object;
+  /** The state, encoded, where it differs from what is stored. */
+  unsaved: string | null;
+  pending: readonly MailboxRecord[];
+  /** Rows of the mailbox that nobody will take; settled with the next commit. */
+  dead: string[];
+  /** What each step gave on the way up; undefined until it is read from the history. */
+  given: { readonly stepIndex: number; readonly patch: object }[] | undefined;
+}
+
+/**
+ * What has happened and is to be committed. Beside the router's events: an attempt failed and another
+ * one follows after `wait` milliseconds (with `afresh` from the step's own function, not its handler),
+ * an operator set a parked execution going again, or the engine itself parks it where it stands.
+ */
+export interface Happening {
+  readonly event:
+    | FlowEvent
+    | { readonly type: "retry"; readonly reason: string; readonly wait: number; readonly afresh: boolean }
+    | { readonly type: "resumed" }
+    | { readonly type: "parked"; readonly reason: string };
+  readonly func: StepFunc;
+  readonly attempt: number;
+  /** When the attempt began (the store's time). */
+  readonly startedAt: number;
+  readonly durationMs: number;
+  /** For the history: `ok`, `continue`, `retried`, `skipped` or a reason. */
+  readonly result: string;
+  readonly error: SerializedError | null;
+  /** What the step itself gave; merged into the state already. */
+  readonly patch: object | undefined;
+  readonly pause: Pause | undefined;
+  /** The message that was handled, or the request that was followed. */
+  readonly cause: MailboxRecord | undefined;
+  readonly by: string | undefined;
+}

@@ -1,0 +1,661 @@
+/**
+ * Drives one execution, from its last commit to its next rest. Every turn of the loop is the same:
+ * look at what arrived, do what is due, ask the router, commit, go on. What is due follows from the
+ * committed flow alone, so a recovered execution and one that was never interrupted are one case.
+ *
+ * Nothing here awaits: a step, a store or a schema that answers at once costs no promise. Where one
+ * does not, the loop stops and its answer starts it again.
+ */
+import { decode } from "../codec.js";
+import { validate } from "../definition/schema.js";
+import { StepwellError, type ErrorCode } from "../errors.js";
+import { due, isPastPivot, type FlowEvent } from "../flow/router.js";
+import { serializeError } from "../serialize-error.js";
+import type { CommitResult, ExecutionRecord, MailboxRecord, MaybePromise } from "../stores/store.js";
+import { Attempt, type Settled } from "./attempt.js";
+import type { Sink } from "./committer.js";
+import type { Course, Happening } from "./course.js";
+import type { Host, Inbox, Registered } from "./host.js";
+import { awaitedMessage, triage, type Request } from "./inbox.js";
+import { isPromise } from "./observing.js";
+import { adopt, conclusionOf, observe, prepare, type Call } from "./stepping.js";
+import type { DeliveredMessage } from "./step-context.js";
+import { conclude, dueIn, type Conclusion, type Turn } from "./transition.js";
+
+/** Taken up this often without a commit in between, an execution is taken for one that kills its launcher. */
+const mostClaims = 10;
+
+/** What the launcher hears when an execution leaves its hands. */
+export interface DriveOwner {
+  /** It came to rest, or was let go of. */
+  left(drive: Drive): void;
+}
+
+export class Drive implements Sink<CommitResult> {
+  readonly id: string;
+  readonly course: Course;
+  readonly #registered: Registered;
+  readonly #host: Host;
+  readonly #owner: DriveOwner;
+  #attempt: Attempt | undefined;
+  /** What is to be committed. */
+  #happening: Happening | undefined;
+  /** What is being committed. */
+  #conclusion: Conclusion | undefined;
+  /** Something arrived that has not been looked at. */
+  #unseen: boolean;
+  #looping = false;
+  /** An answer is outstanding; it will start the loop again. */
+  #waiting = false;
+  #initialised = false;
+  #stopping = false;
+  #over = false;
+  #rested = false;
+
+  constructor(
+    record: ExecutionRecord,
+    state: object,
+    owner: number,
+    registered: Registered,
+    host: Host,
+    launcher: DriveOwner,
+  ) {
+    this.id = record.id;
+    this.course = {
+      identity: { id: record.id, workflow: record.workflow, version: record.version },
+      owner,
+      deadlineAt: record.deadlineAt,
+      revision: record.revision,
+      signals: record.signals,
+      claims: record.claims,
+      status: record.status,
+      position: record.position,
+      state,
+      unsaved: null,
+      pending: [],
+      dead: [],
+      // An execution that is driven from its beginning need not read its own history.
+      given: record.revision === 0 ? [] : undefined,
+    };
+    this.#unseen = record.signals > 0;
+    this.#registered = registered;
+    this.#host = host;
+    this.#owner = launcher;
+  }
+
+  /** Whether it left because there is nothing to do, rather than because it was dropped. */
+  get isAtRest(): boolean {
+    return this.#rested;
+  }
+
+  /** Goes on as far as it can without waiting. Never throws. */
+  go(): void {
+    if (this.#looping || this.#waiting) return;
+    this.#looping = true;
+    try {
+      while (!this.#over && this.#turn());
+    } catch (error) {
+      this.#broken(error);
+    } finally {
+      this.#looping = false;
+    }
+  }
+
+  /** Something arrived for this execution. A running step is aborted if it must turn. */
+  notice(): void {
+    this.#unseen = true;
+    if (this.#attempt === undefined) return this.go();
+    // The attempt is what the loop waits for; this look must not set it going.
+    const looked = this.#look();
+    if (looked instanceof Promise)
+      looked.then(
+        () => this.#interrupt(),
+        (error: unknown) => this.#broken(error),
+      );
+    else this.#interrupt();
+  }
+
+  /** Comes to rest at the next commit; what waits for nothing is let go of at once. */
+  stop(): void {
+    this.#stopping = true;
+    this.go();
+  }
+
+  /** Aborts what runs: the launcher's drain time is over. */
+  abort(): void {
+    this.#abort("STEPWELL_LAUNCHER_STOPPING", "The launcher is stopping and its drain time is over.");
+  }
+
+  /** Parks the execution where it stands, whatever direction it has; `go` commits it. */
+  park(error: StepwellError): void {
+    this.#happened({ type: "parked", reason: error.code }, error.code, undefined, undefined, serializeError(error));
+  }
+
+  /** Another launcher has it: nothing more is committed here. */
+  drop(): void {
+    if (this.#over) return;
+    this.#abort("STEPWELL_OWNERSHIP_LOST", "Another launcher has taken the execution over.");
+    this.#attempt?.abandon();
+    this.#leave();
+  }
+
+  /** One thing at a time. False: an answer is outstanding, or it is over. */
+  #turn(): boolean {
+    if (this.#unseen) return this.#then(this.#look());
+    if (this.#happening !== undefined) return this.#commit(this.#happening);
+    return this.#next();
+  }
+
+  /** Goes on with a value that may come later. True: it was there. */
+  #then<T>(value: MaybePromise<T>, use: (value: T) => void = () => undefined): boolean {
+    if (!(value instanceof Promise)) {
+      use(value);
+      return true;
+    }
+    this.#waiting = true;
+    value.then(
+      (it) => {
+        this.#waiting = false;
+        if (this.#over) return;
+        try {
+          use(it);
+        } catch (error) {
+          return this.#broken(error);
+        }
+        this.go();
+      },
+      (error: unknown) => {
+        this.#waiting = false;
+        this.#broken(error);
+      },
+    );
+    return false;
+  }
+
+  #look(): MaybePromise<void> {
+    this.#unseen = false;
+    const { revision } = this.course;
+    const inbox = this.#host.inbox(this.id);
+    const take = (it: Inbox): void => {
+      // An answer from before the last commit may show what that commit consumed.
+      if (this.course.revision !== revision || it.signals < this.course.signals) this.#unseen = true;
+      else {
+        this.course.signals = it.signals;
+        this.course.pending = it.pending.filter(({ id }) => !this.course.dead.includes(id));
+      }
+    };
+    return inbox instanceof Promise ? inbox.then(take) : take(inbox);
+  }
+
+  /** What the checkpoint says is due. */
+  #next(): boolean {
+    const { course } = this;
+    const request = this.#request();
+    if (request !== undefined) return this.#follow(request);
+    if (course.status === "stuck") return this.#letGo(null);
+    const action = due(course.position);
+    if (action === "none") return this.#reportEnd();
+    if (this.#stopping) return this.#letGo(0);
+    if (course.claims > mostClaims) return this.#parkKiller();
+    const now = this.#host.storeNow();
+    if (this.#deadlinePassed(now)) return this.#follow("deadline");
+    const { resumeAt } = course.position;
+    if (resumeAt !== null && resumeAt > now) return this.#letGo(dueIn(course, course.position, now));
+    if (action === "wait") return this.#deliver(now);
+    if (action === "init" && !this.#init()) return true;
+    if (action === "startRollback") this.#startRollback();
+    if (course.position.direction === "down" && course.given === undefined) return this.#then(this.#recall());
+    return this.#execute();
+  }
+
+  /** The oldest request that applies; those that came too late become dead with the next commit. */
+  #request(): Request | undefined {
+    const { course } = this;
+    if (course.pending.length === 0) return undefined;
+    const { request, dead } = triage(course.pending, course.status, course.position, this.#registered.shape);
+    if (dead.length > 0) this.#bury(dead);
+    return request;
+  }
+
+  #bury(dead: readonly string[]): void {
+    this.course.dead.push(...dead);
+    this.course.pending = this.course.pending.filter(({ id }) => !dead.includes(id));
+  }
+
+  #deadlinePassed(now: number): boolean {
+    const { deadlineAt, position } = this.course;
+    if (deadlineAt === null || now < deadlineAt || position.direction === "down") return false;
+    return position.lifecycle !== "success" && !isPastPivot(position, this.#registered.shape);
+  }
+
+  #follow(request: Request | "deadline"): boolean {
+    if (request === "deadline")
+      return this.#happened({ type: "rollbackRequested", reason: "deadline", begun: this.#begun() }, "deadline");
+    if (request.type === "rollback") {
+      const { reason, by } = request.request;
+      return this.#happened({ type: "rollbackRequested", reason, begun: this.#begun() }, reason, request.arrival, by);
+    }
+    const { act, arrival } = request;
+    if (request.type === "retry") return this.#happened({ type: "resumed" }, "retried", arrival, act.by);
+    if (act.patch !== undefined) adopt(this.course, act.patch, this.#host);
+    return this.#happened({ type: "stepOk" }, "skipped", arrival, act.by, {
+      name: "Skipped",
+      message: act.reason,
+    });
+  }
+
+  /** Whether anything of this execution may have been done: a commit, or an attempt that a crash cut off. */
+  #begun(): boolean {
+    return this.course.revision > 0 || this.course.claims > 1;
+  }
+
+  /** Something happened without a step function being called. */
+  #happened(
+    event: Happening["event"],
+    result: string,
+    cause?: MailboxRecord,
+    by?: string,
+    error: Happening["error"] = null,
+  ): boolean {
+    const { position, claims } = this.course;
+    this.#happening = {
+      event,
+      func: position.stepFunc,
+      attempt: position.attempts + Math.max(1, claims),
+      startedAt: this.#host.storeNow(),
+      durationMs: 0,
+      result,
+      error,
+      patch: undefined,
+      pause: undefined,
+      cause,
+      by,
+    };
+    return true;
+  }
+
+  /** False: a guard said no. */
+  #init(): boolean {
+    if (this.#initialised) return true;
+    this.#initialised = true;
+    const veto = observe("init", this.course, this.#registered, this.#host, { flow: this.course.position });
+    if (veto === undefined) return true;
+    this.#happened(
+      { type: "initVetoed", reason: veto.reason, begun: this.#begun() },
+      veto.reason,
+      undefined,
+      undefined,
+      serializeError(veto.error),
+    );
+    return false;
+  }
+
+  #startRollback(): void {
+    const { course } = this;
+    const { position } = course;
+    const veto = observe("startRollback", course, this.#registered, this.#host, {
+      flow: position,
+      step: { name: position.step, index: position.stepIndex },
+      reason: position.reason,
+      ...(position.error !== null && { error: position.error }),
+    });
+    if (veto !== undefined) this.#reportVeto("startRollback", veto.error);
+    course.position = { ...position, lifecycle: "startRollback" };
+  }
+
+  /** Reads back what each step gave on the way up. */
+  #recall(): MaybePromise<void> {
+    const take = (rows: Awaited<ReturnType<Host["history"]>>): void => {
+      this.course.given = rows
+        .filter(({ direction, patch }) => direction === "up" && patch !== null)
+        .map(({ stepIndex, patch }) => ({ stepIndex, patch: decode(patch!) as object }));
+    };
+    const rows = this.#host.history(this.id);
+    return rows instanceof Promise ? rows.then(take) : take(rows);
+  }
+
+  /** A step waits: for a message that is there, for its timeout, or on. */
+  #deliver(now: number): boolean {
+    const { course } = this;
+    const { position } = course;
+    const step = this.#registered.definition.steps[position.stepIndex]!;
+    const arrival = awaitedMessage(course.pending, step, position);
+    if (arrival !== undefined) {
+      const schema = (position.direction === "up" ? step.messages : step.rollbackMessages)[arrival.name]!;
+      return this.#then(validate(schema, decode(arrival.payload)), (checked) => {
+        if (checked.ok) {
+          const delivered = { name: arrival.name, payload: checked.value, id: arrival.messageId ?? arrival.id };
+          this.#execute({ arrival, delivered });
+        } else this.#refuseMessage(arrival, checked.problem);
+      });
+    }
+    if (position.waitUntil === null || position.waitUntil > now) {
+      return this.#letGo(dueIn(course, position, now));
+    }
+    if (position.direction === "up" && step.onTimeout !== undefined) return this.#execute();
+    return this.#timedOut();
+  }
+
+  /** Nobody came. On the way up the step fails; where nothing turns any more it is tried again from its beginning. */
+  #timedOut(): boolean {
+    const { course } = this;
+    const call = prepare(course, this.#registered, this.#host);
+    const error = this.#error(
+      "STEPWELL_ATTEMPT_TIMEOUT",
+      `Step "${course.position.step}" waited for a message until its timeout.`,
+    );
+    const happening = conclusionOf(call, { kind: "timedOut", error }, course, this.#registered, this.#host);
+    const turns = course.position.direction === "up" && !isPastPivot(course.position, this.#registered.shape);
+    this.#happening = turns
+      ? { ...happening, event: { type: "stepFailed", reason: "timeout" } }
+      : happening.event.type === "retry"
+        ? { ...happening, event: { ...happening.event, afresh: true } }
+        : happening;
+    return true;
+  }
+
+  #refuseMessage(arrival: MailboxRecord, problem: string): void {
+    this.#bury([arrival.id]);
+    this.#host.report(
+      this.#error(
+        "STEPWELL_INVALID_MESSAGE",
+        `Message "${arrival.name}" (${arrival.messageId ?? arrival.id}) was refused by the schema of step ` +
+          `"${this.course.position.step}" and is a dead letter: ${problem}. Send it again with a payload that fits.`,
+      ),
+    );
+  }
+
+  /** Calls the function that is due. True: it has answered. */
+  #execute(message?: { readonly arrival: MailboxRecord; readonly delivered: DeliveredMessage }): boolean {
+    const { course } = this;
+    if (message === undefined && course.position.stepFunc !== "runContinue" && !this.#beforeStep()) return true;
+    const call = prepare(course, this.#registered, this.#host, message);
+    if (call.fn === undefined) return this.#settle(call, { kind: "returned", value: undefined });
+    let value: unknown;
+    try {
+      value = call.fn(call.context as never);
+    } catch (error) {
+      return this.#settle(call, { kind: "threw", error });
+    }
+    if (!isPromise(value)) return this.#settle(call, { kind: "returned", value });
+    this.#await(call, value);
+    return false;
+  }
+
+  /** False: a guard said no, and the step does not run. Nothing may skip an undo. */
+  #beforeStep(): boolean {
+    const { course } = this;
+    if (!this.#registered.observing.hears("beforeStep")) return true;
+    const { position } = course;
+    const attempt = position.attempts + Math.max(1, course.claims);
+    const veto = observe("beforeStep", course, this.#registered, this.#host, {
+      flow: position,
+      step: { name: position.step, index: position.stepIndex },
+      attempt,
+    });
+    if (veto === undefined) return true;
+    if (position.direction === "down") {
+      this.#reportVeto("beforeStep", veto.error);
+      return true;
+    }
+    const event: FlowEvent = { type: "beforeStepVetoed", reason: veto.reason, begun: attempt > 1 };
+    this.#happened(event, veto.reason, undefined, undefined, serializeError(veto.error));
+    return false;
+  }
+
+  #await(call: Call, promise: PromiseLike<unknown>): void {
+    this.#waiting = true;
+    const { deadlineAt, position } = this.course;
+    const deadline =
+      deadlineAt !== null && position.direction === "up" && !isPastPivot(position, this.#registered.shape)
+        ? this.#host.clock.after(Math.max(0, deadlineAt - this.#host.storeNow()), () =>
+            this.#abort("STEPWELL_DEADLINE_EXCEEDED", "The workflow's deadline has passed."),
+          )
+        : undefined;
+    this.#attempt = new Attempt({
+      context: call.context,
+      promise,
+      clock: this.#host.clock,
+      timeout: call.step.timeout,
+      grace: this.#host.grace,
+      late: () =>
+        this.#host.report(
+          this.#error(
+            "STEPWELL_LATE_RESULT",
+            `Step "${call.step.name}" settled after it had been given up; its result was discarded.`,
+          ),
+        ),
+      settled: (settled) => {
+        deadline?.cancel();
+        this.#attempt = undefined;
+        this.#waiting = false;
+        if (this.#over) return;
+        try {
+          this.#settle(call, settled);
+        } catch (error) {
+          return this.#broken(error);
+        }
+        this.go();
+      },
+    });
+  }
+
+  #settle(call: Call, settled: Settled): boolean {
+    const aborted =
+      settled.kind === "threw" && this.#stopping && call.context.isAbortedBy("STEPWELL_LAUNCHER_STOPPING");
+    // A shutdown is nobody's failure: the attempt does not count, and the next launcher begins it again.
+    if (aborted) return this.#letGo(0);
+    this.#happening = conclusionOf(call, settled, this.course, this.#registered, this.#host);
+    return true;
+  }
+
+  /** A step is running and something arrived: abort it if the execution is to turn. */
+  #interrupt(): void {
+    if (this.#attempt === undefined) return this.go();
+    const { position } = this.course;
+    // What comes while the pivot runs is held: if the pivot succeeds, it is too late.
+    if (position.direction === "down" || position.stepIndex === this.#registered.shape.pivot) return;
+    const request = this.#request();
+    if (request?.type !== "rollback") return;
+    this.#abort("STEPWELL_ROLLBACK_REQUESTED", `A rollback was requested: ${request.request.reason}.`);
+  }
+
+  #abort(code: ErrorCode, message: string): void {
+    this.#attempt?.abort(this.#error(code, message));
+  }
+
+  #commit(happening: Happening): boolean {
+    this.#conclusion = conclude(this.course, happening, this.#circumstances());
+    this.#waiting = true;
+    const result = this.#host.committer.commit(this.#conclusion.transition, this);
+    if (result === undefined) return false;
+    return this.#answered(result);
+  }
+
+  #circumstances(): Parameters<typeof conclude>[2] {
+    const { course } = this;
+    const { definition, shape, observing } = this.#registered;
+    const storeNow = this.#host.storeNow();
+    const step = definition.steps[course.position.stepIndex]!;
+    return {
+      definition,
+      shape,
+      storeNow,
+      turn: this.#turnFromOutside(storeNow),
+      messageWaits: awaitedMessage(course.pending, step, course.position) !== undefined,
+      reports: observing.reports,
+      stopping: this.#stopping,
+      onExit: (reason) => this.#onExit(reason),
+    };
+  }
+
+  #turnFromOutside(storeNow: number): Turn | undefined {
+    const request = this.#request();
+    if (request?.type === "rollback") {
+      return { reason: request.request.reason, by: request.request.by, arrival: request.arrival.id };
+    }
+    return this.#deadlinePassed(storeNow) ? { reason: "deadline", by: undefined, arrival: undefined } : undefined;
+  }
+
+  #onExit(reason: string): string {
+    const { onExit, name } = this.#registered.definition;
+    if (onExit === undefined) return reason;
+    try {
+      const mapped = onExit(reason, this.course.state as never);
+      return typeof mapped === "string" && mapped !== "" ? mapped : reason;
+    } catch (error) {
+      this.#host.report(
+        this.#error(
+          "STEPWELL_OBSERVER_FAILED",
+          `onExit of workflow "${name}" threw; the reason stays "${reason}".`,
+          error,
+        ),
+      );
+      return reason;
+    }
+  }
+
+  committed(result: CommitResult): void {
+    if (this.#over) return;
+    try {
+      this.#answered(result);
+    } catch (error) {
+      return this.#broken(error);
+    }
+    this.go();
+  }
+
+  refused(error: unknown): void {
+    this.#waiting = false;
+    this.#broken(error);
+  }
+
+  /** The store's answer to a commit, or to a release where nothing was being committed. */
+  #answered(result: CommitResult): boolean {
+    this.#waiting = false;
+    const conclusion = this.#conclusion;
+    this.#conclusion = undefined;
+    if (result === "signalled") this.#unseen = true;
+    else if (result === "lost") this.#lost();
+    else if (conclusion === undefined) this.#rest();
+    else this.#taken(conclusion);
+    return true;
+  }
+
+  #taken({ transition, action }: Conclusion): void {
+    const { course } = this;
+    const happening = this.#happening!;
+    this.#happening = undefined;
+    if (happening.patch !== undefined && course.position.direction === "up") {
+      course.given?.push({ stepIndex: course.position.stepIndex, patch: happening.patch });
+    }
+    course.revision = transition.revision;
+    course.position = transition.position;
+    course.status = transition.status;
+    course.claims = 1;
+    course.unsaved = null;
+    course.dead = [];
+    if (course.pending.length > 0) {
+      const settled = new Set(transition.settled.map(({ arrival }) => arrival));
+      course.pending = course.pending.filter(({ id }) => !settled.has(id));
+    }
+    if (action === "park") this.#reportStuck();
+    if (transition.rests) this.#rest();
+  }
+
+  /** The end is committed: tell those who want to know, then let go. */
+  #reportEnd(): boolean {
+    const { course } = this;
+    const { reason, error } = course.position;
+    observe(course.status === "completed" ? "success" : "failure", course, this.#registered, this.#host, {
+      flow: course.position,
+      reason,
+      ...(error !== null && { error }),
+    });
+    return this.#letGo(null);
+  }
+
+  /** Lets go without a transition. Refused if something arrived meanwhile; then the loop looks again. */
+  #letGo(dueInMs: number | null): boolean {
+    const { course } = this;
+    const release = {
+      id: this.id,
+      owner: course.owner,
+      signals: this.#stopping ? null : course.signals,
+      dueInMs,
+      dead: course.dead,
+    };
+    this.#waiting = true;
+    const result = this.#host.committer.release(release, this);
+    return result === undefined ? false : this.#answered(result);
+  }
+
+  #parkKiller(): boolean {
+    const error = this.#error(
+      "STEPWELL_CRASHES_LAUNCHER",
+      `Step "${this.course.position.step}" was begun ${this.course.claims - 1} times and its launcher died each time. ` +
+        `Find out what it does to the process, then retry or skip it.`,
+    );
+    this.park(error);
+    return true;
+  }
+
+  #reportStuck(): void {
+    const { position } = this.course;
+    this.#host.report(
+      this.#error(
+        "STEPWELL_EXECUTION_STUCK",
+        `Execution "${this.id}" is stuck at step "${position.step}" on the way ${position.direction}: ` +
+          `${position.error?.message ?? position.lastResult}. Mend the cause, then retry or skip the step.`,
+      ),
+    );
+  }
+
+  #reportVeto(callback: string, error: unknown): void {
+    this.#host.report(
+      this.#error(
+        "STEPWELL_OBSERVER_FAILED",
+        `A guard failed in ${callback} on the way down; the undo goes on.`,
+        error,
+      ),
+    );
+  }
+
+  #lost(): void {
+    this.#host.report(
+      this.#error("STEPWELL_OWNERSHIP_LOST", `Execution "${this.id}" belongs to another launcher now.`),
+    );
+    this.#leave();
+  }
+
+  /** A store that fails for good, or a mistake of ours: this execution must not hurt the others. */
+  #broken(error: unknown): void {
+    this.#host.report(
+      error instanceof StepwellError
+        ? error
+        : this.#error("STEPWELL_STORE_FAILED", `Execution "${this.id}" could not go on.`, error),
+    );
+    this.#leave();
+  }
+
+  #rest(): void {
+    this.#rested = true;
+    this.#leave();
+  }
+
+  #leave(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#owner.left(this);
+  }
+
+  #error(code: ErrorCode, message: string, cause?: unknown): StepwellError {
+    const { identity, position } = this.course;
+    return new StepwellError(code, message, {
+      execution: identity.id,
+      workflow: identity.workflow,
+      step: position.step,
+      cause,
+    });
+  }
+}

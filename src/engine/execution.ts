@@ -1,0 +1,202 @@
+/** A handle on one execution. It holds nothing but the id: every reader asks the store. */
+import { decode } from "../codec.js";
+import { milliseconds, type Duration } from "../definition/duration.js";
+import type { Direction, Flow, StepFunc } from "../definition/flow.js";
+import { StepwellError } from "../errors.js";
+import type { SerializedError, Status } from "../flow/flow.js";
+import type { ArrivalStatus, ExecutionRecord, Store } from "../stores/store.js";
+import {
+  notFound,
+  type Mail,
+  type OperatorOptions,
+  type RollbackAnswer,
+  type RollbackOptions,
+  type SendOptions,
+  type Sent,
+  type SkipOptions,
+} from "./mail.js";
+import { outcomeOfRecord, type Outcome } from "./outcome.js";
+import type { Supervisor } from "./supervisor.js";
+
+/** One committed transition. */
+export interface HistoryRow {
+  readonly revision: number;
+  readonly at: Date;
+  readonly direction: Direction;
+  readonly step: string;
+  readonly stepIndex: number;
+  readonly func: StepFunc;
+  readonly attempt: number;
+  /** `ok`, `continue`, `retried`, `skipped`, or a reason. */
+  readonly result: string;
+  readonly message?: { readonly id: string; readonly name: string };
+  readonly error?: SerializedError;
+  readonly durationMs: number;
+  /** Who did it, for an operator's act. */
+  readonly by?: string;
+}
+
+export interface MailboxRow {
+  readonly id: string;
+  readonly name: string;
+  /** As it was sent. */
+  readonly payload: unknown;
+  readonly receivedAt: Date;
+  /** `dead`: nobody took it, or the step that it was for refused it. */
+  readonly status: ArrivalStatus;
+  /** The step that took it. */
+  readonly step?: string;
+}
+
+export interface ExecutionSummary {
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly status: Status;
+  readonly tags: readonly string[];
+  readonly flow: Flow & { readonly step: string };
+  /** What turned or parked it. */
+  readonly error?: SerializedError;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+export function summaryOf(record: ExecutionRecord): ExecutionSummary {
+  const { id, workflow, version, status, tags, position } = record;
+  return {
+    id,
+    workflow,
+    version,
+    status,
+    tags,
+    flow: flowOf(record),
+    ...(position.error !== null && { error: position.error }),
+    createdAt: new Date(record.createdAt),
+    updatedAt: new Date(record.updatedAt),
+  };
+}
+
+function flowOf({ position }: ExecutionRecord): Flow & { readonly step: string } {
+  const { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step } = position;
+  return { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step };
+}
+
+/**
+ * One execution, by its id. Its methods reject with `STEPWELL_EXECUTION_NOT_FOUND` if there is none.
+ *
+ * @example
+ * const execution = launcher.execution("order-1001");
+ * const outcome = await execution.outcome({ timeout: "1m" });
+ */
+export class Execution<State = unknown, HalfDone = State> {
+  readonly id: string;
+  readonly #store: Store;
+  readonly #supervisor: Supervisor;
+  readonly #mail: Mail;
+
+  constructor(id: string, store: Store, supervisor: Supervisor, mail: Mail) {
+    this.id = id;
+    this.#store = store;
+    this.#supervisor = supervisor;
+    this.#mail = mail;
+  }
+
+  /**
+   * Resolves when the execution next comes to rest (completed, rolled back or stuck), after all
+   * requests that were accepted before this call. At once, if it is at rest.
+   *
+   * @throws STEPWELL_OUTCOME_TIMEOUT with `timeout`, when that time has passed
+   */
+  async outcome(options: { readonly timeout?: Duration } = {}): Promise<Outcome<State, HalfDone>> {
+    const limit = options.timeout === undefined ? undefined : milliseconds(options.timeout, "outcome: timeout");
+    if (!this.#supervisor.isDriving(this.id)) {
+      const loaded = this.#store.load([this.id]);
+      const [record] = loaded instanceof Promise ? await loaded : loaded;
+      if (record === undefined) throw notFound(this.id);
+      const outcome = outcomeOfRecord(record);
+      if (outcome !== undefined) return outcome as Outcome<State, HalfDone>;
+    }
+    return new Promise((resolve, reject) => {
+      const forget = this.#supervisor.waiters.add(this.id, (outcome) => {
+        timer?.cancel();
+        resolve(outcome as Outcome<State, HalfDone>);
+      });
+      const timer =
+        limit === undefined
+          ? undefined
+          : this.#supervisor.clock.after(limit, () => {
+              forget();
+              const message = `Execution "${this.id}" did not come to rest within ${limit} ms; it goes on.`;
+              reject(new StepwellError("STEPWELL_OUTCOME_TIMEOUT", message, { execution: this.id }));
+            });
+    });
+  }
+
+  /** The state as of the last commit. */
+  async state(): Promise<HalfDone> {
+    return decode((await this.#record()).state) as HalfDone;
+  }
+
+  /** Where it is and which way it goes, as of the last commit. */
+  async flow(): Promise<Flow & { readonly step: string }> {
+    return flowOf(await this.#record());
+  }
+
+  /** Status, tags, times and flow in one. */
+  async summary(): Promise<ExecutionSummary> {
+    return summaryOf(await this.#record());
+  }
+
+  /** Every committed transition, in order. */
+  async history(): Promise<HistoryRow[]> {
+    await this.#record();
+    const rows = await this.#store.history(this.id);
+    return rows.map(({ patch: _patch, at, error, ...row }) => ({
+      ...row,
+      at: new Date(at),
+      ...(error !== undefined && { error: error as SerializedError }),
+    }));
+  }
+
+  /** Every message that was accepted, in that order. */
+  async mailbox(): Promise<MailboxRow[]> {
+    await this.#record();
+    const rows = await this.#store.mailbox(this.id);
+    return rows
+      .filter(({ kind }) => kind === "message")
+      .map(({ id, messageId, name, payload, receivedAt, status, step }) => ({
+        id: messageId ?? id,
+        name,
+        payload: decode(payload),
+        receivedAt: new Date(receivedAt),
+        status,
+        ...(step !== null && { step }),
+      }));
+  }
+
+  /** As `Launcher.send`. */
+  send(name: string, payload: unknown, options: SendOptions = {}): Promise<Sent> {
+    return this.#mail.send(this.id, name, payload, options);
+  }
+
+  /** As `Launcher.rollback`. */
+  rollback(reason: string, options: RollbackOptions = {}): Promise<RollbackAnswer> {
+    return this.#mail.rollback(this.id, reason, options);
+  }
+
+  /** As `Launcher.retry`. */
+  retry(options: OperatorOptions = {}): Promise<void> {
+    return this.#mail.retry(this.id, options);
+  }
+
+  /** As `Launcher.skip`. */
+  skip(reason: string, options: SkipOptions = {}): Promise<void> {
+    return this.#mail.skip(this.id, reason, options);
+  }
+
+  async #record(): Promise<ExecutionRecord> {
+    const [record] = await this.#store.load([this.id]);
+    if (record === undefined) throw notFound(this.id);
+    return record;
+  }
+}

@@ -1,0 +1,37 @@
+/** What a drive needs of the launcher that it belongs to. */
+import type { Clock } from "../clock.js";
+import type { Logger } from "../definition/logger.js";
+import type { WorkflowDefinition } from "../definition/definition.js";
+import type { StepwellError } from "../errors.js";
+import type { Shape } from "../flow/router.js";
+import type { HistoryRecord, MailboxRecord, MaybePromise } from "../stores/store.js";
+import type { Committer } from "./committer.js";
+import type { Observing } from "./observing.js";
+
+/** A workflow as a launcher has prepared it. */
+export interface Registered {
+  readonly definition: WorkflowDefinition;
+  readonly shape: Shape;
+  readonly observing: Observing;
+}
+
+/** What has arrived for an execution and nobody has taken, and the `signals` that covers it. */
+export interface Inbox {
+  readonly signals: number;
+  readonly pending: readonly MailboxRecord[];
+}
+
+export interface Host {
+  readonly clock: Clock;
+  readonly committer: Committer;
+  readonly logger: Logger;
+  /** How long a timed-out attempt may take to settle, in milliseconds. */
+  readonly grace: number;
+  /** The largest encoded state or payload, in bytes. */
+  readonly sizeLimit: number;
+  /** The store's time, in milliseconds since 1970. */
+  storeNow(): number;
+  inbox(id: string): MaybePromise<Inbox>;
+  history(id: string): MaybePromise<readonly HistoryRecord[]>;
+  report(error: StepwellError): void;
+}

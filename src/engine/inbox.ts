@@ -1,0 +1,76 @@
+/** What an execution should do about what came from outside. Pure: the rows come in, a decision comes out. */
+import { decode } from "../codec.js";
+import type { StepDefinition } from "../definition/definition.js";
+import { isPastPivot, type Shape } from "../flow/router.js";
+import type { Position, Status } from "../flow/flow.js";
+import type { MailboxRecord } from "../stores/store.js";
+
+/** The payload of a `rollback` arrival. */
+export interface RollbackRequest {
+  readonly reason: string;
+  readonly ifCompleted: "undo" | "refuse";
+  readonly by?: string;
+}
+
+/** The payload of a `retry` or `skip` arrival. */
+export interface OperatorAct {
+  readonly reason: string;
+  readonly patch?: object;
+  readonly by?: string;
+}
+
+export type RefusedRollback = "already-rolling-back" | "past-pivot" | "already-rolled-back" | "completed";
+
+/** Whether a rollback request would be taken as things stand; undefined: yes. */
+export function refuseRollback(
+  status: Status,
+  position: Position,
+  shape: Shape,
+  request: RollbackRequest,
+): RefusedRollback | undefined {
+  if (status === "rolledBack") return "already-rolled-back";
+  if (isPastPivot(position, shape)) return "past-pivot";
+  if (position.direction === "down") return "already-rolling-back";
+  if (status === "completed" && request.ifCompleted === "refuse") return "completed";
+  return undefined;
+}
+
+export type Request =
+  | { readonly type: "rollback"; readonly arrival: MailboxRecord; readonly request: RollbackRequest }
+  | { readonly type: "retry" | "skip"; readonly arrival: MailboxRecord; readonly act: OperatorAct };
+
+/**
+ * The oldest request that applies, and those before it that came too late and are dead. What comes
+ * after it is judged next time, by what it leaves.
+ */
+export function triage(
+  pending: readonly MailboxRecord[],
+  status: Status,
+  position: Position,
+  shape: Shape,
+): { readonly request: Request | undefined; readonly dead: readonly string[] } {
+  const dead: string[] = [];
+  for (const arrival of pending) {
+    if (arrival.kind === "message") continue;
+    if (arrival.kind === "rollback") {
+      const request = decode(arrival.payload) as RollbackRequest;
+      if (refuseRollback(status, position, shape, request) === undefined) {
+        return { request: { type: "rollback", arrival, request }, dead };
+      }
+    } else if (status === "stuck") {
+      return { request: { type: arrival.kind, arrival, act: decode(arrival.payload) as OperatorAct }, dead };
+    }
+    dead.push(arrival.id);
+  }
+  return { request: undefined, dead };
+}
+
+/** The oldest message that the step waits for in that direction. */
+export function awaitedMessage(
+  pending: readonly MailboxRecord[],
+  step: StepDefinition,
+  position: Position,
+): MailboxRecord | undefined {
+  const awaited = position.direction === "up" ? step.messages : step.rollbackMessages;
+  return pending.find((arrival) => arrival.kind === "message" && Object.hasOwn(awaited, arrival.name));
+}

@@ -1,0 +1,205 @@
+/** The public face of the engine: what a program calls to launch, address and supervise executions. */
+import type { HalfDoneOf, InputOf, StateOf } from "../definition/types.js";
+import { refuseUnknownOptions } from "../definition/options.js";
+import { definitionOf, type AnyWorkflow } from "../definition/workflow.js";
+import { StepwellError } from "../errors.js";
+import type { Status } from "../flow/flow.js";
+import type { Store } from "../stores/store.js";
+import { Execution, summaryOf, type ExecutionSummary } from "./execution.js";
+import type { Registered } from "./host.js";
+import { launchPrepared, prepareLaunch, type LaunchOptions } from "./launching.js";
+import {
+  Mail,
+  type OperatorOptions,
+  type RollbackAnswer,
+  type RollbackOptions,
+  type SendOptions,
+  type Sent,
+  type SkipOptions,
+} from "./mail.js";
+import { registryKey, registryOf, settingsOf, type LauncherOptions } from "./settings.js";
+import { Supervisor } from "./supervisor.js";
+
+export interface ListOptions {
+  readonly workflow?: string;
+  readonly status?: Status | readonly Status[];
+  /** Executions that carry all of these. */
+  readonly tags?: readonly string[];
+  /** Created at or after. */
+  readonly createdFrom?: Date;
+  /** Created before. */
+  readonly createdBefore?: Date;
+  /** At most this many, from 1 to 1000. Default: 100. */
+  readonly limit?: number;
+  /** The `cursor` of the page before. */
+  readonly after?: string;
+}
+
+export interface ExecutionPage {
+  /** Newest first. */
+  readonly executions: readonly ExecutionSummary[];
+  /** For the next page; null: this was the last. */
+  readonly cursor: string | null;
+}
+
+/** One of the executions of `launchMany`. */
+export interface LaunchItem<Input> extends LaunchOptions {
+  readonly input: Input;
+}
+
+/**
+ * Starts, drives, recovers and supervises executions.
+ *
+ * @example
+ * await using launcher = new Launcher({ store: sqliteStore("orders.db"), workflows: [fulfilOrder] });
+ * await launcher.start();
+ * const execution = await launcher.launch(fulfilOrder, { sku: "A-1", quantity: 2, cents: 1999 }, { id: "order-1001" });
+ * const outcome = await execution.outcome();
+ */
+export class Launcher {
+  readonly #store: Store;
+  readonly #registry: ReadonlyMap<string, Registered>;
+  readonly #supervisor: Supervisor;
+  readonly #mail: Mail;
+
+  constructor(options: LauncherOptions) {
+    const settings = settingsOf(options);
+    this.#store = settings.store;
+    this.#registry = registryOf(options.workflows);
+    this.#supervisor = new Supervisor(settings, this.#registry);
+    this.#mail = new Mail(this.#store, this.#supervisor, this.#registry);
+  }
+
+  /** Opens the store if it is not open, and takes up what an earlier process left unfinished. */
+  async start(): Promise<void> {
+    await this.#supervisor.start();
+  }
+
+  /**
+   * Takes no more work, lets running steps finish within `drainTimeout`, then aborts them; gives back
+   * what it holds, so that another launcher goes on at once; closes the store if `start` opened it.
+   */
+  async stop(): Promise<void> {
+    await this.#supervisor.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  /**
+   * Starts an execution. When this resolves, it is stored and will be worked on after any crash.
+   *
+   * @throws STEPWELL_INVALID_INPUT, STEPWELL_LAUNCH_CONFLICT, STEPWELL_UNKNOWN_WORKFLOW
+   */
+  async launch<W extends AnyWorkflow>(
+    workflow: W,
+    input: InputOf<W>,
+    options: LaunchOptions = {},
+  ): Promise<Execution<StateOf<W>, HalfDoneOf<W>>> {
+    this.#mustRun("launch");
+    const prepared = prepareLaunch(this.#registered(workflow), input, options, this.#supervisor);
+    const id = await launchPrepared(prepared instanceof Promise ? await prepared : prepared, this.#supervisor);
+    return this.#handle(id);
+  }
+
+  /**
+   * Starts many executions of one workflow; they share commits. All inputs are checked before the
+   * first one is stored. A conflict of one does not keep the others from being launched; it rejects.
+   */
+  async launchMany<W extends AnyWorkflow>(
+    workflow: W,
+    items: readonly LaunchItem<InputOf<W>>[],
+  ): Promise<Execution<StateOf<W>, HalfDoneOf<W>>[]> {
+    this.#mustRun("launchMany");
+    const registered = this.#registered(workflow);
+    const prepared = await Promise.all(
+      items.map(({ input, ...options }) => prepareLaunch(registered, input, options, this.#supervisor)),
+    );
+    const launched = await Promise.allSettled(prepared.map((it) => launchPrepared(it, this.#supervisor)));
+    return launched.map((it) => {
+      if (it.status === "rejected") throw it.reason;
+      return this.#handle(it.value);
+    });
+  }
+
+  /**
+   * Puts a message into an execution's mailbox. When this resolves, it is stored.
+   *
+   * @throws STEPWELL_EXECUTION_NOT_FOUND, STEPWELL_EXECUTION_ENDED, STEPWELL_UNKNOWN_MESSAGE, STEPWELL_INVALID_MESSAGE
+   */
+  async send(id: string, name: string, payload: unknown, options: SendOptions = {}): Promise<Sent> {
+    this.#mustRun("send");
+    return this.#mail.send(id, name, payload, options);
+  }
+
+  /**
+   * Asks an execution to turn and undo what it did, also after it has completed. A step that is running
+   * is aborted and waited for; what it gives back is kept, so that its undo knows of it.
+   */
+  async rollback(id: string, reason: string, options: RollbackOptions = {}): Promise<RollbackAnswer> {
+    this.#mustRun("rollback");
+    return this.#mail.rollback(id, reason, options);
+  }
+
+  /** Runs the function of a stuck execution's step again, from its beginning and with fresh attempts. */
+  async retry(id: string, options: OperatorOptions = {}): Promise<void> {
+    this.#mustRun("retry");
+    return this.#mail.retry(id, options);
+  }
+
+  /** Takes the step of a stuck execution as done, for a reason that the history keeps. */
+  async skip(id: string, reason: string, options: SkipOptions = {}): Promise<void> {
+    this.#mustRun("skip");
+    return this.#mail.skip(id, reason, options);
+  }
+
+  /** A handle on an execution, typed by its workflow where that is given. Asks nothing of the store. */
+  execution(id: string): Execution;
+  execution<W extends AnyWorkflow>(workflow: W, id: string): Execution<StateOf<W>, HalfDoneOf<W>>;
+  execution(first: string | AnyWorkflow, second?: string): Execution {
+    return this.#handle(typeof first === "string" ? first : second!);
+  }
+
+  /** Executions by workflow, status, time and tags, newest first, a page at a time. */
+  async list(options: ListOptions = {}): Promise<ExecutionPage> {
+    this.#mustRun("list");
+    const names = ["workflow", "status", "tags", "createdFrom", "createdBefore", "limit", "after"];
+    refuseUnknownOptions(options, names, "list");
+    const { status, createdFrom, createdBefore, limit = 100, ...rest } = options;
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+      throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `list: "limit" must be a whole number from 1 to 1000.`);
+    }
+    const page = await this.#store.list({
+      ...rest,
+      status: typeof status === "string" ? [status] : status,
+      createdFrom: createdFrom?.getTime(),
+      createdBefore: createdBefore?.getTime(),
+      limit,
+    });
+    return { executions: page.records.map(summaryOf), cursor: page.cursor };
+  }
+
+  #handle<State, HalfDone>(id: string): Execution<State, HalfDone> {
+    return new Execution(id, this.#store, this.#supervisor, this.#mail);
+  }
+
+  #registered(workflow: AnyWorkflow): Registered {
+    const { name, version } = definitionOf(workflow);
+    const registered = this.#registry.get(registryKey(name, version));
+    if (registered !== undefined) return registered;
+    throw new StepwellError(
+      "STEPWELL_UNKNOWN_WORKFLOW",
+      `Workflow "${name}" version "${version}" is not registered with this launcher. List it in "workflows".`,
+      { workflow: name },
+    );
+  }
+
+  #mustRun(what: string): void {
+    if (this.#supervisor.isRunning) return;
+    throw new StepwellError(
+      "STEPWELL_LAUNCHER_NOT_RUNNING",
+      `${what} needs a launcher that is running. Call start() first; after stop() make a new launcher.`,
+    );
+  }
+}

@@ -1,0 +1,217 @@
+/** From an input to a stored execution: everything is checked before anything is written. */
+import { isDeepStrictEqual } from "node:util";
+import { decode, encode, isolate, merge } from "../codec.js";
+import { milliseconds, type Duration } from "../definition/duration.js";
+import { refuseUnknownOptions } from "../definition/options.js";
+import { validate } from "../definition/schema.js";
+import { StepwellError } from "../errors.js";
+import { initialFlow, type Position } from "../flow/flow.js";
+import { startedInRollback } from "../flow/router.js";
+import { checkExecutionId, newId } from "../ids.js";
+import type { ExecutionRecord, MaybePromise, NewExecution } from "../stores/store.js";
+import type { Registered } from "./host.js";
+import type { Supervisor } from "./supervisor.js";
+
+export interface LaunchOptions {
+  /**
+   * Makes the launch idempotent: a second launch with the same id, workflow and input is the same
+   * execution. 1 to 255 characters. Default: a new UUID (version 7).
+   */
+  readonly id?: string;
+  /** For `list`. At most 32, each of 1 to 128 characters. */
+  readonly tags?: readonly string[];
+  /** Begin after this time. The workflow's deadline counts from there. */
+  readonly delay?: Duration;
+  /** Begin at this time; in the past: at once. */
+  readonly at?: Date;
+  /** Start directly in rollback: undo from this step, as if a run had come that far with this state. */
+  readonly rollback?: { readonly from: string; readonly reason: string; readonly state?: object };
+}
+
+/** A launch that was checked and is ready to be written. */
+export interface PreparedLaunch {
+  readonly registered: Registered;
+  readonly row: Omit<NewExecution, "owner">;
+  readonly state: object;
+}
+
+const optionNames = ["id", "tags", "delay", "at", "rollback"];
+
+export function prepareLaunch(
+  registered: Registered,
+  input: unknown,
+  options: LaunchOptions,
+  supervisor: Supervisor,
+): MaybePromise<PreparedLaunch> {
+  refuseUnknownOptions(options, optionNames, `launch of "${registered.definition.name}"`);
+  const checked = validate(registered.definition.input, input);
+  return checked instanceof Promise
+    ? checked.then((it) => prepareChecked(registered, input, it, options, supervisor))
+    : prepareChecked(registered, input, checked, options, supervisor);
+}
+
+type Checked = Awaited<ReturnType<typeof validate>>;
+
+function prepareChecked(
+  registered: Registered,
+  input: unknown,
+  checked: Checked,
+  options: LaunchOptions,
+  supervisor: Supervisor,
+): PreparedLaunch {
+  const { definition } = registered;
+  const about = { workflow: definition.name, execution: options.id };
+  if (!checked.ok) {
+    throw new StepwellError(
+      "STEPWELL_INVALID_INPUT",
+      `The input of workflow "${definition.name}" was refused by its schema: ${checked.problem}`,
+      about,
+    );
+  }
+  if (typeof checked.value !== "object" || checked.value === null || Array.isArray(checked.value)) {
+    throw new StepwellError(
+      "STEPWELL_INVALID_INPUT",
+      `The input of workflow "${definition.name}" must be an object: its fields are the first fields of the state.`,
+      about,
+    );
+  }
+  const id = options.id ?? newId();
+  if (options.id !== undefined) checkExecutionId(options.id);
+  const position = firstPosition(registered, options);
+  const limit = supervisor.sizeLimit;
+  let state = isolate(checked.value) as object;
+  if (options.rollback?.state !== undefined) state = merge(state, isolate(options.rollback.state) as object);
+  const delay = delayOf(options, supervisor);
+  return {
+    registered,
+    state,
+    row: {
+      id,
+      workflow: definition.name,
+      version: definition.version,
+      tags: tagsOf(options),
+      status: delay > 0 ? "scheduled" : "running",
+      position: delay > 0 ? { ...position, resumeAt: supervisor.storeNow() + delay } : position,
+      state: encode(state, { what: "The state", limit }),
+      input: encode(input, { what: "The input", limit }),
+      dueInMs: delay,
+      deadlineInMs: definition.deadline === undefined ? null : delay + definition.deadline,
+    },
+  };
+}
+
+function firstPosition({ definition }: Registered, { rollback }: LaunchOptions): Position {
+  const fresh = { attempts: 0, firstAttemptAt: null, waitUntil: null, resumeAt: null, error: null };
+  if (rollback === undefined) return { ...initialFlow, step: definition.steps[0]!.name, ...fresh };
+  const index = definition.steps.findIndex(({ name }) => name === rollback.from);
+  if (index < 0) {
+    throw new StepwellError(
+      "STEPWELL_INVALID_ARGUMENT",
+      `Workflow "${definition.name}" has no step "${rollback.from}" to roll back from. ` +
+        `It has: ${definition.steps.map(({ name }) => name).join(", ")}.`,
+      { workflow: definition.name },
+    );
+  }
+  checkReason(rollback.reason, "launch, rollback.reason");
+  return { ...startedInRollback(index, rollback.reason), step: rollback.from, ...fresh };
+}
+
+function delayOf({ delay, at }: LaunchOptions, supervisor: Supervisor): number {
+  if (delay !== undefined && at !== undefined) {
+    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `launch takes "delay" or "at", not both.`);
+  }
+  if (delay !== undefined) return milliseconds(delay, "launch, delay");
+  if (at === undefined) return 0;
+  const time = at instanceof Date ? at.getTime() : Number.NaN;
+  if (Number.isNaN(time)) throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `launch: "at" must be a valid Date.`);
+  return Math.max(0, time - supervisor.storeNow());
+}
+
+const noTags: readonly string[] = [];
+
+function tagsOf({ tags }: LaunchOptions): readonly string[] {
+  if (tags === undefined) return noTags;
+  const fits = (tag: unknown): boolean =>
+    typeof tag === "string" && tag.length > 0 && tag.length <= 128 && tag.isWellFormed() && !tag.includes("\0");
+  if (!Array.isArray(tags) || tags.length > 32 || !tags.every(fits)) {
+    throw new StepwellError(
+      "STEPWELL_INVALID_ARGUMENT",
+      `launch: "tags" must be at most 32 strings of 1 to 128 characters.`,
+    );
+  }
+  return [...new Set(tags)];
+}
+
+/** A written reason: it is what the history will show. */
+export function checkReason(reason: unknown, where: string): void {
+  if (
+    typeof reason === "string" &&
+    reason.trim() !== "" &&
+    reason.length <= 1000 &&
+    reason.isWellFormed() &&
+    !reason.includes("\0")
+  ) {
+    return;
+  }
+  throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `${where} must be a text of 1 to 1000 characters.`);
+}
+
+/** Writes a prepared launch; begins to drive it if there is room. */
+export async function launchPrepared(prepared: PreparedLaunch, supervisor: Supervisor): Promise<string> {
+  const { registered, row, state } = prepared;
+  const owner = row.dueInMs === 0 ? supervisor.reserve() : null;
+  let created;
+  try {
+    const answer = supervisor.committer.create({ ...row, owner });
+    created = answer instanceof Promise ? await answer : answer;
+  } catch (error) {
+    if (owner !== null) supervisor.giveUp();
+    throw error;
+  }
+  if (!created.created) {
+    if (owner !== null) supervisor.giveUp();
+    refuseConflict(row, created.existing);
+  } else if (owner !== null) {
+    supervisor.take(recordOf(row, owner, supervisor.storeNow()), state, registered);
+  }
+  return row.id;
+}
+
+function recordOf(row: Omit<NewExecution, "owner">, owner: number, now: number): ExecutionRecord {
+  return {
+    id: row.id,
+    workflow: row.workflow,
+    version: row.version,
+    tags: row.tags,
+    status: row.status,
+    position: row.position,
+    state: row.state,
+    input: row.input,
+    revision: 0,
+    signals: 0,
+    owner,
+    claims: 1,
+    dueAt: null,
+    deadlineAt: row.deadlineInMs === null ? null : now + row.deadlineInMs,
+    createdAt: now,
+    updatedAt: now,
+  };
+}
+
+/** The same id is the same execution, whatever the version registered now; anything else is a conflict. */
+function refuseConflict(row: Omit<NewExecution, "owner">, existing: ExecutionRecord): void {
+  if (existing.workflow !== row.workflow) {
+    throw conflict(row, `belongs to workflow "${existing.workflow}"`);
+  }
+  if (existing.input !== row.input && !isDeepStrictEqual(decode(existing.input), decode(row.input))) {
+    throw conflict(row, "was launched with another input");
+  }
+}
+
+function conflict({ id, workflow }: { id: string; workflow: string }, why: string): StepwellError {
+  return new StepwellError(
+    "STEPWELL_LAUNCH_CONFLICT",
+    `Execution "${id}" exists already and ${why}. Nothing was changed. Use another id, or the same workflow and input.`,
+    { workflow, execution: id },
+  );
+}

@@ -1,0 +1,231 @@
+/** What comes to an execution from outside: messages, rollback requests, an operator's acts. */
+import { encode, isolate } from "../codec.js";
+import { sleep } from "../clock.js";
+import { refuseUnknownOptions } from "../definition/options.js";
+import { patchProblem } from "../definition/outcome.js";
+import { validate } from "../definition/schema.js";
+import { StepwellError } from "../errors.js";
+import type { Status } from "../flow/flow.js";
+import { newId } from "../ids.js";
+import type { Arrival, ExecutionRecord, Store } from "../stores/store.js";
+import type { Registered } from "./host.js";
+import { refuseRollback, type OperatorAct, type RefusedRollback, type RollbackRequest } from "./inbox.js";
+import { checkReason } from "./launching.js";
+import { registryKey } from "./settings.js";
+import type { Supervisor } from "./supervisor.js";
+
+export interface SendOptions {
+  /** The sender's own id, such as a webhook's event id: the same one twice is one message. */
+  readonly messageId?: string;
+}
+
+export interface Sent {
+  readonly id: string;
+  /** This `messageId` had been sent before; nothing was stored. */
+  readonly duplicate: boolean;
+}
+
+export interface RollbackOptions {
+  /** What to do with an execution that has completed. Default: "undo". */
+  readonly ifCompleted?: "undo" | "refuse";
+  /** Who asks; for the history. */
+  readonly by?: string;
+}
+
+/** `already-rolling-back` also says that a request like this one is on its way. */
+export type RollbackAnswer =
+  { readonly accepted: true } | { readonly accepted: false; readonly why: RefusedRollback | "not-found" };
+
+export interface OperatorOptions {
+  /** Who acts; for the history. */
+  readonly by?: string;
+}
+
+export interface SkipOptions extends OperatorOptions {
+  /** Merged into the state, where later steps need what this one did not give. */
+  readonly patch?: object;
+}
+
+const alive: readonly Status[] = ["scheduled", "running", "waiting", "stuck"];
+const everything: readonly Status[] = [...alive, "completed", "rolledBack"];
+
+export class Mail {
+  readonly #store: Store;
+  readonly #supervisor: Supervisor;
+  readonly #registry: ReadonlyMap<string, Registered>;
+
+  constructor(store: Store, supervisor: Supervisor, registry: ReadonlyMap<string, Registered>) {
+    this.#store = store;
+    this.#supervisor = supervisor;
+    this.#registry = registry;
+  }
+
+  async send(id: string, name: string, payload: unknown, options: SendOptions): Promise<Sent> {
+    refuseUnknownOptions(options, ["messageId"], "send");
+    const { messageId } = options;
+    if (messageId !== undefined) checkReason(messageId, "send: messageId");
+    const record = await this.#existing(id);
+    const registered = this.#registered(record);
+    // A duplicate is recognised before anything else, so a webhook that comes twice is never an error.
+    const duplicate = messageId === undefined ? undefined : await this.#duplicate(id, messageId);
+    if (duplicate !== undefined) return duplicate;
+    if (registered !== undefined) await checkMessage(registered, id, name, payload);
+    const result = await this.#supervisor.committer.deliver({
+      ...this.#arrival(id, "message", name, payload),
+      messageId: messageId ?? null,
+      acceptedIn: alive,
+      wakes: ["waiting"],
+    });
+    if (result.result === "stored" || result.result === "duplicate") {
+      return { id: messageId ?? result.id, duplicate: result.result === "duplicate" };
+    }
+    throw new StepwellError(
+      "STEPWELL_EXECUTION_ENDED",
+      `Execution "${id}" has ended and takes no more messages; "${name}" was not stored.`,
+      { execution: id, workflow: record.workflow },
+    );
+  }
+
+  async rollback(id: string, reason: string, options: RollbackOptions): Promise<RollbackAnswer> {
+    checkReason(reason, "rollback: reason");
+    refuseUnknownOptions(options, ["ifCompleted", "by"], "rollback");
+    const { ifCompleted = "undo", by } = options;
+    if (ifCompleted !== "undo" && ifCompleted !== "refuse") {
+      throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `rollback: ifCompleted must be "undo" or "refuse".`);
+    }
+    const request: RollbackRequest = { reason, ifCompleted, ...(by !== undefined && { by }) };
+    const row = this.#arrival(id, "rollback", "rollback", request);
+    // What was read may have moved on before the request is written; then it is judged anew.
+    for (;;) {
+      const [record] = await this.#store.load([id]);
+      if (record === undefined) return { accepted: false, why: "not-found" };
+      const shape = this.#registered(record)?.shape ?? { count: Infinity, pivot: -1 };
+      const why = refuseRollback(record.status, record.position, shape, request);
+      if (why !== undefined) return { accepted: false, why };
+      const pending = await this.#store.mailbox(id, "pending");
+      if (pending.some(({ kind }) => kind === "rollback")) return { accepted: false, why: "already-rolling-back" };
+      const { result } = await this.#supervisor.committer.deliver({
+        ...row,
+        messageId: null,
+        acceptedIn: everything,
+        wakes: ["scheduled", "running", "waiting", "stuck", "completed"],
+        only: { revision: record.revision, signals: record.signals },
+      });
+      if (result !== "stored") continue;
+      // While the pivot runs the request is held: only its end says whether it came in time.
+      return record.position.stepIndex === shape.pivot ? this.#verdict(id, row.id) : { accepted: true };
+    }
+  }
+
+  async retry(id: string, options: OperatorOptions): Promise<void> {
+    refuseUnknownOptions(options, ["by"], "retry");
+    await this.#act(id, "retry", { reason: "retry", ...options });
+  }
+
+  async skip(id: string, reason: string, options: SkipOptions): Promise<void> {
+    checkReason(reason, "skip: reason");
+    refuseUnknownOptions(options, ["by", "patch"], "skip");
+    const { patch } = options;
+    const problem = patch === undefined ? undefined : patchProblem(patch);
+    if (problem !== undefined) {
+      throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `skip: "patch" is ${problem}; give a plain object.`, {
+        execution: id,
+      });
+    }
+    await this.#act(id, "skip", { reason, ...options });
+  }
+
+  async #act(id: string, kind: "retry" | "skip", act: OperatorAct): Promise<void> {
+    const row = this.#arrival(id, kind, kind, act);
+    for (;;) {
+      const record = await this.#existing(id);
+      const pending = await this.#store.mailbox(id, "pending");
+      if (record.status !== "stuck" || pending.some((arrival) => arrival.kind !== "message")) {
+        throw new StepwellError(
+          "STEPWELL_EXECUTION_NOT_STUCK",
+          `Execution "${id}" is not stuck but ${record.status === "stuck" ? "being taken up again" : record.status}; there is nothing to ${kind}.`,
+          { execution: id, workflow: record.workflow },
+        );
+      }
+      const { result } = await this.#supervisor.committer.deliver({
+        ...row,
+        messageId: null,
+        acceptedIn: ["stuck"],
+        wakes: ["stuck"],
+        only: { revision: record.revision, signals: record.signals },
+      });
+      if (result === "stored") return;
+    }
+  }
+
+  async #verdict(id: string, arrival: string): Promise<RollbackAnswer> {
+    for (;;) {
+      const row = (await this.#store.mailbox(id)).find((it) => it.id === arrival);
+      if (row?.status === "consumed") return { accepted: true };
+      if (row?.status !== "pending") return { accepted: false, why: "past-pivot" };
+      await sleep(this.#supervisor.clock, verdictPause);
+    }
+  }
+
+  async #existing(id: string): Promise<ExecutionRecord> {
+    const [record] = await this.#store.load([id]);
+    if (record !== undefined) return record;
+    throw notFound(id);
+  }
+
+  #registered(record: ExecutionRecord): Registered | undefined {
+    return this.#registry.get(registryKey(record.workflow, record.version));
+  }
+
+  async #duplicate(id: string, messageId: string): Promise<Sent | undefined> {
+    const rows = await this.#store.mailbox(id);
+    return rows.some((row) => row.messageId === messageId) ? { id: messageId, duplicate: true } : undefined;
+  }
+
+  #arrival(
+    id: string,
+    kind: Arrival["kind"],
+    name: string,
+    payload: unknown,
+  ): Pick<Arrival, "id" | "execution" | "kind" | "name" | "payload"> {
+    const text = encode(isolate(payload), { what: `The payload of "${name}"`, limit: this.#supervisor.sizeLimit });
+    return { id: newId(), execution: id, kind, name, payload: text };
+  }
+}
+
+/** How often the answer to a held request is looked for, in milliseconds. */
+const verdictPause = 20;
+
+export function notFound(id: string): StepwellError {
+  return new StepwellError("STEPWELL_EXECUTION_NOT_FOUND", `There is no execution "${id}" in this store.`, {
+    execution: id,
+  });
+}
+
+/** Some step must declare the name, and the schema of one of them must take the payload. */
+async function checkMessage({ definition }: Registered, id: string, name: string, payload: unknown): Promise<void> {
+  const about = { execution: id, workflow: definition.name };
+  const problems: string[] = [];
+  for (const step of definition.steps) {
+    for (const declared of [step.messages, step.rollbackMessages]) {
+      if (!Object.hasOwn(declared, name)) continue;
+      const checked = await validate(declared[name]!, payload);
+      if (checked.ok) return;
+      problems.push(`${step.name}: ${checked.problem}`);
+    }
+  }
+  if (problems.length > 0) {
+    const message = `Message "${name}" to execution "${id}" was not stored: its payload was refused. ${problems.join("; ")}`;
+    throw new StepwellError("STEPWELL_INVALID_MESSAGE", message, about);
+  }
+  const known = definition.steps.flatMap((step) => [
+    ...Object.keys(step.messages),
+    ...Object.keys(step.rollbackMessages),
+  ]);
+  throw new StepwellError(
+    "STEPWELL_UNKNOWN_MESSAGE",
+    `No step of workflow "${definition.name}" declares a message "${name}"; nothing was stored. ` +
+      (known.length === 0 ? "It declares none." : `It declares: ${[...new Set(known)].join(", ")}.`),
+    about,
+  );
+}

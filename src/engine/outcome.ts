@@ -1,0 +1,86 @@
+/** How an execution came to rest, and those who wait to hear of it. */
+import { decode } from "../codec.js";
+import type { Direction } from "../definition/flow.js";
+import type { Position, SerializedError, Status } from "../flow/flow.js";
+import type { ExecutionRecord } from "../stores/store.js";
+
+/**
+ * What `outcome()` resolves to. `reason` is `normal`, or what `onExit` made of it, for a completed
+ * execution. In the state of one that did not complete, what its steps give is optional.
+ */
+export type Outcome<State = unknown, HalfDone = State> =
+  | { readonly status: "completed"; readonly reason: string; readonly state: State }
+  | {
+      readonly status: "rolledBack";
+      readonly reason: string;
+      readonly state: HalfDone;
+      readonly error?: SerializedError;
+    }
+  | {
+      readonly status: "stuck";
+      readonly reason: string;
+      readonly step: string;
+      readonly direction: Direction;
+      readonly error: SerializedError;
+      readonly state: HalfDone;
+    };
+
+/** The outcome of an execution in one of the three statuses at rest; undefined in any other. */
+export function outcomeOf(status: Status, position: Position, state: unknown): Outcome | undefined {
+  const { reason, error, step, direction } = position;
+  switch (status) {
+    case "completed":
+      return { status, reason, state };
+    case "rolledBack":
+      return { status, reason, state, ...(error !== null && { error }) };
+    case "stuck":
+      return {
+        status,
+        reason: direction === "down" ? reason : position.lastResult,
+        step,
+        direction,
+        error: error ?? { name: "Error", message: position.lastResult },
+        state,
+      };
+    default:
+      return undefined;
+  }
+}
+
+/** The outcome of a stored execution, if it is at rest and nothing that was accepted is still to be done. */
+export function outcomeOfRecord(record: ExecutionRecord): Outcome | undefined {
+  if (record.owner !== null || record.dueAt !== null) return undefined;
+  if (record.status !== "completed" && record.status !== "rolledBack" && record.status !== "stuck") return undefined;
+  return outcomeOf(record.status, record.position, decode(record.state));
+}
+
+type Waiter = (outcome: Outcome) => void;
+
+export class OutcomeWaiters {
+  readonly #waiters = new Map<string, Set<Waiter>>();
+
+  get ids(): string[] {
+    return [...this.#waiters.keys()];
+  }
+
+  has(id: string): boolean {
+    return this.#waiters.size > 0 && this.#waiters.has(id);
+  }
+
+  /** Gives back how to stop waiting. */
+  add(id: string, waiter: Waiter): () => void {
+    const waiters = this.#waiters.get(id) ?? new Set();
+    waiters.add(waiter);
+    this.#waiters.set(id, waiters);
+    return () => {
+      waiters.delete(waiter);
+      if (waiters.size === 0 && this.#waiters.get(id) === waiters) this.#waiters.delete(id);
+    };
+  }
+
+  settle(id: string, outcome: Outcome): void {
+    const waiters = this.#waiters.get(id);
+    this.#waiters.delete(id);
+    for (const waiter of waiters ?? []) waiter(outcome);
+  }
+}

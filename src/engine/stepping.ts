@@ -1,0 +1,260 @@
+/** Calls one function of a step and says what happened: observers around it, its result classified. */
+import { encode, isolate, merge } from "../codec.js";
+import type { StepDefinition, StepFunction } from "../definition/definition.js";
+import type { ObserverEvent } from "../definition/observer.js";
+import { Complete, Fail, Pause, patchProblem } from "../definition/outcome.js";
+import { defaultRetry, defaultRollbackRetry } from "../definition/retry-policy.js";
+import { StepwellError } from "../errors.js";
+import { isPastPivot } from "../flow/router.js";
+import { nextDelay } from "../flow/retry.js";
+import { idempotencyKey } from "../ids.js";
+import { reasonOf, serializeError } from "../serialize-error.js";
+import type { MailboxRecord } from "../stores/store.js";
+import type { Settled } from "./attempt.js";
+import type { Course, Happening } from "./course.js";
+import type { Host, Registered } from "./host.js";
+import type { CallbackName, Veto } from "./observing.js";
+import { StepContext, type DeliveredMessage } from "./step-context.js";
+
+/** A call of a step function that is about to be made, or under way. */
+export interface Call {
+  readonly step: StepDefinition;
+  readonly fn: StepFunction | undefined;
+  readonly context: StepContext;
+  readonly attempt: number;
+  readonly startedAt: number;
+  /** From the clock's `monotonic`. */
+  readonly began: number;
+  readonly cause: MailboxRecord | undefined;
+}
+
+export function prepare(
+  course: Course,
+  registered: Registered,
+  host: Host,
+  message?: { readonly arrival: MailboxRecord; readonly delivered: DeliveredMessage },
+): Call {
+  const { position, identity } = course;
+  const step = registered.definition.steps[position.stepIndex]!;
+  const { stepFunc, direction } = position;
+  const down = direction === "down";
+  const attempt = position.attempts + Math.max(1, course.claims);
+  const handled = stepFunc === "runContinue" || stepFunc === "rollbackContinue";
+  const context = new StepContext({
+    state: course.state,
+    idempotencyKey: idempotencyKey(
+      identity.id,
+      step.name,
+      stepFunc,
+      handled ? (message?.delivered.id ?? "timeout") : undefined,
+    ),
+    attempt,
+    execution: identity,
+    step: { name: step.name, index: position.stepIndex },
+    direction,
+    message: message?.delivered,
+    given: down ? givenBy(course) : undefined,
+    runKey: down ? idempotencyKey(identity.id, step.name, "run") : undefined,
+    reason: down ? position.reason : undefined,
+    logger: host.logger,
+  });
+  return {
+    step,
+    fn: functionOf(step, stepFunc, message !== undefined),
+    context,
+    attempt,
+    startedAt: host.storeNow(),
+    began: host.clock.monotonic(),
+    cause: message?.arrival,
+  };
+}
+
+function functionOf(
+  step: StepDefinition,
+  func: Course["position"]["stepFunc"],
+  message: boolean,
+): StepFunction | undefined {
+  switch (func) {
+    case "run":
+      return step.run;
+    case "runContinue":
+      return message ? step.onMessage : step.onTimeout;
+    case "rollback":
+      return step.rollback;
+    case "rollbackContinue":
+      return step.onRollbackMessage;
+  }
+}
+
+/** What the step being undone gave on the way up. */
+function givenBy(course: Course): object {
+  let given = {};
+  for (const { stepIndex, patch } of course.given ?? []) {
+    if (stepIndex === course.position.stepIndex) given = merge(given, patch);
+  }
+  return given;
+}
+
+/** What a settled call means, with its patch merged into the course's state and its observers called. */
+export function conclusionOf(
+  call: Call,
+  settled: Settled,
+  course: Course,
+  registered: Registered,
+  host: Host,
+): Happening {
+  const read = readSettled(call, settled, course, registered, host);
+  const down = course.position.direction === "down";
+  const happening: Happening = {
+    func: course.position.stepFunc,
+    attempt: call.attempt,
+    startedAt: call.startedAt,
+    durationMs: Math.max(0, Math.round(host.clock.monotonic() - call.began)),
+    cause: call.cause,
+    by: undefined,
+    ...keepPatch(read, call, course, host),
+  };
+  if (happening.event.type === "stepPaused" || !registered.observing.hears("afterStep")) return happening;
+  const flow = {
+    ...course.position,
+    lifecycle: down ? ("rollback" as const) : ("step" as const),
+    lastResult: happening.result,
+  };
+  const thrown = settled.kind === "returned" ? (read.error ?? undefined) : settled.error;
+  const veto = observe("afterStep", course, registered, host, {
+    flow,
+    step: call.context.step,
+    attempt: call.attempt,
+    durationMs: happening.durationMs,
+    ...(thrown !== undefined && { error: thrown }),
+    ...(happening.result !== "ok" && { reason: happening.result }),
+  });
+  if (veto === undefined || down || (happening.event.type !== "stepOk" && happening.event.type !== "stepCompleted")) {
+    return happening;
+  }
+  return {
+    ...happening,
+    event: { type: "stepFailed", reason: veto.reason },
+    result: veto.reason,
+    error: serializeError(veto.error),
+  };
+}
+
+type Read = Pick<Happening, "event" | "result" | "error" | "patch" | "pause">;
+
+function readSettled(call: Call, settled: Settled, course: Course, registered: Registered, host: Host): Read {
+  if (settled.kind === "timedOut") return technicalFailure(settled.error, "timeout", call, course, registered, host);
+  if (settled.kind === "threw") {
+    return technicalFailure(settled.error, reasonOf(settled.error), call, course, registered, host);
+  }
+  const { value } = settled;
+  const down = course.position.direction === "down";
+  if (value === undefined || value === null) return ok(undefined);
+  if (value instanceof Pause) {
+    const problem = pauseProblem(call, value, down);
+    if (problem !== undefined) return invalid(call, problem);
+    return { event: { type: "stepPaused" }, result: "continue", error: null, patch: value.patch, pause: value };
+  }
+  if (value instanceof Fail) return failed(reasonOf(value), serializeError(value), value.patch);
+  if (value instanceof Complete) {
+    if (down) return invalid(call, "complete(…), which has a meaning on the way up only");
+    return { event: { type: "stepCompleted" }, result: "ok", error: null, patch: value.patch, pause: undefined };
+  }
+  const problem = patchProblem(value);
+  return problem === undefined ? ok(value as object) : invalid(call, problem);
+}
+
+function ok(patch: object | undefined): Read {
+  return { event: { type: "stepOk" }, result: "ok", error: null, patch, pause: undefined };
+}
+
+function failed(reason: string, error: Read["error"], patch: object | undefined): Read {
+  return { event: { type: "stepFailed", reason }, result: reason, error, patch, pause: undefined };
+}
+
+function invalid({ step, context }: Call, problem: string): Read {
+  const error = new StepwellError(
+    "STEPWELL_INVALID_RETURN_VALUE",
+    `Step "${step.name}" of workflow "${context.execution.workflow}" gave back ${problem}. ` +
+      `Give back nothing, an object of fields to merge into the state, pause(…), complete(…) or fail(…).`,
+    { workflow: context.execution.workflow, step: step.name, execution: context.execution.id },
+  );
+  return failed("invalid-return-value", serializeError(error), undefined);
+}
+
+/** A pause that nothing could ever end is a mistake of the definition, not a wait. */
+function pauseProblem({ step }: Call, pause: Pause, down: boolean): string | undefined {
+  const messages = down ? step.rollbackMessages : step.messages;
+  if (Object.keys(messages).length > 0 || typeof pause.timeout === "number") return undefined;
+  return down
+    ? "pause(…), but declares no rollbackMessages and gave no timeout"
+    : "pause(…), but declares no messages and gave no timeout";
+}
+
+/** Thrown errors and timeouts: another attempt if the policy has one left. */
+function technicalFailure(
+  thrown: unknown,
+  reason: string,
+  call: Call,
+  course: Course,
+  registered: Registered,
+  host: Host,
+): Read {
+  const { position } = course;
+  const policy =
+    position.direction === "down"
+      ? (call.step.rollbackRetry ?? defaultRollbackRetry)
+      : (call.step.retry ?? (isPastPivot(position, registered.shape) ? defaultRollbackRetry : defaultRetry));
+  const elapsed = host.storeNow() - (position.firstAttemptAt ?? call.startedAt);
+  const wait = nextDelay(policy, position.attempts + 1, elapsed, host.clock.random());
+  const read = failed(reason, serializeError(thrown), undefined);
+  return wait === undefined ? read : { ...read, event: { type: "retry", reason, wait, afresh: false } };
+}
+
+/** Merges the patch; one that can't be stored is a failure, and the undo then works without it. */
+function keepPatch(read: Read, { step, context }: Call, course: Course, host: Host): Read {
+  if (read.patch === undefined) return read;
+  try {
+    const patch = isolate(read.patch) as object;
+    if (Object.keys(patch).length === 0) return { ...read, patch: undefined };
+    adopt(course, patch, host);
+    return { ...read, patch };
+  } catch (error) {
+    const refused = new StepwellError(
+      error instanceof StepwellError ? error.code : "STEPWELL_NOT_ENCODABLE",
+      `What step "${step.name}" of execution "${context.execution.id}" gave back can't be stored: ${
+        error instanceof Error ? error.message : String(error)
+      }`,
+      { workflow: context.execution.workflow, step: step.name, execution: context.execution.id, cause: error },
+    );
+    return failed(refused.code, serializeError(refused), undefined);
+  }
+}
+
+/** Merges an isolated patch into the state, or throws and leaves the state as it was. */
+export function adopt(course: Course, patch: object, host: Host): void {
+  const state = merge(course.state, patch);
+  course.unsaved = encode(state, { what: "The state", limit: host.sizeLimit });
+  course.state = state;
+}
+
+/**
+ * Calls one observer callback: guards, then watchers. Guards' patches are merged into the course.
+ * Gives back the veto, if there was one.
+ */
+export function observe(
+  callback: CallbackName,
+  course: Course,
+  { observing }: Registered,
+  host: Host,
+  event: Omit<ObserverEvent, "execution" | "state">,
+): Veto | undefined {
+  if (!observing.hears(callback)) return undefined;
+  const { direction, reason, stepIndex, stepFunc, lifecycle, lastResult } = event.flow;
+  const flow = { direction, reason, stepIndex, stepFunc, lifecycle, lastResult };
+  const make = (): ObserverEvent => ({ ...event, flow, execution: course.identity, state: course.state });
+  const accept = (patch: object): void => adopt(course, isolate(patch) as object, host);
+  const veto = observing.askGuards(callback, make, accept);
+  observing.tellWatchers(callback, make, (error) => host.report(error));
+  return veto;
+}

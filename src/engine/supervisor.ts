@@ -1,0 +1,320 @@
+/**
+ * Keeps the drives of one launcher going: registers it, takes up what is due, beats its heart, frees
+ * what dead launchers owned, and drops what this one lost. A parked execution is nothing here: only
+ * what is being worked on has a drive.
+ */
+import { hostname } from "node:os";
+import { decode } from "../codec.js";
+import type { Clock, Timer } from "../clock.js";
+import type { Logger } from "../definition/logger.js";
+import { StepwellError } from "../errors.js";
+import type { ExecutionRecord, HistoryRecord, Hint, LauncherRecord, MaybePromise, Store } from "../stores/store.js";
+import { Committer } from "./committer.js";
+import { Drive, type DriveOwner } from "./drive.js";
+import type { Host, Inbox, Registered } from "./host.js";
+import { OutcomeWaiters, outcomeOf, outcomeOfRecord } from "./outcome.js";
+import { registryKey, type LauncherSettings } from "./settings.js";
+
+/** One claim takes up no more than this, so that a claim never holds a store for long. */
+const largestClaim = 256;
+
+export class Supervisor implements Host, DriveOwner {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly committer: Committer;
+  readonly grace: number;
+  readonly sizeLimit: number;
+  readonly waiters = new OutcomeWaiters();
+  readonly #store: Store;
+  readonly #settings: LauncherSettings;
+  readonly #registry: ReadonlyMap<string, Registered>;
+  readonly #drives = new Map<string, Drive>();
+  #owner = 0;
+  /** Launches that are being created and have a place already. */
+  #reserved = 0;
+  #running = false;
+  #openedStore = false;
+  /** The store's time minus this clock's. */
+  #offset = 0;
+  /** More is due than there was room for. */
+  #backlog = false;
+  #pulling = false;
+  #pullSoon = false;
+  #pullAgain = false;
+  #pollTimer: Timer | undefined;
+  /** When the poll timer fires. */
+  #nextPoll = Infinity;
+  #beatTimer: Timer | undefined;
+  #unwatch: (() => void) | undefined;
+  #emptied: (() => void) | undefined;
+
+  constructor(settings: LauncherSettings, registry: ReadonlyMap<string, Registered>) {
+    this.#settings = settings;
+    this.#registry = registry;
+    this.#store = settings.store;
+    this.clock = settings.clock;
+    this.logger = settings.logger;
+    this.grace = settings.grace;
+    this.sizeLimit = settings.sizeLimit;
+    this.committer = new Committer(settings.store, settings.clock);
+  }
+
+  get isRunning(): boolean {
+    return this.#running;
+  }
+
+  async start(): Promise<void> {
+    if (!this.#store.isOpen) {
+      await this.#store.open();
+      this.#openedStore = true;
+    }
+    await this.#register();
+    this.#unwatch = this.#store.watch((hint) => this.#hinted(hint));
+    this.#running = true;
+    await this.#beat();
+    await this.#pull();
+  }
+
+  /** Drains, then aborts; gives back what it holds; closes the store if it opened it. */
+  async stop(): Promise<void> {
+    if (!this.#running) return;
+    this.#running = false;
+    this.#pollTimer?.cancel();
+    this.#unwatch?.();
+    for (const drive of [...this.#drives.values()]) drive.stop();
+    if (!(await this.#emptyWithin(this.#settings.drainTimeout))) {
+      for (const drive of this.#drives.values()) drive.abort();
+      await this.#emptyWithin(this.grace);
+    }
+    this.#beatTimer?.cancel();
+    for (const drive of [...this.#drives.values()]) drive.drop();
+    await this.committer.drained();
+    await this.#store.bury([this.#owner]);
+    if (this.#openedStore) await this.#store.close();
+    this.#openedStore = false;
+  }
+
+  /** The launcher's number if it can take one more execution now; the place is kept until `take` or `giveUp`. */
+  reserve(): number | null {
+    if (!this.#running || this.#room <= 0) return null;
+    this.#reserved++;
+    return this.#owner;
+  }
+
+  giveUp(): void {
+    this.#reserved--;
+  }
+
+  /** Begins to drive an execution that was created in a reserved place. */
+  take(record: ExecutionRecord, state: object, registered: Registered): void {
+    this.#reserved--;
+    this.#begin(new Drive(record, state, this.#owner, registered, this, this));
+  }
+
+  isDriving(id: string): boolean {
+    return this.#drives.has(id);
+  }
+
+  left(drive: Drive): void {
+    if (this.#drives.get(drive.id) === drive) this.#drives.delete(drive.id);
+    if (this.waiters.has(drive.id)) this.#tellWaiters(drive);
+    if (this.#backlog) this.#pullLater();
+    if (this.#drives.size === 0) this.#emptied?.();
+  }
+
+  storeNow(): number {
+    return this.clock.now() + this.#offset;
+  }
+
+  inbox(id: string): MaybePromise<Inbox> {
+    // The number first: what arrives in between is then seen as unseen, not the other way round.
+    const loaded = this.#store.load([id]);
+    const rest = (signals: number): MaybePromise<Inbox> => {
+      const pending = this.#store.mailbox(id, "pending");
+      return pending instanceof Promise ? pending.then((it) => ({ signals, pending: it })) : { signals, pending };
+    };
+    return loaded instanceof Promise
+      ? loaded.then(([record]) => rest(record?.signals ?? 0))
+      : rest(loaded[0]?.signals ?? 0);
+  }
+
+  history(id: string): MaybePromise<readonly HistoryRecord[]> {
+    return this.#store.history(id);
+  }
+
+  report(error: StepwellError): void {
+    try {
+      this.#settings.onError(error);
+    } catch {
+      // Who listens for errors has one of their own; there is nobody left to tell.
+    }
+  }
+
+  get #room(): number {
+    return this.#settings.concurrency - this.#drives.size - this.#reserved;
+  }
+
+  #begin(drive: Drive): void {
+    this.#drives.set(drive.id, drive);
+    drive.go();
+  }
+
+  #tellWaiters(drive: Drive): void {
+    const { status, position, state } = drive.course;
+    const outcome = drive.isAtRest ? outcomeOf(status, position, state) : undefined;
+    if (outcome !== undefined) this.waiters.settle(drive.id, outcome);
+  }
+
+  #hinted(hint: Hint): void {
+    if (hint.type === "signalled") this.#drives.get(hint.execution)?.notice();
+    else if (hint.inMs === 0) this.#pullLater();
+    else this.#pullIn(hint.inMs);
+  }
+
+  /** Looks again after that time, if not sooner. */
+  #pullIn(milliseconds: number): void {
+    const at = this.clock.now() + milliseconds;
+    if (!this.#running || at >= this.#nextPoll) return;
+    this.#pollTimer?.cancel();
+    this.#nextPoll = at;
+    this.#pollTimer = this.clock.after(milliseconds, () => void this.#pull());
+  }
+
+  #pullLater(): void {
+    if (this.#pullSoon || !this.#running) return;
+    this.#pullSoon = true;
+    this.clock.soon(() => {
+      this.#pullSoon = false;
+      void this.#pull();
+    });
+  }
+
+  /** Takes up what is due, as far as there is room, and says when to look again. */
+  async #pull(): Promise<void> {
+    if (!this.#running) return;
+    // A hint that comes while the store is being asked may be about something that it did not see.
+    if (this.#pulling) {
+      this.#pullAgain = true;
+      return;
+    }
+    this.#pulling = true;
+    this.#pullAgain = false;
+    this.#nextPoll = Infinity;
+    this.#pullIn(this.#settings.pollInterval);
+    try {
+      const limit = Math.max(0, Math.min(this.#room, largestClaim));
+      const workflows = [...this.#registry.values()].map(({ definition: { name, version } }) => ({ name, version }));
+      const claimed = await this.#store.claim({ owner: this.#owner, limit, workflows });
+      if (this.#store.clock !== this.clock) this.#offset = claimed.at - this.clock.now();
+      for (const record of claimed.records) this.#resume(record);
+      for (const id of claimed.signalled) this.#drives.get(id)?.notice();
+      this.#backlog = claimed.nextDueInMs === 0;
+      if (this.#backlog && this.#room > 0) this.#pullLater();
+      else if (claimed.nextDueInMs !== null && !this.#backlog) this.#pullIn(claimed.nextDueInMs);
+      await this.#askForWaiters();
+    } catch (error) {
+      this.#reportStore("take up due executions", error);
+    } finally {
+      this.#pulling = false;
+      if (this.#pullAgain) this.#pullLater();
+    }
+  }
+
+  #resume(record: ExecutionRecord): void {
+    const registered = this.#registry.get(registryKey(record.workflow, record.version))!;
+    const about = { execution: record.id, workflow: record.workflow, step: record.position.step };
+    let state: object = {};
+    let problem: StepwellError | undefined;
+    try {
+      state = decode(record.state) as object;
+    } catch (cause) {
+      const message = `The state of execution "${record.id}" can't be read back. It is parked as it is.`;
+      problem = new StepwellError("STEPWELL_NOT_DECODABLE", message, { ...about, cause });
+    }
+    if (registered.definition.steps[record.position.stepIndex]?.name !== record.position.step) {
+      const message =
+        `Execution "${record.id}" stands at step "${record.position.step}" (number ${record.position.stepIndex}), which workflow ` +
+        `"${record.workflow}" version "${record.version}" does not have there. Give a changed list of steps a new version.`;
+      problem ??= new StepwellError("STEPWELL_STEP_MISSING", message, about);
+    }
+    const drive = new Drive(record, state, this.#owner, registered, this, this);
+    if (problem !== undefined) drive.park(problem);
+    this.#begin(drive);
+  }
+
+  /** Those who wait for an execution that another process drives. */
+  async #askForWaiters(): Promise<void> {
+    const ids = this.waiters.ids.filter((id) => !this.#drives.has(id));
+    if (ids.length === 0) return;
+    for (const record of await this.#store.load(ids)) {
+      const outcome = record === undefined || this.#drives.has(record.id) ? undefined : outcomeOfRecord(record);
+      if (outcome !== undefined) this.waiters.settle(record!.id, outcome);
+    }
+  }
+
+  async #register(): Promise<void> {
+    this.#owner = await this.#store.register({ host: hostname(), pid: process.pid });
+  }
+
+  /** Says that it lives, and buries those who do not. */
+  async #beat(): Promise<void> {
+    try {
+      const { alive, others } = await this.#store.beat(this.#owner);
+      if (!alive) await this.#reborn();
+      const dead = others.filter((other) => this.#isDead(other)).map(({ owner }) => owner);
+      if (dead.length > 0 && (await this.#store.bury(dead)) > 0) this.#pullLater();
+    } catch (error) {
+      this.#reportStore("beat", error);
+    } finally {
+      if (this.#running) this.#beatTimer = this.clock.after(this.#settings.heartbeat.interval, () => void this.#beat());
+    }
+  }
+
+  /** Others took this launcher for dead: nothing that it held is its own any more. */
+  async #reborn(): Promise<void> {
+    for (const drive of [...this.#drives.values()]) drive.drop();
+    await this.#register();
+    this.#pullLater();
+  }
+
+  #isDead(other: LauncherRecord): boolean {
+    if (other.silentMs > this.#settings.heartbeat.timeout) return true;
+    return other.host === hostname() && !processLives(other.pid);
+  }
+
+  /** False: the time was over first. */
+  #emptyWithin(milliseconds: number): Promise<boolean> {
+    if (this.#drives.size === 0) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = this.clock.after(milliseconds, () => {
+        this.#emptied = undefined;
+        resolve(false);
+      });
+      this.#emptied = () => {
+        timer.cancel();
+        resolve(true);
+      };
+    });
+  }
+
+  #reportStore(doing: string, error: unknown): void {
+    this.report(
+      error instanceof StepwellError
+        ? error
+        : new StepwellError("STEPWELL_STORE_FAILED", `The store failed when asked to ${doing}. It is asked again.`, {
+            cause: error,
+            retryable: true,
+          }),
+    );
+  }
+}
+
+/** A process of this host that is gone needs no heartbeat to be known as dead. */
+function processLives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
+  }
+}

@@ -1,0 +1,205 @@
+/** From what happened to what is committed. Pure, save for the user's `onExit`. */
+import { encode } from "../codec.js";
+import type { WorkflowDefinition } from "../definition/definition.js";
+import type { Flow } from "../definition/flow.js";
+import { route, type Action, type Shape } from "../flow/router.js";
+import type { Position, Status } from "../flow/flow.js";
+import type { Transition } from "../stores/store.js";
+import type { Course, Happening } from "./course.js";
+
+/** Something outside the step wants the execution to turn: a rollback request, or its deadline. */
+export interface Turn {
+  readonly reason: string;
+  readonly by: string | undefined;
+  /** The request's row in the mailbox; undefined for a deadline. */
+  readonly arrival: string | undefined;
+}
+
+export interface Conclusion {
+  readonly transition: Transition;
+  readonly action: Action;
+}
+
+export interface Circumstances {
+  readonly definition: WorkflowDefinition;
+  readonly shape: Shape;
+  readonly storeNow: number;
+  /** What came while the step ran. */
+  readonly turn: Turn | undefined;
+  /** Whether a message that the paused step waits for is there already. */
+  readonly messageWaits: boolean;
+  /** Whether someone must be told of the end before the execution is let go. */
+  readonly reports: boolean;
+  /** The launcher stops: let go of the execution with this commit. */
+  readonly stopping: boolean;
+  onExit(reason: string): string;
+}
+
+const statusOf: Record<Action, Status> = {
+  init: "running",
+  execute: "running",
+  wait: "waiting",
+  startRollback: "running",
+  succeed: "completed",
+  finish: "rolledBack",
+  park: "stuck",
+  none: "running",
+};
+
+const interruptible = new Set<string>(["stepOk", "stepCompleted", "stepPaused", "stepFailed", "retry"]);
+
+/** What a turn from outside does to the result of a step that ran meanwhile: all that the step gave is kept. */
+function interrupted(course: Course, happening: Happening, turn: Turn | undefined): Happening {
+  if (turn === undefined || course.position.direction === "down" || !interruptible.has(happening.event.type)) {
+    return happening;
+  }
+  const { reason, by } = turn;
+  return { ...happening, event: { type: "rollbackRequested", reason, begun: true }, result: reason, by };
+}
+
+export function conclude(course: Course, happened: Happening, circumstances: Circumstances): Conclusion {
+  const { shape, turn } = circumstances;
+  const done = happened.event.type === "stepOk" || happened.event.type === "stepCompleted";
+  // A pivot that succeeded is a point of no return: a request that came while it ran is too late.
+  const tooLate = done && course.position.stepIndex === shape.pivot;
+  const happening = tooLate ? happened : interrupted(course, happened, turn);
+  const { flow, action } = decide(course, happening, shape);
+  const position = positionAfter(course, happening, flow, action, circumstances);
+  const resting = restOf(position, action, course, circumstances);
+  return {
+    action,
+    transition: {
+      id: course.identity.id,
+      owner: course.owner,
+      revision: course.revision + 1,
+      signals: course.signals,
+      status: resting?.status ?? statusOf[action],
+      position,
+      state: course.unsaved,
+      rests: resting !== undefined,
+      dueInMs: resting?.dueInMs ?? null,
+      settled: settledBy(course, happening, turn, tooLate),
+      ends: action === "succeed" || action === "finish",
+      history: {
+        direction: course.position.direction,
+        step: course.position.step,
+        stepIndex: course.position.stepIndex,
+        func: happening.func,
+        attempt: happening.attempt,
+        result: happening.result,
+        durationMs: happening.durationMs,
+        patch: happening.patch === undefined ? null : encode(happening.patch, { what: "A patch", limit: Infinity }),
+        ...(happening.cause?.kind === "message" && {
+          message: { id: happening.cause.messageId ?? happening.cause.id, name: happening.cause.name },
+        }),
+        ...(happening.error !== null && { error: happening.error }),
+        ...(happening.by !== undefined && { by: happening.by }),
+      },
+    },
+  };
+}
+
+function decide(course: Course, { event }: Happening, shape: Shape): { flow: Flow; action: Action } {
+  const { position } = course;
+  if (event.type === "resumed") return { flow: position, action: "execute" };
+  if (event.type === "parked") return { flow: { ...position, lastResult: event.reason }, action: "park" };
+  if (event.type !== "retry") return route(position, event, shape);
+  const start = position.direction === "up" ? ("run" as const) : ("rollback" as const);
+  return {
+    flow: {
+      ...position,
+      stepFunc: event.afresh ? start : position.stepFunc,
+      lifecycle: position.direction === "up" ? "step" : "rollback",
+      lastResult: event.reason,
+    },
+    action: "none",
+  };
+}
+
+function positionAfter(
+  course: Course,
+  happening: Happening,
+  flow: Flow,
+  action: Action,
+  { definition, storeNow, onExit }: Circumstances,
+): Position {
+  const { position } = course;
+  const { event, error } = happening;
+  const counts = event.type === "retry" || action === "park" || action === "wait";
+  const failed = event.type === "retry" || action === "park";
+  const ends = action === "succeed" || action === "finish";
+  return {
+    direction: flow.direction,
+    reason: ends ? onExit(flow.reason) : flow.reason,
+    stepIndex: flow.stepIndex,
+    stepFunc: flow.stepFunc,
+    lifecycle: flow.lifecycle,
+    lastResult: flow.lastResult,
+    step: definition.steps[flow.stepIndex]?.name ?? position.step,
+    attempts: counts ? position.attempts + (failed ? 1 : 0) : 0,
+    firstAttemptAt: counts ? (position.firstAttemptAt ?? happening.startedAt) : null,
+    waitUntil: waitUntil(position, happening, action, storeNow),
+    resumeAt: event.type === "retry" ? storeNow + event.wait : null,
+    error:
+      action === "startRollback" || action === "park" || action === "finish"
+        ? (error ?? position.error)
+        : position.error,
+  };
+}
+
+/** A pause in a handler keeps the timeout that runs; a new value restarts it, `null` clears it. */
+function waitUntil(
+  position: Position,
+  { event, pause, func, cause }: Happening,
+  action: Action,
+  storeNow: number,
+): number | null {
+  if (event.type === "retry") return event.afresh ? null : position.waitUntil;
+  if (action !== "wait" || pause === undefined) return null;
+  // A handler without a message is `onTimeout`: the timeout that it answers is over.
+  const isTimeoutHandler = cause === undefined && func === "runContinue";
+  if (pause.timeout === undefined) return isTimeoutHandler ? null : position.waitUntil;
+  return pause.timeout === null ? null : storeNow + pause.timeout;
+}
+
+/** Whether the launcher lets go of the execution with this commit, and when it is due again. */
+function restOf(
+  position: Position,
+  action: Action,
+  course: Course,
+  { storeNow, messageWaits, reports, stopping }: Circumstances,
+): { status: Status; dueInMs: number | null } | undefined {
+  if (action === "park") return { status: "stuck", dueInMs: null };
+  if (action === "succeed" || action === "finish")
+    return reports ? undefined : { status: statusOf[action], dueInMs: null };
+  if (action === "wait" && !messageWaits) return { status: "waiting", dueInMs: dueIn(course, position, storeNow) };
+  if (position.resumeAt !== null && position.resumeAt > storeNow) {
+    return { status: "scheduled", dueInMs: dueIn(course, position, storeNow) };
+  }
+  return stopping ? { status: statusOf[action], dueInMs: 0 } : undefined;
+}
+
+/** How long until the execution wants to be taken up again by itself. Null: only an arrival wakes it. */
+export function dueIn(course: Course, position: Position, storeNow: number): number | null {
+  const deadline = position.direction === "up" ? course.deadlineAt : null;
+  const next = position.resumeAt ?? position.waitUntil;
+  const at = next === null ? deadline : deadline === null ? next : Math.min(next, deadline);
+  return at === null ? null : Math.max(0, at - storeNow);
+}
+
+function settledBy(
+  course: Course,
+  { event, cause }: Happening,
+  turn: Turn | undefined,
+  tooLate: boolean,
+): Transition["settled"] {
+  const settled: { arrival: string; as: "consumed" | "dead" }[] = [];
+  for (const arrival of course.dead) settled.push({ arrival, as: "dead" });
+  // A handler that failed and will be tried again leaves its message where it is.
+  if (cause !== undefined && event.type !== "retry") settled.push({ arrival: cause.id, as: "consumed" });
+  if (turn?.arrival !== undefined && turn.arrival !== cause?.id) {
+    if (tooLate) settled.push({ arrival: turn.arrival, as: "dead" });
+    else if (event.type === "rollbackRequested") settled.push({ arrival: turn.arrival, as: "consumed" });
+  }
+  return settled;
+}

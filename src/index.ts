@@ -1,0 +1,52 @@
+export type { Clock, Timer } from "./clock.js";
+export { diagram } from "./definition/diagram.js";
+export type { Duration } from "./definition/duration.js";
+export type { Direction, Flow, Lifecycle, StepFunc } from "./definition/flow.js";
+export type { Logger } from "./definition/logger.js";
+export {
+  observer,
+  type ExecutionIdentity,
+  type GuardOptions,
+  type Observer,
+  type ObserverEvent,
+  type WatcherOptions,
+} from "./definition/observer.js";
+export {
+  complete,
+  fail,
+  pause,
+  type Complete,
+  type Fail,
+  type FailOptions,
+  type Pause,
+  type PauseOptions,
+} from "./definition/outcome.js";
+export type { RetryPolicy } from "./definition/retry-policy.js";
+export {
+  step,
+  type MessageContext,
+  type RollbackContext,
+  type RollbackMessageContext,
+  type Step,
+  type StepContext,
+  type StepOptions,
+} from "./definition/step.js";
+export type { HalfDoneOf, InputOf, StateOf } from "./definition/types.js";
+export { workflow, type AnyWorkflow, type Workflow, type WorkflowOptions } from "./definition/workflow.js";
+export type { Execution, ExecutionSummary, HistoryRow, MailboxRow } from "./engine/execution.js";
+export { Launcher, type ExecutionPage, type LaunchItem, type ListOptions } from "./engine/launcher.js";
+export type { LaunchOptions } from "./engine/launching.js";
+export type {
+  OperatorOptions,
+  RollbackAnswer,
+  RollbackOptions,
+  SendOptions,
+  Sent,
+  SkipOptions,
+} from "./engine/mail.js";
+export type { Outcome } from "./engine/outcome.js";
+export type { LauncherOptions } from "./engine/settings.js";
+export { errorCodes, StepwellError, type ErrorCode, type ErrorDetails } from "./errors.js";
+export type { SerializedError, Status } from "./flow/flow.js";
+export { memoryStore, type MemoryStoreOptions } from "./stores/memory.js";
+export type { Store } from "./stores/store.js";

@@ -1,0 +1,121 @@
+/**
+ * How records stand in the tables. Names of columns are snake_case; what is structured and never
+ * searched (position, tags, a history entry) is one column of JSON, which also keeps characters that
+ * a text column can't hold.
+ */
+import type { Position, Status } from "../../flow/flow.js";
+import type {
+  ArrivalKind,
+  ArrivalStatus,
+  ExecutionRecord,
+  HistoryEntry,
+  HistoryRecord,
+  LauncherRecord,
+  MailboxRecord,
+} from "../store.js";
+
+export interface ExecutionRow {
+  /** The order of creation; the other tables refer to it. */
+  readonly sequence: number;
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly status: Status;
+  readonly revision: number;
+  readonly signals: number;
+  readonly owner: number | null;
+  readonly claims: number;
+  readonly due_at: number | null;
+  readonly deadline_at: number | null;
+  readonly created_at: number;
+  readonly updated_at: number;
+  readonly tags: string;
+  readonly position: string;
+  readonly state: string;
+  readonly input: string;
+}
+
+/** What a query for `ExecutionRow` selects. */
+export const executionColumns =
+  "sequence, id, workflow, version, status, revision, signals, owner, claims, due_at, deadline_at, " +
+  "created_at, updated_at, tags, position, state, input";
+
+export function executionOf(row: ExecutionRow): ExecutionRecord {
+  return {
+    id: row.id,
+    workflow: row.workflow,
+    version: row.version,
+    tags: JSON.parse(row.tags) as string[],
+    status: row.status,
+    position: JSON.parse(row.position) as Position,
+    state: row.state,
+    input: row.input,
+    revision: row.revision,
+    signals: row.signals,
+    owner: row.owner,
+    claims: row.claims,
+    dueAt: row.due_at,
+    deadlineAt: row.deadline_at,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}
+
+export interface HistoryRow {
+  readonly revision: number;
+  readonly at: number;
+  /** The rest of the entry. */
+  readonly entry: string;
+  readonly patch: string | null;
+}
+
+/** The patch is encoded already: inside the JSON it would be encoded twice. */
+export function historyEntryOf(entry: HistoryEntry): string {
+  return JSON.stringify({ ...entry, patch: undefined });
+}
+
+export function historyOf({ revision, at, entry, patch }: HistoryRow): HistoryRecord {
+  return { revision, at, ...(JSON.parse(entry) as Omit<HistoryEntry, "patch">), patch };
+}
+
+export interface MailboxRow {
+  readonly sequence: number;
+  readonly id: string;
+  readonly kind: ArrivalKind;
+  readonly name: string;
+  readonly payload: string;
+  readonly message_id: string | null;
+  readonly status: ArrivalStatus;
+  readonly received_at: number;
+  readonly step: string | null;
+}
+
+/** What a query for `MailboxRow` selects. */
+export const mailboxColumns = "sequence, id, kind, name, payload, message_id, status, received_at, step";
+
+export function mailboxOf(row: MailboxRow, execution: string): MailboxRecord {
+  return {
+    id: row.id,
+    execution,
+    sequence: row.sequence,
+    kind: row.kind,
+    name: row.name,
+    payload: row.payload,
+    messageId: row.message_id,
+    status: row.status,
+    receivedAt: row.received_at,
+    step: row.step,
+  };
+}
+
+export interface LauncherRow {
+  readonly owner: number;
+  readonly host: string;
+  readonly pid: number;
+  readonly beat_at: number;
+}
+
+export function launcherOf({ owner, host, pid, beat_at }: LauncherRow, now: number): LauncherRecord {
+  // Another process may have a clock that is ahead.
+  return { owner, host, pid, silentMs: Math.max(0, now - beat_at) };
+}

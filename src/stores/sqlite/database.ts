@@ -1,0 +1,75 @@
+import { StepwellError } from "../../errors.js";
+import type { Connection, Statement, Value } from "./driver.js";
+import { storeError } from "./failure.js";
+
+/** One connection: statements are prepared once, and what the driver throws becomes an error of ours. */
+export class Database {
+  readonly path: string;
+  readonly #connection: Connection;
+  readonly #statements = new Map<string, Statement>();
+
+  constructor(path: string, connection: Connection) {
+    this.path = path;
+    this.#connection = connection;
+  }
+
+  exec(sql: string): void {
+    this.#guarded(() => this.#connection.exec(sql));
+  }
+
+  /** For use within `transaction`, or with `read`. Kept: its text must be one of few. */
+  statement(sql: string): Statement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) this.#statements.set(sql, (statement = this.#connection.prepare(sql)));
+    return statement;
+  }
+
+  /** The rows of a query; its text may be one of many. */
+  rows<Row>(sql: string, ...values: Value[]): Row[] {
+    return this.#guarded(() => this.#connection.prepare(sql).all(...values) as Row[]);
+  }
+
+  read<Result>(work: () => Result): Result {
+    return this.#guarded(work);
+  }
+
+  /** All of it or nothing. Takes the write lock at once, so that nothing read in it is out of date. */
+  transaction<Result>(work: () => Result): Result {
+    return this.#guarded(() => {
+      this.statement("BEGIN IMMEDIATE").run();
+      try {
+        const result = work();
+        this.statement("COMMIT").run();
+        return result;
+      } catch (error) {
+        this.#rollback();
+        throw error;
+      }
+    });
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#guarded(() => this.#connection.close());
+  }
+
+  #rollback(): void {
+    try {
+      this.statement("ROLLBACK").run();
+    } catch {
+      // SQLite has rolled back already, as it does when the disk is full; the first error tells more.
+    }
+  }
+
+  #guarded<Result>(work: () => Result): Result {
+    try {
+      return work();
+    } catch (error) {
+      throw storeError(error, this.path);
+    }
+  }
+}
+
+export function isBusy(error: unknown): boolean {
+  return error instanceof StepwellError && error.code === "STEPWELL_STORE_BUSY";
+}

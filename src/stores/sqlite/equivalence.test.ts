@@ -1,0 +1,281 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { initialFlow, type Position, type Status } from "../../flow/flow.js";
+import { VirtualClock } from "../../testing/virtual-clock.js";
+import { memoryStore } from "../memory.js";
+import type { Arrival, Batch, NewExecution, Release, Store, Transition } from "../store.js";
+import { availableDrivers } from "./drivers.test-helper.js";
+import { SqliteStore } from "./sqlite-store.js";
+
+const statuses: readonly Status[] = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"];
+const ids = ["a", "b", "c", "d"];
+const owners = [1, 2, 3];
+const position: Position = {
+  ...initialFlow,
+  step: "first",
+  attempts: 0,
+  firstAttemptAt: null,
+  waitUntil: null,
+  resumeAt: null,
+  error: null,
+};
+
+const id = fc.constantFrom(...ids);
+const owner = fc.constantFrom(...owners);
+const status = fc.constantFrom(...statuses);
+const delay = fc.constantFrom(0, 5, 20.5);
+const count = fc.nat({ max: 3 });
+const someStatuses = fc.subarray([...statuses]);
+const text = fc.string({ unit: "grapheme", maxLength: 8 });
+
+const create: fc.Arbitrary<NewExecution> = fc.record({
+  id,
+  workflow: fc.constantFrom("sell", "buy"),
+  version: fc.constantFrom("1", "2"),
+  tags: fc.subarray(["red", "green", "blue"]),
+  status,
+  position: fc.constant(position),
+  state: text,
+  input: text,
+  owner: fc.option(owner),
+  dueInMs: delay,
+  deadlineInMs: fc.option(delay),
+});
+
+/** `revision` and `signals` are how far off the row's own they are; 0 is right. */
+const transition = fc.record({
+  id,
+  owner: fc.option(owner),
+  revision: fc.constantFrom(0, 0, 0, 0, 1, -1),
+  signals: fc.constantFrom(0, 0, 0, -1),
+  status,
+  reason: text,
+  state: fc.option(text),
+  rests: fc.boolean(),
+  dueInMs: fc.option(delay),
+  settled: fc.array(fc.record({ arrival: count, as: fc.constantFrom("consumed" as const, "dead" as const) }), {
+    maxLength: 2,
+  }),
+  ends: fc.boolean(),
+  patch: fc.option(text),
+});
+
+const release = fc.record({
+  id,
+  owner: fc.option(owner),
+  signals: fc.constantFrom(0, 0, -1, null),
+  dueInMs: fc.option(delay),
+  dead: fc.array(count, { maxLength: 2 }),
+});
+
+const arrival = fc.record({
+  execution: fc.constantFrom(...ids, "nobody"),
+  kind: fc.constantFrom("message" as const, "rollback" as const, "retry" as const),
+  name: text,
+  payload: text,
+  messageId: fc.option(fc.constantFrom("m1", "m2")),
+  acceptedIn: fc.oneof(fc.constant([...statuses]), someStatuses),
+  wakes: someStatuses,
+  only: fc.option(fc.record({ revision: fc.constantFrom(0, 0, 1), signals: fc.constantFrom(0, 0, 1) })),
+});
+
+const act = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      act: fc.constant("write" as const),
+      creates: fc.array(create, { maxLength: 3 }),
+      transitions: fc.array(transition, { maxLength: 3 }),
+      releases: fc.array(release, { maxLength: 2 }),
+      arrivals: fc.array(arrival, { maxLength: 3 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      act: fc.constant("claim" as const),
+      owner,
+      limit: count,
+      workflows: fc.subarray([
+        { name: "sell", version: "1" },
+        { name: "sell", version: "2" },
+        { name: "buy", version: "1" },
+      ]),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant("register" as const) }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant("beat" as const), owner }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant("bury" as const), owners: fc.subarray(owners) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ act: fc.constant("wait" as const), milliseconds: fc.constantFrom(1, 10, 20.5) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record(
+      {
+        act: fc.constant("list" as const),
+        workflow: fc.constantFrom("sell", "buy"),
+        status: someStatuses,
+        tags: fc.subarray(["red", "green", "blue"]),
+        createdFrom: delay,
+        createdBefore: delay,
+        limit: fc.constantFrom(1, 2, 10),
+      },
+      { requiredKeys: ["act", "limit"] },
+    ),
+  },
+);
+
+type Act = typeof act extends fc.Arbitrary<infer Value> ? Value : never;
+type Of<Name extends Act["act"]> = Extract<Act, { readonly act: Name }>;
+
+/** Turns what was drawn into what the rows as they are would take, or nearly. */
+function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Batch {
+  const rows = new Map(
+    ids.map((id, index) => [id, (reference.load(ids) as ReturnType<typeof rowsOf>[number][])[index]]),
+  );
+  const boxes = new Map(
+    ids.map((id) => [id, (reference.mailbox(id) as readonly { readonly id: string }[]).map((it) => it.id)]),
+  );
+  const ownerOf = (id: string, other: number | null): number => other ?? rows.get(id)?.owner ?? 1;
+  return {
+    creates: drawn.creates,
+    transitions: drawn.transitions.map((it): Transition => ({
+      id: it.id,
+      owner: ownerOf(it.id, it.owner),
+      revision: (rows.get(it.id)?.revision ?? 0) + 1 + it.revision,
+      signals: (rows.get(it.id)?.signals ?? 0) + it.signals,
+      status: it.status,
+      position: { ...position, reason: it.reason },
+      state: it.state,
+      rests: it.rests,
+      dueInMs: it.dueInMs,
+      settled: it.settled.map(({ arrival, as }) => ({ arrival: boxes.get(it.id)?.[arrival] ?? "none", as })),
+      ends: it.ends,
+      history: {
+        direction: "up",
+        step: "first",
+        stepIndex: 0,
+        func: "run",
+        attempt: 1,
+        result: it.reason,
+        durationMs: 0.25,
+        patch: it.patch,
+        ...(it.ends && { error: { name: "Error", message: it.reason }, by: "someone" }),
+      },
+    })),
+    releases: drawn.releases.map((it): Release => ({
+      id: it.id,
+      owner: ownerOf(it.id, it.owner),
+      signals: it.signals === null ? null : (rows.get(it.id)?.signals ?? 0) + it.signals,
+      dueInMs: it.dueInMs,
+      dead: it.dead.map((index) => boxes.get(it.id)?.[index] ?? "none"),
+    })),
+    arrivals: drawn.arrivals.map(({ only, ...it }): Arrival => {
+      const row = rows.get(it.execution);
+      return {
+        ...it,
+        id: `arrival-${serial()}`,
+        ...(only !== null && {
+          only: { revision: (row?.revision ?? 0) + only.revision, signals: (row?.signals ?? 0) + only.signals },
+        }),
+      };
+    }),
+  };
+}
+
+function rowsOf(store: Store) {
+  return store.load(ids) as Awaited<ReturnType<Store["load"]>>;
+}
+
+/** All that can be read. */
+function readBack(store: Store): unknown {
+  return {
+    rows: rowsOf(store),
+    list: store.list({ limit: 100 }),
+    history: ids.map((id) => store.history(id)),
+    mailbox: ids.map((id) => store.mailbox(id)),
+    pending: ids.map((id) => store.mailbox(id, "pending")),
+    nobody: [store.load(["nobody"]), store.history("nobody"), store.mailbox("nobody")],
+  };
+}
+
+function answer(store: Store, drawn: Exclude<Act, Of<"write"> | Of<"wait">>, start: number): unknown {
+  switch (drawn.act) {
+    case "claim":
+      return sorted(store.claim(drawn) as Awaited<ReturnType<Store["claim"]>>);
+    case "register":
+      return store.register({ host: "here", pid: 1 });
+    case "beat":
+      return store.beat(drawn.owner);
+    case "bury":
+      return store.bury(drawn.owners);
+    case "list": {
+      const { act: _, createdFrom, createdBefore, ...filter } = drawn;
+      return pages(store, {
+        ...filter,
+        createdFrom: createdFrom === undefined ? undefined : start + createdFrom,
+        createdBefore: createdBefore === undefined ? undefined : start + createdBefore,
+      });
+    }
+  }
+}
+
+/** The order of the signalled ones is nobody's business. */
+function sorted<Claimed extends { readonly signalled: readonly string[] }>(claimed: Claimed): Claimed {
+  return { ...claimed, signalled: claimed.signalled.toSorted() };
+}
+
+function pages(store: Store, filter: Parameters<Store["list"]>[0]): unknown[] {
+  const found: unknown[] = [];
+  let after: string | undefined;
+  do {
+    const page = store.list({ ...filter, after }) as Awaited<ReturnType<Store["list"]>>;
+    found.push(page);
+    after = page.cursor ?? undefined;
+  } while (after !== undefined);
+  return found;
+}
+
+describe.each(availableDrivers())("SQLite through $name", (driver) => {
+  test("answers every call as the memory store does, and reads back the same", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(act, { minLength: 5, maxLength: 40 }), async (acts) => {
+        const clock = new VirtualClock({ start: 1_000 });
+        const now = {
+          ...clock,
+          now: () => time,
+          monotonic: () => time,
+          after: () => ({ cancel() {} }),
+          soon() {},
+          random: () => 0,
+        };
+        let time = 1_000;
+        const memory = memoryStore({ clock: now });
+        const sqlite = new SqliteStore(":memory:", now, "full", () => driver);
+        const heard: { readonly memory: unknown[]; readonly sqlite: unknown[] } = { memory: [], sqlite: [] };
+        await memory.open();
+        sqlite.open();
+        memory.watch((hint) => heard.memory.push(hint));
+        sqlite.watch((hint) => heard.sqlite.push(hint));
+        for (const store of [memory, sqlite]) for (const _ of [1, 2]) await store.register({ host: "here", pid: 1 });
+        let arrivals = 0;
+        try {
+          for (const drawn of acts) {
+            if (drawn.act === "wait") time += drawn.milliseconds;
+            else if (drawn.act === "write") {
+              const batch = batchOf(drawn, memory, () => arrivals++);
+              expect(sqlite.write(batch)).toEqual(memory.write(batch));
+            } else expect(answer(sqlite, drawn, 1_000)).toEqual(answer(memory, drawn, 1_000));
+            expect(readBack(sqlite)).toEqual(readBack(memory));
+            expect(heard.sqlite).toEqual(heard.memory);
+          }
+        } finally {
+          sqlite.close();
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,51 @@
+/** The store for one machine: an SQLite file, which several processes may share. */
+import { systemClock, type Clock } from "../../clock.js";
+import { refuseUnknownOptions } from "../../definition/options.js";
+import { StepwellError } from "../../errors.js";
+import type { Store } from "../store.js";
+import { findDriver } from "./driver.js";
+import type { Durability } from "./open.js";
+import { SqliteStore } from "./sqlite-store.js";
+
+export interface SqliteStoreOptions {
+  /** Whose time the store keeps. Processes that share a file must agree on it. Default: the system's. */
+  readonly clock?: Clock;
+  /**
+   * What survives once it is acknowledged. Neither can damage the file.
+   * - `full`: everything, also when the power fails: each commit waits for the disk.
+   * - `normal`: everything while the machine runs, also when the process is killed; a power failure may
+   *   take the last commits back. Several times as fast where the disk is slow.
+   *
+   * Default: `full`.
+   */
+  readonly durability?: Durability;
+}
+
+/**
+ * Keeps executions in an SQLite file, which is created if it is not there; its folder must exist.
+ * `":memory:"` keeps them in memory until the store is closed.
+ *
+ * Uses the SQLite of Node 22.13 or newer, else the package `@photostructure/sqlite`. Several processes
+ * of one machine may share a file, not one on a network drive. With an SQLite older than 3.51.3, which
+ * can lose commits when a file is shared, the first process takes the file for itself.
+ *
+ * `open` (and so `launcher.start()`) throws STEPWELL_SQLITE_MISSING, STEPWELL_STORE_FAILED for a path
+ * that is no usable file, STEPWELL_STORE_TOO_NEW, STEPWELL_STORE_BUSY, STEPWELL_SQLITE_UNSAFE.
+ *
+ * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION
+ * @example
+ * const launcher = new Launcher({ store: sqliteStore("orders.db"), workflows: [fulfilOrder] });
+ */
+export function sqliteStore(path: string, options: SqliteStoreOptions = {}): Store {
+  if (typeof path !== "string" || path === "" || path.includes("\0")) {
+    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `sqliteStore needs the path of a file, or ":memory:".`);
+  }
+  refuseUnknownOptions(options, ["clock", "durability"], "sqliteStore");
+  const { clock = systemClock, durability = "full" } = options;
+  if (durability !== "full" && durability !== "normal") {
+    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `sqliteStore: "durability" must be "full" or "normal".`);
+  }
+  return new SqliteStore(path, clock, durability, findDriver);
+}
+
+export type { Durability } from "./open.js";

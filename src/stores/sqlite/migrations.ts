@@ -1,0 +1,104 @@
+import { migrationsTable, pendingMigrations, type Migration } from "../sql/migrations.js";
+import type { Database } from "./database.js";
+
+/**
+ * Tables carry a prefix, so that a file can hold tables of the user's too. Every index costs on every
+ * write, so each of them is partial where it can be:
+ * - `due` is what a claim reads, and holds only what is due some day;
+ * - `owned` and `signalled` hold only what is being worked on;
+ * - `created` is the order of a list, `stuck` the list that an operator needs and that is short.
+ */
+const first: Migration = {
+  number: 1,
+  name: "executions, history, mailbox, tags, launchers",
+  sql: `
+CREATE TABLE stepwell_executions (
+  sequence INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  workflow TEXT NOT NULL,
+  version TEXT NOT NULL,
+  status TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  signals INTEGER NOT NULL,
+  seen INTEGER NOT NULL,
+  owner INTEGER,
+  claims INTEGER NOT NULL,
+  due_at INTEGER,
+  deadline_at INTEGER,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  tags TEXT NOT NULL,
+  position TEXT NOT NULL,
+  state TEXT NOT NULL,
+  input TEXT NOT NULL
+);
+CREATE INDEX stepwell_executions_due ON stepwell_executions (workflow, version, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX stepwell_executions_owned ON stepwell_executions (owner) WHERE owner IS NOT NULL;
+CREATE INDEX stepwell_executions_signalled ON stepwell_executions (owner) WHERE owner IS NOT NULL AND signals > seen;
+CREATE INDEX stepwell_executions_created ON stepwell_executions (created_at);
+CREATE INDEX stepwell_executions_stuck ON stepwell_executions (created_at) WHERE status = 'stuck';
+
+CREATE TABLE stepwell_history (
+  execution INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  entry TEXT NOT NULL,
+  patch TEXT,
+  PRIMARY KEY (execution, revision)
+) WITHOUT ROWID;
+
+CREATE TABLE stepwell_mailbox (
+  sequence INTEGER PRIMARY KEY,
+  execution INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  payload TEXT NOT NULL,
+  message_id TEXT,
+  status TEXT NOT NULL,
+  received_at INTEGER NOT NULL,
+  step TEXT
+);
+CREATE UNIQUE INDEX stepwell_mailbox_execution ON stepwell_mailbox (execution, message_id);
+CREATE INDEX stepwell_mailbox_pending ON stepwell_mailbox (execution, id) WHERE status = 'pending';
+
+CREATE TABLE stepwell_tags (
+  tag TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  execution INTEGER NOT NULL,
+  PRIMARY KEY (tag, created_at, execution)
+) WITHOUT ROWID;
+
+CREATE TABLE stepwell_launchers (
+  owner INTEGER PRIMARY KEY AUTOINCREMENT,
+  host TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  beat_at INTEGER NOT NULL
+);`,
+};
+
+export const migrations: readonly Migration[] = [first];
+
+/** @throws STEPWELL_STORE_TOO_NEW */
+export function migrate(database: Database, now: number): void {
+  database.transaction(() => database.exec(migrationsTable));
+  for (const migration of pendingMigrations(
+    migrations,
+    applied(database),
+    `SQLite file ${JSON.stringify(database.path)}`,
+  )) {
+    database.transaction(() => {
+      // Another process may have been faster.
+      if (applied(database) >= migration.number) return;
+      database.exec(migration.sql);
+      database
+        .statement("INSERT INTO stepwell_migrations (number, name, applied_at) VALUES (?, ?, ?)")
+        .run(migration.number, migration.name, now);
+    });
+  }
+}
+
+function applied(database: Database): number {
+  const [row] = database.rows<{ number: number | null }>("SELECT max(number) AS number FROM stepwell_migrations");
+  return row?.number ?? 0;
+}

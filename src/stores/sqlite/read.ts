@@ -1,0 +1,84 @@
+import { cursorOf, placeOf } from "../cursor.js";
+import { executionColumns, executionOf, historyOf, type ExecutionRow, type HistoryRow } from "../sql/rows.js";
+import type { ExecutionRecord, HistoryRecord, ListFilter, ListPage } from "../store.js";
+import type { Database } from "./database.js";
+import type { Value } from "./driver.js";
+
+export function load(database: Database, ids: readonly string[]): (ExecutionRecord | undefined)[] {
+  return database.read(() => {
+    const statement = database.statement(`SELECT ${executionColumns} FROM stepwell_executions WHERE id = ?`);
+    return ids.map((id) => {
+      const row = statement.get(id) as ExecutionRow | undefined;
+      return row === undefined ? undefined : executionOf(row);
+    });
+  });
+}
+
+export function history(database: Database, id: string): HistoryRecord[] {
+  return database.read(() => {
+    const rows = database
+      .statement(
+        "SELECT revision, at, entry, patch FROM stepwell_history " +
+          "WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = ?) ORDER BY revision",
+      )
+      .all(id) as HistoryRow[];
+    return rows.map(historyOf);
+  });
+}
+
+export function list(database: Database, filter: ListFilter): ListPage {
+  const { text, values } = listQuery(filter);
+  const rows = database.rows<ExecutionRow>(text, ...values);
+  const page = rows.slice(0, filter.limit);
+  const last = rows.length > filter.limit ? page.at(-1) : undefined;
+  return {
+    records: page.map(executionOf),
+    cursor: last === undefined ? null : cursorOf({ createdAt: last.created_at, sequence: last.sequence }),
+  };
+}
+
+/** Newest first. By tag it walks along the tag's own rows, so that a rare tag costs little. */
+function listQuery({ workflow, status, tags = [], createdFrom, createdBefore, limit, after }: ListFilter): {
+  readonly text: string;
+  readonly values: Value[];
+} {
+  const conditions: string[] = [];
+  const values: Value[] = [];
+  const where = (condition: string, ...bound: Value[]): void => {
+    conditions.push(condition);
+    values.push(...bound);
+  };
+  const [firstTag, ...otherTags] = tags;
+  const order =
+    firstTag === undefined ? "created_at DESC, sequence DESC" : "first.created_at DESC, first.execution DESC";
+  const [createdAt, sequence] =
+    firstTag === undefined ? ["created_at", "sequence"] : ["first.created_at", "first.execution"];
+  if (firstTag !== undefined) where("first.tag = ?", firstTag);
+  for (const tag of otherTags) {
+    where(
+      "EXISTS (SELECT 1 FROM stepwell_tags AS other WHERE other.tag = ? AND other.created_at = first.created_at AND other.execution = first.execution)",
+      tag,
+    );
+  }
+  if (workflow !== undefined) where("workflow = ?", workflow);
+  // Word for word as in the partial index: a bound value would not be recognised.
+  if (status?.length === 1 && status[0] === "stuck") where("status = 'stuck'");
+  else if (status !== undefined) where(`status IN (${status.map(() => "?").join(", ")})`, ...status);
+  if (createdFrom !== undefined) where(`${createdAt} >= ?`, createdFrom);
+  if (createdBefore !== undefined) where(`${createdAt} < ?`, createdBefore);
+  if (after !== undefined) {
+    const place = placeOf(after);
+    where(`(${createdAt}, ${sequence}) < (?, ?)`, place.createdAt, place.sequence);
+  }
+  const from =
+    firstTag === undefined
+      ? "stepwell_executions"
+      : "stepwell_tags AS first CROSS JOIN stepwell_executions ON sequence = first.execution";
+  const columns = executionColumns.replace("created_at", "stepwell_executions.created_at");
+  return {
+    text:
+      `SELECT ${columns} FROM ${from} ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`} ` +
+      `ORDER BY ${order} LIMIT ?`,
+    values: [...values, limit + 1],
+  };
+}

@@ -1,0 +1,118 @@
+import type { Clock } from "../../clock.js";
+import { StepwellError } from "../../errors.js";
+import { Hints } from "../hints.js";
+import type {
+  Batch,
+  BatchResult,
+  Claimed,
+  ClaimOptions,
+  ExecutionRecord,
+  Hint,
+  HistoryRecord,
+  LauncherRecord,
+  ListFilter,
+  ListPage,
+  MailboxRecord,
+  Store,
+} from "../store.js";
+import { mailbox } from "./arrivals.js";
+import { claim } from "./claim.js";
+import type { Database } from "./database.js";
+import type { Driver } from "./driver.js";
+import { beat, bury, register } from "./launchers.js";
+import { openDatabase, type Durability } from "./open.js";
+import { history, list, load } from "./read.js";
+import { write } from "./write.js";
+
+/** Everything is synchronous, on the thread of the caller; each concern has its own file. */
+export class SqliteStore implements Store {
+  readonly name = "sqlite";
+  readonly gathers = true;
+  readonly clock: Clock;
+  readonly #path: string;
+  readonly #durability: Durability;
+  readonly #driver: () => Driver;
+  readonly #hints = new Hints();
+  #database: Database | undefined;
+
+  constructor(path: string, clock: Clock, durability: Durability, driver: () => Driver) {
+    this.clock = clock;
+    this.#path = path;
+    this.#durability = durability;
+    this.#driver = driver;
+  }
+
+  get isOpen(): boolean {
+    return this.#database !== undefined;
+  }
+
+  open(): void {
+    if (this.#database !== undefined) {
+      throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `The SQLite store on ${this.#file} is open already.`);
+    }
+    this.#database = openDatabase(this.#path, this.#durability, this.#driver(), this.clock.now());
+  }
+
+  close(): void {
+    const database = this.#database;
+    this.#database = undefined;
+    database?.close();
+  }
+
+  register({ host, pid }: { readonly host: string; readonly pid: number }): number {
+    return register(this.#opened, host, pid, this.clock.now());
+  }
+
+  beat(owner: number): { readonly alive: boolean; readonly others: readonly LauncherRecord[] } {
+    return beat(this.#opened, owner, this.clock.now());
+  }
+
+  bury(owners: readonly number[]): number {
+    const freed = bury(this.#opened, owners, this.clock.now());
+    if (freed > 0) this.#hints.tell([{ type: "due", inMs: 0 }]);
+    return freed;
+  }
+
+  write(batch: Batch): BatchResult {
+    const hints: Hint[] = [];
+    const result = write(this.#opened, batch, this.clock.now(), hints);
+    this.#hints.tell(hints);
+    return result;
+  }
+
+  claim(options: ClaimOptions): Claimed {
+    return claim(this.#opened, options, this.clock.now());
+  }
+
+  load(ids: readonly string[]): readonly (ExecutionRecord | undefined)[] {
+    return load(this.#opened, ids);
+  }
+
+  list(filter: ListFilter): ListPage {
+    return list(this.#opened, filter);
+  }
+
+  history(id: string): readonly HistoryRecord[] {
+    return history(this.#opened, id);
+  }
+
+  mailbox(id: string, only?: "pending"): readonly MailboxRecord[] {
+    return mailbox(this.#opened, id, only);
+  }
+
+  watch(listener: (hint: Hint) => void): () => void {
+    return this.#hints.watch(listener);
+  }
+
+  get #file(): string {
+    return JSON.stringify(this.#path);
+  }
+
+  get #opened(): Database {
+    if (this.#database !== undefined) return this.#database;
+    throw new StepwellError(
+      "STEPWELL_STORE_CLOSED",
+      `The SQLite store on ${this.#file} is not open. Call open(), or start a launcher on it.`,
+    );
+  }
+}

@@ -1,0 +1,150 @@
+import { executionColumns, executionOf, historyEntryOf, type ExecutionRow } from "../sql/rows.js";
+import type {
+  Batch,
+  BatchResult,
+  CommitResult,
+  CreateResult,
+  Hint,
+  NewExecution,
+  Release,
+  Transition,
+} from "../store.js";
+import { deliver } from "./arrivals.js";
+import type { Database } from "./database.js";
+
+const created: CreateResult = { created: true };
+
+/** One transaction for the whole batch; what became due or signalled is added to `hints`. */
+export function write(database: Database, batch: Batch, at: number, hints: Hint[]): BatchResult {
+  return database.transaction(() => {
+    const launchers = new Launchers(database);
+    return {
+      at,
+      creates: batch.creates.map((it) => create(database, it, at, launchers, hints)),
+      transitions: batch.transitions.map((it) => commit(database, it, at, hints)),
+      releases: batch.releases.map((it) => release(database, it, at, hints)),
+      arrivals: batch.arrivals.map((it) => deliver(database, it, at, hints)),
+    };
+  });
+}
+
+/** Which launchers are alive, asked once in a transaction. */
+class Launchers {
+  readonly #database: Database;
+  readonly #alive = new Map<number, boolean>();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  isAlive(owner: number): boolean {
+    let alive = this.#alive.get(owner);
+    if (alive === undefined) {
+      alive = this.#database.statement("SELECT 1 FROM stepwell_launchers WHERE owner = ?").get(owner) !== undefined;
+      this.#alive.set(owner, alive);
+    }
+    return alive;
+  }
+}
+
+const insertExecution =
+  "INSERT INTO stepwell_executions (id, workflow, version, status, revision, signals, seen, owner, claims, due_at, " +
+  "deadline_at, created_at, updated_at, tags, position, state, input) " +
+  "VALUES (?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+
+function create(database: Database, it: NewExecution, at: number, launchers: Launchers, hints: Hint[]): CreateResult {
+  // What a buried launcher creates is for another one to take up: nobody would free it again.
+  const isOwned = it.owner !== null && launchers.isAlive(it.owner);
+  const dueInMs = it.owner === null ? it.dueInMs : 0;
+  const { changes, lastInsertRowid } = database
+    .statement(insertExecution)
+    .run(
+      it.id,
+      it.workflow,
+      it.version,
+      it.status,
+      isOwned ? it.owner : null,
+      isOwned ? 1 : 0,
+      isOwned ? null : at + dueInMs,
+      it.deadlineInMs === null ? null : at + it.deadlineInMs,
+      at,
+      at,
+      JSON.stringify(it.tags),
+      JSON.stringify(it.position),
+      it.state,
+      it.input,
+    );
+  if (Number(changes) === 0) {
+    const row = database.statement(`SELECT ${executionColumns} FROM stepwell_executions WHERE id = ?`).get(it.id);
+    return { created: false, existing: executionOf(row as ExecutionRow) };
+  }
+  for (const tag of new Set(it.tags)) {
+    database
+      .statement("INSERT INTO stepwell_tags (tag, created_at, execution) VALUES (?, ?, ?)")
+      .run(tag, at, Number(lastInsertRowid));
+  }
+  if (!isOwned) hints.push({ type: "due", inMs: dueInMs });
+  return created;
+}
+
+const updateExecution =
+  "UPDATE stepwell_executions SET status = ?, position = ?, state = coalesce(?, state), revision = ?, updated_at = ?, seen = signals";
+const fenced = "WHERE id = ? AND owner = ? AND revision = ? AND signals = ? RETURNING sequence";
+
+// Indexed columns stay out of it while the owner stays: an index is written for each that is named.
+const updateKept = `${updateExecution}, claims = 1 ${fenced}`;
+const updateResting = `${updateExecution}, claims = 0, owner = NULL, due_at = ? ${fenced}`;
+
+function commit(database: Database, it: Transition, at: number, hints: Hint[]): CommitResult {
+  const { id, owner, revision, signals, status, state, dueInMs } = it;
+  const position = JSON.stringify(it.position);
+  const row = it.rests
+    ? database
+        .statement(updateResting)
+        .get(status, position, state, revision, at, dueAt(at, dueInMs), id, owner, revision - 1, signals)
+    : database.statement(updateKept).get(status, position, state, revision, at, id, owner, revision - 1, signals);
+  if (row === undefined) return refusal(database, id, owner, revision - 1);
+  const { sequence } = row as { sequence: number };
+  database
+    .statement("INSERT INTO stepwell_history (execution, revision, at, entry, patch) VALUES (?, ?, ?, ?, ?)")
+    .run(sequence, revision, at, historyEntryOf(it.history), it.history.patch);
+  for (const { arrival, as } of it.settled) settle(database, sequence, arrival, as, it.history.step);
+  if (it.ends && signals > 0) {
+    database
+      .statement("UPDATE stepwell_mailbox SET status = 'dead' WHERE execution = ? AND status = 'pending'")
+      .run(sequence);
+  }
+  if (it.rests && dueInMs !== null) hints.push({ type: "due", inMs: dueInMs });
+  return "taken";
+}
+
+const updateReleased =
+  "UPDATE stepwell_executions SET claims = 0, owner = NULL, due_at = ?1, seen = iif(?4 IS NULL, seen, signals) " +
+  "WHERE id = ?2 AND owner = ?3 AND signals = coalesce(?4, signals) RETURNING sequence";
+
+function release(database: Database, it: Release, at: number, hints: Hint[]): CommitResult {
+  const row = database.statement(updateReleased).get(dueAt(at, it.dueInMs), it.id, it.owner, it.signals);
+  if (row === undefined) return refusal(database, it.id, it.owner, null);
+  const { sequence } = row as { sequence: number };
+  for (const arrival of it.dead) settle(database, sequence, arrival, "dead", null);
+  if (it.dueInMs !== null) hints.push({ type: "due", inMs: it.dueInMs });
+  return "taken";
+}
+
+/** Why no row fitted. */
+function refusal(database: Database, id: string, owner: number, revision: number | null): "lost" | "signalled" {
+  const row = database
+    .statement("SELECT 1 FROM stepwell_executions WHERE id = ?1 AND owner = ?2 AND revision = coalesce(?3, revision)")
+    .get(id, owner, revision);
+  return row === undefined ? "lost" : "signalled";
+}
+
+function settle(database: Database, execution: number, id: string, as: "consumed" | "dead", step: string | null): void {
+  database
+    .statement("UPDATE stepwell_mailbox SET status = ?, step = ? WHERE execution = ? AND id = ? AND status = 'pending'")
+    .run(as, step, execution, id);
+}
+
+function dueAt(at: number, dueInMs: number | null): number | null {
+  return dueInMs === null ? null : at + dueInMs;
+}

@@ -1,0 +1,83 @@
+/** A launcher on a virtual clock, for the tests of behaviour; each behaviour is shown on every store. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, onTestFinished } from "vitest";
+import {
+  Launcher,
+  memoryStore,
+  observer,
+  type AnyWorkflow,
+  type Execution,
+  type LauncherOptions,
+  type Observer,
+  type Store,
+  type StepwellError,
+} from "../../src/index.js";
+//SQLITE
+import { VirtualClock } from "../../src/testing/virtual-clock.js";
+
+export interface Rig {
+  readonly clock: VirtualClock;
+  readonly store: Store;
+  readonly launcher: Launcher;
+  /** What nobody else heard. */
+  readonly errors: StepwellError[];
+  /** Another launcher on the same store, as a second process would be. */
+  another(workflows?: readonly AnyWorkflow[], options?: Partial<LauncherOptions>): Promise<Launcher>;
+}
+
+export type Start = (workflows: readonly AnyWorkflow[], options?: Partial<LauncherOptions>) => Promise<Rig>;
+
+const makers: Record<string, (clock: VirtualClock) => Store> = {
+  memory: (clock) => memoryStore({ clock }),
+  //SQLITEMAKER
+};
+
+/** Runs the same tests on each store. */
+export function onEveryStore(name: string, tests: (start: Start) => void): void {
+  describe.each(Object.keys(makers))(`${name}, on the %s store`, (kind) => {
+    tests(async (workflows, options = {}) => {
+      const clock = new VirtualClock();
+      const store = makers[kind]!(clock);
+      await store.open();
+      const errors: StepwellError[] = [];
+      const another: Rig["another"] = async (others = workflows, more = {}) => {
+        const launcher = new Launcher({ store, workflows: others, onError: (error) => errors.push(error), ...more });
+        await launcher.start();
+        onTestFinished(async () => {
+          const stopped = launcher.stop();
+          await clock.advance("1m");
+          await stopped;
+        });
+        return launcher;
+      };
+      onTestFinished(() => void (store.isOpen && store.close()));
+      return { clock, store, errors, another, launcher: await another(workflows, options) };
+    });
+  });
+}
+
+/** What an execution did, as `direction step func result` lines of its history. */
+export async function told(execution: Execution<unknown, unknown>): Promise<string[]> {
+  const rows = await execution.history();
+  return rows.map(({ step, func, result }) => `${func} ${step}: ${result}`);
+}
+
+/** Writes down every callback that it hears. */
+export function scribe(lines: string[], options: { guard?: true } = {}): Observer {
+  const write =
+    (callback: string) =>
+    ({ step }: { step?: { name: string } }): undefined =>
+      void lines.push(step === undefined ? callback : `${callback} ${step.name}`);
+  return observer({
+    name: "scribe",
+    ...options,
+    init: write("init"),
+    beforeStep: write("beforeStep"),
+    afterStep: write("afterStep"),
+    startRollback: write("startRollback"),
+    success: () => void lines.push("success"),
+    failure: () => void lines.push("failure"),
+  } as Parameters<typeof observer>[0]);
+}
