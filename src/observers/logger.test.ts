@@ -161,7 +161,7 @@ describe("the target", () => {
   });
 
   test("is refused where it is no logger", () => {
-    expect(() => logger({ info: silentLogger.info } as never)).toThrow(
+    expect(() => logger({ info: (): void => undefined } as never)).toThrow(
       expect.objectContaining({
         code: "STEPWELL_INVALID_ARGUMENT",
         message: expect.stringContaining('no function "debug"') as string,
