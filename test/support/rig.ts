@@ -14,7 +14,7 @@ import {
   type Store,
   type StepwellError,
 } from "../../src/index.js";
-//SQLITE
+import { sqliteStore } from "../../src/stores/sqlite/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 
 export interface Rig {
@@ -31,7 +31,11 @@ export type Start = (workflows: readonly AnyWorkflow[], options?: Partial<Launch
 
 const makers: Record<string, (clock: VirtualClock) => Store> = {
   memory: (clock) => memoryStore({ clock }),
-  //SQLITEMAKER
+  sqlite: (clock) => {
+    const folder = mkdtempSync(join(tmpdir(), "stepwell-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    return sqliteStore(join(folder, "test.db"), { clock, durability: "normal" });
+  },
 };
 
 /** Runs the same tests on each store. */

@@ -20,38 +20,34 @@ export interface Connection {
 }
 
 export interface Driver {
-  readonly name: DriverName;
+  readonly name: string;
   connect(path: string): Connection;
 }
-
-export const driverNames = ["node:sqlite", "@photostructure/sqlite"] as const;
-
-export type DriverName = (typeof driverNames)[number];
 
 interface Binding {
   readonly DatabaseSync: new (path: string) => Connection;
 }
 
-/**
- * The first binding that is there: Node's own, else the package.
- *
- * @throws STEPWELL_SQLITE_MISSING
- */
-export function findDriver(names: readonly DriverName[] = driverNames): Driver {
-  let cause: unknown;
-  for (const name of names) {
-    try {
-      const binding = name === "node:sqlite" ? nodesOwn() : installed();
-      if (binding !== undefined) return { name, connect: (path) => new binding.DatabaseSync(path) };
-    } catch (error) {
-      cause = error;
-    }
+const bindings: readonly { readonly name: string; readonly load: () => Binding | undefined }[] = [
+  { name: "node:sqlite", load: nodesOwn },
+  { name: "@photostructure/sqlite", load: installed },
+];
+
+/** Those that are there, the best first. */
+export function* drivers(): Generator<Driver, void> {
+  for (const { name, load } of bindings) {
+    const binding = load();
+    if (binding !== undefined) yield { name, connect: (path) => new binding.DatabaseSync(path) };
   }
+}
+
+/** @throws STEPWELL_SQLITE_MISSING */
+export function findDriver(found: Iterable<Driver> = drivers()): Driver {
+  for (const driver of found) return driver;
   throw new StepwellError(
     "STEPWELL_SQLITE_MISSING",
     `The SQLite store needs Node 22.13 or newer, which brings SQLite, or the package @photostructure/sqlite; this is Node ` +
       `${process.versions.node} without it. Run: npm install @photostructure/sqlite@1.2.1`,
-    { cause },
   );
 }
 
@@ -60,8 +56,15 @@ function nodesOwn(): Binding | undefined {
   return (process.getBuiltinModule as ((id: string) => Binding | undefined) | undefined)?.("node:sqlite");
 }
 
-function installed(): Binding {
-  return createRequire(import.meta.url)("@photostructure/sqlite") as Binding;
+function installed(): Binding | undefined {
+  const require = createRequire(import.meta.url);
+  try {
+    require.resolve("@photostructure/sqlite");
+  } catch {
+    return undefined;
+  }
+  // One that is there but can't be loaded says why by itself.
+  return require("@photostructure/sqlite") as Binding;
 }
 
 /** From here on a file may have several connections. */
