@@ -168,7 +168,29 @@ interface Walk {
 }
 
 function isolated(value: unknown, what: string): unknown {
-  return copied(value, { what, ancestors: [], segments: [], objects: 0, copies: undefined });
+  const quick = quickCopy(value, 0);
+  return quick === undefined
+    ? copied(value, { what, ancestors: [], segments: [], objects: 0, copies: undefined })
+    : quick;
+}
+
+/** Most values are small plain objects of texts and numbers; undefined: this one needs the whole walk. */
+function quickCopy(value: unknown, depth: number): object | undefined {
+  if (typeof value !== "object" || value === null || depth > 4) return undefined;
+  if (Object.getPrototypeOf(value) !== Object.prototype || types.isProxy(value)) return undefined;
+  const names = Reflect.ownKeys(value);
+  const copy: Record<string, unknown> = { ...value };
+  let fields = 0;
+  for (const name in copy) {
+    if (name === "__proto__") return undefined;
+    fields += 1;
+    const field = copy[name];
+    if (typeof field === "function" || typeof field === "symbol") return undefined;
+    if (typeof field === "object" && field !== null && (copy[name] = quickCopy(field, depth + 1)) === undefined)
+      return undefined;
+  }
+  // Symbols, and fields that can't be seen, are for the whole walk to judge.
+  return fields === names.length ? Object.freeze(copy) : undefined;
 }
 
 function copied(value: unknown, walk: Walk): unknown {
@@ -235,14 +257,17 @@ function copiedFields(value: object, walk: Walk): object {
   const copy: Record<string, unknown> = {};
   for (const key of Reflect.ownKeys(value)) {
     if (typeof key === "symbol") throw refused(walk, `has a symbol as a key (${String(key)})`);
-    const property = Object.getOwnPropertyDescriptor(value, key);
     walk.segments.push(key);
     if (key === "__proto__") throw refused(walk, "has a key that is reserved");
-    if (property?.get !== undefined || property?.set !== undefined) throw refused(walk, "is a getter or setter");
-    if (property?.enumerable === true) copy[key] = copied(property.value, walk);
+    if (Object.prototype.propertyIsEnumerable.call(value, key)) copy[key] = copied(fieldOf(value, key), walk);
     walk.segments.pop();
   }
   return Object.freeze(copy);
+}
+
+/** A getter is read like any other field: what it gives is what is stored. */
+function fieldOf(value: object, key: string): unknown {
+  return (value as Record<string, unknown>)[key];
 }
 
 function copiedArray(value: readonly unknown[], walk: Walk): object {

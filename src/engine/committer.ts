@@ -50,7 +50,8 @@ const callerPatience = 5_000;
 /** The longest pause between two tries of a busy store, in milliseconds. */
 const longestPause = 500;
 
-const nothing: Batch = { creates: [], transitions: [], releases: [], arrivals: [] };
+const firstTransition = (result: BatchResult): CommitResult => result.transitions[0]!;
+const firstRelease = (result: BatchResult): CommitResult => result.releases[0]!;
 
 export class Committer {
   readonly #store: Store;
@@ -68,7 +69,11 @@ export class Committer {
   /** Answers at once where the store does; otherwise undefined, and the sink hears later. */
   commit(transition: Transition, sink: Sink<CommitResult>): CommitResult | undefined {
     if (!this.#store.gathers) {
-      return this.#direct({ ...nothing, transitions: [transition] }, (it) => it.transitions[0]!, sink);
+      return this.#direct(
+        { creates: [], transitions: [transition], releases: [], arrivals: [] },
+        firstTransition,
+        sink,
+      );
     }
     this.#enqueue({ kind: "transitions", row: transition, sink });
     return undefined;
@@ -77,7 +82,7 @@ export class Committer {
   /** As `commit`. */
   release(release: Release, sink: Sink<CommitResult>): CommitResult | undefined {
     if (!this.#store.gathers) {
-      return this.#direct({ ...nothing, releases: [release] }, (it) => it.releases[0]!, sink);
+      return this.#direct({ creates: [], transitions: [], releases: [release], arrivals: [] }, firstRelease, sink);
     }
     this.#enqueue({ kind: "releases", row: release, sink });
     return undefined;
@@ -86,7 +91,7 @@ export class Committer {
   /** As `commit`, but rejects where the store refuses: a launch has a caller who can try again. */
   create(row: NewExecution): CreateResult | Promise<CreateResult> {
     if (!this.#store.gathers) {
-      const written = this.#store.write({ ...nothing, creates: [row] });
+      const written = this.#store.write({ creates: [row], transitions: [], releases: [], arrivals: [] });
       return written instanceof Promise ? written.then((it) => it.creates[0]!) : written.creates[0]!;
     }
     return new Promise((committed, refused) => this.#enqueue({ kind: "creates", row, sink: { committed, refused } }));

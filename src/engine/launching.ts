@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { decode, encode, isolate, merge } from "../codec.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
+import type { Flow } from "../definition/flow.js";
 import { refuseUnknownOptions } from "../definition/options.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
@@ -28,10 +29,13 @@ export interface LaunchOptions {
   readonly rollback?: { readonly from: string; readonly reason: string; readonly state?: object };
 }
 
+/** What is written; who owns it from the start is known last. */
+type Row = Omit<NewExecution, "owner"> & { owner: number | null };
+
 /** A launch that was checked and is ready to be written. */
 export interface PreparedLaunch {
   readonly registered: Registered;
-  readonly row: Omit<NewExecution, "owner">;
+  readonly row: Row;
   readonly state: object;
 }
 
@@ -87,13 +91,14 @@ function prepareChecked(
     state,
     row: {
       id,
+      owner: null,
       workflow: definition.name,
       version: definition.version,
       tags: tagsOf(options),
       status: delay > 0 ? "scheduled" : "running",
       position: delay > 0 ? { ...position, resumeAt: supervisor.storeNow() + delay } : position,
       state: encode(state, { what: "The state", limit }),
-      input: encode(input, { what: "The input", limit }),
+      input: encode(isolate(input), { what: "The input", limit }),
       dueInMs: delay,
       deadlineInMs: definition.deadline === undefined ? null : delay + definition.deadline,
     },
@@ -101,8 +106,7 @@ function prepareChecked(
 }
 
 function firstPosition({ definition }: Registered, { rollback }: LaunchOptions): Position {
-  const fresh = { attempts: 0, firstAttemptAt: null, waitUntil: null, resumeAt: null, error: null };
-  if (rollback === undefined) return { ...initialFlow, step: definition.steps[0]!.name, ...fresh };
+  if (rollback === undefined) return positionAt(initialFlow, definition.steps[0]!.name);
   const index = definition.steps.findIndex(({ name }) => name === rollback.from);
   if (index < 0) {
     throw new StepwellError(
@@ -113,7 +117,25 @@ function firstPosition({ definition }: Registered, { rollback }: LaunchOptions):
     );
   }
   checkReason(rollback.reason, "launch, rollback.reason");
-  return { ...startedInRollback(index, rollback.reason), step: rollback.from, ...fresh };
+  return positionAt(startedInRollback(index, rollback.reason), rollback.from);
+}
+
+/** Written out field by field: every launch makes one, and spreading costs. */
+function positionAt({ direction, reason, stepIndex, stepFunc, lifecycle, lastResult }: Flow, step: string): Position {
+  return {
+    direction,
+    reason,
+    stepIndex,
+    stepFunc,
+    lifecycle,
+    lastResult,
+    step,
+    attempts: 0,
+    firstAttemptAt: null,
+    waitUntil: null,
+    resumeAt: null,
+    error: null,
+  };
 }
 
 function delayOf({ delay, at }: LaunchOptions, supervisor: Supervisor): number {
@@ -160,9 +182,10 @@ export function checkReason(reason: unknown, where: string): void {
 export async function launchPrepared(prepared: PreparedLaunch, supervisor: Supervisor): Promise<string> {
   const { registered, row, state } = prepared;
   const owner = row.dueInMs === 0 ? supervisor.reserve() : null;
+  row.owner = owner;
   let created;
   try {
-    const answer = supervisor.committer.create({ ...row, owner });
+    const answer = supervisor.committer.create(row);
     created = answer instanceof Promise ? await answer : answer;
   } catch (error) {
     if (owner !== null) supervisor.giveUp();
@@ -177,7 +200,7 @@ export async function launchPrepared(prepared: PreparedLaunch, supervisor: Super
   return row.id;
 }
 
-function recordOf(row: Omit<NewExecution, "owner">, owner: number, now: number): ExecutionRecord {
+function recordOf(row: Row, owner: number, now: number): ExecutionRecord {
   return {
     id: row.id,
     workflow: row.workflow,
@@ -199,7 +222,7 @@ function recordOf(row: Omit<NewExecution, "owner">, owner: number, now: number):
 }
 
 /** The same id is the same execution, whatever the version registered now; anything else is a conflict. */
-function refuseConflict(row: Omit<NewExecution, "owner">, existing: ExecutionRecord): void {
+function refuseConflict(row: Row, existing: ExecutionRecord): void {
   if (existing.workflow !== row.workflow) {
     throw conflict(row, `belongs to workflow "${existing.workflow}"`);
   }

@@ -103,7 +103,8 @@ export function settingsOf(options: LauncherOptions): LauncherSettings {
 
 /** What a workflow is registered under: executions keep the version that they started with. */
 export function registryKey(workflow: string, version: string): string {
-  return JSON.stringify([workflow, version]);
+  // Neither can hold a line break.
+  return `${workflow}\n${version}`;
 }
 
 export function registryOf(workflows: readonly AnyWorkflow[]): Map<string, Registered> {

@@ -42,12 +42,7 @@ export function prepare(
   const handled = stepFunc === "runContinue" || stepFunc === "rollbackContinue";
   const context = new StepContext({
     state: course.state,
-    idempotencyKey: idempotencyKey(
-      identity.id,
-      step.name,
-      stepFunc,
-      handled ? (message?.delivered.id ?? "timeout") : undefined,
-    ),
+    idempotencyKey: idempotencyKey(identity.id, step.name, stepFunc, handled ? message?.delivered.id : undefined),
     attempt,
     execution: identity,
     step: { name: step.name, index: position.stepIndex },

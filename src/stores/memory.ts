@@ -255,7 +255,7 @@ class MemoryStore implements Store {
     if (it.state !== null) row.state = it.state;
     row.revision = it.revision;
     row.updatedAt = at;
-    row.history.push({ revision: it.revision, at, ...it.history });
+    row.history.push({ ...it.history, revision: it.revision, at });
     if (row.mailbox !== undefined) {
       for (const { arrival, as } of it.settled) settle(row.mailbox, arrival, as, it.history.step);
       if (it.ends)
