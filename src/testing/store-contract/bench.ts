@@ -1,0 +1,205 @@
+/** What the cases of the contract share: an open store on a virtual clock, and short ways to use it. */
+import assert from "node:assert/strict";
+import type { Clock } from "../../clock.js";
+import { initialFlow, type Position } from "../../flow/flow.js";
+import type {
+  Arrival,
+  ArrivalResult,
+  Batch,
+  BatchResult,
+  Claimed,
+  CommitResult,
+  CreateResult,
+  ExecutionRecord,
+  HistoryEntry,
+  NewExecution,
+  Release,
+  Store,
+  Transition,
+} from "../../stores/store.js";
+import { VirtualClock } from "../virtual-clock.js";
+
+/** Makes a store that is empty and not open yet, and keeps the time of this clock. */
+export type MakeStore = (clock: Clock) => Store | Promise<Store>;
+
+/** One thing that every store must do. */
+export interface StoreContractCase {
+  /** A sentence, as the title of a test. */
+  readonly name: string;
+  /** Rejects, with an assertion that failed, where the store does not do it. */
+  readonly run: (makeStore: MakeStore) => Promise<void>;
+}
+
+export const sell = { name: "sell", version: "1" };
+
+export const position: Position = {
+  ...initialFlow,
+  step: "first",
+  attempts: 0,
+  firstAttemptAt: null,
+  waitUntil: null,
+  resumeAt: null,
+  error: null,
+};
+
+export const entry: HistoryEntry = {
+  direction: "up",
+  step: "first",
+  stepIndex: 0,
+  func: "run",
+  attempt: 1,
+  result: "ok",
+  durationMs: 3,
+  patch: null,
+};
+
+export const everyStatus = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"] as const;
+
+const start = Date.UTC(2026, 0, 1);
+
+export class Bench {
+  readonly store: Store;
+  readonly clock: VirtualClock;
+  /** A registered launcher. */
+  readonly owner: number;
+  #arrivals = 0;
+
+  constructor(store: Store, clock: VirtualClock, owner: number) {
+    this.store = store;
+    this.clock = clock;
+    this.owner = owner;
+  }
+
+  get now(): number {
+    return this.clock.now();
+  }
+
+  write(batch: Partial<Batch>): Promise<BatchResult> {
+    return promised(() => this.store.write({ creates: [], transitions: [], releases: [], arrivals: [], ...batch }));
+  }
+
+  /** Owned by the bench's launcher, unless said otherwise. */
+  async create(id: string, more: Partial<NewExecution> = {}): Promise<CreateResult> {
+    const { creates } = await this.write({ creates: [this.newExecution(id, more)] });
+    return only(creates);
+  }
+
+  newExecution(id: string, more: Partial<NewExecution> = {}): NewExecution {
+    return {
+      id,
+      workflow: sell.name,
+      version: sell.version,
+      tags: [],
+      status: "running",
+      position,
+      state: "{}",
+      input: `{"for":"${id}"}`,
+      owner: this.owner,
+      dueInMs: 0,
+      deadlineInMs: null,
+      ...more,
+    };
+  }
+
+  /** The first transition of an execution, unless said otherwise. */
+  async commit(id: string, more: Partial<Transition> = {}): Promise<CommitResult> {
+    const { transitions } = await this.write({ transitions: [this.transition(id, more)] });
+    return only(transitions);
+  }
+
+  transition(id: string, more: Partial<Transition> = {}): Transition {
+    return {
+      id,
+      owner: this.owner,
+      revision: 1,
+      signals: 0,
+      status: "running",
+      position,
+      state: null,
+      rests: false,
+      dueInMs: null,
+      settled: [],
+      ends: false,
+      history: entry,
+      ...more,
+    };
+  }
+
+  async release(id: string, more: Partial<Release> = {}): Promise<CommitResult> {
+    const release: Release = { id, owner: this.owner, signals: 0, dueInMs: null, dead: [], ...more };
+    const { releases } = await this.write({ releases: [release] });
+    return only(releases);
+  }
+
+  async send(execution: string, more: Partial<Arrival> = {}): Promise<ArrivalResult> {
+    const { arrivals } = await this.write({ arrivals: [this.arrival(execution, more)] });
+    return only(arrivals);
+  }
+
+  /** Ids are `arrival-1`, `arrival-2`, … */
+  arrival(execution: string, more: Partial<Arrival> = {}): Arrival {
+    return {
+      id: `arrival-${++this.#arrivals}`,
+      execution,
+      kind: "message",
+      name: "paid",
+      payload: "null",
+      messageId: null,
+      acceptedIn: ["scheduled", "running", "waiting", "stuck"],
+      wakes: ["waiting"],
+      ...more,
+    };
+  }
+
+  claim(owner: number = this.owner, limit = 100, workflows = [sell]): Promise<Claimed> {
+    return promised(() => this.store.claim({ owner, limit, workflows }));
+  }
+
+  async claimedIds(owner?: number, limit?: number): Promise<string[]> {
+    const { records } = await this.claim(owner, limit);
+    return records.map(({ id }) => id);
+  }
+
+  async load(id: string): Promise<ExecutionRecord> {
+    const [record] = await this.store.load([id]);
+    assert.ok(record, `execution "${id}" is not there`);
+    return record;
+  }
+
+  register(): Promise<number> {
+    return promised(() => this.store.register({ host: "elsewhere", pid: 4711 }));
+  }
+
+  /** `id status step` of each row of the mailbox. */
+  async mailbox(id: string): Promise<string[]> {
+    const rows = await this.store.mailbox(id);
+    return rows.map((row) => `${row.id} ${row.status}${row.step === null ? "" : ` ${row.step}`}`);
+  }
+}
+
+/** A case that gets an open store, with one launcher registered; the store is closed after it. */
+export function contractCase(name: string, body: (bench: Bench) => Promise<void>): StoreContractCase {
+  return {
+    name,
+    async run(makeStore) {
+      const clock = new VirtualClock({ start });
+      const store = await makeStore(clock);
+      await store.open();
+      try {
+        await body(new Bench(store, clock, await store.register({ host: "here", pid: 1 })));
+      } finally {
+        if (store.isOpen) await store.close();
+      }
+    },
+  };
+}
+
+/** An error that a store throws at once and one that it rejects with are the same to the engine. */
+export async function promised<T>(call: () => T | Promise<T>): Promise<T> {
+  return call();
+}
+
+export function only<T>(items: readonly T[]): T {
+  assert.equal(items.length, 1);
+  return items[0]!;
+}

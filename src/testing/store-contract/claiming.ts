@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { contractCase, sell, type StoreContractCase } from "./bench.js";
+
+export const claiming: readonly StoreContractCase[] = [
+  contractCase("a claim takes what is due, longest due first, and makes it the caller's", async (bench) => {
+    await bench.create("third", { owner: null, dueInMs: 30 });
+    await bench.create("first", { owner: null, dueInMs: 10 });
+    await bench.create("not yet", { owner: null, dueInMs: 31 });
+    await bench.create("second", { owner: null, dueInMs: 20 });
+    await bench.clock.advance(30);
+    const claimed = await bench.claim();
+    assert.deepEqual(
+      claimed.records.map(({ id }) => id),
+      ["first", "second", "third"],
+    );
+    assert.equal(claimed.at, bench.now);
+    assert.equal(claimed.nextDueInMs, 1);
+    for (const record of claimed.records) {
+      assert.deepEqual(await bench.load(record.id), record);
+      const { owner, claims, dueAt, revision } = record;
+      assert.deepEqual({ owner, claims, dueAt, revision }, { owner: bench.owner, claims: 1, dueAt: null, revision: 0 });
+    }
+    assert.deepEqual(await bench.claimedIds(), []);
+  }),
+
+  contractCase("nothing is due before its time, and everything from that moment on", async (bench) => {
+    await bench.create("one", { owner: null, dueInMs: 10 });
+    await bench.clock.advance(9);
+    assert.deepEqual(await bench.claimedIds(), []);
+    await bench.clock.advance(1);
+    assert.deepEqual(await bench.claimedIds(), ["one"]);
+  }),
+
+  contractCase("those due at the same time come in the order of their creation", async (bench) => {
+    const ids = ["c", "a", "d", "b"];
+    await bench.write({ creates: ids.map((id) => bench.newExecution(id, { owner: null })) });
+    assert.deepEqual(await bench.claimedIds(), ids);
+  }),
+
+  contractCase("a claim takes no more than its limit, and says that there is more", async (bench) => {
+    for (const id of ["a", "b", "c"]) await bench.create(id, { owner: null });
+    const first = await bench.claim(bench.owner, 2);
+    assert.deepEqual(
+      first.records.map(({ id }) => id),
+      ["a", "b"],
+    );
+    assert.equal(first.nextDueInMs, 0);
+    assert.equal((await bench.claim(bench.owner, 0)).nextDueInMs, 0);
+    assert.deepEqual(await bench.claimedIds(bench.owner, 2), ["c"]);
+    assert.equal((await bench.claim()).nextDueInMs, null);
+  }),
+
+  contractCase("a claim with a limit of zero takes nothing but says what is next", async (bench) => {
+    assert.deepEqual(await bench.claim(bench.owner, 0), {
+      records: [],
+      at: bench.now,
+      nextDueInMs: null,
+      signalled: [],
+    });
+    await bench.create("one", { owner: null, dueInMs: 12 });
+    assert.equal((await bench.claim(bench.owner, 0)).nextDueInMs, 12);
+  }),
+
+  contractCase("only executions of the workflows and versions asked for are taken or waited for", async (bench) => {
+    await bench.create("other", { owner: null, workflow: "buy" });
+    await bench.create("old", { owner: null, version: "0" });
+    await bench.clock.advance(1);
+    await bench.create("one", { owner: null });
+    await bench.create("later", { owner: null, dueInMs: 5 });
+    const claimed = await bench.claim();
+    assert.deepEqual(
+      claimed.records.map(({ id }) => id),
+      ["one"],
+    );
+    assert.equal(claimed.nextDueInMs, 5);
+    assert.equal((await bench.claim(bench.owner, 10, [])).nextDueInMs, null);
+    const both = await bench.claim(bench.owner, 10, [
+      sell,
+      { name: "sell", version: "0" },
+      { name: "buy", version: "1" },
+    ]);
+    assert.deepEqual(
+      both.records.map(({ id }) => id),
+      ["other", "old"],
+    );
+  }),
+
+  contractCase("several workflows share one order and one limit", async (bench) => {
+    const workflows = [sell, { name: "buy", version: "1" }];
+    await bench.create("b1", { owner: null, workflow: "buy", dueInMs: 1 });
+    await bench.create("s2", { owner: null, dueInMs: 2 });
+    await bench.create("b3", { owner: null, workflow: "buy", dueInMs: 3 });
+    await bench.create("s4", { owner: null, dueInMs: 4 });
+    await bench.clock.advance(10);
+    const { records } = await bench.claim(bench.owner, 3, workflows);
+    assert.deepEqual(
+      records.map(({ id }) => id),
+      ["b1", "s2", "b3"],
+    );
+  }),
+
+  contractCase("each execution is taken by one launcher only", async (bench) => {
+    for (let i = 0; i < 20; i++) await bench.create(`e${i}`, { owner: null });
+    const other = await bench.register();
+    const claims = await Promise.all([
+      bench.claim(bench.owner, 7),
+      bench.claim(other, 7),
+      bench.claim(bench.owner, 7),
+      bench.claim(other, 7),
+    ]);
+    const ids = claims.flatMap(({ records }) => records.map(({ id }) => id));
+    assert.equal(ids.length, 20);
+    assert.equal(new Set(ids).size, 20);
+  }),
+
+  contractCase("claims are counted until a commit", async (bench) => {
+    await bench.create("one");
+    for (const expected of [2, 3]) {
+      await bench.store.bury([(await bench.load("one")).owner!]);
+      const [record] = (await bench.claim(await bench.register())).records;
+      assert.equal(record?.claims, expected);
+    }
+  }),
+
+  contractCase("a launcher that was buried takes nothing", async (bench) => {
+    await bench.create("one", { owner: null });
+    await bench.store.bury([bench.owner]);
+    assert.deepEqual(await bench.claimedIds(), []);
+    assert.equal((await bench.load("one")).owner, null);
+  }),
+
+  contractCase(
+    "a claim tells which executions of the caller have an arrival that no commit has seen",
+    async (bench) => {
+      await bench.create("one");
+      await bench.create("quiet");
+      await bench.create("foreign", { owner: await bench.register() });
+      await bench.send("one");
+      await bench.send("foreign");
+      assert.deepEqual((await bench.claim()).signalled, ["one"]);
+      assert.deepEqual((await bench.claim(bench.owner, 0)).signalled, ["one"]);
+      await bench.commit("one", { signals: 1 });
+      assert.deepEqual((await bench.claim()).signalled, []);
+    },
+  ),
+
+  contractCase("an execution that rests is not told of, nor is one that was just taken", async (bench) => {
+    await bench.create("one", { status: "waiting" });
+    await bench.send("one");
+    await bench.release("one", { signals: null, dueInMs: 0 });
+    const claimed = await bench.claim();
+    assert.equal(claimed.records[0]?.signals, 1);
+    assert.deepEqual(claimed.signalled, []);
+  }),
+];

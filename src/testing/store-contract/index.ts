@@ -1,0 +1,33 @@
+import { arriving } from "./arriving.js";
+import type { StoreContractCase } from "./bench.js";
+import { claiming } from "./claiming.js";
+import { committing } from "./committing.js";
+import { creating } from "./creating.js";
+import { hints } from "./hints.js";
+import { history } from "./history.js";
+import { launchers } from "./launchers.js";
+import { listing } from "./listing.js";
+import { releasing } from "./releasing.js";
+import { values } from "./values.js";
+
+export type { MakeStore, StoreContractCase } from "./bench.js";
+
+/**
+ * What every store must do, as plain cases for any test runner. Each makes a store of its own, on a
+ * clock of its own.
+ *
+ * @example
+ * for (const { name, run } of storeContract) test(name, () => run((clock) => myStore({ clock })));
+ */
+export const storeContract: readonly StoreContractCase[] = [
+  ...creating,
+  ...committing,
+  ...releasing,
+  ...arriving,
+  ...claiming,
+  ...launchers,
+  ...listing,
+  ...history,
+  ...hints,
+  ...values,
+];

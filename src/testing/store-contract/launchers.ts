@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { contractCase, type StoreContractCase } from "./bench.js";
+
+export const launchers: readonly StoreContractCase[] = [
+  contractCase(
+    "each launcher gets a number greater than any before, also after the last one was buried",
+    async (bench) => {
+      const second = await bench.register();
+      assert.ok(second > bench.owner);
+      await bench.store.bury([second]);
+      assert.ok((await bench.register()) > second);
+    },
+  ),
+
+  contractCase("a heartbeat tells of all other launchers and for how long they have been silent", async (bench) => {
+    const other = await bench.register();
+    await bench.clock.advance(30);
+    assert.deepEqual(await bench.store.beat(bench.owner), {
+      alive: true,
+      others: [{ owner: other, host: "elsewhere", pid: 4711, silentMs: 30 }],
+    });
+    await bench.clock.advance(5);
+    assert.deepEqual(await bench.store.beat(other), {
+      alive: true,
+      others: [{ owner: bench.owner, host: "here", pid: 1, silentMs: 5 }],
+    });
+  }),
+
+  contractCase("a launcher that was buried is told so, and does not come back by beating", async (bench) => {
+    const other = await bench.register();
+    await bench.store.bury([bench.owner]);
+    assert.equal((await bench.store.beat(bench.owner)).alive, false);
+    assert.deepEqual(await bench.store.beat(other), { alive: true, others: [] });
+  }),
+
+  contractCase("what a buried launcher owned is due at once, and nothing else", async (bench) => {
+    const other = await bench.register();
+    await bench.create("one");
+    await bench.create("two", { status: "waiting" });
+    await bench.create("alive", { owner: other });
+    await bench.create("later", { owner: null, dueInMs: 1000 });
+    await bench.clock.advance(10);
+    assert.equal(await bench.store.bury([bench.owner]), 2);
+    const { owner, dueAt, claims } = await bench.load("two");
+    assert.deepEqual({ owner, dueAt, claims }, { owner: null, dueAt: bench.now, claims: 1 });
+    assert.deepEqual(await bench.claimedIds(other), ["one", "two"]);
+    assert.equal((await bench.load("alive")).owner, other);
+  }),
+
+  contractCase("burying several launchers, or one that is not there, is one call", async (bench) => {
+    const second = await bench.register();
+    const third = await bench.register();
+    await bench.create("one");
+    await bench.create("two", { owner: second });
+    assert.equal(await bench.store.bury([bench.owner, second, 99_999]), 2);
+    assert.equal(await bench.store.bury([bench.owner]), 0);
+    assert.equal(await bench.store.bury([]), 0);
+    assert.deepEqual((await bench.store.beat(third)).others, []);
+  }),
+
+  contractCase(
+    "what is in work and not finished when a launcher goes is told to nobody else as its arrivals",
+    async (bench) => {
+      await bench.create("one");
+      await bench.send("one");
+      await bench.store.bury([bench.owner]);
+      const second = await bench.register();
+      assert.deepEqual((await bench.claim(second, 0)).signalled, []);
+      assert.equal((await bench.claim(second)).records[0]?.signals, 1);
+    },
+  ),
+];

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { contractCase, type StoreContractCase } from "./bench.js";
+
+export const releasing: readonly StoreContractCase[] = [
+  contractCase("a release lets go without a transition", async (bench) => {
+    await bench.create("one", { status: "waiting" });
+    const before = await bench.load("one");
+    await bench.clock.advance(5);
+    assert.equal(await bench.release("one", { dueInMs: 30 }), "taken");
+    assert.deepEqual(await bench.load("one"), { ...before, owner: null, claims: 0, dueAt: bench.now + 30 });
+    assert.deepEqual(await bench.store.history("one"), []);
+  }),
+
+  contractCase("a release without a time is not due by itself", async (bench) => {
+    await bench.create("one");
+    await bench.release("one");
+    assert.equal((await bench.load("one")).dueAt, null);
+    assert.deepEqual(await bench.claimedIds(), []);
+  }),
+
+  contractCase("an arrival that the engine has not seen refuses the release", async (bench) => {
+    await bench.create("one");
+    await bench.send("one");
+    const before = await bench.load("one");
+    assert.equal(await bench.release("one", { dead: ["arrival-1"] }), "signalled");
+    assert.deepEqual(await bench.load("one"), before);
+    assert.deepEqual(await bench.mailbox("one"), ["arrival-1 pending"]);
+    assert.equal(await bench.release("one", { signals: 1 }), "taken");
+  }),
+
+  contractCase("a release that does not ask about arrivals is taken whatever came", async (bench) => {
+    await bench.create("one");
+    await bench.send("one");
+    assert.equal(await bench.release("one", { signals: null, dueInMs: 0 }), "taken");
+    assert.deepEqual(await bench.claimedIds(), ["one"]);
+  }),
+
+  contractCase("only the owner can release", async (bench) => {
+    await bench.create("one");
+    assert.equal(await bench.release("one", { owner: await bench.register() }), "lost");
+    assert.equal(await bench.release("none"), "lost");
+    assert.equal(await bench.release("one"), "taken");
+    assert.equal(await bench.release("one"), "lost");
+  }),
+
+  contractCase("a release can make pending arrivals dead letters", async (bench) => {
+    await bench.create("one");
+    await bench.send("one");
+    await bench.send("one");
+    assert.equal(await bench.release("one", { signals: 2, dead: ["arrival-1"] }), "taken");
+    assert.deepEqual(await bench.mailbox("one"), ["arrival-1 dead", "arrival-2 pending"]);
+  }),
+];
