@@ -50,6 +50,13 @@ export class Database {
 
   close(): void {
     this.#statements.clear();
+    try {
+      // The last connection does this when it closes; but @photostructure/sqlite 1.2 closes for good only
+      // when its statements have been collected, and the file should be whole by itself from now on.
+      this.#connection.exec("PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+      // Nothing is lost: what stays in the log is read from there.
+    }
     this.#guarded(() => this.#connection.close());
   }
 

@@ -8,17 +8,18 @@ import { migrate } from "./migrations.js";
 
 export type Durability = "full" | "normal";
 
-/** How long `open` waits for another process that migrates, in milliseconds. */
-const openPatience = 5_000;
+/** How long `open` waits for another process that migrates, in milliseconds. It blocks the event loop. */
+const openPatience = 2_000;
 
 /** How long a write waits for another writer: it blocks the event loop, so the engine waits instead. */
 const writePatience = 50;
 
 /** Connects, migrates, and leaves nothing open if that fails. */
 export function openDatabase(path: string, durability: Durability, driver: Driver, now: number): Database {
+  const version = sqliteVersion(driver);
   const database = new Database(path, connect(path, driver));
   try {
-    prepare(database, durability, now);
+    prepare(database, version, durability, now);
     return database;
   } catch (error) {
     closeQuietly(database);
@@ -34,9 +35,8 @@ function connect(path: string, driver: Driver): Connection {
   }
 }
 
-function prepare(database: Database, durability: Durability, now: number): void {
+function prepare(database: Database, version: string, durability: Durability, now: number): void {
   database.exec(`PRAGMA busy_timeout = ${openPatience}`);
-  const version = sqliteVersion(database);
   const shares = sharesSafely(version);
   // Before the first access: so the lock is taken for good, and a second connection never gets in.
   if (!shares) database.exec("PRAGMA locking_mode = EXCLUSIVE");
@@ -50,9 +50,12 @@ function prepare(database: Database, durability: Durability, now: number): void 
   database.exec(`PRAGMA busy_timeout = ${writePatience}`);
 }
 
-function sqliteVersion(database: Database): string {
-  const [row] = database.rows<{ readonly version: string }>("SELECT sqlite_version() AS version");
-  return row!.version;
+/** Asked without touching the file. */
+function sqliteVersion(driver: Driver): string {
+  const connection = driver.connect(":memory:");
+  const { version } = connection.prepare("SELECT sqlite_version() AS version").get() as { readonly version: string };
+  connection.close();
+  return version;
 }
 
 function lockedError(path: string, version: string, shares: boolean, cause: unknown): StepwellError {

@@ -1,0 +1,79 @@
+/** With a million rows a scan takes a second, and a small test would not notice. */
+import { describe, expect, test } from "vitest";
+import { VirtualClock } from "../../testing/virtual-clock.js";
+import { storeContract } from "../../testing/store-contract/index.js";
+import { drivers, type Driver } from "./driver.js";
+import { SqliteStore } from "./sqlite-store.js";
+
+/** As the driver, but remembers what it was asked. */
+function recording(driver: Driver, texts: Set<string>): Driver {
+  return {
+    name: driver.name,
+    connect(path) {
+      const connection = driver.connect(path);
+      return {
+        exec: (sql) => connection.exec(sql),
+        prepare(sql) {
+          if (/^(SELECT|INSERT|UPDATE|DELETE).*stepwell_/.test(sql)) texts.add(sql);
+          return connection.prepare(sql);
+        },
+        close: () => connection.close(),
+      };
+    },
+  };
+}
+
+/** Every statement that the store has, as its conformance suite uses it, with SQLite's plan for it. */
+async function plans(driver: Driver): Promise<Map<string, string>> {
+  const texts = new Set<string>();
+  for (const { run } of storeContract) {
+    await run((clock) => new SqliteStore(":memory:", clock, "full", () => recording(driver, texts)));
+  }
+  const clock = new VirtualClock();
+  const connections: ReturnType<Driver["connect"]>[] = [];
+  const keeping: Driver = {
+    name: driver.name,
+    connect: (path) => connections[connections.push(driver.connect(path)) - 1]!,
+  };
+  const store = new SqliteStore(":memory:", clock, "full", () => keeping);
+  store.open();
+  const found = new Map<string, string>();
+  for (const text of texts) {
+    const rows = connections.at(-1)!.prepare(`EXPLAIN QUERY PLAN ${text}`).all() as { readonly detail: string }[];
+    found.set(text, rows.map(({ detail }) => detail).join("; "));
+  }
+  store.close();
+  return found;
+}
+
+describe.each([...drivers()])("the statements of the SQLite store, through $name", (driver) => {
+  test("never read a whole table of executions, history, mail or tags, except to turn its pages in order", async () => {
+    const found = [...(await plans(driver))];
+    expect(found.length).toBeGreaterThan(20);
+    const scans = found.filter(([, plan]) => /SCAN (?!stepwell_(migrations|launchers))/.test(plan));
+    expect(scans.length).toBeGreaterThan(0);
+    for (const [text, plan] of scans) {
+      expect(text).toContain("ORDER BY created_at DESC, sequence DESC");
+      expect(plan).toMatch(/^SCAN stepwell_executions USING INDEX stepwell_executions_(created|stuck)$/);
+    }
+  });
+
+  test("never sort what an index has in order; only a mailbox's rows are few enough", async () => {
+    const sorting = [...(await plans(driver))].filter(([, plan]) => plan.includes("TEMP B-TREE"));
+    expect(sorting.map(([text]) => text)).toEqual(
+      sorting.map(() => expect.stringContaining("FROM stepwell_mailbox") as string),
+    );
+  });
+
+  test("use the small indexes for what is due, owned, signalled or stuck", async () => {
+    const used = (part: string): string[] => [...found].filter(([text]) => text.includes(part)).map(([, plan]) => plan);
+    const found = await plans(driver);
+    expect(used("ORDER BY due_at")).toEqual([expect.stringContaining("COVERING INDEX stepwell_executions_due")]);
+    expect(used("due_at = ? WHERE owner = ?")).toEqual([
+      expect.stringContaining("stepwell_executions_owned (owner=?)"),
+    ]);
+    expect(used("signals > seen")).toEqual([expect.stringContaining("stepwell_executions_signalled (owner=?)")]);
+    expect(used("status = 'stuck'")).toEqual([expect.stringContaining("stepwell_executions_stuck")]);
+    for (const plan of used("first.tag = ?")) expect(plan).toMatch(/SEARCH first USING PRIMARY KEY \(tag=\?/);
+  });
+});

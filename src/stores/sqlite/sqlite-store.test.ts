@@ -1,0 +1,109 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { systemClock } from "../../clock.js";
+import { storeContract } from "../../testing/store-contract/index.js";
+import type { NewExecution } from "../store.js";
+import { drivers } from "./driver.js";
+import type { Durability } from "./open.js";
+import { SqliteStore } from "./sqlite-store.js";
+
+const folder = mkdtempSync(join(tmpdir(), "stepwell-sqlite-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
+const newFile = (): string => join(folder, `${++files}.db`);
+
+const one = {
+  id: "one",
+  workflow: "sell",
+  version: "1",
+  tags: [],
+  status: "running",
+  position: {},
+  state: "{}",
+  input: "{}",
+  owner: null,
+  dueInMs: 0,
+  deadlineInMs: null,
+} as unknown as NewExecution;
+const nothing = { creates: [], transitions: [], releases: [], arrivals: [] };
+
+describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
+  const storeOn = (path: string, durability: Durability = "full", clock = systemClock): SqliteStore =>
+    new SqliteStore(path, clock, durability, () => driver);
+
+  test.each(storeContract)("$name", async ({ run }) => {
+    await expect(run((clock) => storeOn(newFile(), "full", clock))).resolves.toBeUndefined();
+  });
+
+  test("keeps its data over close and open", () => {
+    const store = storeOn(newFile());
+    store.open();
+    store.write({ ...nothing, creates: [one] });
+    store.close();
+    store.open();
+    expect(store.load(["one"])).toMatchObject([{ id: "one" }]);
+    store.close();
+  });
+
+  test("keeps executions in memory until it is closed, on the path :memory:", () => {
+    const store = storeOn(":memory:");
+    store.open();
+    store.write({ ...nothing, creates: [one] });
+    expect(store.load(["one"])).toMatchObject([{ id: "one" }]);
+    store.close();
+    store.open();
+    expect(store.load(["one"])).toEqual([undefined]);
+    store.close();
+  });
+
+  test("two stores on one file see each other's work", () => {
+    const path = newFile();
+    const [left, right] = [storeOn(path), storeOn(path, "normal")];
+    left.open();
+    right.open();
+    const [first, second] = [left, right].map((store) => store.register({ host: "here", pid: 1 }));
+    expect(second).toBeGreaterThan(first!);
+    left.write({ ...nothing, creates: [one] });
+    expect(right.write({ ...nothing, creates: [one] }).creates).toMatchObject([{ created: false }]);
+    expect(right.claim({ owner: second!, limit: 5, workflows: [{ name: "sell", version: "1" }] }).records).toHaveLength(
+      1,
+    );
+    expect(left.load(["one"])).toMatchObject([{ owner: second }]);
+    expect(left.beat(first!).others).toMatchObject([{ owner: second }]);
+    left.close();
+    right.close();
+  });
+
+  test("a file that another one is writing is busy: nothing is changed and the call may be tried again", () => {
+    const path = newFile();
+    const store = storeOn(path);
+    store.open();
+    const other = driver.connect(path);
+    other.exec("BEGIN IMMEDIATE");
+    const busy = expect.objectContaining({ code: "STEPWELL_STORE_BUSY", retryable: true });
+    const write = (): unknown => store.write({ ...nothing, creates: [one] });
+    expect(write).toThrow(busy);
+    expect(() => store.register({ host: "here", pid: 1 })).toThrow(busy);
+    // Readers are not kept waiting.
+    expect(store.load(["one"])).toEqual([undefined]);
+    other.exec("COMMIT");
+    expect(write()).toMatchObject({ creates: [{ created: true }] });
+    other.close();
+    store.close();
+  });
+
+  test("a batch that fails half-way writes nothing, and the store goes on", () => {
+    const store = storeOn(newFile());
+    store.open();
+    const broken = { ...one, id: "broken", state: Symbol("not a text") as unknown as string };
+    expect(() => store.write({ ...nothing, creates: [one, broken] })).toThrow(
+      expect.objectContaining({ code: "STEPWELL_STORE_FAILED", retryable: false }),
+    );
+    expect(store.load(["one"])).toEqual([undefined]);
+    expect(store.write({ ...nothing, creates: [one] }).creates).toEqual([{ created: true }]);
+    store.close();
+  });
+});
