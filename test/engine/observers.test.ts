@@ -1,0 +1,164 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { fail, observer, pause, workflow, type Observer } from "../../src/index.js";
+import { onEveryStore, told } from "../support/rig.js";
+
+const input = z.object({});
+
+onEveryStore("observers", (start) => {
+  function watched(observers: readonly Observer[], lines: string[] = []) {
+    return workflow("watched", { input })
+      .step("1", { run: () => (lines.push("run 1"), { a: 1 }), rollback: () => void lines.push("rollback 1") })
+      .step("2", { run: () => (lines.push("run 2"), { b: 2 }), rollback: () => void lines.push("rollback 2") })
+      .observe(...observers);
+  }
+
+  test("a guard's veto before the first step ends it with nothing to undo; before a later one, that step is not undone", async () => {
+    for (const [step, expected] of [["1", []], ["2", ["run 1", "rollback 1"]]] as const) {
+      const lines: string[] = [];
+      const guard = observer({
+        name: "limit",
+        guard: true,
+        beforeStep: (event) => (event.step?.name === step && event.flow.direction === "up" ? fail("too-much") : undefined),
+      });
+      const guarded = watched([guard], lines);
+      const { launcher } = await start([guarded]);
+      const outcome = await (await launcher.launch(guarded, {})).outcome();
+      expect(outcome).toMatchObject({ status: "rolledBack", reason: "too-much" });
+      expect(lines).toEqual(expected);
+    }
+  });
+
+  test("an init guard's veto ends the execution before anything began; a throw counts as a veto", async () => {
+    const lines: string[] = [];
+    const guarded = watched(
+      [observer({ name: "closed", guard: true, init: () => { throw Object.assign(new Error("x"), { reason: "closed" }); } })],
+      lines,
+    );
+    const { launcher } = await start([guarded]);
+    const execution = await launcher.launch(guarded, {});
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "closed" });
+    expect(lines).toEqual([]);
+    expect(await told(execution)).toEqual(["run 1: closed"]);
+  });
+
+  test("an after-step guard's veto turns at that step; the step's own reason wins if both fail", async () => {
+    const guard = observer({
+      name: "check",
+      guard: true,
+      afterStep: ({ step, flow }) => (step?.name === "2" && flow.direction === "up" ? fail("suspicious") : undefined),
+    });
+    const lines: string[] = [];
+    const guarded = watched([guard], lines);
+    const both = workflow("both", { input }).step("2", { run: () => fail("own") }).observe(guard);
+    const { launcher } = await start([guarded, both]);
+    expect(await (await launcher.launch(guarded, {})).outcome()).toMatchObject({ reason: "suspicious", state: { a: 1, b: 2 } });
+    expect(lines).toEqual(["run 1", "run 2", "rollback 2", "rollback 1"]);
+    expect(await (await launcher.launch(both, {})).outcome()).toMatchObject({ reason: "own" });
+  });
+
+  test("on the way down a guard's failure stops no undo; it is reported", async () => {
+    const lines: string[] = [];
+    const guard = observer({
+      name: "stubborn",
+      guard: true,
+      startRollback: () => fail("no"),
+      beforeStep: ({ flow }) => (flow.direction === "down" ? fail("no") : undefined),
+      afterStep: ({ flow }) => (flow.direction === "down" ? fail("no") : undefined),
+    });
+    const guarded = workflow("down", { input })
+      .step("1", { run: () => undefined, rollback: () => void lines.push("rollback 1") })
+      .step("2", { run: () => fail("first"), rollback: () => void lines.push("rollback 2") })
+      .observe(guard);
+    const { launcher, errors } = await start([guarded]);
+    expect(await (await launcher.launch(guarded, {})).outcome()).toMatchObject({ status: "rolledBack", reason: "first" });
+    expect(lines).toEqual(["rollback 2", "rollback 1"]);
+    expect(errors.length).toBeGreaterThan(0);
+    expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(["STEPWELL_OBSERVER_FAILED"]));
+  });
+
+  test("a guard's patch is seen by the step and committed with its transition; guards run before watchers", async () => {
+    const seen: unknown[] = [];
+    const watcher = observer({ name: "watch", beforeStep: ({ state }) => seen.push({ ...(state as object) }) });
+    const guard = observer({
+      name: "four-eyes",
+      guard: true,
+      beforeStep: ({ step }) => (step?.name === "1" ? { approvedBy: "ann" } : undefined),
+    });
+    const guarded = workflow("patched", { input })
+      .step("1", { run: ({ state }) => ({ saw: (state as { approvedBy?: string }).approvedBy ?? "" }) })
+      .observe(watcher, guard);
+    const { launcher } = await start([guarded]);
+    const outcome = await (await launcher.launch(guarded, {})).outcome();
+    expect(outcome).toMatchObject({ status: "completed", state: { approvedBy: "ann", saw: "ann" } });
+    expect(seen).toEqual([{ approvedBy: "ann" }]);
+  });
+
+  test("callbacks see the state as it is at that moment, the flow, the attempt and the error", async () => {
+    const events: unknown[] = [];
+    const note = (callback: string) => (event: Parameters<NonNullable<Observer["init"]>>[0]) =>
+      events.push([callback, event.step?.name, { ...(event.state as object) }, event.flow.lastResult, event.attempt, event.reason]);
+    const failing = workflow("failing", { input })
+      .step("1", {
+        run: () => fail("why", { patch: { half: 1 } }),
+        rollback: () => ({ undone: 1 }),
+      })
+      .observe(
+        observer({
+          name: "notes",
+          init: note("init"),
+          beforeStep: note("beforeStep"),
+          afterStep: note("afterStep"),
+          startRollback: note("startRollback"),
+          failure: note("failure"),
+        }),
+      );
+    const { launcher } = await start([failing]);
+    await (await launcher.launch(failing, {})).outcome();
+    expect(events).toEqual([
+      ["init", undefined, {}, "ok", undefined, undefined],
+      ["beforeStep", "1", {}, "ok", 1, undefined],
+      ["afterStep", "1", { half: 1 }, "why", 1, "why"],
+      ["startRollback", "1", { half: 1 }, "why", undefined, "why"],
+      ["beforeStep", "1", { half: 1 }, "why", 1, undefined],
+      ["afterStep", "1", { half: 1, undone: 1 }, "ok", 1, undefined],
+      ["failure", undefined, { half: 1, undone: 1 }, "ok", undefined, "why"],
+    ]);
+  });
+
+  test("each attempt has its beforeStep and afterStep; a pause has none after it", async () => {
+    const lines: string[] = [];
+    const retried = workflow("retried", { input })
+      .step("1", {
+        retry: { attempts: 2, delay: 0 },
+        messages: { go: z.null() },
+        run: ({ attempt }) => {
+          if (attempt === 1) throw new Error("again");
+          return pause();
+        },
+        onMessage: () => undefined,
+      })
+      .observe(
+        observer({
+          name: "lines",
+          beforeStep: ({ attempt }) => lines.push(`before ${attempt}`),
+          afterStep: ({ attempt }) => lines.push(`after ${attempt}`),
+        }),
+      );
+    const { launcher } = await start([retried]);
+    const execution = await launcher.launch(retried, {});
+    await execution.send("go", null);
+    await execution.outcome();
+    expect(lines).toEqual(["before 1", "after 1", "before 2", "after 2"]);
+  });
+
+  test("success and failure come after the end is committed", async () => {
+    const statuses: Promise<unknown>[] = [];
+    const ended = workflow("ended", { input })
+      .step("1", { run: () => undefined })
+      .observe(observer({ name: "end", success: ({ execution }) => statuses.push(rig.launcher.execution(execution.id).summary()) }));
+    const rig = await start([ended]);
+    await (await rig.launcher.launch(ended, {})).outcome();
+    expect(await Promise.all(statuses)).toMatchObject([{ status: "completed" }]);
+  });
+});
