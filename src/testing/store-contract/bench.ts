@@ -199,7 +199,7 @@ export async function promised<T>(call: () => T | Promise<T>): Promise<T> {
   return call();
 }
 
-export function only<T>(items: readonly T[]): T {
+function only<T>(items: readonly T[]): T {
   assert.equal(items.length, 1);
   return items[0]!;
 }
