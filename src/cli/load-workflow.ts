@@ -1,0 +1,92 @@
+/** Finds the workflow in a user's module. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { diagram, StepwellError, type AnyWorkflow } from "../index.js";
+import { messageOf } from "./text.js";
+
+export interface LoadedWorkflow {
+  readonly workflow: AnyWorkflow;
+  /** All that the module exports of it: an execution goes on with the version that it started with. */
+  readonly versions: readonly AnyWorkflow[];
+}
+
+/**
+ * Imports the module and picks its only workflow, or the one that is called `name`: as a workflow or as an export.
+ *
+ * @throws STEPWELL_INVALID_MODULE
+ */
+export async function loadWorkflow(path: string, name?: string): Promise<LoadedWorkflow> {
+  const found = workflowsOf(await importModule(path), path);
+  const fitting = name === undefined ? [...found] : named(found, name);
+  const [first, second] = fitting;
+  if (first === undefined) {
+    const missing = name === undefined ? "no workflow" : `no workflow ${JSON.stringify(name)}`;
+    throw invalid(path, `exports ${missing}. ${found.size === 0 ? howToExport : `It has: ${listed(found)}.`}`);
+  }
+  if (second !== undefined) {
+    throw invalid(
+      path,
+      `exports several workflows: ${listed(fitting)}. Pick one with --workflow <name of the export>.`,
+    );
+  }
+  const [workflow] = first;
+  return { workflow, versions: [...found.keys()].filter((other) => other.name === workflow.name) };
+}
+
+const howToExport = `Export one: export const fulfilOrder = workflow("fulfil-order", { … }).step(…).`;
+
+async function importModule(path: string): Promise<object> {
+  const file = resolve(path);
+  if (!existsSync(file)) throw invalid(path, `does not exist. It is looked for at ${JSON.stringify(file)}.`);
+  try {
+    return (await import(pathToFileURL(file).href)) as object;
+  } catch (cause) {
+    if ((cause as { code?: unknown } | null)?.code === "ERR_UNKNOWN_FILE_EXTENSION") {
+      throw invalid(
+        path,
+        `is of a kind that this Node does not run. Compile it to .js, or for TypeScript set NODE_OPTIONS="--import tsx".`,
+        cause,
+      );
+    }
+    throw invalid(path, `could not be loaded: ${messageOf(cause)}`, cause);
+  }
+}
+
+/** Each workflow with the names that it is exported by. */
+type Found = ReadonlyMap<AnyWorkflow, readonly string[]>;
+
+function workflowsOf(module: object, path: string): Found {
+  const found = new Map<AnyWorkflow, string[]>();
+  for (const [exported, value] of Object.entries(module)) {
+    if (isWorkflow(value, path)) found.set(value, [...(found.get(value) ?? []), exported]);
+  }
+  return found;
+}
+
+function isWorkflow(value: unknown, path: string): value is AnyWorkflow {
+  try {
+    diagram(value as AnyWorkflow);
+    return true;
+  } catch (cause) {
+    if (cause instanceof StepwellError && cause.code === "STEPWELL_INVALID_ARGUMENT") return false;
+    throw invalid(path, `exports a workflow that can't run: ${messageOf(cause)}`, cause);
+  }
+}
+
+/** An export's name says exactly which; a workflow's name may be that of several versions. */
+function named(found: Found, name: string): [AnyWorkflow, readonly string[]][] {
+  const all = [...found];
+  const exported = all.filter(([, names]) => names.includes(name));
+  return exported.length > 0 ? exported : all.filter(([workflow]) => workflow.name === name);
+}
+
+function listed(found: Iterable<readonly [AnyWorkflow, readonly string[]]>): string {
+  return [...found]
+    .map(([{ name, version }, [exported]]) => `${exported} (workflow "${name}", version "${version}")`)
+    .join(", ");
+}
+
+function invalid(path: string, what: string, cause?: unknown): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_MODULE", `The module ${JSON.stringify(path)} ${what}`, { cause });
+}

@@ -1,0 +1,76 @@
+/** The commands, their options and their help. */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { exitCodes, run, type RunOptions } from "./run.js";
+import { screen } from "./screen.js";
+import { clean, described } from "./text.js";
+
+/** Runs the command that the arguments ask for. Gives back the exit code; errors are told on standard error. */
+export async function main(argv: readonly string[]): Promise<number> {
+  let exitCode: number = exitCodes.atRest;
+  const program = new Command("stepwell")
+    .description("Durable workflows that can go back.")
+    .version(version())
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(`${clean(text).trim()}\n`) })
+    .showHelpAfterError("Run it with --help to see how it is used.");
+  program
+    .command("run")
+    .summary("run a workflow for each line of a file")
+    .description(
+      "Launches the module's workflow for each line of a JSONL file, and follows the executions until all are at rest.",
+    )
+    .argument("<module>", "a JavaScript module that exports the workflow (TypeScript where Node or a loader runs it)")
+    .requiredOption("--input <file>", "JSONL: on each line the input of one execution, a JSON object")
+    .requiredOption("--store <file>", "the SQLite file that keeps the executions; created if it is not there")
+    .option("--workflow <name>", "which one, where the module exports several: the name of the export or the workflow")
+    .option("--id <field>", `the field of the input that holds its execution's id (default: "<file name>:<line>")`)
+    .option("--concurrency <number>", "how many executions are worked on at the same time", wholeNumber, 100)
+    .option("--json", "print the summary as one line of JSON instead of a table")
+    .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
+    .addHelpText("after", notes)
+    .action(async (path: string, options: RunOptions) => {
+      exitCode = await run(path, options, screen(process.stdout, process.stderr));
+    });
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    // Commander has told its own errors already, and ends its help this way too.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.error;
+    const debug = Boolean(process.env["DEBUG"]) || argv.includes("--debug");
+    process.stderr.write(`${described(error, debug)}\n`);
+    return exitCodes.error;
+  }
+}
+
+const notes = `
+All lines are checked before the first one is launched. Blank ones are skipped.
+
+The command can be run again at any time: after a crash, a signal, or with lines added at the end of
+the file. Each execution goes on where it was and is never started twice, since its id is made of the
+file's name and the line's number. Give --id where lines move, or the same file name comes again with
+other lines.
+
+An execution may wait for messages. The command runs until all are at rest: completed, rolled back or
+stuck. Ctrl-C (SIGINT) or SIGTERM stops it after the steps that are running; run it again to go on.
+
+Exit codes:
+  0  all are at rest, none is stuck
+  1  all are at rest, some are stuck: they need an operator
+  2  an error in the usage, the module, a line or the store; it is told on standard error
+  3  interrupted before all were at rest
+
+Example:
+  stepwell run ./fulfil-order.js --input orders.jsonl --store orders.db --id orderNumber`;
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 1 && value <= 10_000) return value;
+  throw new InvalidArgumentError("It must be a whole number from 1 to 10000.");
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { readonly version: string }).version;
+}
