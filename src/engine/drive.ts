@@ -93,7 +93,7 @@ export class Drive implements Sink<CommitResult> {
     if (this.#looping || this.#waiting) return;
     this.#looping = true;
     try {
-      while (!this.#over && this.#turn());
+      while (!this.#over && !this.#waiting) this.#turn();
     } catch (error) {
       this.#broken(error);
     } finally {
@@ -139,19 +139,16 @@ export class Drive implements Sink<CommitResult> {
     this.#leave();
   }
 
-  /** One thing at a time. False: an answer is outstanding, or it is over. */
-  #turn(): boolean {
+  /** One thing at a time. */
+  #turn(): void {
     if (this.#unseen) return this.#then(this.#look());
     if (this.#happening !== undefined) return this.#commit(this.#happening);
     return this.#next();
   }
 
-  /** Goes on with a value that may come later. True: it was there. */
-  #then<T>(value: MaybePromise<T>, use: (value: T) => void = () => undefined): boolean {
-    if (!(value instanceof Promise)) {
-      use(value);
-      return true;
-    }
+  /** Goes on with a value that may come later. */
+  #then<T>(value: MaybePromise<T>, use: (value: T) => void = () => undefined): void {
+    if (!(value instanceof Promise)) return use(value);
     this.#waiting = true;
     value.then(
       (it) => {
@@ -169,7 +166,6 @@ export class Drive implements Sink<CommitResult> {
         this.#broken(error);
       },
     );
-    return false;
   }
 
   #look(): MaybePromise<void> {
@@ -188,7 +184,7 @@ export class Drive implements Sink<CommitResult> {
   }
 
   /** What the checkpoint says is due. */
-  #next(): boolean {
+  #next(): void {
     const { course } = this;
     const request = this.#request();
     if (request !== undefined) return this.#follow(request);
@@ -202,7 +198,7 @@ export class Drive implements Sink<CommitResult> {
     const { resumeAt } = course.position;
     if (resumeAt !== null && resumeAt > now) return this.#letGo(dueIn(course, course.position, now));
     if (action === "wait") return this.#deliver(now);
-    if (action === "init" && !this.#init()) return true;
+    if (action === "init" && !this.#init()) return;
     if (action === "startRollback") this.#startRollback();
     if (course.position.direction === "down" && course.given === undefined) return this.#then(this.#recall());
     return this.#execute();
@@ -228,7 +224,7 @@ export class Drive implements Sink<CommitResult> {
     return position.lifecycle !== "success" && !isPastPivot(position, this.#registered.shape);
   }
 
-  #follow(request: Request | "deadline"): boolean {
+  #follow(request: Request | "deadline"): void {
     if (request === "deadline")
       return this.#happened({ type: "rollbackRequested", reason: "deadline", begun: this.#begun() }, "deadline");
     if (request.type === "rollback") {
@@ -256,7 +252,7 @@ export class Drive implements Sink<CommitResult> {
     cause?: MailboxRecord,
     by?: string,
     error: Happening["error"] = null,
-  ): boolean {
+  ): void {
     const { position, claims } = this.course;
     this.#happening = {
       event,
@@ -271,7 +267,6 @@ export class Drive implements Sink<CommitResult> {
       cause,
       by,
     };
-    return true;
   }
 
   /** False: a guard said no. */
@@ -315,7 +310,7 @@ export class Drive implements Sink<CommitResult> {
   }
 
   /** A step waits: for a message that is there, for its timeout, or on. */
-  #deliver(now: number): boolean {
+  #deliver(now: number): void {
     const { course } = this;
     const { position } = course;
     const step = this.#registered.definition.steps[position.stepIndex]!;
@@ -337,7 +332,7 @@ export class Drive implements Sink<CommitResult> {
   }
 
   /** Nobody came. On the way up the step fails; where nothing turns any more it is tried again from its beginning. */
-  #timedOut(): boolean {
+  #timedOut(): void {
     const { course } = this;
     const call = prepare(course, this.#registered, this.#host);
     const error = this.#error(
@@ -351,7 +346,6 @@ export class Drive implements Sink<CommitResult> {
       : happening.event.type === "retry"
         ? { ...happening, event: { ...happening.event, afresh: true } }
         : happening;
-    return true;
   }
 
   #refuseMessage(arrival: MailboxRecord, problem: string): void {
@@ -365,10 +359,10 @@ export class Drive implements Sink<CommitResult> {
     );
   }
 
-  /** Calls the function that is due. True: it has answered. */
-  #execute(message?: { readonly arrival: MailboxRecord; readonly delivered: DeliveredMessage }): boolean {
+  /** Calls the function that is due. */
+  #execute(message?: { readonly arrival: MailboxRecord; readonly delivered: DeliveredMessage }): void {
     const { course } = this;
-    if (message === undefined && course.position.stepFunc !== "runContinue" && !this.#beforeStep()) return true;
+    if (message === undefined && course.position.stepFunc !== "runContinue" && !this.#beforeStep()) return;
     const call = prepare(course, this.#registered, this.#host, message);
     if (call.fn === undefined) return this.#settle(call, { kind: "returned", value: undefined });
     let value: unknown;
@@ -379,7 +373,6 @@ export class Drive implements Sink<CommitResult> {
     }
     if (!isPromise(value)) return this.#settle(call, { kind: "returned", value });
     this.#await(call, value);
-    return false;
   }
 
   /** False: a guard said no, and the step does not run. Nothing may skip an undo. */
@@ -440,13 +433,12 @@ export class Drive implements Sink<CommitResult> {
     });
   }
 
-  #settle(call: Call, settled: Settled): boolean {
+  #settle(call: Call, settled: Settled): void {
     const aborted =
       settled.kind === "threw" && this.#stopping && call.context.isAbortedBy("STEPWELL_LAUNCHER_STOPPING");
     // A shutdown is nobody's failure: the attempt does not count, and the next launcher begins it again.
     if (aborted) return this.#letGo(0);
     this.#happening = conclusionOf(call, settled, this.course, this.#registered, this.#host);
-    return true;
   }
 
   /** A step is running and something arrived: abort it if the execution is to turn. */
@@ -464,12 +456,11 @@ export class Drive implements Sink<CommitResult> {
     this.#attempt?.abort(this.#error(code, message));
   }
 
-  #commit(happening: Happening): boolean {
+  #commit(happening: Happening): void {
     this.#conclusion = conclude(this.course, happening, this.#circumstances());
     this.#waiting = true;
     const result = this.#host.committer.commit(this.#conclusion.transition, this);
-    if (result === undefined) return false;
-    return this.#answered(result);
+    if (result !== undefined) this.#answered(result);
   }
 
   #circumstances(): Parameters<typeof conclude>[2] {
@@ -531,7 +522,7 @@ export class Drive implements Sink<CommitResult> {
   }
 
   /** The store's answer to a commit, or to a release where nothing was being committed. */
-  #answered(result: CommitResult): boolean {
+  #answered(result: CommitResult): void {
     this.#waiting = false;
     const conclusion = this.#conclusion;
     this.#conclusion = undefined;
@@ -539,7 +530,6 @@ export class Drive implements Sink<CommitResult> {
     else if (result === "lost") this.#lost();
     else if (conclusion === undefined) this.#rest();
     else this.#taken(conclusion);
-    return true;
   }
 
   #taken({ transition, action }: Conclusion): void {
@@ -564,7 +554,7 @@ export class Drive implements Sink<CommitResult> {
   }
 
   /** The end is committed: tell those who want to know, then let go. */
-  #reportEnd(): boolean {
+  #reportEnd(): void {
     const { course } = this;
     const { reason, error } = course.position;
     observe(course.status === "completed" ? "success" : "failure", course, this.#registered, this.#host, {
@@ -576,28 +566,28 @@ export class Drive implements Sink<CommitResult> {
   }
 
   /** Lets go without a transition. Refused if something arrived meanwhile; then the loop looks again. */
-  #letGo(dueInMs: number | null): boolean {
+  #letGo(dueInMs: number | null): void {
     const { course } = this;
     const release = {
       id: this.id,
       owner: course.owner,
-      signals: this.#stopping ? null : course.signals,
+      // Due at once, it is looked at again whatever has come.
+      signals: dueInMs === 0 ? null : course.signals,
       dueInMs,
       dead: course.dead,
     };
     this.#waiting = true;
     const result = this.#host.committer.release(release, this);
-    return result === undefined ? false : this.#answered(result);
+    if (result !== undefined) this.#answered(result);
   }
 
-  #parkKiller(): boolean {
+  #parkKiller(): void {
     const error = this.#error(
       "STEPWELL_CRASHES_LAUNCHER",
       `Step "${this.course.position.step}" was begun ${this.course.claims - 1} times and its launcher died each time. ` +
         `Find out what it does to the process, then retry or skip it.`,
     );
     this.park(error);
-    return true;
   }
 
   #reportStuck(): void {

@@ -114,7 +114,7 @@ export class Launcher {
     this.#mustRun("launchMany");
     const registered = this.#registered(workflow);
     const prepared = await Promise.all(
-      items.map(({ input, ...options }) => prepareLaunch(registered, input, options, this.#supervisor)),
+      items.map(async ({ input, ...options }) => prepareLaunch(registered, input, options, this.#supervisor)),
     );
     const launched = await Promise.allSettled(prepared.map((it) => launchPrepared(it, this.#supervisor)));
     return launched.map((it) => {

@@ -83,8 +83,8 @@ function prepareChecked(
   if (options.id !== undefined) checkExecutionId(options.id);
   const position = firstPosition(registered, options);
   const limit = supervisor.sizeLimit;
-  let state = isolate(checked.value) as object;
-  if (options.rollback?.state !== undefined) state = merge(state, isolate(options.rollback.state) as object);
+  let state = isolate(checked.value);
+  if (options.rollback?.state !== undefined) state = merge(state, isolate(options.rollback.state));
   const delay = delayOf(options, supervisor);
   return {
     registered,

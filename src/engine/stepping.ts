@@ -156,7 +156,7 @@ function readSettled(call: Call, settled: Settled, course: Course, registered: R
     return { event: { type: "stepCompleted" }, result: "ok", error: null, patch: value.patch, pause: undefined };
   }
   const problem = patchProblem(value);
-  return problem === undefined ? ok(value as object) : invalid(call, problem);
+  return problem === undefined ? ok(value) : invalid(call, problem);
 }
 
 function ok(patch: object | undefined): Read {
@@ -210,7 +210,7 @@ function technicalFailure(
 function keepPatch(read: Read, { step, context }: Call, course: Course, host: Host): Read {
   if (read.patch === undefined) return read;
   try {
-    const patch = isolate(read.patch) as object;
+    const patch = isolate(read.patch);
     if (Object.keys(patch).length === 0) return { ...read, patch: undefined };
     adopt(course, patch, host);
     return { ...read, patch };
@@ -248,7 +248,7 @@ export function observe(
   const { direction, reason, stepIndex, stepFunc, lifecycle, lastResult } = event.flow;
   const flow = { direction, reason, stepIndex, stepFunc, lifecycle, lastResult };
   const make = (): ObserverEvent => ({ ...event, flow, execution: course.identity, state: course.state });
-  const accept = (patch: object): void => adopt(course, isolate(patch) as object, host);
+  const accept = (patch: object): void => adopt(course, isolate(patch), host);
   const veto = observing.askGuards(callback, make, accept);
   observing.tellWatchers(callback, make, (error) => host.report(error));
   return veto;

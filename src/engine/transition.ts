@@ -32,7 +32,7 @@ export interface Circumstances {
   readonly reports: boolean;
   /** The launcher stops: let go of the execution with this commit. */
   readonly stopping: boolean;
-  onExit(reason: string): string;
+  readonly onExit: (reason: string) => string;
 }
 
 const statusOf: Record<Action, Status> = {

@@ -14,12 +14,16 @@ onEveryStore("observers", (start) => {
   }
 
   test("a guard's veto before the first step ends it with nothing to undo; before a later one, that step is not undone", async () => {
-    for (const [step, expected] of [["1", []], ["2", ["run 1", "rollback 1"]]] as const) {
+    for (const [step, expected] of [
+      ["1", []],
+      ["2", ["run 1", "rollback 1"]],
+    ] as const) {
       const lines: string[] = [];
       const guard = observer({
         name: "limit",
         guard: true,
-        beforeStep: (event) => (event.step?.name === step && event.flow.direction === "up" ? fail("too-much") : undefined),
+        beforeStep: (event) =>
+          event.step?.name === step && event.flow.direction === "up" ? fail("too-much") : undefined,
       });
       const guarded = watched([guard], lines);
       const { launcher } = await start([guarded]);
@@ -32,7 +36,15 @@ onEveryStore("observers", (start) => {
   test("an init guard's veto ends the execution before anything began; a throw counts as a veto", async () => {
     const lines: string[] = [];
     const guarded = watched(
-      [observer({ name: "closed", guard: true, init: () => { throw Object.assign(new Error("x"), { reason: "closed" }); } })],
+      [
+        observer({
+          name: "closed",
+          guard: true,
+          init: () => {
+            throw Object.assign(new Error("x"), { reason: "closed" });
+          },
+        }),
+      ],
       lines,
     );
     const { launcher } = await start([guarded]);
@@ -50,9 +62,14 @@ onEveryStore("observers", (start) => {
     });
     const lines: string[] = [];
     const guarded = watched([guard], lines);
-    const both = workflow("both", { input }).step("2", { run: () => fail("own") }).observe(guard);
+    const both = workflow("both", { input })
+      .step("2", { run: () => fail("own") })
+      .observe(guard);
     const { launcher } = await start([guarded, both]);
-    expect(await (await launcher.launch(guarded, {})).outcome()).toMatchObject({ reason: "suspicious", state: { a: 1, b: 2 } });
+    expect(await (await launcher.launch(guarded, {})).outcome()).toMatchObject({
+      reason: "suspicious",
+      state: { a: 1, b: 2 },
+    });
     expect(lines).toEqual(["run 1", "run 2", "rollback 2", "rollback 1"]);
     expect(await (await launcher.launch(both, {})).outcome()).toMatchObject({ reason: "own" });
   });
@@ -71,7 +88,10 @@ onEveryStore("observers", (start) => {
       .step("2", { run: () => fail("first"), rollback: () => void lines.push("rollback 2") })
       .observe(guard);
     const { launcher, errors } = await start([guarded]);
-    expect(await (await launcher.launch(guarded, {})).outcome()).toMatchObject({ status: "rolledBack", reason: "first" });
+    expect(await (await launcher.launch(guarded, {})).outcome()).toMatchObject({
+      status: "rolledBack",
+      reason: "first",
+    });
     expect(lines).toEqual(["rollback 2", "rollback 1"]);
     expect(errors.length).toBeGreaterThan(0);
     expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(["STEPWELL_OBSERVER_FAILED"]));
@@ -97,7 +117,14 @@ onEveryStore("observers", (start) => {
   test("callbacks see the state as it is at that moment, the flow, the attempt and the error", async () => {
     const events: unknown[] = [];
     const note = (callback: string) => (event: Parameters<NonNullable<Observer["init"]>>[0]) =>
-      events.push([callback, event.step?.name, { ...(event.state as object) }, event.flow.lastResult, event.attempt, event.reason]);
+      events.push([
+        callback,
+        event.step?.name,
+        { ...(event.state as object) },
+        event.flow.lastResult,
+        event.attempt,
+        event.reason,
+      ]);
     const failing = workflow("failing", { input })
       .step("1", {
         run: () => fail("why", { patch: { half: 1 } }),
@@ -156,7 +183,12 @@ onEveryStore("observers", (start) => {
     const statuses: Promise<unknown>[] = [];
     const ended = workflow("ended", { input })
       .step("1", { run: () => undefined })
-      .observe(observer({ name: "end", success: ({ execution }) => statuses.push(rig.launcher.execution(execution.id).summary()) }));
+      .observe(
+        observer({
+          name: "end",
+          success: ({ execution }) => statuses.push(rig.launcher.execution(execution.id).summary()),
+        }),
+      );
     const rig = await start([ended]);
     await (await rig.launcher.launch(ended, {})).outcome();
     expect(await Promise.all(statuses)).toMatchObject([{ status: "completed" }]);

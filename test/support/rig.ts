@@ -24,7 +24,7 @@ export interface Rig {
   /** What nobody else heard. */
   readonly errors: StepwellError[];
   /** Another launcher on the same store, as a second process would be. */
-  another(workflows?: readonly AnyWorkflow[], options?: Partial<LauncherOptions>): Promise<Launcher>;
+  readonly another: (workflows?: readonly AnyWorkflow[], options?: Partial<LauncherOptions>) => Promise<Launcher>;
 }
 
 export type Start = (workflows: readonly AnyWorkflow[], options?: Partial<LauncherOptions>) => Promise<Rig>;
@@ -83,5 +83,5 @@ export function scribe(lines: string[], options: { guard?: true } = {}): Observe
     startRollback: write("startRollback"),
     success: () => void lines.push("success"),
     failure: () => void lines.push("failure"),
-  } as Parameters<typeof observer>[0]);
+  });
 }
