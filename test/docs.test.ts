@@ -173,4 +173,11 @@ describe("the tables and lists", () => {
     expect(options).not.toEqual([]);
     expect(firstColumn("docs/guide.md", heading).toSorted()).toEqual(options.toSorted());
   });
+
+  it("docs/guide.md: the options of the command line are those that it has", async () => {
+    const source = await readFile(join(root, "src", "cli", "program.ts"), "utf8");
+    const options = [...source.matchAll(/\.(?:requiredOption|option)\("(--\w+)/g)].map(([, option = ""]) => option);
+    expect(options).not.toEqual([]);
+    expect(firstColumn("docs/guide.md", "Run from the command line").toSorted()).toEqual(options.toSorted());
+  });
 });
