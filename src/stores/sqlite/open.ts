@@ -42,7 +42,10 @@ function prepare(database: Database, version: string, durability: Durability, no
   if (!shares) database.exec("PRAGMA locking_mode = EXCLUSIVE");
   try {
     database.exec("PRAGMA journal_mode = WAL");
-    database.exec(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
+    // On macOS a plain sync leaves the data in the cache of the disk; elsewhere `fullfsync` means nothing.
+    database.exec(
+      durability === "full" ? "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON" : "PRAGMA synchronous = NORMAL",
+    );
     migrate(database, now);
   } catch (error) {
     throw isBusy(error) ? lockedError(database.path, version, shares, error) : error;
