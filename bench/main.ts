@@ -1,0 +1,23 @@
+/**
+ * `npm run bench`: figures of this machine, as ratios to a raw limit where there is one.
+ * `npm run bench -- --json` prints one object a line; `-- memory sqlite parked` picks groups.
+ */
+import { memory } from "./memory.js";
+import { parked } from "./parked.js";
+import { print, rounded, type Figure } from "./report.js";
+import { sqlite } from "./sqlite.js";
+
+const groups: Record<string, () => Promise<Figure[]>> = { memory, sqlite, parked };
+
+const words = process.argv.slice(2);
+const asJson = words.includes("--json");
+const picked = words.filter((word) => word !== "--json");
+const unknown = picked.find((word) => !(word in groups));
+if (unknown !== undefined) {
+  console.error(`No group "${unknown}". There are: ${Object.keys(groups).join(", ")}, and --json.`);
+  process.exitCode = 2;
+} else {
+  for (const name of picked.length > 0 ? picked : Object.keys(groups)) {
+    for (const figure of await groups[name]!()) print({ ...figure, value: rounded(figure.value) }, asJson);
+  }
+}
