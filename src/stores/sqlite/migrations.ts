@@ -81,7 +81,11 @@ export const migrations: readonly Migration[] = [first];
 
 /** @throws STEPWELL_STORE_TOO_NEW */
 export function migrate(database: Database, now: number): void {
-  database.transaction(() => database.exec(migrationsTable));
+  database.transaction(() => {
+    database.exec(migrationsTable);
+    // Changes nothing, but fails now on a file that can only be read, rather than at the first launch.
+    database.exec("DELETE FROM stepwell_migrations WHERE number < 1");
+  });
   for (const migration of pendingMigrations(
     migrations,
     applied(database),
