@@ -4,7 +4,7 @@
  *   PUT  /webhook   { url }                        where to tell what became of a payment
  *   POST /payments  { order, card, cents }         202: it is decided later, and told by webhook
  *   POST /refunds   { id } or { requestedWith }    gives back what was taken, if anything was
- *   GET  /outbox                                   how many webhooks are still to be delivered
+ *   GET  /outbox                                   what became of the webhooks
  *
  * It is as unpleasant as real ones: some webhooks leave before the answer to the payment does, some
  * leave twice, all are repeated until they are answered with 2xx, and for two seconds of each run
@@ -13,7 +13,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { openLedger, type Answer } from "./ledger.js";
-import { command, guardedApp, listen, named } from "./participant.js";
+import { announce, command, guardedApp, listen, named } from "./participant.js";
 import { setting } from "./setting.js";
 
 interface Payment {
@@ -54,8 +54,10 @@ const ledger = openLedger(
      number INTEGER PRIMARY KEY,
      body TEXT NOT NULL,
      attempts INTEGER NOT NULL,
-     due_at INTEGER NOT NULL
-   );`,
+     due_at INTEGER, -- null: delivered
+     answer TEXT
+   );
+   CREATE INDEX IF NOT EXISTS outbox_by_due_at ON outbox (due_at) WHERE due_at IS NOT NULL;`,
   ["payments", "entries"],
 );
 
@@ -126,17 +128,12 @@ async function deliverDue(): Promise<void> {
       const again = Date.now() + 2_000;
       ledger.add("UPDATE outbox SET attempts = attempts + 1, due_at = ? WHERE number = ?", again, number);
       const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
-      const taken = await fetch(webhook.url, {
-        method: "POST",
-        headers,
-        body,
-        signal: AbortSignal.timeout(1_500),
-      }).then(
-        (answer) => answer.ok,
-        () => false,
-      );
-      if (taken) ledger.add("DELETE FROM outbox WHERE number = ?", number);
-      else {
+      const request = { method: "POST", headers, body, signal: AbortSignal.timeout(1_500) };
+      const answer = await fetch(webhook.url, request).catch(() => undefined);
+      const text = await answer?.text().catch(() => undefined);
+      if (answer?.ok && text !== undefined) {
+        ledger.add("UPDATE outbox SET due_at = NULL, answer = ? WHERE number = ?", text, number);
+      } else {
         const wait = Math.min(50 * 2 ** attempts, 1_000);
         ledger.add("UPDATE outbox SET due_at = ? WHERE number = ?", Date.now() + wait, number);
       }
@@ -153,8 +150,13 @@ app.put("/webhook", async (context) => {
 });
 
 app.get("/outbox", (context) => {
-  const [waiting] = ledger.rows<{ count: number }>("SELECT COUNT(*) AS count FROM outbox");
-  return context.json({ waiting: waiting?.count ?? 0 });
+  const [counts] = ledger.rows<{ waiting: number; repeated: number }>(
+    "SELECT COUNT(due_at) AS waiting, COUNT(*) FILTER (WHERE attempts > 1) AS repeated FROM outbox",
+  );
+  const answers = ledger.rows<{ answer: string; count: number }>(
+    "SELECT answer, COUNT(*) AS count FROM outbox WHERE due_at IS NULL GROUP BY answer ORDER BY answer",
+  );
+  return context.json({ ...counts, answers: Object.fromEntries(answers.map(({ answer, count }) => [answer, count])) });
 });
 
 let requests = 0;
@@ -207,4 +209,4 @@ setInterval(() => {
   void deliverDue();
 }, 10);
 
-listen(app);
+announce(await listen(app));

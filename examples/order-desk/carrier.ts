@@ -9,7 +9,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { openLedger } from "./ledger.js";
-import { command, guardedApp, listen, named } from "./participant.js";
+import { announce, command, guardedApp, listen, named } from "./participant.js";
 import { setting } from "./setting.js";
 
 const ledger = openLedger(
@@ -79,4 +79,4 @@ command({
   },
 });
 
-listen(app);
+announce(await listen(app));

@@ -43,10 +43,15 @@ export function command<Request>({ app, ledger, path, schema, work, beforeAnswer
   });
 }
 
-/** Listens on a loopback port that the system picks, tells it to the parent process, and ends with it. */
-export function listen(app: Hono): void {
-  serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, ({ port }) => {
-    process.send?.({ url: `http://127.0.0.1:${port}` });
-  });
+/** Listens on a loopback port that the system picks, and ends with the process that started this one. */
+export function listen(app: Hono): Promise<string> {
   process.on("disconnect", () => process.exit());
+  return new Promise((resolve) => {
+    serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, ({ port }) => resolve(`http://127.0.0.1:${port}`));
+  });
+}
+
+/** Tells the process that started this one where it listens. */
+export function announce(url: string): void {
+  process.send?.({ url });
 }

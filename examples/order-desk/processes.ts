@@ -2,7 +2,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { openSync, closeSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
@@ -10,8 +10,6 @@ import { z } from "zod";
 export interface Process {
   readonly name: string;
   readonly url: string;
-  /** How it ended, where nobody asked it to. */
-  readonly crash: Promise<string>;
   /** SIGKILL: the process gets no chance to do anything. */
   kill(): Promise<void>;
   /** SIGTERM: the process may finish what it does. */
@@ -23,45 +21,48 @@ export type Settings = Readonly<Record<string, string>>;
 /** A token for this run: the processes answer nobody else on this machine. */
 export const token = randomBytes(24).toString("hex");
 
+/** Ends what still runs, without waiting for it. For the very end of the demo, however it comes. */
+export function killAll(): void {
+  for (const child of running) child.kill("SIGKILL");
+}
+
+let reportCrash: (error: Error) => void;
+/** Rejects when a process ends that nobody has ended. */
+export const crashed = new Promise<never>((_, reject) => (reportCrash = reject));
+
+const running = new Set<ChildProcess>();
 const announcement = z.object({ url: z.url() });
 const startTimeout = 20_000;
 
 /** Starts `<name>.ts` of this folder and waits until it has told where it listens. Its output goes to `<name>.log`. */
 export async function startProcess(name: string, folder: string, settings: Settings): Promise<Process> {
-  const log = openSync(join(folder, `${name}.log`), "a");
+  const logFile = join(folder, `${name}.log`);
+  const log = openSync(logFile, "a");
   const child = fork(fileURLToPath(new URL(`${name}.ts`, import.meta.url)), [], {
     execArgv: ["--import", import.meta.resolve("tsx")],
     env: { ...process.env, ORDER_DESK_TOKEN: token, ...settings },
     stdio: ["ignore", log, log, "ipc"],
   });
   closeSync(log);
+  running.add(child);
   let ending = false;
-  const exited = once(child, "exit").then(([code, signal]) => `${name} ended (${signal ?? `exit code ${code}`})`);
-  const crash = new Promise<string>((resolve) => void exited.then((how) => ending || resolve(how)));
+  const exited = once(child, "exit").then(([code, signal]) => {
+    running.delete(child);
+    if (!ending)
+      reportCrash(new Error(`${name} has ended by itself (${signal ?? `exit code ${code}`})\n${tail(logFile)}`));
+  });
   const end = async (signal: NodeJS.Signals) => {
     ending = true;
     child.kill(signal);
     await exited;
   };
-  try {
-    return {
-      name,
-      url: await firstWords(child, exited),
-      crash,
-      kill: () => end("SIGKILL"),
-      stop: () => end("SIGTERM"),
-    };
-  } catch (error) {
-    await end("SIGKILL");
-    throw error;
-  }
+  const signal = AbortSignal.timeout(startTimeout);
+  const [message] = await Promise.race([once(child, "message", { signal }), crashed]);
+  return { name, url: announcement.parse(message).url, kill: () => end("SIGKILL"), stop: () => end("SIGTERM") };
 }
 
-async function firstWords(child: ChildProcess, exited: Promise<string>): Promise<string> {
-  const signal = AbortSignal.timeout(startTimeout);
-  const failed = exited.then((how) => Promise.reject(new Error(`${how} before it was ready; see its log`)));
-  const [message] = await Promise.race([once(child, "message", { signal }), failed]);
-  return announcement.parse(message).url;
+function tail(file: string): string {
+  return readFileSync(file, "utf8").split("\n").slice(-20).join("\n");
 }
 
 export interface Participants {
@@ -82,4 +83,14 @@ export async function startParticipants(folder: string, bankOutageAt: number): P
 
 export function ledgerFile(folder: string, participant: keyof Participants): string {
   return join(folder, `${participant}.ledger`);
+}
+
+/** Starts a desk on the same store as any desk before it. */
+export function startDesk(folder: string, { warehouse, bank, carrier }: Participants): Promise<Process> {
+  return startProcess("desk", folder, {
+    DESK_STORE: join(folder, "desk.db"),
+    WAREHOUSE_URL: warehouse.url,
+    BANK_URL: bank.url,
+    CARRIER_URL: carrier.url,
+  });
 }

@@ -9,7 +9,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { openLedger, type Answer } from "./ledger.js";
-import { command, guardedApp, listen, named } from "./participant.js";
+import { announce, command, guardedApp, listen, named } from "./participant.js";
 import { setting } from "./setting.js";
 
 type Kind = "reserved" | "shipped" | "unshipped" | "released";
@@ -129,4 +129,4 @@ command({
   },
 });
 
-listen(app);
+announce(await listen(app));
