@@ -50,7 +50,8 @@ export function outcomeTable(standings: readonly Standing[]): string {
   }
   const table = new Table({ head: ["outcome", "orders"], colAligns: ["left", "right"], style: plain });
   table.push(["completed", completed]);
-  for (const [reason, orders] of [...reasons].toSorted(([a], [b]) => a.localeCompare(b))) table.push([`rolled back: ${reason}`, orders]);
+  for (const [reason, orders] of [...reasons].toSorted(([a], [b]) => a.localeCompare(b)))
+    table.push([`rolled back: ${reason}`, orders]);
   table.push(["stuck", stuck]);
   if (inWork > 0) table.push(["not at an end", inWork]);
   return table.toString();
