@@ -23,7 +23,7 @@ export function refuseUnknownOptions(
 }
 
 /** " Did you mean …?" where one of the names is near; else nothing. */
-export function hint(name: string, names: readonly string[]): string {
+function hint(name: string, names: readonly string[]): string {
   if (names.length === 0) return "";
   const nearest = closest(name, names);
   return distance(name, nearest) <= Math.max(2, name.length / 3) ? ` Did you mean "${nearest}"?` : "";

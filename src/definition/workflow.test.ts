@@ -153,30 +153,30 @@ describe("a bad definition fails when it is built", () => {
     ],
     ["an observer without a name", () => observer({ init: () => 1 } as never), "STEPWELL_INVALID_DEFINITION", "name"],
   ] as const)("%s", (_, build, code, part) => {
-    expect(build).toThrow(coded(code, part) as Error);
+    expect(build).toThrow(coded(code, part));
   });
 
   test("two steps of one name", () => {
     expect(() => one.step("reserve", { run: () => undefined })).toThrow(
-      coded("STEPWELL_INVALID_DEFINITION", "two steps") as Error,
+      coded("STEPWELL_INVALID_DEFINITION", "two steps"),
     );
   });
 
   test("two pivots", () => {
     const pivoted = one.step("capture", { run: () => undefined, pivot: true });
     expect(() => pivoted.step("again", { run: () => undefined, pivot: true })).toThrow(
-      coded("STEPWELL_INVALID_DEFINITION", "capture") as Error,
+      coded("STEPWELL_INVALID_DEFINITION", "capture"),
     );
   });
 
   test("no steps, as soon as it is used", () => {
-    expect(() => definitionOf(empty)).toThrow(coded("STEPWELL_INVALID_DEFINITION", "no steps") as Error);
-    expect(() => diagram(empty)).toThrow(coded("STEPWELL_INVALID_DEFINITION", "no steps") as Error);
+    expect(() => definitionOf(empty)).toThrow(coded("STEPWELL_INVALID_DEFINITION", "no steps"));
+    expect(() => diagram(empty)).toThrow(coded("STEPWELL_INVALID_DEFINITION", "no steps"));
   });
 
   test("what is not a workflow at all", () => {
     for (const value of [undefined, null, {}, "order"]) {
-      expect(() => definitionOf(value as never)).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "Not a workflow") as Error);
+      expect(() => definitionOf(value as never)).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "Not a workflow"));
     }
   });
 
@@ -206,7 +206,7 @@ describe("a workflow", () => {
 
   test("sorts guards from watchers and keeps the order of each", () => {
     const make = (name: string, guard: boolean): ReturnType<typeof observer> =>
-      observer({ name, guard, init: () => undefined } as never);
+      observer({ name, guard, init: () => undefined });
     const observed = one.observe(make("w1", false), make("g1", true)).observe(make("g2", true), make("w2", false));
     expect(definitionOf(observed).guards.map(({ name }) => name)).toEqual(["g1", "g2"]);
     expect(definitionOf(observed).watchers.map(({ name }) => name)).toEqual(["w1", "w2"]);
@@ -274,13 +274,11 @@ describe("printing and drawing", () => {
 
 describe("what a step function may give back", () => {
   test("pause, complete and fail refuse what makes no sense", () => {
-    expect(() => pause({}, { timeout: "later" as never })).toThrow(
-      coded("STEPWELL_INVALID_DURATION", "later") as Error,
-    );
-    expect(() => pause({}, { timout: 1 } as never)).toThrow(coded("STEPWELL_UNKNOWN_OPTION", "timeout") as Error);
-    expect(() => fail("")).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "reason") as Error);
-    expect(() => fail("normal")).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "normal") as Error);
-    expect(() => fail("x", { detail: 1 } as never)).toThrow(coded("STEPWELL_UNKNOWN_OPTION", "details") as Error);
+    expect(() => pause({}, { timeout: "later" as never })).toThrow(coded("STEPWELL_INVALID_DURATION", "later"));
+    expect(() => pause({}, { timout: 1 } as never)).toThrow(coded("STEPWELL_UNKNOWN_OPTION", "timeout"));
+    expect(() => fail("")).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "reason"));
+    expect(() => fail("normal")).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "normal"));
+    expect(() => fail("x", { detail: 1 } as never)).toThrow(coded("STEPWELL_UNKNOWN_OPTION", "details"));
   });
 
   test("their values are frozen", () => {

@@ -557,11 +557,15 @@ export class Drive implements Sink<CommitResult> {
   #reportEnd(): void {
     const { course } = this;
     const { reason, error } = course.position;
+    // The end is committed: what a guard gives back now is not stored, so nobody may see it either.
+    const { state, unsaved } = course;
     observe(course.status === "completed" ? "success" : "failure", course, this.#registered, this.#host, {
       flow: course.position,
       reason,
       ...(error !== null && { error }),
     });
+    course.state = state;
+    course.unsaved = unsaved;
     return this.#letGo(null);
   }
 

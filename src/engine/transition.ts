@@ -135,7 +135,8 @@ function positionAfter(
     stepFunc: flow.stepFunc,
     lifecycle: flow.lifecycle,
     lastResult: flow.lastResult,
-    step: definition.steps[flow.stepIndex]?.name ?? position.step,
+    // A parked execution keeps the name that it stands at: the definition may be the wrong one.
+    step: event.type === "parked" ? position.step : (definition.steps[flow.stepIndex]?.name ?? position.step),
     attempts: counts ? position.attempts + (failed ? 1 : 0) : 0,
     firstAttemptAt: counts ? (position.firstAttemptAt ?? happening.startedAt) : null,
     waitUntil: waitUntil(position, happening, action, storeNow),
@@ -195,6 +196,10 @@ function settledBy(
 ): Transition["settled"] {
   const settled: { arrival: string; as: "consumed" | "dead" }[] = [];
   for (const arrival of course.dead) settled.push({ arrival, as: "dead" });
+  if (event.type === "parked") {
+    // A request that could not be followed must not stand in the way of the next one.
+    for (const { id, kind } of course.pending) if (kind !== "message") settled.push({ arrival: id, as: "dead" });
+  }
   // A handler that failed and will be tried again leaves its message where it is.
   if (cause !== undefined && event.type !== "retry") settled.push({ arrival: cause.id, as: "consumed" });
   if (turn?.arrival !== undefined && turn.arrival !== cause?.id) {

@@ -179,6 +179,17 @@ onEveryStore("observers", (start) => {
     expect(lines).toEqual(["before 1", "after 1", "before 2", "after 2"]);
   });
 
+  test("what a guard gives back after the end is not stored, and nobody sees it", async () => {
+    const guarded = workflow("late", { input })
+      .step("1", { run: () => ({ a: 1 }) })
+      .observe(observer({ name: "late", guard: true, success: () => ({ sneaked: true }) }));
+    const { launcher } = await start([guarded]);
+    const execution = await launcher.launch(guarded, {});
+    expect(await execution.outcome()).toMatchObject({ status: "completed", state: { a: 1 } });
+    expect(Object.keys(await execution.state())).toEqual(["a"]);
+    expect(Object.keys((await execution.outcome()).state)).toEqual(["a"]);
+  });
+
   test("success and failure come after the end is committed", async () => {
     const statuses: Promise<unknown>[] = [];
     const ended = workflow("ended", { input })

@@ -229,6 +229,24 @@ onEveryStore("recovery", (start) => {
     expect(errors.map(({ code }) => code)).toEqual(["STEPWELL_EXECUTION_STUCK", "STEPWELL_EXECUTION_STUCK"]);
   });
 
+  test("what stands at a missing step keeps its place: a request parks it again, and the right definition takes it up", async () => {
+    const right = workflow("changed", { input }).step("renamed", { run: () => ({ done: true }) });
+    const wrong = workflow("changed", { input }).step("1", { run: () => undefined });
+    const { store, launcher, clock, another } = await start([wrong]);
+    const row = newRow("changed", "e");
+    await store.write({ ...nothing, creates: [{ ...row, position: { ...row.position, step: "renamed" } }] });
+    await clock.advance("1s");
+    for (let again = 0; again < 2; again++) {
+      await launcher.retry("e");
+      await clock.settle();
+      expect(await launcher.execution("e").summary()).toMatchObject({ status: "stuck", flow: { step: "renamed" } });
+    }
+    await launcher.stop();
+    const second = await another([right]);
+    await second.retry("e");
+    expect(await second.execution("e").outcome()).toMatchObject({ status: "completed", state: { done: true } });
+  });
+
   test("an execution of a version that is not registered waits, visibly, until one is", async () => {
     const old = workflow("w", { input, version: "1" }).step("1", { run: () => ({ v: 1 }) });
     const current = workflow("w", { input, version: "2" }).step("1", { run: () => ({ v: 2 }) });
