@@ -44,3 +44,8 @@ export const systemClock: Clock = {
 export function sleep(clock: Clock, milliseconds: number): Promise<void> {
   return new Promise((resolve) => void clock.after(milliseconds, resolve));
 }
+
+/** Bytes that nobody can guess, for identifiers. */
+export function fillRandom(bytes: Uint8Array<ArrayBuffer>): void {
+  crypto.getRandomValues(bytes);
+}

@@ -1,7 +1,7 @@
 /** Identifiers: how they are made, checked and put together. */
-import { createHash, randomFillSync } from "node:crypto";
+import { createHash } from "node:crypto";
 import { v7 } from "uuid";
-import { systemClock } from "./clock.js";
+import { fillRandom, systemClock } from "./clock.js";
 import type { StepFunc } from "./definition/flow.js";
 import { StepwellError } from "./errors.js";
 
@@ -15,7 +15,7 @@ let sequence = 0;
 /** A UUID of version 7: later ones sort after earlier ones, which keeps indexes small. */
 export function newId(): string {
   if (poolUsed === pool.length) {
-    randomFillSync(pool);
+    fillRandom(pool);
     poolUsed = 0;
   }
   const random = pool.subarray(poolUsed, (poolUsed += 16));
