@@ -54,13 +54,16 @@ function prepared(rows: readonly (NewExecution | Transition)[]): Write[] {
     if (!("history" in row)) {
       sequences.set(row.id, sequences.size + 1);
       const { id, workflow, version, status, owner, state, input } = row;
-      return { kind: "insert", values: [id, workflow, version, status, owner, now, now, position, state, input] };
+      return {
+        kind: "insert",
+        values: [id, workflow, version, status, owner, now, now, position, state.text, input.text],
+      };
     }
     const { patch, ...entry } = row.history;
     return {
       kind: row.rests ? "updateResting" : "updateKept",
-      values: [row.status, position, row.state, row.revision, now, row.id],
-      entry: [sequences.get(row.id)!, row.revision, now, JSON.stringify(entry), patch],
+      values: [row.status, position, row.state?.text ?? null, row.revision, now, row.id],
+      entry: [sequences.get(row.id)!, row.revision, now, JSON.stringify(entry), patch?.text ?? null],
     };
   });
 }

@@ -5,7 +5,7 @@
  * (Date, bigint, Map, Set, typed arrays, undefined, NaN, ±Infinity, -0) goes through devalue, behind a
  * tag that no JSON text begins with. What would not come back deep-equal is refused, with its path.
  */
-import { types } from "node:util";
+import { isDeepStrictEqual, types } from "node:util";
 import { parse, stringify } from "devalue";
 import { StepwellError } from "./errors.js";
 
@@ -32,43 +32,81 @@ export interface EncodeOptions {
 }
 
 /**
- * A value as text. `decode` gives back a deep-equal one; an object without a prototype comes back as
- * an ordinary object.
+ * A value on its way to a store or back from one: as text and as value, each made when it is first asked
+ * for. So a store in memory costs no text, and one that writes text no second value.
+ */
+export class Encoded {
+  #text: string | undefined;
+  readonly #value: unknown;
+
+  private constructor(text: string | undefined, value: unknown) {
+    this.#text = text;
+    this.#value = value;
+  }
+
+  /** What was read from a store. */
+  static ofText(text: string): Encoded {
+    return new Encoded(text, undefined);
+  }
+
+  /** @internal For `encode`: the value is plain, and nobody can change it. */
+  static ofPlain(value: unknown): Encoded {
+    return new Encoded(undefined, value);
+  }
+
+  get text(): string {
+    return (this.#text ??= JSON.stringify(this.#value));
+  }
+
+  /** Isolated: to be changed by nobody. @throws STEPWELL_NOT_DECODABLE */
+  get value(): unknown {
+    return this.#value === undefined ? isolate(decode(this.#text!)) : this.#value;
+  }
+
+  /** Whether both stand for the same value, whatever the order of its fields. */
+  equals(other: Encoded): boolean {
+    return this.text === other.text || isDeepStrictEqual(this.value, other.value);
+  }
+}
+
+/**
+ * Makes a value ready to be stored. `decode` gives back a deep-equal one; an object without a prototype
+ * comes back as an ordinary object.
  *
  * A frozen value is taken for one that `isolate` or `merge` gave, and only scanned: that is what makes
- * this nearly as fast as JSON. In one that was frozen elsewhere, getters are read and symbol keys and
- * extra fields of arrays are lost: isolate it first. Any other value is isolated here.
+ * this fast. In one that was frozen elsewhere, getters are read and symbol keys and extra fields of
+ * arrays are lost: isolate it first. Any other value is isolated here.
  *
  * @throws STEPWELL_NOT_ENCODABLE with the path of what can't be stored; STEPWELL_TOO_LARGE
  */
-export function encode(value: unknown, about: EncodeOptions): string {
+export function encode(value: unknown, about: EncodeOptions): Encoded {
   const { what, limit = defaultSizeLimit } = about;
-  let text: string;
   try {
-    text = Object.isFrozen(value) && isPlain(value) ? JSON.stringify(value) : encodedCopy(value, what);
+    const isTrusted = Object.isFrozen(value);
+    let copy = isTrusted ? value : isolated(value, what);
+    const size = plainSize(copy);
+    const isPlain = size < Infinity;
+    if (isPlain && size <= limit) return Encoded.ofPlain(copy);
+    // Rich values can't be frozen through and through, so their text is made before anyone changes them.
+    if (!isPlain && isTrusted) copy = isolated(value, what);
+    return measured(isPlain ? JSON.stringify(copy) : richTag + stringify(copy), what, limit);
   } catch (cause) {
     throw unreadable(value, what, cause);
   }
+}
+
+function measured(text: string, what: string, limit: number): Encoded {
   // A character takes at most three bytes: most texts need not be measured.
-  if (text.length * 3 > limit) {
-    const size = Buffer.byteLength(text);
-    if (size > limit) {
-      throw new StepwellError(
-        "STEPWELL_TOO_LARGE",
-        `${what} is too large: ${size} bytes when encoded, and the limit is ${limit}. ` +
-          `Keep large data elsewhere and store a reference to it.`,
-      );
-    }
-  }
-  return text;
+  const size = text.length * 3 > limit ? Buffer.byteLength(text) : 0;
+  if (size <= limit) return Encoded.ofText(text);
+  throw new StepwellError(
+    "STEPWELL_TOO_LARGE",
+    `${what} is too large: ${size} bytes when encoded, and the limit is ${limit}. ` +
+      `Keep large data elsewhere and store a reference to it.`,
+  );
 }
 
-function encodedCopy(value: unknown, what: string): string {
-  const copy = isolated(value, what);
-  return isPlain(copy) ? JSON.stringify(copy) : richTag + stringify(copy);
-}
-
-/** Reads back what `encode` gave. @throws STEPWELL_NOT_DECODABLE */
+/** Reads back the text of what `encode` gave. @throws STEPWELL_NOT_DECODABLE */
 export function decode(text: string): unknown {
   try {
     return text.startsWith(richTag) ? parse(text.slice(richTag.length)) : (JSON.parse(text) as unknown);
@@ -109,48 +147,59 @@ export function merge(state: object, patch: object): object {
 
 /** Whether JSON gives an isolated value back as it is. False may also mean: too deep or too much to say. */
 export function isPlain(value: unknown): boolean {
-  // The scan goes by `in`, which sees inherited fields too.
-  if (Object.keys(Object.prototype).length > 0) return false;
-  return isPlainValue(value, 0, { left: manyValues });
+  return plainSize(value) < Infinity;
 }
 
-interface Budget {
-  left: number;
+/** How many values the scan that is under way may still see. */
+let valuesLeft = 0;
+
+/** As JSON, it takes at most this many bytes. Infinity: JSON does not give it back, or it is too much to say. */
+function plainSize(value: unknown): number {
+  valuesLeft = manyValues;
+  return sizeOfValue(value, 0);
 }
 
-function isPlainValue(value: unknown, depth: number, budget: Budget): boolean {
+/** A control character or half a surrogate pair takes six bytes; the quotes and the comma three. */
+const sizeOfText = (text: string): number => text.length * 6 + 3;
+
+/** No number is written in more bytes, comma included; nor are `true`, `false` and `null`. */
+const sizeOfOther = 26;
+
+function sizeOfValue(value: unknown, depth: number): number {
   switch (typeof value) {
     case "string":
+      return sizeOfText(value);
     case "boolean":
-      return true;
+      return sizeOfOther;
     case "number":
       // The difference is NaN for NaN and for both infinities; the reciprocal tells -0 from 0.
-      return value - value === 0 && (value !== 0 || 1 / value > 0);
+      return value - value === 0 && (value !== 0 || 1 / value > 0) ? sizeOfOther : Infinity;
     case "object":
-      return value === null || isPlainObject(value, depth, budget);
+      return value === null ? sizeOfOther : sizeOfObject(value, depth);
     default:
-      return false;
+      return Infinity;
   }
 }
 
-function isPlainObject(value: object, depth: number, budget: Budget): boolean {
-  budget.left -= 1;
-  if (depth >= deepest || budget.left < 0) return false;
+function sizeOfObject(value: object, depth: number): number {
+  valuesLeft -= 1;
+  if (depth >= deepest || valuesLeft < 0) return Infinity;
+  let size = 3;
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === Array.prototype) {
-    if (!Array.isArray(value)) return false;
-    budget.left -= value.length;
-    for (let index = 0; index < value.length; index += 1) {
-      if (!isPlainValue(value[index], depth + 1, budget)) return false;
-    }
-    return true;
+    if (!Array.isArray(value)) return Infinity;
+    valuesLeft -= value.length;
+    for (let index = 0; index < value.length && size < Infinity; index += 1)
+      size += sizeOfValue(value[index], depth + 1);
+    return size;
   }
-  if (prototype !== Object.prototype && prototype !== null) return false;
+  if (prototype !== Object.prototype && prototype !== null) return Infinity;
   for (const key in value) {
-    if (key === "__proto__") return false;
-    if (!isPlainValue((value as Record<string, unknown>)[key], depth + 1, budget)) return false;
+    if (key === "__proto__") return Infinity;
+    size += sizeOfText(key) + sizeOfValue((value as Record<string, unknown>)[key], depth + 1);
+    if (size === Infinity) return size;
   }
-  return true;
+  return size;
 }
 
 // ---- Copying ----------------------------------------------------------------------------------
@@ -178,19 +227,19 @@ function isolated(value: unknown, what: string): unknown {
 function quickCopy(value: unknown, depth: number): object | undefined {
   if (typeof value !== "object" || value === null || depth > 4) return undefined;
   if (Object.getPrototypeOf(value) !== Object.prototype || types.isProxy(value)) return undefined;
-  const names = Reflect.ownKeys(value);
-  const copy: Record<string, unknown> = { ...value };
-  let fields = 0;
-  for (const name in copy) {
-    if (name === "__proto__") return undefined;
-    fields += 1;
-    const field = copy[name];
-    if (typeof field === "function" || typeof field === "symbol") return undefined;
-    if (typeof field === "object" && field !== null && (copy[name] = quickCopy(field, depth + 1)) === undefined)
-      return undefined;
-  }
   // Symbols, and fields that can't be seen, are for the whole walk to judge.
-  return fields === names.length ? Object.freeze(copy) : undefined;
+  const names = Object.keys(value);
+  if (Object.getOwnPropertyNames(value).length !== names.length) return undefined;
+  if (Object.getOwnPropertySymbols(value).length > 0) return undefined;
+  const copy: Record<string, unknown> = {};
+  for (const name of names) {
+    if (name === "__proto__") return undefined;
+    const field = (value as Record<string, unknown>)[name];
+    if (typeof field === "function" || typeof field === "symbol") return undefined;
+    if (typeof field !== "object" || field === null) copy[name] = field;
+    else if ((copy[name] = quickCopy(field, depth + 1)) === undefined) return undefined;
+  }
+  return Object.freeze(copy);
 }
 
 function copied(value: unknown, walk: Walk): unknown {

@@ -50,6 +50,8 @@ const callerPatience = 5_000;
 /** The longest pause between two tries of a busy store, in milliseconds. */
 const longestPause = 500;
 
+const none: readonly never[] = [];
+
 const firstTransition = (result: BatchResult): CommitResult => result.transitions[0]!;
 const firstRelease = (result: BatchResult): CommitResult => result.releases[0]!;
 
@@ -70,7 +72,7 @@ export class Committer {
   commit(transition: Transition, sink: Sink<CommitResult>): CommitResult | undefined {
     if (!this.#store.gathers) {
       return this.#direct(
-        { creates: [], transitions: [transition], releases: [], arrivals: [] },
+        { creates: none, transitions: [transition], releases: none, arrivals: none },
         firstTransition,
         sink,
       );
@@ -82,7 +84,11 @@ export class Committer {
   /** As `commit`. */
   release(release: Release, sink: Sink<CommitResult>): CommitResult | undefined {
     if (!this.#store.gathers) {
-      return this.#direct({ creates: [], transitions: [], releases: [release], arrivals: [] }, firstRelease, sink);
+      return this.#direct(
+        { creates: none, transitions: none, releases: [release], arrivals: none },
+        firstRelease,
+        sink,
+      );
     }
     this.#enqueue({ kind: "releases", row: release, sink });
     return undefined;
@@ -91,7 +97,7 @@ export class Committer {
   /** As `commit`, but rejects where the store refuses: a launch has a caller who can try again. */
   create(row: NewExecution): CreateResult | Promise<CreateResult> {
     if (!this.#store.gathers) {
-      const written = this.#store.write({ creates: [row], transitions: [], releases: [], arrivals: [] });
+      const written = this.#store.write({ creates: [row], transitions: none, releases: none, arrivals: none });
       return written instanceof Promise ? written.then((it) => it.creates[0]!) : written.creates[0]!;
     }
     return new Promise((committed, refused) => this.#enqueue({ kind: "creates", row, sink: { committed, refused } }));

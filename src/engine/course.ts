@@ -1,4 +1,5 @@
 /** An execution in work, as the launcher that owns it knows it, and what happened to it last. */
+import type { Encoded } from "../codec.js";
 import type { StepFunc } from "../definition/flow.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
 import type { Pause } from "../definition/outcome.js";
@@ -16,8 +17,8 @@ export interface Course {
   status: Status;
   position: Position;
   state: object;
-  /** The state, encoded, where it differs from what is stored. */
-  unsaved: string | null;
+  /** The state where it differs from what is stored. */
+  unsaved: Encoded | null;
   pending: readonly MailboxRecord[];
   /** Rows of the mailbox that nobody will take; settled with the next commit. */
   dead: string[];
@@ -38,8 +39,6 @@ export interface Happening {
     | { readonly type: "parked"; readonly reason: string };
   readonly func: StepFunc;
   readonly attempt: number;
-  /** When the attempt began (the store's time). */
-  readonly startedAt: number;
   readonly durationMs: number;
   /** For the history: `ok`, `continue`, `retried`, `skipped` or a reason. */
   readonly result: string;

@@ -193,11 +193,10 @@ export class Drive implements Sink<CommitResult> {
     if (action === "none") return this.#reportEnd();
     if (this.#stopping) return this.#letGo(0);
     if (course.claims > mostClaims) return this.#parkKiller();
-    const now = this.#host.storeNow();
-    if (this.#deadlinePassed(now)) return this.#follow("deadline");
+    if (this.#deadlinePassed()) return this.#follow("deadline");
     const { resumeAt } = course.position;
-    if (resumeAt !== null && resumeAt > now) return this.#letGo(dueIn(course, course.position, now));
-    if (action === "wait") return this.#deliver(now);
+    if (resumeAt !== null && resumeAt > this.#host.storeNow()) return this.#letGo(this.#dueIn());
+    if (action === "wait") return this.#deliver();
     if (action === "init" && !this.#init()) return;
     if (action === "startRollback") this.#startRollback();
     if (course.position.direction === "down" && course.given === undefined) return this.#then(this.#recall());
@@ -218,9 +217,13 @@ export class Drive implements Sink<CommitResult> {
     this.course.pending = this.course.pending.filter(({ id }) => !dead.includes(id));
   }
 
-  #deadlinePassed(now: number): boolean {
+  #dueIn(): number | null {
+    return dueIn(this.course, this.course.position, this.#host.storeNow());
+  }
+
+  #deadlinePassed(): boolean {
     const { deadlineAt, position } = this.course;
-    if (deadlineAt === null || now < deadlineAt || position.direction === "down") return false;
+    if (deadlineAt === null || this.#host.storeNow() < deadlineAt || position.direction === "down") return false;
     return position.lifecycle !== "success" && !isPastPivot(position, this.#registered.shape);
   }
 
@@ -258,7 +261,6 @@ export class Drive implements Sink<CommitResult> {
       event,
       func: position.stepFunc,
       attempt: position.attempts + Math.max(1, claims),
-      startedAt: this.#host.storeNow(),
       durationMs: 0,
       result,
       error,
@@ -303,30 +305,28 @@ export class Drive implements Sink<CommitResult> {
     const take = (rows: Awaited<ReturnType<Host["history"]>>): void => {
       this.course.given = rows
         .filter(({ direction, patch }) => direction === "up" && patch !== null)
-        .map(({ stepIndex, patch }) => ({ stepIndex, patch: decode(patch!) as object }));
+        .map(({ stepIndex, patch }) => ({ stepIndex, patch: patch!.value as object }));
     };
     const rows = this.#host.history(this.id);
     return rows instanceof Promise ? rows.then(take) : take(rows);
   }
 
   /** A step waits: for a message that is there, for its timeout, or on. */
-  #deliver(now: number): void {
+  #deliver(): void {
     const { course } = this;
     const { position } = course;
     const step = this.#registered.definition.steps[position.stepIndex]!;
     const arrival = awaitedMessage(course.pending, step, position);
     if (arrival !== undefined) {
       const schema = (position.direction === "up" ? step.messages : step.rollbackMessages)[arrival.name]!;
-      return this.#then(validate(schema, decode(arrival.payload)), (checked) => {
+      return this.#then(validate(schema, decode(arrival.payload.text)), (checked) => {
         if (checked.ok) {
           const delivered = { name: arrival.name, payload: checked.value, id: arrival.messageId ?? arrival.id };
           this.#execute({ arrival, delivered });
         } else this.#refuseMessage(arrival, checked.problem);
       });
     }
-    if (position.waitUntil === null || position.waitUntil > now) {
-      return this.#letGo(dueIn(course, position, now));
-    }
+    if (position.waitUntil === null || position.waitUntil > this.#host.storeNow()) return this.#letGo(this.#dueIn());
     if (position.direction === "up" && step.onTimeout !== undefined) return this.#execute();
     return this.#timedOut();
   }
@@ -466,29 +466,28 @@ export class Drive implements Sink<CommitResult> {
   #circumstances(): Parameters<typeof conclude>[2] {
     const { course } = this;
     const { definition, shape, observing } = this.#registered;
-    const storeNow = this.#host.storeNow();
     const step = definition.steps[course.position.stepIndex]!;
     return {
       definition,
       shape,
-      storeNow,
-      turn: this.#turnFromOutside(storeNow),
+      clock: this.#host,
+      turn: this.#turnFromOutside(),
       messageWaits: awaitedMessage(course.pending, step, course.position) !== undefined,
       reports: observing.reports,
       stopping: this.#stopping,
-      onExit: (reason) => this.#onExit(reason),
+      onExit: this.#onExit,
     };
   }
 
-  #turnFromOutside(storeNow: number): Turn | undefined {
+  #turnFromOutside(): Turn | undefined {
     const request = this.#request();
     if (request?.type === "rollback") {
       return { reason: request.request.reason, by: request.request.by, arrival: request.arrival.id };
     }
-    return this.#deadlinePassed(storeNow) ? { reason: "deadline", by: undefined, arrival: undefined } : undefined;
+    return this.#deadlinePassed() ? { reason: "deadline", by: undefined, arrival: undefined } : undefined;
   }
 
-  #onExit(reason: string): string {
+  readonly #onExit = (reason: string): string => {
     const { onExit, name } = this.#registered.definition;
     if (onExit === undefined) return reason;
     try {
@@ -504,7 +503,7 @@ export class Drive implements Sink<CommitResult> {
       );
       return reason;
     }
-  }
+  };
 
   committed(result: CommitResult): void {
     if (this.#over) return;

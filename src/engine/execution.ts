@@ -1,5 +1,4 @@
 /** A handle on one execution. It holds nothing but the id: every reader asks the store. */
-import { decode } from "../codec.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import type { Direction, Flow, StepFunc } from "../definition/flow.js";
 import { StepwellError } from "../errors.js";
@@ -134,7 +133,7 @@ export class Execution<State = unknown, HalfDone = State> {
 
   /** The state as of the last commit. */
   async state(): Promise<HalfDone> {
-    return decode((await this.#record()).state) as HalfDone;
+    return (await this.#record()).state.value as HalfDone;
   }
 
   /** Where it is and which way it goes, as of the last commit. */
@@ -167,7 +166,7 @@ export class Execution<State = unknown, HalfDone = State> {
       .map(({ id, messageId, name, payload, receivedAt, status, step }) => ({
         id: messageId ?? id,
         name,
-        payload: decode(payload),
+        payload: payload.value,
         receivedAt: new Date(receivedAt),
         status,
         ...(step !== null && { step }),

@@ -1,5 +1,4 @@
 /** What an execution should do about what came from outside. Pure: the rows come in, a decision comes out. */
-import { decode } from "../codec.js";
 import type { StepDefinition } from "../definition/definition.js";
 import { isPastPivot, type Shape } from "../flow/router.js";
 import type { Position, Status } from "../flow/flow.js";
@@ -53,12 +52,12 @@ export function triage(
   for (const arrival of pending) {
     if (arrival.kind === "message") continue;
     if (arrival.kind === "rollback") {
-      const request = decode(arrival.payload) as RollbackRequest;
+      const request = arrival.payload.value as RollbackRequest;
       if (refuseRollback(status, position, shape, request) === undefined) {
         return { request: { type: "rollback", arrival, request }, dead };
       }
     } else if (status === "stuck") {
-      return { request: { type: arrival.kind, arrival, act: decode(arrival.payload) as OperatorAct }, dead };
+      return { request: { type: arrival.kind, arrival, act: arrival.payload.value as OperatorAct }, dead };
     }
     dead.push(arrival.id);
   }

@@ -99,8 +99,8 @@ export class Launcher {
   ): Promise<Execution<StateOf<W>, HalfDoneOf<W>>> {
     this.#mustRun("launch");
     const prepared = prepareLaunch(this.#registered(workflow), input, options, this.#supervisor);
-    const id = await launchPrepared(prepared instanceof Promise ? await prepared : prepared, this.#supervisor);
-    return this.#handle(id);
+    const launched = launchPrepared(prepared instanceof Promise ? await prepared : prepared, this.#supervisor);
+    return this.#handle(launched instanceof Promise ? await launched : launched);
   }
 
   /**
@@ -116,7 +116,7 @@ export class Launcher {
     const prepared = await Promise.all(
       items.map(async ({ input, ...options }) => prepareLaunch(registered, input, options, this.#supervisor)),
     );
-    const launched = await Promise.allSettled(prepared.map((it) => launchPrepared(it, this.#supervisor)));
+    const launched = await Promise.allSettled(prepared.map(async (it) => launchPrepared(it, this.#supervisor)));
     return launched.map((it) => {
       if (it.status === "rejected") throw it.reason;
       return this.#handle(it.value);

@@ -1,6 +1,5 @@
 /** From an input to a stored execution: everything is checked before anything is written. */
-import { isDeepStrictEqual } from "node:util";
-import { decode, encode, isolate, merge } from "../codec.js";
+import { encode, isolate, merge } from "../codec.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import type { Flow } from "../definition/flow.js";
 import { refuseUnknownOptions } from "../definition/options.js";
@@ -9,7 +8,7 @@ import { StepwellError } from "../errors.js";
 import { initialFlow, type Position } from "../flow/flow.js";
 import { startedInRollback } from "../flow/router.js";
 import { checkExecutionId, newId } from "../ids.js";
-import type { ExecutionRecord, MaybePromise, NewExecution } from "../stores/store.js";
+import type { CreateResult, ExecutionRecord, MaybePromise, NewExecution } from "../stores/store.js";
 import type { Registered } from "./host.js";
 import type { Supervisor } from "./supervisor.js";
 
@@ -83,7 +82,9 @@ function prepareChecked(
   if (options.id !== undefined) checkExecutionId(options.id);
   const position = firstPosition(registered, options);
   const limit = supervisor.sizeLimit;
-  let state = isolate(checked.value);
+  const given = isolate(input);
+  // A schema that only checks gives back what it was given.
+  let state = checked.value === input ? (given as object) : isolate(checked.value);
   if (options.rollback?.state !== undefined) state = merge(state, isolate(options.rollback.state));
   const delay = delayOf(options, supervisor);
   return {
@@ -98,7 +99,7 @@ function prepareChecked(
       status: delay > 0 ? "scheduled" : "running",
       position: delay > 0 ? { ...position, resumeAt: supervisor.storeNow() + delay } : position,
       state: encode(state, { what: "The state", limit }),
-      input: encode(isolate(input), { what: "The input", limit }),
+      input: encode(given, { what: "The input", limit }),
       dueInMs: delay,
       deadlineInMs: definition.deadline === undefined ? null : delay + definition.deadline,
     },
@@ -179,25 +180,33 @@ export function checkReason(reason: unknown, where: string): void {
 }
 
 /** Writes a prepared launch; begins to drive it if there is room. */
-export async function launchPrepared(prepared: PreparedLaunch, supervisor: Supervisor): Promise<string> {
-  const { registered, row, state } = prepared;
-  const owner = row.dueInMs === 0 ? supervisor.reserve() : null;
-  row.owner = owner;
-  let created;
-  try {
-    const answer = supervisor.committer.create(row);
-    created = answer instanceof Promise ? await answer : answer;
-  } catch (error) {
-    if (owner !== null) supervisor.giveUp();
+export function launchPrepared(prepared: PreparedLaunch, supervisor: Supervisor): MaybePromise<string> {
+  const { row } = prepared;
+  row.owner = row.dueInMs === 0 ? supervisor.reserve() : null;
+  const failed = (error: unknown): never => {
+    if (row.owner !== null) supervisor.giveUp();
     throw error;
+  };
+  let answer;
+  try {
+    answer = supervisor.committer.create(row);
+  } catch (error) {
+    return failed(error);
   }
-  if (!created.created) {
+  return answer instanceof Promise
+    ? answer.then((it) => launched(prepared, it, supervisor), failed)
+    : launched(prepared, answer, supervisor);
+}
+
+function launched({ registered, row, state }: PreparedLaunch, answer: CreateResult, supervisor: Supervisor): string {
+  const { id, owner } = row;
+  if (!answer.created) {
     if (owner !== null) supervisor.giveUp();
-    refuseConflict(row, created.existing);
+    refuseConflict(row, answer.existing);
   } else if (owner !== null) {
     supervisor.take(recordOf(row, owner, supervisor.storeNow()), state, registered);
   }
-  return row.id;
+  return id;
 }
 
 function recordOf(row: Row, owner: number, now: number): ExecutionRecord {
@@ -226,7 +235,7 @@ function refuseConflict(row: Row, existing: ExecutionRecord): void {
   if (existing.workflow !== row.workflow) {
     throw conflict(row, `belongs to workflow "${existing.workflow}"`);
   }
-  if (existing.input !== row.input && !isDeepStrictEqual(decode(existing.input), decode(row.input))) {
+  if (!existing.input.equals(row.input)) {
     throw conflict(row, "was launched with another input");
   }
 }

@@ -188,8 +188,8 @@ export class Mail {
     name: string,
     payload: unknown,
   ): Pick<Arrival, "id" | "execution" | "kind" | "name" | "payload"> {
-    const text = encode(isolate(payload), { what: `The payload of "${name}"`, limit: this.#supervisor.sizeLimit });
-    return { id: newId(), execution: id, kind, name, payload: text };
+    const encoded = encode(isolate(payload), { what: `The payload of "${name}"`, limit: this.#supervisor.sizeLimit });
+    return { id: newId(), execution: id, kind, name, payload: encoded };
   }
 }
 

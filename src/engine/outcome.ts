@@ -1,5 +1,4 @@
 /** How an execution came to rest, and those who wait to hear of it. */
-import { decode } from "../codec.js";
 import type { Direction } from "../definition/flow.js";
 import type { Position, SerializedError, Status } from "../flow/flow.js";
 import type { ExecutionRecord } from "../stores/store.js";
@@ -51,7 +50,7 @@ export function outcomeOf(status: Status, position: Position, state: unknown): O
 export function outcomeOfRecord(record: ExecutionRecord): Outcome | undefined {
   if (record.owner !== null || record.dueAt !== null) return undefined;
   if (record.status !== "completed" && record.status !== "rolledBack" && record.status !== "stuck") return undefined;
-  return outcomeOf(record.status, record.position, decode(record.state));
+  return outcomeOf(record.status, record.position, record.state.value);
 }
 
 type Waiter = (outcome: Outcome) => void;

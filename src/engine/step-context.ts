@@ -1,8 +1,9 @@
 /** What a step function is called with. Built lazily where building costs: most steps use two or three fields. */
 import type { Logger } from "../definition/logger.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
-import type { Direction } from "../definition/flow.js";
+import type { Direction, StepFunc } from "../definition/flow.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
+import { idempotencyKey } from "../ids.js";
 
 export interface StepIdentity {
   readonly name: string;
@@ -17,44 +18,51 @@ export interface DeliveredMessage {
 
 export interface ContextParts {
   readonly state: object;
-  readonly idempotencyKey: string;
   readonly attempt: number;
   readonly execution: ExecutionIdentity;
   readonly step: StepIdentity;
-  readonly direction: Direction;
+  readonly func: StepFunc;
   readonly message: DeliveredMessage | undefined;
   readonly given: object | undefined;
-  readonly runKey: string | undefined;
   readonly reason: string | undefined;
   readonly logger: Logger;
 }
 
 export class StepContext {
   readonly state: object;
-  readonly idempotencyKey: string;
   readonly attempt: number;
   readonly execution: ExecutionIdentity;
   readonly step: StepIdentity;
   readonly direction: Direction;
   readonly message: DeliveredMessage | undefined;
   readonly given: object | undefined;
-  readonly runKey: string | undefined;
   readonly reason: string | undefined;
   readonly logger: Logger;
+  readonly #func: StepFunc;
   #controller: AbortController | undefined;
 
   constructor(parts: ContextParts) {
     this.state = parts.state;
-    this.idempotencyKey = parts.idempotencyKey;
     this.attempt = parts.attempt;
     this.execution = parts.execution;
     this.step = parts.step;
-    this.direction = parts.direction;
+    this.direction = parts.func === "run" || parts.func === "runContinue" ? "up" : "down";
     this.message = parts.message;
     this.given = parts.given;
-    this.runKey = parts.runKey;
     this.reason = parts.reason;
     this.logger = parts.logger;
+    this.#func = parts.func;
+  }
+
+  /** The same for all attempts. In a handler the message is part of it: it may be called for several. */
+  get idempotencyKey(): string {
+    const isHandler = this.#func === "runContinue" || this.#func === "rollbackContinue";
+    return idempotencyKey(this.execution.id, this.step.name, this.#func, isHandler ? this.message?.id : undefined);
+  }
+
+  /** On the way down: the key that the step's `run` had. */
+  get runKey(): string | undefined {
+    return this.direction === "up" ? undefined : idempotencyKey(this.execution.id, this.step.name, "run");
   }
 
   /** Aborted when the attempt times out, a rollback is requested, or the launcher stops or loses the execution. */

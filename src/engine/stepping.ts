@@ -7,7 +7,6 @@ import { defaultRetry, defaultRollbackRetry } from "../definition/retry-policy.j
 import { StepwellError } from "../errors.js";
 import { isPastPivot } from "../flow/router.js";
 import { nextDelay } from "../flow/retry.js";
-import { idempotencyKey } from "../ids.js";
 import { reasonOf, serializeError } from "../serialize-error.js";
 import type { MailboxRecord } from "../stores/store.js";
 import type { Settled } from "./attempt.js";
@@ -22,7 +21,6 @@ export interface Call {
   readonly fn: StepFunction | undefined;
   readonly context: StepContext;
   readonly attempt: number;
-  readonly startedAt: number;
   /** From the clock's `monotonic`. */
   readonly began: number;
   readonly cause: MailboxRecord | undefined;
@@ -39,17 +37,14 @@ export function prepare(
   const { stepFunc, direction } = position;
   const down = direction === "down";
   const attempt = position.attempts + Math.max(1, course.claims);
-  const handled = stepFunc === "runContinue" || stepFunc === "rollbackContinue";
   const context = new StepContext({
     state: course.state,
-    idempotencyKey: idempotencyKey(identity.id, step.name, stepFunc, handled ? message?.delivered.id : undefined),
     attempt,
     execution: identity,
     step: { name: step.name, index: position.stepIndex },
-    direction,
+    func: stepFunc,
     message: message?.delivered,
     given: down ? givenBy(course) : undefined,
-    runKey: down ? idempotencyKey(identity.id, step.name, "run") : undefined,
     reason: down ? position.reason : undefined,
     logger: host.logger,
   });
@@ -58,7 +53,6 @@ export function prepare(
     fn: functionOf(step, stepFunc, message !== undefined),
     context,
     attempt,
-    startedAt: host.storeNow(),
     began: host.clock.monotonic(),
     cause: message?.arrival,
   };
@@ -98,16 +92,20 @@ export function conclusionOf(
   registered: Registered,
   host: Host,
 ): Happening {
-  const read = readSettled(call, settled, course, registered, host);
+  const elapsed = Math.max(0, host.clock.monotonic() - call.began);
+  const read = keepPatch(readSettled(call, settled, course, registered, host, elapsed), call, course, host);
   const down = course.position.direction === "down";
   const happening: Happening = {
+    event: read.event,
     func: course.position.stepFunc,
     attempt: call.attempt,
-    startedAt: call.startedAt,
-    durationMs: Math.max(0, Math.round(host.clock.monotonic() - call.began)),
+    durationMs: Math.round(elapsed),
+    result: read.result,
+    error: read.error,
+    patch: read.patch,
+    pause: read.pause,
     cause: call.cause,
     by: undefined,
-    ...keepPatch(read, call, course, host),
   };
   if (happening.event.type === "stepPaused" || !registered.observing.hears("afterStep")) return happening;
   const flow = {
@@ -137,10 +135,17 @@ export function conclusionOf(
 
 type Read = Pick<Happening, "event" | "result" | "error" | "patch" | "pause">;
 
-function readSettled(call: Call, settled: Settled, course: Course, registered: Registered, host: Host): Read {
-  if (settled.kind === "timedOut") return technicalFailure(settled.error, "timeout", call, course, registered, host);
-  if (settled.kind === "threw") {
-    return technicalFailure(settled.error, reasonOf(settled.error), call, course, registered, host);
+function readSettled(
+  call: Call,
+  settled: Settled,
+  course: Course,
+  registered: Registered,
+  host: Host,
+  elapsed: number,
+): Read {
+  if (settled.kind !== "returned") {
+    const reason = settled.kind === "timedOut" ? "timeout" : reasonOf(settled.error);
+    return technicalFailure(settled.error, reason, call, course, registered, host, elapsed);
   }
   const { value } = settled;
   const down = course.position.direction === "down";
@@ -194,13 +199,14 @@ function technicalFailure(
   course: Course,
   registered: Registered,
   host: Host,
+  duration: number,
 ): Read {
   const { position } = course;
   const policy =
     position.direction === "down"
       ? (call.step.rollbackRetry ?? defaultRollbackRetry)
       : (call.step.retry ?? (isPastPivot(position, registered.shape) ? defaultRollbackRetry : defaultRetry));
-  const elapsed = host.storeNow() - (position.firstAttemptAt ?? call.startedAt);
+  const elapsed = position.firstAttemptAt === null ? duration : host.storeNow() - position.firstAttemptAt;
   const wait = nextDelay(policy, position.attempts + 1, elapsed, host.clock.random());
   const read = failed(reason, serializeError(thrown), undefined);
   return wait === undefined ? read : { ...read, event: { type: "retry", reason, wait, afresh: false } };
@@ -211,9 +217,10 @@ function keepPatch(read: Read, { step, context }: Call, course: Course, host: Ho
   if (read.patch === undefined) return read;
   try {
     const patch = isolate(read.patch);
-    if (Object.keys(patch).length === 0) return { ...read, patch: undefined };
-    adopt(course, patch, host);
-    return { ...read, patch };
+    const isEmpty = Object.keys(patch).length === 0;
+    if (!isEmpty) adopt(course, patch, host);
+    const { event, result, error, pause } = read;
+    return { event, result, error, patch: isEmpty ? undefined : patch, pause };
   } catch (error) {
     const refused = new StepwellError(
       error instanceof StepwellError ? error.code : "STEPWELL_NOT_ENCODABLE",

@@ -4,7 +4,6 @@
  * what is being worked on has a drive.
  */
 import { hostname } from "node:os";
-import { decode, isolate } from "../codec.js";
 import type { Clock, Timer } from "../clock.js";
 import type { Logger } from "../definition/logger.js";
 import { StepwellError } from "../errors.js";
@@ -226,7 +225,7 @@ export class Supervisor implements Host, DriveOwner {
     let state: object = {};
     let problem: StepwellError | undefined;
     try {
-      state = isolate(decode(record.state)) as object;
+      state = record.state.value as object;
     } catch (cause) {
       const message = `The state of execution "${record.id}" can't be read back. It is parked as it is.`;
       problem = new StepwellError("STEPWELL_NOT_DECODABLE", message, { ...about, cause });

@@ -4,7 +4,7 @@ import type { WorkflowDefinition } from "../definition/definition.js";
 import type { Flow } from "../definition/flow.js";
 import { route, type Action, type Shape } from "../flow/router.js";
 import type { Position, Status } from "../flow/flow.js";
-import type { Transition } from "../stores/store.js";
+import type { HistoryEntry, Transition } from "../stores/store.js";
 import type { Course, Happening } from "./course.js";
 
 /** Something outside the step wants the execution to turn: a rollback request, or its deadline. */
@@ -23,7 +23,8 @@ export interface Conclusion {
 export interface Circumstances {
   readonly definition: WorkflowDefinition;
   readonly shape: Shape;
-  readonly storeNow: number;
+  /** Asked for the store's time only where it matters: most transitions need none. */
+  readonly clock: { storeNow(): number };
   /** What came while the step ran. */
   readonly turn: Turn | undefined;
   /** Whether a message that the paused step waits for is there already. */
@@ -80,22 +81,24 @@ export function conclude(course: Course, happened: Happening, circumstances: Cir
       dueInMs: resting?.dueInMs ?? null,
       settled: settledBy(course, happening, turn, tooLate),
       ends: action === "succeed" || action === "finish",
-      history: {
-        direction: course.position.direction,
-        step: course.position.step,
-        stepIndex: course.position.stepIndex,
-        func: happening.func,
-        attempt: happening.attempt,
-        result: happening.result,
-        durationMs: happening.durationMs,
-        patch: happening.patch === undefined ? null : encode(happening.patch, { what: "A patch", limit: Infinity }),
-        ...(happening.cause?.kind === "message" && {
-          message: { id: happening.cause.messageId ?? happening.cause.id, name: happening.cause.name },
-        }),
-        ...(happening.error !== null && { error: happening.error }),
-        ...(happening.by !== undefined && { by: happening.by }),
-      },
+      history: entryOf(course.position, happening),
     },
+  };
+}
+
+const patchOptions = { what: "A patch", limit: Infinity };
+
+function entryOf({ direction, step, stepIndex }: Position, happening: Happening): HistoryEntry {
+  const { func, attempt, result, durationMs, cause, error, by } = happening;
+  const patch = happening.patch === undefined ? null : encode(happening.patch, patchOptions);
+  const entry = { direction, step, stepIndex, func, attempt, result, durationMs, patch };
+  // Most entries end here, and making them all of one shape is worth it.
+  if (cause === undefined && error === null && by === undefined) return entry;
+  return {
+    ...entry,
+    ...(cause?.kind === "message" && { message: { id: cause.messageId ?? cause.id, name: cause.name } }),
+    ...(error !== null && { error }),
+    ...(by !== undefined && { by }),
   };
 }
 
@@ -121,7 +124,7 @@ function positionAfter(
   happening: Happening,
   flow: Flow,
   action: Action,
-  { definition, storeNow, onExit }: Circumstances,
+  { definition, clock, onExit }: Circumstances,
 ): Position {
   const { position } = course;
   const { event, error } = happening;
@@ -138,9 +141,9 @@ function positionAfter(
     // A parked execution keeps the name that it stands at: the definition may be the wrong one.
     step: event.type === "parked" ? position.step : (definition.steps[flow.stepIndex]?.name ?? position.step),
     attempts: counts ? position.attempts + (failed ? 1 : 0) : 0,
-    firstAttemptAt: counts ? (position.firstAttemptAt ?? happening.startedAt) : null,
-    waitUntil: waitUntil(position, happening, action, storeNow),
-    resumeAt: event.type === "retry" ? storeNow + event.wait : null,
+    firstAttemptAt: counts ? (position.firstAttemptAt ?? clock.storeNow() - happening.durationMs) : null,
+    waitUntil: waitUntil(position, happening, action, clock),
+    resumeAt: event.type === "retry" ? clock.storeNow() + event.wait : null,
     error:
       action === "startRollback" || action === "park" || action === "finish"
         ? (error ?? position.error)
@@ -153,14 +156,14 @@ function waitUntil(
   position: Position,
   { event, pause, func, cause }: Happening,
   action: Action,
-  storeNow: number,
+  clock: Circumstances["clock"],
 ): number | null {
   if (event.type === "retry") return event.afresh ? null : position.waitUntil;
   if (action !== "wait" || pause === undefined) return null;
   // A handler without a message is `onTimeout`: the timeout that it answers is over.
   const isTimeoutHandler = cause === undefined && func === "runContinue";
   if (pause.timeout === undefined) return isTimeoutHandler ? null : position.waitUntil;
-  return pause.timeout === null ? null : storeNow + pause.timeout;
+  return pause.timeout === null ? null : clock.storeNow() + pause.timeout;
 }
 
 /** Whether the launcher lets go of the execution with this commit, and when it is due again. */
@@ -168,14 +171,15 @@ function restOf(
   position: Position,
   action: Action,
   course: Course,
-  { storeNow, messageWaits, reports, stopping }: Circumstances,
+  { clock, messageWaits, reports, stopping }: Circumstances,
 ): { status: Status; dueInMs: number | null } | undefined {
   if (action === "park") return { status: "stuck", dueInMs: null };
   if (action === "succeed" || action === "finish")
     return reports ? undefined : { status: statusOf[action], dueInMs: null };
-  if (action === "wait" && !messageWaits) return { status: "waiting", dueInMs: dueIn(course, position, storeNow) };
-  if (position.resumeAt !== null && position.resumeAt > storeNow) {
-    return { status: "scheduled", dueInMs: dueIn(course, position, storeNow) };
+  if (action === "wait" && !messageWaits)
+    return { status: "waiting", dueInMs: dueIn(course, position, clock.storeNow()) };
+  if (position.resumeAt !== null && position.resumeAt > clock.storeNow()) {
+    return { status: "scheduled", dueInMs: dueIn(course, position, clock.storeNow()) };
   }
   return stopping ? { status: statusOf[action], dueInMs: 0 } : undefined;
 }
@@ -188,12 +192,15 @@ export function dueIn(course: Course, position: Position, storeNow: number): num
   return at === null ? null : Math.max(0, at - storeNow);
 }
 
+const nothing: Transition["settled"] = [];
+
 function settledBy(
   course: Course,
   { event, cause }: Happening,
   turn: Turn | undefined,
   tooLate: boolean,
 ): Transition["settled"] {
+  if (course.pending.length === 0 && course.dead.length === 0) return nothing;
   const settled: { arrival: string; as: "consumed" | "dead" }[] = [];
   for (const arrival of course.dead) settled.push({ arrival, as: "dead" });
   if (event.type === "parked") {

@@ -19,6 +19,7 @@ import type {
   CreateResult,
   ExecutionRecord,
   Hint,
+  HistoryEntry,
   HistoryRecord,
   LauncherRecord,
   ListFilter,
@@ -37,11 +38,18 @@ export interface MemoryStoreOptions {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** A history, from its end: most are short and never read, and an array keeps room for sixteen more. */
+interface Committed {
+  readonly entry: HistoryEntry;
+  readonly at: number;
+  readonly before: Committed | undefined;
+}
+
 /** An execution with all that belongs to it. */
 interface Row extends Mutable<ExecutionRecord>, Due {
   /** `signals` as the last commit knew them. */
   seen: number;
-  readonly history: HistoryRecord[];
+  last: Committed | undefined;
   /** Most executions never get one. */
   mailbox: Mutable<MailboxRecord>[] | undefined;
 }
@@ -140,10 +148,10 @@ class MemoryStore implements Store {
     const hints: Hint[] = [];
     const result = {
       at,
-      creates: batch.creates.map((it) => this.#create(it, at, hints)),
-      transitions: batch.transitions.map((it) => this.#commit(it, at, hints)),
-      releases: batch.releases.map((it) => this.#release(it, at, hints)),
-      arrivals: batch.arrivals.map((it) => this.#deliver(it, at, hints)),
+      creates: batch.creates.length === 0 ? none : batch.creates.map((it) => this.#create(it, at, hints)),
+      transitions: batch.transitions.length === 0 ? none : batch.transitions.map((it) => this.#commit(it, at, hints)),
+      releases: batch.releases.length === 0 ? none : batch.releases.map((it) => this.#release(it, at, hints)),
+      arrivals: batch.arrivals.length === 0 ? none : batch.arrivals.map((it) => this.#deliver(it, at, hints)),
     };
     if (hints.length > 0) this.#hints.tell(hints);
     return result;
@@ -197,7 +205,12 @@ class MemoryStore implements Store {
 
   history(id: string): HistoryRecord[] {
     this.#mustBeOpen();
-    return [...(this.#rows.get(id)?.history ?? [])];
+    const row = this.#rows.get(id);
+    const records: HistoryRecord[] = [];
+    let revision = row?.revision ?? 0;
+    for (let it = row?.last; it !== undefined; it = it.before)
+      records.push({ ...it.entry, revision: revision--, at: it.at });
+    return records.reverse();
   }
 
   mailbox(id: string, only?: "pending"): MailboxRecord[] {
@@ -238,7 +251,7 @@ class MemoryStore implements Store {
       sequence: this.#rows.size + 1,
       place: -1,
       seen: 0,
-      history: [],
+      last: undefined,
       mailbox: undefined,
     };
     this.#rows.set(row.id, row);
@@ -255,7 +268,7 @@ class MemoryStore implements Store {
     if (it.state !== null) row.state = it.state;
     row.revision = it.revision;
     row.updatedAt = at;
-    row.history.push({ ...it.history, revision: it.revision, at });
+    row.last = { entry: it.history, at, before: row.last };
     if (row.mailbox !== undefined) {
       for (const { arrival, as } of it.settled) settle(row.mailbox, arrival, as, it.history.step);
       if (it.ends)
@@ -349,6 +362,9 @@ class MemoryStore implements Store {
     );
   }
 }
+
+/** Most batches of a store that gathers nothing hold one row in all. */
+const none: readonly never[] = [];
 
 /** Unambiguous: a name holds no control characters. */
 function dueKey(workflow: string, version: string): string {

@@ -15,6 +15,7 @@
  * transaction. So an arrival can't slip in between the engine's last look and its commit.
  */
 import type { Clock } from "../clock.js";
+import type { Encoded } from "../codec.js";
 import type { Direction, StepFunc } from "../definition/flow.js";
 import type { Position, Status } from "../flow/flow.js";
 
@@ -28,10 +29,9 @@ export interface ExecutionRecord {
   readonly tags: readonly string[];
   readonly status: Status;
   readonly position: Position;
-  /** The state, encoded. */
-  readonly state: string;
-  /** The input as it was given to `launch`, encoded. */
-  readonly input: string;
+  readonly state: Encoded;
+  /** As it was given to `launch`. */
+  readonly input: Encoded;
   /** How many transitions have been committed. */
   readonly revision: number;
   /** How many arrivals there have been. */
@@ -55,8 +55,8 @@ export interface NewExecution {
   readonly tags: readonly string[];
   readonly status: Status;
   readonly position: Position;
-  readonly state: string;
-  readonly input: string;
+  readonly state: Encoded;
+  readonly input: Encoded;
   /** Set: the row is created already claimed by this launcher (`claims` 1), and `dueInMs` is ignored. */
   readonly owner: number | null;
   /** Due after this many milliseconds of the store's clock (0: now). */
@@ -79,8 +79,8 @@ export interface HistoryEntry {
   readonly error?: unknown;
   /** Who did it, for an operator's act. */
   readonly by?: string;
-  /** What the step itself gave, encoded; null where it gave nothing. */
-  readonly patch: string | null;
+  /** What the step itself gave; null where it gave nothing. */
+  readonly patch: Encoded | null;
 }
 
 export interface HistoryRecord extends HistoryEntry {
@@ -97,8 +97,8 @@ export interface Transition {
   readonly signals: number;
   readonly status: Status;
   readonly position: Position;
-  /** The new state, encoded. Null: unchanged. */
-  readonly state: string | null;
+  /** The new state. Null: unchanged. */
+  readonly state: Encoded | null;
   /** Whether the launcher lets go of the execution. Kept: `claims` becomes 1. Let go: 0. */
   readonly rests: boolean;
   /** With `rests`: due again after this many milliseconds of the store's clock. Null: not by itself. */
@@ -131,8 +131,7 @@ export interface Arrival {
   readonly execution: string;
   readonly kind: ArrivalKind;
   readonly name: string;
-  /** Encoded. */
-  readonly payload: string;
+  readonly payload: Encoded;
   /** The sender's id: the same one twice for an execution is one arrival. Null: always a new one. */
   readonly messageId: string | null;
   /** Refused (`ended`) in any other status. A duplicate `messageId` is recognised before this. */
@@ -152,7 +151,7 @@ export interface MailboxRecord {
   readonly sequence: number;
   readonly kind: ArrivalKind;
   readonly name: string;
-  readonly payload: string;
+  readonly payload: Encoded;
   readonly messageId: string | null;
   readonly status: ArrivalStatus;
   readonly receivedAt: number;

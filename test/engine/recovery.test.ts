@@ -13,6 +13,7 @@ import {
 } from "../../src/index.js";
 import { initialFlow } from "../../src/flow/flow.js";
 import type { Batch, NewExecution } from "../../src/stores/store.js";
+import { Encoded } from "../../src/codec.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { onEveryStore, told } from "../support/rig.js";
 
@@ -23,7 +24,8 @@ const nothing: Batch = { creates: [], transitions: [], releases: [], arrivals: [
 /** An execution as a launch stores it, for a launcher that died before it began. */
 function newRow(name: string, id: string): NewExecution {
   return {
-    ...{ id, workflow: name, version: "1", tags: [], status: "running", state: "{}", input: "{}" },
+    ...{ id, workflow: name, version: "1", tags: [], status: "running" },
+    ...{ state: Encoded.ofText("{}"), input: Encoded.ofText("{}") },
     position: {
       ...initialFlow,
       step: "1",
@@ -210,7 +212,7 @@ onEveryStore("recovery", (start) => {
     const gone = newRow("fine", "gone");
     await store.write({
       creates: [
-        { ...broken, state: "{nonsense" },
+        { ...broken, state: Encoded.ofText("{nonsense") },
         { ...gone, position: { ...gone.position, step: "renamed" } },
       ],
       ...{ transitions: [], releases: [], arrivals: [] },

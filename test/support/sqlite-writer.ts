@@ -4,10 +4,11 @@
  */
 import { writeSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
+import { Encoded } from "../../src/codec.js";
 import { StepwellError } from "../../src/index.js";
 import { sqliteStore } from "../../src/stores/sqlite/index.js";
-import type { Batch } from "../../src/stores/store.js";
-import { entry, position } from "../../src/testing/store-contract/bench.js";
+import type { Batch, HistoryEntry } from "../../src/stores/store.js";
+import { entry, fromTexts, position } from "../../src/testing/store-contract/bench.js";
 
 /** Each batch creates its executions and commits the first transition of those of the batch before. */
 function batchOf(name: string, number: number, size: number, owner: number): Batch {
@@ -22,7 +23,13 @@ function batchOf(name: string, number: number, size: number, owner: number): Bat
     deadlineInMs: null,
   } as const;
   return {
-    creates: ids(number).map((id) => ({ id, owner, state: "{}", input: `"${"x".repeat(200)}"`, ...details })),
+    creates: ids(number).map((id) => ({
+      id,
+      owner,
+      state: Encoded.ofText("{}"),
+      input: Encoded.ofText(`"${"x".repeat(200)}"`),
+      ...details,
+    })),
     transitions: ids(number - 1).map((id) => ({
       id,
       owner,
@@ -30,12 +37,12 @@ function batchOf(name: string, number: number, size: number, owner: number): Bat
       signals: 0,
       status: "completed",
       position,
-      state: '{"done":true}',
+      state: Encoded.ofText('{"done":true}'),
       rests: true,
       dueInMs: null,
       settled: [],
       ends: true,
-      history: entry,
+      history: fromTexts<HistoryEntry>(entry),
     })),
     releases: [],
     arrivals: [],

@@ -3,6 +3,7 @@
  * searched (position, tags, a history entry) is one column of JSON, which also keeps characters that
  * a text column can't hold.
  */
+import { Encoded } from "../../codec.js";
 import type { Position, Status } from "../../flow/flow.js";
 import type {
   ArrivalKind,
@@ -48,8 +49,8 @@ export function executionOf(row: ExecutionRow): ExecutionRecord {
     tags: JSON.parse(row.tags) as string[],
     status: row.status,
     position: JSON.parse(row.position) as Position,
-    state: row.state,
-    input: row.input,
+    state: Encoded.ofText(row.state),
+    input: Encoded.ofText(row.input),
     revision: row.revision,
     signals: row.signals,
     owner: row.owner,
@@ -75,7 +76,12 @@ export function historyEntryOf(entry: HistoryEntry): string {
 }
 
 export function historyOf({ revision, at, entry, patch }: HistoryRow): HistoryRecord {
-  return { revision, at, ...(JSON.parse(entry) as Omit<HistoryEntry, "patch">), patch };
+  return {
+    revision,
+    at,
+    ...(JSON.parse(entry) as Omit<HistoryEntry, "patch">),
+    patch: patch === null ? null : Encoded.ofText(patch),
+  };
 }
 
 export interface MailboxRow {
@@ -100,7 +106,7 @@ export function mailboxOf(row: MailboxRow, execution: string): MailboxRecord {
     sequence: row.sequence,
     kind: row.kind,
     name: row.name,
-    payload: row.payload,
+    payload: Encoded.ofText(row.payload),
     messageId: row.message_id,
     status: row.status,
     receivedAt: row.received_at,

@@ -28,7 +28,7 @@ export function deliver(database: Database, it: Arrival, at: number, hints: Hint
       "INSERT INTO stepwell_mailbox (execution, id, kind, name, payload, message_id, status, received_at, step) " +
         "VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, NULL)",
     )
-    .run(row.sequence, it.id, it.kind, it.name, it.payload, it.messageId, at);
+    .run(row.sequence, it.id, it.kind, it.name, it.payload.text, it.messageId, at);
   signal(database, row, it, at, hints);
   return { result: "stored", id: it.id };
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { Encoded } from "../../codec.js";
 import { systemClock } from "../../clock.js";
 import { storeContract } from "../../testing/store-contract/index.js";
 import type { NewExecution } from "../store.js";
@@ -22,8 +23,8 @@ const one = {
   tags: [],
   status: "running",
   position: {},
-  state: "{}",
-  input: "{}",
+  state: Encoded.ofText("{}"),
+  input: Encoded.ofText("{}"),
   owner: null,
   dueInMs: 0,
   deadlineInMs: null,
@@ -98,7 +99,7 @@ describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
   test("a batch that fails half-way writes nothing, and the store goes on", () => {
     const store = storeOn(newFile());
     store.open();
-    const broken = { ...one, id: "broken", state: Symbol("not a text") as unknown as string };
+    const broken = { ...one, id: "broken", state: Encoded.ofText(Symbol("not a text") as unknown as string) };
     expect(() => store.write({ ...nothing, creates: [one, broken] })).toThrow(
       expect.objectContaining({ code: "STEPWELL_STORE_FAILED", retryable: false }),
     );

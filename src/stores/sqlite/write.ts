@@ -71,8 +71,8 @@ function create(database: Database, it: NewExecution, at: number, launchers: Lau
       at,
       JSON.stringify(it.tags),
       JSON.stringify(it.position),
-      it.state,
-      it.input,
+      it.state.text,
+      it.input.text,
     );
   if (Number(changes) === 0) {
     const row = database.statement(`SELECT ${executionColumns} FROM stepwell_executions WHERE id = ?`).get(it.id);
@@ -96,7 +96,8 @@ const updateKept = `${updateExecution}, claims = 1 ${fenced}`;
 const updateResting = `${updateExecution}, claims = 0, owner = NULL, due_at = ? ${fenced}`;
 
 function commit(database: Database, it: Transition, at: number, hints: Hint[]): CommitResult {
-  const { id, owner, revision, signals, status, state, dueInMs } = it;
+  const { id, owner, revision, signals, status, dueInMs } = it;
+  const state = it.state?.text ?? null;
   const position = JSON.stringify(it.position);
   const row = it.rests
     ? database
@@ -107,7 +108,7 @@ function commit(database: Database, it: Transition, at: number, hints: Hint[]): 
   const { sequence } = row as { sequence: number };
   database
     .statement("INSERT INTO stepwell_history (execution, revision, at, entry, patch) VALUES (?, ?, ?, ?, ?)")
-    .run(sequence, revision, at, historyEntryOf(it.history), it.history.patch);
+    .run(sequence, revision, at, historyEntryOf(it.history), it.history.patch?.text ?? null);
   for (const { arrival, as } of it.settled) settle(database, sequence, arrival, as, it.history.step);
   if (it.ends && signals > 0) {
     database

@@ -8,7 +8,7 @@ export const arriving: readonly StoreContractCase[] = [
     await bench.clock.advance(7);
     const sent = { kind: "message", name: "paid", payload: '{"cents":5}', messageId: "m-1" } as const;
     assert.deepEqual(await bench.send("one", sent), { result: "stored", id: "arrival-1" });
-    const [row, ...others] = await bench.store.mailbox("one");
+    const [row, ...others] = await bench.mail("one");
     assert.deepEqual(others, []);
     assert.deepEqual(row, {
       ...sent,
@@ -26,7 +26,7 @@ export const arriving: readonly StoreContractCase[] = [
     await bench.create("one");
     await bench.create("two");
     for (const id of ["one", "two", "one", "one"]) await bench.send(id);
-    const rows = await bench.store.mailbox("one");
+    const rows = await bench.mail("one");
     assert.deepEqual(
       rows.map(({ id }) => id),
       ["arrival-1", "arrival-3", "arrival-4"],
@@ -103,7 +103,7 @@ export const arriving: readonly StoreContractCase[] = [
       await bench.commit("one", { signals: 2 });
       assert.equal((await bench.send("one", { only: { revision: 0, signals: 2 } })).result, "moved");
       assert.equal((await bench.send("one", { only: { revision: 1, signals: 2 } })).result, "stored");
-      assert.equal((await bench.store.mailbox("one")).length, 3);
+      assert.equal((await bench.mail("one")).length, 3);
     },
   ),
 
@@ -150,7 +150,7 @@ export const arriving: readonly StoreContractCase[] = [
       "arrival-3 dead first",
       "arrival-4 pending",
     ]);
-    const pending = await bench.store.mailbox("one", "pending");
+    const pending = await bench.mail("one", "pending");
     assert.deepEqual(
       pending.map(({ id }) => id),
       ["arrival-1", "arrival-4"],
@@ -186,6 +186,6 @@ export const arriving: readonly StoreContractCase[] = [
     const settled = [{ arrival: "arrival-1", as: "consumed" }] as const;
     await bench.commit("one", { signals: 3, settled, ends: true, rests: true, status: "completed" });
     assert.deepEqual(await bench.mailbox("one"), ["arrival-1 consumed first", "arrival-2 dead", "arrival-3 dead"]);
-    assert.deepEqual(await bench.store.mailbox("one", "pending"), []);
+    assert.deepEqual(await bench.mail("one", "pending"), []);
   }),
 ];

@@ -1,6 +1,7 @@
 /** What the cases of the contract share: an open store on a virtual clock, and short ways to use it. */
 import assert from "node:assert/strict";
 import type { Clock } from "../../clock.js";
+import { Encoded } from "../../codec.js";
 import { initialFlow, type Position } from "../../flow/flow.js";
 import type {
   Arrival,
@@ -12,6 +13,8 @@ import type {
   CreateResult,
   ExecutionRecord,
   HistoryEntry,
+  HistoryRecord,
+  MailboxRecord,
   NewExecution,
   Release,
   Store,
@@ -42,7 +45,7 @@ export const position: Position = {
   error: null,
 };
 
-export const entry: HistoryEntry = {
+export const entry: Texts<HistoryEntry> = {
   direction: "up",
   step: "first",
   stepIndex: 0,
@@ -52,6 +55,32 @@ export const entry: HistoryEntry = {
   durationMs: 3,
   patch: null,
 };
+
+/** The encoded values of a record as texts, so that cases can write and compare them. */
+export type Texts<T> = {
+  [K in keyof T]: T[K] extends Encoded
+    ? string
+    : T[K] extends Encoded | null
+      ? string | null
+      : T[K] extends HistoryEntry
+        ? Texts<HistoryEntry>
+        : T[K];
+};
+
+export function toTexts<T extends object>(record: T): Texts<T> {
+  const textOf = (value: unknown): unknown => (value instanceof Encoded ? value.text : value);
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, textOf(value)])) as Texts<T>;
+}
+
+const encodedFields = new Set(["state", "input", "patch", "payload"]);
+
+export function fromTexts<T extends object>(texts: Texts<T>): T {
+  const valueOf = (key: string, value: unknown): unknown => {
+    if (key === "history") return fromTexts<HistoryEntry>(value as Texts<HistoryEntry>);
+    return encodedFields.has(key) && typeof value === "string" ? Encoded.ofText(value) : value;
+  };
+  return Object.fromEntries(Object.entries(texts).map(([key, value]) => [key, valueOf(key, value)])) as T;
+}
 
 export const everyStatus = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"] as const;
 
@@ -79,13 +108,13 @@ export class Bench {
   }
 
   /** Owned by the bench's launcher, unless said otherwise. */
-  async create(id: string, more: Partial<NewExecution> = {}): Promise<CreateResult> {
+  async create(id: string, more: Partial<Texts<NewExecution>> = {}): Promise<CreateResult> {
     const { creates } = await this.write({ creates: [this.newExecution(id, more)] });
     return only(creates);
   }
 
-  newExecution(id: string, more: Partial<NewExecution> = {}): NewExecution {
-    return {
+  newExecution(id: string, more: Partial<Texts<NewExecution>> = {}): NewExecution {
+    return fromTexts<NewExecution>({
       id,
       workflow: sell.name,
       version: sell.version,
@@ -98,17 +127,17 @@ export class Bench {
       dueInMs: 0,
       deadlineInMs: null,
       ...more,
-    };
+    });
   }
 
   /** The first transition of an execution, unless said otherwise. */
-  async commit(id: string, more: Partial<Transition> = {}): Promise<CommitResult> {
+  async commit(id: string, more: Partial<Texts<Transition>> = {}): Promise<CommitResult> {
     const { transitions } = await this.write({ transitions: [this.transition(id, more)] });
     return only(transitions);
   }
 
-  transition(id: string, more: Partial<Transition> = {}): Transition {
-    return {
+  transition(id: string, more: Partial<Texts<Transition>> = {}): Transition {
+    return fromTexts<Transition>({
       id,
       owner: this.owner,
       revision: 1,
@@ -122,7 +151,7 @@ export class Bench {
       ends: false,
       history: entry,
       ...more,
-    };
+    });
   }
 
   async release(id: string, more: Partial<Release> = {}): Promise<CommitResult> {
@@ -131,14 +160,14 @@ export class Bench {
     return only(releases);
   }
 
-  async send(execution: string, more: Partial<Arrival> = {}): Promise<ArrivalResult> {
+  async send(execution: string, more: Partial<Texts<Arrival>> = {}): Promise<ArrivalResult> {
     const { arrivals } = await this.write({ arrivals: [this.arrival(execution, more)] });
     return only(arrivals);
   }
 
   /** Ids are `arrival-1`, `arrival-2`, … */
-  arrival(execution: string, more: Partial<Arrival> = {}): Arrival {
-    return {
+  arrival(execution: string, more: Partial<Texts<Arrival>> = {}): Arrival {
+    return fromTexts<Arrival>({
       id: `arrival-${++this.#arrivals}`,
       execution,
       kind: "message",
@@ -148,11 +177,16 @@ export class Bench {
       acceptedIn: ["scheduled", "running", "waiting", "stuck"],
       wakes: ["waiting"],
       ...more,
-    };
+    });
   }
 
-  claim(owner: number = this.owner, limit = 100, workflows = [sell]): Promise<Claimed> {
-    return promised(() => this.store.claim({ owner, limit, workflows }));
+  async claim(
+    owner: number = this.owner,
+    limit = 100,
+    workflows = [sell],
+  ): Promise<Omit<Claimed, "records"> & { readonly records: readonly Texts<ExecutionRecord>[] }> {
+    const claimed = await this.store.claim({ owner, limit, workflows });
+    return { ...claimed, records: claimed.records.map(toTexts) };
   }
 
   async claimedIds(owner?: number, limit?: number): Promise<string[]> {
@@ -160,14 +194,22 @@ export class Bench {
     return records.map(({ id }) => id);
   }
 
-  async load(id: string): Promise<ExecutionRecord> {
+  async load(id: string): Promise<Texts<ExecutionRecord>> {
     const [record] = await this.store.load([id]);
     assert.ok(record, `execution "${id}" is not there`);
-    return record;
+    return toTexts(record);
   }
 
   register(): Promise<number> {
     return promised(() => this.store.register({ host: "elsewhere", pid: 4711 }));
+  }
+
+  async history(id: string): Promise<Texts<HistoryRecord>[]> {
+    return (await this.store.history(id)).map(toTexts);
+  }
+
+  async mail(id: string, only?: "pending"): Promise<Texts<MailboxRecord>[]> {
+    return (await this.store.mailbox(id, only)).map(toTexts);
   }
 
   /** `id status step` of each row of the mailbox. */

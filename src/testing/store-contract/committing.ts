@@ -15,7 +15,7 @@ export const committing: readonly StoreContractCase[] = [
       revision: 1,
       updatedAt: bench.now,
     });
-    assert.deepEqual(await bench.store.history("one"), [{ ...entry, revision: 1, at: bench.now }]);
+    assert.deepEqual(await bench.history("one"), [{ ...entry, revision: 1, at: bench.now }]);
   }),
 
   contractCase("a transition without a new state leaves the state as it is", async (bench) => {
@@ -55,7 +55,7 @@ export const committing: readonly StoreContractCase[] = [
     const attempt = { state: '"stolen"', signals: 1, settled, ends: true, rests: true, dueInMs: 0 };
     assert.equal(await bench.commit("one", { ...attempt, owner: other }), "lost");
     assert.deepEqual(await bench.load("one"), before);
-    assert.deepEqual(await bench.store.history("one"), []);
+    assert.deepEqual(await bench.history("one"), []);
     assert.deepEqual(await bench.mailbox("one"), ["arrival-1 pending"]);
   }),
 
@@ -65,7 +65,7 @@ export const committing: readonly StoreContractCase[] = [
     assert.equal(await bench.commit("one", { revision: 0 }), "lost");
     assert.equal(await bench.commit("one", { revision: 1 }), "taken");
     assert.equal(await bench.commit("one", { revision: 1 }), "lost");
-    assert.equal((await bench.store.history("one")).length, 1);
+    assert.equal((await bench.history("one")).length, 1);
   }),
 
   contractCase("a commit for an execution that rests, or that is not there, is lost", async (bench) => {
@@ -93,7 +93,7 @@ export const committing: readonly StoreContractCase[] = [
       assert.equal(before.signals, 1);
       assert.equal(await bench.commit("one", { state: '"blind"' }), "signalled");
       assert.deepEqual(await bench.load("one"), before);
-      assert.deepEqual(await bench.store.history("one"), []);
+      assert.deepEqual(await bench.history("one"), []);
       assert.equal(await bench.commit("one", { signals: 1 }), "taken");
     },
   ),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { HistoryEntry } from "../../stores/store.js";
-import { contractCase, entry, type StoreContractCase } from "./bench.js";
+import { contractCase, entry, type StoreContractCase, type Texts } from "./bench.js";
 
 export const history: readonly StoreContractCase[] = [
   contractCase("a history holds every taken transition once, in the order of revision", async (bench) => {
@@ -13,14 +13,14 @@ export const history: readonly StoreContractCase[] = [
       await bench.commit("one", { revision, history: { ...entry, attempt: -1 } });
       expected.push({ ...entry, attempt: revision, revision, at: bench.now });
     }
-    assert.deepEqual(await bench.store.history("one"), expected);
-    assert.deepEqual(await bench.store.history("two"), []);
-    assert.deepEqual(await bench.store.history("none"), []);
+    assert.deepEqual(await bench.history("one"), expected);
+    assert.deepEqual(await bench.history("two"), []);
+    assert.deepEqual(await bench.history("none"), []);
   }),
 
   contractCase("a history row is read back with all that it was given, and nothing more", async (bench) => {
     await bench.create("one");
-    const full: HistoryEntry = {
+    const full: Texts<HistoryEntry> = {
       direction: "down",
       step: "second",
       stepIndex: 1,
@@ -40,7 +40,7 @@ export const history: readonly StoreContractCase[] = [
     };
     await bench.commit("one", { history: full });
     await bench.commit("one", { revision: 2 });
-    assert.deepEqual(await bench.store.history("one"), [
+    assert.deepEqual(await bench.history("one"), [
       { ...full, revision: 1, at: bench.now },
       { ...entry, revision: 2, at: bench.now },
     ]);
@@ -49,11 +49,7 @@ export const history: readonly StoreContractCase[] = [
   contractCase("what a caller gets is its own: later commits do not change it", async (bench) => {
     await bench.create("one");
     await bench.send("one");
-    const [record, rows, mail] = [
-      await bench.load("one"),
-      await bench.store.history("one"),
-      await bench.store.mailbox("one"),
-    ];
+    const [record, rows, mail] = [await bench.load("one"), await bench.history("one"), await bench.mail("one")];
     const before = structuredClone({ record, rows, mail });
     await bench.commit("one", { signals: 1, state: '"new"', settled: [{ arrival: "arrival-1", as: "consumed" }] });
     assert.deepEqual({ record, rows, mail }, before);

@@ -8,7 +8,7 @@ export const releasing: readonly StoreContractCase[] = [
     await bench.clock.advance(5);
     assert.equal(await bench.release("one", { dueInMs: 30 }), "taken");
     assert.deepEqual(await bench.load("one"), { ...before, owner: null, claims: 0, dueAt: bench.now + 30 });
-    assert.deepEqual(await bench.store.history("one"), []);
+    assert.deepEqual(await bench.history("one"), []);
   }),
 
   contractCase("a release without a time is not due by itself", async (bench) => {

@@ -24,8 +24,8 @@ export const values: readonly StoreContractCase[] = [
       const record = await bench.load(id);
       assert.equal(record.state, `${text}!`);
       assert.equal(record.input, text);
-      assert.equal((await bench.store.history(id))[0]?.patch, text);
-      const [row] = await bench.store.mailbox(id);
+      assert.equal((await bench.history(id))[0]?.patch, text);
+      const [row] = await bench.mail(id);
       assert.equal(row?.payload, text);
       assert.equal(row?.messageId, text.slice(0, 200));
     }
@@ -38,7 +38,7 @@ export const values: readonly StoreContractCase[] = [
     const turned = { ...position, direction: "down", reason: odd, error } as const;
     await bench.commit("one", { position: turned, history: { ...entry, result: odd, error } });
     assert.deepEqual((await bench.load("one")).position, turned);
-    const [row] = await bench.store.history("one");
+    const [row] = await bench.history("one");
     assert.deepEqual(row, { ...entry, result: odd, error, revision: 1, at: bench.now });
   }),
 
