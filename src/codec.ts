@@ -63,6 +63,11 @@ export class Encoded {
     return this.#value === undefined ? isolate(decode(this.#text!)) : this.#value;
   }
 
+  /** Whether the value is frozen through and through; else it holds a Map, a Date or the like. */
+  get isPlain(): boolean {
+    return this.#value !== undefined || !this.#text!.startsWith(richTag);
+  }
+
   /** Whether both stand for the same value, whatever the order of its fields. */
   equals(other: Encoded): boolean {
     return this.text === other.text || isDeepStrictEqual(this.value, other.value);

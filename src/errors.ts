@@ -22,7 +22,6 @@ export const errorCodes = {
   STEPWELL_INVALID_MESSAGE: "No step that declares this message accepts the payload.",
   // What steps and observers give back.
   STEPWELL_INVALID_RETURN_VALUE: "A step or guard gave back something that is neither a patch nor an outcome.",
-  STEPWELL_MISSING_HANDLER: "A step paused, but has no handler or no messages to wait for.",
   STEPWELL_OBSERVER_FAILED: "A watcher threw or gave back a promise; the execution was not disturbed.",
   // Interruption: reasons of an aborted AbortSignal.
   STEPWELL_ATTEMPT_TIMEOUT: "An attempt ran longer than its step's timeout.",
@@ -89,4 +88,9 @@ export class StepwellError extends Error {
     this.execution = details.execution;
     this.retryable = details.retryable ?? false;
   }
+}
+
+/** Whether the same call may succeed later, without anything having been changed. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof StepwellError && error.retryable;
 }

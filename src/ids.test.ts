@@ -22,9 +22,11 @@ test.each(["", "x".repeat(256), "a\nb", "\0", "\u009b", "\ud800", 17, null, unde
   },
 );
 
-test("an idempotency key is readable: execution, step, function, and the message in a handler", () => {
+test("an idempotency key is readable: execution, step, function, and what a handler answers", () => {
   expect(idempotencyKey("order-17", "charge-card", "run")).toBe("order-17/charge-card/run");
-  expect(idempotencyKey("order-17", "charge-card", "runContinue", "m1")).toBe("order-17/charge-card/runContinue/m1");
+  expect(idempotencyKey("order-17", "charge-card", "runContinue", { message: "m1" })).toBe(
+    "order-17/charge-card/runContinue/m1",
+  );
   expect(idempotencyKey("order 17/a", "Größe", "rollback")).toBe("order%2017%2Fa/Gr%C3%B6%C3%9Fe/rollback");
 });
 
@@ -33,7 +35,12 @@ const part = fc.oneof(
   fc.string({ unit: "binary", maxLength: 300 }),
   fc.string({ unit: fc.constantFrom("/", "#", "%", "2", "F", "@", "\ud800", '"', "\\", "run") }),
 );
-const parts = fc.tuple(part, part, func, fc.option(part, { nil: undefined }));
+const cause = fc.oneof(
+  fc.constant(undefined),
+  part.map((message) => ({ message })),
+  fc.nat().map((timeout) => ({ timeout })),
+);
+const parts = fc.tuple(part, part, func, cause);
 
 test("different parts never give the same key, whatever separators and broken characters they hold", () => {
   fc.assert(
@@ -50,12 +57,14 @@ test("text moved from one part to the next gives another key", () => {
     idempotencyKey("a/b", "c", "run"),
     idempotencyKey("a", "b/c", "run"),
     idempotencyKey("a%2Fb", "c", "run"),
-    idempotencyKey("a", "b", "run", "c"),
-    idempotencyKey("a", "b", "run", ""),
+    idempotencyKey("a", "b", "run", { message: "c" }),
+    idempotencyKey("a", "b", "run", { message: "" }),
     idempotencyKey("a", "b", "run"),
     idempotencyKey("a", "b", "rollback"),
-    idempotencyKey("a", "b", "runContinue", "c"),
-    idempotencyKey("a", "b", "rollbackContinue", "c"),
+    idempotencyKey("a", "b", "runContinue", { message: "c" }),
+    idempotencyKey("a", "b", "runContinue", { message: "timeout/5" }),
+    idempotencyKey("a", "b", "runContinue", { timeout: 5 }),
+    idempotencyKey("a", "b", "rollbackContinue", { message: "c" }),
     idempotencyKey("\ud800", "b", "run"),
     idempotencyKey('"\\ud800"', "b", "run"),
     idempotencyKey('@"\\ud800"', "b", "run"),
@@ -75,8 +84,8 @@ test("every key is stable, at most 255 characters, and of ASCII that fits into a
 
 test("keys of long parts differ even where only the last character does", () => {
   const long = "x".repeat(255);
-  const key = idempotencyKey(long, "step", "runContinue", `${long}1`);
+  const key = idempotencyKey(long, "step", "runContinue", { message: `${long}1` });
   expect(key).toHaveLength(255);
   expect(key.startsWith("xxxx")).toBe(true);
-  expect(idempotencyKey(long, "step", "runContinue", `${long}2`)).not.toBe(key);
+  expect(idempotencyKey(long, "step", "runContinue", { message: `${long}2` })).not.toBe(key);
 });

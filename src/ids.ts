@@ -52,15 +52,19 @@ export function checkExecutionId(id: unknown): asserts id is string {
 /** Many APIs cut or refuse longer keys. */
 const longestKey = 255;
 
+/** What a handler answers: a message, by its id, or a timeout, by when it was due. */
+export type Cause = { readonly message: string } | { readonly timeout: number };
+
 /**
  * What a step function hands to other systems, so that an effect happens once however often the
  * function is tried: `order-17/charge-card/run`. The same for all attempts, different for anything
  * that happens twice for good reason. At most 255 characters of ASCII, which fit into an HTTP header;
  * where the parts are longer, the end is a hash of them all.
  */
-export function idempotencyKey(execution: string, step: string, func: StepFunc, messageId?: string): string {
-  const message = messageId === undefined ? "" : `/${escaped(messageId)}`;
-  const key = `${escaped(execution)}/${escaped(step)}/${func}${message}`;
+export function idempotencyKey(execution: string, step: string, func: StepFunc, cause?: Cause): string {
+  const suffix =
+    cause === undefined ? "" : "message" in cause ? `/${escaped(cause.message)}` : `/timeout/${cause.timeout}`;
+  const key = `${escaped(execution)}/${escaped(step)}/${func}${suffix}`;
   if (key.length <= longestKey) return key;
   // "#" is in no key that is short enough, so the two kinds can't meet.
   const end = `#${createHash("sha256").update(key).digest("base64url")}`;

@@ -38,6 +38,7 @@ export { Launcher, type ExecutionPage, type LaunchItem, type ListOptions } from 
 export type { LaunchOptions } from "./engine/launching.js";
 export type {
   OperatorOptions,
+  RetryOptions,
   RollbackAnswer,
   RollbackOptions,
   SendOptions,

@@ -13,13 +13,17 @@ export type Settled =
 
 export interface AttemptOptions {
   readonly context: StepContext;
-  readonly promise: PromiseLike<unknown>;
+  readonly promise: Promise<unknown>;
   readonly clock: Clock;
   /** In milliseconds. Undefined: none. */
   readonly timeout: number | undefined;
+  /** Milliseconds until the workflow's deadline, where it turns this step. Undefined: it does not. */
+  readonly deadline: number | undefined;
   /** How long a timed-out attempt is waited for before the engine goes on without it, in milliseconds. */
   readonly grace: number;
   settled(settled: Settled): void;
+  /** The workflow's deadline passed; the attempt goes on unless it is aborted. */
+  deadlinePassed(): void;
   /** The attempt settled after it had been given up. */
   late(): void;
 }
@@ -27,6 +31,7 @@ export interface AttemptOptions {
 export class Attempt {
   readonly #options: AttemptOptions;
   #timer: Timer | undefined;
+  readonly #deadline: Timer | undefined;
   #timedOut: StepwellError | undefined;
   #over = false;
 
@@ -34,6 +39,9 @@ export class Attempt {
     this.#options = options;
     if (options.timeout !== undefined) {
       this.#timer = options.clock.after(options.timeout, () => this.#timeOut(options.timeout!));
+    }
+    if (options.deadline !== undefined) {
+      this.#deadline = options.clock.after(options.deadline, () => options.deadlinePassed());
     }
     options.promise.then(
       (value) => this.#settle({ kind: "returned", value }),
@@ -49,6 +57,7 @@ export class Attempt {
   abandon(): void {
     this.#over = true;
     this.#timer?.cancel();
+    this.#deadline?.cancel();
   }
 
   #timeOut(timeout: number): void {

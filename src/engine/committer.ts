@@ -4,7 +4,7 @@
  * the engine is, the more share one transaction.
  */
 import { sleep, type Clock } from "../clock.js";
-import { StepwellError } from "../errors.js";
+import { isRetryable, StepwellError } from "../errors.js";
 import type {
   Arrival,
   ArrivalResult,
@@ -61,6 +61,7 @@ export class Committer {
   #queue: Entry[] = [];
   #scheduled = false;
   #writing = false;
+  #closed = false;
   #idle: (() => void)[] = [];
 
   constructor(store: Store, clock: Clock) {
@@ -112,6 +113,11 @@ export class Committer {
   /** Resolves when nothing is queued or being written. */
   async drained(): Promise<void> {
     while (this.#scheduled || this.#writing) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** A store that does not answer is not waited for any more: what is queued is refused after the try that runs. */
+  close(): void {
+    this.#closed = true;
   }
 
   /** For stores that gain nothing from gathering: one write, answered at once if the store can. */
@@ -166,6 +172,7 @@ export class Committer {
         const written = this.#store.write(batchOf(entries));
         result = written instanceof Promise ? await written : written;
       } catch (error) {
+        if (this.#closed) return entries.forEach(({ sink }) => sink.refused(error));
         if (!isRetryable(error)) return this.#isolate(entries, error);
         if (this.#clock.monotonic() - began > callerPatience) entries = refuseCallers(entries, error);
         // Others write too: a pause of random length, so that no writer starves the rest.
@@ -181,10 +188,6 @@ export class Committer {
     if (entries.length === 1) return entries[0]!.sink.refused(error);
     for (const entry of entries) await this.#write([entry]);
   }
-}
-
-function isRetryable(error: unknown): boolean {
-  return error instanceof StepwellError && error.retryable;
 }
 
 function batchOf(entries: Entry[]): Batch {

@@ -17,30 +17,36 @@ export interface Course {
   status: Status;
   position: Position;
   state: object;
+  /** It holds something that JavaScript can't freeze. */
+  isRich: boolean;
   /** The state where it differs from what is stored. */
   unsaved: Encoded | null;
   pending: readonly MailboxRecord[];
   /** Rows of the mailbox that nobody will take; settled with the next commit. */
   dead: string[];
+  /** What a guard failed with where its failure may change nothing; kept with the next commit. */
+  guardError: SerializedError | null;
   /** What each step gave on the way up; undefined until it is read from the history. */
-  given: { readonly stepIndex: number; readonly patch: object }[] | undefined;
+  given: { readonly stepIndex: number; readonly patch: Encoded }[] | undefined;
 }
 
 /**
  * What has happened and is to be committed. Beside the router's events: an attempt failed and another
  * one follows after `wait` milliseconds (with `afresh` from the step's own function, not its handler),
- * an operator set a parked execution going again, or the engine itself parks it where it stands.
+ * an operator set a parked execution going again, a shutdown cut the attempt off, or the engine itself
+ * parks the execution where it stands.
  */
 export interface Happening {
   readonly event:
     | FlowEvent
     | { readonly type: "retry"; readonly reason: string; readonly wait: number; readonly afresh: boolean }
     | { readonly type: "resumed" }
+    | { readonly type: "cutOff" }
     | { readonly type: "parked"; readonly reason: string };
   readonly func: StepFunc;
   readonly attempt: number;
   readonly durationMs: number;
-  /** For the history: `ok`, `continue`, `retried`, `skipped` or a reason. */
+  /** For the history: `ok`, `continue`, `retried`, `skipped`, `cut-off` or a reason. */
   readonly result: string;
   readonly error: SerializedError | null;
   /** What the step itself gave; merged into the state already. */

@@ -6,9 +6,9 @@
  * Nothing here awaits: a step, a store or a schema that answers at once costs no promise. Where one
  * does not, the loop stops and its answer starts it again.
  */
-import { decode } from "../codec.js";
 import { validate } from "../definition/schema.js";
-import { StepwellError, type ErrorCode } from "../errors.js";
+import { isRetryable, StepwellError, type ErrorCode } from "../errors.js";
+import { decode } from "../codec.js";
 import { due, isPastPivot, type FlowEvent } from "../flow/router.js";
 import { serializeError } from "../serialize-error.js";
 import type { CommitResult, ExecutionRecord, MailboxRecord, MaybePromise } from "../stores/store.js";
@@ -17,13 +17,22 @@ import type { Sink } from "./committer.js";
 import type { Course, Happening } from "./course.js";
 import type { Host, Inbox, Registered } from "./host.js";
 import { awaitedMessage, triage, type Request } from "./inbox.js";
-import { isPromise } from "./observing.js";
-import { adopt, conclusionOf, observe, prepare, type Call } from "./stepping.js";
+import { forgotten, isPromise } from "./observing.js";
+import { adopt, attemptOf, conclusionOf, noteGuard, observe, prepare, shownState, type Call } from "./stepping.js";
 import type { DeliveredMessage } from "./step-context.js";
-import { conclude, dueIn, type Conclusion, type Turn } from "./transition.js";
+import { brokenInvariant, conclude, dueIn, type Conclusion, type Turn } from "./transition.js";
 
 /** Taken up this often without a commit in between, an execution is taken for one that kills its launcher. */
 const mostClaims = 10;
+
+/** After so many turns without a wait the drive lets others have theirs. */
+const mostTurns = 256;
+
+/** How long a drive waits before it tries again what the store could not do, in milliseconds. */
+const outagePause = 500;
+
+/** How long an execution is left alone that could not even be parked, in milliseconds. */
+const brokenPause = 60_000;
 
 /** What the launcher hears when an execution leaves its hands. */
 export interface DriveOwner {
@@ -44,6 +53,8 @@ export class Drive implements Sink<CommitResult> {
   #conclusion: Conclusion | undefined;
   /** Something arrived that has not been looked at. */
   #unseen: boolean;
+  /** The end is committed, and those who want to know may not have heard of it. */
+  #endUntold: boolean;
   #looping = false;
   /** An answer is outstanding; it will start the loop again. */
   #waiting = false;
@@ -51,6 +62,8 @@ export class Drive implements Sink<CommitResult> {
   #stopping = false;
   #over = false;
   #rested = false;
+  /** How often something failed that should not. */
+  #failures = 0;
 
   constructor(
     record: ExecutionRecord,
@@ -71,13 +84,17 @@ export class Drive implements Sink<CommitResult> {
       status: record.status,
       position: record.position,
       state,
+      isRich: !record.state.isPlain,
       unsaved: null,
       pending: [],
       dead: [],
+      guardError: null,
       // An execution that is driven from its beginning need not read its own history.
       given: record.revision === 0 ? [] : undefined,
     };
     this.#unseen = record.signals > 0;
+    // Taken up again with its end committed: a launcher died before it had told anyone.
+    this.#endUntold = record.claims > 1;
     this.#registered = registered;
     this.#host = host;
     this.#owner = launcher;
@@ -92,12 +109,27 @@ export class Drive implements Sink<CommitResult> {
   go(): void {
     if (this.#looping || this.#waiting) return;
     this.#looping = true;
+    for (let turns = 0; !this.#over && !this.#waiting; turns++) {
+      if (turns === mostTurns) this.#breathe();
+      else this.#safely(() => this.#turn());
+    }
+    this.#looping = false;
+  }
+
+  /** Lets others have their turn: work that never waits must not keep the process to itself. */
+  #breathe(): void {
+    this.#waiting = true;
+    this.#host.clock.soon(() => {
+      this.#waiting = false;
+      this.go();
+    });
+  }
+
+  #safely(act: () => void): void {
     try {
-      while (!this.#over && !this.#waiting) this.#turn();
+      act();
     } catch (error) {
       this.#broken(error);
-    } finally {
-      this.#looping = false;
     }
   }
 
@@ -106,13 +138,14 @@ export class Drive implements Sink<CommitResult> {
     this.#unseen = true;
     if (this.#attempt === undefined) return this.go();
     // The attempt is what the loop waits for; this look must not set it going.
-    const looked = this.#look();
-    if (looked instanceof Promise)
+    this.#safely(() => {
+      const looked = this.#look();
+      if (!(looked instanceof Promise)) return this.#interrupt();
       looked.then(
-        () => this.#interrupt(),
+        () => this.#safely(() => this.#interrupt()),
         (error: unknown) => this.#broken(error),
       );
-    else this.#interrupt();
+    });
   }
 
   /** Comes to rest at the next commit; what waits for nothing is let go of at once. */
@@ -150,21 +183,15 @@ export class Drive implements Sink<CommitResult> {
   #then<T>(value: MaybePromise<T>, use: (value: T) => void = () => undefined): void {
     if (!(value instanceof Promise)) return use(value);
     this.#waiting = true;
+    const goOn = (act: () => void): void => {
+      this.#waiting = false;
+      if (this.#over) return;
+      this.#safely(act);
+      this.go();
+    };
     value.then(
-      (it) => {
-        this.#waiting = false;
-        if (this.#over) return;
-        try {
-          use(it);
-        } catch (error) {
-          return this.#broken(error);
-        }
-        this.go();
-      },
-      (error: unknown) => {
-        this.#waiting = false;
-        this.#broken(error);
-      },
+      (it) => goOn(() => use(it)),
+      (error: unknown) => goOn(() => this.#broken(error)),
     );
   }
 
@@ -186,11 +213,11 @@ export class Drive implements Sink<CommitResult> {
   /** What the checkpoint says is due. */
   #next(): void {
     const { course } = this;
+    const action = due(course.position);
+    if (action === "none" && this.#endUntold) return this.#reportEnd();
     const request = this.#request();
     if (request !== undefined) return this.#follow(request);
-    if (course.status === "stuck") return this.#letGo(null);
-    const action = due(course.position);
-    if (action === "none") return this.#reportEnd();
+    if (course.status === "stuck" || action === "none") return this.#letGo(null);
     if (this.#stopping) return this.#letGo(0);
     if (course.claims > mostClaims) return this.#parkKiller();
     if (this.#deadlinePassed()) return this.#follow("deadline");
@@ -235,8 +262,18 @@ export class Drive implements Sink<CommitResult> {
       return this.#happened({ type: "rollbackRequested", reason, begun: this.#begun() }, reason, request.arrival, by);
     }
     const { act, arrival } = request;
+    try {
+      if (act.patch !== undefined) adopt(this.course, act.patch, this.#host);
+    } catch (error) {
+      // It was checked when it was sent, but the state may have grown since.
+      this.#host.report(
+        error instanceof StepwellError
+          ? error
+          : this.#error("STEPWELL_NOT_ENCODABLE", "A patch can't be stored.", error),
+      );
+      return this.#bury([arrival.id]);
+    }
     if (request.type === "retry") return this.#happened({ type: "resumed" }, "retried", arrival, act.by);
-    if (act.patch !== undefined) adopt(this.course, act.patch, this.#host);
     return this.#happened({ type: "stepOk" }, "skipped", arrival, act.by, {
       name: "Skipped",
       message: act.reason,
@@ -256,11 +293,11 @@ export class Drive implements Sink<CommitResult> {
     by?: string,
     error: Happening["error"] = null,
   ): void {
-    const { position, claims } = this.course;
+    const { position } = this.course;
     this.#happening = {
       event,
       func: position.stepFunc,
-      attempt: position.attempts + Math.max(1, claims),
+      attempt: attemptOf(this.course),
       durationMs: 0,
       result,
       error,
@@ -296,7 +333,7 @@ export class Drive implements Sink<CommitResult> {
       reason: position.reason,
       ...(position.error !== null && { error: position.error }),
     });
-    if (veto !== undefined) this.#reportVeto("startRollback", veto.error);
+    if (veto !== undefined) noteGuard("startRollback", veto.error, course, this.#host);
     course.position = { ...position, lifecycle: "startRollback" };
   }
 
@@ -305,7 +342,7 @@ export class Drive implements Sink<CommitResult> {
     const take = (rows: Awaited<ReturnType<Host["history"]>>): void => {
       this.course.given = rows
         .filter(({ direction, patch }) => direction === "up" && patch !== null)
-        .map(({ stepIndex, patch }) => ({ stepIndex, patch: patch!.value as object }));
+        .map(({ stepIndex, patch }) => ({ stepIndex, patch: patch! }));
     };
     const rows = this.#host.history(this.id);
     return rows instanceof Promise ? rows.then(take) : take(rows);
@@ -319,7 +356,13 @@ export class Drive implements Sink<CommitResult> {
     const arrival = awaitedMessage(course.pending, step, position);
     if (arrival !== undefined) {
       const schema = (position.direction === "up" ? step.messages : step.rollbackMessages)[arrival.name]!;
-      return this.#then(validate(schema, decode(arrival.payload.text)), (checked) => {
+      let payload: unknown;
+      try {
+        payload = decode(arrival.payload.text);
+      } catch (error) {
+        return this.#refuseMessage(arrival, messageOf(error));
+      }
+      return this.#then(validate(schema, payload), (checked) => {
         if (checked.ok) {
           const delivered = { name: arrival.name, payload: checked.value, id: arrival.messageId ?? arrival.id };
           this.#execute({ arrival, delivered });
@@ -353,7 +396,7 @@ export class Drive implements Sink<CommitResult> {
     this.#host.report(
       this.#error(
         "STEPWELL_INVALID_MESSAGE",
-        `Message "${arrival.name}" (${arrival.messageId ?? arrival.id}) was refused by the schema of step ` +
+        `Message "${arrival.name}" (${arrival.messageId ?? arrival.id}) was refused by step ` +
           `"${this.course.position.step}" and is a dead letter: ${problem}. Send it again with a payload that fits.`,
       ),
     );
@@ -366,13 +409,16 @@ export class Drive implements Sink<CommitResult> {
     const call = prepare(course, this.#registered, this.#host, message);
     if (call.fn === undefined) return this.#settle(call, { kind: "returned", value: undefined });
     let value: unknown;
+    let isPending: boolean;
     try {
       value = call.fn(call.context as never);
+      isPending = isPromise(value);
     } catch (error) {
       return this.#settle(call, { kind: "threw", error });
     }
-    if (!isPromise(value)) return this.#settle(call, { kind: "returned", value });
-    this.#await(call, value);
+    if (!isPending) return this.#settle(call, { kind: "returned", value });
+    // Some other kind of promise may throw where it is asked to call back.
+    this.#await(call, value instanceof Promise ? value : new Promise((resolve) => resolve(value)));
   }
 
   /** False: a guard said no, and the step does not run. Nothing may skip an undo. */
@@ -380,7 +426,7 @@ export class Drive implements Sink<CommitResult> {
     const { course } = this;
     if (!this.#registered.observing.hears("beforeStep")) return true;
     const { position } = course;
-    const attempt = position.attempts + Math.max(1, course.claims);
+    const attempt = attemptOf(course);
     const veto = observe("beforeStep", course, this.#registered, this.#host, {
       flow: position,
       step: { name: position.step, index: position.stepIndex },
@@ -388,7 +434,7 @@ export class Drive implements Sink<CommitResult> {
     });
     if (veto === undefined) return true;
     if (position.direction === "down") {
-      this.#reportVeto("beforeStep", veto.error);
+      noteGuard("beforeStep", veto.error, course, this.#host);
       return true;
     }
     const event: FlowEvent = { type: "beforeStepVetoed", reason: veto.reason, begun: attempt > 1 };
@@ -396,20 +442,19 @@ export class Drive implements Sink<CommitResult> {
     return false;
   }
 
-  #await(call: Call, promise: PromiseLike<unknown>): void {
+  #await(call: Call, promise: Promise<unknown>): void {
     this.#waiting = true;
     const { deadlineAt, position } = this.course;
-    const deadline =
-      deadlineAt !== null && position.direction === "up" && !isPastPivot(position, this.#registered.shape)
-        ? this.#host.clock.after(Math.max(0, deadlineAt - this.#host.storeNow()), () =>
-            this.#abort("STEPWELL_DEADLINE_EXCEEDED", "The workflow's deadline has passed."),
-          )
-        : undefined;
+    // As a request, a deadline that passes while the pivot runs waits for its end.
+    const turns = position.direction === "up" && position.stepIndex !== this.#registered.shape.pivot;
+    const mayTurn = turns && !isPastPivot(position, this.#registered.shape);
     this.#attempt = new Attempt({
       context: call.context,
       promise,
       clock: this.#host.clock,
       timeout: call.step.timeout,
+      deadline: mayTurn && deadlineAt !== null ? Math.max(0, deadlineAt - this.#host.storeNow()) : undefined,
+      deadlinePassed: () => this.#abort("STEPWELL_DEADLINE_EXCEEDED", "The workflow's deadline has passed."),
       grace: this.#host.grace,
       late: () =>
         this.#host.report(
@@ -419,15 +464,10 @@ export class Drive implements Sink<CommitResult> {
           ),
         ),
       settled: (settled) => {
-        deadline?.cancel();
         this.#attempt = undefined;
         this.#waiting = false;
         if (this.#over) return;
-        try {
-          this.#settle(call, settled);
-        } catch (error) {
-          return this.#broken(error);
-        }
+        this.#safely(() => this.#settle(call, settled));
         this.go();
       },
     });
@@ -437,7 +477,7 @@ export class Drive implements Sink<CommitResult> {
     const aborted =
       settled.kind === "threw" && this.#stopping && call.context.isAbortedBy("STEPWELL_LAUNCHER_STOPPING");
     // A shutdown is nobody's failure: the attempt does not count, and the next launcher begins it again.
-    if (aborted) return this.#letGo(0);
+    if (aborted) return this.#happened({ type: "cutOff" }, "cut-off", call.cause);
     this.#happening = conclusionOf(call, settled, this.course, this.#registered, this.#host);
   }
 
@@ -457,7 +497,13 @@ export class Drive implements Sink<CommitResult> {
   }
 
   #commit(happening: Happening): void {
-    this.#conclusion = conclude(this.course, happening, this.#circumstances());
+    const conclusion = conclude(this.course, happening, this.#circumstances());
+    const broken = brokenInvariant(this.course.position, conclusion.transition.position);
+    if (broken !== undefined) {
+      const message = `Execution "${this.id}" is parked, since ${broken}. This is a mistake of Stepwell: please report it.`;
+      return this.park(this.#error("STEPWELL_INVARIANT_VIOLATED", message));
+    }
+    this.#conclusion = conclusion;
     this.#waiting = true;
     const result = this.#host.committer.commit(this.#conclusion.transition, this);
     if (result !== undefined) this.#answered(result);
@@ -491,13 +537,14 @@ export class Drive implements Sink<CommitResult> {
     const { onExit, name } = this.#registered.definition;
     if (onExit === undefined) return reason;
     try {
-      const mapped = onExit(reason, this.course.state as never);
+      const mapped: unknown = onExit(reason, shownState(this.course) as never);
+      if (isPromise(mapped)) throw new TypeError(`it gave back ${forgotten(mapped)}`);
       return typeof mapped === "string" && mapped !== "" ? mapped : reason;
     } catch (error) {
       this.#host.report(
         this.#error(
           "STEPWELL_OBSERVER_FAILED",
-          `onExit of workflow "${name}" threw; the reason stays "${reason}".`,
+          `onExit of workflow "${name}" failed; the reason stays "${reason}": ${messageOf(error)}.`,
           error,
         ),
       );
@@ -507,17 +554,18 @@ export class Drive implements Sink<CommitResult> {
 
   committed(result: CommitResult): void {
     if (this.#over) return;
-    try {
-      this.#answered(result);
-    } catch (error) {
-      return this.#broken(error);
-    }
+    this.#safely(() => this.#answered(result));
     this.go();
   }
 
   refused(error: unknown): void {
     this.#waiting = false;
+    this.#conclusion = undefined;
+    if (this.#over) return;
+    // What the store can't take must not be asked of it again.
+    if (!isRetryable(error)) this.course.unsaved = null;
     this.#broken(error);
+    this.go();
   }
 
   /** The store's answer to a commit, or to a release where nothing was being committed. */
@@ -533,10 +581,10 @@ export class Drive implements Sink<CommitResult> {
 
   #taken({ transition, action }: Conclusion): void {
     const { course } = this;
-    const happening = this.#happening!;
     this.#happening = undefined;
-    if (happening.patch !== undefined && course.position.direction === "up") {
-      course.given?.push({ stepIndex: course.position.stepIndex, patch: happening.patch });
+    const { patch } = transition.history;
+    if (patch !== null && course.position.direction === "up") {
+      course.given?.push({ stepIndex: course.position.stepIndex, patch });
     }
     course.revision = transition.revision;
     course.position = transition.position;
@@ -548,24 +596,29 @@ export class Drive implements Sink<CommitResult> {
       const settled = new Set(transition.settled.map(({ arrival }) => arrival));
       course.pending = course.pending.filter(({ id }) => !settled.has(id));
     }
+    course.guardError = null;
+    this.#endUntold = transition.ends;
     if (action === "park") this.#reportStuck();
     if (transition.rests) this.#rest();
   }
 
-  /** The end is committed: tell those who want to know, then let go. */
+  /** The end is committed: tell those who want to know. */
   #reportEnd(): void {
     const { course } = this;
     const { reason, error } = course.position;
     // The end is committed: what a guard gives back now is not stored, so nobody may see it either.
-    const { state, unsaved } = course;
-    observe(course.status === "completed" ? "success" : "failure", course, this.#registered, this.#host, {
+    const { state, unsaved, isRich } = course;
+    const callback = course.status === "completed" ? "success" : "failure";
+    const veto = observe(callback, course, this.#registered, this.#host, {
       flow: course.position,
       reason,
       ...(error !== null && { error }),
     });
+    if (veto !== undefined) noteGuard(callback, veto.error, course, this.#host);
     course.state = state;
     course.unsaved = unsaved;
-    return this.#letGo(null);
+    course.isRich = isRich;
+    this.#endUntold = false;
   }
 
   /** Lets go without a transition. Refused if something arrived meanwhile; then the loop looks again. */
@@ -604,16 +657,6 @@ export class Drive implements Sink<CommitResult> {
     );
   }
 
-  #reportVeto(callback: string, error: unknown): void {
-    this.#host.report(
-      this.#error(
-        "STEPWELL_OBSERVER_FAILED",
-        `A guard failed in ${callback} on the way down; the undo goes on.`,
-        error,
-      ),
-    );
-  }
-
   #lost(): void {
     this.#host.report(
       this.#error("STEPWELL_OWNERSHIP_LOST", `Execution "${this.id}" belongs to another launcher now.`),
@@ -621,14 +664,37 @@ export class Drive implements Sink<CommitResult> {
     this.#leave();
   }
 
-  /** A store that fails for good, or a mistake of ours: this execution must not hurt the others. */
+  /**
+   * Something that should not fail has failed. An outage of the store is waited out. Anything else must
+   * not hurt the others, nor leave this one stranded: it is parked, and if even that fails, put aside.
+   */
   #broken(error: unknown): void {
-    this.#host.report(
+    if (this.#over) return;
+    if (isRetryable(error)) return this.#waitOut();
+    // A step still runs: its end will be the moment to look again.
+    if (this.#attempt !== undefined) {
+      this.#unseen = true;
+      return;
+    }
+    const told =
       error instanceof StepwellError
         ? error
-        : this.#error("STEPWELL_STORE_FAILED", `Execution "${this.id}" could not go on.`, error),
-    );
+        : this.#error("STEPWELL_STORE_FAILED", `Execution "${this.id}" could not go on: ${messageOf(error)}`, error);
+    this.#failures += 1;
+    if (this.#failures === 1) return this.park(told);
+    this.#host.report(told);
+    if (this.#failures === 2) return this.#letGo(brokenPause);
     this.#leave();
+  }
+
+  #waitOut(): void {
+    this.#unseen = true;
+    if (this.#attempt !== undefined || this.#waiting) return;
+    this.#waiting = true;
+    this.#host.clock.after(outagePause, () => {
+      this.#waiting = false;
+      this.go();
+    });
   }
 
   #rest(): void {
@@ -651,4 +717,8 @@ export class Drive implements Sink<CommitResult> {
       cause,
     });
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -5,15 +5,15 @@ import { StepwellError } from "../errors.js";
 import type { SerializedError, Status } from "../flow/flow.js";
 import type { ArrivalStatus, ExecutionRecord, Store } from "../stores/store.js";
 import {
-  notFound,
   type Mail,
-  type OperatorOptions,
+  type RetryOptions,
   type RollbackAnswer,
   type RollbackOptions,
   type SendOptions,
   type Sent,
   type SkipOptions,
 } from "./mail.js";
+import { notFound } from "./not-found.js";
 import { outcomeOfRecord, type Outcome } from "./outcome.js";
 import type { Supervisor } from "./supervisor.js";
 
@@ -26,10 +26,12 @@ export interface HistoryRow {
   readonly stepIndex: number;
   readonly func: StepFunc;
   readonly attempt: number;
-  /** `ok`, `continue`, `retried`, `skipped`, or a reason. */
+  /** `ok`, `continue`, `retried`, `skipped`, `cut-off` (by a shutdown; does not count), or a reason. */
   readonly result: string;
   readonly message?: { readonly id: string; readonly name: string };
   readonly error?: SerializedError;
+  /** What a guard failed with where nothing may stop the execution: on the way down, or beside a failed step. */
+  readonly guardError?: SerializedError;
   readonly durationMs: number;
   /** Who did it, for an operator's act. */
   readonly by?: string;
@@ -54,7 +56,7 @@ export interface ExecutionSummary {
   readonly status: Status;
   readonly tags: readonly string[];
   readonly flow: Flow & { readonly step: string };
-  /** What turned or parked it. */
+  /** What parked it, else what turned it. */
   readonly error?: SerializedError;
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -62,6 +64,7 @@ export interface ExecutionSummary {
 
 export function summaryOf(record: ExecutionRecord): ExecutionSummary {
   const { id, workflow, version, status, tags, position } = record;
+  const error = position.stuckBy ?? position.error;
   return {
     id,
     workflow,
@@ -69,7 +72,7 @@ export function summaryOf(record: ExecutionRecord): ExecutionSummary {
     status,
     tags,
     flow: flowOf(record),
-    ...(position.error !== null && { error: position.error }),
+    ...(error !== null && { error }),
     createdAt: new Date(record.createdAt),
     updatedAt: new Date(record.updatedAt),
   };
@@ -104,7 +107,8 @@ export class Execution<State = unknown, HalfDone = State> {
    * Resolves when the execution next comes to rest (completed, rolled back or stuck), after all
    * requests that were accepted before this call. At once, if it is at rest.
    *
-   * @throws STEPWELL_OUTCOME_TIMEOUT with `timeout`, when that time has passed
+   * @throws STEPWELL_OUTCOME_TIMEOUT with `timeout`, when that time has passed; STEPWELL_LAUNCHER_NOT_RUNNING
+   * where the launcher stops, or has stopped, before the execution is at rest
    */
   async outcome(options: { readonly timeout?: Duration } = {}): Promise<Outcome<State, HalfDone>> {
     const limit = options.timeout === undefined ? undefined : milliseconds(options.timeout, "outcome: timeout");
@@ -115,10 +119,18 @@ export class Execution<State = unknown, HalfDone = State> {
       const outcome = outcomeOfRecord(record);
       if (outcome !== undefined) return outcome as Outcome<State, HalfDone>;
     }
+    this.#supervisor.mustRun("outcome");
     return new Promise((resolve, reject) => {
-      const forget = this.#supervisor.waiters.add(this.id, (outcome) => {
-        timer?.cancel();
-        resolve(outcome as Outcome<State, HalfDone>);
+      const forget = this.#supervisor.waiters.add(this.id, {
+        resolve(outcome) {
+          timer?.cancel();
+          resolve(outcome as Outcome<State, HalfDone>);
+        },
+        reject(error) {
+          timer?.cancel();
+          // eslint-disable-next-line typescript/prefer-promise-reject-errors -- it is one of ours
+          reject(error);
+        },
       });
       const timer =
         limit === undefined
@@ -150,11 +162,7 @@ export class Execution<State = unknown, HalfDone = State> {
   async history(): Promise<HistoryRow[]> {
     await this.#record();
     const rows = await this.#store.history(this.id);
-    return rows.map(({ patch: _patch, at, error, ...row }) => ({
-      ...row,
-      at: new Date(at),
-      ...(error !== undefined && { error: error as SerializedError }),
-    }));
+    return rows.map(({ patch: _patch, at, ...row }) => ({ ...row, at: new Date(at) }));
   }
 
   /** Every message that was accepted, in that order. */
@@ -184,7 +192,7 @@ export class Execution<State = unknown, HalfDone = State> {
   }
 
   /** As `Launcher.retry`. */
-  retry(options: OperatorOptions = {}): Promise<void> {
+  retry(options: RetryOptions = {}): Promise<void> {
     return this.#mail.retry(this.id, options);
   }
 

@@ -1,4 +1,5 @@
 /** The public face of the engine: what a program calls to launch, address and supervise executions. */
+import { encode } from "../codec.js";
 import type { HalfDoneOf, InputOf, StateOf } from "../definition/types.js";
 import { refuseUnknownOptions } from "../definition/options.js";
 import { definitionOf, type AnyWorkflow } from "../definition/workflow.js";
@@ -10,7 +11,7 @@ import type { Registered } from "./host.js";
 import { launchPrepared, prepareLaunch, type LaunchOptions } from "./launching.js";
 import {
   Mail,
-  type OperatorOptions,
+  type RetryOptions,
   type RollbackAnswer,
   type RollbackOptions,
   type SendOptions,
@@ -70,14 +71,20 @@ export class Launcher {
     this.#mail = new Mail(this.#store, this.#supervisor, this.#registry);
   }
 
-  /** Opens the store if it is not open, and takes up what an earlier process left unfinished. */
+  /**
+   * Opens the store if it is not open, and takes up what an earlier process left unfinished. A second
+   * call is the same start; after one that failed it may be called again.
+   *
+   * @throws STEPWELL_LAUNCHER_NOT_RUNNING after `stop`: make a new launcher
+   */
   async start(): Promise<void> {
     await this.#supervisor.start();
   }
 
   /**
    * Takes no more work, lets running steps finish within `drainTimeout`, then aborts them; gives back
-   * what it holds, so that another launcher goes on at once; closes the store if `start` opened it.
+   * what it holds, so that another launcher goes on at once; closes the store if `start` opened it. A
+   * second call is the same stop. Whoever still waits for an outcome here is told by an error.
    */
   async stop(): Promise<void> {
     await this.#supervisor.stop();
@@ -97,10 +104,15 @@ export class Launcher {
     input: InputOf<W>,
     options: LaunchOptions = {},
   ): Promise<Execution<StateOf<W>, HalfDoneOf<W>>> {
-    this.#mustRun("launch");
-    const prepared = prepareLaunch(this.#registered(workflow), input, options, this.#supervisor);
-    const launched = launchPrepared(prepared instanceof Promise ? await prepared : prepared, this.#supervisor);
-    return this.#handle(launched instanceof Promise ? await launched : launched);
+    this.#supervisor.mustRun("launch");
+    try {
+      const prepared = prepareLaunch(this.#registered(workflow), input, options, this.#supervisor);
+      const launched = launchPrepared(prepared instanceof Promise ? await prepared : prepared, this.#supervisor);
+      return this.#handle(launched instanceof Promise ? await launched : launched);
+    } catch (error) {
+      if (await this.#wasLaunched(error, input, options)) return this.#handle(options.id!);
+      throw error;
+    }
   }
 
   /**
@@ -111,7 +123,7 @@ export class Launcher {
     workflow: W,
     items: readonly LaunchItem<InputOf<W>>[],
   ): Promise<Execution<StateOf<W>, HalfDoneOf<W>>[]> {
-    this.#mustRun("launchMany");
+    this.#supervisor.mustRun("launchMany");
     const registered = this.#registered(workflow);
     const prepared = await Promise.all(
       items.map(async ({ input, ...options }) => prepareLaunch(registered, input, options, this.#supervisor)),
@@ -129,7 +141,6 @@ export class Launcher {
    * @throws STEPWELL_EXECUTION_NOT_FOUND, STEPWELL_EXECUTION_ENDED, STEPWELL_UNKNOWN_MESSAGE, STEPWELL_INVALID_MESSAGE
    */
   async send(id: string, name: string, payload: unknown, options: SendOptions = {}): Promise<Sent> {
-    this.#mustRun("send");
     return this.#mail.send(id, name, payload, options);
   }
 
@@ -138,19 +149,16 @@ export class Launcher {
    * is aborted and waited for; what it gives back is kept, so that its undo knows of it.
    */
   async rollback(id: string, reason: string, options: RollbackOptions = {}): Promise<RollbackAnswer> {
-    this.#mustRun("rollback");
     return this.#mail.rollback(id, reason, options);
   }
 
   /** Runs the function of a stuck execution's step again, from its beginning and with fresh attempts. */
-  async retry(id: string, options: OperatorOptions = {}): Promise<void> {
-    this.#mustRun("retry");
+  async retry(id: string, options: RetryOptions = {}): Promise<void> {
     return this.#mail.retry(id, options);
   }
 
   /** Takes the step of a stuck execution as done, for a reason that the history keeps. */
   async skip(id: string, reason: string, options: SkipOptions = {}): Promise<void> {
-    this.#mustRun("skip");
     return this.#mail.skip(id, reason, options);
   }
 
@@ -163,7 +171,7 @@ export class Launcher {
 
   /** Executions by workflow, status, time and tags, newest first, a page at a time. */
   async list(options: ListOptions = {}): Promise<ExecutionPage> {
-    this.#mustRun("list");
+    this.#supervisor.mustRun("list");
     const names = ["workflow", "status", "tags", "createdFrom", "createdBefore", "limit", "after"];
     refuseUnknownOptions(options, names, "list");
     const { status, createdFrom, createdBefore, limit = 100, ...rest } = options;
@@ -180,6 +188,14 @@ export class Launcher {
     return { executions: page.records.map(summaryOf), cursor: page.cursor };
   }
 
+  /** An input that an older version's schema took is still that execution's, though this version's refuses it. */
+  async #wasLaunched(error: unknown, input: unknown, { id }: LaunchOptions): Promise<boolean> {
+    if (!(error instanceof StepwellError && error.code === "STEPWELL_INVALID_INPUT") || id === undefined) return false;
+    const [existing] = await this.#store.load([id]);
+    if (existing === undefined || existing.workflow !== error.workflow) return false;
+    return existing.input.equals(encode(input, { what: "The input" }));
+  }
+
   #handle<State, HalfDone>(id: string): Execution<State, HalfDone> {
     return new Execution(id, this.#store, this.#supervisor, this.#mail);
   }
@@ -192,14 +208,6 @@ export class Launcher {
       "STEPWELL_UNKNOWN_WORKFLOW",
       `Workflow "${name}" version "${version}" is not registered with this launcher. List it in "workflows".`,
       { workflow: name },
-    );
-  }
-
-  #mustRun(what: string): void {
-    if (this.#supervisor.isRunning) return;
-    throw new StepwellError(
-      "STEPWELL_LAUNCHER_NOT_RUNNING",
-      `${what} needs a launcher that is running. Call start() first; after stop() make a new launcher.`,
     );
   }
 }

@@ -133,9 +133,11 @@ function positionAt({ direction, reason, stepIndex, stepFunc, lifecycle, lastRes
     step,
     attempts: 0,
     firstAttemptAt: null,
+    uncounted: 0,
     waitUntil: null,
     resumeAt: null,
     error: null,
+    stuckBy: null,
   };
 }
 

@@ -1,5 +1,5 @@
 /** What comes to an execution from outside: messages, rollback requests, an operator's acts. */
-import { encode, isolate } from "../codec.js";
+import { encode, isolate, merge } from "../codec.js";
 import { sleep } from "../clock.js";
 import { refuseUnknownOptions } from "../definition/options.js";
 import { patchProblem } from "../definition/outcome.js";
@@ -11,6 +11,7 @@ import type { Arrival, ExecutionRecord, Store } from "../stores/store.js";
 import type { Registered } from "./host.js";
 import { refuseRollback, type OperatorAct, type RefusedRollback, type RollbackRequest } from "./inbox.js";
 import { checkReason } from "./launching.js";
+import { notFound } from "./not-found.js";
 import { registryKey } from "./settings.js";
 import type { Supervisor } from "./supervisor.js";
 
@@ -32,19 +33,31 @@ export interface RollbackOptions {
   readonly by?: string;
 }
 
-/** `already-rolling-back` also says that a request like this one is on its way. */
+/**
+ * `already-rolling-back` also says that a request like this one is on its way; `parked-again`, that no
+ * launcher could go on with the execution, so that it is stuck where it was.
+ */
 export type RollbackAnswer =
-  { readonly accepted: true } | { readonly accepted: false; readonly why: RefusedRollback | "not-found" };
+  | { readonly accepted: true }
+  | { readonly accepted: false; readonly why: RefusedRollback | "not-found" | "parked-again" };
 
 export interface OperatorOptions {
   /** Who acts; for the history. */
   readonly by?: string;
 }
 
+export interface RetryOptions extends OperatorOptions {
+  /** Merged into the state before the step is tried again. */
+  readonly patch?: object;
+}
+
 export interface SkipOptions extends OperatorOptions {
   /** Merged into the state, where later steps need what this one did not give. */
   readonly patch?: object;
 }
+
+/** Of a workflow that this process does not know. */
+const unknownShape = { count: Infinity, pivot: -1 };
 
 const alive: readonly Status[] = ["scheduled", "running", "waiting", "stuck"];
 const everything: readonly Status[] = [...alive, "completed", "rolledBack"];
@@ -61,6 +74,7 @@ export class Mail {
   }
 
   async send(id: string, name: string, payload: unknown, options: SendOptions): Promise<Sent> {
+    this.#supervisor.mustRun("send");
     refuseUnknownOptions(options, ["messageId"], "send");
     const { messageId } = options;
     if (messageId !== undefined) checkReason(messageId, "send: messageId");
@@ -87,6 +101,7 @@ export class Mail {
   }
 
   async rollback(id: string, reason: string, options: RollbackOptions): Promise<RollbackAnswer> {
+    this.#supervisor.mustRun("rollback");
     checkReason(reason, "rollback: reason");
     refuseUnknownOptions(options, ["ifCompleted", "by"], "rollback");
     const { ifCompleted = "undo", by } = options;
@@ -99,8 +114,8 @@ export class Mail {
     for (;;) {
       const [record] = await this.#store.load([id]);
       if (record === undefined) return { accepted: false, why: "not-found" };
-      const shape = this.#registered(record)?.shape ?? { count: Infinity, pivot: -1 };
-      const why = refuseRollback(record.status, record.position, shape, request);
+      const shape = this.#registered(record)?.shape;
+      const why = refuseRollback(record.status, record.position, shape ?? unknownShape, request);
       if (why !== undefined) return { accepted: false, why };
       const pending = await this.#store.mailbox(id, "pending");
       if (pending.some(({ kind }) => kind === "rollback")) return { accepted: false, why: "already-rolling-back" };
@@ -112,30 +127,32 @@ export class Mail {
         only: { revision: record.revision, signals: record.signals },
       });
       if (result !== "stored") continue;
-      // While the pivot runs the request is held: only its end says whether it came in time.
-      return record.position.stepIndex === shape.pivot ? this.#verdict(id, row.id) : { accepted: true };
+      // While the pivot runs the request is held: only its end says whether it came in time. Where this
+      // process does not know the pivot, or the execution could not go on, who takes it up must say.
+      const isOpen = shape === undefined || record.position.stepIndex === shape.pivot || record.status === "stuck";
+      return isOpen ? this.#verdict(id, row.id) : { accepted: true };
     }
   }
 
-  async retry(id: string, options: OperatorOptions): Promise<void> {
-    refuseUnknownOptions(options, ["by"], "retry");
+  async retry(id: string, options: RetryOptions): Promise<void> {
+    refuseUnknownOptions(options, ["by", "patch"], "retry");
     await this.#act(id, "retry", { reason: "retry", ...options });
   }
 
   async skip(id: string, reason: string, options: SkipOptions): Promise<void> {
     checkReason(reason, "skip: reason");
     refuseUnknownOptions(options, ["by", "patch"], "skip");
-    const { patch } = options;
-    const problem = patch === undefined ? undefined : patchProblem(patch);
-    if (problem !== undefined) {
-      throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `skip: "patch" is ${problem}; give a plain object.`, {
-        execution: id,
-      });
-    }
     await this.#act(id, "skip", { reason, ...options });
   }
 
   async #act(id: string, kind: "retry" | "skip", act: OperatorAct): Promise<void> {
+    this.#supervisor.mustRun(kind);
+    const problem = act.patch === undefined ? undefined : patchProblem(act.patch);
+    if (problem !== undefined) {
+      throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `${kind}: "patch" is ${problem}; give a plain object.`, {
+        execution: id,
+      });
+    }
     const row = this.#arrival(id, kind, kind, act);
     for (;;) {
       const record = await this.#existing(id);
@@ -147,6 +164,7 @@ export class Mail {
           { execution: id, workflow: record.workflow },
         );
       }
+      if (act.patch !== undefined) this.#checkFits(record, act.patch);
       const { result } = await this.#supervisor.committer.deliver({
         ...row,
         messageId: null,
@@ -158,12 +176,23 @@ export class Mail {
     }
   }
 
+  /** The state with the patch must be one that can be stored. */
+  #checkFits(record: ExecutionRecord, patch: object): void {
+    const state = merge(record.state.value as object, isolate(patch));
+    encode(state, { what: "The state", limit: this.#supervisor.sizeLimit });
+  }
+
+  /** What became of a request that only the launcher that takes it up can decide. */
   async #verdict(id: string, arrival: string): Promise<RollbackAnswer> {
     for (;;) {
       const row = (await this.#store.mailbox(id)).find((it) => it.id === arrival);
       if (row?.status === "consumed") return { accepted: true };
-      if (row?.status !== "pending") return { accepted: false, why: "past-pivot" };
+      if (row?.status !== "pending") {
+        const { status } = await this.#existing(id);
+        return { accepted: false, why: status === "stuck" ? "parked-again" : "past-pivot" };
+      }
       await sleep(this.#supervisor.clock, verdictPause);
+      this.#supervisor.mustRun("rollback");
     }
   }
 
@@ -195,12 +224,6 @@ export class Mail {
 
 /** How often the answer to a held request is looked for, in milliseconds. */
 const verdictPause = 20;
-
-export function notFound(id: string): StepwellError {
-  return new StepwellError("STEPWELL_EXECUTION_NOT_FOUND", `There is no execution "${id}" in this store.`, {
-    execution: id,
-  });
-}
 
 /** Some step must declare the name, and the schema of one of them must take the payload. */
 async function checkMessage({ definition }: Registered, id: string, name: string, payload: unknown): Promise<void> {

@@ -45,13 +45,11 @@ export class Observing {
       try {
         const given = guard[callback](event());
         if (given === undefined || given === null) continue;
-        if (given instanceof Fail) {
-          if (given.patch !== undefined) accept(given.patch);
-          return { reason: reasonOf(given), error: given };
-        }
-        const problem = isPromise(given) ? "a promise, but observers are synchronous" : patchProblem(given);
+        const patch = given instanceof Fail ? given.patch : given;
+        const problem = isPromise(given) ? forgotten(given) : patch === undefined ? undefined : patchProblem(patch);
         if (problem !== undefined) throw this.#wrong(guard, callback, `gave back ${problem}`, undefined);
-        accept(given);
+        if (patch !== undefined) accept(patch);
+        if (given instanceof Fail) return { reason: reasonOf(given), error: given };
       } catch (error) {
         return { reason: reasonOf(error), error };
       }
@@ -65,10 +63,7 @@ export class Observing {
       if (watcher[callback] === undefined) continue;
       try {
         const given = watcher[callback](event());
-        if (isPromise(given)) {
-          given.then(undefined, () => undefined);
-          report(this.#wrong(watcher, callback, "gave back a promise, but observers are synchronous", undefined));
-        }
+        if (isPromise(given)) report(this.#wrong(watcher, callback, `gave back ${forgotten(given)}`, undefined));
       } catch (error) {
         report(this.#wrong(watcher, callback, "threw", error));
       }
@@ -83,6 +78,12 @@ export class Observing {
       { workflow: this.#workflow, cause },
     );
   }
+}
+
+/** Nobody waits for it, so nobody else would hear that it was rejected. */
+export function forgotten(promise: PromiseLike<unknown>): string {
+  void Promise.resolve(promise).then(undefined, () => undefined);
+  return "a promise, but observers are synchronous";
 }
 
 export function isPromise(value: unknown): value is PromiseLike<unknown> {

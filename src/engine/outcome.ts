@@ -26,7 +26,7 @@ export type Outcome<State = unknown, HalfDone = State> =
 
 /** The outcome of an execution in one of the three statuses at rest; undefined in any other. */
 export function outcomeOf(status: Status, position: Position, state: unknown): Outcome | undefined {
-  const { reason, error, step, direction } = position;
+  const { reason, error, stuckBy, step, direction } = position;
   switch (status) {
     case "completed":
       return { status, reason, state };
@@ -38,7 +38,7 @@ export function outcomeOf(status: Status, position: Position, state: unknown): O
         reason: direction === "down" ? reason : position.lastResult,
         step,
         direction,
-        error: error ?? { name: "Error", message: position.lastResult },
+        error: stuckBy ?? { name: "Error", message: position.lastResult },
         state,
       };
     default:
@@ -53,7 +53,10 @@ export function outcomeOfRecord(record: ExecutionRecord): Outcome | undefined {
   return outcomeOf(record.status, record.position, record.state.value);
 }
 
-type Waiter = (outcome: Outcome) => void;
+export interface Waiter {
+  resolve(outcome: Outcome): void;
+  reject(error: unknown): void;
+}
 
 export class OutcomeWaiters {
   readonly #waiters = new Map<string, Set<Waiter>>();
@@ -78,8 +81,16 @@ export class OutcomeWaiters {
   }
 
   settle(id: string, outcome: Outcome): void {
-    const waiters = this.#waiters.get(id);
+    for (const waiter of this.#take(id)) waiter.resolve(outcome);
+  }
+
+  fail(id: string, error: unknown): void {
+    for (const waiter of this.#take(id)) waiter.reject(error);
+  }
+
+  #take(id: string): Iterable<Waiter> {
+    const waiters = this.#waiters.get(id) ?? [];
     this.#waiters.delete(id);
-    for (const waiter of waiters ?? []) waiter(outcome);
+    return waiters;
   }
 }

@@ -3,7 +3,7 @@ import type { Logger } from "../definition/logger.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
 import type { Direction, StepFunc } from "../definition/flow.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
-import { idempotencyKey } from "../ids.js";
+import { idempotencyKey, type Cause } from "../ids.js";
 
 export interface StepIdentity {
   readonly name: string;
@@ -23,6 +23,8 @@ export interface ContextParts {
   readonly step: StepIdentity;
   readonly func: StepFunc;
   readonly message: DeliveredMessage | undefined;
+  /** When the wait was to end, where this is `onTimeout`. */
+  readonly timeout: number | null;
   readonly given: object | undefined;
   readonly reason: string | undefined;
   readonly logger: Logger;
@@ -39,6 +41,7 @@ export class StepContext {
   readonly reason: string | undefined;
   readonly logger: Logger;
   readonly #func: StepFunc;
+  readonly #timeout: number | null;
   #controller: AbortController | undefined;
 
   constructor(parts: ContextParts) {
@@ -52,12 +55,17 @@ export class StepContext {
     this.reason = parts.reason;
     this.logger = parts.logger;
     this.#func = parts.func;
+    this.#timeout = parts.timeout;
   }
 
   /** The same for all attempts. In a handler the message is part of it: it may be called for several. */
   get idempotencyKey(): string {
-    const isHandler = this.#func === "runContinue" || this.#func === "rollbackContinue";
-    return idempotencyKey(this.execution.id, this.step.name, this.#func, isHandler ? this.message?.id : undefined);
+    return idempotencyKey(this.execution.id, this.step.name, this.#func, this.#cause);
+  }
+
+  get #cause(): Cause | undefined {
+    if (this.message !== undefined) return { message: this.message.id };
+    return this.#func === "runContinue" && this.#timeout !== null ? { timeout: this.#timeout } : undefined;
   }
 
   /** On the way down: the key that the step's `run` had. */

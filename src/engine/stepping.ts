@@ -26,6 +26,11 @@ export interface Call {
   readonly cause: MailboxRecord | undefined;
 }
 
+/** Which attempt comes next. What was begun and not counted, or cut off by a crash, is numbered too. */
+export function attemptOf({ position, claims }: Course): number {
+  return position.attempts + position.uncounted + Math.max(1, claims);
+}
+
 export function prepare(
   course: Course,
   registered: Registered,
@@ -36,14 +41,15 @@ export function prepare(
   const step = registered.definition.steps[position.stepIndex]!;
   const { stepFunc, direction } = position;
   const down = direction === "down";
-  const attempt = position.attempts + Math.max(1, course.claims);
+  const attempt = attemptOf(course);
   const context = new StepContext({
-    state: course.state,
+    state: shownState(course),
     attempt,
     execution: identity,
     step: { name: step.name, index: position.stepIndex },
     func: stepFunc,
     message: message?.delivered,
+    timeout: message === undefined ? position.waitUntil : null,
     given: down ? givenBy(course) : undefined,
     reason: down ? position.reason : undefined,
     logger: host.logger,
@@ -75,11 +81,16 @@ function functionOf(
   }
 }
 
+/** The state as users see it. What can't be frozen, a Map or a Date, is a copy that they may change for themselves. */
+export function shownState({ state, isRich }: Course): object {
+  return isRich ? isolate(state) : state;
+}
+
 /** What the step being undone gave on the way up. */
 function givenBy(course: Course): object {
   let given = {};
   for (const { stepIndex, patch } of course.given ?? []) {
-    if (stepIndex === course.position.stepIndex) given = merge(given, patch);
+    if (stepIndex === course.position.stepIndex) given = merge(given, patch.value as object);
   }
   return given;
 }
@@ -93,7 +104,7 @@ export function conclusionOf(
   host: Host,
 ): Happening {
   const elapsed = Math.max(0, host.clock.monotonic() - call.began);
-  const read = keepPatch(readSettled(call, settled, course, registered, host, elapsed), call, course, host);
+  const read = keepPatch(readSafely(call, settled, course, registered, host, elapsed), call, course, host);
   const down = course.position.direction === "down";
   const happening: Happening = {
     event: read.event,
@@ -122,7 +133,9 @@ export function conclusionOf(
     ...(thrown !== undefined && { error: thrown }),
     ...(happening.result !== "ok" && { reason: happening.result }),
   });
-  if (veto === undefined || down || (happening.event.type !== "stepOk" && happening.event.type !== "stepCompleted")) {
+  if (veto === undefined) return happening;
+  if (down || (happening.event.type !== "stepOk" && happening.event.type !== "stepCompleted")) {
+    noteGuard("afterStep", veto.error, course, host);
     return happening;
   }
   return {
@@ -134,6 +147,15 @@ export function conclusionOf(
 }
 
 type Read = Pick<Happening, "event" | "result" | "error" | "patch" | "pause">;
+
+/** A value that can't even be looked at, such as a revoked proxy, is nonsense like any other. */
+function readSafely(...parts: Parameters<typeof readSettled>): Read {
+  try {
+    return readSettled(...parts);
+  } catch (error) {
+    return invalid(parts[0], `something that can't be read (${error instanceof Error ? error.message : typeof error})`);
+  }
+}
 
 function readSettled(
   call: Call,
@@ -150,6 +172,19 @@ function readSettled(
   const { value } = settled;
   const down = course.position.direction === "down";
   if (value === undefined || value === null) return ok(undefined);
+  const outcome =
+    value instanceof Pause
+      ? "pause"
+      : value instanceof Fail
+        ? "fail"
+        : value instanceof Complete
+          ? "complete"
+          : undefined;
+  if (outcome !== undefined) {
+    const { patch } = value as Pause;
+    const problem = patch === undefined ? undefined : patchProblem(patch);
+    if (problem !== undefined) return invalid(call, `${outcome}(…) with ${problem} as its patch`);
+  }
   if (value instanceof Pause) {
     const problem = pauseProblem(call, value, down);
     if (problem !== undefined) return invalid(call, problem);
@@ -236,8 +271,23 @@ function keepPatch(read: Read, { step, context }: Call, course: Course, host: Ho
 /** Merges an isolated patch into the state, or throws and leaves the state as it was. */
 export function adopt(course: Course, patch: object, host: Host): void {
   const state = merge(course.state, patch);
-  course.unsaved = encode(state, { what: "The state", limit: host.sizeLimit });
+  const encoded = encode(state, { what: "The state", limit: host.sizeLimit });
+  course.unsaved = encoded;
+  course.isRich = !encoded.isPlain;
   course.state = state;
+}
+
+/** A guard failed where it may stop nothing: it is reported, and kept in the history. */
+export function noteGuard(callback: CallbackName, error: unknown, course: Course, host: Host): void {
+  const { identity, position } = course;
+  course.guardError = serializeError(error);
+  host.report(
+    new StepwellError(
+      "STEPWELL_OBSERVER_FAILED",
+      `A guard failed in ${callback} where nothing may stop the execution; it goes on. The guard said: ${course.guardError.message}`,
+      { execution: identity.id, workflow: identity.workflow, step: position.step, cause: error },
+    ),
+  );
 }
 
 /**
@@ -254,7 +304,7 @@ export function observe(
   if (!observing.hears(callback)) return undefined;
   const { direction, reason, stepIndex, stepFunc, lifecycle, lastResult } = event.flow;
   const flow = { direction, reason, stepIndex, stepFunc, lifecycle, lastResult };
-  const make = (): ObserverEvent => ({ ...event, flow, execution: course.identity, state: course.state });
+  const make = (): ObserverEvent => ({ ...event, flow, execution: course.identity, state: shownState(course) });
   const accept = (patch: object): void => adopt(course, isolate(patch), host);
   const veto = observing.askGuards(callback, make, accept);
   observing.tellWatchers(callback, make, (error) => host.report(error));

@@ -11,6 +11,8 @@ import type { ExecutionRecord, HistoryRecord, Hint, LauncherRecord, MaybePromise
 import { Committer } from "./committer.js";
 import { Drive, type DriveOwner } from "./drive.js";
 import type { Host, Inbox, Registered } from "./host.js";
+import { notFound } from "./not-found.js";
+import { forgotten, isPromise } from "./observing.js";
 import { OutcomeWaiters, outcomeOf, outcomeOfRecord } from "./outcome.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
 
@@ -31,7 +33,9 @@ export class Supervisor implements Host, DriveOwner {
   #owner = 0;
   /** Launches that are being created and have a place already. */
   #reserved = 0;
-  #running = false;
+  #life: "new" | "running" | "stopping" | "stopped" = "new";
+  #started: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
   #openedStore = false;
   /** The store's time minus this clock's. */
   #offset = 0;
@@ -45,6 +49,8 @@ export class Supervisor implements Host, DriveOwner {
   #nextPoll = Infinity;
   #beatTimer: Timer | undefined;
   #unwatch: (() => void) | undefined;
+  /** Workflows and versions that nobody takes up, and of which this launcher has told. */
+  readonly #toldOverdue = new Set<string>();
   #emptied: (() => void) | undefined;
 
   constructor(settings: LauncherSettings, registry: ReadonlyMap<string, Registered>) {
@@ -59,25 +65,47 @@ export class Supervisor implements Host, DriveOwner {
   }
 
   get isRunning(): boolean {
-    return this.#running;
+    return this.#life === "running";
   }
 
-  async start(): Promise<void> {
+  /** @throws STEPWELL_LAUNCHER_NOT_RUNNING */
+  mustRun(what: string): void {
+    if (this.#life !== "running") throw this.#notRunning(what);
+  }
+
+  start(): Promise<void> {
+    if (this.#stopped !== undefined) return Promise.reject(this.#notRunning("start"));
+    this.#started ??= this.#start().catch(async (error: unknown) => {
+      this.#started = undefined;
+      await this.#closeStore();
+      throw error;
+    });
+    return this.#started;
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #start(): Promise<void> {
     if (!this.#store.isOpen) {
       await this.#store.open();
       this.#openedStore = true;
     }
     await this.#register();
     this.#unwatch = this.#store.watch((hint) => this.#hinted(hint));
-    this.#running = true;
+    this.#life = "running";
     await this.#beat();
     await this.#pull();
   }
 
   /** Drains, then aborts; gives back what it holds; closes the store if it opened it. */
-  async stop(): Promise<void> {
-    if (!this.#running) return;
-    this.#running = false;
+  async #stop(): Promise<void> {
+    // A start that fails has told its own caller.
+    await this.#started?.catch(() => undefined);
+    if (this.#life !== "running") return;
+    this.#life = "stopping";
     this.#pollTimer?.cancel();
     this.#unwatch?.();
     for (const drive of [...this.#drives.values()]) drive.stop();
@@ -85,23 +113,48 @@ export class Supervisor implements Host, DriveOwner {
       for (const drive of this.#drives.values()) drive.abort();
       await this.#emptyWithin(this.grace);
     }
+    this.#life = "stopped";
     this.#beatTimer?.cancel();
     for (const drive of [...this.#drives.values()]) drive.drop();
+    await this.#letGoOfStore();
+    for (const id of this.waiters.ids) this.waiters.fail(id, this.#notRunning("outcome"));
+  }
+
+  /** With the store gone, others find out by the heartbeat that this launcher is. */
+  async #letGoOfStore(): Promise<void> {
+    const patience = this.clock.after(this.grace, () => this.committer.close());
     await this.committer.drained();
-    await this.#store.bury([this.#owner]);
+    patience.cancel();
+    try {
+      await this.#store.bury([this.#owner]);
+      await this.#closeStore();
+    } catch (error) {
+      this.#reportStore("give back what this launcher held", error);
+    }
+  }
+
+  async #closeStore(): Promise<void> {
     if (this.#openedStore) await this.#store.close();
     this.#openedStore = false;
   }
 
+  #notRunning(what: string): StepwellError {
+    return new StepwellError(
+      "STEPWELL_LAUNCHER_NOT_RUNNING",
+      `${what} needs a launcher that is running. Call start() first; after stop() make a new launcher.`,
+    );
+  }
+
   /** The launcher's number if it can take one more execution now; the place is kept until `take` or `giveUp`. */
   reserve(): number | null {
-    if (!this.#running || this.#room <= 0) return null;
+    if (!this.isRunning || this.#room <= 0) return null;
     this.#reserved++;
     return this.#owner;
   }
 
   giveUp(): void {
     this.#reserved--;
+    this.#tellEmptied();
   }
 
   /** Begins to drive an execution that was created in a reserved place. */
@@ -118,7 +171,7 @@ export class Supervisor implements Host, DriveOwner {
     if (this.#drives.get(drive.id) === drive) this.#drives.delete(drive.id);
     if (this.waiters.has(drive.id)) this.#tellWaiters(drive);
     if (this.#backlog) this.#pullLater();
-    if (this.#drives.size === 0) this.#emptied?.();
+    this.#tellEmptied();
   }
 
   storeNow(): number {
@@ -143,7 +196,8 @@ export class Supervisor implements Host, DriveOwner {
 
   report(error: StepwellError): void {
     try {
-      this.#settings.onError(error);
+      const heard: unknown = this.#settings.onError(error);
+      if (isPromise(heard)) forgotten(heard);
     } catch {
       // Who listens for errors has one of their own; there is nobody left to tell.
     }
@@ -153,9 +207,11 @@ export class Supervisor implements Host, DriveOwner {
     return this.#settings.concurrency - this.#drives.size - this.#reserved;
   }
 
+  /** What comes when this launcher is stopping is given back before it has begun. */
   #begin(drive: Drive): void {
     this.#drives.set(drive.id, drive);
-    drive.go();
+    if (this.isRunning) drive.go();
+    else drive.stop();
   }
 
   #tellWaiters(drive: Drive): void {
@@ -173,14 +229,14 @@ export class Supervisor implements Host, DriveOwner {
   /** Looks again after that time, if not sooner. */
   #pullIn(milliseconds: number): void {
     const at = this.clock.now() + milliseconds;
-    if (!this.#running || at >= this.#nextPoll) return;
+    if (!this.isRunning || at >= this.#nextPoll) return;
     this.#pollTimer?.cancel();
     this.#nextPoll = at;
     this.#pollTimer = this.clock.after(milliseconds, () => void this.#pull());
   }
 
   #pullLater(): void {
-    if (this.#pullSoon || !this.#running) return;
+    if (this.#pullSoon || !this.isRunning) return;
     this.#pullSoon = true;
     this.clock.soon(() => {
       this.#pullSoon = false;
@@ -190,7 +246,7 @@ export class Supervisor implements Host, DriveOwner {
 
   /** Takes up what is due, as far as there is room, and says when to look again. */
   async #pull(): Promise<void> {
-    if (!this.#running) return;
+    if (!this.isRunning) return;
     // A hint that comes while the store is being asked may be about something that it did not see.
     if (this.#pulling) {
       this.#pullAgain = true;
@@ -204,6 +260,7 @@ export class Supervisor implements Host, DriveOwner {
       const limit = Math.max(0, Math.min(this.#room, largestClaim));
       const workflows = [...this.#registry.values()].map(({ definition: { name, version } }) => ({ name, version }));
       const claimed = await this.#store.claim({ owner: this.#owner, limit, workflows });
+      if (!claimed.alive) return await this.#reborn();
       if (this.#store.clock !== this.clock) this.#offset = claimed.at - this.clock.now();
       for (const record of claimed.records) this.#resume(record);
       for (const id of claimed.signalled) this.#drives.get(id)?.notice();
@@ -216,6 +273,7 @@ export class Supervisor implements Host, DriveOwner {
     } finally {
       this.#pulling = false;
       if (this.#pullAgain) this.#pullLater();
+      this.#tellEmptied();
     }
   }
 
@@ -245,9 +303,36 @@ export class Supervisor implements Host, DriveOwner {
   async #askForWaiters(): Promise<void> {
     const ids = this.waiters.ids.filter((id) => !this.#drives.has(id));
     if (ids.length === 0) return;
-    for (const record of await this.#store.load(ids)) {
-      const outcome = record === undefined || this.#drives.has(record.id) ? undefined : outcomeOfRecord(record);
-      if (outcome !== undefined) this.waiters.settle(record!.id, outcome);
+    const records = await this.#store.load(ids);
+    for (const [index, id] of ids.entries()) {
+      const record = records[index];
+      if (this.#drives.has(id)) continue;
+      try {
+        if (record === undefined) throw notFound(id);
+        const outcome = outcomeOfRecord(record);
+        if (outcome !== undefined) this.waiters.settle(id, outcome);
+      } catch (error) {
+        // Those who wait for another one must not suffer.
+        this.waiters.fail(id, error);
+      }
+    }
+  }
+
+  /** What is due for longer than a dead launcher would need to be found, and no launcher takes it: nobody knows its version. */
+  async #reportOverdue(): Promise<void> {
+    const { heartbeat, pollInterval } = this.#settings;
+    for (const { name, version } of await this.#store.overdue(heartbeat.timeout + pollInterval)) {
+      const key = registryKey(name, version);
+      if (this.#registry.has(key) || this.#toldOverdue.has(key)) continue;
+      this.#toldOverdue.add(key);
+      this.report(
+        new StepwellError(
+          "STEPWELL_UNKNOWN_WORKFLOW",
+          `Executions of workflow "${name}" version "${version}" are due, and no launcher takes them up. They wait until one ` +
+            `registers that version: list it in "workflows" beside the newer one.`,
+          { workflow: name },
+        ),
+      );
     }
   }
 
@@ -262,10 +347,12 @@ export class Supervisor implements Host, DriveOwner {
       if (!alive) await this.#reborn();
       const dead = others.filter((other) => this.#isDead(other)).map(({ owner }) => owner);
       if (dead.length > 0 && (await this.#store.bury(dead)) > 0) this.#pullLater();
+      await this.#reportOverdue();
     } catch (error) {
       this.#reportStore("beat", error);
     } finally {
-      if (this.#running) this.#beatTimer = this.clock.after(this.#settings.heartbeat.interval, () => void this.#beat());
+      if (this.isRunning || this.#life === "stopping")
+        this.#beatTimer = this.clock.after(this.#settings.heartbeat.interval, () => void this.#beat());
     }
   }
 
@@ -281,9 +368,18 @@ export class Supervisor implements Host, DriveOwner {
     return other.host === hostname() && !processLives(other.pid);
   }
 
+  /** Nothing is worked on, or about to be. */
+  get #isEmpty(): boolean {
+    return this.#drives.size === 0 && this.#reserved === 0 && !this.#pulling;
+  }
+
+  #tellEmptied(): void {
+    if (this.#emptied !== undefined && this.#isEmpty) this.#emptied();
+  }
+
   /** False: the time was over first. */
   #emptyWithin(milliseconds: number): Promise<boolean> {
-    if (this.#drives.size === 0) return Promise.resolve(true);
+    if (this.#isEmpty) return Promise.resolve(true);
     return new Promise((resolve) => {
       const timer = this.clock.after(milliseconds, () => {
         this.#emptied = undefined;

@@ -81,23 +81,25 @@ export function conclude(course: Course, happened: Happening, circumstances: Cir
       dueInMs: resting?.dueInMs ?? null,
       settled: settledBy(course, happening, turn, tooLate),
       ends: action === "succeed" || action === "finish",
-      history: entryOf(course.position, happening),
+      history: entryOf(course, happening),
     },
   };
 }
 
 const patchOptions = { what: "A patch", limit: Infinity };
 
-function entryOf({ direction, step, stepIndex }: Position, happening: Happening): HistoryEntry {
+function entryOf({ position, guardError }: Course, happening: Happening): HistoryEntry {
+  const { direction, step, stepIndex } = position;
   const { func, attempt, result, durationMs, cause, error, by } = happening;
   const patch = happening.patch === undefined ? null : encode(happening.patch, patchOptions);
   const entry = { direction, step, stepIndex, func, attempt, result, durationMs, patch };
   // Most entries end here, and making them all of one shape is worth it.
-  if (cause === undefined && error === null && by === undefined) return entry;
+  if (cause === undefined && error === null && by === undefined && guardError === null) return entry;
   return {
     ...entry,
     ...(cause?.kind === "message" && { message: { id: cause.messageId ?? cause.id, name: cause.name } }),
     ...(error !== null && { error }),
+    ...(guardError !== null && { guardError }),
     ...(by !== undefined && { by }),
   };
 }
@@ -105,6 +107,7 @@ function entryOf({ direction, step, stepIndex }: Position, happening: Happening)
 function decide(course: Course, { event }: Happening, shape: Shape): { flow: Flow; action: Action } {
   const { position } = course;
   if (event.type === "resumed") return { flow: position, action: "execute" };
+  if (event.type === "cutOff") return { flow: position, action: "none" };
   if (event.type === "parked") return { flow: { ...position, lastResult: event.reason }, action: "park" };
   if (event.type !== "retry") return route(position, event, shape);
   const start = position.direction === "up" ? ("run" as const) : ("rollback" as const);
@@ -128,9 +131,10 @@ function positionAfter(
 ): Position {
   const { position } = course;
   const { event, error } = happening;
-  const counts = event.type === "retry" || action === "park" || action === "wait";
+  const stays = event.type === "retry" || event.type === "cutOff" || action === "park" || action === "wait";
   const failed = event.type === "retry" || action === "park";
   const ends = action === "succeed" || action === "finish";
+  const turns = position.direction === "up" && flow.direction === "down";
   return {
     direction: flow.direction,
     reason: ends ? onExit(flow.reason) : flow.reason,
@@ -140,15 +144,33 @@ function positionAfter(
     lastResult: flow.lastResult,
     // A parked execution keeps the name that it stands at: the definition may be the wrong one.
     step: event.type === "parked" ? position.step : (definition.steps[flow.stepIndex]?.name ?? position.step),
-    attempts: counts ? position.attempts + (failed ? 1 : 0) : 0,
-    firstAttemptAt: counts ? (position.firstAttemptAt ?? clock.storeNow() - happening.durationMs) : null,
+    attempts: stays ? position.attempts + (failed ? 1 : 0) : 0,
+    firstAttemptAt: firstAttemptAt(position, happening, stays, failed, clock),
+    uncounted: uncounted(position, event, stays),
     waitUntil: waitUntil(position, happening, action, clock),
     resumeAt: event.type === "retry" ? clock.storeNow() + event.wait : null,
-    error:
-      action === "startRollback" || action === "park" || action === "finish"
-        ? (error ?? position.error)
-        : position.error,
+    error: turns ? error : position.error,
+    stuckBy: action === "park" ? error : null,
   };
+}
+
+/** A wait for a message is no attempt: the limit of a retry policy counts from the first failure on. */
+function firstAttemptAt(
+  position: Position,
+  happening: Happening,
+  stays: boolean,
+  failed: boolean,
+  clock: Circumstances["clock"],
+): number | null {
+  if (!stays) return null;
+  return position.firstAttemptAt ?? (failed ? clock.storeNow() - happening.durationMs : null);
+}
+
+/** What tells that the step was begun, where the count of its attempts begins anew. */
+function uncounted(position: Position, event: Happening["event"], stays: boolean): number {
+  if (event.type === "cutOff") return position.uncounted + 1;
+  if (event.type === "resumed") return position.uncounted + position.attempts;
+  return stays ? position.uncounted : 0;
 }
 
 /** A pause in a handler keeps the timeout that runs; a new value restarts it, `null` clears it. */
@@ -158,6 +180,7 @@ function waitUntil(
   action: Action,
   clock: Circumstances["clock"],
 ): number | null {
+  if (event.type === "cutOff") return position.waitUntil;
   if (event.type === "retry") return event.afresh ? null : position.waitUntil;
   if (action !== "wait" || pause === undefined) return null;
   // A handler without a message is `onTimeout`: the timeout that it answers is over.
@@ -207,11 +230,27 @@ function settledBy(
     // A request that could not be followed must not stand in the way of the next one.
     for (const { id, kind } of course.pending) if (kind !== "message") settled.push({ arrival: id, as: "dead" });
   }
-  // A handler that failed and will be tried again leaves its message where it is.
-  if (cause !== undefined && event.type !== "retry") settled.push({ arrival: cause.id, as: "consumed" });
+  // A handler that failed or was cut off, and will be tried again, leaves its message where it is.
+  if (cause !== undefined && event.type !== "retry" && event.type !== "cutOff")
+    settled.push({ arrival: cause.id, as: "consumed" });
   if (turn?.arrival !== undefined && turn.arrival !== cause?.id) {
+    // Where a guard's veto turned it first, the request has what it wanted.
+    const turned =
+      event.type === "rollbackRequested" || event.type === "initVetoed" || event.type === "beforeStepVetoed";
     if (tooLate) settled.push({ arrival: turn.arrival, as: "dead" });
-    else if (event.type === "rollbackRequested") settled.push({ arrival: turn.arrival, as: "consumed" });
+    else if (turned) settled.push({ arrival: turn.arrival, as: "consumed" });
   }
   return settled;
+}
+
+/**
+ * A mistake of the engine's own, seen before it is committed: an execution goes up or down one step at
+ * a time, and never up again once it has turned. Undefined: none.
+ */
+export function brokenInvariant(before: Position, after: Position): string | undefined {
+  const moved = after.stepIndex - before.stepIndex;
+  if (before.direction === "down" && after.direction === "up") return "it would go up again after it has turned";
+  const allowed = after.direction === "up" ? moved === 0 || moved === 1 : moved === 0 || moved === -1;
+  if (allowed) return undefined;
+  return `it would go ${after.direction} from step ${before.stepIndex} to step ${after.stepIndex}`;
 }

@@ -40,10 +40,14 @@ export interface Position extends Flow {
   readonly attempts: number;
   /** When the first of them began (the store's time); for a retry policy's `within`. */
   readonly firstAttemptAt: number | null;
+  /** Attempts of this step that were begun and count for nothing: cut off by a shutdown, or before an operator's retry. */
+  readonly uncounted: number;
   /** When the wait of a paused step times out (the store's time). */
   readonly waitUntil: number | null;
   /** Nothing is to be done before this: a retry, a delayed launch (the store's time). */
   readonly resumeAt: number | null;
-  /** The error that turned or parked the execution. */
+  /** The error that turned the execution. */
   readonly error: SerializedError | null;
+  /** The error that parked it, while it is parked. */
+  readonly stuckBy: SerializedError | null;
 }

@@ -165,7 +165,8 @@ class MemoryStore implements Store {
     const records: ExecutionRecord[] = [];
     let next = firstOf(heaps);
     // A launcher that was buried takes nothing: nobody would ever free it again.
-    const room = this.#launchers.has(owner) ? limit : 0;
+    const alive = this.#launchers.has(owner);
+    const room = alive ? limit : 0;
     while (next !== undefined && next.dueAt! <= at && records.length < room) {
       this.#setDue(next, null);
       next.owner = owner;
@@ -174,7 +175,16 @@ class MemoryStore implements Store {
       records.push(recordOf(next));
       next = firstOf(heaps);
     }
-    return { records, at, nextDueInMs: next === undefined ? null : Math.max(0, next.dueAt! - at), signalled };
+    return { records, at, nextDueInMs: next === undefined ? null : Math.max(0, next.dueAt! - at), signalled, alive };
+  }
+
+  overdue(forMs: number): { readonly name: string; readonly version: string }[] {
+    this.#mustBeOpen();
+    const before = this.clock.now() - forMs;
+    const rows = [...this.#due.values()].flatMap(({ first }) =>
+      first !== undefined && first.dueAt! < before ? first : [],
+    );
+    return rows.map(({ workflow, version }) => ({ name: workflow, version }));
   }
 
   load(ids: readonly string[]): (ExecutionRecord | undefined)[] {
@@ -288,7 +298,7 @@ class MemoryStore implements Store {
       for (const id of it.dead) settle(row.mailbox, id, "dead", null);
       if (it.signals !== null) this.#see(row);
     }
-    this.#letGo(row, it.dueInMs, at, hints);
+    this.#letGo(row, it.dueInMs, at, hints, row.claims - 1);
     return "taken";
   }
 
@@ -332,9 +342,9 @@ class MemoryStore implements Store {
     this.#signalled.delete(row);
   }
 
-  #letGo(row: Row, dueInMs: number | null, at: number, hints: Hint[]): void {
+  #letGo(row: Row, dueInMs: number | null, at: number, hints: Hint[], claims = 0): void {
     row.owner = null;
-    row.claims = 0;
+    row.claims = claims;
     this.#signalled.delete(row);
     this.#dueIn(row, dueInMs, at, hints);
   }

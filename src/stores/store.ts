@@ -17,7 +17,7 @@
 import type { Clock } from "../clock.js";
 import type { Encoded } from "../codec.js";
 import type { Direction, StepFunc } from "../definition/flow.js";
-import type { Position, Status } from "../flow/flow.js";
+import type { Position, SerializedError, Status } from "../flow/flow.js";
 
 export type MaybePromise<T> = T | Promise<T>;
 
@@ -75,8 +75,9 @@ export interface HistoryEntry {
   readonly result: string;
   readonly durationMs: number;
   readonly message?: { readonly id: string; readonly name: string };
-  /** A SerializedError. */
-  readonly error?: unknown;
+  readonly error?: SerializedError;
+  /** What a guard failed with where its failure may change nothing. */
+  readonly guardError?: SerializedError;
   /** Who did it, for an operator's act. */
   readonly by?: string;
   /** What the step itself gave; null where it gave nothing. */
@@ -110,7 +111,7 @@ export interface Transition {
   readonly history: HistoryEntry;
 }
 
-/** Lets go of an execution without a transition: a wake that found nothing to do, or a shutdown. `claims` becomes 0. */
+/** Lets go of an execution without a transition, since there was nothing to do: `claims` goes down by one, as if it had not been taken up. */
 export interface Release {
   readonly id: string;
   readonly owner: number;
@@ -205,6 +206,8 @@ export interface Claimed {
   readonly nextDueInMs: number | null;
   /** Executions of this owner with an arrival that no commit has seen yet. */
   readonly signalled: readonly string[];
+  /** False: the launcher was buried, and takes nothing. */
+  readonly alive: boolean;
 }
 
 export interface LauncherRecord {
@@ -266,6 +269,8 @@ export interface Store {
   /** Takes the batch atomically; each part is answered by itself, a refused one does not touch the others. */
   write(batch: Batch): MaybePromise<BatchResult>;
   claim(options: ClaimOptions): MaybePromise<Claimed>;
+  /** The workflows and versions of which something has been due for longer than `forMs` and nobody has taken it. */
+  overdue(forMs: number): MaybePromise<readonly { readonly name: string; readonly version: string }[]>;
 
   /** In the order of the ids; undefined where there is none. */
   load(ids: readonly string[]): MaybePromise<readonly (ExecutionRecord | undefined)[]>;

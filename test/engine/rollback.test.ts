@@ -263,7 +263,7 @@ onEveryStore("stuck", (start) => {
       });
   }
 
-  test("an operator's retry runs the step's function from its beginning, with fresh attempts", async () => {
+  test("an operator's retry runs the step's function from its beginning, with the policy counting anew", async () => {
     const allowed = { now: false };
     const stuck = stuckOnce(allowed);
     const { launcher } = await start([stuck]);
@@ -273,7 +273,7 @@ onEveryStore("stuck", (start) => {
     expect((await execution.outcome()).status).toBe("stuck");
     allowed.now = true;
     await execution.retry({ by: "ann" });
-    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "no", state: { attempt: 1 } });
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "no", state: { attempt: 3 }, error: { message: "no" } });
     const acts = (await execution.history()).filter(({ by }) => by === "ann");
     expect(acts.map(({ result }) => result)).toEqual(["retried", "retried"]);
   });

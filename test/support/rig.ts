@@ -85,3 +85,14 @@ export function scribe(lines: string[], options: { guard?: true } = {}): Observe
     failure: () => void lines.push("failure"),
   });
 }
+
+/** The store without its hints: as for a launcher whose process is paused, or whose notifications are lost. */
+export function deaf(store: Store): Store {
+  return new Proxy(store, {
+    get(target, key) {
+      if (key === "watch") return () => () => undefined;
+      const value: unknown = Reflect.get(target, key);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
+}

@@ -11,21 +11,41 @@ interface Candidate {
 export function claim(database: Database, options: ClaimOptions, at: number): Claimed {
   const { owner, limit } = options;
   const signalled = database.read(() => signalledOf(database, owner));
+  const alive = database.read(() => isAlive(database, owner));
   const [next] = database.read(() => candidates(database, options, 1));
   if (next === undefined || next.due_at > at || limit === 0) {
-    return { records: [], at, nextDueInMs: dueIn(next, at), signalled };
+    return { records: [], at, nextDueInMs: dueIn(next, at), signalled, alive };
   }
   return database.transaction(() => {
     const found = candidates(database, options, limit + 1);
     const records: ExecutionRecord[] = [];
     // A launcher that was buried takes nothing: nobody would ever free it again.
-    const room = isAlive(database, owner) ? limit : 0;
+    const alive = isAlive(database, owner);
+    const room = alive ? limit : 0;
     for (const { sequence, due_at } of found) {
       if (due_at > at || records.length === room) break;
       records.push(take(database, sequence, owner));
     }
-    return { records, at, nextDueInMs: dueIn(found[records.length], at), signalled };
+    return { records, at, nextDueInMs: dueIn(found[records.length], at), signalled, alive };
   });
+}
+
+/** Jumps from one workflow and version to the next in the index: what is due of each is not read. */
+const overdueQuery = `
+WITH RECURSIVE known (workflow, version) AS (
+  SELECT * FROM (SELECT workflow, version FROM stepwell_executions INDEXED BY stepwell_executions_due
+    WHERE due_at IS NOT NULL ORDER BY workflow, version LIMIT 1)
+  UNION ALL
+  SELECT next.workflow, next.version FROM known, stepwell_executions AS next
+  WHERE next.sequence = (SELECT sequence FROM stepwell_executions INDEXED BY stepwell_executions_due
+    WHERE due_at IS NOT NULL AND (workflow, version) > (known.workflow, known.version) ORDER BY workflow, version LIMIT 1)
+)
+SELECT workflow AS name, version FROM known WHERE EXISTS (
+  SELECT 1 FROM stepwell_executions INDEXED BY stepwell_executions_due
+  WHERE workflow = known.workflow AND version = known.version AND due_at < ?)`;
+
+export function overdue(database: Database, before: number): { readonly name: string; readonly version: string }[] {
+  return database.read(() => database.statement(overdueQuery).all(before)) as { name: string; version: string }[];
 }
 
 /**

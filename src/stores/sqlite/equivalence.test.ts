@@ -17,9 +17,11 @@ const position: Position = {
   step: "first",
   attempts: 0,
   firstAttemptAt: null,
+  uncounted: 0,
   waitUntil: null,
   resumeAt: null,
   error: null,
+  stuckBy: null,
 };
 
 const id = fc.constantFrom(...ids);

@@ -16,7 +16,7 @@ import type {
   Store,
 } from "../store.js";
 import { mailbox } from "./arrivals.js";
-import { claim } from "./claim.js";
+import { claim, overdue } from "./claim.js";
 import type { Database } from "./database.js";
 import type { Driver } from "./driver.js";
 import { beat, bury, register } from "./launchers.js";
@@ -82,6 +82,10 @@ export class SqliteStore implements Store {
 
   claim(options: ClaimOptions): Claimed {
     return claim(this.#opened, options, this.clock.now());
+  }
+
+  overdue(forMs: number): readonly { readonly name: string; readonly version: string }[] {
+    return overdue(this.#opened, this.clock.now() - forMs);
   }
 
   load(ids: readonly string[]): readonly (ExecutionRecord | undefined)[] {

@@ -120,7 +120,7 @@ function commit(database: Database, it: Transition, at: number, hints: Hint[]): 
 }
 
 const updateReleased =
-  "UPDATE stepwell_executions SET claims = 0, owner = NULL, due_at = ?1, seen = iif(?4 IS NULL, seen, signals) " +
+  "UPDATE stepwell_executions SET claims = claims - 1, owner = NULL, due_at = ?1, seen = iif(?4 IS NULL, seen, signals) " +
   "WHERE id = ?2 AND owner = ?3 AND signals = coalesce(?4, signals) RETURNING sequence";
 
 function release(database: Database, it: Release, at: number, hints: Hint[]): CommitResult {

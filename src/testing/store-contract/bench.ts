@@ -40,9 +40,11 @@ export const position: Position = {
   step: "first",
   attempts: 0,
   firstAttemptAt: null,
+  uncounted: 0,
   waitUntil: null,
   resumeAt: null,
   error: null,
+  stuckBy: null,
 };
 
 export const entry: Texts<HistoryEntry> = {

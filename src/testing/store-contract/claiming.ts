@@ -56,6 +56,7 @@ export const claiming: readonly StoreContractCase[] = [
       at: bench.now,
       nextDueInMs: null,
       signalled: [],
+      alive: true,
     });
     await bench.create("one", { owner: null, dueInMs: 12 });
     assert.equal((await bench.claim(bench.owner, 0)).nextDueInMs, 12);
