@@ -56,6 +56,9 @@ export interface SkipOptions extends OperatorOptions {
   readonly patch?: object;
 }
 
+/** How often a request is judged before it is sent all the same. */
+const patientTries = 3;
+
 /** Of a workflow that this process does not know. */
 const unknownShape = { count: Infinity, pivot: -1 };
 
@@ -110,8 +113,10 @@ export class Mail {
     }
     const request: RollbackRequest = { reason, ifCompleted, ...(by !== undefined && { by }) };
     const row = this.#arrival(id, "rollback", "rollback", request);
-    // What was read may have moved on before the request is written; then it is judged anew.
-    for (;;) {
+    // What was read may have moved on before the request is written; then it is judged anew. One that
+    // moves on all the time takes the request as it comes, and its launcher judges.
+    for (let tries = 1; ; tries++) {
+      const movesOn = tries > patientTries;
       const [record] = await this.#store.load([id]);
       if (record === undefined) return { accepted: false, why: "not-found" };
       const shape = this.#registered(record)?.shape;
@@ -124,12 +129,13 @@ export class Mail {
         messageId: null,
         acceptedIn: everything,
         wakes: ["scheduled", "running", "waiting", "stuck", "completed"],
-        only: { revision: record.revision, signals: record.signals },
+        ...(!movesOn && { only: { revision: record.revision, signals: record.signals } }),
       });
       if (result !== "stored") continue;
       // While the pivot runs the request is held: only its end says whether it came in time. Where this
       // process does not know the pivot, or the execution could not go on, who takes it up must say.
-      const isOpen = shape === undefined || record.position.stepIndex === shape.pivot || record.status === "stuck";
+      const isOpen =
+        movesOn || shape === undefined || record.position.stepIndex === shape.pivot || record.status === "stuck";
       return isOpen ? this.#verdict(id, row.id) : { accepted: true };
     }
   }

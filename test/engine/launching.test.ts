@@ -238,3 +238,36 @@ test.each([
     expect.objectContaining({ code, message: expect.stringContaining(part) }) as Error,
   );
 });
+
+onEveryStore("a new version of a workflow", (start) => {
+  test("does not refuse the same launch again, though its schema takes that input no more", async () => {
+    const old = workflow("w", { input: z.object({ cents: z.number() }), version: "1" }).step("1", {
+      run: () => undefined,
+    });
+    const strict = workflow("w", { input: z.object({ cents: z.number().min(100) }), version: "2" }).step("1", {
+      run: () => undefined,
+    });
+    const { launcher, another } = await start([old]);
+    await launcher.launch(old, { cents: 5 }, { id: "e" });
+    const second = await another([strict]);
+    expect((await second.launch(strict, { cents: 5 }, { id: "e" })).id).toBe("e");
+    await expect(second.launch(strict, { cents: 6 }, { id: "e" })).rejects.toMatchObject({
+      code: "STEPWELL_INVALID_INPUT",
+    });
+    await expect(second.launch(strict, { cents: 5 }, { id: "new" })).rejects.toMatchObject({
+      code: "STEPWELL_INVALID_INPUT",
+    });
+  });
+
+  test("leaves what is due in an older one to wait, and the launchers that are there say so, once", async () => {
+    const old = workflow("w", { input: z.object({}), version: "1" }).step("1", { run: () => undefined });
+    const current = workflow("w", { input: z.object({}), version: "2" }).step("1", { run: () => undefined });
+    const { launcher, another, clock, errors } = await start([old]);
+    for (const id of ["a", "b"]) await launcher.launch(old, {}, { id, delay: "1m" });
+    await launcher.stop();
+    const second = await another([current]);
+    await clock.advance("5m");
+    expect(errors.map(({ code, workflow: name }) => [code, name])).toEqual([["STEPWELL_UNKNOWN_WORKFLOW", "w"]]);
+    expect((await second.execution("a").summary()).status).toBe("scheduled");
+  });
+});

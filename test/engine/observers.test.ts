@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { fail, observer, pause, workflow, type Observer } from "../../src/index.js";
+import { encode } from "../../src/codec.js";
 import { onEveryStore, told } from "../support/rig.js";
 
 const input = z.object({});
@@ -203,5 +204,83 @@ onEveryStore("observers", (start) => {
     const rig = await start([ended]);
     await (await rig.launcher.launch(ended, {})).outcome();
     expect(await Promise.all(statuses)).toMatchObject([{ status: "completed" }]);
+  });
+});
+
+onEveryStore("a guard that fails where nothing may stop the execution", (start) => {
+  test("is reported each time, and the history keeps what it said", async () => {
+    const says = (callback: string) => (): never => {
+      throw new Error(`no in ${callback}`);
+    };
+    const steps = workflow("steps", { input })
+      .step("1", { run: () => ({ a: 1 }), rollback: () => undefined })
+      .step("2", { run: () => fail("broken"), rollback: () => undefined })
+      .observe(
+        observer({
+          name: "grumpy",
+          guard: true,
+          beforeStep: ({ flow }) => (flow.direction === "down" ? says("beforeStep")() : undefined),
+          afterStep: ({ flow }) => (flow.lastResult === "broken" ? says("afterStep")() : undefined),
+          startRollback: says("startRollback"),
+          failure: says("failure"),
+        }),
+      );
+    const { launcher, errors } = await start([steps]);
+    const execution = await launcher.launch(steps, {});
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "broken" });
+    expect(errors.map(({ message }) => /no in \w+/.exec(message)?.[0])).toEqual([
+      "no in afterStep",
+      "no in startRollback",
+      "no in beforeStep",
+      "no in beforeStep",
+      "no in failure",
+    ]);
+    const kept = (await execution.history()).map(
+      ({ func, step, guardError }) => `${func} ${step}: ${guardError?.message}`,
+    );
+    expect(kept).toEqual([
+      "run 1: undefined",
+      "run 2: no in afterStep",
+      "rollback 2: no in beforeStep",
+      "rollback 1: no in beforeStep",
+    ]);
+  });
+
+  test("those who want to hear of an end hear of it, though a rollback was asked for before they could be told", async () => {
+    const lines: string[] = [];
+    const told = workflow("told", { input })
+      .step("1", { run: () => ({ a: 1 }), rollback: () => undefined })
+      .observe(
+        observer({
+          name: "listener",
+          success: () => void lines.push("success"),
+          failure: () => void lines.push("failure"),
+        }),
+      );
+    const { launcher, store, another, clock } = await start([told]);
+    await launcher.launch(told, {}, { id: "e" });
+    await launcher.execution("e").outcome();
+    lines.length = 0;
+    // A launcher dies between the commit of the end and its callbacks, and someone asks for a rollback.
+    await launcher.stop();
+    const owner = await store.register({ host: "elsewhere", pid: 1 });
+    await store.write({
+      ...{ creates: [], transitions: [], releases: [] },
+      arrivals: [
+        {
+          ...{ id: "r", execution: "e", kind: "rollback", name: "rollback", messageId: null },
+          ...{ payload: encode({ reason: "back", ifCompleted: "undo" }, { what: "It" }) },
+          ...{ acceptedIn: ["completed"], wakes: ["completed"] },
+        },
+      ],
+    });
+    expect((await store.claim({ owner, limit: 1, workflows: [{ name: "told", version: "1" }] })).records).toHaveLength(
+      1,
+    );
+    await store.bury([owner]);
+    const second = await another();
+    await clock.settle();
+    expect(await second.execution("e").outcome()).toMatchObject({ status: "rolledBack", reason: "back" });
+    expect(lines).toEqual(["success", "failure"]);
   });
 });

@@ -216,3 +216,72 @@ onEveryStore("retries and timeouts", (start) => {
     expect(await first.outcome()).toMatchObject({ status: "rolledBack", reason: "deadline" });
   });
 });
+
+onEveryStore("what counts and what does not", (start) => {
+  test("`within` counts from the first failure: a wait for a message is no attempt", async () => {
+    let tries = 0;
+    const patient = workflow("patient", { input }).step("1", {
+      retry: { attempts: 3, delay: "1s", within: "1m", jitter: false },
+      messages: { go: z.null() },
+      run: () => pause(),
+      onMessage: () => {
+        if (++tries < 2) throw new Error("not yet");
+      },
+    });
+    const { launcher, clock } = await start([patient]);
+    const execution = await launcher.launch(patient, {});
+    await clock.advance("10m");
+    await execution.send("go", null);
+    await clock.advance("2s");
+    expect((await execution.outcome()).status).toBe("completed");
+    expect(tries).toBe(2);
+  });
+
+  test("each timeout that `onTimeout` answers has its own key, the same over its attempts", async () => {
+    const keys: string[] = [];
+    const reminders = workflow("reminders", { input }).step("1", {
+      retry: { attempts: 2, delay: 0 },
+      messages: { go: z.null() },
+      run: () => pause({}, { timeout: "1m" }),
+      onMessage: () => undefined,
+      onTimeout: ({ idempotencyKey, attempt }) => {
+        keys.push(idempotencyKey);
+        if (keys.length === 1 && attempt === 1) throw new Error("once more");
+        return keys.length < 4 ? pause({}, { timeout: "1m" }) : undefined;
+      },
+    });
+    const { launcher, clock } = await start([reminders]);
+    const execution = await launcher.launch(reminders, {}, { id: "e" });
+    await clock.advance("5m");
+    expect((await execution.outcome()).status).toBe("completed");
+    expect(keys).toHaveLength(4);
+    expect(keys[0]).toBe(keys[1]);
+    expect(new Set(keys).size).toBe(3);
+    for (const key of keys) expect(key).toMatch(/^e\/1\/runContinue\/timeout\/\d+$/);
+  });
+
+  test("a deadline that passes while the pivot runs waits for its end, and is too late if it succeeds", async () => {
+    const settle: ((value: object | Error) => void)[] = [];
+    const aborted: boolean[] = [];
+    const capture = workflow("capture", { input, deadline: "1m" }).step("1", {
+      pivot: true,
+      run: ({ signal }) =>
+        new Promise<object>((resolve, reject) => {
+          settle.push((value) => {
+            aborted.push(signal.aborted);
+            if (value instanceof Error) reject(value);
+            else resolve(value);
+          });
+        }),
+    });
+    const { launcher, clock } = await start([capture]);
+    const [done, broken] = [await launcher.launch(capture, {}), await launcher.launch(capture, {})];
+    await clock.advance("2m");
+    settle[0]!({ captured: true });
+    settle[1]!(new Error("declined"));
+    await clock.settle();
+    expect((await done.outcome()).status).toBe("completed");
+    expect(await broken.outcome()).toMatchObject({ status: "rolledBack", reason: "deadline" });
+    expect(aborted).toEqual([false, false]);
+  });
+});

@@ -273,7 +273,12 @@ onEveryStore("stuck", (start) => {
     expect((await execution.outcome()).status).toBe("stuck");
     allowed.now = true;
     await execution.retry({ by: "ann" });
-    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "no", state: { attempt: 3 }, error: { message: "no" } });
+    expect(await execution.outcome()).toMatchObject({
+      status: "rolledBack",
+      reason: "no",
+      state: { attempt: 3 },
+      error: { message: "no" },
+    });
     const acts = (await execution.history()).filter(({ by }) => by === "ann");
     expect(acts.map(({ result }) => result)).toEqual(["retried", "retried"]);
   });

@@ -153,4 +153,33 @@ export const claiming: readonly StoreContractCase[] = [
     assert.equal(claimed.records[0]?.signals, 1);
     assert.deepEqual(claimed.signalled, []);
   }),
+
+  contractCase("a launcher that was buried is told so, and takes nothing", async (bench) => {
+    await bench.create("one", { owner: null });
+    await bench.store.bury([bench.owner]);
+    const claimed = await bench.claim();
+    assert.deepEqual([claimed.records, claimed.alive], [[], false]);
+    assert.equal((await bench.claim(await bench.register())).alive, true);
+  }),
+
+  contractCase("it can be asked which workflows and versions have been due for a while", async (bench) => {
+    const overdue = async (forMs: number): Promise<string[]> =>
+      (await bench.store.overdue(forMs)).map(({ name, version }) => `${name} ${version}`).toSorted();
+    assert.deepEqual(await overdue(0), []);
+    for (const [id, workflow, version, dueInMs] of [
+      ["1", "a", "1", 0],
+      ["2", "a", "1", 10],
+      ["3", "a", "2", 500],
+      ["4", "b", "1", 5],
+    ] as const) {
+      await bench.create(id, { workflow, version, dueInMs, owner: null });
+    }
+    await bench.create("owned", { workflow: "c" });
+    await bench.clock.advance(100);
+    assert.deepEqual(await overdue(50), ["a 1", "b 1"]);
+    assert.deepEqual(await overdue(97), ["a 1"]);
+    assert.deepEqual(await overdue(100), []);
+    await bench.clock.advance(1000);
+    assert.deepEqual(await overdue(0), ["a 1", "a 2", "b 1"]);
+  }),
 ];

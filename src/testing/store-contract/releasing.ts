@@ -11,6 +11,16 @@ export const releasing: readonly StoreContractCase[] = [
     assert.deepEqual(await bench.history("one"), []);
   }),
 
+  contractCase("a release does not count: the crashes before it stay counted", async (bench) => {
+    await bench.create("one");
+    await bench.store.bury([bench.owner]);
+    const other = await bench.register();
+    await bench.claim(other);
+    assert.equal((await bench.load("one")).claims, 2);
+    assert.equal(await bench.release("one", { owner: other, dueInMs: 0 }), "taken");
+    assert.equal((await bench.load("one")).claims, 1);
+  }),
+
   contractCase("a release without a time is not due by itself", async (bench) => {
     await bench.create("one");
     await bench.release("one");
