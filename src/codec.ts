@@ -68,6 +68,13 @@ export class Encoded {
     return this.#value !== undefined || !this.#text!.startsWith(richTag);
   }
 
+  /** Whether both are known to stand for the same value, without looking into it. */
+  isSame(other: Encoded): boolean {
+    return this.#value === undefined || other.#value === undefined
+      ? this.text === other.text
+      : this.#value === other.#value;
+  }
+
   /** Whether both stand for the same value, whatever the order of its fields. */
   equals(other: Encoded): boolean {
     return this.text === other.text || isDeepStrictEqual(this.value, other.value);

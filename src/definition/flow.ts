@@ -18,3 +18,22 @@ export interface Flow {
   /** `ok`, `continue`, or the reason of an error. */
   readonly lastResult: string;
 }
+
+/**
+ * - `scheduled`: nothing to do before a given time (a delayed launch, a retry that is due later)
+ * - `running`: being worked on, or due
+ * - `waiting`: a step has paused and waits for a message
+ * - `stuck`: parked; needs an operator
+ * - `completed`, `rolledBack`: ended
+ */
+export type Status = "scheduled" | "running" | "waiting" | "stuck" | "completed" | "rolledBack";
+
+/** An error as it is stored: plain data, always encodable. */
+export interface SerializedError {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string;
+  readonly stack?: string;
+  readonly details?: unknown;
+  readonly cause?: SerializedError;
+}

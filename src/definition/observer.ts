@@ -4,7 +4,7 @@
  */
 
 import { StepwellError } from "../errors.js";
-import type { Flow } from "./flow.js";
+import type { Direction, Flow, SerializedError, Status, StepFunc } from "./flow.js";
 import { checkName, refuseUnknownOptions } from "./options.js";
 import type { Fail } from "./outcome.js";
 
@@ -22,6 +22,8 @@ export interface ObserverEvent<State = unknown> {
   readonly flow: Flow;
   /** As it is at that moment: `beforeStep` what the step will see, `afterStep` with its patch merged. */
   readonly state: State;
+  /** How many transitions have been committed. */
+  readonly revision: number;
   readonly attempt?: number;
   /** `afterStep`: how long the attempt took. */
   readonly durationMs?: number;
@@ -29,6 +31,78 @@ export interface ObserverEvent<State = unknown> {
   readonly error?: unknown;
   /** Why the execution turned or ended. */
   readonly reason?: string;
+  /** `afterStep` and `commit`, where a handler answered one. */
+  readonly message?: MessageIdentity;
+}
+
+/** Which message was handled, and what its sender's observers gave it to carry. */
+export interface MessageIdentity {
+  readonly id: string;
+  readonly name: string;
+  readonly carried: Carried;
+}
+
+/** What one observer hands to another across processes, such as a trace's context: a few short texts. */
+export type Carried = Readonly<Record<string, string>>;
+
+/** One committed transition, as a row of the history. */
+export interface CommittedTransition {
+  readonly revision: number;
+  readonly at: Date;
+  readonly direction: Direction;
+  readonly step: string;
+  readonly stepIndex: number;
+  readonly func: StepFunc;
+  readonly attempt: number;
+  /** `ok`, `continue`, `retried`, `skipped`, `cut-off` (by a shutdown; does not count), or a reason. */
+  readonly result: string;
+  readonly message?: { readonly id: string; readonly name: string };
+  readonly error?: SerializedError;
+  /** What a guard failed with where nothing may stop the execution: on the way down, or beside a failed step. */
+  readonly guardError?: SerializedError;
+  readonly durationMs: number;
+  /** Who did it, for an operator's act. */
+  readonly by?: string;
+}
+
+export interface WakeEvent<State = unknown> extends ObserverEvent<State> {
+  readonly status: Status;
+  /** How long it had been due, in milliseconds. 0 for one that has just been launched. */
+  readonly lateMs: number;
+  /** How often it has been taken up since its last commit; more than 1: a launcher died with it. */
+  readonly claims: number;
+  /** What was carried from the launch, or from the burst before. */
+  readonly carried: Carried;
+}
+
+export interface CommitEvent<State = unknown> extends ObserverEvent<State> {
+  readonly status: Status;
+  /** The state before this transition. */
+  readonly before: State;
+  readonly transition: CommittedTransition;
+}
+
+export interface RestEvent<State = unknown> extends ObserverEvent<State> {
+  readonly status: Status;
+  /** Another launcher has it: what was not committed is not done by this one. */
+  readonly lost: boolean;
+  /** Messages in its mailbox that nobody has taken. */
+  readonly pending: number;
+}
+
+/** Something went wrong that no caller hears of. */
+export interface ErrorEvent {
+  readonly error: StepwellError;
+  readonly workflow: string;
+  /** The execution's id, where it is about one. */
+  readonly execution?: string;
+}
+
+/** Something is about to be stored that can carry a few texts with it. */
+export interface CarryEvent {
+  /** A new execution, a message to one, or the first commit after it was taken up. */
+  readonly what: "launch" | "message" | "burst";
+  readonly execution: ExecutionIdentity;
 }
 
 export interface ObserverCallbacks<Returned, State = unknown> {
@@ -46,8 +120,28 @@ export interface ObserverCallbacks<Returned, State = unknown> {
   readonly failure?: (event: ObserverEvent<State>) => Returned;
 }
 
+/**
+ * What only watchers may hear of: not the steps, but the engine's own work on an execution. For tracing,
+ * metrics and change logs.
+ */
+export interface EngineCallbacks<Returned, State = unknown> {
+  /** A launcher has taken the execution up, to drive it until its next rest: a "burst" of work begins. */
+  readonly wake?: (event: WakeEvent<State>) => Returned;
+  /** A transition has been committed. A crash right after the commit loses the call, never the row of the history. */
+  readonly commit?: (event: CommitEvent<State>) => Returned;
+  /** The launcher has let go of the execution: it ended, waits, is stuck, or is another one's. */
+  readonly rest?: (event: RestEvent<State>) => Returned;
+  /** An error about this workflow or one of its executions was reported to `onError`. */
+  readonly error?: (event: ErrorEvent) => Returned;
+  /**
+   * Gives texts to be stored with a launch, a message or a burst; they come back in `wake` and `message`.
+   * Together at most 4 KiB.
+   */
+  readonly carry?: (event: CarryEvent) => Carried | undefined;
+}
+
 /** An observer as the engine sees it. */
-export interface Observer extends ObserverCallbacks<unknown> {
+export interface Observer extends ObserverCallbacks<unknown>, EngineCallbacks<unknown> {
   readonly name: string;
   readonly guard: boolean;
 }
@@ -58,7 +152,8 @@ type Synchronous =
 
 type GuardAnswer = void | null | undefined | Fail | (object & { readonly then?: never });
 
-export interface WatcherOptions<State> extends ObserverCallbacks<Synchronous, State> {
+export interface WatcherOptions<State>
+  extends ObserverCallbacks<Synchronous, State>, EngineCallbacks<Synchronous, State> {
   readonly name: string;
   readonly guard?: false;
 }
@@ -68,7 +163,14 @@ export interface GuardOptions<State> extends ObserverCallbacks<GuardAnswer, Stat
   readonly guard: true;
 }
 
-const callbacks = ["init", "beforeStep", "afterStep", "startRollback", "success", "failure"] as const;
+const stepCallbacks = ["init", "beforeStep", "afterStep", "startRollback", "success", "failure"] as const;
+
+const engineCallbacks = ["wake", "commit", "rest", "error", "carry"] as const;
+
+/** What a watcher may hear of; a guard hears only of the steps. */
+export const callbacks = [...stepCallbacks, ...engineCallbacks] as const;
+
+export type CallbackName = (typeof callbacks)[number];
 
 /**
  * Makes an observer. A **watcher** (the default) only looks: what it gives back is ignored, what it
@@ -88,14 +190,15 @@ export function observer<State = Readonly<Record<string, unknown>>>(
   options: WatcherOptions<State> | GuardOptions<State>,
 ): Observer {
   checkName(options?.name, "The name of an observer");
-  refuseUnknownOptions(options, ["name", "guard", ...callbacks], `Observer "${options.name}"`);
+  const heard = options.guard === true ? stepCallbacks : callbacks;
+  refuseUnknownOptions(options, ["name", "guard", ...heard], `Observer "${options.name}"`);
   const invalid = (problem: string): StepwellError =>
     new StepwellError("STEPWELL_INVALID_DEFINITION", `Observer "${options.name}" ${problem}.`);
   for (const callback of callbacks) {
-    const given: unknown = options[callback];
+    const given: unknown = (options as WatcherOptions<State>)[callback];
     if (given !== undefined && typeof given !== "function") throw invalid(`: "${callback}" must be a function`);
   }
-  if (callbacks.every((callback) => options[callback] === undefined))
+  if (heard.every((callback) => (options as WatcherOptions<State>)[callback] === undefined))
     throw invalid("has no callback, so it would hear nothing");
   return Object.freeze({ ...options, guard: options.guard ?? false }) as Observer;
 }

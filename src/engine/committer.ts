@@ -58,6 +58,8 @@ const firstRelease = (result: BatchResult): CommitResult => result.releases[0]!;
 export class Committer {
   readonly #store: Store;
   readonly #clock: Clock;
+  /** The store's time of the last batch that it took; its answers are being given. */
+  at = 0;
   #queue: Entry[] = [];
   #scheduled = false;
   #writing = false;
@@ -128,9 +130,15 @@ export class Committer {
   ): CommitResult | undefined {
     try {
       const written = this.#store.write(batch);
-      if (!(written instanceof Promise)) return pick(written);
+      if (!(written instanceof Promise)) {
+        this.at = written.at;
+        return pick(written);
+      }
       written.then(
-        (it) => sink.committed(pick(it)),
+        (it) => {
+          this.at = it.at;
+          sink.committed(pick(it));
+        },
         (error: unknown) => sink.refused(error),
       );
     } catch (error) {
@@ -179,6 +187,7 @@ export class Committer {
         await sleep(this.#clock, (0.5 + this.#clock.random()) * Math.min(2 ** tries, longestPause));
         continue;
       }
+      this.at = result.at;
       return answer(entries, result);
     }
   }

@@ -24,6 +24,14 @@ export interface Course {
   pending: readonly MailboxRecord[];
   /** Rows of the mailbox that nobody will take; settled with the next commit. */
   dead: string[];
+  /** The state as of the last commit. */
+  saved: object;
+  /** Fields that guards or an operator changed since then. */
+  others: Set<string> | undefined;
+  /** The state as it began, until the first commit, where it is not the input. */
+  initial: Encoded | undefined;
+  /** What observers gave it to carry, as JSON. */
+  carried: string | null;
   /** What a guard failed with where its failure may change nothing; kept with the next commit. */
   guardError: SerializedError | null;
   /** What each step gave on the way up; undefined until it is read from the history. */

@@ -18,8 +18,18 @@ import type { Course, Happening } from "./course.js";
 import type { Host, Inbox, Registered } from "./host.js";
 import { awaitedMessage, triage, type Request } from "./inbox.js";
 import { forgotten, isPromise } from "./observing.js";
-import { adopt, attemptOf, conclusionOf, noteGuard, observe, prepare, shownState, type Call } from "./stepping.js";
+import {
+  adoptOthers,
+  attemptOf,
+  conclusionOf,
+  noteGuard,
+  observe,
+  prepare,
+  shownState,
+  type Call,
+} from "./stepping.js";
 import type { DeliveredMessage } from "./step-context.js";
+import { carriedBy, tellCommit, tellRest, tellWake } from "./telling.js";
 import { brokenInvariant, conclude, dueIn, type Conclusion, type Turn } from "./transition.js";
 
 /** Taken up this often without a commit in between, an execution is taken for one that kills its launcher. */
@@ -55,7 +65,11 @@ export class Drive implements Sink<CommitResult> {
   #unseen: boolean;
   /** The end is committed, and those who want to know may not have heard of it. */
   #endUntold: boolean;
+  readonly #lateMs: number;
   #looping = false;
+  #awake = false;
+  /** Observers were asked what this burst of work carries. */
+  #carried = false;
   /** An answer is outstanding; it will start the loop again. */
   #waiting = false;
   #initialised = false;
@@ -72,6 +86,7 @@ export class Drive implements Sink<CommitResult> {
     registered: Registered,
     host: Host,
     launcher: DriveOwner,
+    lateMs = 0,
   ) {
     this.id = record.id;
     this.course = {
@@ -84,7 +99,11 @@ export class Drive implements Sink<CommitResult> {
       status: record.status,
       position: record.position,
       state,
+      saved: state,
       isRich: !record.state.isPlain,
+      others: undefined,
+      initial: record.revision === 0 && !record.state.isSame(record.input) ? record.state : undefined,
+      carried: record.carried,
       unsaved: null,
       pending: [],
       dead: [],
@@ -98,6 +117,7 @@ export class Drive implements Sink<CommitResult> {
     this.#registered = registered;
     this.#host = host;
     this.#owner = launcher;
+    this.#lateMs = lateMs;
   }
 
   /** Whether it left because there is nothing to do, rather than because it was dropped. */
@@ -109,11 +129,18 @@ export class Drive implements Sink<CommitResult> {
   go(): void {
     if (this.#looping || this.#waiting) return;
     this.#looping = true;
+    this.#wake();
     for (let turns = 0; !this.#over && !this.#waiting; turns++) {
       if (turns === mostTurns) this.#breathe();
       else this.#safely(() => this.#turn());
     }
     this.#looping = false;
+  }
+
+  #wake(): void {
+    if (this.#awake || this.#over) return;
+    this.#awake = true;
+    tellWake(this.course, this.#registered, this.#host, this.#lateMs);
   }
 
   /** Lets others have their turn: work that never waits must not keep the process to itself. */
@@ -263,7 +290,7 @@ export class Drive implements Sink<CommitResult> {
     }
     const { act, arrival } = request;
     try {
-      if (act.patch !== undefined) adopt(this.course, act.patch, this.#host);
+      if (act.patch !== undefined) adoptOthers(this.course, act.patch, this.#host);
     } catch (error) {
       // It was checked when it was sent, but the state may have grown since.
       this.#host.report(
@@ -521,8 +548,16 @@ export class Drive implements Sink<CommitResult> {
       messageWaits: awaitedMessage(course.pending, step, course.position) !== undefined,
       reports: observing.reports,
       stopping: this.#stopping,
+      carried: this.#carries(),
       onExit: this.#onExit,
     };
+  }
+
+  /** Once in a burst, with its first commit. */
+  #carries(): string | null {
+    if (this.#carried) return null;
+    this.#carried = true;
+    return carriedBy("burst", this.course.identity, this.#registered, this.#host);
   }
 
   #turnFromOutside(): Turn | undefined {
@@ -563,9 +598,17 @@ export class Drive implements Sink<CommitResult> {
     this.#conclusion = undefined;
     if (this.#over) return;
     // What the store can't take must not be asked of it again.
-    if (!isRetryable(error)) this.course.unsaved = null;
+    if (!isRetryable(error)) this.#forget();
     this.#broken(error);
     this.go();
+  }
+
+  /** The state is again as it was at the last commit. */
+  #forget(): void {
+    const { course } = this;
+    course.state = course.saved;
+    course.unsaved = null;
+    course.others = undefined;
   }
 
   /** The store's answer to a commit, or to a release where nothing was being committed. */
@@ -581,6 +624,7 @@ export class Drive implements Sink<CommitResult> {
 
   #taken({ transition, action }: Conclusion): void {
     const { course } = this;
+    const cause = this.#happening?.cause;
     this.#happening = undefined;
     const { patch } = transition.history;
     if (patch !== null && course.position.direction === "up") {
@@ -590,13 +634,19 @@ export class Drive implements Sink<CommitResult> {
     course.position = transition.position;
     course.status = transition.status;
     course.claims = 1;
+    const before = course.saved;
+    course.saved = course.state;
     course.unsaved = null;
+    course.others = undefined;
+    course.initial = undefined;
+    course.carried = transition.carried ?? course.carried;
     course.dead = [];
     if (course.pending.length > 0) {
       const settled = new Set(transition.settled.map(({ arrival }) => arrival));
       course.pending = course.pending.filter(({ id }) => !settled.has(id));
     }
     course.guardError = null;
+    tellCommit(course, this.#registered, this.#host, before, transition, cause, this.#host.committer.at);
     this.#endUntold = transition.ends;
     if (action === "park") this.#reportStuck();
     if (transition.rests) this.#rest();
@@ -607,7 +657,7 @@ export class Drive implements Sink<CommitResult> {
     const { course } = this;
     const { reason, error } = course.position;
     // The end is committed: what a guard gives back now is not stored, so nobody may see it either.
-    const { state, unsaved, isRich } = course;
+    const { isRich } = course;
     const callback = course.status === "completed" ? "success" : "failure";
     const veto = observe(callback, course, this.#registered, this.#host, {
       flow: course.position,
@@ -615,8 +665,7 @@ export class Drive implements Sink<CommitResult> {
       ...(error !== null && { error }),
     });
     if (veto !== undefined) noteGuard(callback, veto.error, course, this.#host);
-    course.state = state;
-    course.unsaved = unsaved;
+    this.#forget();
     course.isRich = isRich;
     this.#endUntold = false;
   }
@@ -705,6 +754,7 @@ export class Drive implements Sink<CommitResult> {
   #leave(): void {
     if (this.#over) return;
     this.#over = true;
+    if (this.#awake) tellRest(this.course, this.#registered, this.#host, !this.#rested);
     this.#owner.left(this);
   }
 

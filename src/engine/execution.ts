@@ -1,6 +1,7 @@
 /** A handle on one execution. It holds nothing but the id: every reader asks the store. */
 import { milliseconds, type Duration } from "../definition/duration.js";
-import type { Direction, Flow, StepFunc } from "../definition/flow.js";
+import type { Flow } from "../definition/flow.js";
+import type { CommittedTransition } from "../definition/observer.js";
 import { StepwellError } from "../errors.js";
 import type { SerializedError, Status } from "../flow/flow.js";
 import type { ArrivalStatus, ExecutionRecord, Store } from "../stores/store.js";
@@ -16,26 +17,10 @@ import {
 import { notFound } from "./not-found.js";
 import { outcomeOfRecord, type Outcome } from "./outcome.js";
 import type { Supervisor } from "./supervisor.js";
+import { transitionOf } from "./telling.js";
 
 /** One committed transition. */
-export interface HistoryRow {
-  readonly revision: number;
-  readonly at: Date;
-  readonly direction: Direction;
-  readonly step: string;
-  readonly stepIndex: number;
-  readonly func: StepFunc;
-  readonly attempt: number;
-  /** `ok`, `continue`, `retried`, `skipped`, `cut-off` (by a shutdown; does not count), or a reason. */
-  readonly result: string;
-  readonly message?: { readonly id: string; readonly name: string };
-  readonly error?: SerializedError;
-  /** What a guard failed with where nothing may stop the execution: on the way down, or beside a failed step. */
-  readonly guardError?: SerializedError;
-  readonly durationMs: number;
-  /** Who did it, for an operator's act. */
-  readonly by?: string;
-}
+export type HistoryRow = CommittedTransition;
 
 export interface MailboxRow {
   readonly id: string;
@@ -162,7 +147,7 @@ export class Execution<State = unknown, HalfDone = State> {
   async history(): Promise<HistoryRow[]> {
     await this.#record();
     const rows = await this.#store.history(this.id);
-    return rows.map(({ patch: _patch, at, ...row }) => ({ ...row, at: new Date(at) }));
+    return rows.map(({ revision, at, ...entry }) => transitionOf(entry, revision, at));
   }
 
   /** Every message that was accepted, in that order. */

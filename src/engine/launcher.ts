@@ -66,7 +66,7 @@ export class Launcher {
   constructor(options: LauncherOptions) {
     const settings = settingsOf(options);
     this.#store = settings.store;
-    this.#registry = registryOf(options.workflows);
+    this.#registry = registryOf(options.workflows, settings.clock);
     this.#supervisor = new Supervisor(settings, this.#registry);
     this.#mail = new Mail(this.#store, this.#supervisor, this.#registry);
   }

@@ -10,6 +10,7 @@ import { startedInRollback } from "../flow/router.js";
 import { checkExecutionId, newId } from "../ids.js";
 import type { CreateResult, ExecutionRecord, MaybePromise, NewExecution } from "../stores/store.js";
 import type { Registered } from "./host.js";
+import { carriedBy } from "./telling.js";
 import type { Supervisor } from "./supervisor.js";
 
 export interface LaunchOptions {
@@ -102,6 +103,12 @@ function prepareChecked(
       input: encode(given, { what: "The input", limit }),
       dueInMs: delay,
       deadlineInMs: definition.deadline === undefined ? null : delay + definition.deadline,
+      carried: carriedBy(
+        "launch",
+        { id, workflow: definition.name, version: definition.version },
+        registered,
+        supervisor,
+      ),
     },
   };
 }
@@ -229,6 +236,7 @@ function recordOf(row: Row, owner: number, now: number): ExecutionRecord {
     deadlineAt: row.deadlineInMs === null ? null : now + row.deadlineInMs,
     createdAt: now,
     updatedAt: now,
+    carried: row.carried,
   };
 }
 

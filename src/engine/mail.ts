@@ -1,6 +1,7 @@
 /** What comes to an execution from outside: messages, rollback requests, an operator's acts. */
 import { encode, isolate, merge } from "../codec.js";
 import { sleep } from "../clock.js";
+import type { ExecutionIdentity } from "../definition/observer.js";
 import { refuseUnknownOptions } from "../definition/options.js";
 import { patchProblem } from "../definition/outcome.js";
 import { validate } from "../definition/schema.js";
@@ -12,6 +13,7 @@ import type { Registered } from "./host.js";
 import { refuseRollback, type OperatorAct, type RefusedRollback, type RollbackRequest } from "./inbox.js";
 import { checkReason } from "./launching.js";
 import { notFound } from "./not-found.js";
+import { carriedBy } from "./telling.js";
 import { registryKey } from "./settings.js";
 import type { Supervisor } from "./supervisor.js";
 
@@ -89,6 +91,7 @@ export class Mail {
     if (registered !== undefined) await checkMessage(registered, id, name, payload);
     const result = await this.#supervisor.committer.deliver({
       ...this.#arrival(id, "message", name, payload),
+      carried: registered === undefined ? null : carriedBy("message", identityOf(record), registered, this.#supervisor),
       messageId: messageId ?? null,
       acceptedIn: alive,
       wakes: ["waiting"],
@@ -127,6 +130,7 @@ export class Mail {
       const { result } = await this.#supervisor.committer.deliver({
         ...row,
         messageId: null,
+        carried: null,
         acceptedIn: everything,
         wakes: ["scheduled", "running", "waiting", "stuck", "completed"],
         ...(!movesOn && { only: { revision: record.revision, signals: record.signals } }),
@@ -174,6 +178,7 @@ export class Mail {
       const { result } = await this.#supervisor.committer.deliver({
         ...row,
         messageId: null,
+        carried: null,
         acceptedIn: ["stuck"],
         wakes: ["stuck"],
         only: { revision: record.revision, signals: record.signals },
@@ -226,6 +231,10 @@ export class Mail {
     const encoded = encode(isolate(payload), { what: `The payload of "${name}"`, limit: this.#supervisor.sizeLimit });
     return { id: newId(), execution: id, kind, name, payload: encoded };
   }
+}
+
+function identityOf({ id, workflow, version }: ExecutionRecord): ExecutionIdentity {
+  return { id, workflow, version };
 }
 
 /** How often the answer to a held request is looked for, in milliseconds. */

@@ -107,7 +107,7 @@ export function registryKey(workflow: string, version: string): string {
   return `${workflow}\n${version}`;
 }
 
-export function registryOf(workflows: readonly AnyWorkflow[]): Map<string, Registered> {
+export function registryOf(workflows: readonly AnyWorkflow[], clock: Clock): Map<string, Registered> {
   const registry = new Map<string, Registered>();
   if (!Array.isArray(workflows) || workflows.length === 0) {
     throw new StepwellError(
@@ -126,7 +126,7 @@ export function registryOf(workflows: readonly AnyWorkflow[]): Map<string, Regis
       );
     }
     const shape = { count: definition.steps.length, pivot: definition.pivot };
-    registry.set(key, { definition, shape, observing: new Observing(definition) });
+    registry.set(key, { definition, shape, observing: new Observing(definition, clock) });
   }
   return registry;
 }

@@ -1,7 +1,8 @@
 /** Calls one function of a step and says what happened: observers around it, its result classified. */
 import { encode, isolate, merge } from "../codec.js";
+import type { Flow } from "../definition/flow.js";
 import type { StepDefinition, StepFunction } from "../definition/definition.js";
-import type { ObserverEvent } from "../definition/observer.js";
+import type { CallbackName, MessageIdentity, ObserverEvent } from "../definition/observer.js";
 import { Complete, Fail, Pause, patchProblem } from "../definition/outcome.js";
 import { defaultRetry, defaultRollbackRetry } from "../definition/retry-policy.js";
 import { StepwellError } from "../errors.js";
@@ -12,7 +13,7 @@ import type { MailboxRecord } from "../stores/store.js";
 import type { Settled } from "./attempt.js";
 import type { Course, Happening } from "./course.js";
 import type { Host, Registered } from "./host.js";
-import type { CallbackName, Veto } from "./observing.js";
+import { carriedOf, type Veto } from "./observing.js";
 import { StepContext, type DeliveredMessage } from "./step-context.js";
 
 /** A call of a step function that is about to be made, or under way. */
@@ -81,8 +82,13 @@ function functionOf(
   }
 }
 
+/** The flow as users see it, without what the engine remembers beside it. */
+export function flowOf({ direction, reason, stepIndex, stepFunc, lifecycle, lastResult }: Flow): Flow {
+  return { direction, reason, stepIndex, stepFunc, lifecycle, lastResult };
+}
+
 /** The state as users see it. What can't be frozen, a Map or a Date, is a copy that they may change for themselves. */
-export function shownState({ state, isRich }: Course): object {
+export function shownState({ state, isRich }: Pick<Course, "state" | "isRich">): object {
   return isRich ? isolate(state) : state;
 }
 
@@ -125,11 +131,13 @@ export function conclusionOf(
     lastResult: happening.result,
   };
   const thrown = settled.kind === "returned" ? (read.error ?? undefined) : settled.error;
+  const message = messageIdentity(call.cause);
   const veto = observe("afterStep", course, registered, host, {
     flow,
     step: call.context.step,
     attempt: call.attempt,
     durationMs: happening.durationMs,
+    ...(message !== undefined && { message }),
     ...(thrown !== undefined && { error: thrown }),
     ...(happening.result !== "ok" && { reason: happening.result }),
   });
@@ -277,6 +285,19 @@ export function adopt(course: Course, patch: object, host: Host): void {
   course.state = state;
 }
 
+/** As `adopt`, for what a guard or an operator gives: the history keeps it apart from what steps give. */
+export function adoptOthers(course: Course, patch: object, host: Host): void {
+  adopt(course, patch, host);
+  course.others ??= new Set();
+  for (const key of Object.keys(patch)) course.others.add(key);
+}
+
+/** For observers: which message a handler answered. */
+export function messageIdentity(cause: MailboxRecord | undefined): MessageIdentity | undefined {
+  if (cause?.kind !== "message") return undefined;
+  return { id: cause.messageId ?? cause.id, name: cause.name, carried: carriedOf(cause.carried) };
+}
+
 /** A guard failed where it may stop nothing: it is reported, and kept in the history. */
 export function noteGuard(callback: CallbackName, error: unknown, course: Course, host: Host): void {
   const { identity, position } = course;
@@ -299,13 +320,13 @@ export function observe(
   course: Course,
   { observing }: Registered,
   host: Host,
-  event: Omit<ObserverEvent, "execution" | "state">,
+  event: Omit<ObserverEvent, "execution" | "state" | "revision">,
 ): Veto | undefined {
   if (!observing.hears(callback)) return undefined;
-  const { direction, reason, stepIndex, stepFunc, lifecycle, lastResult } = event.flow;
-  const flow = { direction, reason, stepIndex, stepFunc, lifecycle, lastResult };
-  const make = (): ObserverEvent => ({ ...event, flow, execution: course.identity, state: shownState(course) });
-  const accept = (patch: object): void => adopt(course, isolate(patch), host);
+  const flow = flowOf(event.flow);
+  const { identity, revision } = course;
+  const make = (): ObserverEvent => ({ ...event, flow, execution: identity, state: shownState(course), revision });
+  const accept = (patch: object): void => adoptOthers(course, isolate(patch), host);
   const veto = observing.askGuards(callback, make, accept);
   observing.tellWatchers(callback, make, (error) => host.report(error));
   return veto;

@@ -5,6 +5,7 @@
  */
 import { hostname } from "node:os";
 import type { Clock, Timer } from "../clock.js";
+import type { ErrorEvent } from "../definition/observer.js";
 import type { Logger } from "../definition/logger.js";
 import { StepwellError } from "../errors.js";
 import type { ExecutionRecord, HistoryRecord, Hint, LauncherRecord, MaybePromise, Store } from "../stores/store.js";
@@ -41,6 +42,7 @@ export class Supervisor implements Host, DriveOwner {
   #offset = 0;
   /** More is due than there was room for. */
   #backlog = false;
+  #tellingWatchers = false;
   #pulling = false;
   #pullSoon = false;
   #pullAgain = false;
@@ -195,12 +197,28 @@ export class Supervisor implements Host, DriveOwner {
   }
 
   report(error: StepwellError): void {
+    this.#tellWatchers(error);
     try {
       const heard: unknown = this.#settings.onError(error);
       if (isPromise(heard)) forgotten(heard);
     } catch {
       // Who listens for errors has one of their own; there is nobody left to tell.
     }
+  }
+
+  /** What a watcher fails with when it is told of an error is told to no watcher. */
+  #tellWatchers(error: StepwellError): void {
+    const { workflow, execution } = error;
+    if (workflow === undefined || this.#tellingWatchers) return;
+    this.#tellingWatchers = true;
+    for (const { definition, observing } of this.#registry.values()) {
+      if (definition.name !== workflow || !observing.hears("error")) continue;
+      const make = (): ErrorEvent => ({ error, workflow, ...(execution !== undefined && { execution }) });
+      observing.tellWatchers("error", make, (failure) => this.report(failure));
+      // One version's observers are enough: they are mostly the same.
+      break;
+    }
+    this.#tellingWatchers = false;
   }
 
   get #room(): number {
@@ -262,7 +280,9 @@ export class Supervisor implements Host, DriveOwner {
       const claimed = await this.#store.claim({ owner: this.#owner, limit, workflows });
       if (!claimed.alive) return await this.#reborn();
       if (this.#store.clock !== this.clock) this.#offset = claimed.at - this.clock.now();
-      for (const record of claimed.records) this.#resume(record);
+      for (const [index, record] of claimed.records.entries()) {
+        this.#resume(record, Math.max(0, claimed.at - claimed.dueSince[index]!));
+      }
       for (const id of claimed.signalled) this.#drives.get(id)?.notice();
       this.#backlog = claimed.nextDueInMs === 0;
       if (this.#backlog && this.#room > 0) this.#pullLater();
@@ -277,7 +297,7 @@ export class Supervisor implements Host, DriveOwner {
     }
   }
 
-  #resume(record: ExecutionRecord): void {
+  #resume(record: ExecutionRecord, lateMs: number): void {
     const registered = this.#registry.get(registryKey(record.workflow, record.version))!;
     const about = { execution: record.id, workflow: record.workflow, step: record.position.step };
     let state: object = {};
@@ -294,7 +314,7 @@ export class Supervisor implements Host, DriveOwner {
         `"${record.workflow}" version "${record.version}" does not have there. Give a changed list of steps a new version.`;
       problem ??= new StepwellError("STEPWELL_STEP_MISSING", message, about);
     }
-    const drive = new Drive(record, state, this.#owner, registered, this, this);
+    const drive = new Drive(record, state, this.#owner, registered, this, this, lateMs);
     if (problem !== undefined) drive.park(problem);
     this.#begin(drive);
   }

@@ -1,5 +1,5 @@
 /** From what happened to what is committed. Pure, save for the user's `onExit`. */
-import { encode } from "../codec.js";
+import { encode, isolate } from "../codec.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { Flow } from "../definition/flow.js";
 import { route, type Action, type Shape } from "../flow/router.js";
@@ -33,6 +33,8 @@ export interface Circumstances {
   readonly reports: boolean;
   /** The launcher stops: let go of the execution with this commit. */
   readonly stopping: boolean;
+  /** What observers gave this burst to carry; null: nothing new. */
+  readonly carried: string | null;
   readonly onExit: (reason: string) => string;
 }
 
@@ -81,6 +83,7 @@ export function conclude(course: Course, happened: Happening, circumstances: Cir
       dueInMs: resting?.dueInMs ?? null,
       settled: settledBy(course, happening, turn, tooLate),
       ends: action === "succeed" || action === "finish",
+      carried: circumstances.carried,
       history: entryOf(course, happening),
     },
   };
@@ -88,20 +91,35 @@ export function conclude(course: Course, happened: Happening, circumstances: Cir
 
 const patchOptions = { what: "A patch", limit: Infinity };
 
-function entryOf({ position, guardError }: Course, happening: Happening): HistoryEntry {
-  const { direction, step, stepIndex } = position;
+function entryOf(course: Course, happening: Happening): HistoryEntry {
+  const { guardError, others, initial } = course;
+  const { direction, step, stepIndex } = course.position;
   const { func, attempt, result, durationMs, cause, error, by } = happening;
   const patch = happening.patch === undefined ? null : encode(happening.patch, patchOptions);
   const entry = { direction, step, stepIndex, func, attempt, result, durationMs, patch };
   // Most entries end here, and making them all of one shape is worth it.
-  if (cause === undefined && error === null && by === undefined && guardError === null) return entry;
+  if (
+    cause === undefined &&
+    error === null &&
+    by === undefined &&
+    guardError === null &&
+    others === undefined &&
+    initial === undefined
+  )
+    return entry;
   return {
     ...entry,
     ...(cause?.kind === "message" && { message: { id: cause.messageId ?? cause.id, name: cause.name } }),
     ...(error !== null && { error }),
     ...(guardError !== null && { guardError }),
     ...(by !== undefined && { by }),
+    ...(others !== undefined && { others: encode(fieldsOf(course.state, others), patchOptions) }),
+    ...(initial !== undefined && { initial }),
   };
+}
+
+function fieldsOf(state: object, names: ReadonlySet<string>): object {
+  return isolate(Object.fromEntries(Object.entries(state).filter(([name]) => names.has(name))));
 }
 
 function decide(course: Course, { event }: Happening, shape: Shape): { flow: Flow; action: Action } {

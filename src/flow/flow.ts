@@ -2,7 +2,9 @@
  * The engine's own small record beside the state, as it begins and as it is stored.
  * Pure data; `router.ts` says how it changes.
  */
-import type { Flow } from "../definition/flow.js";
+import type { Flow, SerializedError } from "../definition/flow.js";
+
+export type { SerializedError, Status } from "../definition/flow.js";
 
 export const initialFlow: Flow = {
   direction: "up",
@@ -12,25 +14,6 @@ export const initialFlow: Flow = {
   lifecycle: "init",
   lastResult: "ok",
 };
-
-/**
- * - `scheduled`: nothing to do before a given time (a delayed launch, a retry that is due later)
- * - `running`: being worked on, or due
- * - `waiting`: a step has paused and waits for a message
- * - `stuck`: parked; needs an operator
- * - `completed`, `rolledBack`: ended
- */
-export type Status = "scheduled" | "running" | "waiting" | "stuck" | "completed" | "rolledBack";
-
-/** An error as it is stored: plain data, always encodable. */
-export interface SerializedError {
-  readonly name: string;
-  readonly message: string;
-  readonly code?: string;
-  readonly stack?: string;
-  readonly details?: unknown;
-  readonly cause?: SerializedError;
-}
 
 /** The flow as it is stored, with what the engine must remember of retries and waits. */
 export interface Position extends Flow {

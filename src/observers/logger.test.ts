@@ -106,6 +106,7 @@ const event: ObserverEvent = {
   execution: { id: "e", workflow: "w", version: "1" },
   flow: { direction: "up", reason: "normal", stepIndex: 0, stepFunc: "run", lifecycle: "step", lastResult: "no" },
   state: {},
+  revision: 0,
 };
 
 /** The fields of the one call that a target gets for an event. */

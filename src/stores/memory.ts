@@ -163,11 +163,13 @@ class MemoryStore implements Store {
     const signalled = [...this.#signalled].filter((row) => row.owner === owner).map(({ id }) => id);
     const heaps = workflows.flatMap((it) => this.#due.get(dueKey(it.name, it.version)) ?? []);
     const records: ExecutionRecord[] = [];
+    const dueSince: number[] = [];
     let next = firstOf(heaps);
     // A launcher that was buried takes nothing: nobody would ever free it again.
     const alive = this.#launchers.has(owner);
     const room = alive ? limit : 0;
     while (next !== undefined && next.dueAt! <= at && records.length < room) {
+      dueSince.push(next.dueAt!);
       this.#setDue(next, null);
       next.owner = owner;
       next.claims++;
@@ -175,7 +177,14 @@ class MemoryStore implements Store {
       records.push(recordOf(next));
       next = firstOf(heaps);
     }
-    return { records, at, nextDueInMs: next === undefined ? null : Math.max(0, next.dueAt! - at), signalled, alive };
+    return {
+      records,
+      dueSince,
+      at,
+      nextDueInMs: next === undefined ? null : Math.max(0, next.dueAt! - at),
+      signalled,
+      alive,
+    };
   }
 
   overdue(forMs: number): { readonly name: string; readonly version: string }[] {
@@ -258,6 +267,7 @@ class MemoryStore implements Store {
       deadlineAt: it.deadlineInMs === null ? null : at + it.deadlineInMs,
       createdAt: at,
       updatedAt: at,
+      carried: it.carried,
       sequence: this.#rows.size + 1,
       place: -1,
       seen: 0,
@@ -278,6 +288,7 @@ class MemoryStore implements Store {
     if (it.state !== null) row.state = it.state;
     row.revision = it.revision;
     row.updatedAt = at;
+    if (it.carried !== null) row.carried = it.carried;
     row.last = { entry: it.history, at, before: row.last };
     if (row.mailbox !== undefined) {
       for (const { arrival, as } of it.settled) settle(row.mailbox, arrival, as, it.history.step);
@@ -323,6 +334,7 @@ class MemoryStore implements Store {
       status: "pending",
       receivedAt: at,
       step: null,
+      carried: it.carried,
     });
     row.signals++;
     if (row.owner !== null) {
@@ -429,5 +441,6 @@ function recordOf(row: Row): ExecutionRecord {
     deadlineAt: row.deadlineAt,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
+    carried: row.carried,
   };
 }

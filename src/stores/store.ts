@@ -46,6 +46,8 @@ export interface ExecutionRecord {
   readonly deadlineAt: number | null;
   readonly createdAt: number;
   readonly updatedAt: number;
+  /** What observers gave it to carry, as JSON. */
+  readonly carried: string | null;
 }
 
 export interface NewExecution {
@@ -62,6 +64,7 @@ export interface NewExecution {
   /** Due after this many milliseconds of the store's clock (0: now). */
   readonly dueInMs: number;
   readonly deadlineInMs: number | null;
+  readonly carried: string | null;
 }
 
 /** One row of an execution's history: one committed transition. */
@@ -82,6 +85,10 @@ export interface HistoryEntry {
   readonly by?: string;
   /** What the step itself gave; null where it gave nothing. */
   readonly patch: Encoded | null;
+  /** Fields that others changed in the state, guards or an operator, as they are after this transition. */
+  readonly others?: Encoded;
+  /** With the first transition: the state as it began, where it was not the input as it was given. */
+  readonly initial?: Encoded;
 }
 
 export interface HistoryRecord extends HistoryEntry {
@@ -108,6 +115,8 @@ export interface Transition {
   readonly settled: readonly { readonly arrival: string; readonly as: "consumed" | "dead" }[];
   /** The execution ends: what is still pending in its mailbox becomes dead. */
   readonly ends: boolean;
+  /** What the execution carries from now on. Null: what it carried before. */
+  readonly carried: string | null;
   readonly history: HistoryEntry;
 }
 
@@ -139,6 +148,7 @@ export interface Arrival {
   readonly acceptedIn: readonly Status[];
   /** An execution without an owner in one of these becomes due at once. */
   readonly wakes: readonly Status[];
+  readonly carried: string | null;
   /** Set: taken only if revision and signals are still these (`moved` otherwise). */
   readonly only?: { readonly revision: number; readonly signals: number };
 }
@@ -158,6 +168,7 @@ export interface MailboxRecord {
   readonly receivedAt: number;
   /** The step whose transition settled it. */
   readonly step: string | null;
+  readonly carried: string | null;
 }
 
 /** All that the engine wants written, in one atomic group. Applied in the order of the fields. */
@@ -200,6 +211,8 @@ export interface ClaimOptions {
 export interface Claimed {
   /** Due executions, longest due first, now owned by the caller, with `claims` raised by one. */
   readonly records: readonly ExecutionRecord[];
+  /** For each of the records: since when it had been due. */
+  readonly dueSince: readonly number[];
   /** The store's time of the claim. */
   readonly at: number;
   /** How long until the next one of these workflows is due. Null: none is. 0: the limit was reached. */

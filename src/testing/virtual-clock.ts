@@ -99,6 +99,11 @@ export class VirtualClock implements Clock {
     return true;
   }
 
+  /** Time passes within a call, as where code keeps the process busy: no timer fires before the next `advance`. */
+  skip(length: Duration): void {
+    this.#now += milliseconds(length, "skip(…)");
+  }
+
   /** Lets everything that needs no time come to rest. */
   async settle(): Promise<void> {
     for (let turn = 0; turn < turnsToSettle; turn += 1) {

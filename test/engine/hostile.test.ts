@@ -155,7 +155,7 @@ onEveryStore("a row that can't be read", (start) => {
       ...{ creates: [], transitions: [], releases: [] },
       arrivals: ["one", "two"].map((execution) => ({
         ...{ id: `bad-${execution}`, execution, kind: "message", name: "go", payload: Encoded.ofText("{nonsense") },
-        ...{ messageId: null, acceptedIn: ["waiting"], wakes: ["waiting"] },
+        ...{ messageId: null, carried: null, acceptedIn: ["waiting"], wakes: ["waiting"] },
       })),
     });
     await clock.settle();

@@ -268,7 +268,7 @@ onEveryStore("a guard that fails where nothing may stop the execution", (start) 
       ...{ creates: [], transitions: [], releases: [] },
       arrivals: [
         {
-          ...{ id: "r", execution: "e", kind: "rollback", name: "rollback", messageId: null },
+          ...{ id: "r", execution: "e", kind: "rollback", name: "rollback", messageId: null, carried: null },
           ...{ payload: encode({ reason: "back", ifCompleted: "undo" }, { what: "It" }) },
           ...{ acceptedIn: ["completed"], wakes: ["completed"] },
         },

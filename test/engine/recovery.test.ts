@@ -39,7 +39,7 @@ function newRow(name: string, id: string): NewExecution {
         stuckBy: null,
       },
     },
-    ...{ owner: null, dueInMs: 0, deadlineInMs: null },
+    ...{ owner: null, dueInMs: 0, deadlineInMs: null, carried: null },
   };
 }
 

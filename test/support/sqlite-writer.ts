@@ -21,6 +21,7 @@ function batchOf(name: string, number: number, size: number, owner: number): Bat
     position,
     dueInMs: 0,
     deadlineInMs: null,
+    carried: null,
   } as const;
   return {
     creates: ids(number).map((id) => ({
@@ -42,6 +43,7 @@ function batchOf(name: string, number: number, size: number, owner: number): Bat
       dueInMs: null,
       settled: [],
       ends: true,
+      carried: null,
       history: fromTexts<HistoryEntry>(entry),
     })),
     releases: [],

@@ -34,12 +34,13 @@ export interface ExecutionRow {
   readonly position: string;
   readonly state: string;
   readonly input: string;
+  readonly carried: string | null;
 }
 
 /** What a query for `ExecutionRow` selects. */
 export const executionColumns =
   "sequence, id, workflow, version, status, revision, signals, owner, claims, due_at, deadline_at, " +
-  "created_at, updated_at, tags, position, state, input";
+  "created_at, updated_at, tags, position, state, input, carried";
 
 export function executionOf(row: ExecutionRow): ExecutionRecord {
   return {
@@ -59,6 +60,7 @@ export function executionOf(row: ExecutionRow): ExecutionRecord {
     deadlineAt: row.deadline_at,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    carried: row.carried,
   };
 }
 
@@ -72,15 +74,24 @@ export interface HistoryRow {
 
 /** The patch is encoded already: inside the JSON it would be encoded twice. */
 export function historyEntryOf(entry: HistoryEntry): string {
-  return JSON.stringify({ ...entry, patch: undefined });
+  const { others, initial } = entry;
+  return JSON.stringify({ ...entry, patch: undefined, others: others?.text, initial: initial?.text });
 }
 
+type StoredEntry = Omit<HistoryEntry, "patch" | "others" | "initial"> & {
+  readonly others?: string;
+  readonly initial?: string;
+};
+
 export function historyOf({ revision, at, entry, patch }: HistoryRow): HistoryRecord {
+  const { others, initial, ...rest } = JSON.parse(entry) as StoredEntry;
   return {
     revision,
     at,
-    ...(JSON.parse(entry) as Omit<HistoryEntry, "patch">),
+    ...rest,
     patch: patch === null ? null : Encoded.ofText(patch),
+    ...(others !== undefined && { others: Encoded.ofText(others) }),
+    ...(initial !== undefined && { initial: Encoded.ofText(initial) }),
   };
 }
 
@@ -94,10 +105,11 @@ export interface MailboxRow {
   readonly status: ArrivalStatus;
   readonly received_at: number;
   readonly step: string | null;
+  readonly carried: string | null;
 }
 
 /** What a query for `MailboxRow` selects. */
-export const mailboxColumns = "sequence, id, kind, name, payload, message_id, status, received_at, step";
+export const mailboxColumns = "sequence, id, kind, name, payload, message_id, status, received_at, step, carried";
 
 export function mailboxOf(row: MailboxRow, execution: string): MailboxRecord {
   return {
@@ -111,6 +123,7 @@ export function mailboxOf(row: MailboxRow, execution: string): MailboxRecord {
     status: row.status,
     receivedAt: row.received_at,
     step: row.step,
+    carried: row.carried,
   };
 }
 

@@ -25,10 +25,10 @@ export function deliver(database: Database, it: Arrival, at: number, hints: Hint
   }
   database
     .statement(
-      "INSERT INTO stepwell_mailbox (execution, id, kind, name, payload, message_id, status, received_at, step) " +
-        "VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, NULL)",
+      "INSERT INTO stepwell_mailbox (execution, id, kind, name, payload, message_id, status, received_at, step, carried) " +
+        "VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, NULL, ?)",
     )
-    .run(row.sequence, it.id, it.kind, it.name, it.payload.text, it.messageId, at);
+    .run(row.sequence, it.id, it.kind, it.name, it.payload.text, it.messageId, at, it.carried);
   signal(database, row, it, at, hints);
   return { result: "stored", id: it.id };
 }

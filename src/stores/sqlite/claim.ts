@@ -14,19 +14,21 @@ export function claim(database: Database, options: ClaimOptions, at: number): Cl
   const alive = database.read(() => isAlive(database, owner));
   const [next] = database.read(() => candidates(database, options, 1));
   if (next === undefined || next.due_at > at || limit === 0) {
-    return { records: [], at, nextDueInMs: dueIn(next, at), signalled, alive };
+    return { records: [], dueSince: [], at, nextDueInMs: dueIn(next, at), signalled, alive };
   }
   return database.transaction(() => {
     const found = candidates(database, options, limit + 1);
     const records: ExecutionRecord[] = [];
+    const dueSince: number[] = [];
     // A launcher that was buried takes nothing: nobody would ever free it again.
     const alive = isAlive(database, owner);
     const room = alive ? limit : 0;
     for (const { sequence, due_at } of found) {
       if (due_at > at || records.length === room) break;
       records.push(take(database, sequence, owner));
+      dueSince.push(due_at);
     }
-    return { records, at, nextDueInMs: dueIn(found[records.length], at), signalled, alive };
+    return { records, dueSince, at, nextDueInMs: dueIn(found[records.length], at), signalled, alive };
   });
 }
 

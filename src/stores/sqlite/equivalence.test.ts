@@ -45,6 +45,7 @@ const create: fc.Arbitrary<NewExecution> = fc.record({
   owner: fc.option(owner),
   dueInMs: delay,
   deadlineInMs: fc.option(delay),
+  carried: fc.option(text),
 });
 
 /** `revision` and `signals` are how far off the row's own they are; 0 is right. */
@@ -63,6 +64,8 @@ const transition = fc.record({
   }),
   ends: fc.boolean(),
   patch: fc.option(encoded),
+  others: fc.option(encoded),
+  carried: fc.option(text),
 });
 
 const release = fc.record({
@@ -78,6 +81,7 @@ const arrival = fc.record({
   kind: fc.constantFrom("message" as const, "rollback" as const, "retry" as const),
   name: text,
   payload: encoded,
+  carried: fc.option(text),
   messageId: fc.option(fc.constantFrom("m1", "m2")),
   acceptedIn: fc.oneof(fc.constant([...statuses]), someStatuses),
   wakes: someStatuses,
@@ -164,6 +168,7 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
       dueInMs: it.dueInMs,
       settled: it.settled.map(({ arrival, as }) => ({ arrival: boxes.get(it.id)?.[arrival] ?? "none", as })),
       ends: it.ends,
+      carried: it.carried,
       history: {
         direction: "up",
         step: "first",
@@ -173,6 +178,7 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
         result: it.reason,
         durationMs: 0.25,
         patch: it.patch,
+        ...(it.others !== null && { others: it.others, initial: it.others }),
         ...(it.ends && { error: { name: "Error", message: it.reason }, by: "someone" }),
       },
     })),

@@ -30,7 +30,8 @@ CREATE TABLE stepwell_executions (
   tags TEXT NOT NULL,
   position TEXT NOT NULL,
   state TEXT NOT NULL,
-  input TEXT NOT NULL
+  input TEXT NOT NULL,
+  carried TEXT
 );
 CREATE INDEX stepwell_executions_due ON stepwell_executions (workflow, version, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX stepwell_executions_owned ON stepwell_executions (owner) WHERE owner IS NOT NULL;
@@ -57,7 +58,8 @@ CREATE TABLE stepwell_mailbox (
   message_id TEXT,
   status TEXT NOT NULL,
   received_at INTEGER NOT NULL,
-  step TEXT
+  step TEXT,
+  carried TEXT
 );
 CREATE UNIQUE INDEX stepwell_mailbox_execution ON stepwell_mailbox (execution, message_id);
 CREATE INDEX stepwell_mailbox_pending ON stepwell_mailbox (execution, id) WHERE status = 'pending';

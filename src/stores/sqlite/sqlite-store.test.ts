@@ -28,6 +28,7 @@ const one = {
   owner: null,
   dueInMs: 0,
   deadlineInMs: null,
+  carried: null,
 } as unknown as NewExecution;
 const nothing = { creates: [], transitions: [], releases: [], arrivals: [] };
 

@@ -49,8 +49,8 @@ class Launchers {
 
 const insertExecution =
   "INSERT INTO stepwell_executions (id, workflow, version, status, revision, signals, seen, owner, claims, due_at, " +
-  "deadline_at, created_at, updated_at, tags, position, state, input) " +
-  "VALUES (?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+  "deadline_at, created_at, updated_at, tags, position, state, input, carried) " +
+  "VALUES (?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
 
 function create(database: Database, it: NewExecution, at: number, launchers: Launchers, hints: Hint[]): CreateResult {
   // What a buried launcher creates is for another one to take up: nobody would free it again.
@@ -73,6 +73,7 @@ function create(database: Database, it: NewExecution, at: number, launchers: Lau
       JSON.stringify(it.position),
       it.state.text,
       it.input.text,
+      it.carried,
     );
   if (Number(changes) === 0) {
     const row = database.statement(`SELECT ${executionColumns} FROM stepwell_executions WHERE id = ?`).get(it.id);
@@ -93,6 +94,8 @@ const fenced = "WHERE id = ? AND owner = ? AND revision = ? AND signals = ? RETU
 
 // Indexed columns stay out of it while the owner stays: an index is written for each that is named.
 const updateKept = `${updateExecution}, claims = 1 ${fenced}`;
+/** Rare enough to be a statement of its own: the others need not name the column. */
+const updateCarried = "UPDATE stepwell_executions SET carried = ? WHERE sequence = ?";
 const updateResting = `${updateExecution}, claims = 0, owner = NULL, due_at = ? ${fenced}`;
 
 function commit(database: Database, it: Transition, at: number, hints: Hint[]): CommitResult {
@@ -110,6 +113,7 @@ function commit(database: Database, it: Transition, at: number, hints: Hint[]): 
     .statement("INSERT INTO stepwell_history (execution, revision, at, entry, patch) VALUES (?, ?, ?, ?, ?)")
     .run(sequence, revision, at, historyEntryOf(it.history), it.history.patch?.text ?? null);
   for (const { arrival, as } of it.settled) settle(database, sequence, arrival, as, it.history.step);
+  if (it.carried !== null) database.statement(updateCarried).run(it.carried, sequence);
   if (it.ends && signals > 0) {
     database
       .statement("UPDATE stepwell_mailbox SET status = 'dead' WHERE execution = ? AND status = 'pending'")

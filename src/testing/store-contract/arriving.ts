@@ -18,6 +18,7 @@ export const arriving: readonly StoreContractCase[] = [
       status: "pending",
       receivedAt: bench.now,
       step: null,
+      carried: null,
     });
     assert.deepEqual(await bench.load("one"), { ...before, signals: 1 });
   }),

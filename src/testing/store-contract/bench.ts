@@ -62,8 +62,8 @@ export const entry: Texts<HistoryEntry> = {
 export type Texts<T> = {
   [K in keyof T]: T[K] extends Encoded
     ? string
-    : T[K] extends Encoded | null
-      ? string | null
+    : T[K] extends Encoded | null | undefined
+      ? string | Exclude<T[K], Encoded>
       : T[K] extends HistoryEntry
         ? Texts<HistoryEntry>
         : T[K];
@@ -74,7 +74,7 @@ export function toTexts<T extends object>(record: T): Texts<T> {
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, textOf(value)])) as Texts<T>;
 }
 
-const encodedFields = new Set(["state", "input", "patch", "payload"]);
+const encodedFields = new Set(["state", "input", "patch", "payload", "others", "initial"]);
 
 export function fromTexts<T extends object>(texts: Texts<T>): T {
   const valueOf = (key: string, value: unknown): unknown => {
@@ -128,6 +128,7 @@ export class Bench {
       owner: this.owner,
       dueInMs: 0,
       deadlineInMs: null,
+      carried: null,
       ...more,
     });
   }
@@ -151,6 +152,7 @@ export class Bench {
       dueInMs: null,
       settled: [],
       ends: false,
+      carried: null,
       history: entry,
       ...more,
     });
@@ -176,6 +178,7 @@ export class Bench {
       name: "paid",
       payload: "null",
       messageId: null,
+      carried: null,
       acceptedIn: ["scheduled", "running", "waiting", "stuck"],
       wakes: ["waiting"],
       ...more,

@@ -56,6 +56,7 @@ export const claiming: readonly StoreContractCase[] = [
       at: bench.now,
       nextDueInMs: null,
       signalled: [],
+      dueSince: [],
       alive: true,
     });
     await bench.create("one", { owner: null, dueInMs: 12 });

@@ -14,6 +14,7 @@ export const creating: readonly StoreContractCase[] = [
       position,
       state: '{"n":1}',
       input: '{"n":0}',
+      carried: null,
       revision: 0,
       signals: 0,
       owner: bench.owner,

@@ -37,6 +37,8 @@ export const history: readonly StoreContractCase[] = [
       },
       by: "someone",
       patch: '{"n":1}',
+      others: '{"checked":true}',
+      initial: '{"n":0}',
     };
     await bench.commit("one", { history: full });
     await bench.commit("one", { revision: 2 });

@@ -1,0 +1,248 @@
+/** What watchers hear of the engine's own work: bursts, commits, errors, and what is carried along. */
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { fail, observer, pause, workflow, type Observer, type StepwellError } from "../../src/index.js";
+import { onEveryStore } from "../support/rig.js";
+
+const input = z.object({});
+
+const everyCallback = [
+  ...(["init", "beforeStep", "afterStep", "startRollback", "success", "failure"] as const),
+  ...(["wake", "commit", "rest", "error", "carry"] as const),
+];
+
+onEveryStore("a watcher of the engine's work", (start) => {
+  function waiting(watcher: Observer) {
+    return workflow("waiting", { input })
+      .step("1", { run: () => ({ a: 1 }) })
+      .step("2", {
+        messages: { go: z.number() },
+        run: () => pause({ b: 2 }),
+        onMessage: ({ message }) => ({ c: message.payload }),
+      })
+      .observe(watcher);
+  }
+
+  test("hears of each burst: how late it began, and why and how it ended", async () => {
+    const lines: string[] = [];
+    const bursts = observer({
+      name: "bursts",
+      wake: ({ status, lateMs, claims }) => void lines.push(`wake ${status} ${lateMs} ${claims}`),
+      rest: ({ status, lost, pending }) => void lines.push(`rest ${status} ${lost} ${pending}`),
+    });
+    const steps = waiting(bursts);
+    const { launcher, clock, store } = await start([steps], { concurrency: 1 });
+    const execution = await launcher.launch(steps, {}, { id: "e" });
+    await clock.settle();
+    await execution.send("go", 5);
+    expect((await execution.outcome()).status).toBe("completed");
+    expect(lines).toEqual(["wake running 0 1", "rest waiting false 0", "wake waiting 0 1", "rest completed false 0"]);
+    lines.length = 0;
+    await launcher.launch(steps, {}, { id: "late", delay: "1m" });
+    await launcher.stop();
+    await clock.advance("90s");
+    expect(store.isOpen).toBe(true);
+    expect(lines).toEqual([]);
+  });
+
+  test("hears how long an execution had been due when it was taken up", async () => {
+    const late: number[] = [];
+    const steps = waiting(observer({ name: "late", wake: ({ lateMs }) => void late.push(lateMs) }));
+    const { launcher, clock, another } = await start([steps]);
+    await launcher.launch(steps, {}, { delay: "1m" });
+    await launcher.stop();
+    await clock.advance("90s");
+    await another();
+    await clock.settle();
+    expect(late).toEqual([30_000]);
+  });
+
+  test("hears of every commit, with the states before and after it and the row of the history", async () => {
+    const commits: unknown[] = [];
+    const steps = waiting(
+      observer({
+        name: "commits",
+        commit: ({ before, state, status, revision, transition, message }) => {
+          commits.push([before, state, status, message?.name]);
+          expect(transition.revision).toBe(revision);
+          expect(transition.at).toEqual(new Date(rig.clock.now()));
+        },
+      }),
+    );
+    const rig = await start([steps]);
+    const execution = await rig.launcher.launch(steps, {});
+    await rig.clock.settle();
+    await execution.send("go", 5);
+    await execution.outcome();
+    expect(commits).toEqual([
+      [{}, { a: 1 }, "running", undefined],
+      [{ a: 1 }, { a: 1, b: 2 }, "waiting", undefined],
+      [{ a: 1, b: 2 }, { a: 1, b: 2, c: 5 }, "completed", "go"],
+    ]);
+  });
+
+  test("hears of errors that nobody else hears of, and its own mistake there is told to no watcher", async () => {
+    const heard: string[] = [];
+    const steps = workflow("stuck", { input })
+      .step("1", { run: () => fail("no"), rollback: () => fail("can't") })
+      .observe(
+        observer({
+          name: "listener",
+          error: ({ error, execution }) => {
+            heard.push(`${error.code} ${execution}`);
+            throw new Error("and again");
+          },
+        }),
+      );
+    const { launcher, errors } = await start([steps]);
+    const execution = await launcher.launch(steps, {}, { id: "e" });
+    expect((await execution.outcome()).status).toBe("stuck");
+    expect(heard).toEqual(["STEPWELL_EXECUTION_STUCK e"]);
+    expect(errors.map(({ code }) => code)).toEqual(["STEPWELL_OBSERVER_FAILED", "STEPWELL_EXECUTION_STUCK"]);
+  });
+
+  test("gives texts to be carried: from the launch, from burst to burst, and with each message", async () => {
+    const seen: string[] = [];
+    let count = 0;
+    const carrier = observer({
+      name: "carrier",
+      carry: ({ what, execution }) => ({ trace: `${what} ${execution.id} ${++count}` }),
+      wake: ({ carried }) => void seen.push(`wake: ${carried["trace"]}`),
+      commit: ({ message }) => void (message !== undefined && seen.push(`message: ${message.carried["trace"]}`)),
+    });
+    const steps = waiting(carrier);
+    const { launcher, clock, another } = await start([steps]);
+    await launcher.launch(steps, {}, { id: "e" });
+    await clock.settle();
+    await launcher.stop();
+    const second = await another();
+    await second.send("e", "go", 5);
+    expect((await second.execution("e").outcome()).status).toBe("completed");
+    expect(seen).toEqual(["wake: launch e 1", "wake: burst e 2", "message: message e 3"]);
+  });
+
+  test("may carry little: what is too much is reported and left out", async () => {
+    const carried: object[] = [];
+    const steps = waiting(
+      observer({
+        name: "heavy",
+        carry: () => ({ text: "x".repeat(5000) }),
+        wake: (event) => void carried.push(event.carried),
+      }),
+    );
+    const { launcher, errors } = await start([steps]);
+    await launcher.launch(steps, {});
+    expect(carried).toEqual([{}]);
+    expect(errors.every(({ code }) => code === "STEPWELL_OBSERVER_FAILED")).toBe(true);
+  });
+
+  test("a guard can't hear of it: it would be asked where nothing can be vetoed", () => {
+    expect(() => observer({ name: "g", guard: true, commit: () => undefined } as never)).toThrow(
+      expect.objectContaining({ code: "STEPWELL_UNKNOWN_OPTION" }),
+    );
+  });
+});
+
+onEveryStore("a watcher that misbehaves", (start) => {
+  const ordered = (lines: string[], watcher: Observer) =>
+    workflow("ordered", { input })
+      .step("1", { run: () => (lines.push("run 1"), { a: 1 }), rollback: () => void lines.push("rollback 1") })
+      .step("2", {
+        messages: { go: z.null() },
+        run: () => (lines.push("run 2"), pause()),
+        onMessage: () => (lines.push("message 2"), fail("no")),
+        rollback: () => void lines.push("rollback 2"),
+      })
+      .observe(watcher);
+
+  const effects = ["run 1", "run 2", "message 2", "rollback 2", "rollback 1"];
+  const outcome = { status: "rolledBack", reason: "no", state: { a: 1 } };
+  const heardOf = everyCallback.filter((callback) => callback !== "success" && callback !== "error");
+
+  test.each(heardOf)(
+    "by throwing in %s, changes neither the outcome nor the effects, and is reported once a minute",
+    async (callback) => {
+      const lines: string[] = [];
+      const thrower = observer({
+        name: "thrower",
+        [callback]: () => {
+          throw new Error("watcher");
+        },
+      } as never);
+      const steps = ordered(lines, thrower);
+      const { launcher, clock, errors } = await start([steps]);
+      for (const round of [1, 2]) {
+        const execution = await launcher.launch(steps, {});
+        await clock.settle();
+        await execution.send("go", null);
+        expect(await execution.outcome()).toEqual({ ...outcome, error: expect.anything() as unknown });
+        expect(lines.splice(0)).toEqual(effects);
+        expect(errors).toHaveLength(round);
+        await clock.advance("1m");
+      }
+      expect(errors[1]!.message).toMatch(/^Observer "thrower" of workflow "ordered" threw in /);
+    },
+  );
+
+  test.each(heardOf)("by being slow in %s, changes nothing, and is reported once a minute", async (callback) => {
+    const lines: string[] = [];
+    const slow = observer({ name: "slow", [callback]: () => void later.skip(80) } as never);
+    const steps = ordered(lines, slow);
+    const rig = await start([steps], {});
+    const later = rig.clock;
+    const execution = await rig.launcher.launch(steps, {});
+    await rig.clock.settle();
+    await execution.send("go", null);
+    expect(await execution.outcome()).toMatchObject(outcome);
+    expect(lines).toEqual(effects);
+    expect(rig.errors.map(({ message }) => message)).toEqual([
+      expect.stringContaining(`took 80 ms, while every execution waited in ${callback}`),
+    ]);
+  });
+
+  test("a flood of failures is counted, not repeated", async () => {
+    const steps = workflow("flood", { input })
+      .step("1", { run: () => undefined })
+      .observe(
+        observer({
+          name: "flooder",
+          beforeStep: () => {
+            throw new Error("again");
+          },
+        }),
+      );
+    const { launcher, clock, errors } = await start([steps]);
+    const many = async (): Promise<void> => {
+      const executions = await launcher.launchMany(
+        steps,
+        Array.from({ length: 100 }, () => ({ input: {} })),
+      );
+      for (const execution of executions) expect((await execution.outcome()).status).toBe("completed");
+    };
+    await many();
+    await clock.advance("1m");
+    await many();
+    expect(errors.map(({ message }) => /did so (\d+) more/.exec(message)?.[1])).toEqual([undefined, "99"]);
+  });
+
+  test("one that throws when it hears of a success or of an error harms neither", async () => {
+    const thrower = observer({
+      name: "thrower",
+      success: () => {
+        throw new Error("watcher");
+      },
+      error: () => {
+        throw new Error("watcher");
+      },
+    });
+    const steps = workflow("fine", { input })
+      .step("1", { run: () => ({ a: 1 }) })
+      .observe(thrower);
+    const { launcher, errors } = await start([steps]);
+    expect(await (await launcher.launch(steps, {})).outcome()).toMatchObject({ status: "completed", state: { a: 1 } });
+    expect(errors.map(({ code }: StepwellError) => code)).toEqual([
+      "STEPWELL_OBSERVER_FAILED",
+      "STEPWELL_OBSERVER_FAILED",
+    ]);
+  });
+});
