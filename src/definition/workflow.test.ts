@@ -43,6 +43,12 @@ describe("a bad definition fails when it is built", () => {
       'mean "version"',
     ],
     ["a bad deadline", () => workflow("a", { input, deadline: "soon" as never }), "STEPWELL_INVALID_DURATION", "soon"],
+    [
+      "a deadline that has no length",
+      () => workflow("a", { input, deadline: 0 }),
+      "STEPWELL_INVALID_DEFINITION",
+      "turn at once",
+    ],
     ["a step without a name", () => untyped("", { run: () => 1 }), "STEPWELL_INVALID_DEFINITION", "name"],
     ["a step without options", () => untyped("a"), "STEPWELL_INVALID_ARGUMENT", "options"],
     ["a step that does nothing", () => untyped("a", {}), "STEPWELL_INVALID_DEFINITION", "neither"],

@@ -1,6 +1,6 @@
 /** A workflow: a named, versioned, ordered list of steps, with a schema for its input. Immutable: each call gives a new one. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { StepwellError } from "../errors.js";
+import { StepwellError, type ErrorDetails } from "../errors.js";
 import type { StepDefinition, WorkflowDefinition } from "./definition.js";
 import { milliseconds, type Duration } from "./duration.js";
 import type { Observer } from "./observer.js";
@@ -28,7 +28,7 @@ export interface WorkflowOptions<Schema extends StandardSchemaV1> {
   readonly input: Schema;
   /** An execution keeps the version that it started with; several can be registered side by side. Default: "1". */
   readonly version?: string;
-  /** How long the way up may take, from the launch. Then the execution turns with reason `deadline`. Default: no limit. */
+  /** How long the way up may take, from the launch. Longer than 0. Then the execution turns with reason `deadline`. Default: no limit. */
   readonly deadline?: Duration;
   /** May map the final reason to another one. Synchronous, and without effects: it may be called more than once. */
   readonly onExit?: (reason: string, state: Readonly<Record<string, unknown>>) => string | undefined | void;
@@ -135,13 +135,24 @@ export function workflow<Schema extends StandardSchemaV1>(
     name,
     version,
     input,
-    deadline: deadline === undefined ? undefined : milliseconds(deadline, `${where}, deadline`),
+    deadline: deadlineOf(deadline, where, about),
     onExit,
     steps: [],
     pivot: -1,
     guards: [],
     watchers: [],
   }) as unknown as ReturnType<typeof workflow<Schema>>;
+}
+
+function deadlineOf(deadline: Duration | undefined, where: string, about: ErrorDetails): number | undefined {
+  if (deadline === undefined) return undefined;
+  const length = milliseconds(deadline, `${where}, deadline`);
+  if (length > 0) return length;
+  throw new StepwellError(
+    "STEPWELL_INVALID_DEFINITION",
+    `${where}: "deadline" must be longer than 0, or every execution would turn at once. Leave it out for no limit.`,
+    about,
+  );
 }
 
 /** A workflow's checked data. @throws STEPWELL_INVALID_DEFINITION for one without steps */
