@@ -5,7 +5,7 @@
 
 import { StepwellError } from "../errors.js";
 import type { Flow } from "./flow.js";
-import { checkName, refuseUnknownOptions } from "./options.js";
+import { checkName, refuseUnknownOptions, shown } from "./options.js";
 import type { Fail } from "./outcome.js";
 
 /** Which execution a step, an observer or an error belongs to. */
@@ -90,12 +90,16 @@ export function observer<State = Readonly<Record<string, unknown>>>(
   checkName(options?.name, "The name of an observer");
   refuseUnknownOptions(options, ["name", "guard", ...callbacks], `Observer "${options.name}"`);
   const invalid = (problem: string): StepwellError =>
-    new StepwellError("STEPWELL_INVALID_DEFINITION", `Observer "${options.name}" ${problem}.`);
+    new StepwellError("STEPWELL_INVALID_DEFINITION", `Observer "${options.name}"${problem}.`);
   for (const callback of callbacks) {
     const given: unknown = options[callback];
-    if (given !== undefined && typeof given !== "function") throw invalid(`: "${callback}" must be a function`);
+    if (given !== undefined && typeof given !== "function")
+      throw invalid(`: "${callback}" must be a function, not ${shown(given)}`);
   }
+  const guard: unknown = options.guard;
+  if (guard !== undefined && typeof guard !== "boolean")
+    throw invalid(`: "guard" must be true or false, not ${shown(guard)}`);
   if (callbacks.every((callback) => options[callback] === undefined))
-    throw invalid("has no callback, so it would hear nothing");
+    throw invalid(" has no callback, so it would hear nothing");
   return Object.freeze({ ...options, guard: options.guard ?? false }) as Observer;
 }

@@ -1,7 +1,7 @@
 /** What a step function may give back beside a patch: `pause`, `complete`, `fail`. Values, not exceptions, so that no `catch` can swallow them. */
 import { StepwellError } from "../errors.js";
 import { milliseconds, type Duration } from "./duration.js";
-import { refuseUnknownOptions } from "./options.js";
+import { refuseUnknownOptions, shown } from "./options.js";
 
 /** Tells the three apart from patches, and from one another, for the compiler. */
 export declare const outcome: unique symbol;
@@ -96,7 +96,7 @@ export function fail<Patch extends object = object>(reason: string, options: Fai
   if (typeof reason !== "string" || reason.trim() === "" || reason === "normal" || reason === "ok") {
     throw new StepwellError(
       "STEPWELL_INVALID_ARGUMENT",
-      `fail(…) needs a reason: a short text such as "card-declined", and neither "normal" nor "ok". Got ${JSON.stringify(reason) ?? typeof reason}.`,
+      `fail(…) needs a reason: a short text such as "card-declined", and neither "normal" nor "ok". Got ${shown(reason)}.`,
     );
   }
   return Object.freeze(new Fail(reason, options.patch, options.details));

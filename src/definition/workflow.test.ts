@@ -157,6 +157,18 @@ describe("a bad definition fails when it is built", () => {
       "STEPWELL_UNKNOWN_OPTION",
       'mean "beforeStep"',
     ],
+    [
+      "a callback of an observer that is no function",
+      () => observer({ name: "a", init: 5 } as never),
+      "STEPWELL_INVALID_DEFINITION",
+      'Observer "a": "init" must be a function, not 5',
+    ],
+    [
+      "a guard that is neither true nor false",
+      () => observer({ name: "a", guard: "yes", init: () => 1 } as never),
+      "STEPWELL_INVALID_DEFINITION",
+      '"guard" must be true or false, not "yes"',
+    ],
     ["an observer without a name", () => observer({ init: () => 1 } as never), "STEPWELL_INVALID_DEFINITION", "name"],
   ] as const)("%s", (_, build, code, part) => {
     expect(build).toThrow(coded(code, part));

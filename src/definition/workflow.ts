@@ -4,10 +4,10 @@ import { StepwellError, type ErrorDetails } from "../errors.js";
 import type { StepDefinition, WorkflowDefinition } from "./definition.js";
 import { milliseconds, type Duration } from "./duration.js";
 import type { Observer } from "./observer.js";
-import { checkName, refuseUnknownOptions } from "./options.js";
+import { checkName, refuseUnknownOptions, shown } from "./options.js";
 import { printed } from "./printing.js";
 import { isSchema } from "./schema.js";
-import { stepDefinition, type Step, type StepOptions } from "./step.js";
+import { definitionOfStep, stepDefinition, type Step, type StepOptions } from "./step.js";
 import type {
   Completes,
   DownResult,
@@ -182,19 +182,25 @@ function built(definition: WorkflowDefinition): AnyWorkflow {
     name: frozen.name,
     version: frozen.version,
     [definitionKey]: frozen,
-    step: (first: string | Step<never, never, never, never>, options?: unknown) =>
-      built(
-        withStep(
-          frozen,
-          typeof first === "object" && first !== null
-            ? first.definition
-            : stepDefinition(first, options, { workflow: frozen.name }),
-        ),
-      ),
+    step: (first: unknown, options?: unknown) => built(withStep(frozen, stepGiven(first, options, frozen.name))),
     observe: (...observers: readonly Observer[]) => built(withObservers(frozen, observers)),
     toString: () => printed(frozen),
     [inspectKey]: () => printed(frozen),
   });
+}
+
+/** What `.step(…)` was called with: a step from a module of its own, or a name and options. */
+function stepGiven(first: unknown, options: unknown, workflow: string): StepDefinition {
+  if (typeof first === "string") return stepDefinition(first, options, { workflow });
+  const definition = definitionOfStep(first);
+  if (definition !== undefined && options === undefined) return definition;
+  const given =
+    definition === undefined ? shown(first) : `step "${definition.name}" with options, which it has already`;
+  throw new StepwellError(
+    "STEPWELL_INVALID_DEFINITION",
+    `Workflow "${workflow}": .step(…) takes a name and options, or a step made with step<…>()("name", { run, … }), not ${given}.`,
+    { workflow, step: definition?.name },
+  );
 }
 
 function withStep(definition: WorkflowDefinition, step: StepDefinition): WorkflowDefinition {
