@@ -55,6 +55,12 @@ export function checkName(name: unknown, what: string, about: ErrorDetails = {})
   );
 }
 
+/** The first of the functions that a thing from outside lacks; undefined: it has them all. */
+export function missingFunction<Name extends string>(thing: unknown, names: readonly Name[]): Name | undefined {
+  const given = thing as Partial<Record<Name, unknown>> | null | undefined;
+  return names.find((name) => typeof given?.[name] !== "function");
+}
+
 /** Whatever was given, for an error's message: short, on one line. Never throws. */
 export function shown(value: unknown): string {
   switch (typeof value) {

@@ -194,7 +194,7 @@ describe("a bad definition fails when it is built", () => {
 
   test("what is not a workflow at all", () => {
     for (const value of [undefined, null, {}, "order"]) {
-      expect(() => definitionOf(value as never)).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "Not a workflow"));
+      expect(() => definitionOf(value as never)).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "is not a workflow but"));
     }
   });
 

@@ -155,11 +155,18 @@ function deadlineOf(deadline: Duration | undefined, where: string, about: ErrorD
   );
 }
 
-/** A workflow's checked data. @throws STEPWELL_INVALID_DEFINITION for one without steps */
-export function definitionOf(workflow: AnyWorkflow): WorkflowDefinition {
-  const definition = (workflow as { [definitionKey]?: WorkflowDefinition } | undefined)?.[definitionKey];
+/**
+ * A workflow's checked data. `what` says for the error's message where the workflow was given.
+ *
+ * @throws STEPWELL_INVALID_DEFINITION for one without steps
+ */
+export function definitionOf(workflow: AnyWorkflow, what = "What was given"): WorkflowDefinition {
+  const definition = (workflow as { [definitionKey]?: WorkflowDefinition } | null | undefined)?.[definitionKey];
   if (definition === undefined) {
-    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `Not a workflow. Make one with workflow("name", { input }).`);
+    throw new StepwellError(
+      "STEPWELL_INVALID_ARGUMENT",
+      `${what} is not a workflow but ${shown(workflow)}. Make one with workflow("name", { input }).`,
+    );
   }
   if (definition.steps.length === 0) {
     throw new StepwellError(
