@@ -1,6 +1,7 @@
 /** A handle on one execution. It holds nothing but the id: every reader asks the store. */
 import { milliseconds, type Duration } from "../definition/duration.js";
 import type { Direction, Flow, StepFunc } from "../definition/flow.js";
+import { refuseUnknownOptions } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
 import type { SerializedError, Status } from "../flow/flow.js";
 import type { ArrivalStatus, ExecutionRecord, Store } from "../stores/store.js";
@@ -107,6 +108,7 @@ export class Execution<State = unknown, HalfDone = State> {
    * @throws STEPWELL_OUTCOME_TIMEOUT with `timeout`, when that time has passed
    */
   async outcome(options: { readonly timeout?: Duration } = {}): Promise<Outcome<State, HalfDone>> {
+    refuseUnknownOptions(options, ["timeout"], "outcome");
     const limit = options.timeout === undefined ? undefined : milliseconds(options.timeout, "outcome: timeout");
     if (!this.#supervisor.isDriving(this.id)) {
       const loaded = this.#store.load([this.id]);

@@ -1,7 +1,7 @@
 /** What comes to an execution from outside: messages, rollback requests, an operator's acts. */
 import { encode, isolate } from "../codec.js";
 import { sleep } from "../clock.js";
-import { refuseUnknownOptions } from "../definition/options.js";
+import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import { patchProblem } from "../definition/outcome.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
@@ -64,6 +64,7 @@ export class Mail {
     refuseUnknownOptions(options, ["messageId"], "send");
     const { messageId } = options;
     if (messageId !== undefined) checkReason(messageId, "send: messageId");
+    checkMessageName(name);
     const record = await this.#existing(id);
     const registered = this.#registered(record);
     // A duplicate is recognised before anything else, so a webhook that comes twice is never an error.
@@ -200,6 +201,15 @@ export function notFound(id: string): StepwellError {
   return new StepwellError("STEPWELL_EXECUTION_NOT_FOUND", `There is no execution "${id}" in this store.`, {
     execution: id,
   });
+}
+
+/** What could be the name of no declared message is a mistake, whether the workflow is known here or not. */
+function checkMessageName(name: unknown): asserts name is string {
+  if (isLine(name, longestName)) return;
+  throw new StepwellError(
+    "STEPWELL_INVALID_ARGUMENT",
+    `send: the name of a message must be a text of 1 to ${longestName} characters without control characters, not ${shown(name)}.`,
+  );
 }
 
 /** Some step must declare the name, and the schema of one of them must take the payload. */
