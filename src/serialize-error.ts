@@ -4,6 +4,7 @@
  */
 import { inspect } from "node:util";
 import { encode, isolate, isPlain } from "./codec.js";
+import { meansSuccess } from "./definition/reason.js";
 import type { SerializedError } from "./flow/flow.js";
 
 /** In UTF-16 units. Longer texts are cut, and end in "…". */
@@ -56,7 +57,7 @@ export function reasonOf(error: unknown): string {
     const text = textOf(error, key);
     if (text === undefined) continue;
     const reason = cleaned(text.replaceAll(controlCharacters, " ").trim(), longest.reason);
-    if (reason !== "" && reason !== "normal" && reason !== "ok") return reason;
+    if (reason !== "" && !meansSuccess(reason)) return reason;
   }
   return "error";
 }

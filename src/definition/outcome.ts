@@ -2,6 +2,7 @@
 import { StepwellError } from "../errors.js";
 import { milliseconds, type Duration } from "./duration.js";
 import { refuseUnknownOptions, shown } from "./options.js";
+import { meansSuccess } from "./reason.js";
 
 /** Tells the three apart from patches, and from one another, for the compiler. */
 export declare const outcome: unique symbol;
@@ -92,8 +93,7 @@ export interface FailOptions<Patch extends object> {
  */
 export function fail<Patch extends object = object>(reason: string, options: FailOptions<Patch> = {}): Fail<Patch> {
   refuseUnknownOptions(options, ["patch", "details"], "fail(…)");
-  // "normal" and "ok" are the words for success.
-  if (typeof reason !== "string" || reason.trim() === "" || reason === "normal" || reason === "ok") {
+  if (typeof reason !== "string" || reason.trim() === "" || meansSuccess(reason)) {
     throw new StepwellError(
       "STEPWELL_INVALID_ARGUMENT",
       `fail(…) needs a reason: a short text such as "card-declined", and neither "normal" nor "ok". Got ${shown(reason)}.`,

@@ -296,6 +296,8 @@ describe("what a step function may give back", () => {
     expect(() => pause({}, { timout: 1 } as never)).toThrow(coded("STEPWELL_UNKNOWN_OPTION", "timeout"));
     expect(() => fail("")).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "reason"));
     expect(() => fail("normal")).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "normal"));
+    expect(() => fail(" ok ")).toThrow(coded("STEPWELL_INVALID_ARGUMENT", 'Got " ok "'));
+    expect(() => fail(5n as never)).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "Got 5n"));
     expect(() => fail("x", { detail: 1 } as never)).toThrow(coded("STEPWELL_UNKNOWN_OPTION", "details"));
   });
 

@@ -113,6 +113,7 @@ export class Launcher {
    * Asks an execution to turn and undo what it did, also after it has completed. A step that is running
    * is aborted and waited for; what it gives back is kept, so that its undo knows of it.
    *
+   * @param reason becomes the execution's reason: a short text of one line, and neither `normal` nor `ok`
    * @throws STEPWELL_INVALID_ARGUMENT
    */
   async rollback(id: string, reason: string, options: RollbackOptions = {}): Promise<RollbackAnswer> {

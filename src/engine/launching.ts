@@ -11,6 +11,7 @@ import { startedInRollback } from "../flow/router.js";
 import { checkExecutionId, newId } from "../ids.js";
 import type { CreateResult, ExecutionRecord, MaybePromise, NewExecution } from "../stores/store.js";
 import type { Registered } from "./host.js";
+import { checkRollbackReason } from "./reasons.js";
 import type { Supervisor } from "./supervisor.js";
 import { checkedTags } from "./tags.js";
 
@@ -27,7 +28,8 @@ export interface LaunchOptions {
   /** Begin at this time; in the past: at once. */
   readonly at?: Date;
   /**
-   * Start directly in rollback: undo from this step, as if a run had come that far with this state.
+   * Start directly in rollback: undo from this step, as if a run had come that far with this state. The
+   * reason becomes the execution's: a text of one line, and neither `normal` nor `ok`.
    */
   readonly rollback?: { readonly from: string; readonly reason: string; readonly state?: object };
 }
@@ -146,7 +148,7 @@ function firstPosition({ definition }: Registered, { rollback }: LaunchOptions):
 
 function checkRollbackStart(rollback: NonNullable<LaunchOptions["rollback"]>): void {
   refuseUnknownOptions(rollback, ["from", "reason", "state"], "launch, rollback,");
-  checkReason(rollback.reason, "launch, rollback.reason");
+  checkRollbackReason(rollback.reason, "launch, rollback.reason");
   const problem = rollback.state === undefined ? undefined : patchProblem(rollback.state);
   if (problem === undefined) return;
   const message = `launch: "rollback.state" is ${problem}; give a plain object.`;
@@ -180,20 +182,6 @@ function delayOf({ delay, at }: LaunchOptions, supervisor: Supervisor): number {
   const time = at instanceof Date ? at.getTime() : Number.NaN;
   if (Number.isNaN(time)) throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `launch: "at" must be a valid Date.`);
   return Math.max(0, time - supervisor.storeNow());
-}
-
-/** A written reason: it is what the history will show. */
-export function checkReason(reason: unknown, where: string): void {
-  if (
-    typeof reason === "string" &&
-    reason.trim() !== "" &&
-    reason.length <= 1000 &&
-    reason.isWellFormed() &&
-    !reason.includes("\0")
-  ) {
-    return;
-  }
-  throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `${where} must be a text of 1 to 1000 characters.`);
 }
 
 /** Writes a prepared launch; begins to drive it if there is room. */

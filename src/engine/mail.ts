@@ -10,7 +10,7 @@ import { newId } from "../ids.js";
 import type { Arrival, ExecutionRecord, Store } from "../stores/store.js";
 import type { Registered } from "./host.js";
 import { refuseRollback, type OperatorAct, type RefusedRollback, type RollbackRequest } from "./inbox.js";
-import { checkReason } from "./launching.js";
+import { checkBy, checkRollbackReason, checkText } from "./reasons.js";
 import { registryKey } from "./settings.js";
 import type { Supervisor } from "./supervisor.js";
 
@@ -28,7 +28,7 @@ export interface Sent {
 export interface RollbackOptions {
   /** What to do with an execution that has completed. Default: "undo". */
   readonly ifCompleted?: "undo" | "refuse";
-  /** Who asks; for the history. */
+  /** Who asks; for the history. One line of 1 to 255 characters. */
   readonly by?: string;
 }
 
@@ -37,7 +37,7 @@ export type RollbackAnswer =
   { readonly accepted: true } | { readonly accepted: false; readonly why: RefusedRollback | "not-found" };
 
 export interface OperatorOptions {
-  /** Who acts; for the history. */
+  /** Who acts; for the history. One line of 1 to 255 characters. */
   readonly by?: string;
 }
 
@@ -63,7 +63,7 @@ export class Mail {
   async send(id: string, name: string, payload: unknown, options: SendOptions): Promise<Sent> {
     refuseUnknownOptions(options, ["messageId"], "send");
     const { messageId } = options;
-    if (messageId !== undefined) checkReason(messageId, "send: messageId");
+    if (messageId !== undefined) checkText(messageId, "send: messageId");
     checkMessageName(name);
     const record = await this.#existing(id);
     const registered = this.#registered(record);
@@ -88,12 +88,13 @@ export class Mail {
   }
 
   async rollback(id: string, reason: string, options: RollbackOptions): Promise<RollbackAnswer> {
-    checkReason(reason, "rollback: reason");
+    checkRollbackReason(reason, "rollback: the reason");
     refuseUnknownOptions(options, ["ifCompleted", "by"], "rollback");
     const { ifCompleted = "undo", by } = options;
     if (ifCompleted !== "undo" && ifCompleted !== "refuse") {
       throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `rollback: ifCompleted must be "undo" or "refuse".`);
     }
+    checkBy(by, "rollback: by");
     const request: RollbackRequest = { reason, ifCompleted, ...(by !== undefined && { by }) };
     const row = this.#arrival(id, "rollback", "rollback", request);
     // What was read may have moved on before the request is written; then it is judged anew.
@@ -120,13 +121,15 @@ export class Mail {
 
   async retry(id: string, options: OperatorOptions): Promise<void> {
     refuseUnknownOptions(options, ["by"], "retry");
+    checkBy(options.by, "retry: by");
     await this.#act(id, "retry", { reason: "retry", ...options });
   }
 
   async skip(id: string, reason: string, options: SkipOptions): Promise<void> {
-    checkReason(reason, "skip: reason");
+    checkText(reason, "skip: the reason");
     refuseUnknownOptions(options, ["by", "patch"], "skip");
-    const { patch } = options;
+    const { by, patch } = options;
+    checkBy(by, "skip: by");
     const problem = patch === undefined ? undefined : patchProblem(patch);
     if (problem !== undefined) {
       throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `skip: "patch" is ${problem}; give a plain object.`, {
