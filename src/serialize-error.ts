@@ -18,7 +18,7 @@ const longestChain = 5;
 
 /**
  * An error as plain data that any store can hold: name, message (up to 4 KiB), code, stack (up to 8 KiB),
- * details (up to 64 KiB, else a text that describes them) and up to four causes. Takes anything that can be
+ * details (JSON of up to 64 KiB, else a text that describes them) and up to four causes. Takes anything that can be
  * thrown, and what `fail(…)` gives. Never throws.
  */
 export function serializeError(error: unknown): SerializedError {

@@ -80,7 +80,12 @@ export function complete<Patch extends object = object>(patch?: Patch): Complete
 export interface FailOptions<Patch extends object> {
   /** Merged into the state before the execution turns, so that the undo knows of it. */
   readonly patch?: Patch;
-  /** Kept with the error in the history and the outcome; anything that can be stored. */
+  /**
+   * Kept with the error in the history and the outcome, as JSON of up to 64 KiB. Details that JSON can't
+   * give back as they are (a Date, a bigint, a Map, an `undefined` anywhere in them), or that are larger,
+   * become as a whole a text that describes them, of up to 1024 characters. What a program will read
+   * later belongs into the patch, where such values are kept.
+   */
   readonly details?: unknown;
 }
 
