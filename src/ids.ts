@@ -41,12 +41,15 @@ export function checkExecutionId(id: unknown): asserts id is string {
   ) {
     return;
   }
-  const given =
-    typeof id === "string" ? `${JSON.stringify(id.slice(0, 100))} (${id.length} characters)` : `a ${typeof id}`;
+  const given = typeof id === "string" ? `${JSON.stringify(id.slice(0, 100))} (${id.length} characters)` : kindOf(id);
   throw new StepwellError(
     "STEPWELL_INVALID_ARGUMENT",
     `The id of an execution must be a text of 1 to ${longestId} characters without control characters, not ${given}.`,
   );
+}
+
+function kindOf(value: unknown): string {
+  return value === undefined || value === null ? String(value) : `a value of type ${typeof value}`;
 }
 
 /** Many APIs cut or refuse longer keys. */

@@ -34,8 +34,9 @@ export {
 export type { HalfDoneOf, InputOf, StateOf } from "./definition/types.js";
 export { workflow, type AnyWorkflow, type Workflow, type WorkflowOptions } from "./definition/workflow.js";
 export type { Execution, ExecutionSummary, HistoryRow, MailboxRow } from "./engine/execution.js";
-export { Launcher, type ExecutionPage, type LaunchItem, type ListOptions } from "./engine/launcher.js";
-export type { LaunchOptions } from "./engine/launching.js";
+export { Launcher } from "./engine/launcher.js";
+export type { LaunchItem, LaunchOptions } from "./engine/launching.js";
+export type { ExecutionPage, ListOptions } from "./engine/listing.js";
 export type {
   OperatorOptions,
   RetryOptions,

@@ -108,6 +108,9 @@ describe("serializeError", () => {
     expect((large as string).length).toBeLessThanOrEqual(1024);
     expect(serializeError(fail("x", { details: { call: () => 1 } })).details).toBe("{ call: [Function: call] }");
     expect(serializeError(fail("x", { details: { cents: 5n } })).details).toBe("{ cents: 5n }");
+    expect(serializeError(fail("x", { details: { why: "late", at: new Date(0) } })).details).toBe(
+      "{ why: 'late', at: 1970-01-01T00:00:00.000Z }",
+    );
     expect(typeof serializeError(fail("x", { details: hostile })).details).toBe("string");
   });
 

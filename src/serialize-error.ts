@@ -4,6 +4,7 @@
  */
 import { inspect } from "node:util";
 import { encode, isolate, isPlain } from "./codec.js";
+import { meansSuccess } from "./definition/reason.js";
 import type { SerializedError } from "./flow/flow.js";
 
 /** In UTF-16 units. Longer texts are cut, and end in "…". */
@@ -17,7 +18,7 @@ const longestChain = 5;
 
 /**
  * An error as plain data that any store can hold: name, message (up to 4 KiB), code, stack (up to 8 KiB),
- * details (up to 64 KiB, else a text that describes them) and up to four causes. Takes anything that can be
+ * details (JSON of up to 64 KiB, else a text that describes them) and up to four causes. Takes anything that can be
  * thrown, and what `fail(…)` gives. Never throws.
  */
 export function serializeError(error: unknown): SerializedError {
@@ -56,7 +57,7 @@ export function reasonOf(error: unknown): string {
     const text = textOf(error, key);
     if (text === undefined) continue;
     const reason = cleaned(text.replaceAll(controlCharacters, " ").trim(), longest.reason);
-    if (reason !== "" && reason !== "normal" && reason !== "ok") return reason;
+    if (reason !== "" && !meansSuccess(reason)) return reason;
   }
   return "error";
 }

@@ -53,7 +53,7 @@ const codeOf = async (file: string): Promise<string> =>
   (await readFile(join(root, file), "utf8")).replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "");
 
 const importsOf = (code: string): string[] =>
-  [...code.matchAll(/\b(?:from|import|require|getBuiltinModule)(?:\?\.)?\s*\(?\s*["']([^"']+)["']/g)].flatMap(
+  [...code.matchAll(/(?<!["'])\b(?:from|import|require|getBuiltinModule)(?:\?\.)?\s*\(?\s*["']([^"']+)["']/g)].flatMap(
     ([, specifier]) => specifier ?? [],
   );
 
@@ -71,7 +71,8 @@ describe("the rooms of src/", () => {
       require("8"); process.getBuiltinModule?.("node:9");
       import {
         f,
-      } from "./10.js";`;
+      } from "./10.js";
+      const words = ["from", "to"];`;
     const found = ["./1.js", "./2.js", "./3.js", "./4.js", "./5.js", "./6.js", "./7.js", "8", "node:9", "./10.js"];
     expect(importsOf(code)).toEqual(found);
   });

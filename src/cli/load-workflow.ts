@@ -40,7 +40,7 @@ async function importModule(path: string): Promise<object> {
   const file = resolve(path);
   if (!existsSync(file)) throw invalid(path, `does not exist. It is looked for at ${JSON.stringify(file)}.`);
   try {
-    return (await import(pathToFileURL(file).href)) as object;
+    return await settledOr(import(pathToFileURL(file).href) as Promise<object>, neverLoaded);
   } catch (cause) {
     if ((cause as { code?: unknown } | null)?.code === "ERR_UNKNOWN_FILE_EXTENSION") {
       throw invalid(
@@ -50,6 +50,22 @@ async function importModule(path: string): Promise<object> {
       );
     }
     throw invalid(path, `could not be loaded: ${messageOf(cause)}`, cause);
+  }
+}
+
+const neverLoaded = "it awaits something at its top level that never comes";
+
+/** Rejects when nothing is left that could settle the promise. Node alone would end the process without a word of ours. */
+async function settledOr<T>(promise: Promise<T>, problem: string): Promise<T> {
+  let giveUp: (() => void) | undefined;
+  const idle = new Promise<never>((_resolve, reject) => {
+    giveUp = () => reject(new Error(problem));
+    process.once("beforeExit", giveUp);
+  });
+  try {
+    return await Promise.race([promise, idle]);
+  } finally {
+    process.off("beforeExit", giveUp!);
   }
 }
 

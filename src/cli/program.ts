@@ -22,7 +22,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     )
     .argument("<module>", "a JavaScript module that exports the workflow (TypeScript where Node or a loader runs it)")
     .requiredOption("--input <file>", "JSONL: on each line the input of one execution, a JSON object")
-    .requiredOption("--store <file>", "the SQLite file that keeps the executions; created if it is not there")
+    .requiredOption("--store <file>", "the SQLite file that keeps the executions; created if it is not there", keptFile)
     .option("--workflow <name>", "which one, where the module exports several: the name of the export or the workflow")
     .option("--id <field>", `the field of the input that holds its execution's id (default: "<file name>:<line>")`)
     .option("--concurrency <number>", "how many executions are worked on at the same time", wholeNumber, 100)
@@ -63,6 +63,12 @@ Exit codes:
 
 Example:
   stepwell run ./fulfil-order.js --input orders.jsonl --store orders.db --id orderNumber`;
+
+/** The command may end at any time, and goes on from what is kept. */
+function keptFile(path: string): string {
+  if (path !== ":memory:") return path;
+  throw new InvalidArgumentError("A store in memory keeps nothing after the command. Give the path of a file.");
+}
 
 function wholeNumber(text: string): number {
   const value = Number(text);

@@ -225,6 +225,27 @@ describe("the errors of stepwell run", () => {
     );
   });
 
+  it.each([
+    ["for ever", `await new Promise(() => {});`],
+    ["for a module that waits for ever", `await import("./stalled.mjs");`],
+  ])("tells a module that waits %s at its top level", async (_what, text) => {
+    await save("stalled.mjs", `await new Promise(() => {});`);
+    await save("stalls.mjs", `${shop} ${text}`);
+    expect(await refused("run", "stalls.mjs", ...orders)).toMatch(
+      /^error STEPWELL_INVALID_MODULE: The module "stalls\.mjs" could not be loaded: it awaits something at its top level that never comes\n$/,
+    );
+  });
+
+  it("waits for a module that takes its time", async () => {
+    await save("slow.mjs", `${shop} await new Promise((resolve) => setTimeout(resolve, 200));`);
+    expect(await stepwell("run", "slow.mjs", ...orders)).toMatchObject({ code: 0, errors: "" });
+  });
+
+  it("leaves a module its own exit code", async () => {
+    await save("exits.mjs", `process.exit(5);`);
+    expect(await stepwell("run", "exits.mjs", ...orders)).toEqual({ code: 5, output: "", errors: "" });
+  });
+
   it("tells a store that is none, and leaves it as it is", async () => {
     await save("orders.db", "this is a letter, and no database at all".repeat(100));
     expect(await refused("run", "shop.mjs", ...orders)).toMatch(
@@ -253,6 +274,11 @@ describe("the errors of stepwell run", () => {
     ["a missing option", ["run", "shop.mjs", "--input", "orders.jsonl"], "--store <file>"],
     ["an unknown option", ["run", "shop.mjs", ...orders, "--jsno"], "--json"],
     ["a concurrency of zero", ["run", "shop.mjs", ...orders, "--concurrency", "0"], "whole number from 1"],
+    [
+      "a store in memory",
+      ["run", "shop.mjs", "--input", "orders.jsonl", "--store", ":memory:"],
+      "Give the path of a file",
+    ],
     ["an unknown command", ["rnu"], "unknown command"],
   ])("end with 2 for %s", async (_what, args, message) => {
     expect(await refused(...args)).toContain(message);

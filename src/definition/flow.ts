@@ -34,6 +34,7 @@ export interface SerializedError {
   readonly message: string;
   readonly code?: string;
   readonly stack?: string;
+  /** What `fail` was given, or a field `details` of the error: JSON, or a text that describes what JSON can't hold. */
   readonly details?: unknown;
   readonly cause?: SerializedError;
 }

@@ -5,7 +5,7 @@
 
 import { StepwellError } from "../errors.js";
 import type { Direction, Flow, SerializedError, Status, StepFunc } from "./flow.js";
-import { checkName, refuseUnknownOptions } from "./options.js";
+import { checkName, refuseUnknownOptions, shown } from "./options.js";
 import type { Fail } from "./outcome.js";
 
 /** Which execution a step, an observer or an error belongs to. */
@@ -193,12 +193,16 @@ export function observer<State = Readonly<Record<string, unknown>>>(
   const heard = options.guard === true ? stepCallbacks : callbacks;
   refuseUnknownOptions(options, ["name", "guard", ...heard], `Observer "${options.name}"`);
   const invalid = (problem: string): StepwellError =>
-    new StepwellError("STEPWELL_INVALID_DEFINITION", `Observer "${options.name}" ${problem}.`);
+    new StepwellError("STEPWELL_INVALID_DEFINITION", `Observer "${options.name}"${problem}.`);
   for (const callback of callbacks) {
     const given: unknown = (options as WatcherOptions<State>)[callback];
-    if (given !== undefined && typeof given !== "function") throw invalid(`: "${callback}" must be a function`);
+    if (given !== undefined && typeof given !== "function")
+      throw invalid(`: "${callback}" must be a function, not ${shown(given)}`);
   }
+  const guard: unknown = options.guard;
+  if (guard !== undefined && typeof guard !== "boolean")
+    throw invalid(`: "guard" must be true or false, not ${shown(guard)}`);
   if (heard.every((callback) => (options as WatcherOptions<State>)[callback] === undefined))
-    throw invalid("has no callback, so it would hear nothing");
+    throw invalid(" has no callback, so it would hear nothing");
   return Object.freeze({ ...options, guard: options.guard ?? false }) as Observer;
 }

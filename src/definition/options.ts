@@ -32,21 +32,48 @@ function hint(name: string, names: readonly string[]): string {
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const controlCharacters = /[\u0000-\u001f\u007f-\u009f]/;
 
-/** A name that fits into keys, logs and columns: 1 to 255 characters, none of them a control character. */
+/** Text of one line, which fits into logs and columns: not blank, at most `longest` characters, none of them a control character. */
+export function isLine(text: unknown, longest: number): text is string {
+  return (
+    typeof text === "string" &&
+    text.trim() !== "" &&
+    text.length <= longest &&
+    text.isWellFormed() &&
+    !controlCharacters.test(text)
+  );
+}
+
+/** Names stand in keys, logs and columns. */
+export const longestName = 255;
+
 export function checkName(name: unknown, what: string, about: ErrorDetails = {}): asserts name is string {
-  if (
-    typeof name === "string" &&
-    name.trim() !== "" &&
-    name.length <= 255 &&
-    name.isWellFormed() &&
-    !controlCharacters.test(name)
-  ) {
-    return;
-  }
-  const given = typeof name === "string" ? JSON.stringify(name) : String(name);
+  if (isLine(name, longestName)) return;
   throw new StepwellError(
     "STEPWELL_INVALID_DEFINITION",
-    `${what} must be a name of 1 to 255 characters without control characters, not ${given}.`,
+    `${what} must be a name of 1 to ${longestName} characters without control characters, not ${shown(name)}.`,
     about,
   );
+}
+
+/** The first of the functions that a thing from outside lacks; undefined: it has them all. */
+export function missingFunction<Name extends string>(thing: unknown, names: readonly Name[]): Name | undefined {
+  const given = thing as Partial<Record<Name, unknown>> | null | undefined;
+  return names.find((name) => typeof given?.[name] !== "function");
+}
+
+/** Whatever was given, for an error's message: short, on one line. Never throws. */
+export function shown(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      return JSON.stringify(value.length > 100 ? `${value.slice(0, 99)}…` : value);
+    case "bigint":
+      return `${value}n`;
+    case "function":
+      return "a function";
+    case "object":
+      if (value === null) return "null";
+      return Array.isArray(value) ? "an array" : "an object";
+    default:
+      return String(value);
+  }
 }

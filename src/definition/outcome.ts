@@ -1,7 +1,8 @@
 /** What a step function may give back beside a patch: `pause`, `complete`, `fail`. Values, not exceptions, so that no `catch` can swallow them. */
 import { StepwellError } from "../errors.js";
 import { milliseconds, type Duration } from "./duration.js";
-import { refuseUnknownOptions } from "./options.js";
+import { refuseUnknownOptions, shown } from "./options.js";
+import { meansSuccess } from "./reason.js";
 
 /** Tells the three apart from patches, and from one another, for the compiler. */
 export declare const outcome: unique symbol;
@@ -79,7 +80,12 @@ export function complete<Patch extends object = object>(patch?: Patch): Complete
 export interface FailOptions<Patch extends object> {
   /** Merged into the state before the execution turns, so that the undo knows of it. */
   readonly patch?: Patch;
-  /** Kept with the error in the history and the outcome; anything that can be stored. */
+  /**
+   * Kept with the error in the history and the outcome, as JSON of up to 64 KiB. Details that JSON can't
+   * give back as they are (a Date, a bigint, a Map, an `undefined` anywhere in them), or that are larger,
+   * become as a whole a text that describes them, of up to 1024 characters. What a program will read
+   * later belongs into the patch, where such values are kept.
+   */
   readonly details?: unknown;
 }
 
@@ -92,11 +98,10 @@ export interface FailOptions<Patch extends object> {
  */
 export function fail<Patch extends object = object>(reason: string, options: FailOptions<Patch> = {}): Fail<Patch> {
   refuseUnknownOptions(options, ["patch", "details"], "fail(…)");
-  // "normal" and "ok" are the words for success.
-  if (typeof reason !== "string" || reason.trim() === "" || reason === "normal" || reason === "ok") {
+  if (typeof reason !== "string" || reason.trim() === "" || meansSuccess(reason)) {
     throw new StepwellError(
       "STEPWELL_INVALID_ARGUMENT",
-      `fail(…) needs a reason: a short text such as "card-declined", and neither "normal" nor "ok". Got ${JSON.stringify(reason) ?? typeof reason}.`,
+      `fail(…) needs a reason: a short text such as "card-declined", and neither "normal" nor "ok". Got ${shown(reason)}.`,
     );
   }
   return Object.freeze(new Fail(reason, options.patch, options.details));

@@ -1,7 +1,7 @@
 import { StepwellError, type ErrorDetails } from "../errors.js";
 import type { RetryDefinition } from "./definition.js";
 import { milliseconds, type Duration } from "./duration.js";
-import { refuseUnknownOptions } from "./options.js";
+import { refuseUnknownOptions, shown } from "./options.js";
 
 /**
  * How often a step function that throws or times out is tried. Retries are durable: the count and
@@ -13,11 +13,11 @@ import { refuseUnknownOptions } from "./options.js";
 export interface RetryPolicy {
   /** All tries, the first one included: a whole number from 1, or Infinity. Default: 1 up, 5 down and after a pivot. */
   readonly attempts?: number;
-  /** The wait before the second try. Default: "200ms". */
+  /** The wait before the second try. Default: "200ms", or `maxDelay` where that is shorter. */
   readonly delay?: Duration;
   /** By how much each wait is longer than the one before; at least 1. Default: 2. */
   readonly factor?: number;
-  /** No wait is longer. Default: "30s", or `delay` where that is longer. */
+  /** No wait is longer. Both given, it must not be shorter than `delay`. Default: "30s", or `delay` where that is longer. */
   readonly maxDelay?: Duration;
   /** Draw each wait from the upper half of its length, so that many retries spread. Default: true. */
   readonly jitter?: boolean;
@@ -40,25 +40,27 @@ export const defaultRollbackRetry: RetryDefinition = { ...defaultRetry, attempts
 
 const names = ["attempts", "delay", "factor", "maxDelay", "jitter", "within"];
 
-/** Checks a policy and fills in what it leaves open from `defaults`. */
+/** Checks a policy and fills in what it leaves open from `defaults`. Undefined: none was given. */
 export function retryDefinition(
-  policy: RetryPolicy,
+  policy: RetryPolicy | undefined,
   defaults: RetryDefinition,
   where: string,
   about: ErrorDetails,
-): RetryDefinition {
+): RetryDefinition | undefined {
+  if (policy === undefined) return undefined;
+  refuseNoPolicy(policy, where, about);
   refuseUnknownOptions(policy, names, where, about);
   const { attempts = defaults.attempts, factor = defaults.factor, jitter = defaults.jitter, within } = policy;
   const refuse = (what: string): never => {
     throw new StepwellError("STEPWELL_INVALID_RETRY_POLICY", `${where}: ${what}.`, about);
   };
   if (attempts !== Infinity && !(Number.isInteger(attempts) && attempts >= 1)) {
-    refuse(`"attempts" counts all tries and must be a whole number from 1, or Infinity, not ${String(attempts)}`);
+    refuse(`"attempts" counts all tries and must be a whole number from 1, or Infinity, not ${shown(attempts)}`);
   }
   if (typeof factor !== "number" || !(factor >= 1) || factor === Infinity) {
-    refuse(`"factor" must be a number from 1, not ${String(factor)}`);
+    refuse(`"factor" must be a number from 1, not ${shown(factor)}`);
   }
-  if (typeof jitter !== "boolean") refuse(`"jitter" must be true or false, not ${String(jitter)}`);
+  if (typeof jitter !== "boolean") refuse(`"jitter" must be true or false, not ${shown(jitter)}`);
   const delay = policy.delay === undefined ? defaults.delay : milliseconds(policy.delay, `${where}, delay`);
   const maxDelay =
     policy.maxDelay === undefined
@@ -75,4 +77,14 @@ export function retryDefinition(
     jitter,
     within: within === undefined || within === Infinity ? Infinity : milliseconds(within, `${where}, within`),
   });
+}
+
+/** `retry: false` is what other libraries take for "never again"; here it must not mean the default. */
+function refuseNoPolicy(policy: unknown, where: string, about: ErrorDetails): void {
+  if (typeof policy === "object" && policy !== null && !Array.isArray(policy)) return;
+  throw new StepwellError(
+    "STEPWELL_INVALID_RETRY_POLICY",
+    `${where} must be a policy such as { attempts: 5, delay: "200ms" }, not ${shown(policy)}. For no retries give { attempts: 1 }.`,
+    about,
+  );
 }

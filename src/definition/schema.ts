@@ -10,7 +10,12 @@ export function isSchema(value: unknown): value is StandardSchemaV1 {
   // Some libraries' schemas are functions.
   if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
   const standard: unknown = "~standard" in value ? value["~standard"] : undefined;
-  return typeof standard === "object" && standard !== null && "validate" in standard;
+  return (
+    typeof standard === "object" &&
+    standard !== null &&
+    "validate" in standard &&
+    typeof standard.validate === "function"
+  );
 }
 
 /** A schema may answer at once or later. One that throws refuses. */

@@ -5,7 +5,7 @@ import { milliseconds, type Duration } from "./duration.js";
 import type { Direction } from "./flow.js";
 import type { Logger } from "./logger.js";
 import type { ExecutionIdentity } from "./observer.js";
-import { checkName, refuseUnknownOptions } from "./options.js";
+import { checkName, refuseUnknownOptions, shown } from "./options.js";
 import { defaultRetry, defaultRollbackRetry, retryDefinition, type RetryPolicy } from "./retry-policy.js";
 import { isSchema } from "./schema.js";
 import type {
@@ -111,6 +111,9 @@ export interface StepOptions<
 
 declare const types: unique symbol;
 
+/** Shared over copies of this package, so that a step may come from a module that has another one. */
+const stepKey = Symbol.for("stepwell.step");
+
 /** A step in a module of its own: what it needs of the state, and what it adds. */
 export interface Step<Needs, Given, May, Early> {
   readonly name: string;
@@ -150,7 +153,15 @@ export function step<Needs extends object = object>() {
     Gives<Run, OnMessage | OnTimeout>,
     Simplify<MayGive<Run, OnMessage | OnTimeout> & Undoes<Rollback>>,
     Completes<Run, OnMessage | OnTimeout>
-  > => Object.freeze({ name, definition: stepDefinition(name, options, {}) });
+  > => {
+    const definition = stepDefinition(name, options, {});
+    return Object.freeze({ name, definition, [stepKey]: definition });
+  };
+}
+
+/** The data of a step that `step<…>()(…)` has made; undefined for anything else. */
+export function definitionOfStep(step: unknown): StepDefinition | undefined {
+  return (step as { readonly [stepKey]?: StepDefinition } | null | undefined)?.[stepKey];
 }
 
 const optionNames = [
@@ -187,65 +198,94 @@ export function stepDefinition(name: unknown, options: unknown, about: ErrorDeta
   const where = `Step "${name}"`;
   refuseUnknownOptions(options, optionNames, where, here);
   const given = options as Untyped;
-  for (const key of ["run", "onMessage", "onTimeout", "rollback", "onRollbackMessage"] as const) {
-    if (given[key] !== undefined && typeof given[key] !== "function") {
-      throw invalid(`${where}: "${key}" must be a function`, here);
-    }
-  }
-  checkSense(given, where, here);
+  checkKinds(given, where, here);
+  const messages = messageSchemas(given.messages, `${where}, messages`, here);
+  const rollbackMessages = messageSchemas(given.rollbackMessages, `${where}, rollbackMessages`, here);
+  checkSense({ ...given, messages, rollbackMessages }, where, here);
   return Object.freeze({
     name,
     run: given.run,
-    messages: messageSchemas(given.messages, `${where}, messages`, here),
+    messages,
     onMessage: given.onMessage,
     onTimeout: given.onTimeout,
     rollback: given.rollback,
-    rollbackMessages: messageSchemas(given.rollbackMessages, `${where}, rollbackMessages`, here),
+    rollbackMessages,
     onRollbackMessage: given.onRollbackMessage,
-    retry: given.retry && retryDefinition(given.retry, defaultRetry, `${where}, retry`, here),
-    rollbackRetry:
-      given.rollbackRetry &&
-      retryDefinition(given.rollbackRetry, defaultRollbackRetry, `${where}, rollbackRetry`, here),
+    retry: retryDefinition(given.retry, defaultRetry, `${where}, retry`, here),
+    rollbackRetry: retryDefinition(given.rollbackRetry, defaultRollbackRetry, `${where}, rollbackRetry`, here),
     timeout: attemptTimeout(given.timeout, where, here),
     pivot: given.pivot ?? false,
     irreversible: given.irreversible,
   });
 }
 
-function checkSense(given: Untyped, where: string, about: ErrorDetails): void {
+/** Each option by itself. */
+function checkKinds(given: Untyped, where: string, about: ErrorDetails): void {
+  for (const key of ["run", "onMessage", "onTimeout", "rollback", "onRollbackMessage"] as const) {
+    if (given[key] !== undefined && typeof given[key] !== "function") {
+      throw invalid(`${where}: "${key}" must be a function, not ${shown(given[key])}`, about);
+    }
+  }
+  if (given.pivot !== undefined && typeof given.pivot !== "boolean") {
+    throw invalid(`${where}: "pivot" must be true or false, not ${shown(given.pivot)}`, about);
+  }
+  const { irreversible } = given;
+  if (irreversible !== undefined && (typeof irreversible !== "string" || irreversible.trim() === "")) {
+    throw invalid(
+      `${where}: "irreversible" must say in a text why the step can't be undone, not ${shown(irreversible)}`,
+      about,
+    );
+  }
+}
+
+type Checked = Untyped & { readonly messages: MessageSchemas; readonly rollbackMessages: MessageSchemas };
+
+/** The options together: what could never happen is a mistake. */
+function checkSense(given: Checked, where: string, about: ErrorDetails): void {
   if (given.run === undefined && given.rollback === undefined) {
     throw invalid(`${where} has neither a "run" nor a "rollback", so it would do nothing`, about);
   }
-  if (hasMessages(given.messages) !== (given.onMessage !== undefined)) {
+  if (isEmpty(given.messages) !== (given.onMessage === undefined)) {
     throw invalid(`${where}: "messages" and "onMessage" belong together; one of them is missing`, about);
   }
-  if (hasMessages(given.rollbackMessages) !== (given.onRollbackMessage !== undefined)) {
+  if (isEmpty(given.rollbackMessages) !== (given.onRollbackMessage === undefined)) {
     throw invalid(
       `${where}: "rollbackMessages" and "onRollbackMessage" belong together; one of them is missing`,
       about,
     );
   }
-  if (given.pivot !== undefined && typeof given.pivot !== "boolean") {
-    throw invalid(`${where}: "pivot" must be true or false`, about);
+  checkReachable(given, where, about);
+}
+
+/** A handler goes on after a pause of the step's own function: without that it would never be called. */
+function checkReachable(given: Checked, where: string, about: ErrorDetails): void {
+  if (given.irreversible !== undefined) {
+    const undo = (["rollback", "onRollbackMessage"] as const).find((key) => given[key] !== undefined);
+    if (undo === undefined) return;
+    throw invalid(`${where} has "${undo}" and says that it is "irreversible"; only one of them can be true`, about);
   }
-  const { irreversible } = given;
-  if (irreversible === undefined) return;
-  if (typeof irreversible !== "string" || irreversible.trim() === "") {
-    throw invalid(`${where}: "irreversible" must say in a text why the step can't be undone`, about);
-  }
-  if (given.rollback !== undefined) {
-    throw invalid(`${where} has a "rollback" and says that it is "irreversible"; only one of them can be true`, about);
+  for (const [handler, beginning] of [
+    ["onMessage", "run"],
+    ["onTimeout", "run"],
+    ["onRollbackMessage", "rollback"],
+  ] as const) {
+    if (given[handler] === undefined || given[beginning] !== undefined) continue;
+    throw invalid(
+      `${where}: "${handler}" goes on after a pause in "${beginning}", which is missing, so it would never be called`,
+      about,
+    );
   }
 }
 
-function hasMessages(messages: MessageSchemas | undefined): boolean {
-  return messages !== undefined && Object.keys(messages).length > 0;
+function isEmpty(messages: MessageSchemas): boolean {
+  return Object.keys(messages).length === 0;
 }
 
 function messageSchemas(messages: MessageSchemas | undefined, where: string, about: ErrorDetails): MessageSchemas {
   if (messages === undefined) return Object.freeze({});
-  if (typeof messages !== "object" || messages === null || Array.isArray(messages)) {
-    throw invalid(`${where} must be an object of schemas by the messages' names`, about);
+  if (typeof messages !== "object" || messages === null || Array.isArray(messages) || isSchema(messages)) {
+    const given = isSchema(messages) ? "a schema itself" : shown(messages);
+    throw invalid(`${where} must be an object of schemas by the messages' names, not ${given}`, about);
   }
   for (const [name, schema] of Object.entries(messages)) {
     checkName(name, `${where}: a message's name`, about);

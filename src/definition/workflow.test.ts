@@ -43,6 +43,12 @@ describe("a bad definition fails when it is built", () => {
       'mean "version"',
     ],
     ["a bad deadline", () => workflow("a", { input, deadline: "soon" as never }), "STEPWELL_INVALID_DURATION", "soon"],
+    [
+      "a deadline that has no length",
+      () => workflow("a", { input, deadline: 0 }),
+      "STEPWELL_INVALID_DEFINITION",
+      "turn at once",
+    ],
     ["a step without a name", () => untyped("", { run: () => 1 }), "STEPWELL_INVALID_DEFINITION", "name"],
     ["a step without options", () => untyped("a"), "STEPWELL_INVALID_ARGUMENT", "options"],
     ["a step that does nothing", () => untyped("a", {}), "STEPWELL_INVALID_DEFINITION", "neither"],
@@ -151,6 +157,18 @@ describe("a bad definition fails when it is built", () => {
       "STEPWELL_UNKNOWN_OPTION",
       'mean "beforeStep"',
     ],
+    [
+      "a callback of an observer that is no function",
+      () => observer({ name: "a", init: 5 } as never),
+      "STEPWELL_INVALID_DEFINITION",
+      'Observer "a": "init" must be a function, not 5',
+    ],
+    [
+      "a guard that is neither true nor false",
+      () => observer({ name: "a", guard: "yes", init: () => 1 } as never),
+      "STEPWELL_INVALID_DEFINITION",
+      '"guard" must be true or false, not "yes"',
+    ],
     ["an observer without a name", () => observer({ init: () => 1 } as never), "STEPWELL_INVALID_DEFINITION", "name"],
   ] as const)("%s", (_, build, code, part) => {
     expect(build).toThrow(coded(code, part));
@@ -176,7 +194,7 @@ describe("a bad definition fails when it is built", () => {
 
   test("what is not a workflow at all", () => {
     for (const value of [undefined, null, {}, "order"]) {
-      expect(() => definitionOf(value as never)).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "Not a workflow"));
+      expect(() => definitionOf(value as never)).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "is not a workflow but"));
     }
   });
 
@@ -278,6 +296,8 @@ describe("what a step function may give back", () => {
     expect(() => pause({}, { timout: 1 } as never)).toThrow(coded("STEPWELL_UNKNOWN_OPTION", "timeout"));
     expect(() => fail("")).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "reason"));
     expect(() => fail("normal")).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "normal"));
+    expect(() => fail(" ok ")).toThrow(coded("STEPWELL_INVALID_ARGUMENT", 'Got " ok "'));
+    expect(() => fail(5n as never)).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "Got 5n"));
     expect(() => fail("x", { detail: 1 } as never)).toThrow(coded("STEPWELL_UNKNOWN_OPTION", "details"));
   });
 

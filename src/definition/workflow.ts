@@ -1,13 +1,13 @@
 /** A workflow: a named, versioned, ordered list of steps, with a schema for its input. Immutable: each call gives a new one. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { StepwellError } from "../errors.js";
+import { StepwellError, type ErrorDetails } from "../errors.js";
 import type { StepDefinition, WorkflowDefinition } from "./definition.js";
 import { milliseconds, type Duration } from "./duration.js";
 import type { Observer } from "./observer.js";
-import { checkName, refuseUnknownOptions } from "./options.js";
+import { checkName, refuseUnknownOptions, shown } from "./options.js";
 import { printed } from "./printing.js";
 import { isSchema } from "./schema.js";
-import { stepDefinition, type Step, type StepOptions } from "./step.js";
+import { definitionOfStep, stepDefinition, type Step, type StepOptions } from "./step.js";
 import type {
   Completes,
   DownResult,
@@ -28,7 +28,7 @@ export interface WorkflowOptions<Schema extends StandardSchemaV1> {
   readonly input: Schema;
   /** An execution keeps the version that it started with; several can be registered side by side. Default: "1". */
   readonly version?: string;
-  /** How long the way up may take, from the launch. Then the execution turns with reason `deadline`. Default: no limit. */
+  /** How long the way up may take, from the launch. Longer than 0. Then the execution turns with reason `deadline`. Default: no limit. */
   readonly deadline?: Duration;
   /** May map the final reason to another one. Synchronous, and without effects: it may be called more than once. */
   readonly onExit?: (reason: string, state: Readonly<Record<string, unknown>>) => string | undefined | void;
@@ -135,7 +135,7 @@ export function workflow<Schema extends StandardSchemaV1>(
     name,
     version,
     input,
-    deadline: deadline === undefined ? undefined : milliseconds(deadline, `${where}, deadline`),
+    deadline: deadlineOf(deadline, where, about),
     onExit,
     steps: [],
     pivot: -1,
@@ -144,11 +144,29 @@ export function workflow<Schema extends StandardSchemaV1>(
   }) as unknown as ReturnType<typeof workflow<Schema>>;
 }
 
-/** A workflow's checked data. @throws STEPWELL_INVALID_DEFINITION for one without steps */
-export function definitionOf(workflow: AnyWorkflow): WorkflowDefinition {
-  const definition = (workflow as { [definitionKey]?: WorkflowDefinition } | undefined)?.[definitionKey];
+function deadlineOf(deadline: Duration | undefined, where: string, about: ErrorDetails): number | undefined {
+  if (deadline === undefined) return undefined;
+  const length = milliseconds(deadline, `${where}, deadline`);
+  if (length > 0) return length;
+  throw new StepwellError(
+    "STEPWELL_INVALID_DEFINITION",
+    `${where}: "deadline" must be longer than 0, or every execution would turn at once. Leave it out for no limit.`,
+    about,
+  );
+}
+
+/**
+ * A workflow's checked data. `what` says for the error's message where the workflow was given.
+ *
+ * @throws STEPWELL_INVALID_DEFINITION for one without steps
+ */
+export function definitionOf(workflow: AnyWorkflow, what = "What was given"): WorkflowDefinition {
+  const definition = (workflow as { [definitionKey]?: WorkflowDefinition } | null | undefined)?.[definitionKey];
   if (definition === undefined) {
-    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `Not a workflow. Make one with workflow("name", { input }).`);
+    throw new StepwellError(
+      "STEPWELL_INVALID_ARGUMENT",
+      `${what} is not a workflow but ${shown(workflow)}. Make one with workflow("name", { input }).`,
+    );
   }
   if (definition.steps.length === 0) {
     throw new StepwellError(
@@ -171,19 +189,25 @@ function built(definition: WorkflowDefinition): AnyWorkflow {
     name: frozen.name,
     version: frozen.version,
     [definitionKey]: frozen,
-    step: (first: string | Step<never, never, never, never>, options?: unknown) =>
-      built(
-        withStep(
-          frozen,
-          typeof first === "object" && first !== null
-            ? first.definition
-            : stepDefinition(first, options, { workflow: frozen.name }),
-        ),
-      ),
+    step: (first: unknown, options?: unknown) => built(withStep(frozen, stepGiven(first, options, frozen.name))),
     observe: (...observers: readonly Observer[]) => built(withObservers(frozen, observers)),
     toString: () => printed(frozen),
     [inspectKey]: () => printed(frozen),
   });
+}
+
+/** What `.step(…)` was called with: a step from a module of its own, or a name and options. */
+function stepGiven(first: unknown, options: unknown, workflow: string): StepDefinition {
+  if (typeof first === "string") return stepDefinition(first, options, { workflow });
+  const definition = definitionOfStep(first);
+  if (definition !== undefined && options === undefined) return definition;
+  const given =
+    definition === undefined ? shown(first) : `step "${definition.name}" with options, which it has already`;
+  throw new StepwellError(
+    "STEPWELL_INVALID_DEFINITION",
+    `Workflow "${workflow}": .step(…) takes a name and options, or a step made with step<…>()("name", { run, … }), not ${given}.`,
+    { workflow, step: definition?.name },
+  );
 }
 
 function withStep(definition: WorkflowDefinition, step: StepDefinition): WorkflowDefinition {

@@ -2,6 +2,7 @@
 import { milliseconds, type Duration } from "../definition/duration.js";
 import type { Flow } from "../definition/flow.js";
 import type { CommittedTransition } from "../definition/observer.js";
+import { refuseUnknownOptions } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
 import type { SerializedError, Status } from "../flow/flow.js";
 import type { ArrivalStatus, ExecutionRecord, Store } from "../stores/store.js";
@@ -96,6 +97,7 @@ export class Execution<State = unknown, HalfDone = State> {
    * where the launcher stops, or has stopped, before the execution is at rest
    */
   async outcome(options: { readonly timeout?: Duration } = {}): Promise<Outcome<State, HalfDone>> {
+    refuseUnknownOptions(options, ["timeout"], "outcome");
     const limit = options.timeout === undefined ? undefined : milliseconds(options.timeout, "outcome: timeout");
     if (!this.#supervisor.isDriving(this.id)) {
       const loaded = this.#store.load([this.id]);

@@ -1,14 +1,14 @@
 /** The public face of the engine: what a program calls to launch, address and supervise executions. */
 import { encode } from "../codec.js";
 import type { HalfDoneOf, InputOf, StateOf } from "../definition/types.js";
-import { refuseUnknownOptions } from "../definition/options.js";
 import { definitionOf, type AnyWorkflow } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
-import type { Status } from "../flow/flow.js";
+import { checkExecutionId } from "../ids.js";
 import type { Store } from "../stores/store.js";
-import { Execution, summaryOf, type ExecutionSummary } from "./execution.js";
+import { Execution, summaryOf } from "./execution.js";
 import type { Registered } from "./host.js";
-import { launchPrepared, prepareLaunch, type LaunchOptions } from "./launching.js";
+import { checkItems, launchPrepared, prepareLaunch, type LaunchItem, type LaunchOptions } from "./launching.js";
+import { filterOf, type ExecutionPage, type ListOptions } from "./listing.js";
 import {
   Mail,
   type RetryOptions,
@@ -20,33 +20,6 @@ import {
 } from "./mail.js";
 import { registryKey, registryOf, settingsOf, type LauncherOptions } from "./settings.js";
 import { Supervisor } from "./supervisor.js";
-
-export interface ListOptions {
-  readonly workflow?: string;
-  readonly status?: Status | readonly Status[];
-  /** Executions that carry all of these. */
-  readonly tags?: readonly string[];
-  /** Created at or after. */
-  readonly createdFrom?: Date;
-  /** Created before. */
-  readonly createdBefore?: Date;
-  /** At most this many, from 1 to 1000. Default: 100. */
-  readonly limit?: number;
-  /** The `cursor` of the page before. */
-  readonly after?: string;
-}
-
-export interface ExecutionPage {
-  /** Newest first. */
-  readonly executions: readonly ExecutionSummary[];
-  /** For the next page; null: this was the last. */
-  readonly cursor: string | null;
-}
-
-/** One of the executions of `launchMany`. */
-export interface LaunchItem<Input> extends LaunchOptions {
-  readonly input: Input;
-}
 
 /**
  * Starts, drives, recovers and supervises executions.
@@ -97,7 +70,7 @@ export class Launcher {
   /**
    * Starts an execution. When this resolves, it is stored and will be worked on after any crash.
    *
-   * @throws STEPWELL_INVALID_INPUT, STEPWELL_LAUNCH_CONFLICT, STEPWELL_UNKNOWN_WORKFLOW
+   * @throws STEPWELL_INVALID_INPUT, STEPWELL_LAUNCH_CONFLICT, STEPWELL_UNKNOWN_WORKFLOW, STEPWELL_INVALID_ARGUMENT
    */
   async launch<W extends AnyWorkflow>(
     workflow: W,
@@ -125,6 +98,7 @@ export class Launcher {
   ): Promise<Execution<StateOf<W>, HalfDoneOf<W>>[]> {
     this.#supervisor.mustRun("launchMany");
     const registered = this.#registered(workflow);
+    checkItems(items, registered);
     const prepared = await Promise.all(
       items.map(async ({ input, ...options }) => prepareLaunch(registered, input, options, this.#supervisor)),
     );
@@ -138,53 +112,60 @@ export class Launcher {
   /**
    * Puts a message into an execution's mailbox. When this resolves, it is stored.
    *
-   * @throws STEPWELL_EXECUTION_NOT_FOUND, STEPWELL_EXECUTION_ENDED, STEPWELL_UNKNOWN_MESSAGE, STEPWELL_INVALID_MESSAGE
+   * @throws STEPWELL_EXECUTION_NOT_FOUND, STEPWELL_EXECUTION_ENDED, STEPWELL_UNKNOWN_MESSAGE, STEPWELL_INVALID_MESSAGE,
+   * STEPWELL_INVALID_ARGUMENT
    */
   async send(id: string, name: string, payload: unknown, options: SendOptions = {}): Promise<Sent> {
+    checkExecutionId(id);
     return this.#mail.send(id, name, payload, options);
   }
 
   /**
    * Asks an execution to turn and undo what it did, also after it has completed. A step that is running
    * is aborted and waited for; what it gives back is kept, so that its undo knows of it.
+   *
+   * @param reason becomes the execution's reason: a short text of one line, and neither `normal` nor `ok`
+   * @throws STEPWELL_INVALID_ARGUMENT
    */
   async rollback(id: string, reason: string, options: RollbackOptions = {}): Promise<RollbackAnswer> {
+    checkExecutionId(id);
     return this.#mail.rollback(id, reason, options);
   }
 
   /** Runs the function of a stuck execution's step again, from its beginning and with fresh attempts. */
   async retry(id: string, options: RetryOptions = {}): Promise<void> {
+    checkExecutionId(id);
     return this.#mail.retry(id, options);
   }
 
   /** Takes the step of a stuck execution as done, for a reason that the history keeps. */
   async skip(id: string, reason: string, options: SkipOptions = {}): Promise<void> {
+    checkExecutionId(id);
     return this.#mail.skip(id, reason, options);
   }
 
-  /** A handle on an execution, typed by its workflow where that is given. Asks nothing of the store. */
+  /**
+   * A handle on an execution, typed by its workflow where that is given. Asks nothing of the store.
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT at once, for what can't be an id
+   */
   execution(id: string): Execution;
   execution<W extends AnyWorkflow>(workflow: W, id: string): Execution<StateOf<W>, HalfDoneOf<W>>;
-  execution(first: string | AnyWorkflow, second?: string): Execution {
-    return this.#handle(typeof first === "string" ? first : second!);
+  execution(...given: readonly [id: string] | readonly [workflow: AnyWorkflow, id: string]): Execution {
+    if (given.length > 1) definitionOf(given[0] as AnyWorkflow);
+    const id: unknown = given.at(-1);
+    checkExecutionId(id);
+    return this.#handle(id);
   }
 
-  /** Executions by workflow, status, time and tags, newest first, a page at a time. */
+  /**
+   * Executions by workflow, status, time and tags, newest first, a page at a time.
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION
+   */
   async list(options: ListOptions = {}): Promise<ExecutionPage> {
     this.#supervisor.mustRun("list");
-    const names = ["workflow", "status", "tags", "createdFrom", "createdBefore", "limit", "after"];
-    refuseUnknownOptions(options, names, "list");
-    const { status, createdFrom, createdBefore, limit = 100, ...rest } = options;
-    if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
-      throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `list: "limit" must be a whole number from 1 to 1000.`);
-    }
-    const page = await this.#store.list({
-      ...rest,
-      status: typeof status === "string" ? [status] : status,
-      createdFrom: createdFrom?.getTime(),
-      createdBefore: createdBefore?.getTime(),
-      limit,
-    });
+    const page = await this.#store.list(filterOf(options));
     return { executions: page.records.map(summaryOf), cursor: page.cursor };
   }
 

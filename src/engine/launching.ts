@@ -2,7 +2,8 @@
 import { encode, isolate, merge } from "../codec.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import type { Flow } from "../definition/flow.js";
-import { refuseUnknownOptions } from "../definition/options.js";
+import { refuseUnknownOptions, shown } from "../definition/options.js";
+import { patchProblem } from "../definition/outcome.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
 import { initialFlow, type Position } from "../flow/flow.js";
@@ -10,8 +11,10 @@ import { startedInRollback } from "../flow/router.js";
 import { checkExecutionId, newId } from "../ids.js";
 import type { CreateResult, ExecutionRecord, MaybePromise, NewExecution } from "../stores/store.js";
 import type { Registered } from "./host.js";
+import { checkRollbackReason } from "./reasons.js";
 import { carriedBy } from "./telling.js";
 import type { Supervisor } from "./supervisor.js";
+import { checkedTags } from "./tags.js";
 
 export interface LaunchOptions {
   /**
@@ -25,8 +28,16 @@ export interface LaunchOptions {
   readonly delay?: Duration;
   /** Begin at this time; in the past: at once. */
   readonly at?: Date;
-  /** Start directly in rollback: undo from this step, as if a run had come that far with this state. */
+  /**
+   * Start directly in rollback: undo from this step, as if a run had come that far with this state. The
+   * reason becomes the execution's: a text of one line, and neither `normal` nor `ok`.
+   */
   readonly rollback?: { readonly from: string; readonly reason: string; readonly state?: object };
+}
+
+/** One of the executions of `launchMany`. */
+export interface LaunchItem<Input> extends LaunchOptions {
+  readonly input: Input;
 }
 
 /** What is written; who owns it from the start is known last. */
@@ -41,6 +52,18 @@ export interface PreparedLaunch {
 
 const optionNames = ["id", "tags", "delay", "at", "rollback"];
 
+/** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
+export function checkItems(items: unknown, { definition }: Registered): void {
+  const where = `launchMany of "${definition.name}"`;
+  if (!Array.isArray(items)) {
+    const message = `${where} takes an array of { input, id, … }, not ${shown(items)}.`;
+    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", message, { workflow: definition.name });
+  }
+  for (const [index, item] of items.entries()) {
+    refuseUnknownOptions(item, ["input", ...optionNames], `${where}, item ${index},`, { workflow: definition.name });
+  }
+}
+
 export function prepareLaunch(
   registered: Registered,
   input: unknown,
@@ -53,6 +76,8 @@ export function prepareLaunch(
     ? checked.then((it) => prepareChecked(registered, input, it, options, supervisor))
     : prepareChecked(registered, input, checked, options, supervisor);
 }
+
+const noTags: readonly string[] = [];
 
 type Checked = Awaited<ReturnType<typeof validate>>;
 
@@ -96,7 +121,7 @@ function prepareChecked(
       owner: null,
       workflow: definition.name,
       version: definition.version,
-      tags: tagsOf(options),
+      tags: options.tags === undefined ? noTags : checkedTags(options.tags, "launch"),
       status: delay > 0 ? "scheduled" : "running",
       position: delay > 0 ? { ...position, resumeAt: supervisor.storeNow() + delay } : position,
       state: encode(state, { what: "The state", limit }),
@@ -115,17 +140,26 @@ function prepareChecked(
 
 function firstPosition({ definition }: Registered, { rollback }: LaunchOptions): Position {
   if (rollback === undefined) return positionAt(initialFlow, definition.steps[0]!.name);
+  checkRollbackStart(rollback);
   const index = definition.steps.findIndex(({ name }) => name === rollback.from);
   if (index < 0) {
     throw new StepwellError(
       "STEPWELL_INVALID_ARGUMENT",
-      `Workflow "${definition.name}" has no step "${rollback.from}" to roll back from. ` +
+      `Workflow "${definition.name}" has no step ${shown(rollback.from)} to roll back from. ` +
         `It has: ${definition.steps.map(({ name }) => name).join(", ")}.`,
       { workflow: definition.name },
     );
   }
-  checkReason(rollback.reason, "launch, rollback.reason");
   return positionAt(startedInRollback(index, rollback.reason), rollback.from);
+}
+
+function checkRollbackStart(rollback: NonNullable<LaunchOptions["rollback"]>): void {
+  refuseUnknownOptions(rollback, ["from", "reason", "state"], "launch, rollback,");
+  checkRollbackReason(rollback.reason, "launch, rollback.reason");
+  const problem = rollback.state === undefined ? undefined : patchProblem(rollback.state);
+  if (problem === undefined) return;
+  const message = `launch: "rollback.state" is ${problem}; give a plain object.`;
+  throw new StepwellError("STEPWELL_INVALID_ARGUMENT", message);
 }
 
 /** Written out field by field: every launch makes one, and spreading costs. */
@@ -157,35 +191,6 @@ function delayOf({ delay, at }: LaunchOptions, supervisor: Supervisor): number {
   const time = at instanceof Date ? at.getTime() : Number.NaN;
   if (Number.isNaN(time)) throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `launch: "at" must be a valid Date.`);
   return Math.max(0, time - supervisor.storeNow());
-}
-
-const noTags: readonly string[] = [];
-
-function tagsOf({ tags }: LaunchOptions): readonly string[] {
-  if (tags === undefined) return noTags;
-  const fits = (tag: unknown): boolean =>
-    typeof tag === "string" && tag.length > 0 && tag.length <= 128 && tag.isWellFormed() && !tag.includes("\0");
-  if (!Array.isArray(tags) || tags.length > 32 || !tags.every(fits)) {
-    throw new StepwellError(
-      "STEPWELL_INVALID_ARGUMENT",
-      `launch: "tags" must be at most 32 strings of 1 to 128 characters.`,
-    );
-  }
-  return [...new Set(tags)];
-}
-
-/** A written reason: it is what the history will show. */
-export function checkReason(reason: unknown, where: string): void {
-  if (
-    typeof reason === "string" &&
-    reason.trim() !== "" &&
-    reason.length <= 1000 &&
-    reason.isWellFormed() &&
-    !reason.includes("\0")
-  ) {
-    return;
-  }
-  throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `${where} must be a text of 1 to 1000 characters.`);
 }
 
 /** Writes a prepared launch; begins to drive it if there is room. */

@@ -2,7 +2,7 @@
 import { encode, isolate, merge } from "../codec.js";
 import { sleep } from "../clock.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
-import { refuseUnknownOptions } from "../definition/options.js";
+import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import { patchProblem } from "../definition/outcome.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
@@ -11,8 +11,8 @@ import { newId } from "../ids.js";
 import type { Arrival, ExecutionRecord, Store } from "../stores/store.js";
 import type { Registered } from "./host.js";
 import { refuseRollback, type OperatorAct, type RefusedRollback, type RollbackRequest } from "./inbox.js";
-import { checkReason } from "./launching.js";
 import { notFound } from "./not-found.js";
+import { checkBy, checkRollbackReason, checkText } from "./reasons.js";
 import { carriedBy } from "./telling.js";
 import { registryKey } from "./settings.js";
 import type { Supervisor } from "./supervisor.js";
@@ -31,7 +31,7 @@ export interface Sent {
 export interface RollbackOptions {
   /** What to do with an execution that has completed. Default: "undo". */
   readonly ifCompleted?: "undo" | "refuse";
-  /** Who asks; for the history. */
+  /** Who asks; for the history. One line of 1 to 255 characters. */
   readonly by?: string;
 }
 
@@ -44,7 +44,7 @@ export type RollbackAnswer =
   | { readonly accepted: false; readonly why: RefusedRollback | "not-found" | "parked-again" };
 
 export interface OperatorOptions {
-  /** Who acts; for the history. */
+  /** Who acts; for the history. One line of 1 to 255 characters. */
   readonly by?: string;
 }
 
@@ -82,7 +82,8 @@ export class Mail {
     this.#supervisor.mustRun("send");
     refuseUnknownOptions(options, ["messageId"], "send");
     const { messageId } = options;
-    if (messageId !== undefined) checkReason(messageId, "send: messageId");
+    if (messageId !== undefined) checkText(messageId, "send: messageId");
+    checkMessageName(name);
     const record = await this.#existing(id);
     const registered = this.#registered(record);
     // A duplicate is recognised before anything else, so a webhook that comes twice is never an error.
@@ -108,12 +109,13 @@ export class Mail {
 
   async rollback(id: string, reason: string, options: RollbackOptions): Promise<RollbackAnswer> {
     this.#supervisor.mustRun("rollback");
-    checkReason(reason, "rollback: reason");
+    checkRollbackReason(reason, "rollback: the reason");
     refuseUnknownOptions(options, ["ifCompleted", "by"], "rollback");
     const { ifCompleted = "undo", by } = options;
     if (ifCompleted !== "undo" && ifCompleted !== "refuse") {
       throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `rollback: ifCompleted must be "undo" or "refuse".`);
     }
+    checkBy(by, "rollback: by");
     const request: RollbackRequest = { reason, ifCompleted, ...(by !== undefined && { by }) };
     const row = this.#arrival(id, "rollback", "rollback", request);
     // What was read may have moved on before the request is written; then it is judged anew. One that
@@ -150,13 +152,14 @@ export class Mail {
   }
 
   async skip(id: string, reason: string, options: SkipOptions): Promise<void> {
-    checkReason(reason, "skip: reason");
+    checkText(reason, "skip: the reason");
     refuseUnknownOptions(options, ["by", "patch"], "skip");
     await this.#act(id, "skip", { reason, ...options });
   }
 
   async #act(id: string, kind: "retry" | "skip", act: OperatorAct): Promise<void> {
     this.#supervisor.mustRun(kind);
+    checkBy(act.by, `${kind}: by`);
     const problem = act.patch === undefined ? undefined : patchProblem(act.patch);
     if (problem !== undefined) {
       throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `${kind}: "patch" is ${problem}; give a plain object.`, {
@@ -239,6 +242,15 @@ function identityOf({ id, workflow, version }: ExecutionRecord): ExecutionIdenti
 
 /** How often the answer to a held request is looked for, in milliseconds. */
 const verdictPause = 20;
+
+/** What could be the name of no declared message is a mistake, whether the workflow is known here or not. */
+function checkMessageName(name: unknown): asserts name is string {
+  if (isLine(name, longestName)) return;
+  throw new StepwellError(
+    "STEPWELL_INVALID_ARGUMENT",
+    `send: the name of a message must be a text of 1 to ${longestName} characters without control characters, not ${shown(name)}.`,
+  );
+}
 
 /** Some step must declare the name, and the schema of one of them must take the payload. */
 async function checkMessage({ definition }: Registered, id: string, name: string, payload: unknown): Promise<void> {

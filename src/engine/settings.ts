@@ -3,7 +3,7 @@ import { systemClock, type Clock } from "../clock.js";
 import { defaultSizeLimit } from "../codec.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import { silentLogger, type Logger } from "../definition/logger.js";
-import { refuseUnknownOptions } from "../definition/options.js";
+import { missingFunction, refuseUnknownOptions, shown } from "../definition/options.js";
 import { definitionOf, type AnyWorkflow } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import type { Store } from "../stores/store.js";
@@ -15,7 +15,7 @@ export interface LauncherOptions {
   readonly store: Store;
   /** The workflows that this launcher drives; several versions of one may stand side by side. */
   readonly workflows: readonly AnyWorkflow[];
-  /** How many executions are worked on at the same time. More wait in the store. Default: 1000. */
+  /** How many executions are worked on at the same time: a whole number from 1, or Infinity. More wait in the store. Default: 1000. */
   readonly concurrency?: number;
   /** How often the store is asked for due work, behind its hints. Default: "1s". */
   readonly pollInterval?: Duration;
@@ -28,11 +28,11 @@ export interface LauncherOptions {
   readonly drainTimeout?: Duration;
   /** How long an aborted step may take to settle before the engine goes on without it. Default: "5s". */
   readonly abortGrace?: Duration;
-  /** The largest encoded state, input or message, in bytes. Default: 1 MiB. */
+  /** The largest encoded state, input or message, in bytes: a whole number from 1, or Infinity. Default: 1 MiB. */
   readonly sizeLimit?: number;
   /** Default: the store's, where it has one, else the system's. */
   readonly clock?: Clock;
-  /** Handed to steps as `logger`, and told of what goes wrong. Anything like pino. Default: silent. */
+  /** Handed to steps as `logger`, and told of what goes wrong. Anything with `debug`, `info`, `warn` and `error` like pino's. Default: silent. */
   readonly logger?: Logger;
   /** Hears every error that no caller hears: a watcher that threw, an execution that got stuck. Default: the logger, else `console.error`. */
   readonly onError?: (error: StepwellError) => void;
@@ -65,40 +65,58 @@ const names = [
   "onError",
 ];
 
+const where = "new Launcher(…)";
+
 export function settingsOf(options: LauncherOptions): LauncherSettings {
-  const where = "new Launcher(…)";
   refuseUnknownOptions(options, names, where);
-  refuseUnknownOptions(options.heartbeat ?? {}, ["interval", "timeout"], `${where}, heartbeat`);
-  if (typeof options.store?.write !== "function") {
-    throw new StepwellError(
-      "STEPWELL_INVALID_ARGUMENT",
-      `${where}: "store" must be a store, such as memoryStore() or sqliteStore("orders.db").`,
-    );
-  }
-  const interval = milliseconds(options.heartbeat?.interval ?? "3s", `${where}, heartbeat.interval`);
-  const timeout = milliseconds(options.heartbeat?.timeout ?? "10s", `${where}, heartbeat.timeout`);
-  if (timeout <= interval) {
-    throw new StepwellError(
-      "STEPWELL_INVALID_ARGUMENT",
-      `${where}: heartbeat.timeout (${timeout} ms) must be longer than heartbeat.interval (${interval} ms), ` +
-        `or every launcher is taken for dead between two beats.`,
-    );
-  }
+  // A default stands for what is left out only: null is a mistake, such as a setting that is missing.
+  const { store, logger, concurrency = 1000, pollInterval = "1s", sizeLimit = defaultSizeLimit } = options;
+  const { drainTimeout = "10s", abortGrace = "5s", onError = defaultOnError(logger) } = options;
+  checkStore(store);
+  if (logger !== undefined) checkLogger(logger);
+  if (typeof onError !== "function") throw invalid(`"onError" must be a function, not ${shown(onError)}`);
   return {
-    store: options.store,
-    concurrency: positive(options.concurrency ?? 1000, `${where}, concurrency`),
-    pollInterval: positive(
-      milliseconds(options.pollInterval ?? "1s", `${where}, pollInterval`),
-      `${where}, pollInterval`,
-    ),
-    heartbeat: { interval: positive(interval, `${where}, heartbeat.interval`), timeout },
-    drainTimeout: milliseconds(options.drainTimeout ?? "10s", `${where}, drainTimeout`),
-    grace: milliseconds(options.abortGrace ?? "5s", `${where}, abortGrace`),
-    sizeLimit: positive(options.sizeLimit ?? defaultSizeLimit, `${where}, sizeLimit`),
-    clock: options.clock ?? options.store.clock ?? systemClock,
-    logger: options.logger ?? silentLogger,
-    onError: options.onError ?? defaultOnError(options.logger),
+    store,
+    concurrency: fromOne(concurrency, "concurrency"),
+    pollInterval: positive(pollInterval, "pollInterval"),
+    heartbeat: heartbeatOf(options.heartbeat),
+    drainTimeout: milliseconds(drainTimeout, `${where}, drainTimeout`),
+    grace: milliseconds(abortGrace, `${where}, abortGrace`),
+    sizeLimit: fromOne(sizeLimit, "sizeLimit"),
+    clock: clockOf(options),
+    logger: logger ?? silentLogger,
+    onError,
   };
+}
+
+function checkStore(store: unknown): void {
+  if (missingFunction(store, ["write"]) === undefined) return;
+  throw invalid(`"store" must be a store, such as memoryStore() or sqliteStore("orders.db"), not ${shown(store)}`);
+}
+
+function checkLogger(logger: unknown): void {
+  const missing = missingFunction(logger, ["debug", "info", "warn", "error"]);
+  if (missing === undefined) return;
+  throw invalid(`"logger" must be a logger such as pino's, but what was given has no function "${missing}"`);
+}
+
+function clockOf({ clock, store }: LauncherOptions): Clock {
+  if (clock === undefined) return store.clock ?? systemClock;
+  const missing = missingFunction(clock, ["now", "monotonic", "after", "soon", "random"]);
+  if (missing === undefined) return clock;
+  throw invalid(`"clock" must be a clock such as a VirtualClock, but what was given has no function "${missing}"`);
+}
+
+function heartbeatOf(heartbeat: NonNullable<LauncherOptions["heartbeat"]> = {}): LauncherSettings["heartbeat"] {
+  refuseUnknownOptions(heartbeat, ["interval", "timeout"], `${where}, heartbeat`);
+  const { interval: given = "3s", timeout: silence = "10s" } = heartbeat;
+  const interval = positive(given, "heartbeat.interval");
+  const timeout = positive(silence, "heartbeat.timeout");
+  if (timeout > interval) return { interval, timeout };
+  throw invalid(
+    `heartbeat.timeout (${timeout} ms) must be longer than heartbeat.interval (${interval} ms), ` +
+      `or every launcher is taken for dead between two beats`,
+  );
 }
 
 /** What a workflow is registered under: executions keep the version that they started with. */
@@ -110,13 +128,10 @@ export function registryKey(workflow: string, version: string): string {
 export function registryOf(workflows: readonly AnyWorkflow[], clock: Clock): Map<string, Registered> {
   const registry = new Map<string, Registered>();
   if (!Array.isArray(workflows) || workflows.length === 0) {
-    throw new StepwellError(
-      "STEPWELL_INVALID_ARGUMENT",
-      `new Launcher(…): "workflows" must list at least one workflow.`,
-    );
+    throw invalid(`"workflows" must list at least one workflow`);
   }
-  for (const workflow of workflows) {
-    const definition = definitionOf(workflow);
+  for (const [index, workflow] of workflows.entries()) {
+    const definition = definitionOf(workflow, `${where}: "workflows[${index}]"`);
     const key = registryKey(definition.name, definition.version);
     if (registry.has(key)) {
       throw new StepwellError(
@@ -131,12 +146,19 @@ export function registryOf(workflows: readonly AnyWorkflow[], clock: Clock): Map
   return registry;
 }
 
-function positive(value: number, where: string): number {
-  if (typeof value === "number" && value > 0) return value;
-  throw new StepwellError(
-    "STEPWELL_INVALID_ARGUMENT",
-    `${where} must be a number greater than 0, not ${String(value)}.`,
-  );
+function positive(duration: Duration, option: string): number {
+  const length = milliseconds(duration, `${where}, ${option}`);
+  if (length > 0) return length;
+  throw invalid(`"${option}" must be longer than 0`);
+}
+
+function fromOne(value: number, option: string): number {
+  if (value === Infinity || (Number.isInteger(value) && value >= 1)) return value;
+  throw invalid(`"${option}" must be a whole number from 1, or Infinity, not ${shown(value)}`);
+}
+
+function invalid(problem: string): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${where}: ${problem}.`);
 }
 
 function defaultOnError(logger: Logger | undefined): (error: StepwellError) => void {

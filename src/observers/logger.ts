@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import type { Logger } from "../definition/logger.js";
 import { observer, type Observer, type ObserverEvent } from "../definition/observer.js";
+import { missingFunction } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
 
 /**
@@ -19,11 +20,11 @@ import { StepwellError } from "../errors.js";
  * @throws STEPWELL_INVALID_ARGUMENT if the target is no logger, or none is given and pino is not installed
  */
 export function logger(target: Pick<Logger, "debug" | "info" | "warn"> = pinoLogger()): Observer {
-  for (const level of ["debug", "info", "warn"] as const) {
-    if (typeof (target as Partial<Logger> | null)?.[level] === "function") continue;
+  const missing = missingFunction(target, ["debug", "info", "warn"]);
+  if (missing !== undefined) {
     throw new StepwellError(
       "STEPWELL_INVALID_ARGUMENT",
-      `logger(…) takes a logger such as pino's, but what it was given has no function "${level}".`,
+      `logger(…) takes a logger such as pino's, but what it was given has no function "${missing}".`,
     );
   }
   return observer<unknown>({

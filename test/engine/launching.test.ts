@@ -226,10 +226,25 @@ test.each([
   [{ store: {} }, "STEPWELL_INVALID_ARGUMENT", "store"],
   [{ workflows: [] }, "STEPWELL_INVALID_ARGUMENT", "workflows"],
   [{ workflows: [waiting(), waiting()] }, "STEPWELL_INVALID_ARGUMENT", "listed twice"],
-  [{ workflows: ["x"] }, "STEPWELL_INVALID_ARGUMENT", "Not a workflow"],
+  [{ workflows: new Set([waiting()]) }, "STEPWELL_INVALID_ARGUMENT", "workflows"],
+  [{ workflows: [waiting(), "x"] }, "STEPWELL_INVALID_ARGUMENT", '"workflows[1]" is not a workflow but "x"'],
+  [{ workflows: [null] }, "STEPWELL_INVALID_ARGUMENT", '"workflows[0]" is not a workflow but null'],
   [{ concurrency: 0 }, "STEPWELL_INVALID_ARGUMENT", "concurrency"],
+  [{ concurrency: 0.5 }, "STEPWELL_INVALID_ARGUMENT", "whole number from 1, or Infinity, not 0.5"],
+  [{ concurrency: "5" }, "STEPWELL_INVALID_ARGUMENT", 'not "5"'],
+  [{ concurrency: null }, "STEPWELL_INVALID_ARGUMENT", "not null"],
+  [{ sizeLimit: 0.5 }, "STEPWELL_INVALID_ARGUMENT", "sizeLimit"],
+  [{ onError: 5 }, "STEPWELL_INVALID_ARGUMENT", '"onError" must be a function, not 5'],
+  [{ onError: null }, "STEPWELL_INVALID_ARGUMENT", "not null"],
+  [{ logger: {} }, "STEPWELL_INVALID_ARGUMENT", 'no function "debug"'],
+  [{ logger: null }, "STEPWELL_INVALID_ARGUMENT", 'no function "debug"'],
+  [{ logger: { ...console, error: "loud" } }, "STEPWELL_INVALID_ARGUMENT", 'no function "error"'],
+  [{ clock: { now: Date.now } }, "STEPWELL_INVALID_ARGUMENT", 'no function "monotonic"'],
+  [{ pollInterval: 0 }, "STEPWELL_INVALID_ARGUMENT", "longer than 0"],
   [{ pollInterval: "often" }, "STEPWELL_INVALID_DURATION", "pollInterval"],
   [{ heartbeat: { interval: "10s", timeout: "5s" } }, "STEPWELL_INVALID_ARGUMENT", "heartbeat"],
+  [{ heartbeat: null }, "STEPWELL_INVALID_ARGUMENT", "heartbeat"],
+  [{ heartbeat: { interval: null } }, "STEPWELL_INVALID_DURATION", "heartbeat.interval"],
   [{ heartbeat: { intervall: 1 } }, "STEPWELL_UNKNOWN_OPTION", "interval"],
   [{ concurency: 5 }, "STEPWELL_UNKNOWN_OPTION", 'mean "concurrency"'],
 ])("a launcher with %o is refused", (wrong, code, part) => {
@@ -237,6 +252,16 @@ test.each([
   expect(() => new Launcher(options as never)).toThrow(
     expect.objectContaining({ code, message: expect.stringContaining(part) }) as Error,
   );
+});
+
+test("a launcher may have no limit of concurrency and of size", async () => {
+  const wait = waiting();
+  const options = { store: memoryStore(), workflows: [wait], concurrency: Infinity, sizeLimit: Infinity };
+  await using launcher = new Launcher(options);
+  await launcher.start();
+  const execution = await launcher.launch(wait, { n: 1 });
+  await execution.send("go", null);
+  expect((await execution.outcome()).status).toBe("completed");
 });
 
 onEveryStore("a new version of a workflow", (start) => {

@@ -1,0 +1,96 @@
+/** From what a user asks of `list` to what a store is asked: everything is checked here, so that all stores answer alike. */
+import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
+import { StepwellError } from "../errors.js";
+import type { Status } from "../flow/flow.js";
+import type { ListFilter } from "../stores/store.js";
+import type { ExecutionSummary } from "./execution.js";
+import { checkedTags } from "./tags.js";
+
+export interface ListOptions {
+  /** The name of a workflow. */
+  readonly workflow?: string;
+  readonly status?: Status | readonly Status[];
+  /** Executions that carry all of these. */
+  readonly tags?: readonly string[];
+  /** Created at or after. */
+  readonly createdFrom?: Date;
+  /** Created before. */
+  readonly createdBefore?: Date;
+  /** At most this many, from 1 to 1000. Default: 100. */
+  readonly limit?: number;
+  /** The `cursor` of the page before. Left out: the first page. */
+  readonly after?: string;
+}
+
+export interface ExecutionPage {
+  /** Newest first. */
+  readonly executions: readonly ExecutionSummary[];
+  /** For the next page; null: this was the last. */
+  readonly cursor: string | null;
+}
+
+const names = ["workflow", "status", "tags", "createdFrom", "createdBefore", "limit", "after"];
+
+const largestPage = 1000;
+
+/** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
+export function filterOf(options: ListOptions): ListFilter {
+  refuseUnknownOptions(options, names, "list");
+  const { workflow, status, tags, createdFrom, createdBefore, limit = 100, after } = options;
+  if (workflow !== undefined && !isLine(workflow, longestName)) {
+    throw invalid(`"workflow" must be the name of a workflow, not ${shown(workflow)}`);
+  }
+  if (!Number.isInteger(limit) || limit < 1 || limit > largestPage) {
+    throw invalid(`"limit" must be a whole number from 1 to ${largestPage}, not ${shown(limit)}`);
+  }
+  // What is a text but no cursor, the store refuses: only stores know what a cursor looks like.
+  if (after !== undefined && typeof after !== "string") {
+    throw invalid(
+      `"after" must be the cursor of the page before, not ${shown(after)}. Leave it out for the first page`,
+    );
+  }
+  return {
+    workflow,
+    status: status === undefined ? undefined : statusesOf(status),
+    tags: tags === undefined ? undefined : checkedTags(tags, "list"),
+    createdFrom: timeOf(createdFrom, "createdFrom"),
+    createdBefore: timeOf(createdBefore, "createdBefore"),
+    limit,
+    after,
+  };
+}
+
+/** An object, so that the compiler misses none. */
+const statuses: Readonly<Record<Status, true>> = {
+  scheduled: true,
+  running: true,
+  waiting: true,
+  stuck: true,
+  completed: true,
+  rolledBack: true,
+};
+
+function isStatus(value: unknown): value is Status {
+  return typeof value === "string" && Object.hasOwn(statuses, value);
+}
+
+function statusesOf(status: unknown): readonly Status[] {
+  const wanted: readonly unknown[] = Array.isArray(status) ? status : [status];
+  for (const one of wanted) {
+    if (isStatus(one)) continue;
+    const known = Object.keys(statuses).join(", ");
+    throw invalid(`"status" must be one of ${known}, or an array of them; ${shown(one)} is none`);
+  }
+  return [...new Set(wanted.filter(isStatus))];
+}
+
+function timeOf(date: unknown, option: string): number | undefined {
+  if (date === undefined) return undefined;
+  const time = date instanceof Date ? date.getTime() : Number.NaN;
+  if (!Number.isNaN(time)) return time;
+  throw invalid(`"${option}" must be a valid Date, not ${date instanceof Date ? "an invalid one" : shown(date)}`);
+}
+
+function invalid(problem: string): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `list: ${problem}.`);
+}
