@@ -5,6 +5,7 @@ const { CI } = process.env;
 export default defineConfig({
   test: {
     include: ["{src,test,examples}/**/*.test.ts"],
+    globalSetup: ["test/support/postgres-run.ts"],
     // Some tests start processes, which is slow on a busy machine.
     testTimeout: 30_000,
     hookTimeout: 60_000,
