@@ -43,10 +43,12 @@ export const errorCodes = {
   // Stores.
   STEPWELL_STORE_CLOSED: "The store is not open.",
   STEPWELL_STORE_BUSY: "The store is locked by another writer; the call may be tried again.",
+  STEPWELL_STORE_UNREACHABLE: "The database of the store can't be reached; the call may be tried again.",
   STEPWELL_STORE_FAILED: "The store answered with an error.",
   STEPWELL_STORE_TOO_NEW: "The store was written by a newer version of Stepwell.",
   STEPWELL_SQLITE_MISSING: "No SQLite binding was found on this Node.",
   STEPWELL_SQLITE_UNSAFE: "This SQLite version can lose commits when a file has several connections.",
+  STEPWELL_POSTGRES_MISSING: "The package pg is not installed.",
   // Command line.
   STEPWELL_INVALID_MODULE: "The module given to the command line does not export a workflow.",
   STEPWELL_INVALID_LINE: "A line of the input file is not usable.",
@@ -60,7 +62,7 @@ export interface ErrorDetails {
   readonly step?: string | undefined;
   readonly execution?: string | undefined;
   readonly cause?: unknown;
-  /** The call may be tried again as it is: nothing was changed. Default: false. */
+  /** The call may be tried again as it is. Nothing was changed, unless the message says that this is not known. Default: false. */
   readonly retryable?: boolean | undefined;
 }
 
@@ -90,7 +92,7 @@ export class StepwellError extends Error {
   }
 }
 
-/** Whether the same call may succeed later, without anything having been changed. */
+/** Whether the same call may succeed later. */
 export function isRetryable(error: unknown): boolean {
   return error instanceof StepwellError && error.retryable;
 }

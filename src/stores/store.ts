@@ -260,12 +260,14 @@ export type Hint =
   { readonly type: "due"; readonly inMs: number } | { readonly type: "signalled"; readonly execution: string };
 
 export interface Store {
-  /** For messages: "memory", "sqlite". */
+  /** For messages: "memory", "sqlite", "postgres". */
   readonly name: string;
   /** The clock whose time this store keeps, where it is one of this process. The launcher takes it as its own by default. */
   readonly clock?: Clock;
   /** False where a commit costs nothing by itself, so that gathering transitions into batches gains nothing. */
   readonly gathers: boolean;
+  /** How many batches may be on their way at the same time; no execution is in two of them but by an arrival. Default: 1. */
+  readonly lanes?: number;
 
   /** Connects and migrates. A second call while it is open is an error of the caller. */
   open(): MaybePromise<void>;
@@ -279,7 +281,11 @@ export interface Store {
   /** Removes launchers; what they owned is due at once. Says how many executions were freed. */
   bury(owners: readonly number[]): MaybePromise<number>;
 
-  /** Takes the batch atomically; each part is answered by itself, a refused one does not touch the others. */
+  /**
+   * Takes the batch atomically; each part is answered by itself, a refused one does not touch the others.
+   * After an error that is retryable the same rows, as the same objects, may be given again, alone or with
+   * others: if it was not known whether they had been written, the answer says so then.
+   */
   write(batch: Batch): MaybePromise<BatchResult>;
   claim(options: ClaimOptions): MaybePromise<Claimed>;
   /** The workflows and versions of which something has been due for longer than `forMs` and nobody has taken it. */

@@ -1,0 +1,138 @@
+import type { Status } from "../../flow/flow.js";
+import type { Arrival, ArrivalResult, Hint } from "../store.js";
+import { integerArray, textArray } from "./arrays.js";
+import type { Statement } from "./database.js";
+import { moment, at as time } from "./moment.js";
+import type { Session, Step } from "./step.js";
+
+/**
+ * The row of the execution is locked first, so arrivals for it are numbered in the order in which they
+ * are accepted. Two at the same time with one message id: the second one breaks the unique index, is
+ * tried again by the engine, and then sees the first.
+ */
+const insertArrivals: Statement = {
+  name: "deliver",
+  text: `
+WITH ${moment},
+found AS MATERIALIZED (
+  SELECT g.*, e.sequence, e.status, e.owner,
+    coalesce(
+      (SELECT m.id FROM stepwell_mailbox AS m WHERE m.execution = e.sequence AND m.message_id = g.message_id),
+      (SELECT m.id FROM stepwell_mailbox AS m WHERE m.execution = e.sequence AND m.id = g.id)
+    ) AS known,
+    g.only_revision IS NULL OR (e.revision = g.only_revision AND e.signals = g.only_signals) AS unmoved
+  FROM (
+    SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+      $9::text[], $10::text[], $11::integer[], $12::integer[]) WITH ORDINALITY
+      AS g (execution, id, kind, name, message_id, payload, carried, accepted, wakes, only_revision, only_signals, n)
+    ORDER BY execution, n
+  ) AS g JOIN stepwell_executions AS e ON e.id = g.execution
+  FOR NO KEY UPDATE OF e
+),
+judged AS MATERIALIZED (
+  SELECT *, CASE
+    WHEN known IS NOT NULL THEN 'known'
+    WHEN status <> ALL (string_to_array(accepted, ',')) THEN 'ended'
+    WHEN unmoved THEN 'stored' ELSE 'moved'
+  END AS verdict FROM found
+),
+stored AS (
+  INSERT INTO stepwell_mailbox (execution, received_at, id, kind, name, message_id, payload, carried, status)
+  SELECT sequence, ${time}, id, kind, name, message_id, payload, carried, 'pending'
+  FROM judged WHERE verdict = 'stored' ORDER BY n
+),
+raised AS (
+  UPDATE stepwell_executions AS e SET signals = e.signals + r.arrivals,
+    due_at = CASE WHEN r.wakes AND e.owner IS NULL THEN least(e.due_at, ${time}) ELSE e.due_at END
+  FROM (
+    SELECT execution, count(*)::integer AS arrivals, bool_or(status = ANY (string_to_array(wakes, ','))) AS wakes
+    FROM judged WHERE verdict = 'stored' GROUP BY execution
+  ) AS r
+  WHERE e.id = r.execution
+)
+SELECT m.at, j.n, j.verdict, j.known, j.owner, j.status FROM moment AS m LEFT JOIN judged AS j ON true`,
+};
+
+interface JudgedRow {
+  readonly at: number;
+  /** Null: none of the executions is there. */
+  readonly n: number | null;
+  readonly verdict: "known" | "ended" | "moved" | "stored";
+  readonly known: string | null;
+  readonly owner: number | null;
+  readonly status: Status;
+}
+
+/** In groups in which no arrival changes what is said of another one. Most batches are one. */
+export function deliveries(arrivals: readonly Arrival[], now: number | null): Delivering[] {
+  const groups: number[][] = [];
+  let executions = new Set<string>();
+  let messages = new Set<string>();
+  for (const [index, { execution, messageId, only }] of arrivals.entries()) {
+    const message = messageId === null ? undefined : `${execution}\n${messageId}`;
+    if (
+      groups.length === 0 ||
+      (only !== undefined && executions.has(execution)) ||
+      (message !== undefined && messages.has(message))
+    ) {
+      groups.push([]);
+      executions = new Set();
+      messages = new Set();
+    }
+    groups.at(-1)!.push(index);
+    executions.add(execution);
+    if (message !== undefined) messages.add(message);
+  }
+  return groups.map((rows) => new Delivering(rows, arrivals, now));
+}
+
+const notFound: ArrivalResult = { result: "not-found" };
+
+export class Delivering implements Step {
+  readonly rows: readonly number[];
+  answers: ArrivalResult[] = [];
+  readonly hints: (Hint & { readonly owner?: number })[] = [];
+  at = 0;
+  readonly #all: readonly Arrival[];
+  readonly #now: number | null;
+
+  constructor(rows: readonly number[], all: readonly Arrival[], now: number | null) {
+    this.rows = rows;
+    this.#all = all;
+    this.#now = now;
+  }
+
+  async run(session: Session): Promise<void> {
+    const given = this.rows.map((row) => this.#all[row]!);
+    const judged = await session.rows<JudgedRow>(insertArrivals, [
+      this.#now,
+      textArray(given.map(({ execution }) => execution)),
+      textArray(given.map(({ id }) => id)),
+      textArray(given.map(({ kind }) => kind)),
+      textArray(given.map(({ name }) => name)),
+      textArray(given.map(({ messageId }) => messageId)),
+      textArray(given.map(({ payload }) => payload.text)),
+      textArray(given.map(({ carried }) => carried)),
+      textArray(given.map(({ acceptedIn }) => acceptedIn.join(","))),
+      textArray(given.map(({ wakes }) => wakes.join(","))),
+      integerArray(given.map(({ only }) => only?.revision ?? null)),
+      integerArray(given.map(({ only }) => only?.signals ?? null)),
+    ]);
+    this.at = judged[0]!.at;
+    const rows = new Map(judged.map((row) => [row.n, row]));
+    this.answers = given.map((arrival, index) => this.#answer(arrival, rows.get(index + 1)));
+  }
+
+  async explain(): Promise<void> {}
+
+  #answer({ id, execution, wakes }: Arrival, row: JudgedRow | undefined): ArrivalResult {
+    if (row === undefined) return notFound;
+    const { verdict, known, owner, status } = row;
+    // Its own id: it was stored by a try whose answer was lost.
+    if (verdict === "known") return { result: known === id ? "stored" : "duplicate", id: known! };
+    if (verdict !== "stored") return { result: verdict };
+    if (owner !== null) this.hints.push({ type: "signalled", execution, owner });
+    else if (wakes.includes(status)) this.hints.push({ type: "due", inMs: 0 });
+    return { result: "stored", id };
+  }
+}

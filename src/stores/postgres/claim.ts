@@ -1,0 +1,128 @@
+import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
+import type { Claimed, ClaimOptions } from "../store.js";
+import { textArray } from "./arrays.js";
+import type { Database, Statement } from "./database.js";
+import { at, moment } from "./moment.js";
+
+const columns = executionColumns.replaceAll(/\w+/g, "e.$&");
+
+/**
+ * Each workflow has its own range of the index, so what waits for a workflow that nobody here knows is
+ * never read. What another launcher is just taking is passed over. Where nothing is due, it only reads.
+ */
+const claimDue: Statement = {
+  name: "claim",
+  text: `
+WITH ${moment},
+launcher AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM stepwell_launchers WHERE owner = $2::integer) AS alive),
+asked AS MATERIALIZED (SELECT * FROM unnest($3::text[], $4::text[]) AS a (workflow, version)),
+due AS MATERIALIZED (
+  SELECT d.id, d.sequence, d.due_at FROM asked AS a CROSS JOIN LATERAL (
+    SELECT e.id, e.sequence, e.due_at FROM stepwell_executions AS e
+    WHERE e.workflow = a.workflow AND e.version = a.version AND e.due_at <= ${at}
+    ORDER BY e.due_at, e.sequence LIMIT $5::integer + 1 FOR NO KEY UPDATE SKIP LOCKED
+  ) AS d
+),
+taken AS (
+  UPDATE stepwell_executions AS e SET owner = $2::integer, claims = e.claims + 1, due_at = NULL, ticket = $6::float8
+  FROM (SELECT id, due_at FROM due ORDER BY due_at, sequence LIMIT $5::integer) AS d
+  WHERE e.id = d.id AND (SELECT alive FROM launcher)
+  RETURNING d.due_at AS due_since, ${columns}
+)
+SELECT m.at, l.alive,
+  CASE WHEN (SELECT count(*) FROM due) > (SELECT count(*) FROM taken) THEN m.at
+  ELSE (
+    SELECT min(n.due_at) FROM asked AS a CROSS JOIN LATERAL (
+      SELECT e.due_at FROM stepwell_executions AS e
+      WHERE e.workflow = a.workflow AND e.version = a.version AND e.due_at > ${at}
+      ORDER BY e.due_at LIMIT 1
+    ) AS n
+  ) END AS next,
+  (SELECT json_agg(s.id) FROM stepwell_executions AS s WHERE s.owner = $2::integer AND s.signals > s.seen) AS signalled,
+  t.*
+FROM moment AS m CROSS JOIN launcher AS l LEFT JOIN taken AS t ON true ORDER BY t.due_since, t.sequence`,
+};
+
+/** What calls took up whose answer was lost: it is this launcher's, and nobody works on it. */
+const claimStranded: Statement = {
+  name: "claim_stranded",
+  text: `
+WITH ${moment}
+UPDATE stepwell_executions AS e SET ticket = $3::float8
+WHERE e.owner = $2::integer AND e.ticket = ANY ($4::float8[]::bigint[]) RETURNING ${at} AS due_since, ${columns}`,
+};
+
+type ClaimedRow = ExecutionRow & { readonly due_since: number };
+type Summary = {
+  readonly at: number;
+  readonly alive: boolean;
+  readonly next: number | null;
+  readonly signalled: readonly string[] | null;
+};
+
+/** @param ticket a number that no other call has */
+export async function claim(
+  database: Database,
+  { owner, limit, workflows }: ClaimOptions,
+  ticket: number,
+  now: number | null,
+): Promise<Claimed> {
+  const rows = await database.rows<Summary & (ClaimedRow | { readonly id: null })>(claimDue, [
+    now,
+    owner,
+    textArray(workflows.map(({ name }) => name)),
+    textArray(workflows.map(({ version }) => version)),
+    limit,
+    ticket,
+  ]);
+  const { at, alive, next, signalled } = rows[0]!;
+  const taken = rows.filter((row): row is Summary & ClaimedRow => row.id !== null);
+  return {
+    records: taken.map(executionOf),
+    dueSince: taken.map(({ due_since }) => due_since),
+    at,
+    nextDueInMs: next === null ? null : Math.max(0, next - at),
+    signalled: signalled ?? [],
+    alive,
+  };
+}
+
+/** @param tickets of the calls whose answer was lost */
+export async function claimLost(
+  database: Database,
+  owner: number,
+  tickets: readonly number[],
+  ticket: number,
+  now: number | null,
+): Promise<Pick<Claimed, "records" | "dueSince">> {
+  const rows = await database.rows<ClaimedRow>(claimStranded, [now, owner, ticket, tickets]);
+  return { records: rows.map(executionOf), dueSince: rows.map(({ due_since }) => due_since) };
+}
+
+/** Jumps from one workflow and version to the next in the index: what is due of each is not read. */
+const overdueQuery: Statement = {
+  name: "overdue",
+  text: `
+WITH RECURSIVE ${moment},
+known (workflow, version) AS (
+  (SELECT workflow, version FROM stepwell_executions WHERE due_at IS NOT NULL ORDER BY workflow, version LIMIT 1)
+  UNION ALL
+  SELECT n.workflow, n.version FROM known AS k CROSS JOIN LATERAL (
+    SELECT e.workflow, e.version FROM stepwell_executions AS e
+    WHERE e.due_at IS NOT NULL AND (e.workflow, e.version) > (k.workflow, k.version)
+    ORDER BY e.workflow, e.version LIMIT 1
+  ) AS n
+)
+SELECT k.workflow AS name, k.version FROM known AS k WHERE EXISTS (
+  SELECT 1 FROM stepwell_executions AS e
+  WHERE e.workflow = k.workflow AND e.version = k.version AND e.due_at < ${at} - $2::float8
+)`,
+};
+
+export async function overdue(
+  database: Database,
+  forMs: number,
+  now: number | null,
+): Promise<{ readonly name: string; readonly version: string }[]> {
+  return database.rows(overdueQuery, [now, forMs]);
+}

@@ -1,0 +1,96 @@
+/** The store for many processes and machines: a PostgreSQL database that they share. */
+import type { Clock } from "../../clock.js";
+import { refuseUnknownOptions } from "../../definition/options.js";
+import { StepwellError } from "../../errors.js";
+import type { Store } from "../store.js";
+import { checkSchema, checkUrl } from "./address.js";
+import type { PostgresPool } from "./driver.js";
+import { migrate, pendingSql } from "./migrations.js";
+import { connect, type Source } from "./open.js";
+import { PostgresStore } from "./postgres-store.js";
+
+export interface PostgresStoreOptions {
+  /**
+   * Where the tables are. Created if it is not there, as far as the user may; stores with different
+   * schemas know nothing of each other. Small letters, digits and "_", at most 50. Default: `stepwell`.
+   */
+  readonly schema?: string;
+  /**
+   * Whether processes tell each other by LISTEN and NOTIFY that something is due, on a connection that does
+   * nothing else. Without, others find out by polling. Default: true; with `pooler` false.
+   */
+  readonly notifications?: boolean;
+  /**
+   * `transaction`: a pooler such as PgBouncer stands before the database and gives a connection to others after each
+   * transaction. Then nothing is kept in a session: no notifications, no prepared statements. Default: none.
+   */
+  readonly pooler?: "transaction";
+  /** How many connections the store opens at most, besides the one for notifications: from 2. Not with a pool of yours. Default: 5. */
+  readonly connections?: number;
+  /** Whose time the store keeps, for tests. Default: the server's, which is the same for all processes. */
+  readonly clock?: Clock;
+}
+
+const optionNames = ["schema", "notifications", "pooler", "connections", "clock"];
+
+/**
+ * Keeps executions in a PostgreSQL database, version 14 or newer, which any number of processes and
+ * machines may share. Needs the package `pg`.
+ *
+ * Takes a connection string, or a pool of `pg` that is yours: then it is used as it is, and left open.
+ * Passwords are never part of a message.
+ *
+ * `open` (and so `launcher.start()`) creates the tables or brings them up to date. It throws
+ * STEPWELL_POSTGRES_MISSING, STEPWELL_STORE_UNREACHABLE, STEPWELL_STORE_FAILED, STEPWELL_STORE_TOO_NEW.
+ *
+ * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION
+ * @example
+ * const launcher = new Launcher({ store: postgresStore(process.env.DATABASE_URL), workflows: [fulfilOrder] });
+ */
+export function postgresStore(source: string | PostgresPool, options: PostgresStoreOptions = {}): Store {
+  checkSource(source);
+  refuseUnknownOptions(options, optionNames, "postgresStore");
+  const { schema = "stepwell", pooler, notifications = pooler === undefined, connections = 5, clock } = options;
+  checkSchema(schema);
+  if (pooler !== undefined && pooler !== "transaction") throw invalid(`"pooler" must be "transaction", or be left out`);
+  if (typeof notifications !== "boolean") throw invalid(`"notifications" must be true or false`);
+  if (notifications && pooler !== undefined) throw invalid(`"notifications" can't be had behind a pooler`);
+  if (!Number.isInteger(connections) || connections < 2 || connections > 1000) {
+    throw invalid(`"connections" must be a whole number from 2 to 1000`);
+  }
+  const sharedSessions = pooler !== undefined;
+  return new PostgresStore(source, { schema, notifications, sharedSessions, connections, clock });
+}
+
+/**
+ * Brings the tables up to date, as `open` does: for a deployment that does it in a step of its own, with a
+ * user that has the right to.
+ *
+ * @returns with `dryRun` the SQL that would be run, else what was done; empty: nothing was to be done
+ */
+export async function migratePostgres(
+  url: string,
+  { schema = "stepwell", dryRun = false }: { readonly schema?: string; readonly dryRun?: boolean } = {},
+): Promise<string> {
+  checkSource(url);
+  checkSchema(schema);
+  const { database, close } = await connect(url, { schema, sharedSessions: false, connections: 2 });
+  try {
+    return dryRun ? await pendingSql(database) : (await migrate(database)).join("\n");
+  } finally {
+    await close();
+  }
+}
+
+function checkSource(source: unknown): asserts source is Source {
+  if (typeof source === "string") return checkUrl(source);
+  if (typeof source === "object" && source !== null && "connect" in source && typeof source.connect === "function")
+    return;
+  throw invalid("the database must be given as a connection string, or as a pool of pg");
+}
+
+function invalid(problem: string): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `postgresStore: ${problem}.`);
+}
+
+export type { PostgresPool } from "./driver.js";

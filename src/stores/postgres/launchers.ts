@@ -1,0 +1,84 @@
+import { launcherOf, type LauncherRow } from "../sql/rows.js";
+import type { LauncherRecord } from "../store.js";
+import type { Database, Statement } from "./database.js";
+import { at, moment } from "./moment.js";
+
+const insertLauncher: Statement = {
+  name: "register",
+  text: `WITH ${moment} INSERT INTO stepwell_launchers (host, pid, beat_at) VALUES ($2::text, $3::integer, ${at}) RETURNING owner`,
+};
+
+export async function register(database: Database, host: string, pid: number, now: number | null): Promise<number> {
+  const [row] = await database.rows<{ readonly owner: number }>(insertLauncher, [now, host, pid]);
+  return row!.owner;
+}
+
+/**
+ * `strays` are numbers that own executions and are registered no more: a launcher that was buried while
+ * its last claim or create was on its way. It jumps from one owner to the next in the index.
+ */
+const updateBeat: Statement = {
+  name: "beat",
+  text: `
+WITH RECURSIVE ${moment},
+beaten AS (UPDATE stepwell_launchers SET beat_at = ${at} WHERE owner = $2::integer RETURNING owner),
+owners (owner) AS (
+  (SELECT owner FROM stepwell_executions WHERE owner IS NOT NULL ORDER BY owner LIMIT 1)
+  UNION ALL
+  SELECT (SELECT e.owner FROM stepwell_executions AS e WHERE e.owner > o.owner ORDER BY e.owner LIMIT 1)
+  FROM owners AS o WHERE o.owner IS NOT NULL
+),
+strays AS (
+  SELECT o.owner FROM owners AS o
+  WHERE o.owner <> $2::integer AND NOT EXISTS (SELECT 1 FROM stepwell_launchers AS l WHERE l.owner = o.owner)
+),
+others AS (
+  SELECT owner, host, pid, beat_at FROM stepwell_launchers WHERE owner <> $2::integer
+  UNION ALL
+  SELECT owner, '', 0, '-Infinity' FROM strays
+)
+SELECT m.at, (SELECT count(*) FROM beaten) > 0 AS alive, o.owner, o.host, o.pid, o.beat_at
+FROM moment AS m LEFT JOIN others AS o ON true ORDER BY o.owner`,
+};
+
+interface BeatRow extends Omit<LauncherRow, "owner"> {
+  readonly at: number;
+  readonly alive: boolean;
+  /** Null: there are no others. */
+  readonly owner: number | null;
+}
+
+export async function beat(
+  database: Database,
+  owner: number,
+  now: number | null,
+): Promise<{ readonly alive: boolean; readonly others: readonly LauncherRecord[] }> {
+  const rows = await database.rows<BeatRow>(updateBeat, [now, owner]);
+  const others = rows.flatMap(({ at, owner: other, host, pid, beat_at }) =>
+    other === null ? [] : launcherOf({ owner: other, host, pid, beat_at }, at),
+  );
+  return { alive: rows[0]!.alive, others };
+}
+
+/** Rows are locked in the order of their ids, as in every batch: so none waits for the other in turn. */
+const deleteLaunchers: Statement = {
+  name: "bury",
+  text: `
+WITH ${moment},
+gone AS (DELETE FROM stepwell_launchers WHERE owner = ANY ($2::integer[])),
+owned AS MATERIALIZED (
+  SELECT id FROM stepwell_executions WHERE owner = ANY ($2::integer[]) ORDER BY id FOR NO KEY UPDATE
+),
+freed AS (
+  UPDATE stepwell_executions AS e SET owner = NULL, due_at = ${at}
+  FROM owned AS o WHERE e.id = o.id AND e.owner = ANY ($2::integer[]) RETURNING 1
+)
+SELECT count(*) AS freed FROM freed`,
+};
+
+/** What they owned is due at once; says how many that were. */
+export async function bury(database: Database, owners: readonly number[], now: number | null): Promise<number> {
+  if (owners.length === 0) return 0;
+  const [row] = await database.rows<{ readonly freed: number }>(deleteLaunchers, [now, owners]);
+  return row!.freed;
+}

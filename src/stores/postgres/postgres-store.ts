@@ -1,0 +1,201 @@
+import type { Clock } from "../../clock.js";
+import { StepwellError } from "../../errors.js";
+import { Hints } from "../hints.js";
+import type {
+  Batch,
+  BatchResult,
+  Claimed,
+  ClaimOptions,
+  ExecutionRecord,
+  Hint,
+  HistoryRecord,
+  LauncherRecord,
+  ListFilter,
+  ListPage,
+  MailboxRecord,
+  Store,
+} from "../store.js";
+import { claim, claimLost, overdue } from "./claim.js";
+import type { Database } from "./database.js";
+import { Doubts } from "./doubts.js";
+import { isInDoubt } from "./failure.js";
+import { beat, bury, register } from "./launchers.js";
+import { Notifications, type Line } from "./notifications.js";
+import { openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
+import { history, list, load, mailbox } from "./read.js";
+import { write } from "./write.js";
+
+export interface Settings extends OpenOptions {
+  readonly notifications: boolean;
+  readonly clock: Clock | undefined;
+}
+
+/** Each concern has its own file. */
+export class PostgresStore implements Store {
+  readonly name = "postgres";
+  readonly gathers = true;
+  /** One batch is written while the next one is put together; more only makes them smaller. */
+  readonly lanes = 2;
+  /** Undefined: time is the server's. */
+  readonly clock?: Clock;
+  readonly #source: Source;
+  readonly #settings: Settings;
+  readonly #hints = new Hints();
+  /** Launchers of this process. */
+  readonly #owners = new Set<number>();
+  readonly #doubts = new Doubts();
+  #life: "closed" | "opening" | "open" = "closed";
+  #opened: Opened | undefined;
+  #notifications: Notifications | undefined;
+
+  constructor(source: Source, settings: Settings) {
+    this.#source = source;
+    this.#settings = settings;
+    if (settings.clock !== undefined) this.clock = settings.clock;
+  }
+
+  get isOpen(): boolean {
+    return this.#life === "open";
+  }
+
+  async open(): Promise<void> {
+    if (this.#life !== "closed") {
+      throw new StepwellError("STEPWELL_INVALID_ARGUMENT", "The PostgreSQL store is open already.");
+    }
+    this.#life = "opening";
+    try {
+      this.#opened = await openDatabase(this.#source, this.#settings);
+      this.#life = "open";
+    } catch (error) {
+      this.#life = "closed";
+      throw error;
+    }
+    if (!this.#settings.notifications) return;
+    this.#notifications = new Notifications(this.#settings.schema, this.#line, (hints) => this.#hints.tell(hints));
+    await this.#notifications.open();
+  }
+
+  async close(): Promise<void> {
+    if (this.#life !== "open") return;
+    this.#life = "closed";
+    const opened = this.#opened;
+    this.#opened = undefined;
+    this.#notifications?.close();
+    this.#notifications = undefined;
+    await opened?.close();
+  }
+
+  async register({ host, pid }: { readonly host: string; readonly pid: number }): Promise<number> {
+    const owner = await register(this.#database, host, pid, this.#now);
+    this.#owners.add(owner);
+    return owner;
+  }
+
+  async beat(owner: number): Promise<{ readonly alive: boolean; readonly others: readonly LauncherRecord[] }> {
+    return beat(this.#database, owner, this.#now);
+  }
+
+  async bury(owners: readonly number[]): Promise<number> {
+    const freed = await bury(this.#database, owners, this.#now);
+    for (const owner of owners) this.#owners.delete(owner);
+    if (freed > 0) this.#tell([{ type: "due", inMs: 0 }]);
+    return freed;
+  }
+
+  async write(batch: Batch): Promise<BatchResult> {
+    const database = this.#database;
+    const tickets = batch.creates.map((create) => this.#doubts.ticketOf(create));
+    try {
+      const { hints, ...result } = await write(database, batch, tickets, this.#doubts, this.#now);
+      this.#doubts.answered(batch);
+      this.#tell(hints);
+      return result;
+    } catch (error) {
+      if (isInDoubt(error)) this.#doubts.lostWrite(batch, tickets);
+      throw error;
+    }
+  }
+
+  async claim(options: ClaimOptions): Promise<Claimed> {
+    const database = this.#database;
+    const { owner } = options;
+    const ticket = this.#doubts.newTicket();
+    try {
+      const stranded = this.#doubts.strandedOf(owner);
+      const limit = this.#doubts.holdsClaims ? 0 : options.limit;
+      const claimed = await claim(database, { ...options, limit }, ticket, this.#now);
+      if (stranded.length === 0 || options.limit === 0) return claimed;
+      const lost = await claimLost(database, owner, stranded, ticket, this.#now);
+      return {
+        ...claimed,
+        records: [...lost.records, ...claimed.records],
+        dueSince: [...lost.dueSince, ...claimed.dueSince],
+      };
+    } catch (error) {
+      // Also where only the second half is lost: what the first one took is given out by the next claim.
+      this.#doubts.lostClaim(owner, ticket);
+      throw error;
+    }
+  }
+
+  async overdue(forMs: number): Promise<readonly { readonly name: string; readonly version: string }[]> {
+    return overdue(this.#database, forMs, this.#now);
+  }
+
+  async load(ids: readonly string[]): Promise<readonly (ExecutionRecord | undefined)[]> {
+    return load(this.#database, ids);
+  }
+
+  async list(filter: ListFilter): Promise<ListPage> {
+    return list(this.#database, filter);
+  }
+
+  async history(id: string): Promise<readonly HistoryRecord[]> {
+    return history(this.#database, id);
+  }
+
+  async mailbox(id: string, only?: "pending"): Promise<readonly MailboxRecord[]> {
+    return mailbox(this.#database, id, only);
+  }
+
+  watch(listener: (hint: Hint) => void): () => void {
+    return this.#hints.watch(listener);
+  }
+
+  /** Here at once. Elsewhere only what is wanted now: for a later time each process sees to it by itself. */
+  #tell(told: readonly (Hint & { readonly owner?: number })[]): void {
+    if (told.length === 0) return;
+    const abroad: Hint[] = [];
+    const hints = told.map(({ owner, ...hint }): Hint => {
+      const isElsewhere = hint.type === "due" ? hint.inMs === 0 : owner === undefined || !this.#owners.has(owner);
+      if (isElsewhere) abroad.push(hint);
+      return hint;
+    });
+    this.#hints.tell(hints);
+    this.#notifications?.send(abroad);
+  }
+
+  readonly #line = async (): Promise<Line> => {
+    const { driver, database } = this.#opened!;
+    if (typeof this.#source !== "string" || driver === undefined) {
+      const client = await database.checkOut();
+      return Object.assign(client, { close: () => client.release(true) });
+    }
+    const client = driver.client(this.#source);
+    client.on("error", () => undefined);
+    await client.connect();
+    return Object.assign(client, { close: () => void client.end().catch(() => undefined) });
+  };
+
+  get #now(): number | null {
+    return this.#settings.clock?.now() ?? null;
+  }
+
+  get #database(): Database {
+    if (this.#life === "open") return this.#opened!.database;
+    throw new StepwellError(
+      "STEPWELL_STORE_CLOSED",
+      "The PostgreSQL store is not open. Call open(), or start a launcher on it.",
+    );
+  }
+}

@@ -1,0 +1,107 @@
+import { cursorOf, placeOf } from "../cursor.js";
+import {
+  executionColumns,
+  executionOf,
+  historyOf,
+  mailboxColumns,
+  mailboxOf,
+  type ExecutionRow,
+  type HistoryRow,
+  type MailboxRow,
+} from "../sql/rows.js";
+import type { ExecutionRecord, HistoryRecord, ListFilter, ListPage, MailboxRecord } from "../store.js";
+import { textArray } from "./arrays.js";
+import type { Database, Statement } from "./database.js";
+
+const loadQuery: Statement = {
+  name: "load",
+  text: `SELECT ${executionColumns} FROM stepwell_executions WHERE id = ANY ($1::text[])`,
+};
+
+export async function load(database: Database, ids: readonly string[]): Promise<(ExecutionRecord | undefined)[]> {
+  if (ids.length === 0) return [];
+  const rows = await database.rows<ExecutionRow>(loadQuery, [textArray(ids)]);
+  const found = new Map(rows.map((row) => [row.id, executionOf(row)]));
+  return ids.map((id) => found.get(id));
+}
+
+const historyQuery: Statement = {
+  name: "history",
+  text:
+    "SELECT revision, at, entry, patch FROM stepwell_history " +
+    "WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = $1::text) ORDER BY revision",
+};
+
+export async function history(database: Database, id: string): Promise<HistoryRecord[]> {
+  const rows = await database.rows<HistoryRow>(historyQuery, [id]);
+  return rows.map(historyOf);
+}
+
+const mailboxText =
+  `SELECT ${mailboxColumns} FROM stepwell_mailbox ` +
+  "WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = $1::text)";
+
+const mailboxQuery: Statement = { name: "mailbox", text: `${mailboxText} ORDER BY sequence` };
+const pendingQuery: Statement = {
+  name: "mailbox_pending",
+  text: `${mailboxText} AND status = 'pending' ORDER BY sequence`,
+};
+
+export async function mailbox(database: Database, id: string, only: "pending" | undefined): Promise<MailboxRecord[]> {
+  const rows = await database.rows<MailboxRow>(only === undefined ? mailboxQuery : pendingQuery, [id]);
+  return rows.map((row) => mailboxOf(row, id));
+}
+
+export async function list(database: Database, filter: ListFilter): Promise<ListPage> {
+  const { text, values } = listQuery(filter);
+  const rows = await database.unprepared<ExecutionRow>(text, values);
+  const page = rows.slice(0, filter.limit);
+  const last = rows.length > filter.limit ? page.at(-1) : undefined;
+  return {
+    records: page.map(executionOf),
+    cursor: last === undefined ? null : cursorOf({ createdAt: last.created_at, sequence: last.sequence }),
+  };
+}
+
+/** Newest first. By tag it walks along the tag's own rows, so that a rare tag costs little. */
+function listQuery({ workflow, status, tags = [], createdFrom, createdBefore, limit, after }: ListFilter): {
+  readonly text: string;
+  readonly values: unknown[];
+} {
+  const values: unknown[] = [];
+  const conditions: string[] = [];
+  const bound = (value: unknown): string => `$${values.push(value)}`;
+  const [firstTag, ...otherTags] = tags;
+  const [createdAt, sequence] =
+    firstTag === undefined ? ["e.created_at", "e.sequence"] : ["first.created_at", "first.execution"];
+  if (firstTag !== undefined) conditions.push(`first.tag = ${bound(firstTag)}`);
+  for (const tag of otherTags) {
+    conditions.push(
+      `EXISTS (SELECT 1 FROM stepwell_tags AS other WHERE other.tag = ${bound(tag)} ` +
+        "AND other.created_at = first.created_at AND other.execution = first.execution)",
+    );
+  }
+  if (workflow !== undefined) conditions.push(`e.workflow = ${bound(workflow)}`);
+  // Word for word as in the partial index: a bound value would not be recognised.
+  if (status?.length === 1 && status[0] === "stuck") conditions.push("e.status = 'stuck'");
+  else if (status !== undefined) conditions.push(`e.status = ANY (${bound(status)}::text[])`);
+  if (createdFrom !== undefined) conditions.push(`${createdAt} >= ${bound(createdFrom)}::float8`);
+  if (createdBefore !== undefined) conditions.push(`${createdAt} < ${bound(createdBefore)}::float8`);
+  if (after !== undefined) {
+    const place = placeOf(after);
+    conditions.push(
+      `(${createdAt}, ${sequence}) < (${bound(place.createdAt)}::float8, ${bound(place.sequence)}::bigint)`,
+    );
+  }
+  const from =
+    firstTag === undefined
+      ? "stepwell_executions AS e"
+      : "stepwell_tags AS first JOIN stepwell_executions AS e ON e.created_at = first.created_at AND e.sequence = first.execution";
+  const columns = executionColumns.replaceAll(/\w+/g, "e.$&");
+  return {
+    text:
+      `SELECT ${columns} FROM ${from} ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`} ` +
+      `ORDER BY ${createdAt} DESC, ${sequence} DESC LIMIT ${bound(limit + 1)}::integer`,
+    values,
+  };
+}
