@@ -158,7 +158,9 @@ export interface WatcherOptions<State>
   readonly guard?: false;
 }
 
-export interface GuardOptions<State> extends ObserverCallbacks<GuardAnswer, State> {
+type NoEngineCallbacks = { readonly [Callback in keyof EngineCallbacks<unknown>]?: never };
+
+export interface GuardOptions<State> extends ObserverCallbacks<GuardAnswer, State>, NoEngineCallbacks {
   readonly name: string;
   readonly guard: true;
 }

@@ -115,7 +115,6 @@ export class Execution<State = unknown, HalfDone = State> {
         },
         reject(error) {
           timer?.cancel();
-          // eslint-disable-next-line typescript/prefer-promise-reject-errors -- it is one of ours
           reject(error);
         },
       });

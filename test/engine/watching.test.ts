@@ -137,7 +137,8 @@ onEveryStore("a watcher of the engine's work", (start) => {
   });
 
   test("a guard can't hear of it: it would be asked where nothing can be vetoed", () => {
-    expect(() => observer({ name: "g", guard: true, commit: () => undefined } as never)).toThrow(
+    // @ts-expect-error -- not for guards
+    expect(() => observer({ name: "g", guard: true, commit: () => undefined })).toThrow(
       expect.objectContaining({ code: "STEPWELL_UNKNOWN_OPTION" }),
     );
   });
@@ -168,7 +169,7 @@ onEveryStore("a watcher that misbehaves", (start) => {
         [callback]: () => {
           throw new Error("watcher");
         },
-      } as never);
+      });
       const steps = ordered(lines, thrower);
       const { launcher, clock, errors } = await start([steps]);
       for (const round of [1, 2]) {
@@ -186,7 +187,7 @@ onEveryStore("a watcher that misbehaves", (start) => {
 
   test.each(heardOf)("by being slow in %s, changes nothing, and is reported once a minute", async (callback) => {
     const lines: string[] = [];
-    const slow = observer({ name: "slow", [callback]: () => void later.skip(80) } as never);
+    const slow = observer({ name: "slow", [callback]: () => later.skip(80) });
     const steps = ordered(lines, slow);
     const rig = await start([steps], {});
     const later = rig.clock;
