@@ -64,3 +64,29 @@ export interface Happening {
   readonly cause: MailboxRecord | undefined;
   readonly by: string | undefined;
 }
+
+/** Which attempt comes next. What was begun and not counted, or cut off by a crash, is numbered too. */
+export function attemptOf({ position, claims }: Course): number {
+  return position.attempts + position.uncounted + Math.max(1, claims);
+}
+
+/** Something happened without a step function's answer. */
+export function happened(
+  course: Course,
+  event: Happening["event"],
+  result: string,
+  { error = null, cause, by }: Partial<Pick<Happening, "error" | "cause" | "by">> = {},
+): Happening {
+  return {
+    event,
+    func: course.position.stepFunc,
+    attempt: attemptOf(course),
+    durationMs: 0,
+    result,
+    error,
+    patch: undefined,
+    pause: undefined,
+    cause,
+    by,
+  };
+}

@@ -11,10 +11,16 @@ import { nextDelay } from "../flow/retry.js";
 import { reasonOf, serializeError } from "../serialize-error.js";
 import type { MailboxRecord } from "../stores/store.js";
 import type { Settled } from "./attempt.js";
-import type { Course, Happening } from "./course.js";
+import { attemptOf, type Course, type Happening } from "./course.js";
 import type { Host, Registered } from "./host.js";
 import { carriedOf, type Veto } from "./observing.js";
 import { StepContext, type DeliveredMessage } from "./step-context.js";
+
+/** A message that is to be handled, as it came and as its handler sees it. */
+export interface Delivery {
+  readonly arrival: MailboxRecord;
+  readonly delivered: DeliveredMessage;
+}
 
 /** A call of a step function that is about to be made, or under way. */
 export interface Call {
@@ -27,17 +33,7 @@ export interface Call {
   readonly cause: MailboxRecord | undefined;
 }
 
-/** Which attempt comes next. What was begun and not counted, or cut off by a crash, is numbered too. */
-export function attemptOf({ position, claims }: Course): number {
-  return position.attempts + position.uncounted + Math.max(1, claims);
-}
-
-export function prepare(
-  course: Course,
-  registered: Registered,
-  host: Host,
-  message?: { readonly arrival: MailboxRecord; readonly delivered: DeliveredMessage },
-): Call {
+export function prepare(course: Course, registered: Registered, host: Host, message?: Delivery): Call {
   const { position, identity } = course;
   const step = registered.definition.steps[position.stepIndex]!;
   const { stepFunc, direction } = position;
