@@ -6,7 +6,7 @@
  * Nothing here awaits: a step, a store or a schema that answers at once costs no promise. Where one
  * does not, the loop stops and its answer starts it again.
  */
-import { decode } from "../codec.js";
+import { decode, isPlain } from "../codec.js";
 import { validate } from "../definition/schema.js";
 import { isRetryable, type StepwellError } from "../errors.js";
 import { due, isPastPivot } from "../flow/router.js";
@@ -27,6 +27,7 @@ import {
   stuckError,
 } from "./reports.js";
 import { Runner } from "./runner.js";
+import { Within } from "./transacting.js";
 import { adoptOthers, noteGuard, observe, type Delivery } from "./stepping.js";
 import { carriedBy, tellCommit, tellRest, tellWake } from "./telling.js";
 import { brokenInvariant, conclude, dueIn, type Conclusion, type Turn } from "./transition.js";
@@ -75,6 +76,7 @@ export class Drive implements Sink<CommitResult> {
   #stopping = false;
   #over = false;
   #rested = false;
+  #isLost = false;
   /** How often something failed that should not. */
   #failures = 0;
 
@@ -110,7 +112,10 @@ export class Drive implements Sink<CommitResult> {
       // An execution that is driven from its beginning need not read its own history.
       given: record.revision === 0 ? [] : undefined,
     };
-    this.#runner = new Runner(this.course, registered, host, (happening) => this.#ran(happening));
+    this.#runner = new Runner(this.course, registered, host, {
+      ran: (happen) => this.#ran(happen),
+      conclude: (happening) => conclude(this.course, happening, this.#circumstances()),
+    });
     this.#unseen = record.signals > 0;
     // Taken up again with its end committed: a launcher died before it had told anyone.
     this.#endUntold = record.claims > 1;
@@ -385,13 +390,30 @@ export class Drive implements Sink<CommitResult> {
   }
 
   /** A function that did not answer at once has answered. */
-  #ran(happen: () => Happening): void {
+  #ran(happen: () => Happening | Within): void {
     this.#waiting = false;
     if (this.#over) return;
     this.#safely(() => {
-      this.#happening = happen();
+      const came = happen();
+      if (came instanceof Within) this.#ranWithin(came);
+      else this.#happening = came;
     });
     this.go();
+  }
+
+  /** The step's work and its transition were one transaction, which the store has answered already. */
+  #ranWithin({ answer, happening, conclusion }: Within): void {
+    if (answer === undefined) this.#happening = happening;
+    else if (answer === "signalled") {
+      // All of it was rolled back, so it is as if the step had not run; it does so again, knowing what came.
+      this.#forget();
+      this.#unseen = true;
+      if (this.#stopping) this.#happening = happened(this.course, { type: "cutOff" }, "cut-off");
+    } else {
+      this.#happening = happening;
+      this.#conclusion = conclusion;
+      this.#answered(answer);
+    }
   }
 
   /** A step is running and something arrived: abort it if the execution is to turn. */
@@ -467,6 +489,7 @@ export class Drive implements Sink<CommitResult> {
   #forget(): void {
     const { course } = this;
     course.state = course.saved;
+    course.isRich = !isPlain(course.saved);
     course.unsaved = null;
     course.others = undefined;
   }
@@ -517,7 +540,6 @@ export class Drive implements Sink<CommitResult> {
     const { course } = this;
     const { reason, error } = course.position;
     // The end is committed: what a guard gives back now is not stored, so nobody may see it either.
-    const { isRich } = course;
     const callback = course.status === "completed" ? "success" : "failure";
     const veto = observe(callback, course, this.#registered, this.#host, {
       flow: course.position,
@@ -526,7 +548,6 @@ export class Drive implements Sink<CommitResult> {
     });
     if (veto !== undefined) noteGuard(callback, veto.error, course, this.#host);
     this.#forget();
-    course.isRich = isRich;
     this.#endUntold = false;
   }
 
@@ -546,9 +567,12 @@ export class Drive implements Sink<CommitResult> {
     if (result !== undefined) this.#answered(result);
   }
 
+  /** Another launcher has it; or, if a commit of this one was not heard of, it is given back to be taken up anew. */
   #lost(): void {
+    if (this.#isLost) return this.#leave();
+    this.#isLost = true;
     this.#host.report(lostError(this.course));
-    this.#leave();
+    this.#letGo(0);
   }
 
   /**
@@ -582,7 +606,7 @@ export class Drive implements Sink<CommitResult> {
   }
 
   #rest(): void {
-    this.#rested = true;
+    this.#rested = !this.#isLost;
     this.#leave();
   }
 

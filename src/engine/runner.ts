@@ -5,12 +5,22 @@
 import { isPastPivot } from "../flow/router.js";
 import type { ErrorCode } from "../errors.js";
 import { serializeError } from "../serialize-error.js";
+import { Transacted } from "../definition/outcome.js";
 import { Attempt, type Settled } from "./attempt.js";
 import { attemptOf, happened, type Course, type Happening } from "./course.js";
 import type { Host, Registered } from "./host.js";
 import { isPromise } from "./observing.js";
 import { errorAbout, lateError, waitTimeoutError } from "./reports.js";
+import { transactWithin, Within } from "./transacting.js";
+import type { Conclusion } from "./transition.js";
 import { conclusionOf, noteGuard, observe, prepare, type Call, type Delivery } from "./stepping.js";
+
+export interface RunnerOwner {
+  /** What did not answer at once has answered. `happen` says what happened, and may throw. */
+  ran(happen: () => Happening | Within): void;
+  /** For a step whose work commits in the store's own transaction. */
+  conclude(happening: Happening): Conclusion;
+}
 
 export class Runner {
   /** The launcher stops: an attempt that it aborts does not count. */
@@ -18,15 +28,14 @@ export class Runner {
   readonly #course: Course;
   readonly #registered: Registered;
   readonly #host: Host;
-  readonly #ran: (happen: () => Happening) => void;
+  readonly #owner: RunnerOwner;
   #attempt: Attempt | undefined;
 
-  /** `ran` hears of what did not answer at once; what it is given says what happened, and may throw. */
-  constructor(course: Course, registered: Registered, host: Host, ran: (happen: () => Happening) => void) {
+  constructor(course: Course, registered: Registered, host: Host, owner: RunnerOwner) {
     this.#course = course;
     this.#registered = registered;
     this.#host = host;
-    this.#ran = ran;
+    this.#owner = owner;
   }
 
   get isRunning(): boolean {
@@ -49,7 +58,7 @@ export class Runner {
     } catch (error) {
       return this.#settled(call, { kind: "threw", error });
     }
-    if (!isPending) return this.#settled(call, { kind: "returned", value });
+    if (!isPending && !(value instanceof Transacted)) return this.#settled(call, { kind: "returned", value });
     // Some other kind of promise may throw where it is asked to call back.
     this.#await(call, value instanceof Promise ? value : new Promise((resolve) => resolve(value)));
     return undefined;
@@ -75,6 +84,7 @@ export class Runner {
   /** What comes of it now is late. */
   abandon(): void {
     this.#attempt?.abandon();
+    this.#attempt = undefined;
   }
 
   /** A guard said no, and the step does not run. Nothing may skip an undo. */
@@ -95,20 +105,37 @@ export class Runner {
   }
 
   #await(call: Call, promise: Promise<unknown>): void {
-    this.#attempt = new Attempt({
+    const attempt: Attempt = new Attempt({
       context: call.context,
-      promise,
+      promise: promise.then((value) =>
+        value instanceof Transacted ? this.#transact(call, value, () => this.#attempt === attempt) : value,
+      ),
       clock: this.#host.clock,
       timeout: call.step.timeout,
       deadline: this.#untilDeadline(),
       deadlinePassed: () => this.abort("STEPWELL_DEADLINE_EXCEEDED", "The workflow's deadline has passed."),
       grace: this.#host.grace,
+      isDone: (value) => value instanceof Within && value.conclusion !== undefined,
       late: () => this.#host.report(lateError(this.#course, call.step.name)),
       settled: (settled) => {
         this.#attempt = undefined;
-        this.#ran(() => this.#settled(call, settled));
+        this.#owner.ran(() => this.#outcome(call, settled));
       },
     });
+    this.#attempt = attempt;
+  }
+
+  #transact(call: Call, transacted: Transacted, isWanted: () => boolean): Promise<Within> {
+    return transactWithin(transacted, this.#course, this.#host, {
+      judge: (value) => this.#settled(call, { kind: "returned", value }),
+      conclude: (happening) => this.#owner.conclude(happening),
+      isWanted: () => isWanted() && !call.context.isAborted,
+    });
+  }
+
+  #outcome(call: Call, settled: Settled): Happening | Within {
+    if (settled.kind === "returned" && settled.value instanceof Within) return settled.value;
+    return this.#settled(call, settled);
   }
 
   /** As a request, a deadline that passes while the pivot runs waits for its end. */

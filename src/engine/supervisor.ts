@@ -8,7 +8,15 @@ import type { Clock, Timer } from "../clock.js";
 import type { ErrorEvent } from "../definition/observer.js";
 import type { Logger } from "../definition/logger.js";
 import { StepwellError } from "../errors.js";
-import type { ExecutionRecord, HistoryRecord, Hint, LauncherRecord, MaybePromise, Store } from "../stores/store.js";
+import type {
+  ExecutionRecord,
+  HistoryRecord,
+  Hint,
+  LauncherRecord,
+  MaybePromise,
+  Store,
+  Within,
+} from "../stores/store.js";
 import { Committer } from "./committer.js";
 import { Drive, type DriveOwner } from "./drive.js";
 import type { Host, Inbox, Registered } from "./host.js";
@@ -190,6 +198,29 @@ export class Supervisor implements Host, DriveOwner {
     return loaded instanceof Promise
       ? loaded.then(([record]) => rest(record?.signals ?? 0))
       : rest(loaded[0]?.signals ?? 0);
+  }
+
+  load(id: string): MaybePromise<ExecutionRecord | undefined> {
+    const loaded = this.#store.load([id]);
+    return loaded instanceof Promise ? loaded.then(([record]) => record) : loaded[0];
+  }
+
+  get storeName(): string {
+    return this.#store.name;
+  }
+
+  get transact(): Store["transact"] {
+    return this.#store.transact?.bind(this.#store);
+  }
+
+  /** @throws STEPWELL_INVALID_ARGUMENT where the store has no transactions that a caller could have */
+  within(tx: unknown, where: string): Within {
+    if (typeof tx === "object" && tx !== null && this.#store.within !== undefined) return this.#store.within(tx);
+    throw new StepwellError(
+      "STEPWELL_INVALID_ARGUMENT",
+      `${where}: "tx" must be a connection of the store's database that is in a transaction; the ${this.#store.name} store ` +
+        `${this.#store.within === undefined ? "has none" : "can't use what was given"}.`,
+    );
   }
 
   history(id: string): MaybePromise<readonly HistoryRecord[]> {
