@@ -523,6 +523,7 @@ export class Drive implements Sink<CommitResult> {
     course.others = undefined;
     course.initial = undefined;
     course.carried = transition.carried ?? course.carried;
+    if (transition.settled.length > 0) this.#host.settled(transition.settled.map(({ arrival }) => arrival));
     course.dead = [];
     if (course.pending.length > 0) {
       const settled = new Set(transition.settled.map(({ arrival }) => arrival));

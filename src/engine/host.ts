@@ -38,4 +38,6 @@ export interface Host {
   /** As `Store.transact`; undefined where the store has none. */
   readonly transact: Store["transact"];
   report(error: StepwellError): void;
+  /** These rows of mailboxes were consumed, or became dead. */
+  settled(arrivals: readonly string[]): void;
 }

@@ -1,6 +1,5 @@
 /** What comes to an execution from outside: messages, rollback requests, an operator's acts. */
 import { encode, isolate, merge } from "../codec.js";
-import { sleep } from "../clock.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import { patchProblem } from "../definition/outcome.js";
@@ -148,9 +147,9 @@ export class Mail {
       });
       if (result !== "stored") continue;
       // While the pivot runs the request is held: only its end says whether it came in time. Where this
-      // process does not know the pivot, or the execution could not go on, who takes it up must say.
-      const isOpen =
-        movesOn || shape === undefined || record.position.stepIndex === shape.pivot || record.status === "stuck";
+      // process does not know the pivot, or the execution could not go on, who takes it up must say. And
+      // one that has ended takes messages again only once it has turned.
+      const isOpen = movesOn || shape === undefined || record.position.stepIndex === shape.pivot || isAtRest(record);
       return isOpen ? this.#verdict(id, row.id) : { accepted: true };
     }
   }
@@ -214,7 +213,7 @@ export class Mail {
         const { status } = await this.#existing(id);
         return { accepted: false, why: status === "stuck" ? "parked-again" : "past-pivot" };
       }
-      await sleep(this.#supervisor.clock, verdictPause);
+      await this.#supervisor.verdict(arrival, verdictPause);
       this.#supervisor.mustRun("rollback");
     }
   }
@@ -254,11 +253,15 @@ async function deliverWithin(within: Within, arrival: Arrival): Promise<ArrivalR
   return arrivals[0]!;
 }
 
+function isAtRest({ status }: ExecutionRecord): boolean {
+  return status === "stuck" || status === "completed";
+}
+
 function identityOf({ id, workflow, version }: ExecutionRecord): ExecutionIdentity {
   return { id, workflow, version };
 }
 
-/** How often the answer to a held request is looked for, in milliseconds. */
+/** How often the answer to a held request is looked for, where another launcher gives it, in milliseconds. */
 const verdictPause = 20;
 
 /** What could be the name of no declared message is a mistake, whether the workflow is known here or not. */

@@ -273,7 +273,7 @@ function keepPatch(read: Read, { step, context }: Call, course: Course, host: Ho
 }
 
 /** Merges an isolated patch into the state, or throws and leaves the state as it was. */
-export function adopt(course: Course, patch: object, host: Host): void {
+function adopt(course: Course, patch: object, host: Host): void {
   const state = merge(course.state, patch);
   const encoded = encode(state, { what: "The state", limit: host.sizeLimit });
   course.unsaved = encoded;

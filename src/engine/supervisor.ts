@@ -50,6 +50,8 @@ export class Supervisor implements Host, DriveOwner {
   #offset = 0;
   /** More is due than there was room for. */
   #backlog = false;
+  /** Who waits for an arrival to be settled. */
+  readonly #verdicts = new Map<string, () => void>();
   #tellingWatchers = false;
   #pulling = false;
   #pullSoon = false;
@@ -235,6 +237,23 @@ export class Supervisor implements Host, DriveOwner {
     } catch {
       // Who listens for errors has one of their own; there is nobody left to tell.
     }
+  }
+
+  settled(arrivals: readonly string[]): void {
+    if (this.#verdicts.size === 0) return;
+    for (const arrival of arrivals) this.#verdicts.get(arrival)?.();
+  }
+
+  /** Resolves when one of this launcher's commits has settled the arrival, or after so many milliseconds. */
+  async verdict(arrival: string, milliseconds: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.clock.after(milliseconds, resolve);
+      this.#verdicts.set(arrival, () => {
+        timer.cancel();
+        resolve();
+      });
+    });
+    this.#verdicts.delete(arrival);
   }
 
   /** What a watcher fails with when it is told of an error is told to no watcher. */
