@@ -507,7 +507,7 @@ export class Drive implements Sink<CommitResult> {
 
   #taken({ transition, action }: Conclusion): void {
     const { course } = this;
-    const cause = this.#happening?.cause;
+    const happening = this.#happening;
     this.#happening = undefined;
     const { patch } = transition.history;
     if (patch !== null && course.position.direction === "up") {
@@ -529,7 +529,7 @@ export class Drive implements Sink<CommitResult> {
       course.pending = course.pending.filter(({ id }) => !settled.has(id));
     }
     course.guardError = null;
-    tellCommit(course, this.#registered, this.#host, before, transition, cause, this.#host.committer.at);
+    tellCommit(course, this.#registered, this.#host, before, transition, happening, this.#host.committer.at);
     this.#endUntold = transition.ends;
     if (action === "park") this.#host.report(stuckError(course));
     if (transition.rests) this.#rest();
