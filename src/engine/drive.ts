@@ -68,8 +68,8 @@ export class Drive implements Sink<CommitResult> {
   readonly #lateMs: number;
   #looping = false;
   #awake = false;
-  /** Observers were asked what this burst of work carries. */
-  #carried = false;
+  /** What observers gave this burst of work to carry, until it is committed; undefined: they were not asked yet. */
+  #toCarry: string | null | undefined;
   /** An answer is outstanding; it will start the loop again. */
   #waiting = false;
   #initialised = false;
@@ -456,9 +456,9 @@ export class Drive implements Sink<CommitResult> {
 
   /** Once in a burst, with its first commit. */
   #carries(): string | null {
-    if (this.#carried) return null;
-    this.#carried = true;
-    return carriedBy("burst", this.course.identity, this.#registered, this.#host);
+    if (this.#toCarry === undefined)
+      this.#toCarry = carriedBy("burst", this.course.identity, this.#registered, this.#host);
+    return this.#toCarry;
   }
 
   #turnFromOutside(): Turn | undefined {
@@ -523,6 +523,7 @@ export class Drive implements Sink<CommitResult> {
     course.others = undefined;
     course.initial = undefined;
     course.carried = transition.carried ?? course.carried;
+    this.#toCarry = null;
     course.dead = [];
     if (course.pending.length > 0) {
       const settled = new Set(transition.settled.map(({ arrival }) => arrival));

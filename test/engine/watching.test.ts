@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { fail, observer, pause, workflow, type Observer, type StepwellError } from "../../src/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
-import { onEveryStore } from "../support/rig.js";
+import { deaf, onEveryStore } from "../support/rig.js";
 
 const input = z.object({});
 
@@ -211,6 +211,37 @@ onEveryStore("a watcher of the engine's work", (start) => {
     await second.send("e", "go", 5);
     expect((await second.execution("e").outcome()).status).toBe("completed");
     expect(seen).toEqual(["wake: launch e 1", "wake: burst e 2", "message: message e 3"]);
+  });
+
+  test("has what it gave stored, though the store refuses the first try since something has arrived", async () => {
+    const seen: unknown[] = [];
+    const asked: string[] = [];
+    const steps = workflow("signalled", { input })
+      .step("1", {
+        messages: { go: z.null() },
+        run: async () => {
+          await rig.launcher.send("e", "later", null);
+          return pause();
+        },
+        onMessage: () => undefined,
+      })
+      .step("2", { messages: { later: z.null() }, run: () => pause(), onMessage: () => undefined })
+      .observe(
+        observer({
+          name: "carrier",
+          carry: ({ what }) => (asked.push(what), { what }),
+          wake: ({ carried }) => void seen.push(carried["what"]),
+        }),
+      );
+    const rig = await start([steps]);
+    const unhearing = await rig.another([steps], { store: deaf(rig.store) });
+    await unhearing.launch(steps, {}, { id: "e" });
+    await rig.clock.settle();
+    await unhearing.stop();
+    await rig.launcher.send("e", "go", null);
+    expect((await rig.launcher.execution("e").outcome()).status).toBe("completed");
+    expect(seen).toEqual(["launch", "burst"]);
+    expect(asked).toEqual(["launch", "message", "burst", "message", "burst"]);
   });
 
   test("may carry little: what is too much is reported and left out", async () => {
