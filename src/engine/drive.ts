@@ -412,7 +412,8 @@ export class Drive implements Sink<CommitResult> {
     } else {
       this.#happening = happening;
       this.#conclusion = conclusion;
-      this.#answered(answer);
+      // It was no batch of the committer's.
+      this.#answered(answer, this.#host.storeNow());
     }
   }
 
@@ -495,17 +496,17 @@ export class Drive implements Sink<CommitResult> {
   }
 
   /** The store's answer to a commit, or to a release where nothing was being committed. */
-  #answered(result: CommitResult): void {
+  #answered(result: CommitResult, at = this.#host.committer.at): void {
     this.#waiting = false;
     const conclusion = this.#conclusion;
     this.#conclusion = undefined;
     if (result === "signalled") this.#unseen = true;
     else if (result === "lost") this.#lost();
     else if (conclusion === undefined) this.#rest();
-    else this.#taken(conclusion);
+    else this.#taken(conclusion, at);
   }
 
-  #taken({ transition, action }: Conclusion): void {
+  #taken({ transition, action }: Conclusion, at: number): void {
     const { course } = this;
     const happening = this.#happening;
     this.#happening = undefined;
@@ -530,7 +531,7 @@ export class Drive implements Sink<CommitResult> {
       course.pending = course.pending.filter(({ id }) => !settled.has(id));
     }
     course.guardError = null;
-    tellCommit(course, this.#registered, this.#host, before, transition, happening, this.#host.committer.at);
+    tellCommit(course, this.#registered, this.#host, before, transition, happening, at);
     this.#endUntold = transition.ends;
     if (action === "park") this.#host.report(stuckError(course));
     if (transition.rests) this.#rest();
