@@ -63,6 +63,8 @@ export interface Happening {
   /** The message that was handled, or the request that was followed. */
   readonly cause: MailboxRecord | undefined;
   readonly by: string | undefined;
+  /** A function of the step was called, rather than a request followed, a veto heeded or a wait given up. */
+  readonly called: boolean;
 }
 
 /** Which attempt comes next. What was begun and not counted, or cut off by a crash, is numbered too. */
@@ -75,18 +77,25 @@ export function happened(
   course: Course,
   event: Happening["event"],
   result: string,
-  { error = null, cause, by }: Partial<Pick<Happening, "error" | "cause" | "by">> = {},
+  {
+    error = null,
+    cause,
+    by,
+    called = false,
+    durationMs = 0,
+  }: Partial<Pick<Happening, "error" | "cause" | "by" | "called" | "durationMs">> = {},
 ): Happening {
   return {
     event,
     func: course.position.stepFunc,
     attempt: attemptOf(course),
-    durationMs: 0,
+    durationMs,
     result,
     error,
     patch: undefined,
     pause: undefined,
     cause,
     by,
+    called,
   };
 }

@@ -68,8 +68,8 @@ export class Drive implements Sink<CommitResult> {
   readonly #lateMs: number;
   #looping = false;
   #awake = false;
-  /** Observers were asked what this burst of work carries. */
-  #carried = false;
+  /** What observers gave this burst of work to carry, until it is committed; undefined: they were not asked yet. */
+  #toCarry: string | null | undefined;
   /** An answer is outstanding; it will start the loop again. */
   #waiting = false;
   #initialised = false;
@@ -412,7 +412,8 @@ export class Drive implements Sink<CommitResult> {
     } else {
       this.#happening = happening;
       this.#conclusion = conclusion;
-      this.#answered(answer);
+      // It was no batch of the committer's.
+      this.#answered(answer, this.#host.storeNow());
     }
   }
 
@@ -456,9 +457,9 @@ export class Drive implements Sink<CommitResult> {
 
   /** Once in a burst, with its first commit. */
   #carries(): string | null {
-    if (this.#carried) return null;
-    this.#carried = true;
-    return carriedBy("burst", this.course.identity, this.#registered, this.#host);
+    if (this.#toCarry === undefined)
+      this.#toCarry = carriedBy("burst", this.course.identity, this.#registered, this.#host);
+    return this.#toCarry;
   }
 
   #turnFromOutside(): Turn | undefined {
@@ -495,19 +496,19 @@ export class Drive implements Sink<CommitResult> {
   }
 
   /** The store's answer to a commit, or to a release where nothing was being committed. */
-  #answered(result: CommitResult): void {
+  #answered(result: CommitResult, at = this.#host.committer.at): void {
     this.#waiting = false;
     const conclusion = this.#conclusion;
     this.#conclusion = undefined;
     if (result === "signalled") this.#unseen = true;
     else if (result === "lost") this.#lost();
     else if (conclusion === undefined) this.#rest();
-    else this.#taken(conclusion);
+    else this.#taken(conclusion, at);
   }
 
-  #taken({ transition, action }: Conclusion): void {
+  #taken({ transition, action }: Conclusion, at: number): void {
     const { course } = this;
-    const cause = this.#happening?.cause;
+    const happening = this.#happening;
     this.#happening = undefined;
     const { patch } = transition.history;
     if (patch !== null && course.position.direction === "up") {
@@ -524,13 +525,14 @@ export class Drive implements Sink<CommitResult> {
     course.initial = undefined;
     course.carried = transition.carried ?? course.carried;
     if (transition.settled.length > 0) this.#host.settled(transition.settled.map(({ arrival }) => arrival));
+    this.#toCarry = null;
     course.dead = [];
     if (course.pending.length > 0) {
       const settled = new Set(transition.settled.map(({ arrival }) => arrival));
       course.pending = course.pending.filter(({ id }) => !settled.has(id));
     }
     course.guardError = null;
-    tellCommit(course, this.#registered, this.#host, before, transition, cause, this.#host.committer.at);
+    tellCommit(course, this.#registered, this.#host, before, transition, happening, at);
     this.#endUntold = transition.ends;
     if (action === "park") this.#host.report(stuckError(course));
     if (transition.rests) this.#rest();

@@ -13,7 +13,7 @@ import { isPromise } from "./observing.js";
 import { errorAbout, lateError, waitTimeoutError } from "./reports.js";
 import { transactWithin, Within } from "./transacting.js";
 import type { Conclusion } from "./transition.js";
-import { conclusionOf, noteGuard, observe, prepare, type Call, type Delivery } from "./stepping.js";
+import { conclusionOf, elapsedOf, noteGuard, observe, prepare, type Call, type Delivery } from "./stepping.js";
 
 export interface RunnerOwner {
   /** What did not answer at once has answered. `happen` says what happened, and may throw. */
@@ -69,7 +69,8 @@ export class Runner {
     const course = this.#course;
     const call = prepare(course, this.#registered, this.#host);
     const error = waitTimeoutError(course);
-    const happening = conclusionOf(call, { kind: "timedOut", error }, course, this.#registered, this.#host);
+    const concluded = conclusionOf(call, { kind: "timedOut", error }, course, this.#registered, this.#host);
+    const happening = { ...concluded, called: false };
     const turns = course.position.direction === "up" && !isPastPivot(course.position, this.#registered.shape);
     if (turns) return { ...happening, event: { type: "stepFailed", reason: "timeout" } };
     if (happening.event.type !== "retry") return happening;
@@ -150,7 +151,10 @@ export class Runner {
     const cutOff =
       settled.kind === "threw" && this.isStopping && call.context.isAbortedBy("STEPWELL_LAUNCHER_STOPPING");
     // A shutdown is nobody's failure: the attempt does not count, and the next launcher begins it again.
-    if (cutOff) return happened(this.#course, { type: "cutOff" }, "cut-off", { cause: call.cause });
+    if (cutOff) {
+      const durationMs = Math.round(elapsedOf(call, this.#host));
+      return happened(this.#course, { type: "cutOff" }, "cut-off", { cause: call.cause, called: true, durationMs });
+    }
     return conclusionOf(call, settled, this.#course, this.#registered, this.#host);
   }
 }

@@ -97,6 +97,11 @@ function givenBy(course: Course): object {
   return given;
 }
 
+/** How long the call has taken so far, in milliseconds. */
+export function elapsedOf({ began }: Call, { clock }: Host): number {
+  return Math.max(0, clock.monotonic() - began);
+}
+
 /** What a settled call means, with its patch merged into the course's state and its observers called. */
 export function conclusionOf(
   call: Call,
@@ -105,7 +110,7 @@ export function conclusionOf(
   registered: Registered,
   host: Host,
 ): Happening {
-  const elapsed = Math.max(0, host.clock.monotonic() - call.began);
+  const elapsed = elapsedOf(call, host);
   const read = keepPatch(readSafely(call, settled, course, registered, host, elapsed), call, course, host);
   const down = course.position.direction === "down";
   const happening: Happening = {
@@ -119,6 +124,7 @@ export function conclusionOf(
     pause: read.pause,
     cause: call.cause,
     by: undefined,
+    called: call.fn !== undefined,
   };
   if (happening.event.type === "stepPaused" || !registered.observing.hears("afterStep")) return happening;
   const flow = {

@@ -8,19 +8,19 @@ import type {
   WakeEvent,
 } from "../definition/observer.js";
 import type { HistoryEntry, Transition } from "../stores/store.js";
-import type { Course } from "./course.js";
+import type { Course, Happening } from "./course.js";
 import type { Host, Registered } from "./host.js";
 import { carriedOf } from "./observing.js";
 import { flowOf, messageIdentity, shownState } from "./stepping.js";
-import type { MailboxRecord } from "../stores/store.js";
 
-type Telling = Pick<Host, "report">;
+type Telling = Pick<Host, "report" | "storeNow">;
 
 /** A launcher begins to drive the execution, which had been due for `lateMs`. */
 export function tellWake(course: Course, { observing }: Registered, host: Telling, lateMs: number): void {
   if (!observing.hears("wake")) return;
   const make = (): WakeEvent => ({
     ...whereItIs(course),
+    at: new Date(host.storeNow()),
     status: course.status,
     lateMs,
     claims: course.claims,
@@ -36,16 +36,17 @@ export function tellCommit(
   host: Telling,
   before: object,
   { history, revision }: Transition,
-  cause: MailboxRecord | undefined,
+  happening: Pick<Happening, "cause" | "called"> | undefined,
   at: number,
 ): void {
   if (!observing.hears("commit")) return;
-  const message = messageIdentity(cause);
+  const message = messageIdentity(happening?.cause);
   const make = (): CommitEvent => ({
     ...whereItIs(course),
     status: course.status,
     before: shownState({ state: before, isRich: course.isRich }),
     transition: transitionOf(history, revision, at),
+    called: happening?.called ?? false,
     attempt: history.attempt,
     durationMs: history.durationMs,
     ...(message !== undefined && { message }),
@@ -60,6 +61,7 @@ export function tellRest(course: Course, { observing }: Registered, host: Tellin
   if (!observing.hears("rest")) return;
   const make = (): RestEvent => ({
     ...whereItIs(course),
+    at: new Date(host.storeNow()),
     status: course.status,
     lost,
     pending: course.pending.filter(({ kind }) => kind === "message").length,
@@ -78,7 +80,7 @@ export function carriedBy(
   return observing.hears("carry") ? observing.carried({ what, execution }, (error) => host.report(error)) : null;
 }
 
-function whereItIs(course: Course): Omit<WakeEvent, "status" | "lateMs" | "claims" | "carried"> {
+function whereItIs(course: Course): Omit<WakeEvent, "at" | "status" | "lateMs" | "claims" | "carried"> {
   const { identity, position, revision } = course;
   return {
     execution: identity,

@@ -4,7 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, expectTypeOf, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { fail, Launcher, memoryStore, pause, workflow, type AnyWorkflow, type StepwellError } from "../../src/index.js";
+import {
+  fail,
+  Launcher,
+  memoryStore,
+  observer,
+  pause,
+  workflow,
+  type AnyWorkflow,
+  type StepwellError,
+} from "../../src/index.js";
 import { sqliteStore, transaction, type SqliteConnection } from "../../src/stores/sqlite/index.js";
 import { drivers } from "../../src/stores/sqlite/driver.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
@@ -48,6 +57,18 @@ const note = (connection: SqliteConnection, text: string): void =>
   void connection.prepare("INSERT INTO notes (text) VALUES (?)").run(text);
 
 describe("a step that works in the store's own transaction", () => {
+  test("is told of to watchers with the time at which it was committed", async () => {
+    const heard: Date[] = [];
+    const steps = workflow("steps", { input })
+      .step("1", { run: () => (clock.skip("5s"), transaction((connection) => note(connection, "a"))) })
+      .step("2", { run: () => undefined })
+      .observe(observer({ name: "listener", commit: ({ transition: { at } }) => void heard.push(at) }));
+    const { launcher, clock } = await desk([steps]);
+    const execution = await launcher.launch(steps, { n: 1 });
+    expect((await execution.outcome()).status).toBe("completed");
+    expect(heard).toEqual((await execution.history()).map(({ at }) => at));
+  });
+
   test("commits what it wrote with its transition, on the way up and down, also from a handler", async () => {
     const steps = workflow("steps", { input })
       .step("1", {
