@@ -91,6 +91,6 @@ export class StepwellError extends Error {
 }
 
 /** Whether the same call may succeed later, without anything having been changed. */
-export function isRetryable(error: unknown): boolean {
+export function isRetryable(error: unknown): error is StepwellError {
   return error instanceof StepwellError && error.retryable;
 }

@@ -3,16 +3,14 @@
  * what dead launchers owned, and drops what this one lost. A parked execution is nothing here: only
  * what is being worked on has a drive.
  */
-import { hostname } from "node:os";
 import type { Clock, Timer } from "../clock.js";
 import type { ErrorEvent } from "../definition/observer.js";
 import type { Logger } from "../definition/logger.js";
-import { StepwellError } from "../errors.js";
+import { isRetryable, StepwellError } from "../errors.js";
 import type {
   ExecutionRecord,
   HistoryRecord,
   Hint,
-  LauncherRecord,
   MaybePromise,
   Store,
   Within,
@@ -23,6 +21,8 @@ import type { Host, Inbox, Registered } from "./host.js";
 import { notFound } from "./not-found.js";
 import { forgotten, isPromise } from "./observing.js";
 import { OutcomeWaiters, outcomeOf, outcomeOfRecord } from "./outcome.js";
+import { Presence } from "./presence.js";
+import { Throttle } from "./throttle.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
 
 /** One claim takes up no more than this, so that a claim never holds a store for long. */
@@ -39,7 +39,8 @@ export class Supervisor implements Host, DriveOwner {
   readonly #settings: LauncherSettings;
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #drives = new Map<string, Drive>();
-  #owner = 0;
+  readonly #presence: Presence;
+  readonly #outages: Throttle;
   /** Launches that are being created and have a place already. */
   #reserved = 0;
   #life: "new" | "running" | "stopping" | "stopped" = "new";
@@ -59,10 +60,7 @@ export class Supervisor implements Host, DriveOwner {
   #pollTimer: Timer | undefined;
   /** When the poll timer fires. */
   #nextPoll = Infinity;
-  #beatTimer: Timer | undefined;
   #unwatch: (() => void) | undefined;
-  /** Workflows and versions that nobody takes up, and of which this launcher has told. */
-  readonly #toldOverdue = new Set<string>();
   #emptied: (() => void) | undefined;
 
   constructor(settings: LauncherSettings, registry: ReadonlyMap<string, Registered>) {
@@ -74,6 +72,13 @@ export class Supervisor implements Host, DriveOwner {
     this.grace = settings.grace;
     this.sizeLimit = settings.sizeLimit;
     this.committer = new Committer(settings.store, settings.clock);
+    this.#outages = new Throttle(settings.clock);
+    this.#presence = new Presence(settings, registry, {
+      report: (error) => this.report(error),
+      storeFailed: (doing, error) => this.#reportStore(doing, error),
+      freed: () => this.#pullLater(),
+      reborn: () => this.#reborn(),
+    });
   }
 
   get isRunning(): boolean {
@@ -105,10 +110,10 @@ export class Supervisor implements Host, DriveOwner {
       await this.#store.open();
       this.#openedStore = true;
     }
-    await this.#register();
+    await this.#presence.register();
     this.#unwatch = this.#store.watch((hint) => this.#hinted(hint));
     this.#life = "running";
-    await this.#beat();
+    await this.#presence.begin();
     await this.#pull();
   }
 
@@ -126,7 +131,7 @@ export class Supervisor implements Host, DriveOwner {
       await this.#emptyWithin(this.grace);
     }
     this.#life = "stopped";
-    this.#beatTimer?.cancel();
+    this.#presence.end();
     for (const drive of [...this.#drives.values()]) drive.drop();
     await this.#letGoOfStore();
     for (const id of this.waiters.ids) this.waiters.fail(id, this.#notRunning("outcome"));
@@ -138,7 +143,7 @@ export class Supervisor implements Host, DriveOwner {
     await this.committer.drained();
     patience.cancel();
     try {
-      await this.#store.bury([this.#owner]);
+      await this.#store.bury([this.#presence.owner]);
       await this.#closeStore();
     } catch (error) {
       this.#reportStore("give back what this launcher held", error);
@@ -161,7 +166,7 @@ export class Supervisor implements Host, DriveOwner {
   reserve(): number | null {
     if (!this.isRunning || this.#room <= 0) return null;
     this.#reserved++;
-    return this.#owner;
+    return this.#presence.owner;
   }
 
   giveUp(): void {
@@ -172,7 +177,7 @@ export class Supervisor implements Host, DriveOwner {
   /** Begins to drive an execution that was created in a reserved place. */
   take(record: ExecutionRecord, state: object, registered: Registered): void {
     this.#reserved--;
-    this.#begin(new Drive(record, state, this.#owner, registered, this, this));
+    this.#begin(new Drive(record, state, this.#presence.owner, registered, this, this));
   }
 
   isDriving(id: string): boolean {
@@ -327,7 +332,7 @@ export class Supervisor implements Host, DriveOwner {
     try {
       const limit = Math.max(0, Math.min(this.#room, largestClaim));
       const workflows = [...this.#registry.values()].map(({ definition: { name, version } }) => ({ name, version }));
-      const claimed = await this.#store.claim({ owner: this.#owner, limit, workflows });
+      const claimed = await this.#store.claim({ owner: this.#presence.owner, limit, workflows });
       if (!claimed.alive) return await this.#reborn();
       if (this.#store.clock !== this.clock) this.#offset = claimed.at - this.clock.now();
       for (const [index, record] of claimed.records.entries()) {
@@ -364,7 +369,7 @@ export class Supervisor implements Host, DriveOwner {
         `"${record.workflow}" version "${record.version}" does not have there. Give a changed list of steps a new version.`;
       problem ??= new StepwellError("STEPWELL_STEP_MISSING", message, about);
     }
-    const drive = new Drive(record, state, this.#owner, registered, this, this, lateMs);
+    const drive = new Drive(record, state, this.#presence.owner, registered, this, this, lateMs);
     if (problem !== undefined) drive.park(problem);
     this.#begin(drive);
   }
@@ -388,54 +393,11 @@ export class Supervisor implements Host, DriveOwner {
     }
   }
 
-  /** What is due for longer than a dead launcher would need to be found, and no launcher takes it: nobody knows its version. */
-  async #reportOverdue(): Promise<void> {
-    const { heartbeat, pollInterval } = this.#settings;
-    for (const { name, version } of await this.#store.overdue(heartbeat.timeout + pollInterval)) {
-      const key = registryKey(name, version);
-      if (this.#registry.has(key) || this.#toldOverdue.has(key)) continue;
-      this.#toldOverdue.add(key);
-      this.report(
-        new StepwellError(
-          "STEPWELL_UNKNOWN_WORKFLOW",
-          `Executions of workflow "${name}" version "${version}" are due, and no launcher takes them up. They wait until one ` +
-            `registers that version: list it in "workflows" beside the newer one.`,
-          { workflow: name },
-        ),
-      );
-    }
-  }
-
-  async #register(): Promise<void> {
-    this.#owner = await this.#store.register({ host: hostname(), pid: process.pid });
-  }
-
-  /** Says that it lives, and buries those who do not. */
-  async #beat(): Promise<void> {
-    try {
-      const { alive, others } = await this.#store.beat(this.#owner);
-      if (!alive) await this.#reborn();
-      const dead = others.filter((other) => this.#isDead(other)).map(({ owner }) => owner);
-      if (dead.length > 0 && (await this.#store.bury(dead)) > 0) this.#pullLater();
-      await this.#reportOverdue();
-    } catch (error) {
-      this.#reportStore("beat", error);
-    } finally {
-      if (this.isRunning || this.#life === "stopping")
-        this.#beatTimer = this.clock.after(this.#settings.heartbeat.interval, () => void this.#beat());
-    }
-  }
-
   /** Others took this launcher for dead: nothing that it held is its own any more. */
   async #reborn(): Promise<void> {
     for (const drive of [...this.#drives.values()]) drive.drop();
-    await this.#register();
+    await this.#presence.register();
     this.#pullLater();
-  }
-
-  #isDead(other: LauncherRecord): boolean {
-    if (other.silentMs > this.#settings.heartbeat.timeout) return true;
-    return other.host === hostname() && !processLives(other.pid);
   }
 
   /** Nothing is worked on, or about to be. */
@@ -462,24 +424,14 @@ export class Supervisor implements Host, DriveOwner {
     });
   }
 
+  /** An outage goes on for a while, and is told once in a while. */
   #reportStore(doing: string, error: unknown): void {
+    if (isRetryable(error) && this.#outages.pass(error.code) === undefined) return;
+    const message = `The store failed when asked to ${doing}. It is asked again.`;
     this.report(
       error instanceof StepwellError
         ? error
-        : new StepwellError("STEPWELL_STORE_FAILED", `The store failed when asked to ${doing}. It is asked again.`, {
-            cause: error,
-            retryable: true,
-          }),
+        : new StepwellError("STEPWELL_STORE_FAILED", message, { cause: error, retryable: true }),
     );
-  }
-}
-
-/** A process of this host that is gone needs no heartbeat to be known as dead. */
-function processLives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
   }
 }

@@ -211,6 +211,28 @@ onEveryStore("starting and stopping", (start) => {
     expect((await execution.outcome()).status).toBe("completed");
   });
 
+  test("an outage of the store delays, and is told once, not at every poll and beat", async () => {
+    const { store, clock, another, errors } = await start([quick]);
+    let down = false;
+    const flaky = new Proxy(store, {
+      get(target, key) {
+        if (down && (key === "claim" || key === "beat")) {
+          throw new StepwellError("STEPWELL_STORE_BUSY", "locked", { retryable: true });
+        }
+        const value: unknown = Reflect.get(target, key);
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const launcher = await another([quick], { store: flaky, heartbeat: { interval: "3s", timeout: "5m" } });
+    down = true;
+    await clock.advance("50s");
+    expect(errors.map(({ code }) => code)).toEqual(["STEPWELL_STORE_BUSY"]);
+    down = false;
+    const execution = await launcher.launch(quick, {}, { delay: "1s" });
+    await clock.advance("2s");
+    expect((await execution.outcome()).status).toBe("completed");
+  });
+
   test("a launcher that others took for dead asks for work once, not again and again", async () => {
     const { store, clock, launcher, another } = await start([quick]);
     await launcher.stop();
