@@ -327,9 +327,27 @@ export function observe(
   if (!observing.hears(callback)) return undefined;
   const flow = flowOf(event.flow);
   const { identity, revision } = course;
-  const make = (): ObserverEvent => ({ ...event, flow, execution: identity, state: shownState(course), revision });
+  const make = (): ObserverEvent => eventOf(identity, event, flow, shownState(course), revision);
   const accept = (patch: object): void => adoptOthers(course, isolate(patch), host);
   const veto = observing.askGuards(callback, make, accept);
   observing.tellWatchers(callback, make, (error) => host.report(error));
   return veto;
+}
+
+/** Written out field by field: every step makes some, and spreading costs more than most observers do. */
+function eventOf(
+  execution: ObserverEvent["execution"],
+  { step, attempt, durationMs, error, reason, message }: Omit<ObserverEvent, "execution" | "state" | "revision">,
+  flow: Flow,
+  state: object,
+  revision: number,
+): ObserverEvent {
+  const event: { -readonly [Key in keyof ObserverEvent]: ObserverEvent[Key] } = { execution, flow, state, revision };
+  if (step !== undefined) event.step = step;
+  if (attempt !== undefined) event.attempt = attempt;
+  if (durationMs !== undefined) event.durationMs = durationMs;
+  if (error !== undefined) event.error = error;
+  if (reason !== undefined) event.reason = reason;
+  if (message !== undefined) event.message = message;
+  return event;
 }

@@ -7,14 +7,7 @@ import type { Clock, Timer } from "../clock.js";
 import type { ErrorEvent } from "../definition/observer.js";
 import type { Logger } from "../definition/logger.js";
 import { isRetryable, StepwellError } from "../errors.js";
-import type {
-  ExecutionRecord,
-  HistoryRecord,
-  Hint,
-  MaybePromise,
-  Store,
-  Within,
-} from "../stores/store.js";
+import type { ExecutionRecord, HistoryRecord, Hint, MaybePromise, Store, Within } from "../stores/store.js";
 import { Committer } from "./committer.js";
 import { Drive, type DriveOwner } from "./drive.js";
 import type { Host, Inbox, Registered } from "./host.js";
