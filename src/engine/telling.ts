@@ -1,14 +1,8 @@
 /** What watchers hear of the engine's own work: bursts, commits, and what is carried from one to the next. */
-import type {
-  CarryEvent,
-  CommitEvent,
-  CommittedTransition,
-  ExecutionIdentity,
-  RestEvent,
-  WakeEvent,
-} from "../definition/observer.js";
-import type { HistoryEntry, Transition } from "../stores/store.js";
+import type { CarryEvent, CommitEvent, ExecutionIdentity, RestEvent, WakeEvent } from "../definition/observer.js";
+import type { Transition } from "../stores/store.js";
 import type { Course, Happening } from "./course.js";
+import { transitionOf } from "./history.js";
 import type { Host, Registered } from "./host.js";
 import { carriedOf } from "./observing.js";
 import { flowOf, messageIdentity, shownState } from "./stepping.js";
@@ -89,10 +83,4 @@ function whereItIs(course: Course): Omit<WakeEvent, "at" | "status" | "lateMs" |
     state: shownState(course),
     revision,
   };
-}
-
-/** A row of the history without what only the engine reads back. */
-export function transitionOf(entry: HistoryEntry, revision: number, at: number): CommittedTransition {
-  const { patch: _patch, others: _others, initial: _initial, ...row } = entry;
-  return { ...row, revision, at: new Date(at) };
 }
