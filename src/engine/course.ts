@@ -25,7 +25,7 @@ export interface Course {
   /** Rows of the mailbox that nobody will take; settled with the next commit. */
   dead: string[];
   /** The state as of the last commit. */
-  saved: object;
+  saved: Pick<Course, "state" | "isRich">;
   /** Fields that guards or an operator changed since then. */
   others: Set<string> | undefined;
   /** The state as it began, until the first commit, where it is not the input. */

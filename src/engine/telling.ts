@@ -28,7 +28,7 @@ export function tellCommit(
   course: Course,
   { observing }: Registered,
   host: Telling,
-  before: object,
+  before: Course["saved"],
   { history, revision }: Transition,
   happening: Pick<Happening, "cause" | "called"> | undefined,
   at: number,
@@ -38,7 +38,7 @@ export function tellCommit(
   const make = (): CommitEvent => ({
     ...whereItIs(course),
     status: course.status,
-    before: shownState({ state: before, isRich: course.isRich }),
+    before: shownState(before),
     transition: transitionOf(history, revision, at),
     called: happening?.called ?? false,
     attempt: history.attempt,

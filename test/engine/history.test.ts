@@ -214,6 +214,38 @@ onEveryStore("stateAt", (start) => {
     ]);
   });
 
+  test("holds where the engine parks what a step has just done: what it gave is in the state and in the history", async () => {
+    const witness = new Witness();
+    let finish: () => void = () => undefined;
+    const given: unknown[] = [];
+    const steps = workflow("steps", { input })
+      .step("1", {
+        messages: { go: z.null() },
+        run: ({ attempt }) =>
+          attempt > 1
+            ? fail("no")
+            : new Promise<{ held: string }>((resolve) => (finish = () => resolve({ held: "r-1" }))),
+        onMessage: () => undefined,
+        rollback: (context) => void given.push(context.given),
+      })
+      .observe(witness.observer);
+    const rig = await start([steps]);
+    await rig.launcher.stop();
+    const faulty = failing(rig.store, "mailbox");
+    const launcher = await rig.another([steps], { store: faulty.store });
+    const execution = await launcher.launch(steps, {});
+    faulty.left = 2;
+    await execution.send("go", null);
+    await rig.clock.settle();
+    finish();
+    await rig.clock.settle();
+    expect(await execution.summary()).toMatchObject({ status: "stuck", error: { code: "STEPWELL_STORE_FAILED" } });
+    expect(await witness.confirm(execution, {})).toEqual([{}, { held: "r-1" }]);
+    await execution.retry();
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "no" });
+    expect(given).toEqual([{ held: "r-1" }]);
+  });
+
   test("holds where the store refuses a commit: what was to be committed is in neither", async () => {
     const witness = new Witness();
     const steps = workflow("steps", { input })
