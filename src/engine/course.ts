@@ -67,6 +67,13 @@ export interface Happening {
   readonly called: boolean;
 }
 
+/** Remembers the state, with all that was merged into it so far. Gives back what returns to it. */
+export function bookmark(course: Course): () => void {
+  const { state, isRich, unsaved, guardError } = course;
+  const others = course.others === undefined ? undefined : new Set(course.others);
+  return () => void Object.assign(course, { state, isRich, unsaved, guardError, others });
+}
+
 /** Which attempt comes next. What was begun and not counted, or cut off by a crash, is numbered too. */
 export function attemptOf({ position, claims }: Course): number {
   return position.attempts + position.uncounted + Math.max(1, claims);

@@ -408,7 +408,6 @@ export class Drive implements Sink<CommitResult> {
     if (answer === undefined) this.#happening = happening;
     else if (answer === "signalled") {
       // All of it was rolled back, so it is as if the step had not run; it does so again, knowing what came.
-      this.#forget();
       this.#unseen = true;
       if (this.#stopping) this.#happening = happened(this.course, { type: "cutOff" }, "cut-off");
     } else {
