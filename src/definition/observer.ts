@@ -154,7 +154,7 @@ export interface Observer extends ObserverCallbacks<unknown>, EngineCallbacks<un
 }
 
 /** Anything but a promise: observers are synchronous. */
-type Synchronous =
+export type Synchronous =
   void | null | undefined | string | number | bigint | boolean | symbol | (object & { readonly then?: never });
 
 type GuardAnswer = void | null | undefined | Fail | (object & { readonly then?: never });

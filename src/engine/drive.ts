@@ -6,7 +6,7 @@
  * Nothing here awaits: a step, a store or a schema that answers at once costs no promise. Where one
  * does not, the loop stops and its answer starts it again.
  */
-import { decode, isPlain } from "../codec.js";
+import { decode } from "../codec.js";
 import { validate } from "../definition/schema.js";
 import { isRetryable, type StepwellError } from "../errors.js";
 import { due, isPastPivot } from "../flow/router.js";
@@ -100,8 +100,8 @@ export class Drive implements Sink<CommitResult> {
       status: record.status,
       position: record.position,
       state,
-      saved: state,
       isRich: !record.state.isPlain,
+      saved: { state, isRich: !record.state.isPlain },
       others: undefined,
       initial: record.revision === 0 && !record.state.isSame(record.input) ? record.state : undefined,
       carried: record.carried,
@@ -195,7 +195,9 @@ export class Drive implements Sink<CommitResult> {
   /** Parks the execution where it stands, whatever direction it has; `go` commits it. */
   park(error: StepwellError): void {
     const event = { type: "parked", reason: error.code } as const;
-    this.#happening = happened(this.course, event, error.code, { error: serializeError(error) });
+    // What a step gave and was not committed is in the state, so it belongs into the history too.
+    const patch = this.#happening?.patch;
+    this.#happening = { ...happened(this.course, event, error.code, { error: serializeError(error) }), patch };
   }
 
   /** Another launcher has it: nothing more is committed here. */
@@ -406,7 +408,6 @@ export class Drive implements Sink<CommitResult> {
     if (answer === undefined) this.#happening = happening;
     else if (answer === "signalled") {
       // All of it was rolled back, so it is as if the step had not run; it does so again, knowing what came.
-      this.#forget();
       this.#unseen = true;
       if (this.#stopping) this.#happening = happened(this.course, { type: "cutOff" }, "cut-off");
     } else {
@@ -489,10 +490,11 @@ export class Drive implements Sink<CommitResult> {
   /** The state is again as it was at the last commit. */
   #forget(): void {
     const { course } = this;
-    course.state = course.saved;
-    course.isRich = !isPlain(course.saved);
+    course.state = course.saved.state;
+    course.isRich = course.saved.isRich;
     course.unsaved = null;
     course.others = undefined;
+    if (this.#happening?.patch !== undefined) this.#happening = { ...this.#happening, patch: undefined };
   }
 
   /** The store's answer to a commit, or to a release where nothing was being committed. */
@@ -519,7 +521,7 @@ export class Drive implements Sink<CommitResult> {
     course.status = transition.status;
     course.claims = 1;
     const before = course.saved;
-    course.saved = course.state;
+    course.saved = { state: course.state, isRich: course.isRich };
     course.unsaved = null;
     course.others = undefined;
     course.initial = undefined;

@@ -7,7 +7,7 @@ import type { ErrorCode } from "../errors.js";
 import { serializeError } from "../serialize-error.js";
 import { Transacted } from "../definition/outcome.js";
 import { Attempt, type Settled } from "./attempt.js";
-import { attemptOf, happened, type Course, type Happening } from "./course.js";
+import { attemptOf, bookmark, happened, type Course, type Happening } from "./course.js";
 import type { Host, Registered } from "./host.js";
 import { isPromise } from "./observing.js";
 import { errorAbout, lateError, waitTimeoutError } from "./reports.js";
@@ -106,10 +106,23 @@ export class Runner {
   }
 
   #await(call: Call, promise: Promise<unknown>): void {
+    let back: (() => void) | undefined;
+    const within = {
+      judge: (value: unknown) => {
+        back = bookmark(this.#course);
+        return this.#settled(call, { kind: "returned", value });
+      },
+      takeBack: () => {
+        back?.();
+        back = undefined;
+      },
+      conclude: (happening: Happening) => this.#owner.conclude(happening),
+      isWanted: () => this.#attempt === attempt && !call.context.isAborted,
+    };
     const attempt: Attempt = new Attempt({
       context: call.context,
       promise: promise.then((value) =>
-        value instanceof Transacted ? this.#transact(call, value, () => this.#attempt === attempt) : value,
+        value instanceof Transacted ? transactWithin(value, this.#course, this.#host, within) : value,
       ),
       clock: this.#host.clock,
       timeout: call.step.timeout,
@@ -120,18 +133,13 @@ export class Runner {
       late: () => this.#host.report(lateError(this.#course, call.step.name)),
       settled: (settled) => {
         this.#attempt = undefined;
+        // What was merged is part of a commit that nobody waits for any more.
+        if (settled.kind === "timedOut") within.takeBack();
+        back = undefined;
         this.#owner.ran(() => this.#outcome(call, settled));
       },
     });
     this.#attempt = attempt;
-  }
-
-  #transact(call: Call, transacted: Transacted, isWanted: () => boolean): Promise<Within> {
-    return transactWithin(transacted, this.#course, this.#host, {
-      judge: (value) => this.#settled(call, { kind: "returned", value }),
-      conclude: (happening) => this.#owner.conclude(happening),
-      isWanted: () => isWanted() && !call.context.isAborted,
-    });
   }
 
   #outcome(call: Call, settled: Settled): Happening | Within {

@@ -29,8 +29,10 @@ export class Within {
 }
 
 export interface Judge {
-  /** What the work gave, as a happening. */
+  /** What the work gave, as a happening, and merged into the course. */
   readonly judge: (value: unknown) => Happening;
+  /** Takes what was merged by that out of the course again: it was rolled back. */
+  readonly takeBack: () => void;
   /** That happening, as what is to be committed. */
   readonly conclude: (happening: Happening) => Conclusion;
   /** Whether the engine still waits for it. */
@@ -42,7 +44,7 @@ export async function transactWithin(
   { store, work }: Transacted,
   course: Course,
   host: Host,
-  { judge, conclude, isWanted }: Judge,
+  { judge, takeBack, conclude, isWanted }: Judge,
 ): Promise<Within> {
   if (host.transact === undefined || host.storeName !== store) throw wrongStore(store, host.storeName);
   let happening: Happening | undefined;
@@ -61,10 +63,14 @@ export async function transactWithin(
       return isPromise(given) ? Promise.resolve(given).then(settle) : settle(given);
     });
   } catch (error) {
-    if (!isRetryable(error)) throw error;
+    if (!isRetryable(error)) {
+      takeBack();
+      throw error;
+    }
     // Nothing was committed, or it is not known: the row tells, as soon as the store answers.
     answer = conclusion === undefined ? "signalled" : await answerOf(conclusion.transition, course, host);
   }
+  if (answer === "signalled") takeBack();
   if (answer !== null) return new Within(answer, happening, conclusion);
   return new Within(happening === undefined ? "signalled" : undefined, happening, undefined);
 }

@@ -18,6 +18,7 @@ import { sqliteStore, transaction, type SqliteConnection } from "../../src/store
 import { drivers } from "../../src/stores/sqlite/driver.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { errorOf, told } from "../support/rig.js";
+import { Witness } from "../support/witness.js";
 
 const input = z.object({ n: z.number() });
 
@@ -160,6 +161,89 @@ describe("a step that works in the store's own transaction", () => {
     expect(outcome).toMatchObject({ status: "rolledBack", reason: "changed-my-mind" });
     expect(notes()).toEqual(["note"]);
     expect(new Set(seen).size).toBe(1);
+  });
+
+  test("that the database refuses at its end leaves nothing in the state, nor in what the history makes of it", async () => {
+    const witness = new Witness();
+    let tries = 0;
+    const steps = workflow("steps", { input })
+      .step("1", {
+        retry: { attempts: 2, delay: 0 },
+        run: ({ state }) =>
+          transaction((connection) => {
+            // It is broken, and found out with the commit.
+            if (++tries === 1) connection.exec("INSERT INTO children VALUES ('nobody')");
+            return { one: tries, seen: Object.keys(state).toSorted() };
+          }),
+      })
+      .observe(
+        observer({
+          name: "guard",
+          guard: true,
+          beforeStep: ({ attempt }) => ({ [`before ${attempt}`]: new Date(1) }),
+          afterStep: ({ attempt, flow }) => ({ [`after ${attempt}`]: flow.lastResult }),
+        }),
+        witness.observer,
+      );
+    const { launcher, other } = await desk([steps]);
+    other.exec("CREATE TABLE parents (id TEXT PRIMARY KEY)");
+    other.exec("CREATE TABLE children (id TEXT REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)");
+    const execution = await launcher.launch(steps, { n: 1 });
+    expect((await execution.outcome()).status).toBe("completed");
+    const failed = (await execution.history())[0]!;
+    expect(failed.error?.message).toContain("FOREIGN KEY");
+    const first = { n: 1, "before 1": new Date(1), "after 1": failed.result };
+    expect(await witness.confirm(execution, { n: 1 })).toEqual([
+      { n: 1 },
+      first,
+      { ...first, one: 2, seen: ["after 1", "before 1", "before 2", "n"], "before 2": new Date(1), "after 2": "ok" },
+    ]);
+  });
+
+  test("that runs again sees what guards gave before it, as the first time", async () => {
+    const witness = new Witness();
+    const seen: string[] = [];
+    const sent = new Set<string>();
+    // From another connection, so the engine has not heard of it when the step commits.
+    const interrupted = async (name: string, id: string): Promise<void> => {
+      if (sent.has(name)) return;
+      sent.add(name);
+      other.exec("BEGIN IMMEDIATE");
+      await launcher.send(id, name, null, { tx: other });
+      other.exec("COMMIT");
+    };
+    const messages = { first: z.null(), second: z.null() };
+    const steps = workflow("steps", { input })
+      .step("1", {
+        ...{ messages, onMessage: () => undefined },
+        run: async ({ execution, state }) => {
+          await interrupted("first", execution.id);
+          return transaction(() => void seen.push(`up ${Object.keys(state).toSorted().join()}`));
+        },
+        rollback: async ({ execution, state }) => {
+          await interrupted("second", execution.id);
+          return transaction(() => void seen.push(`down ${Object.keys(state).toSorted().join()}`));
+        },
+      })
+      .observe(
+        observer({
+          name: "guard",
+          guard: true,
+          init: () => ({ init: 1 }),
+          beforeStep: ({ flow }) => ({ before: flow.direction }),
+          startRollback: () => ({ turned: 1 }),
+        }),
+        witness.observer,
+      );
+    const { launcher, other } = await desk([steps]);
+    const execution = await launcher.launch(steps, { n: 1 });
+    await execution.outcome();
+    await execution.rollback("back");
+    expect((await execution.outcome()).status).toBe("rolledBack");
+    const [up, down] = ["up before,init,n", "down before,init,n,turned"];
+    expect(seen).toEqual([up, up, down, down]);
+    const states = await witness.confirm(execution, { n: 1 });
+    expect(states.at(-1)).toEqual({ n: 1, init: 1, before: "down", turned: 1 });
   });
 
   test("must be synchronous on SQLite, and is refused on a store that has no transactions", async () => {
