@@ -14,6 +14,7 @@ export const errorCodes = {
   STEPWELL_UNKNOWN_WORKFLOW: "The workflow is not registered with this launcher.",
   STEPWELL_LAUNCH_CONFLICT: "An execution with this id exists with another workflow or input.",
   STEPWELL_EXECUTION_NOT_FOUND: "There is no execution with this id.",
+  STEPWELL_REVISION_NOT_FOUND: "The execution has no such revision.",
   STEPWELL_EXECUTION_ENDED: "The execution has ended and takes no more messages.",
   STEPWELL_EXECUTION_NOT_STUCK: "Only a stuck execution can be retried or have its step skipped.",
   STEPWELL_OUTCOME_TIMEOUT: "The execution did not come to rest within the time given.",
@@ -93,6 +94,6 @@ export class StepwellError extends Error {
 }
 
 /** Whether the same call may succeed later. */
-export function isRetryable(error: unknown): boolean {
+export function isRetryable(error: unknown): error is StepwellError {
   return error instanceof StepwellError && error.retryable;
 }

@@ -33,7 +33,8 @@ export {
 } from "./definition/step.js";
 export type { HalfDoneOf, InputOf, StateOf } from "./definition/types.js";
 export { workflow, type AnyWorkflow, type Workflow, type WorkflowOptions } from "./definition/workflow.js";
-export type { Execution, ExecutionSummary, HistoryRow, MailboxRow } from "./engine/execution.js";
+export type { Execution, ExecutionSummary, HistoryOptions, MailboxRow } from "./engine/execution.js";
+export type { ChangedHistoryRow, HistoryRow } from "./engine/history.js";
 export { Launcher } from "./engine/launcher.js";
 export type { LaunchItem, LaunchOptions } from "./engine/launching.js";
 export type { ExecutionPage, ListOptions } from "./engine/listing.js";
@@ -50,5 +51,6 @@ export type { Outcome } from "./engine/outcome.js";
 export type { LauncherOptions } from "./engine/settings.js";
 export { errorCodes, StepwellError, type ErrorCode, type ErrorDetails } from "./errors.js";
 export type { SerializedError, Status } from "./flow/flow.js";
+export type { ChangeOperation } from "./state-changes.js";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory.js";
 export type { Store } from "./stores/store.js";

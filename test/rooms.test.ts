@@ -111,6 +111,7 @@ describe("the rooms of src/", () => {
     ["src/stores/sqlite/index.ts", "../memory.js"],
     ["src/observers/logger.ts", "../engine/launcher.js"],
     ["src/observers/logger.ts", "./changes.js"],
+    ["src/observers/opentelemetry/traces.ts", "../logger.js"],
     ["src/testing/index.ts", "../stores/memory.js"],
     ["src/testing/store-contract/index.ts", "vitest"],
     ["src/index.ts", "./stores/sqlite/index.js"],

@@ -17,6 +17,7 @@ export interface ExecutionIdentity {
 
 /** What every callback gets. `step`, `attempt`, `durationMs` and `error` are there where they mean something. */
 export interface ObserverEvent<State = unknown> {
+  /** From `wake` to `rest` one and the same object, so it may be the key of a `WeakMap`. */
   readonly execution: ExecutionIdentity;
   readonly step?: { readonly name: string; readonly index: number };
   readonly flow: Flow;
@@ -66,6 +67,8 @@ export interface CommittedTransition {
 }
 
 export interface WakeEvent<State = unknown> extends ObserverEvent<State> {
+  /** The store's time. */
+  readonly at: Date;
   readonly status: Status;
   /** How long it had been due, in milliseconds. 0 for one that has just been launched. */
   readonly lateMs: number;
@@ -80,9 +83,13 @@ export interface CommitEvent<State = unknown> extends ObserverEvent<State> {
   /** The state before this transition. */
   readonly before: State;
   readonly transition: CommittedTransition;
+  /** A function of the step was called; false where a request was followed, a veto heeded, a wait given up, or nothing was to undo. */
+  readonly called: boolean;
 }
 
 export interface RestEvent<State = unknown> extends ObserverEvent<State> {
+  /** The store's time. */
+  readonly at: Date;
   readonly status: Status;
   /** Another launcher has it: what was not committed is not done by this one. */
   readonly lost: boolean;
@@ -147,7 +154,7 @@ export interface Observer extends ObserverCallbacks<unknown>, EngineCallbacks<un
 }
 
 /** Anything but a promise: observers are synchronous. */
-type Synchronous =
+export type Synchronous =
   void | null | undefined | string | number | bigint | boolean | symbol | (object & { readonly then?: never });
 
 type GuardAnswer = void | null | undefined | Fail | (object & { readonly then?: never });
@@ -158,7 +165,9 @@ export interface WatcherOptions<State>
   readonly guard?: false;
 }
 
-export interface GuardOptions<State> extends ObserverCallbacks<GuardAnswer, State> {
+type NoEngineCallbacks = { readonly [Callback in keyof EngineCallbacks<unknown>]?: never };
+
+export interface GuardOptions<State> extends ObserverCallbacks<GuardAnswer, State>, NoEngineCallbacks {
   readonly name: string;
   readonly guard: true;
 }

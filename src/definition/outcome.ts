@@ -41,6 +41,34 @@ export class Fail<Patch extends object = object> {
   }
 }
 
+/**
+ * Work within the store's own database transaction: what it writes and the transition that it leads to
+ * commit together, or not at all. Made by `transaction` of the store's entry point.
+ */
+export class Transacted<Result = unknown> {
+  declare readonly [outcome]: "transaction";
+  /** The kind of store whose transaction it needs: its `name`. */
+  readonly store: string;
+  /** Called with the store's own connection. */
+  readonly work: (connection: never) => Result;
+
+  constructor(store: string, work: (connection: never) => Result) {
+    this.store = store;
+    this.work = work;
+  }
+}
+
+/** Checks what the entry points of the stores are given. */
+export function transacted<Connection, Result>(
+  store: string,
+  work: (connection: Connection) => Result,
+): Transacted<Result> {
+  if (typeof work !== "function") {
+    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `transaction(…) takes a function, not ${shown(work)}.`);
+  }
+  return Object.freeze(new Transacted<Result>(store, work as (connection: never) => Result));
+}
+
 export interface PauseOptions {
   /**
    * How long to wait for a message. Then, on the way up, the step fails with reason `timeout`, or its

@@ -6,7 +6,7 @@
  * - What a step itself may have given, by any way, is optional in its own undo: it may have half-happened.
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import type { Complete, Fail, outcome, Pause } from "./outcome.js";
+import type { Complete, Fail, outcome, Pause, Transacted } from "./outcome.js";
 
 export type Simplify<T> = { [K in keyof T]: T[K] } & {};
 
@@ -20,16 +20,21 @@ export type Patch = object & {
 
 type Nothing = void | undefined | null;
 
+type UpOutcome = Nothing | Patch | Pause | Complete | Fail;
+type DownOutcome = Nothing | Patch | Pause | Fail;
+
 /** What a `run` or a handler on the way up may give back. */
-export type UpResult = Nothing | Patch | Pause | Complete | Fail;
+export type UpResult = UpOutcome | Transacted<MaybePromise<UpOutcome>>;
 /** What an undo or its handler may give back. */
-export type DownResult = Nothing | Patch | Pause | Fail;
+export type DownResult = DownOutcome | Transacted<MaybePromise<DownOutcome>>;
 export type MaybePromise<T> = T | PromiseLike<T>;
 
 // ---- What a function gives back, by kind ------------------------------------------------------
 
 type IsAny<T> = 0 extends 1 & T ? true : false;
-type Settled<R> = IsAny<R> extends true ? undefined : Awaited<R>;
+type Settled<R> = IsAny<R> extends true ? undefined : Unwrapped<Awaited<R>>;
+/** What the work in a transaction gives is what the step gives. */
+type Unwrapped<R> = R extends Transacted<infer Result> ? Awaited<Result> : R;
 type Outcome = { readonly [outcome]: string };
 
 type DonePatch<R> = R extends Outcome ? never : R extends Nothing ? {} : R;

@@ -22,6 +22,8 @@ export interface AttemptOptions {
   /** How long a timed-out attempt is waited for before the engine goes on without it, in milliseconds. */
   readonly grace: number;
   settled(settled: Settled): void;
+  /** Whether a value that comes after the timeout can't be discarded any more. */
+  isDone(value: unknown): boolean;
   /** The workflow's deadline passed; the attempt goes on unless it is aborted. */
   deadlinePassed(): void;
   /** The attempt settled after it had been given up. */
@@ -75,6 +77,11 @@ export class Attempt {
   #settle(settled: Settled): void {
     if (this.#over) return this.#options.late();
     if (this.#timedOut === undefined) {
+      this.abandon();
+      return this.#options.settled(settled);
+    }
+    // What is committed is done, however late.
+    if (settled.kind === "returned" && this.#options.isDone(settled.value)) {
       this.abandon();
       return this.#options.settled(settled);
     }

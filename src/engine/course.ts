@@ -25,7 +25,7 @@ export interface Course {
   /** Rows of the mailbox that nobody will take; settled with the next commit. */
   dead: string[];
   /** The state as of the last commit. */
-  saved: object;
+  saved: Pick<Course, "state" | "isRich">;
   /** Fields that guards or an operator changed since then. */
   others: Set<string> | undefined;
   /** The state as it began, until the first commit, where it is not the input. */
@@ -63,4 +63,46 @@ export interface Happening {
   /** The message that was handled, or the request that was followed. */
   readonly cause: MailboxRecord | undefined;
   readonly by: string | undefined;
+  /** A function of the step was called, rather than a request followed, a veto heeded or a wait given up. */
+  readonly called: boolean;
+}
+
+/** Remembers the state, with all that was merged into it so far. Gives back what returns to it. */
+export function bookmark(course: Course): () => void {
+  const { state, isRich, unsaved, guardError } = course;
+  const others = course.others === undefined ? undefined : new Set(course.others);
+  return () => void Object.assign(course, { state, isRich, unsaved, guardError, others });
+}
+
+/** Which attempt comes next. What was begun and not counted, or cut off by a crash, is numbered too. */
+export function attemptOf({ position, claims }: Course): number {
+  return position.attempts + position.uncounted + Math.max(1, claims);
+}
+
+/** Something happened without a step function's answer. */
+export function happened(
+  course: Course,
+  event: Happening["event"],
+  result: string,
+  {
+    error = null,
+    cause,
+    by,
+    called = false,
+    durationMs = 0,
+  }: Partial<Pick<Happening, "error" | "cause" | "by" | "called" | "durationMs">> = {},
+): Happening {
+  return {
+    event,
+    func: course.position.stepFunc,
+    attempt: attemptOf(course),
+    durationMs,
+    result,
+    error,
+    patch: undefined,
+    pause: undefined,
+    cause,
+    by,
+    called,
+  };
 }

@@ -6,29 +6,29 @@
  * Nothing here awaits: a step, a store or a schema that answers at once costs no promise. Where one
  * does not, the loop stops and its answer starts it again.
  */
-import { validate } from "../definition/schema.js";
-import { isRetryable, StepwellError, type ErrorCode } from "../errors.js";
 import { decode } from "../codec.js";
-import { due, isPastPivot, type FlowEvent } from "../flow/router.js";
+import { validate } from "../definition/schema.js";
+import { isRetryable, type StepwellError } from "../errors.js";
+import { due, isPastPivot } from "../flow/router.js";
 import { serializeError } from "../serialize-error.js";
 import type { CommitResult, ExecutionRecord, MailboxRecord, MaybePromise } from "../stores/store.js";
-import { Attempt, type Settled } from "./attempt.js";
 import type { Sink } from "./committer.js";
-import type { Course, Happening } from "./course.js";
+import { happened, type Course, type Happening } from "./course.js";
+import { exitReason } from "./exiting.js";
 import type { Host, Inbox, Registered } from "./host.js";
 import { awaitedMessage, triage, type Request } from "./inbox.js";
-import { forgotten, isPromise } from "./observing.js";
 import {
-  adoptOthers,
-  attemptOf,
-  conclusionOf,
-  noteGuard,
-  observe,
-  prepare,
-  shownState,
-  type Call,
-} from "./stepping.js";
-import type { DeliveredMessage } from "./step-context.js";
+  brokenError,
+  invariantError,
+  killerError,
+  lostError,
+  messageOf,
+  refusedMessageError,
+  stuckError,
+} from "./reports.js";
+import { Runner } from "./runner.js";
+import { Within } from "./transacting.js";
+import { adoptOthers, noteGuard, observe, type Delivery } from "./stepping.js";
 import { carriedBy, tellCommit, tellRest, tellWake } from "./telling.js";
 import { brokenInvariant, conclude, dueIn, type Conclusion, type Turn } from "./transition.js";
 
@@ -56,7 +56,7 @@ export class Drive implements Sink<CommitResult> {
   readonly #registered: Registered;
   readonly #host: Host;
   readonly #owner: DriveOwner;
-  #attempt: Attempt | undefined;
+  readonly #runner: Runner;
   /** What is to be committed. */
   #happening: Happening | undefined;
   /** What is being committed. */
@@ -68,14 +68,15 @@ export class Drive implements Sink<CommitResult> {
   readonly #lateMs: number;
   #looping = false;
   #awake = false;
-  /** Observers were asked what this burst of work carries. */
-  #carried = false;
+  /** What observers gave this burst of work to carry, until it is committed; undefined: they were not asked yet. */
+  #toCarry: string | null | undefined;
   /** An answer is outstanding; it will start the loop again. */
   #waiting = false;
   #initialised = false;
   #stopping = false;
   #over = false;
   #rested = false;
+  #isLost = false;
   /** How often something failed that should not. */
   #failures = 0;
 
@@ -99,8 +100,8 @@ export class Drive implements Sink<CommitResult> {
       status: record.status,
       position: record.position,
       state,
-      saved: state,
       isRich: !record.state.isPlain,
+      saved: { state, isRich: !record.state.isPlain },
       others: undefined,
       initial: record.revision === 0 && !record.state.isSame(record.input) ? record.state : undefined,
       carried: record.carried,
@@ -111,6 +112,10 @@ export class Drive implements Sink<CommitResult> {
       // An execution that is driven from its beginning need not read its own history.
       given: record.revision === 0 ? [] : undefined,
     };
+    this.#runner = new Runner(this.course, registered, host, {
+      ran: (happen) => this.#ran(happen),
+      conclude: (happening) => conclude(this.course, happening, this.#circumstances()),
+    });
     this.#unseen = record.signals > 0;
     // Taken up again with its end committed: a launcher died before it had told anyone.
     this.#endUntold = record.claims > 1;
@@ -163,7 +168,7 @@ export class Drive implements Sink<CommitResult> {
   /** Something arrived for this execution. A running step is aborted if it must turn. */
   notice(): void {
     this.#unseen = true;
-    if (this.#attempt === undefined) return this.go();
+    if (!this.#runner.isRunning) return this.go();
     // The attempt is what the loop waits for; this look must not set it going.
     this.#safely(() => {
       const looked = this.#look();
@@ -178,24 +183,28 @@ export class Drive implements Sink<CommitResult> {
   /** Comes to rest at the next commit; what waits for nothing is let go of at once. */
   stop(): void {
     this.#stopping = true;
+    this.#runner.isStopping = true;
     this.go();
   }
 
   /** Aborts what runs: the launcher's drain time is over. */
   abort(): void {
-    this.#abort("STEPWELL_LAUNCHER_STOPPING", "The launcher is stopping and its drain time is over.");
+    this.#runner.abort("STEPWELL_LAUNCHER_STOPPING", "The launcher is stopping and its drain time is over.");
   }
 
   /** Parks the execution where it stands, whatever direction it has; `go` commits it. */
   park(error: StepwellError): void {
-    this.#happened({ type: "parked", reason: error.code }, error.code, undefined, undefined, serializeError(error));
+    const event = { type: "parked", reason: error.code } as const;
+    // What a step gave and was not committed is in the state, so it belongs into the history too.
+    const patch = this.#happening?.patch;
+    this.#happening = { ...happened(this.course, event, error.code, { error: serializeError(error) }), patch };
   }
 
   /** Another launcher has it: nothing more is committed here. */
   drop(): void {
     if (this.#over) return;
-    this.#abort("STEPWELL_OWNERSHIP_LOST", "Another launcher has taken the execution over.");
-    this.#attempt?.abandon();
+    this.#runner.abort("STEPWELL_OWNERSHIP_LOST", "Another launcher has taken the execution over.");
+    this.#runner.abandon();
     this.#leave();
   }
 
@@ -246,7 +255,7 @@ export class Drive implements Sink<CommitResult> {
     if (request !== undefined) return this.#follow(request);
     if (course.status === "stuck" || action === "none") return this.#letGo(null);
     if (this.#stopping) return this.#letGo(0);
-    if (course.claims > mostClaims) return this.#parkKiller();
+    if (course.claims > mostClaims) return this.park(killerError(course));
     if (this.#deadlinePassed()) return this.#follow("deadline");
     const { resumeAt } = course.position;
     if (resumeAt !== null && resumeAt > this.#host.storeNow()) return this.#letGo(this.#dueIn());
@@ -282,57 +291,32 @@ export class Drive implements Sink<CommitResult> {
   }
 
   #follow(request: Request | "deadline"): void {
-    if (request === "deadline")
-      return this.#happened({ type: "rollbackRequested", reason: "deadline", begun: this.#begun() }, "deadline");
-    if (request.type === "rollback") {
-      const { reason, by } = request.request;
-      return this.#happened({ type: "rollbackRequested", reason, begun: this.#begun() }, reason, request.arrival, by);
+    const { course } = this;
+    if (request === "deadline" || request.type === "rollback") {
+      const { reason, by } = request === "deadline" ? { reason: "deadline", by: undefined } : request.request;
+      const event = { type: "rollbackRequested", reason, begun: this.#begun() } as const;
+      const cause = request === "deadline" ? undefined : request.arrival;
+      this.#happening = happened(course, event, reason, { cause, by });
+      return;
     }
-    const { act, arrival } = request;
+    const { act, arrival: cause } = request;
     try {
-      if (act.patch !== undefined) adoptOthers(this.course, act.patch, this.#host);
+      if (act.patch !== undefined) adoptOthers(course, act.patch, this.#host);
     } catch (error) {
       // It was checked when it was sent, but the state may have grown since.
-      this.#host.report(
-        error instanceof StepwellError
-          ? error
-          : this.#error("STEPWELL_NOT_ENCODABLE", "A patch can't be stored.", error),
-      );
-      return this.#bury([arrival.id]);
+      this.#host.report(brokenError(course, error));
+      return this.#bury([cause.id]);
     }
-    if (request.type === "retry") return this.#happened({ type: "resumed" }, "retried", arrival, act.by);
-    return this.#happened({ type: "stepOk" }, "skipped", arrival, act.by, {
-      name: "Skipped",
-      message: act.reason,
-    });
+    const error = { name: "Skipped", message: act.reason };
+    this.#happening =
+      request.type === "retry"
+        ? happened(course, { type: "resumed" }, "retried", { cause, by: act.by })
+        : happened(course, { type: "stepOk" }, "skipped", { cause, by: act.by, error });
   }
 
   /** Whether anything of this execution may have been done: a commit, or an attempt that a crash cut off. */
   #begun(): boolean {
     return this.course.revision > 0 || this.course.claims > 1;
-  }
-
-  /** Something happened without a step function being called. */
-  #happened(
-    event: Happening["event"],
-    result: string,
-    cause?: MailboxRecord,
-    by?: string,
-    error: Happening["error"] = null,
-  ): void {
-    const { position } = this.course;
-    this.#happening = {
-      event,
-      func: position.stepFunc,
-      attempt: attemptOf(this.course),
-      durationMs: 0,
-      result,
-      error,
-      patch: undefined,
-      pause: undefined,
-      cause,
-      by,
-    };
   }
 
   /** False: a guard said no. */
@@ -341,13 +325,8 @@ export class Drive implements Sink<CommitResult> {
     this.#initialised = true;
     const veto = observe("init", this.course, this.#registered, this.#host, { flow: this.course.position });
     if (veto === undefined) return true;
-    this.#happened(
-      { type: "initVetoed", reason: veto.reason, begun: this.#begun() },
-      veto.reason,
-      undefined,
-      undefined,
-      serializeError(veto.error),
-    );
+    const event = { type: "initVetoed", reason: veto.reason, begun: this.#begun() } as const;
+    this.#happening = happened(this.course, event, veto.reason, { error: serializeError(veto.error) });
     return false;
   }
 
@@ -398,138 +377,62 @@ export class Drive implements Sink<CommitResult> {
     }
     if (position.waitUntil === null || position.waitUntil > this.#host.storeNow()) return this.#letGo(this.#dueIn());
     if (position.direction === "up" && step.onTimeout !== undefined) return this.#execute();
-    return this.#timedOut();
-  }
-
-  /** Nobody came. On the way up the step fails; where nothing turns any more it is tried again from its beginning. */
-  #timedOut(): void {
-    const { course } = this;
-    const call = prepare(course, this.#registered, this.#host);
-    const error = this.#error(
-      "STEPWELL_ATTEMPT_TIMEOUT",
-      `Step "${course.position.step}" waited for a message until its timeout.`,
-    );
-    const happening = conclusionOf(call, { kind: "timedOut", error }, course, this.#registered, this.#host);
-    const turns = course.position.direction === "up" && !isPastPivot(course.position, this.#registered.shape);
-    this.#happening = turns
-      ? { ...happening, event: { type: "stepFailed", reason: "timeout" } }
-      : happening.event.type === "retry"
-        ? { ...happening, event: { ...happening.event, afresh: true } }
-        : happening;
+    this.#happening = this.#runner.timedOut();
   }
 
   #refuseMessage(arrival: MailboxRecord, problem: string): void {
     this.#bury([arrival.id]);
-    this.#host.report(
-      this.#error(
-        "STEPWELL_INVALID_MESSAGE",
-        `Message "${arrival.name}" (${arrival.messageId ?? arrival.id}) was refused by step ` +
-          `"${this.course.position.step}" and is a dead letter: ${problem}. Send it again with a payload that fits.`,
-      ),
-    );
+    this.#host.report(refusedMessageError(this.course, arrival, problem));
   }
 
   /** Calls the function that is due. */
-  #execute(message?: { readonly arrival: MailboxRecord; readonly delivered: DeliveredMessage }): void {
-    const { course } = this;
-    if (message === undefined && course.position.stepFunc !== "runContinue" && !this.#beforeStep()) return;
-    const call = prepare(course, this.#registered, this.#host, message);
-    if (call.fn === undefined) return this.#settle(call, { kind: "returned", value: undefined });
-    let value: unknown;
-    let isPending: boolean;
-    try {
-      value = call.fn(call.context as never);
-      isPending = isPromise(value);
-    } catch (error) {
-      return this.#settle(call, { kind: "threw", error });
-    }
-    if (!isPending) return this.#settle(call, { kind: "returned", value });
-    // Some other kind of promise may throw where it is asked to call back.
-    this.#await(call, value instanceof Promise ? value : new Promise((resolve) => resolve(value)));
+  #execute(message?: Delivery): void {
+    this.#happening = this.#runner.run(message);
+    this.#waiting = this.#happening === undefined;
   }
 
-  /** False: a guard said no, and the step does not run. Nothing may skip an undo. */
-  #beforeStep(): boolean {
-    const { course } = this;
-    if (!this.#registered.observing.hears("beforeStep")) return true;
-    const { position } = course;
-    const attempt = attemptOf(course);
-    const veto = observe("beforeStep", course, this.#registered, this.#host, {
-      flow: position,
-      step: { name: position.step, index: position.stepIndex },
-      attempt,
+  /** A function that did not answer at once has answered. */
+  #ran(happen: () => Happening | Within): void {
+    this.#waiting = false;
+    if (this.#over) return;
+    this.#safely(() => {
+      const came = happen();
+      if (came instanceof Within) this.#ranWithin(came);
+      else this.#happening = came;
     });
-    if (veto === undefined) return true;
-    if (position.direction === "down") {
-      noteGuard("beforeStep", veto.error, course, this.#host);
-      return true;
+    this.go();
+  }
+
+  /** The step's work and its transition were one transaction, which the store has answered already. */
+  #ranWithin({ answer, happening, conclusion }: Within): void {
+    if (answer === undefined) this.#happening = happening;
+    else if (answer === "signalled") {
+      // All of it was rolled back, so it is as if the step had not run; it does so again, knowing what came.
+      this.#unseen = true;
+      if (this.#stopping) this.#happening = happened(this.course, { type: "cutOff" }, "cut-off");
+    } else {
+      this.#happening = happening;
+      this.#conclusion = conclusion;
+      // It was no batch of the committer's.
+      this.#answered(answer, this.#host.storeNow());
     }
-    const event: FlowEvent = { type: "beforeStepVetoed", reason: veto.reason, begun: attempt > 1 };
-    this.#happened(event, veto.reason, undefined, undefined, serializeError(veto.error));
-    return false;
-  }
-
-  #await(call: Call, promise: Promise<unknown>): void {
-    this.#waiting = true;
-    const { deadlineAt, position } = this.course;
-    // As a request, a deadline that passes while the pivot runs waits for its end.
-    const turns = position.direction === "up" && position.stepIndex !== this.#registered.shape.pivot;
-    const mayTurn = turns && !isPastPivot(position, this.#registered.shape);
-    this.#attempt = new Attempt({
-      context: call.context,
-      promise,
-      clock: this.#host.clock,
-      timeout: call.step.timeout,
-      deadline: mayTurn && deadlineAt !== null ? Math.max(0, deadlineAt - this.#host.storeNow()) : undefined,
-      deadlinePassed: () => this.#abort("STEPWELL_DEADLINE_EXCEEDED", "The workflow's deadline has passed."),
-      grace: this.#host.grace,
-      late: () =>
-        this.#host.report(
-          this.#error(
-            "STEPWELL_LATE_RESULT",
-            `Step "${call.step.name}" settled after it had been given up; its result was discarded.`,
-          ),
-        ),
-      settled: (settled) => {
-        this.#attempt = undefined;
-        this.#waiting = false;
-        if (this.#over) return;
-        this.#safely(() => this.#settle(call, settled));
-        this.go();
-      },
-    });
-  }
-
-  #settle(call: Call, settled: Settled): void {
-    const aborted =
-      settled.kind === "threw" && this.#stopping && call.context.isAbortedBy("STEPWELL_LAUNCHER_STOPPING");
-    // A shutdown is nobody's failure: the attempt does not count, and the next launcher begins it again.
-    if (aborted) return this.#happened({ type: "cutOff" }, "cut-off", call.cause);
-    this.#happening = conclusionOf(call, settled, this.course, this.#registered, this.#host);
   }
 
   /** A step is running and something arrived: abort it if the execution is to turn. */
   #interrupt(): void {
-    if (this.#attempt === undefined) return this.go();
+    if (!this.#runner.isRunning) return this.go();
     const { position } = this.course;
     // What comes while the pivot runs is held: if the pivot succeeds, it is too late.
     if (position.direction === "down" || position.stepIndex === this.#registered.shape.pivot) return;
     const request = this.#request();
     if (request?.type !== "rollback") return;
-    this.#abort("STEPWELL_ROLLBACK_REQUESTED", `A rollback was requested: ${request.request.reason}.`);
-  }
-
-  #abort(code: ErrorCode, message: string): void {
-    this.#attempt?.abort(this.#error(code, message));
+    this.#runner.abort("STEPWELL_ROLLBACK_REQUESTED", `A rollback was requested: ${request.request.reason}.`);
   }
 
   #commit(happening: Happening): void {
     const conclusion = conclude(this.course, happening, this.#circumstances());
     const broken = brokenInvariant(this.course.position, conclusion.transition.position);
-    if (broken !== undefined) {
-      const message = `Execution "${this.id}" is parked, since ${broken}. This is a mistake of Stepwell: please report it.`;
-      return this.park(this.#error("STEPWELL_INVARIANT_VIOLATED", message));
-    }
+    if (broken !== undefined) return this.park(invariantError(this.course, broken));
     this.#conclusion = conclusion;
     this.#waiting = true;
     const result = this.#host.committer.commit(this.#conclusion.transition, this);
@@ -549,15 +452,15 @@ export class Drive implements Sink<CommitResult> {
       reports: observing.reports,
       stopping: this.#stopping,
       carried: this.#carries(),
-      onExit: this.#onExit,
+      onExit: (reason) => exitReason(reason, course, this.#registered, this.#host),
     };
   }
 
   /** Once in a burst, with its first commit. */
   #carries(): string | null {
-    if (this.#carried) return null;
-    this.#carried = true;
-    return carriedBy("burst", this.course.identity, this.#registered, this.#host);
+    if (this.#toCarry === undefined)
+      this.#toCarry = carriedBy("burst", this.course.identity, this.#registered, this.#host);
+    return this.#toCarry;
   }
 
   #turnFromOutside(): Turn | undefined {
@@ -567,25 +470,6 @@ export class Drive implements Sink<CommitResult> {
     }
     return this.#deadlinePassed() ? { reason: "deadline", by: undefined, arrival: undefined } : undefined;
   }
-
-  readonly #onExit = (reason: string): string => {
-    const { onExit, name } = this.#registered.definition;
-    if (onExit === undefined) return reason;
-    try {
-      const mapped: unknown = onExit(reason, shownState(this.course) as never);
-      if (isPromise(mapped)) throw new TypeError(`it gave back ${forgotten(mapped)}`);
-      return typeof mapped === "string" && mapped !== "" ? mapped : reason;
-    } catch (error) {
-      this.#host.report(
-        this.#error(
-          "STEPWELL_OBSERVER_FAILED",
-          `onExit of workflow "${name}" failed; the reason stays "${reason}": ${messageOf(error)}.`,
-          error,
-        ),
-      );
-      return reason;
-    }
-  };
 
   committed(result: CommitResult): void {
     if (this.#over) return;
@@ -606,25 +490,27 @@ export class Drive implements Sink<CommitResult> {
   /** The state is again as it was at the last commit. */
   #forget(): void {
     const { course } = this;
-    course.state = course.saved;
+    course.state = course.saved.state;
+    course.isRich = course.saved.isRich;
     course.unsaved = null;
     course.others = undefined;
+    if (this.#happening?.patch !== undefined) this.#happening = { ...this.#happening, patch: undefined };
   }
 
   /** The store's answer to a commit, or to a release where nothing was being committed. */
-  #answered(result: CommitResult): void {
+  #answered(result: CommitResult, at = this.#host.committer.at): void {
     this.#waiting = false;
     const conclusion = this.#conclusion;
     this.#conclusion = undefined;
     if (result === "signalled") this.#unseen = true;
     else if (result === "lost") this.#lost();
     else if (conclusion === undefined) this.#rest();
-    else this.#taken(conclusion);
+    else this.#taken(conclusion, at);
   }
 
-  #taken({ transition, action }: Conclusion): void {
+  #taken({ transition, action }: Conclusion, at: number): void {
     const { course } = this;
-    const cause = this.#happening?.cause;
+    const happening = this.#happening;
     this.#happening = undefined;
     const { patch } = transition.history;
     if (patch !== null && course.position.direction === "up") {
@@ -635,20 +521,22 @@ export class Drive implements Sink<CommitResult> {
     course.status = transition.status;
     course.claims = 1;
     const before = course.saved;
-    course.saved = course.state;
+    course.saved = { state: course.state, isRich: course.isRich };
     course.unsaved = null;
     course.others = undefined;
     course.initial = undefined;
     course.carried = transition.carried ?? course.carried;
+    if (transition.settled.length > 0) this.#host.settled(transition.settled.map(({ arrival }) => arrival));
+    this.#toCarry = null;
     course.dead = [];
     if (course.pending.length > 0) {
       const settled = new Set(transition.settled.map(({ arrival }) => arrival));
       course.pending = course.pending.filter(({ id }) => !settled.has(id));
     }
     course.guardError = null;
-    tellCommit(course, this.#registered, this.#host, before, transition, cause, this.#host.committer.at);
+    tellCommit(course, this.#registered, this.#host, before, transition, happening, at);
     this.#endUntold = transition.ends;
-    if (action === "park") this.#reportStuck();
+    if (action === "park") this.#host.report(stuckError(course));
     if (transition.rests) this.#rest();
   }
 
@@ -657,7 +545,6 @@ export class Drive implements Sink<CommitResult> {
     const { course } = this;
     const { reason, error } = course.position;
     // The end is committed: what a guard gives back now is not stored, so nobody may see it either.
-    const { isRich } = course;
     const callback = course.status === "completed" ? "success" : "failure";
     const veto = observe(callback, course, this.#registered, this.#host, {
       flow: course.position,
@@ -666,7 +553,6 @@ export class Drive implements Sink<CommitResult> {
     });
     if (veto !== undefined) noteGuard(callback, veto.error, course, this.#host);
     this.#forget();
-    course.isRich = isRich;
     this.#endUntold = false;
   }
 
@@ -686,31 +572,12 @@ export class Drive implements Sink<CommitResult> {
     if (result !== undefined) this.#answered(result);
   }
 
-  #parkKiller(): void {
-    const error = this.#error(
-      "STEPWELL_CRASHES_LAUNCHER",
-      `Step "${this.course.position.step}" was begun ${this.course.claims - 1} times and its launcher died each time. ` +
-        `Find out what it does to the process, then retry or skip it.`,
-    );
-    this.park(error);
-  }
-
-  #reportStuck(): void {
-    const { position } = this.course;
-    this.#host.report(
-      this.#error(
-        "STEPWELL_EXECUTION_STUCK",
-        `Execution "${this.id}" is stuck at step "${position.step}" on the way ${position.direction}: ` +
-          `${position.error?.message ?? position.lastResult}. Mend the cause, then retry or skip the step.`,
-      ),
-    );
-  }
-
+  /** Another launcher has it; or, if a commit of this one was not heard of, it is given back to be taken up anew. */
   #lost(): void {
-    this.#host.report(
-      this.#error("STEPWELL_OWNERSHIP_LOST", `Execution "${this.id}" belongs to another launcher now.`),
-    );
-    this.#leave();
+    if (this.#isLost) return this.#leave();
+    this.#isLost = true;
+    this.#host.report(lostError(this.course));
+    this.#letGo(0);
   }
 
   /**
@@ -721,14 +588,11 @@ export class Drive implements Sink<CommitResult> {
     if (this.#over) return;
     if (isRetryable(error)) return this.#waitOut();
     // A step still runs: its end will be the moment to look again.
-    if (this.#attempt !== undefined) {
+    if (this.#runner.isRunning) {
       this.#unseen = true;
       return;
     }
-    const told =
-      error instanceof StepwellError
-        ? error
-        : this.#error("STEPWELL_STORE_FAILED", `Execution "${this.id}" could not go on: ${messageOf(error)}`, error);
+    const told = brokenError(this.course, error);
     this.#failures += 1;
     if (this.#failures === 1) return this.park(told);
     this.#host.report(told);
@@ -738,7 +602,7 @@ export class Drive implements Sink<CommitResult> {
 
   #waitOut(): void {
     this.#unseen = true;
-    if (this.#attempt !== undefined || this.#waiting) return;
+    if (this.#waiting) return;
     this.#waiting = true;
     this.#host.clock.after(outagePause, () => {
       this.#waiting = false;
@@ -747,7 +611,7 @@ export class Drive implements Sink<CommitResult> {
   }
 
   #rest(): void {
-    this.#rested = true;
+    this.#rested = !this.#isLost;
     this.#leave();
   }
 
@@ -757,18 +621,4 @@ export class Drive implements Sink<CommitResult> {
     if (this.#awake) tellRest(this.course, this.#registered, this.#host, !this.#rested);
     this.#owner.left(this);
   }
-
-  #error(code: ErrorCode, message: string, cause?: unknown): StepwellError {
-    const { identity, position } = this.course;
-    return new StepwellError(code, message, {
-      execution: identity.id,
-      workflow: identity.workflow,
-      step: position.step,
-      cause,
-    });
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

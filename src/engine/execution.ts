@@ -1,11 +1,19 @@
 /** A handle on one execution. It holds nothing but the id: every reader asks the store. */
 import { milliseconds, type Duration } from "../definition/duration.js";
 import type { Flow } from "../definition/flow.js";
-import type { CommittedTransition } from "../definition/observer.js";
-import { refuseUnknownOptions } from "../definition/options.js";
+import { refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
 import type { SerializedError, Status } from "../flow/flow.js";
+import { stateDifference, type Difference } from "../state-changes.js";
 import type { ArrivalStatus, ExecutionRecord, Store } from "../stores/store.js";
+import {
+  checkRevision,
+  rowsOf,
+  stateAtRevision,
+  withChanges,
+  type ChangedHistoryRow,
+  type HistoryRow,
+} from "./history.js";
 import {
   type Mail,
   type RetryOptions,
@@ -18,10 +26,15 @@ import {
 import { notFound } from "./not-found.js";
 import { outcomeOfRecord, type Outcome } from "./outcome.js";
 import type { Supervisor } from "./supervisor.js";
-import { transitionOf } from "./telling.js";
 
-/** One committed transition. */
-export type HistoryRow = CommittedTransition;
+export interface HistoryOptions {
+  /** Each row says what it changed in the state, too, as JSON Patch (RFC 6902). */
+  readonly changes: true;
+  /**
+   * Paths whose values are not shown in `changes`: `card.number`, `items[*].price`. That they changed is. Default: none.
+   */
+  readonly redact?: readonly string[];
+}
 
 export interface MailboxRow {
   readonly id: string;
@@ -67,6 +80,14 @@ export function summaryOf(record: ExecutionRecord): ExecutionSummary {
 function flowOf({ position }: ExecutionRecord): Flow & { readonly step: string } {
   const { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step } = position;
   return { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step };
+}
+
+function differenceOf(options: HistoryOptions): Difference {
+  refuseUnknownOptions(options, ["changes", "redact"], "history");
+  const changes: unknown = options.changes;
+  if (changes === true) return stateDifference(options.redact, "history");
+  const message = `history: "changes" is true or there are no options, not ${shown(changes)}.`;
+  throw new StepwellError("STEPWELL_INVALID_ARGUMENT", message);
 }
 
 /**
@@ -115,7 +136,6 @@ export class Execution<State = unknown, HalfDone = State> {
         },
         reject(error) {
           timer?.cancel();
-          // eslint-disable-next-line typescript/prefer-promise-reject-errors -- it is one of ours
           reject(error);
         },
       });
@@ -145,11 +165,34 @@ export class Execution<State = unknown, HalfDone = State> {
     return summaryOf(await this.#record());
   }
 
-  /** Every committed transition, in order. */
-  async history(): Promise<HistoryRow[]> {
-    await this.#record();
+  /**
+   * Every committed transition, in order.
+   *
+   * @example
+   * for (const { step, result, changes } of await execution.history({ changes: true, redact: ["card"] }))
+   *   console.log(step, result, changes); // charge ok [{ op: "add", path: "/paymentId", value: "pay-1" }]
+   *
+   * @throws with `changes`: STEPWELL_INVALID_ARGUMENT for what is no path; STEPWELL_NOT_DECODABLE
+   */
+  async history(): Promise<HistoryRow[]>;
+  async history(options: HistoryOptions): Promise<ChangedHistoryRow[]>;
+  async history(options?: HistoryOptions): Promise<HistoryRow[] | ChangedHistoryRow[]> {
+    const difference = options === undefined ? undefined : differenceOf(options);
+    const record = await this.#record();
     const rows = await this.#store.history(this.id);
-    return rows.map(({ revision, at, ...entry }) => transitionOf(entry, revision, at));
+    return difference === undefined ? rowsOf(rows) : withChanges(record, rows, difference);
+  }
+
+  /**
+   * The state as it was after that many transitions, deep-equal to what it was then; 0: as it began. Made
+   * from the stored history, in any process.
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_REVISION_NOT_FOUND; STEPWELL_NOT_DECODABLE where what is stored is damaged
+   */
+  async stateAt(revision: number): Promise<HalfDone> {
+    checkRevision(revision);
+    const record = await this.#record();
+    return stateAtRevision(record, await this.#store.history(this.id), revision) as HalfDone;
   }
 
   /** Every message that was accepted, in that order. */

@@ -4,7 +4,7 @@ import type { Logger } from "../definition/logger.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { StepwellError } from "../errors.js";
 import type { Shape } from "../flow/router.js";
-import type { HistoryRecord, MailboxRecord, MaybePromise } from "../stores/store.js";
+import type { ExecutionRecord, HistoryRecord, MailboxRecord, MaybePromise, Store } from "../stores/store.js";
 import type { Committer } from "./committer.js";
 import type { Observing } from "./observing.js";
 
@@ -33,5 +33,11 @@ export interface Host {
   storeNow(): number;
   inbox(id: string): MaybePromise<Inbox>;
   history(id: string): MaybePromise<readonly HistoryRecord[]>;
+  load(id: string): MaybePromise<ExecutionRecord | undefined>;
+  readonly storeName: string;
+  /** As `Store.transact`; undefined where the store has none. */
+  readonly transact: Store["transact"];
   report(error: StepwellError): void;
+  /** These rows of mailboxes were consumed, or became dead. */
+  settled(arrivals: readonly string[]): void;
 }

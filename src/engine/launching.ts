@@ -9,7 +9,7 @@ import { StepwellError } from "../errors.js";
 import { initialFlow, type Position } from "../flow/flow.js";
 import { startedInRollback } from "../flow/router.js";
 import { checkExecutionId, newId } from "../ids.js";
-import type { CreateResult, ExecutionRecord, MaybePromise, NewExecution } from "../stores/store.js";
+import type { CreateResult, ExecutionRecord, MaybePromise, NewExecution, Within } from "../stores/store.js";
 import type { Registered } from "./host.js";
 import { checkRollbackReason } from "./reasons.js";
 import { carriedBy } from "./telling.js";
@@ -33,6 +33,11 @@ export interface LaunchOptions {
    * reason becomes the execution's: a text of one line, and neither `normal` nor `ok`.
    */
   readonly rollback?: { readonly from: string; readonly reason: string; readonly state?: object };
+  /**
+   * A transaction of your own on the store's database, as the connection that has it: what is stored commits
+   * with it, or not at all. It is taken up after your commit, by polling at the latest.
+   */
+  readonly tx?: unknown;
 }
 
 /** One of the executions of `launchMany`. */
@@ -48,9 +53,11 @@ export interface PreparedLaunch {
   readonly registered: Registered;
   readonly row: Row;
   readonly state: object;
+  /** The caller's own transaction, if it is to be written in one. */
+  readonly within: Within | undefined;
 }
 
-const optionNames = ["id", "tags", "delay", "at", "rollback"];
+const optionNames = ["id", "tags", "delay", "at", "rollback", "tx"];
 
 /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
 export function checkItems(items: unknown, { definition }: Registered): void {
@@ -116,6 +123,7 @@ function prepareChecked(
   return {
     registered,
     state,
+    within: options.tx === undefined ? undefined : supervisor.within(options.tx, "launch"),
     row: {
       id,
       owner: null,
@@ -195,7 +203,8 @@ function delayOf({ delay, at }: LaunchOptions, supervisor: Supervisor): number {
 
 /** Writes a prepared launch; begins to drive it if there is room. */
 export function launchPrepared(prepared: PreparedLaunch, supervisor: Supervisor): MaybePromise<string> {
-  const { row } = prepared;
+  const { row, within } = prepared;
+  if (within !== undefined) return launchWithin(prepared, within, supervisor);
   row.owner = row.dueInMs === 0 ? supervisor.reserve() : null;
   const failed = (error: unknown): never => {
     if (row.owner !== null) supervisor.giveUp();
@@ -210,6 +219,12 @@ export function launchPrepared(prepared: PreparedLaunch, supervisor: Supervisor)
   return answer instanceof Promise
     ? answer.then((it) => launched(prepared, it, supervisor), failed)
     : launched(prepared, answer, supervisor);
+}
+
+/** Nobody owns it: whether it will be there at all, only the caller's commit says. */
+async function launchWithin(prepared: PreparedLaunch, within: Within, supervisor: Supervisor): Promise<string> {
+  const { creates } = await within.write({ creates: [prepared.row], transitions: [], releases: [], arrivals: [] });
+  return launched(prepared, creates[0]!, supervisor);
 }
 
 function launched({ registered, row, state }: PreparedLaunch, answer: CreateResult, supervisor: Supervisor): string {

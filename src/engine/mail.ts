@@ -1,6 +1,5 @@
 /** What comes to an execution from outside: messages, rollback requests, an operator's acts. */
 import { encode, isolate, merge } from "../codec.js";
-import { sleep } from "../clock.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import { patchProblem } from "../definition/outcome.js";
@@ -8,7 +7,7 @@ import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
 import type { Status } from "../flow/flow.js";
 import { newId } from "../ids.js";
-import type { Arrival, ExecutionRecord, Store } from "../stores/store.js";
+import type { Arrival, ArrivalResult, ExecutionRecord, Store, Within } from "../stores/store.js";
 import type { Registered } from "./host.js";
 import { refuseRollback, type OperatorAct, type RefusedRollback, type RollbackRequest } from "./inbox.js";
 import { notFound } from "./not-found.js";
@@ -20,6 +19,11 @@ import type { Supervisor } from "./supervisor.js";
 export interface SendOptions {
   /** The sender's own id, such as a webhook's event id: the same one twice is one message. */
   readonly messageId?: string;
+  /**
+   * A transaction of your own on the store's database, as the connection that has it: what is stored commits
+   * with it, or not at all. It is taken up after your commit, by polling at the latest.
+   */
+  readonly tx?: unknown;
 }
 
 export interface Sent {
@@ -80,23 +84,27 @@ export class Mail {
 
   async send(id: string, name: string, payload: unknown, options: SendOptions): Promise<Sent> {
     this.#supervisor.mustRun("send");
-    refuseUnknownOptions(options, ["messageId"], "send");
-    const { messageId } = options;
+    refuseUnknownOptions(options, ["messageId", "tx"], "send");
+    const { messageId, tx } = options;
+    const within = tx === undefined ? undefined : this.#supervisor.within(tx, "send");
     if (messageId !== undefined) checkText(messageId, "send: messageId");
     checkMessageName(name);
-    const record = await this.#existing(id);
+    const record = await this.#existing(id, within);
     const registered = this.#registered(record);
     // A duplicate is recognised before anything else, so a webhook that comes twice is never an error.
-    const duplicate = messageId === undefined ? undefined : await this.#duplicate(id, messageId);
+    const duplicate = messageId === undefined ? undefined : await this.#duplicate(id, messageId, within);
     if (duplicate !== undefined) return duplicate;
     if (registered !== undefined) await checkMessage(registered, id, name, payload);
-    const result = await this.#supervisor.committer.deliver({
+    const arrival: Arrival = {
       ...this.#arrival(id, "message", name, payload),
       carried: registered === undefined ? null : carriedBy("message", identityOf(record), registered, this.#supervisor),
       messageId: messageId ?? null,
       acceptedIn: alive,
       wakes: ["waiting"],
-    });
+    };
+    const result = await (within === undefined
+      ? this.#supervisor.committer.deliver(arrival)
+      : deliverWithin(within, arrival));
     if (result.result === "stored" || result.result === "duplicate") {
       return { id: messageId ?? result.id, duplicate: result.result === "duplicate" };
     }
@@ -139,9 +147,9 @@ export class Mail {
       });
       if (result !== "stored") continue;
       // While the pivot runs the request is held: only its end says whether it came in time. Where this
-      // process does not know the pivot, or the execution could not go on, who takes it up must say.
-      const isOpen =
-        movesOn || shape === undefined || record.position.stepIndex === shape.pivot || record.status === "stuck";
+      // process does not know the pivot, or the execution could not go on, who takes it up must say. And
+      // one that has ended takes messages again only once it has turned.
+      const isOpen = movesOn || shape === undefined || record.position.stepIndex === shape.pivot || isAtRest(record);
       return isOpen ? this.#verdict(id, row.id) : { accepted: true };
     }
   }
@@ -205,13 +213,13 @@ export class Mail {
         const { status } = await this.#existing(id);
         return { accepted: false, why: status === "stuck" ? "parked-again" : "past-pivot" };
       }
-      await sleep(this.#supervisor.clock, verdictPause);
+      await this.#supervisor.verdict(arrival, verdictPause);
       this.#supervisor.mustRun("rollback");
     }
   }
 
-  async #existing(id: string): Promise<ExecutionRecord> {
-    const [record] = await this.#store.load([id]);
+  async #existing(id: string, store: Pick<Store, "load"> = this.#store): Promise<ExecutionRecord> {
+    const [record] = await store.load([id]);
     if (record !== undefined) return record;
     throw notFound(id);
   }
@@ -220,8 +228,12 @@ export class Mail {
     return this.#registry.get(registryKey(record.workflow, record.version));
   }
 
-  async #duplicate(id: string, messageId: string): Promise<Sent | undefined> {
-    const rows = await this.#store.mailbox(id);
+  async #duplicate(
+    id: string,
+    messageId: string,
+    store: Pick<Store, "mailbox"> = this.#store,
+  ): Promise<Sent | undefined> {
+    const rows = await store.mailbox(id);
     return rows.some((row) => row.messageId === messageId) ? { id: messageId, duplicate: true } : undefined;
   }
 
@@ -236,11 +248,20 @@ export class Mail {
   }
 }
 
+async function deliverWithin(within: Within, arrival: Arrival): Promise<ArrivalResult> {
+  const { arrivals } = await within.write({ creates: [], transitions: [], releases: [], arrivals: [arrival] });
+  return arrivals[0]!;
+}
+
+function isAtRest({ status }: ExecutionRecord): boolean {
+  return status === "stuck" || status === "completed";
+}
+
 function identityOf({ id, workflow, version }: ExecutionRecord): ExecutionIdentity {
   return { id, workflow, version };
 }
 
-/** How often the answer to a held request is looked for, in milliseconds. */
+/** How often the answer to a held request is looked for, where another launcher gives it, in milliseconds. */
 const verdictPause = 20;
 
 /** What could be the name of no declared message is a mistake, whether the workflow is known here or not. */

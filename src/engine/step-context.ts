@@ -84,6 +84,10 @@ export class StepContext {
     this.#controller.abort(reason);
   }
 
+  get isAborted(): boolean {
+    return this.#controller?.signal.aborted ?? false;
+  }
+
   isAbortedBy(code: ErrorCode): boolean {
     const reason: unknown = this.#controller?.signal.reason;
     return reason instanceof StepwellError && reason.code === code;

@@ -11,10 +11,16 @@ import { nextDelay } from "../flow/retry.js";
 import { reasonOf, serializeError } from "../serialize-error.js";
 import type { MailboxRecord } from "../stores/store.js";
 import type { Settled } from "./attempt.js";
-import type { Course, Happening } from "./course.js";
+import { attemptOf, type Course, type Happening } from "./course.js";
 import type { Host, Registered } from "./host.js";
 import { carriedOf, type Veto } from "./observing.js";
 import { StepContext, type DeliveredMessage } from "./step-context.js";
+
+/** A message that is to be handled, as it came and as its handler sees it. */
+export interface Delivery {
+  readonly arrival: MailboxRecord;
+  readonly delivered: DeliveredMessage;
+}
 
 /** A call of a step function that is about to be made, or under way. */
 export interface Call {
@@ -27,17 +33,7 @@ export interface Call {
   readonly cause: MailboxRecord | undefined;
 }
 
-/** Which attempt comes next. What was begun and not counted, or cut off by a crash, is numbered too. */
-export function attemptOf({ position, claims }: Course): number {
-  return position.attempts + position.uncounted + Math.max(1, claims);
-}
-
-export function prepare(
-  course: Course,
-  registered: Registered,
-  host: Host,
-  message?: { readonly arrival: MailboxRecord; readonly delivered: DeliveredMessage },
-): Call {
+export function prepare(course: Course, registered: Registered, host: Host, message?: Delivery): Call {
   const { position, identity } = course;
   const step = registered.definition.steps[position.stepIndex]!;
   const { stepFunc, direction } = position;
@@ -101,6 +97,11 @@ function givenBy(course: Course): object {
   return given;
 }
 
+/** How long the call has taken so far, in milliseconds. */
+export function elapsedOf({ began }: Call, { clock }: Host): number {
+  return Math.max(0, clock.monotonic() - began);
+}
+
 /** What a settled call means, with its patch merged into the course's state and its observers called. */
 export function conclusionOf(
   call: Call,
@@ -109,7 +110,7 @@ export function conclusionOf(
   registered: Registered,
   host: Host,
 ): Happening {
-  const elapsed = Math.max(0, host.clock.monotonic() - call.began);
+  const elapsed = elapsedOf(call, host);
   const read = keepPatch(readSafely(call, settled, course, registered, host, elapsed), call, course, host);
   const down = course.position.direction === "down";
   const happening: Happening = {
@@ -123,6 +124,7 @@ export function conclusionOf(
     pause: read.pause,
     cause: call.cause,
     by: undefined,
+    called: call.fn !== undefined,
   };
   if (happening.event.type === "stepPaused" || !registered.observing.hears("afterStep")) return happening;
   const flow = {
@@ -277,7 +279,7 @@ function keepPatch(read: Read, { step, context }: Call, course: Course, host: Ho
 }
 
 /** Merges an isolated patch into the state, or throws and leaves the state as it was. */
-export function adopt(course: Course, patch: object, host: Host): void {
+function adopt(course: Course, patch: object, host: Host): void {
   const state = merge(course.state, patch);
   const encoded = encode(state, { what: "The state", limit: host.sizeLimit });
   course.unsaved = encoded;
@@ -325,9 +327,27 @@ export function observe(
   if (!observing.hears(callback)) return undefined;
   const flow = flowOf(event.flow);
   const { identity, revision } = course;
-  const make = (): ObserverEvent => ({ ...event, flow, execution: identity, state: shownState(course), revision });
+  const make = (): ObserverEvent => eventOf(identity, event, flow, shownState(course), revision);
   const accept = (patch: object): void => adoptOthers(course, isolate(patch), host);
   const veto = observing.askGuards(callback, make, accept);
   observing.tellWatchers(callback, make, (error) => host.report(error));
   return veto;
+}
+
+/** Written out field by field: every step makes some, and spreading costs more than most observers do. */
+function eventOf(
+  execution: ObserverEvent["execution"],
+  { step, attempt, durationMs, error, reason, message }: Omit<ObserverEvent, "execution" | "state" | "revision">,
+  flow: Flow,
+  state: object,
+  revision: number,
+): ObserverEvent {
+  const event: { -readonly [Key in keyof ObserverEvent]: ObserverEvent[Key] } = { execution, flow, state, revision };
+  if (step !== undefined) event.step = step;
+  if (attempt !== undefined) event.attempt = attempt;
+  if (durationMs !== undefined) event.durationMs = durationMs;
+  if (error !== undefined) event.error = error;
+  if (reason !== undefined) event.reason = reason;
+  if (message !== undefined) event.message = message;
+  return event;
 }

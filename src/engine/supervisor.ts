@@ -3,18 +3,19 @@
  * what dead launchers owned, and drops what this one lost. A parked execution is nothing here: only
  * what is being worked on has a drive.
  */
-import { hostname } from "node:os";
 import type { Clock, Timer } from "../clock.js";
 import type { ErrorEvent } from "../definition/observer.js";
 import type { Logger } from "../definition/logger.js";
-import { StepwellError } from "../errors.js";
-import type { ExecutionRecord, HistoryRecord, Hint, LauncherRecord, MaybePromise, Store } from "../stores/store.js";
+import { isRetryable, StepwellError } from "../errors.js";
+import type { ExecutionRecord, HistoryRecord, Hint, MaybePromise, Store, Within } from "../stores/store.js";
 import { Committer } from "./committer.js";
 import { Drive, type DriveOwner } from "./drive.js";
 import type { Host, Inbox, Registered } from "./host.js";
 import { notFound } from "./not-found.js";
 import { forgotten, isPromise } from "./observing.js";
 import { OutcomeWaiters, outcomeOf, outcomeOfRecord } from "./outcome.js";
+import { Presence } from "./presence.js";
+import { Throttle } from "./throttle.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
 
 /** One claim takes up no more than this, so that a claim never holds a store for long. */
@@ -31,7 +32,8 @@ export class Supervisor implements Host, DriveOwner {
   readonly #settings: LauncherSettings;
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #drives = new Map<string, Drive>();
-  #owner = 0;
+  readonly #presence: Presence;
+  readonly #outages: Throttle;
   /** Launches that are being created and have a place already. */
   #reserved = 0;
   #life: "new" | "running" | "stopping" | "stopped" = "new";
@@ -42,6 +44,8 @@ export class Supervisor implements Host, DriveOwner {
   #offset = 0;
   /** More is due than there was room for. */
   #backlog = false;
+  /** Who waits for an arrival to be settled. */
+  readonly #verdicts = new Map<string, () => void>();
   #tellingWatchers = false;
   #pulling = false;
   #pullSoon = false;
@@ -49,10 +53,7 @@ export class Supervisor implements Host, DriveOwner {
   #pollTimer: Timer | undefined;
   /** When the poll timer fires. */
   #nextPoll = Infinity;
-  #beatTimer: Timer | undefined;
   #unwatch: (() => void) | undefined;
-  /** Workflows and versions that nobody takes up, and of which this launcher has told. */
-  readonly #toldOverdue = new Set<string>();
   #emptied: (() => void) | undefined;
 
   constructor(settings: LauncherSettings, registry: ReadonlyMap<string, Registered>) {
@@ -64,6 +65,13 @@ export class Supervisor implements Host, DriveOwner {
     this.grace = settings.grace;
     this.sizeLimit = settings.sizeLimit;
     this.committer = new Committer(settings.store, settings.clock);
+    this.#outages = new Throttle(settings.clock);
+    this.#presence = new Presence(settings, registry, {
+      report: (error) => this.report(error),
+      storeFailed: (doing, error) => this.#reportStore(doing, error),
+      freed: () => this.#pullLater(),
+      reborn: () => this.#reborn(),
+    });
   }
 
   get isRunning(): boolean {
@@ -95,10 +103,10 @@ export class Supervisor implements Host, DriveOwner {
       await this.#store.open();
       this.#openedStore = true;
     }
-    await this.#register();
+    await this.#presence.register();
     this.#unwatch = this.#store.watch((hint) => this.#hinted(hint));
     this.#life = "running";
-    await this.#beat();
+    await this.#presence.begin();
     await this.#pull();
   }
 
@@ -116,7 +124,7 @@ export class Supervisor implements Host, DriveOwner {
       await this.#emptyWithin(this.grace);
     }
     this.#life = "stopped";
-    this.#beatTimer?.cancel();
+    this.#presence.end();
     for (const drive of [...this.#drives.values()]) drive.drop();
     await this.#letGoOfStore();
     for (const id of this.waiters.ids) this.waiters.fail(id, this.#notRunning("outcome"));
@@ -128,7 +136,7 @@ export class Supervisor implements Host, DriveOwner {
     await this.committer.drained();
     patience.cancel();
     try {
-      await this.#store.bury([this.#owner]);
+      await this.#store.bury([this.#presence.owner]);
       await this.#closeStore();
     } catch (error) {
       this.#reportStore("give back what this launcher held", error);
@@ -151,7 +159,7 @@ export class Supervisor implements Host, DriveOwner {
   reserve(): number | null {
     if (!this.isRunning || this.#room <= 0) return null;
     this.#reserved++;
-    return this.#owner;
+    return this.#presence.owner;
   }
 
   giveUp(): void {
@@ -162,7 +170,7 @@ export class Supervisor implements Host, DriveOwner {
   /** Begins to drive an execution that was created in a reserved place. */
   take(record: ExecutionRecord, state: object, registered: Registered): void {
     this.#reserved--;
-    this.#begin(new Drive(record, state, this.#owner, registered, this, this));
+    this.#begin(new Drive(record, state, this.#presence.owner, registered, this, this));
   }
 
   isDriving(id: string): boolean {
@@ -192,6 +200,29 @@ export class Supervisor implements Host, DriveOwner {
       : rest(loaded[0]?.signals ?? 0);
   }
 
+  load(id: string): MaybePromise<ExecutionRecord | undefined> {
+    const loaded = this.#store.load([id]);
+    return loaded instanceof Promise ? loaded.then(([record]) => record) : loaded[0];
+  }
+
+  get storeName(): string {
+    return this.#store.name;
+  }
+
+  get transact(): Store["transact"] {
+    return this.#store.transact?.bind(this.#store);
+  }
+
+  /** @throws STEPWELL_INVALID_ARGUMENT where the store has no transactions that a caller could have */
+  within(tx: unknown, where: string): Within {
+    if (typeof tx === "object" && tx !== null && this.#store.within !== undefined) return this.#store.within(tx);
+    throw new StepwellError(
+      "STEPWELL_INVALID_ARGUMENT",
+      `${where}: "tx" must be a connection of the store's database that is in a transaction; the ${this.#store.name} store ` +
+        `${this.#store.within === undefined ? "has none" : "can't use what was given"}.`,
+    );
+  }
+
   history(id: string): MaybePromise<readonly HistoryRecord[]> {
     return this.#store.history(id);
   }
@@ -204,6 +235,23 @@ export class Supervisor implements Host, DriveOwner {
     } catch {
       // Who listens for errors has one of their own; there is nobody left to tell.
     }
+  }
+
+  settled(arrivals: readonly string[]): void {
+    if (this.#verdicts.size === 0) return;
+    for (const arrival of arrivals) this.#verdicts.get(arrival)?.();
+  }
+
+  /** Resolves when one of this launcher's commits has settled the arrival, or after so many milliseconds. */
+  async verdict(arrival: string, milliseconds: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.clock.after(milliseconds, resolve);
+      this.#verdicts.set(arrival, () => {
+        timer.cancel();
+        resolve();
+      });
+    });
+    this.#verdicts.delete(arrival);
   }
 
   /** What a watcher fails with when it is told of an error is told to no watcher. */
@@ -277,7 +325,7 @@ export class Supervisor implements Host, DriveOwner {
     try {
       const limit = Math.max(0, Math.min(this.#room, largestClaim));
       const workflows = [...this.#registry.values()].map(({ definition: { name, version } }) => ({ name, version }));
-      const claimed = await this.#store.claim({ owner: this.#owner, limit, workflows });
+      const claimed = await this.#store.claim({ owner: this.#presence.owner, limit, workflows });
       if (!claimed.alive) return await this.#reborn();
       if (this.#store.clock !== this.clock) this.#offset = claimed.at - this.clock.now();
       for (const [index, record] of claimed.records.entries()) {
@@ -314,7 +362,7 @@ export class Supervisor implements Host, DriveOwner {
         `"${record.workflow}" version "${record.version}" does not have there. Give a changed list of steps a new version.`;
       problem ??= new StepwellError("STEPWELL_STEP_MISSING", message, about);
     }
-    const drive = new Drive(record, state, this.#owner, registered, this, this, lateMs);
+    const drive = new Drive(record, state, this.#presence.owner, registered, this, this, lateMs);
     if (problem !== undefined) drive.park(problem);
     this.#begin(drive);
   }
@@ -338,54 +386,11 @@ export class Supervisor implements Host, DriveOwner {
     }
   }
 
-  /** What is due for longer than a dead launcher would need to be found, and no launcher takes it: nobody knows its version. */
-  async #reportOverdue(): Promise<void> {
-    const { heartbeat, pollInterval } = this.#settings;
-    for (const { name, version } of await this.#store.overdue(heartbeat.timeout + pollInterval)) {
-      const key = registryKey(name, version);
-      if (this.#registry.has(key) || this.#toldOverdue.has(key)) continue;
-      this.#toldOverdue.add(key);
-      this.report(
-        new StepwellError(
-          "STEPWELL_UNKNOWN_WORKFLOW",
-          `Executions of workflow "${name}" version "${version}" are due, and no launcher takes them up. They wait until one ` +
-            `registers that version: list it in "workflows" beside the newer one.`,
-          { workflow: name },
-        ),
-      );
-    }
-  }
-
-  async #register(): Promise<void> {
-    this.#owner = await this.#store.register({ host: hostname(), pid: process.pid });
-  }
-
-  /** Says that it lives, and buries those who do not. */
-  async #beat(): Promise<void> {
-    try {
-      const { alive, others } = await this.#store.beat(this.#owner);
-      if (!alive) await this.#reborn();
-      const dead = others.filter((other) => this.#isDead(other)).map(({ owner }) => owner);
-      if (dead.length > 0 && (await this.#store.bury(dead)) > 0) this.#pullLater();
-      await this.#reportOverdue();
-    } catch (error) {
-      this.#reportStore("beat", error);
-    } finally {
-      if (this.isRunning || this.#life === "stopping")
-        this.#beatTimer = this.clock.after(this.#settings.heartbeat.interval, () => void this.#beat());
-    }
-  }
-
   /** Others took this launcher for dead: nothing that it held is its own any more. */
   async #reborn(): Promise<void> {
     for (const drive of [...this.#drives.values()]) drive.drop();
-    await this.#register();
+    await this.#presence.register();
     this.#pullLater();
-  }
-
-  #isDead(other: LauncherRecord): boolean {
-    if (other.silentMs > this.#settings.heartbeat.timeout) return true;
-    return other.host === hostname() && !processLives(other.pid);
   }
 
   /** Nothing is worked on, or about to be. */
@@ -412,24 +417,14 @@ export class Supervisor implements Host, DriveOwner {
     });
   }
 
+  /** An outage goes on for a while, and is told once in a while. */
   #reportStore(doing: string, error: unknown): void {
+    if (isRetryable(error) && this.#outages.pass(error.code) === undefined) return;
+    const message = `The store failed when asked to ${doing}. It is asked again.`;
     this.report(
       error instanceof StepwellError
         ? error
-        : new StepwellError("STEPWELL_STORE_FAILED", `The store failed when asked to ${doing}. It is asked again.`, {
-            cause: error,
-            retryable: true,
-          }),
+        : new StepwellError("STEPWELL_STORE_FAILED", message, { cause: error, retryable: true }),
     );
-  }
-}
-
-/** A process of this host that is gone needs no heartbeat to be known as dead. */
-function processLives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
   }
 }

@@ -1,29 +1,32 @@
 /** What watchers hear of the engine's own work: bursts, commits, and what is carried from one to the next. */
-import type {
-  CarryEvent,
-  CommitEvent,
-  CommittedTransition,
-  ExecutionIdentity,
-  RestEvent,
-  WakeEvent,
-} from "../definition/observer.js";
-import type { HistoryEntry, Transition } from "../stores/store.js";
-import type { Course } from "./course.js";
+import type { CarryEvent, CommitEvent, ExecutionIdentity, RestEvent, WakeEvent } from "../definition/observer.js";
+import type { Transition } from "../stores/store.js";
+import type { Course, Happening } from "./course.js";
+import { transitionOf } from "./history.js";
 import type { Host, Registered } from "./host.js";
 import { carriedOf } from "./observing.js";
 import { flowOf, messageIdentity, shownState } from "./stepping.js";
-import type { MailboxRecord } from "../stores/store.js";
 
-type Telling = Pick<Host, "report">;
+type Telling = Pick<Host, "report" | "storeNow">;
+
+// The events are written out field by field: every step makes some, and spreading costs more than most observers do.
+
+type Mutable<Event> = { -readonly [Key in keyof Event]: Event[Key] };
 
 /** A launcher begins to drive the execution, which had been due for `lateMs`. */
 export function tellWake(course: Course, { observing }: Registered, host: Telling, lateMs: number): void {
   if (!observing.hears("wake")) return;
+  const { identity, position, revision, status, claims } = course;
   const make = (): WakeEvent => ({
-    ...whereItIs(course),
-    status: course.status,
+    execution: identity,
+    step: { name: position.step, index: position.stepIndex },
+    flow: flowOf(position),
+    state: shownState(course),
+    revision,
+    at: new Date(host.storeNow()),
+    status,
     lateMs,
-    claims: course.claims,
+    claims,
     carried: carriedOf(course.carried),
   });
   observing.tellWatchers("wake", make, (error) => host.report(error));
@@ -34,36 +37,51 @@ export function tellCommit(
   course: Course,
   { observing }: Registered,
   host: Telling,
-  before: object,
+  before: Course["saved"],
   { history, revision }: Transition,
-  cause: MailboxRecord | undefined,
+  happening: Pick<Happening, "cause" | "called"> | undefined,
   at: number,
 ): void {
   if (!observing.hears("commit")) return;
-  const message = messageIdentity(cause);
-  const make = (): CommitEvent => ({
-    ...whereItIs(course),
-    status: course.status,
-    before: shownState({ state: before, isRich: course.isRich }),
-    transition: transitionOf(history, revision, at),
-    attempt: history.attempt,
-    durationMs: history.durationMs,
-    ...(message !== undefined && { message }),
-    ...(history.error !== undefined && { error: history.error }),
-    reason: course.position.reason,
-  });
+  const { identity, position, status } = course;
+  const message = messageIdentity(happening?.cause);
+  const make = (): CommitEvent => {
+    const event: Mutable<CommitEvent> = {
+      execution: identity,
+      step: { name: position.step, index: position.stepIndex },
+      flow: flowOf(position),
+      state: shownState(course),
+      revision,
+      status,
+      before: shownState(before),
+      transition: transitionOf(history, revision, at),
+      called: happening?.called ?? false,
+      attempt: history.attempt,
+      durationMs: history.durationMs,
+      reason: position.reason,
+    };
+    if (message !== undefined) event.message = message;
+    if (history.error !== undefined) event.error = history.error;
+    return event;
+  };
   observing.tellWatchers("commit", make, (error) => host.report(error));
 }
 
 /** The launcher has let go of the execution. */
 export function tellRest(course: Course, { observing }: Registered, host: Telling, lost: boolean): void {
   if (!observing.hears("rest")) return;
+  const { identity, position, revision, status, pending } = course;
   const make = (): RestEvent => ({
-    ...whereItIs(course),
-    status: course.status,
+    execution: identity,
+    step: { name: position.step, index: position.stepIndex },
+    flow: flowOf(position),
+    state: shownState(course),
+    revision,
+    at: new Date(host.storeNow()),
+    status,
     lost,
-    pending: course.pending.filter(({ kind }) => kind === "message").length,
-    reason: course.position.reason,
+    pending: pending.filter(({ kind }) => kind === "message").length,
+    reason: position.reason,
   });
   observing.tellWatchers("rest", make, (error) => host.report(error));
 }
@@ -76,21 +94,4 @@ export function carriedBy(
   host: Telling,
 ): string | null {
   return observing.hears("carry") ? observing.carried({ what, execution }, (error) => host.report(error)) : null;
-}
-
-function whereItIs(course: Course): Omit<WakeEvent, "status" | "lateMs" | "claims" | "carried"> {
-  const { identity, position, revision } = course;
-  return {
-    execution: identity,
-    step: { name: position.step, index: position.stepIndex },
-    flow: flowOf(position),
-    state: shownState(course),
-    revision,
-  };
-}
-
-/** A row of the history without what only the engine reads back. */
-export function transitionOf(entry: HistoryEntry, revision: number, at: number): CommittedTransition {
-  const { patch: _patch, others: _others, initial: _initial, ...row } = entry;
-  return { ...row, revision, at: new Date(at) };
 }

@@ -1,47 +1,106 @@
 import { createRequire } from "node:module";
-import type { Logger } from "../definition/logger.js";
-import { observer, type Observer, type ObserverEvent } from "../definition/observer.js";
-import { missingFunction } from "../definition/options.js";
-import { StepwellError } from "../errors.js";
+import redactor from "@pinojs/redact";
+import { observer, type ErrorEvent, type Observer, type ObserverEvent } from "../definition/observer.js";
+import { missingFunction, refuseUnknownOptions, shown } from "../definition/options.js";
+import { StepwellError, type ErrorCode } from "../errors.js";
+
+type Level = "debug" | "info" | "warn" | "error";
+
+/** As pino's functions are called, and those of most others. */
+export type FieldsFirst = Readonly<Record<Level, (fields: object, message: string) => unknown>>;
+
+/** As those of winston and LogTape are called. */
+export type MessageFirst = Readonly<Record<Level, (message: string, fields: Record<string, unknown>) => unknown>>;
+
+export interface LoggerOptions {
+  /** Whether the state is logged too, as the field `state`. Default: false. */
+  readonly state?: boolean;
+  /**
+   * What must not be read in the log: paths of `@pinojs/redact` (`state.card.number`, `state.cards[*].number`) or names of
+   * fields (`errorMessage`). What stands in the state at such a path is taken out of reasons and error messages too,
+   * also where the state is not logged. Default: nothing.
+   */
+  readonly redact?: readonly string[];
+  /** Whether the target's functions take the message before the fields. Default: true for winston and LogTape, which are recognised, else false. */
+  readonly messageFirst?: boolean;
+}
+
+const fieldNames = [
+  ...["execution", "workflow", "step", "direction", "attempt", "durationMs"],
+  ...["reason", "errorCode", "errorMessage", "state"],
+];
 
 /**
  * A watcher that logs the life of every execution, in structured fields: `execution`, `workflow`,
- * `step`, `direction`, `attempt`, `durationMs`, `reason`, `errorCode`, `errorMessage`. Never the state.
+ * `step`, `direction`, `attempt`, `durationMs`, `reason`, `errorCode`, `errorMessage`. Not the state, unless asked to.
  *
  * Levels: `info` for the start and the success, `debug` for each attempt of a step, `warn` for an attempt
- * that failed, a turn, and a rolled-back end.
+ * that failed, a turn, and a rolled-back end; `error` for an execution that is stuck. Reported errors are
+ * `error` where someone must act, else `warn`.
  *
- * @param target anything with pino's `debug`, `info` and `warn`. Default: a new pino logger, which writes
- * to standard output; `pino` must be installed for that
+ * @param target a logger: pino, winston, LogTape, or anything with `debug`, `info`, `warn` and `error`. Default: a new pino
+ * logger, which writes to standard output; `pino` must be installed for that
  * @example
  * fulfilOrder.observe(logger());
  * fulfilOrder.observe(logger(pino({ level: "debug" }).child({ service: "orders" })));
+ * fulfilOrder.observe(logger(pino(), { state: true, redact: ["state.card.number"] }));
  *
- * @throws STEPWELL_INVALID_ARGUMENT if the target is no logger, or none is given and pino is not installed
+ * @throws STEPWELL_INVALID_ARGUMENT if the target is no logger, none is given and pino is not installed, or a path is
+ * no path; STEPWELL_UNKNOWN_OPTION
  */
-export function logger(target: Pick<Logger, "debug" | "info" | "warn"> = pinoLogger()): Observer {
-  const missing = missingFunction(target, ["debug", "info", "warn"]);
+export function logger(target: FieldsFirst | MessageFirst = pinoLogger(), options: LoggerOptions = {}): Observer {
+  const missing = missingFunction(target, ["debug", "info", "warn", "error"]);
   if (missing !== undefined) {
-    throw new StepwellError(
-      "STEPWELL_INVALID_ARGUMENT",
-      `logger(…) takes a logger such as pino's, but what it was given has no function "${missing}".`,
-    );
+    throw invalid(`takes a logger such as pino's, but what it was given has no function "${missing}"`);
   }
+  refuseUnknownOptions(options, ["state", "redact", "messageFirst"], "logger(…)");
+  const { messageFirst = takesMessageFirst(target) } = options;
+  const write = (level: Level, fields: Fields, message: string): void => {
+    if (messageFirst) (target as MessageFirst)[level](message, fields);
+    else (target as FieldsFirst)[level](fields, message);
+  };
+  const { fieldsOf, fieldsOfError } = fieldMakers(options);
+  const isOn = levelsOf(target);
+  const log = (level: Level, event: ObserverEvent, message: string): void => {
+    if (isOn(level)) write(level, fieldsOf(event), message);
+  };
   return observer<unknown>({
     name: "logger",
-    init: (event) => target.info(fieldsOf(event), "execution started"),
-    beforeStep: (event) => target.debug(fieldsOf(event), "step started"),
-    afterStep: (event) =>
-      hasFailed(event) ? target.warn(fieldsOf(event), "step failed") : target.debug(fieldsOf(event), "step done"),
-    startRollback: (event) => target.warn(fieldsOf(event), "rollback started"),
-    success: (event) => target.info(fieldsOf(event), "execution completed"),
-    failure: (event) => target.warn(fieldsOf(event), "execution rolled back"),
+    init: (event) => log("info", event, "execution started"),
+    beforeStep: (event) => log("debug", event, "step started"),
+    afterStep: (event) => (hasFailed(event) ? log("warn", event, "step failed") : log("debug", event, "step done")),
+    startRollback: (event) => log("warn", event, "rollback started"),
+    success: (event) => log("info", event, "execution completed"),
+    failure: (event) => log("warn", event, "execution rolled back"),
+    error: (event) => {
+      const { code } = event.error;
+      const level = needSomeone.has(code) ? "error" : "warn";
+      if (isOn(level)) write(level, fieldsOfError(event), code === stuck ? "execution stuck" : "error reported");
+    },
   });
 }
 
-function pinoLogger(): Logger {
+const stuck: ErrorCode = "STEPWELL_EXECUTION_STUCK";
+
+/** Errors that nothing but a person can mend. */
+const needSomeone: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  stuck,
+  "STEPWELL_CRASHES_LAUNCHER",
+  "STEPWELL_INVARIANT_VIOLATED",
+  "STEPWELL_NOT_DECODABLE",
+  "STEPWELL_STEP_MISSING",
+  "STEPWELL_STORE_FAILED",
+  "STEPWELL_STORE_TOO_NEW",
+  "STEPWELL_UNKNOWN_WORKFLOW",
+]);
+
+function invalid(problem: string, cause?: unknown): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `logger(…) ${problem}.`, { cause });
+}
+
+function pinoLogger(): FieldsFirst {
   try {
-    return (createRequire(import.meta.url)("pino") as () => Logger)();
+    return (createRequire(import.meta.url)("pino") as () => FieldsFirst)();
   } catch (cause) {
     throw new StepwellError(
       "STEPWELL_INVALID_ARGUMENT",
@@ -51,24 +110,129 @@ function pinoLogger(): Logger {
   }
 }
 
+/** winston is known by its transports, LogTape by its category; their children have them too. */
+function takesMessageFirst(target: object): boolean {
+  const isWinston = "transports" in target && "configure" in target;
+  return isWinston || ("category" in target && "getChild" in target);
+}
+
+/** A line that nobody will see need not be made; most are `debug`. */
+function levelsOf(target: object): (level: Level) => boolean {
+  const { isLevelEnabled, isEnabledFor } = target as Readonly<Record<string, unknown>>;
+  if (typeof isLevelEnabled === "function") return (level) => Boolean(isLevelEnabled.call(target, level));
+  if (typeof isEnabledFor !== "function") return () => true;
+  // LogTape has another word for one of them.
+  return (level) => Boolean(isEnabledFor.call(target, level === "warn" ? "warning" : level));
+}
+
 function hasFailed({ error, flow }: ObserverEvent): boolean {
   return error !== undefined || (flow.lastResult !== "ok" && flow.lastResult !== "continue");
 }
 
+type Fields = Record<string, unknown>;
+
+interface FieldMakers {
+  readonly fieldsOf: (event: ObserverEvent) => Fields;
+  readonly fieldsOfError: (event: ErrorEvent) => Fields;
+}
+
+const censored = "[REDACTED]";
+
+function fieldMakers({ state: showsState = false, redact = [] }: LoggerOptions): FieldMakers {
+  const { paths, hidden } = sorted(redact);
+  const hide = (fields: Fields): Fields => {
+    for (const name of hidden) if (name in fields) fields[name] = censored;
+    return fields;
+  };
+  const fieldsOfError = (event: ErrorEvent): Fields => hide(reportedFields(event, paths.length > 0));
+  if (!showsState && paths.length === 0) {
+    return { fieldsOf: (event) => hide(knownFields(event, oneLine)), fieldsOfError };
+  }
+  let secrets: string[] = [];
+  const redactState = redactorOf(paths, (value) => {
+    collectTexts(value, secrets);
+    return censored;
+  });
+  const fieldsOf = (event: ObserverEvent): Fields => {
+    secrets = [];
+    const { state } = redactState({ state: plain(event.state, []) });
+    secrets.sort((one, other) => other.length - one.length);
+    const clean = (text: string): string =>
+      oneLine(secrets.reduce((left, secret) => left.replaceAll(secret, censored), text));
+    const fields = knownFields(event, clean);
+    secrets = [];
+    return hide(showsState ? { ...fields, state: tidied(state) } : fields);
+  };
+  return { fieldsOf, fieldsOfError };
+}
+
+/** Paths into the state, and fields that are hidden as a whole. A path that could never redact anything is a mistake. */
+function sorted(redact: unknown): { readonly paths: string[]; readonly hidden: readonly string[] } {
+  const paths: string[] = [];
+  const hidden: string[] = [];
+  if (!Array.isArray(redact)) throw invalid(`takes an array of paths as "redact", not ${shown(redact)}`);
+  for (const path of redact as readonly unknown[]) {
+    const name = typeof path === "string" ? (/^\w*/.exec(path)?.[0] ?? "") : "";
+    if (typeof path !== "string" || !fieldNames.includes(name)) {
+      const hint = typeof path === "string" ? `. Is "state.${path}" meant?` : "";
+      throw invalid(`: "redact" has ${shown(path)}, but a path begins with one of ${fieldNames.join(", ")}${hint}`);
+    }
+    if (name === "state") paths.push(path);
+    else if (path === name) hidden.push(name);
+    else throw invalid(`: "redact" has ${shown(path)}, but ${name} has no parts`);
+  }
+  return { paths, hidden };
+}
+
+type Stated = { readonly state: unknown };
+
+function redactorOf(paths: string[], censor: (value: unknown) => string): (fields: Stated) => Stated {
+  if (paths.length === 0) return (fields) => fields;
+  try {
+    // With a function that gives it back as it is: `serialize: false` would add a function of its own to the fields.
+    return redactor({ paths, censor, serialize: (redacted: Stated) => redacted }) as (fields: Stated) => Stated;
+  } catch (cause) {
+    throw invalid(
+      `: "redact" has a path that is none (${cause instanceof Error ? cause.message : "unreadable"})`,
+      cause,
+    );
+  }
+}
+
 /** Only what is known not to be the user's data: no state, no details, no stack. */
-function fieldsOf({ execution, step, flow, attempt, durationMs, reason, error }: ObserverEvent): object {
+function knownFields(
+  { execution, step, flow, attempt, durationMs, reason, error }: ObserverEvent,
+  clean: (text: string) => string,
+): Fields {
+  const fields: Fields = { execution: oneLine(execution.id), workflow: oneLine(execution.workflow) };
+  if (step !== undefined) fields["step"] = oneLine(step.name);
+  fields["direction"] = flow.direction;
+  if (attempt !== undefined) fields["attempt"] = attempt;
+  if (durationMs !== undefined) fields["durationMs"] = durationMs;
+  if (reason !== undefined) fields["reason"] = clean(reason);
+  return error === undefined ? fields : { ...fields, ...errorFields(error, clean) };
+}
+
+function errorFields(error: unknown, clean: (text: string) => string): Fields {
   const errorCode = textOf(error, "code");
   const errorMessage = textOf(error, "message");
   return {
-    execution: oneLine(execution.id),
-    workflow: oneLine(execution.workflow),
-    ...(step !== undefined && { step: oneLine(step.name) }),
-    direction: flow.direction,
-    ...(attempt !== undefined && { attempt }),
-    ...(durationMs !== undefined && { durationMs }),
-    ...(reason !== undefined && { reason: oneLine(reason) }),
-    ...(errorCode !== undefined && { errorCode: oneLine(errorCode) }),
-    ...(errorMessage !== undefined && { errorMessage: oneLine(errorMessage) }),
+    ...(errorCode !== undefined && { errorCode: clean(errorCode) }),
+    ...(errorMessage !== undefined && { errorMessage: clean(errorMessage) }),
+  };
+}
+
+/**
+ * A reported error comes without the state, so nothing of it can be taken out of the message; and that of a refused
+ * message is the schema's, which may quote the payload.
+ */
+function reportedFields({ error, workflow, execution }: ErrorEvent, hasSecrets: boolean): Fields {
+  const mayQuote = hasSecrets || error.code === "STEPWELL_INVALID_MESSAGE";
+  return {
+    ...(execution !== undefined && { execution: oneLine(execution) }),
+    workflow: oneLine(workflow),
+    ...(error.step !== undefined && { step: oneLine(error.step) }),
+    ...errorFields(mayQuote ? { code: error.code } : error, oneLine),
   };
 }
 
@@ -93,4 +257,39 @@ const unprintable = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-
 function oneLine(text: string): string {
   const cut = text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
   return cut.replaceAll(unprintable, " ").toWellFormed();
+}
+
+const deepest = 10;
+
+/** A copy of objects, arrays and simple values, which paths can be followed in and every logger can print. */
+function plain(value: unknown, inside: readonly object[]): unknown {
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (inside.length === deepest || inside.includes(value)) return "…";
+  const within = [...inside, value];
+  if (Array.isArray(value)) return value.map((item) => plain(item, within));
+  if (value instanceof Set) return [...value].map((item) => plain(item, within));
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString();
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return `${value.byteLength} bytes`;
+  const entries = value instanceof Map ? [...value].map(([key, item]) => [String(key), item]) : Object.entries(value);
+  return Object.fromEntries(entries.map(([key, item]) => [key as string, plain(item, within)]));
+}
+
+/** As `plain` made it, with each text on one line. */
+function tidied(value: unknown): unknown {
+  if (typeof value === "string") return oneLine(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(tidied);
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [oneLine(key), tidied(item)]));
+}
+
+/** Shorter ones would be found in half of all texts. */
+const shortestSecret = 3;
+
+function collectTexts(value: unknown, texts: string[]): void {
+  if (typeof value === "string" || typeof value === "number") {
+    if (String(value).length >= shortestSecret) texts.push(String(value));
+  } else if (typeof value === "object" && value !== null) {
+    for (const item of Object.values(value)) collectTexts(item, texts);
+  }
 }

@@ -229,7 +229,7 @@ class MemoryStore implements Store {
     let revision = row?.revision ?? 0;
     for (let it = row?.last; it !== undefined; it = it.before)
       records.push({ ...it.entry, revision: revision--, at: it.at });
-    return records.reverse();
+    return records.toReversed();
   }
 
   mailbox(id: string, only?: "pending"): MailboxRecord[] {

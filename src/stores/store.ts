@@ -259,6 +259,8 @@ export interface ListPage {
 export type Hint =
   { readonly type: "due"; readonly inMs: number } | { readonly type: "signalled"; readonly execution: string };
 
+export type Within = Pick<Store, "load" | "mailbox" | "write">;
+
 export interface Store {
   /** For messages: "memory", "sqlite", "postgres". */
   readonly name: string;
@@ -298,6 +300,16 @@ export interface Store {
   history(id: string): MaybePromise<readonly HistoryRecord[]>;
   /** In order of acceptance; with `pending`, only what nobody has taken yet. */
   mailbox(id: string, only?: "pending"): MaybePromise<readonly MailboxRecord[]>;
+
+  /**
+   * Runs `work` in a transaction of its own, with the store's connection, and commits with it the
+   * transition that it gives. Null, or a transition that is refused: all of it is rolled back. Rejects with
+   * what `work` threw, rolled back too. An error that is retryable says nothing of whether it was committed.
+   * Undefined: this store has no transactions that others could join.
+   */
+  transact?(work: (connection: unknown) => MaybePromise<Transition | null>): MaybePromise<CommitResult | null>;
+  /** This store as seen within a transaction of the caller's own, on the caller's connection. */
+  within?(connection: unknown): Within;
 
   /** Calls the listener on every hint until the returned function is called. */
   watch(listener: (hint: Hint) => void): () => void;

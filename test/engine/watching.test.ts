@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { fail, observer, pause, workflow, type Observer, type StepwellError } from "../../src/index.js";
-import { onEveryStore } from "../support/rig.js";
+import { VirtualClock } from "../../src/testing/virtual-clock.js";
+import { deaf, onEveryStore } from "../support/rig.js";
 
 const input = z.object({});
 
@@ -45,6 +46,42 @@ onEveryStore("a watcher of the engine's work", (start) => {
     expect(lines).toEqual([]);
   });
 
+  test("hears of a burst by one object that stands for it, which its steps see too, and at the store's time", async () => {
+    const bursts = new Map<unknown, string[]>();
+    const note = (execution: unknown, what: string): void => {
+      bursts.set(execution, [...(bursts.get(execution) ?? []), what]);
+    };
+    const steps = workflow("known", { input })
+      .step("1", {
+        messages: { go: z.null() },
+        run: ({ execution }) => (note(execution, "run"), pause()),
+        onMessage: ({ execution }) => note(execution, "onMessage"),
+      })
+      .observe(
+        observer({
+          name: "bursts",
+          wake: ({ execution, at }) => note(execution, `wake ${at.getTime() - began}`),
+          beforeStep: ({ execution }) => note(execution, "beforeStep"),
+          carry: ({ what, execution }) => void (what === "burst" && note(execution, "carry")),
+          commit: ({ execution }) => note(execution, "commit"),
+          rest: ({ execution, at }) => note(execution, `rest ${at.getTime() - began}`),
+        }),
+      );
+    const { clock, another, launcher: idle } = await start([steps]);
+    await idle.stop();
+    const own = new VirtualClock({ start: clock.now() + 3_600_000 });
+    const launcher = await another([steps], { clock: own });
+    const began = clock.now();
+    const execution = await launcher.launch(steps, {});
+    await clock.settle();
+    await execution.send("go", null);
+    expect((await execution.outcome()).status).toBe("completed");
+    expect([...bursts.values()]).toEqual([
+      ["wake 0", "beforeStep", "run", "carry", "commit", "rest 0"],
+      ["wake 0", "onMessage", "carry", "commit", "rest 0"],
+    ]);
+  });
+
   test("hears how long an execution had been due when it was taken up", async () => {
     const late: number[] = [];
     const steps = waiting(observer({ name: "late", wake: ({ lateMs }) => void late.push(lateMs) }));
@@ -79,6 +116,77 @@ onEveryStore("a watcher of the engine's work", (start) => {
       [{ a: 1 }, { a: 1, b: 2 }, "waiting", undefined],
       [{ a: 1, b: 2 }, { a: 1, b: 2, c: 5 }, "completed", "go"],
     ]);
+  });
+
+  test("hears whether a function of a step was called for a commit", async () => {
+    const commits: string[] = [];
+    const listener = observer({
+      name: "listener",
+      commit: ({ transition: { func, step, result }, called }) =>
+        void commits.push(`${func} ${step}: ${result}${called ? "" : ", not called"}`),
+    });
+    const steps = workflow("called", { input })
+      .step("1", { run: () => undefined })
+      .step("2", {
+        messages: { go: z.null() },
+        run: () => pause(undefined, { timeout: "1m" }),
+        onMessage: () => undefined,
+        rollback: () => pause(undefined, { timeout: "1m" }),
+        rollbackMessages: { undone: z.null() },
+        onRollbackMessage: () => undefined,
+        rollbackRetry: { attempts: 1 },
+      })
+      .observe(listener);
+    const { launcher, clock } = await start([steps]);
+    const execution = await launcher.launch(steps, {});
+    await clock.advance("3m");
+    expect((await execution.outcome()).status).toBe("stuck");
+    await execution.skip("done by hand");
+    expect((await execution.outcome()).status).toBe("rolledBack");
+    expect(commits).toEqual([
+      ...["run 1: ok", "run 2: continue", "runContinue 2: timeout, not called"],
+      ...["rollback 2: continue", "rollbackContinue 2: timeout, not called", "rollback 2: skipped, not called"],
+      // It has no rollback.
+      "rollback 1: ok, not called",
+    ]);
+  });
+
+  test("hears how long an attempt ran that was cut off", async () => {
+    const commits: unknown[] = [];
+    const listener = observer({
+      name: "listener",
+      commit: ({ transition: { result }, called, durationMs }) => void commits.push([result, called, durationMs]),
+    });
+    const steps = workflow("cut", { input })
+      .step("1", {
+        run: ({ signal }) =>
+          new Promise<void>((_, reject) => {
+            signal.addEventListener("abort", () => reject(signal.reason as Error));
+          }),
+      })
+      .observe(listener);
+    const { launcher, clock } = await start([steps], { drainTimeout: "5s" });
+    await launcher.launch(steps, {});
+    const stopped = launcher.stop();
+    await clock.advance("6s");
+    await stopped;
+    expect(commits).toEqual([["cut-off", true, 5000]]);
+  });
+
+  test("gets a copy of its own of what can't be frozen, of the state before a commit too", async () => {
+    const seen: unknown[] = [];
+    const careless = observer<{ at: unknown }>({
+      name: "careless",
+      commit: ({ before }) => void (before.at instanceof Date && before.at.setTime(0)),
+    });
+    const careful = observer<{ at: unknown }>({ name: "careful", commit: ({ before }) => void seen.push(before.at) });
+    const steps = workflow("steps", { input })
+      .step("1", { run: () => ({ at: new Date(5) as Date | string }) })
+      .step("2", { run: () => ({ at: "text" as Date | string }) })
+      .observe(careless, careful);
+    const { launcher } = await start([steps]);
+    await (await launcher.launch(steps, {})).outcome();
+    expect(seen).toEqual([undefined, new Date(5)]);
   });
 
   test("hears of errors that nobody else hears of, and its own mistake there is told to no watcher", async () => {
@@ -121,6 +229,37 @@ onEveryStore("a watcher of the engine's work", (start) => {
     expect(seen).toEqual(["wake: launch e 1", "wake: burst e 2", "message: message e 3"]);
   });
 
+  test("has what it gave stored, though the store refuses the first try since something has arrived", async () => {
+    const seen: unknown[] = [];
+    const asked: string[] = [];
+    const steps = workflow("signalled", { input })
+      .step("1", {
+        messages: { go: z.null() },
+        run: async () => {
+          await rig.launcher.send("e", "later", null);
+          return pause();
+        },
+        onMessage: () => undefined,
+      })
+      .step("2", { messages: { later: z.null() }, run: () => pause(), onMessage: () => undefined })
+      .observe(
+        observer({
+          name: "carrier",
+          carry: ({ what }) => (asked.push(what), { what }),
+          wake: ({ carried }) => void seen.push(carried["what"]),
+        }),
+      );
+    const rig = await start([steps]);
+    const unhearing = await rig.another([steps], { store: deaf(rig.store) });
+    await unhearing.launch(steps, {}, { id: "e" });
+    await rig.clock.settle();
+    await unhearing.stop();
+    await rig.launcher.send("e", "go", null);
+    expect((await rig.launcher.execution("e").outcome()).status).toBe("completed");
+    expect(seen).toEqual(["launch", "burst"]);
+    expect(asked).toEqual(["launch", "message", "burst", "message", "burst"]);
+  });
+
   test("may carry little: what is too much is reported and left out", async () => {
     const carried: object[] = [];
     const steps = waiting(
@@ -137,7 +276,8 @@ onEveryStore("a watcher of the engine's work", (start) => {
   });
 
   test("a guard can't hear of it: it would be asked where nothing can be vetoed", () => {
-    expect(() => observer({ name: "g", guard: true, commit: () => undefined } as never)).toThrow(
+    // @ts-expect-error -- not for guards
+    expect(() => observer({ name: "g", guard: true, commit: () => undefined })).toThrow(
       expect.objectContaining({ code: "STEPWELL_UNKNOWN_OPTION" }),
     );
   });
@@ -168,7 +308,7 @@ onEveryStore("a watcher that misbehaves", (start) => {
         [callback]: () => {
           throw new Error("watcher");
         },
-      } as never);
+      });
       const steps = ordered(lines, thrower);
       const { launcher, clock, errors } = await start([steps]);
       for (const round of [1, 2]) {
@@ -186,7 +326,7 @@ onEveryStore("a watcher that misbehaves", (start) => {
 
   test.each(heardOf)("by being slow in %s, changes nothing, and is reported once a minute", async (callback) => {
     const lines: string[] = [];
-    const slow = observer({ name: "slow", [callback]: () => void later.skip(80) } as never);
+    const slow = observer({ name: "slow", [callback]: () => later.skip(80) });
     const steps = ordered(lines, slow);
     const rig = await start([steps], {});
     const later = rig.clock;

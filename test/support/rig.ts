@@ -96,3 +96,11 @@ export function deaf(store: Store): Store {
     },
   });
 }
+
+/** What it rejects with, listened for from now on. */
+export function errorOf(promise: Promise<unknown> | undefined): Promise<unknown> {
+  return Promise.resolve(promise).then(
+    (value) => new Error(`It did not reject, but gave ${JSON.stringify(value)}.`),
+    (error: unknown) => error,
+  );
+}

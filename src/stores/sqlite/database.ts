@@ -48,6 +48,11 @@ export class Database {
     });
   }
 
+  /** The connection itself, for those who write tables of their own. */
+  get connection(): Connection {
+    return this.#connection;
+  }
+
   close(): void {
     this.#statements.clear();
     try {

@@ -1,9 +1,10 @@
 /** The store for one machine: an SQLite file, which several processes may share. */
 import { systemClock, type Clock } from "../../clock.js";
 import { refuseUnknownOptions } from "../../definition/options.js";
+import { transacted, type Transacted } from "../../definition/outcome.js";
 import { StepwellError } from "../../errors.js";
 import type { Store } from "../store.js";
-import { findDriver } from "./driver.js";
+import { findDriver, type Connection } from "./driver.js";
 import type { Durability } from "./open.js";
 import { SqliteStore } from "./sqlite-store.js";
 
@@ -46,6 +47,28 @@ export function sqliteStore(path: string, options: SqliteStoreOptions = {}): Sto
     throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `sqliteStore: "durability" must be "full" or "normal".`);
   }
   return new SqliteStore(path, clock, durability, findDriver);
+}
+
+/** The handle of SQLite's own connection, as `node:sqlite` and `@photostructure/sqlite` have it. */
+export type SqliteConnection = Connection;
+
+/**
+ * Work in the store's own transaction, for a step to give back: what it writes and the step's transition
+ * commit together, exactly once, whatever crashes. The tables must be in the store's file. The work is
+ * synchronous: while it runs, nothing else writes. What it gives back is what the step gives; `fail(…)`
+ * and a thrown error roll back what it wrote.
+ *
+ * @example
+ * run: ({ state }) =>
+ *   transaction((connection) => {
+ *     connection.prepare("INSERT INTO bookings (order_number, cents) VALUES (?, ?)").run(state.number, state.cents);
+ *     return { booked: true };
+ *   }),
+ */
+export function transaction<Result>(
+  work: (connection: SqliteConnection) => Result extends PromiseLike<unknown> ? never : Result,
+): Transacted<Result> {
+  return transacted("sqlite", work as (connection: SqliteConnection) => Result);
 }
 
 export type { Durability } from "./open.js";

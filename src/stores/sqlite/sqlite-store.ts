@@ -6,6 +6,7 @@ import type {
   BatchResult,
   Claimed,
   ClaimOptions,
+  CommitResult,
   ExecutionRecord,
   Hint,
   HistoryRecord,
@@ -14,15 +15,18 @@ import type {
   ListPage,
   MailboxRecord,
   Store,
+  Transition,
+  Within,
 } from "../store.js";
 import { mailbox } from "./arrivals.js";
 import { claim, overdue } from "./claim.js";
-import type { Database } from "./database.js";
-import type { Driver } from "./driver.js";
+import { Database } from "./database.js";
+import type { Connection, Driver } from "./driver.js";
 import { beat, bury, register } from "./launchers.js";
 import { openDatabase, type Durability } from "./open.js";
 import { history, list, load } from "./read.js";
-import { write } from "./write.js";
+import { transact } from "./transact.js";
+import { write, writeWithin } from "./write.js";
 
 /** Everything is synchronous, on the thread of the caller; each concern has its own file. */
 export class SqliteStore implements Store {
@@ -102,6 +106,28 @@ export class SqliteStore implements Store {
 
   mailbox(id: string, only?: "pending"): readonly MailboxRecord[] {
     return mailbox(this.#opened, id, only);
+  }
+
+  transact(work: (connection: unknown) => unknown): CommitResult | null {
+    const hints: Hint[] = [];
+    const result = transact(
+      this.#opened,
+      work as (connection: Connection) => Transition | null,
+      this.clock.now(),
+      hints,
+    );
+    this.#hints.tell(hints);
+    return result;
+  }
+
+  /** Nobody tells when the caller commits: what becomes due is found by polling. */
+  within(connection: unknown): Within {
+    const database = new Database(this.#path, connection as Connection);
+    return {
+      load: (ids) => load(database, ids),
+      mailbox: (id, only) => mailbox(database, id, only),
+      write: (batch) => writeWithin(database, batch, this.clock.now()),
+    };
   }
 
   watch(listener: (hint: Hint) => void): () => void {

@@ -16,16 +16,23 @@ const created: CreateResult = { created: true };
 
 /** One transaction for the whole batch; what became due or signalled is added to `hints`. */
 export function write(database: Database, batch: Batch, at: number, hints: Hint[]): BatchResult {
-  return database.transaction(() => {
-    const launchers = new Launchers(database);
-    return {
-      at,
-      creates: batch.creates.map((it) => create(database, it, at, launchers, hints)),
-      transitions: batch.transitions.map((it) => commit(database, it, at, hints)),
-      releases: batch.releases.map((it) => release(database, it, at, hints)),
-      arrivals: batch.arrivals.map((it) => deliver(database, it, at, hints)),
-    };
-  });
+  return database.transaction(() => apply(database, batch, at, hints));
+}
+
+/** As `write`, in a transaction that the caller has begun. */
+export function writeWithin(database: Database, batch: Batch, at: number): BatchResult {
+  return database.read(() => apply(database, batch, at, []));
+}
+
+function apply(database: Database, batch: Batch, at: number, hints: Hint[]): BatchResult {
+  const launchers = new Launchers(database);
+  return {
+    at,
+    creates: batch.creates.map((it) => create(database, it, at, launchers, hints)),
+    transitions: batch.transitions.map((it) => commit(database, it, at, hints)),
+    releases: batch.releases.map((it) => release(database, it, at, hints)),
+    arrivals: batch.arrivals.map((it) => deliver(database, it, at, hints)),
+  };
 }
 
 /** Which launchers are alive, asked once in a transaction. */
@@ -98,7 +105,7 @@ const updateKept = `${updateExecution}, claims = 1 ${fenced}`;
 const updateCarried = "UPDATE stepwell_executions SET carried = ? WHERE sequence = ?";
 const updateResting = `${updateExecution}, claims = 0, owner = NULL, due_at = ? ${fenced}`;
 
-function commit(database: Database, it: Transition, at: number, hints: Hint[]): CommitResult {
+export function commit(database: Database, it: Transition, at: number, hints: Hint[]): CommitResult {
   const { id, owner, revision, signals, status, dueInMs } = it;
   const state = it.state?.text ?? null;
   const position = JSON.stringify(it.position);

@@ -8,6 +8,7 @@ import { history } from "./history.js";
 import { launchers } from "./launchers.js";
 import { listing } from "./listing.js";
 import { releasing } from "./releasing.js";
+import { transacting } from "./transacting.js";
 import { values } from "./values.js";
 
 export type { MakeStore, StoreContractCase } from "./bench.js";
@@ -29,5 +30,6 @@ export const storeContract: readonly StoreContractCase[] = [
   ...listing,
   ...history,
   ...hints,
+  ...transacting,
   ...values,
 ];

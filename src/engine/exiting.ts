@@ -1,0 +1,20 @@
+import type { Course } from "./course.js";
+import type { Host, Registered } from "./host.js";
+import { forgotten, isPromise } from "./observing.js";
+import { errorAbout, messageOf } from "./reports.js";
+import { shownState } from "./stepping.js";
+
+/** The final reason, as the workflow's `onExit` maps it. One that fails maps nothing, and is reported. */
+export function exitReason(reason: string, course: Course, { definition }: Registered, host: Host): string {
+  const { onExit, name } = definition;
+  if (onExit === undefined) return reason;
+  try {
+    const mapped: unknown = onExit(reason, shownState(course) as never);
+    if (isPromise(mapped)) throw new TypeError(`it gave back ${forgotten(mapped)}`);
+    return typeof mapped === "string" && mapped !== "" ? mapped : reason;
+  } catch (error) {
+    const message = `onExit of workflow "${name}" failed; the reason stays "${reason}": ${messageOf(error)}.`;
+    host.report(errorAbout(course, "STEPWELL_OBSERVER_FAILED", message, error));
+    return reason;
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * That a launcher is there: its number in the store, its heartbeat, and its care for those that are gone.
+ */
+import { hostname } from "node:os";
+import type { Timer } from "../clock.js";
+import { StepwellError } from "../errors.js";
+import type { LauncherRecord } from "../stores/store.js";
+import type { Registered } from "./host.js";
+import { registryKey, type LauncherSettings } from "./settings.js";
+
+export interface PresenceOwner {
+  report(error: StepwellError): void;
+  storeFailed(doing: string, error: unknown): void;
+  /** Executions of dead launchers are due now. */
+  freed(): void;
+  /** Others took this launcher for dead. */
+  reborn(): Promise<void>;
+}
+
+export class Presence {
+  /** The number under which this launcher is registered. */
+  owner = 0;
+  readonly #settings: LauncherSettings;
+  readonly #registry: ReadonlyMap<string, Registered>;
+  readonly #launcher: PresenceOwner;
+  #timer: Timer | undefined;
+  #ended = false;
+  /** Workflows and versions that nobody takes up, and of which this launcher has told. */
+  readonly #toldOverdue = new Set<string>();
+
+  constructor(settings: LauncherSettings, registry: ReadonlyMap<string, Registered>, launcher: PresenceOwner) {
+    this.#settings = settings;
+    this.#registry = registry;
+    this.#launcher = launcher;
+  }
+
+  async register(): Promise<void> {
+    this.owner = await this.#settings.store.register({ host: hostname(), pid: process.pid });
+  }
+
+  /** Says that the launcher lives, from now on, and buries those who do not. */
+  async begin(): Promise<void> {
+    try {
+      const { alive, others } = await this.#settings.store.beat(this.owner);
+      if (!alive) await this.#launcher.reborn();
+      const dead = others.filter((other) => this.#isDead(other)).map(({ owner }) => owner);
+      if (dead.length > 0 && (await this.#settings.store.bury(dead)) > 0) this.#launcher.freed();
+      await this.#reportOverdue();
+    } catch (error) {
+      this.#launcher.storeFailed("beat", error);
+    } finally {
+      const { clock, heartbeat } = this.#settings;
+      if (!this.#ended) this.#timer = clock.after(heartbeat.interval, () => void this.begin());
+    }
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#timer?.cancel();
+  }
+
+  #isDead(other: LauncherRecord): boolean {
+    if (other.silentMs > this.#settings.heartbeat.timeout) return true;
+    return other.host === hostname() && !processLives(other.pid);
+  }
+
+  /** What is due for longer than a dead launcher would need to be found, and no launcher takes it: nobody knows its version. */
+  async #reportOverdue(): Promise<void> {
+    const { store, heartbeat, pollInterval } = this.#settings;
+    for (const { name, version } of await store.overdue(heartbeat.timeout + pollInterval)) {
+      const key = registryKey(name, version);
+      if (this.#registry.has(key) || this.#toldOverdue.has(key)) continue;
+      this.#toldOverdue.add(key);
+      const message =
+        `Executions of workflow "${name}" version "${version}" are due, and no launcher takes them up. They wait until one ` +
+        `registers that version: list it in "workflows" beside the newer one.`;
+      this.#launcher.report(new StepwellError("STEPWELL_UNKNOWN_WORKFLOW", message, { workflow: name }));
+    }
+  }
+}
+
+/** A process of this host that is gone needs no heartbeat to be known as dead. */
+function processLives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
+  }
+}

@@ -1,0 +1,85 @@
+/** The errors that an execution in work gives: each says where it stands, and what to do. */
+import { StepwellError, type ErrorCode } from "../errors.js";
+import type { MailboxRecord } from "../stores/store.js";
+import type { Course } from "./course.js";
+
+export function errorAbout(
+  { identity, position }: Course,
+  code: ErrorCode,
+  message: string,
+  cause?: unknown,
+): StepwellError {
+  const { id, workflow } = identity;
+  return new StepwellError(code, message, { execution: id, workflow, step: position.step, cause });
+}
+
+export function stuckError(course: Course): StepwellError {
+  const { identity, position } = course;
+  return errorAbout(
+    course,
+    "STEPWELL_EXECUTION_STUCK",
+    `Execution "${identity.id}" is stuck at step "${position.step}" on the way ${position.direction}: ` +
+      `${position.stuckBy?.message ?? position.lastResult}. Mend the cause, then retry or skip the step.`,
+  );
+}
+
+export function lostError(course: Course): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_OWNERSHIP_LOST",
+    `Execution "${course.identity.id}" belongs to another launcher now.`,
+  );
+}
+
+export function killerError(course: Course): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_CRASHES_LAUNCHER",
+    `Step "${course.position.step}" was begun ${course.claims - 1} times and its launcher died each time. ` +
+      `Find out what it does to the process, then retry or skip it.`,
+  );
+}
+
+export function invariantError(course: Course, broken: string): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_INVARIANT_VIOLATED",
+    `Execution "${course.identity.id}" is parked, since ${broken}. This is a mistake of Stepwell: please report it.`,
+  );
+}
+
+export function waitTimeoutError(course: Course): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_ATTEMPT_TIMEOUT",
+    `Step "${course.position.step}" waited for a message until its timeout.`,
+  );
+}
+
+export function lateError(course: Course, step: string): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_LATE_RESULT",
+    `Step "${step}" settled after it had been given up; its result was discarded.`,
+  );
+}
+
+export function refusedMessageError(course: Course, arrival: MailboxRecord, problem: string): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_INVALID_MESSAGE",
+    `Message "${arrival.name}" (${arrival.messageId ?? arrival.id}) was refused by step ` +
+      `"${course.position.step}" and is a dead letter: ${problem}. Send it again with a payload that fits.`,
+  );
+}
+
+/** A store that fails for good, or a mistake of ours. */
+export function brokenError(course: Course, cause: unknown): StepwellError {
+  if (cause instanceof StepwellError) return cause;
+  const message = `Execution "${course.identity.id}" could not go on: ${messageOf(cause)}`;
+  return errorAbout(course, "STEPWELL_STORE_FAILED", message, cause);
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,168 @@
+/**
+ * Runs the function of a step that is due: the observers around it, its attempt while it does not
+ * answer, its abort. What comes of it is a happening, for the drive to commit.
+ */
+import { isPastPivot } from "../flow/router.js";
+import type { ErrorCode } from "../errors.js";
+import { serializeError } from "../serialize-error.js";
+import { Transacted } from "../definition/outcome.js";
+import { Attempt, type Settled } from "./attempt.js";
+import { attemptOf, bookmark, happened, type Course, type Happening } from "./course.js";
+import type { Host, Registered } from "./host.js";
+import { isPromise } from "./observing.js";
+import { errorAbout, lateError, waitTimeoutError } from "./reports.js";
+import { transactWithin, Within } from "./transacting.js";
+import type { Conclusion } from "./transition.js";
+import { conclusionOf, elapsedOf, noteGuard, observe, prepare, type Call, type Delivery } from "./stepping.js";
+
+export interface RunnerOwner {
+  /** What did not answer at once has answered. `happen` says what happened, and may throw. */
+  ran(happen: () => Happening | Within): void;
+  /** For a step whose work commits in the store's own transaction. */
+  conclude(happening: Happening): Conclusion;
+}
+
+export class Runner {
+  /** The launcher stops: an attempt that it aborts does not count. */
+  isStopping = false;
+  readonly #course: Course;
+  readonly #registered: Registered;
+  readonly #host: Host;
+  readonly #owner: RunnerOwner;
+  #attempt: Attempt | undefined;
+
+  constructor(course: Course, registered: Registered, host: Host, owner: RunnerOwner) {
+    this.#course = course;
+    this.#registered = registered;
+    this.#host = host;
+    this.#owner = owner;
+  }
+
+  get isRunning(): boolean {
+    return this.#attempt !== undefined;
+  }
+
+  /** Calls the function that is due. Undefined: it has not answered yet. */
+  run(message?: Delivery): Happening | undefined {
+    if (message === undefined && this.#course.position.stepFunc !== "runContinue") {
+      const vetoed = this.#beforeStep();
+      if (vetoed !== undefined) return vetoed;
+    }
+    const call = prepare(this.#course, this.#registered, this.#host, message);
+    if (call.fn === undefined) return this.#settled(call, { kind: "returned", value: undefined });
+    let value: unknown;
+    let isPending: boolean;
+    try {
+      value = call.fn(call.context as never);
+      isPending = isPromise(value);
+    } catch (error) {
+      return this.#settled(call, { kind: "threw", error });
+    }
+    if (!isPending && !(value instanceof Transacted)) return this.#settled(call, { kind: "returned", value });
+    // Some other kind of promise may throw where it is asked to call back.
+    this.#await(call, value instanceof Promise ? value : new Promise((resolve) => resolve(value)));
+    return undefined;
+  }
+
+  /** Nobody came. On the way up the step fails; where nothing turns any more it is tried again from its beginning. */
+  timedOut(): Happening {
+    const course = this.#course;
+    const call = prepare(course, this.#registered, this.#host);
+    const error = waitTimeoutError(course);
+    const concluded = conclusionOf(call, { kind: "timedOut", error }, course, this.#registered, this.#host);
+    const happening = { ...concluded, called: false };
+    const turns = course.position.direction === "up" && !isPastPivot(course.position, this.#registered.shape);
+    if (turns) return { ...happening, event: { type: "stepFailed", reason: "timeout" } };
+    if (happening.event.type !== "retry") return happening;
+    return { ...happening, event: { ...happening.event, afresh: true } };
+  }
+
+  /** Aborts what runs, if something does. */
+  abort(code: ErrorCode, message: string): void {
+    this.#attempt?.abort(errorAbout(this.#course, code, message));
+  }
+
+  /** What comes of it now is late. */
+  abandon(): void {
+    this.#attempt?.abandon();
+    this.#attempt = undefined;
+  }
+
+  /** A guard said no, and the step does not run. Nothing may skip an undo. */
+  #beforeStep(): Happening | undefined {
+    const course = this.#course;
+    if (!this.#registered.observing.hears("beforeStep")) return undefined;
+    const { position } = course;
+    const attempt = attemptOf(course);
+    const step = { name: position.step, index: position.stepIndex };
+    const veto = observe("beforeStep", course, this.#registered, this.#host, { flow: position, step, attempt });
+    if (veto === undefined) return undefined;
+    if (position.direction === "down") {
+      noteGuard("beforeStep", veto.error, course, this.#host);
+      return undefined;
+    }
+    const event = { type: "beforeStepVetoed", reason: veto.reason, begun: attempt > 1 } as const;
+    return happened(course, event, veto.reason, { error: serializeError(veto.error) });
+  }
+
+  #await(call: Call, promise: Promise<unknown>): void {
+    let back: (() => void) | undefined;
+    const within = {
+      judge: (value: unknown) => {
+        back = bookmark(this.#course);
+        return this.#settled(call, { kind: "returned", value });
+      },
+      takeBack: () => {
+        back?.();
+        back = undefined;
+      },
+      conclude: (happening: Happening) => this.#owner.conclude(happening),
+      isWanted: () => this.#attempt === attempt && !call.context.isAborted,
+    };
+    const attempt: Attempt = new Attempt({
+      context: call.context,
+      promise: promise.then((value) =>
+        value instanceof Transacted ? transactWithin(value, this.#course, this.#host, within) : value,
+      ),
+      clock: this.#host.clock,
+      timeout: call.step.timeout,
+      deadline: this.#untilDeadline(),
+      deadlinePassed: () => this.abort("STEPWELL_DEADLINE_EXCEEDED", "The workflow's deadline has passed."),
+      grace: this.#host.grace,
+      isDone: (value) => value instanceof Within && value.conclusion !== undefined,
+      late: () => this.#host.report(lateError(this.#course, call.step.name)),
+      settled: (settled) => {
+        this.#attempt = undefined;
+        // What was merged is part of a commit that nobody waits for any more.
+        if (settled.kind === "timedOut") within.takeBack();
+        back = undefined;
+        this.#owner.ran(() => this.#outcome(call, settled));
+      },
+    });
+    this.#attempt = attempt;
+  }
+
+  #outcome(call: Call, settled: Settled): Happening | Within {
+    if (settled.kind === "returned" && settled.value instanceof Within) return settled.value;
+    return this.#settled(call, settled);
+  }
+
+  /** As a request, a deadline that passes while the pivot runs waits for its end. */
+  #untilDeadline(): number | undefined {
+    const { deadlineAt, position } = this.#course;
+    const { shape } = this.#registered;
+    const mayTurn = position.direction === "up" && position.stepIndex !== shape.pivot && !isPastPivot(position, shape);
+    return mayTurn && deadlineAt !== null ? Math.max(0, deadlineAt - this.#host.storeNow()) : undefined;
+  }
+
+  #settled(call: Call, settled: Settled): Happening {
+    const cutOff =
+      settled.kind === "threw" && this.isStopping && call.context.isAbortedBy("STEPWELL_LAUNCHER_STOPPING");
+    // A shutdown is nobody's failure: the attempt does not count, and the next launcher begins it again.
+    if (cutOff) {
+      const durationMs = Math.round(elapsedOf(call, this.#host));
+      return happened(this.#course, { type: "cutOff" }, "cut-off", { cause: call.cause, called: true, durationMs });
+    }
+    return conclusionOf(call, settled, this.#course, this.#registered, this.#host);
+  }
+}

@@ -1,0 +1,99 @@
+/** A step's work in the store's own transaction, and the transition that it leads to: one commit. */
+import { sleep } from "../clock.js";
+import type { Transacted } from "../definition/outcome.js";
+import { isRetryable, StepwellError } from "../errors.js";
+import type { CommitResult, Transition } from "../stores/store.js";
+import type { Course, Happening } from "./course.js";
+import type { Host } from "./host.js";
+import { isPromise } from "./observing.js";
+import type { Conclusion } from "./transition.js";
+
+/** How long before the store is asked again what became of a commit, in milliseconds. */
+const pause = 200;
+
+/**
+ * What came of it. With an answer, the store has judged: `signalled` also where all of it was rolled back
+ * since nobody wanted it any more. Without one, what the work wrote was rolled back for a failure, and
+ * `happening` is still to be committed.
+ */
+export class Within {
+  readonly answer: CommitResult | undefined;
+  readonly happening: Happening | undefined;
+  readonly conclusion: Conclusion | undefined;
+
+  constructor(answer: CommitResult | undefined, happening: Happening | undefined, conclusion: Conclusion | undefined) {
+    this.answer = answer;
+    this.happening = happening;
+    this.conclusion = conclusion;
+  }
+}
+
+export interface Judge {
+  /** What the work gave, as a happening, and merged into the course. */
+  readonly judge: (value: unknown) => Happening;
+  /** Takes what was merged by that out of the course again: it was rolled back. */
+  readonly takeBack: () => void;
+  /** That happening, as what is to be committed. */
+  readonly conclude: (happening: Happening) => Conclusion;
+  /** Whether the engine still waits for it. */
+  readonly isWanted: () => boolean;
+}
+
+/** Rejects with what the work threw: that is a failed attempt, like any other. */
+export async function transactWithin(
+  { store, work }: Transacted,
+  course: Course,
+  host: Host,
+  { judge, takeBack, conclude, isWanted }: Judge,
+): Promise<Within> {
+  if (host.transact === undefined || host.storeName !== store) throw wrongStore(store, host.storeName);
+  let happening: Happening | undefined;
+  let conclusion: Conclusion | undefined;
+  const settle = (value: unknown): Transition | null => {
+    if (!isWanted()) return null;
+    happening = judge(value);
+    if (happening.event.type === "stepFailed") return null;
+    conclusion = conclude(happening);
+    return conclusion.transition;
+  };
+  let answer: CommitResult | null;
+  try {
+    answer = await host.transact((connection) => {
+      const given = work(connection as never);
+      return isPromise(given) ? Promise.resolve(given).then(settle) : settle(given);
+    });
+  } catch (error) {
+    if (!isRetryable(error)) {
+      takeBack();
+      throw error;
+    }
+    // Nothing was committed, or it is not known: the row tells, as soon as the store answers.
+    answer = conclusion === undefined ? "signalled" : await answerOf(conclusion.transition, course, host);
+  }
+  if (answer === "signalled") takeBack();
+  if (answer !== null) return new Within(answer, happening, conclusion);
+  return new Within(happening === undefined ? "signalled" : undefined, happening, undefined);
+}
+
+/** What became of a commit whose answer was lost. Only this launcher can have made that revision, while it owns the row. */
+async function answerOf({ revision, owner, rests }: Transition, course: Course, host: Host): Promise<CommitResult> {
+  for (;;) {
+    try {
+      const record = await host.load(course.identity.id);
+      if (record === undefined || record.revision > revision) return "lost";
+      if (record.revision === revision) return rests || record.owner === owner ? "taken" : "lost";
+      return record.owner === owner ? "signalled" : "lost";
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      await sleep(host.clock, pause);
+    }
+  }
+}
+
+function wrongStore(wanted: string, there: string): StepwellError {
+  return new StepwellError(
+    "STEPWELL_INVALID_RETURN_VALUE",
+    `A step gave back a transaction(…) of "stepwell/${wanted}", but the launcher's store is "${there}". ` +
+      `Use the transaction function of the store that the launcher has; the memory store has none.`,
+  );
+}

@@ -1,0 +1,154 @@
+import { appendFileSync, closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { observer, type CommitEvent, type Observer, type Synchronous } from "../definition/observer.js";
+import { refuseUnknownOptions, shown } from "../definition/options.js";
+import { StepwellError } from "../errors.js";
+import { stateDifference, type ChangeOperation } from "../state-changes.js";
+
+/** One committed transition: who, when, and what it changed. Plain JSON. */
+export interface ChangeRecord {
+  /** The execution's id. */
+  readonly execution: string;
+  readonly workflow: string;
+  readonly version: string;
+  /** Counts the transitions of the execution, from 1, without a gap. */
+  readonly revision: number;
+  /** The store's time of the commit: ISO 8601, UTC. */
+  readonly at: string;
+  readonly step: string;
+  readonly direction: CommitEvent["transition"]["direction"];
+  readonly func: CommitEvent["transition"]["func"];
+  readonly attempt: number;
+  /** As in a row of the history: `ok`, `continue`, `retried`, `skipped`, `cut-off`, or a reason. */
+  readonly result: string;
+  /** Who did it, for an operator's act. */
+  readonly by?: string;
+  /** The message that was handled. */
+  readonly message?: { readonly id: string; readonly name: string };
+  /** What it changed in the state, as JSON Patch (RFC 6902); empty where nothing changed. */
+  readonly changes: readonly ChangeOperation[];
+}
+
+/** Takes one record after the other, at once. What it throws is reported to `onError` and disturbs nothing. */
+export type ChangeSink = (record: ChangeRecord) => Synchronous;
+
+export interface ChangesOptions {
+  /**
+   * Paths into the state whose values must never show: `card.number`, `items[*].price`, `*.secret`,
+   * `["a.b"]`; `cards[*][1].number` in the values of a Map. A record then has `[REDACTED]` instead, so it
+   * still says that the value was set, changed or removed. Default: none.
+   */
+  readonly redact?: readonly string[];
+}
+
+/**
+ * A watcher that hands over one record for each committed transition, in the order of an execution's
+ * revisions: who did it, when, and what it changed in the state.
+ *
+ * It is told right after the commit. A crash in between loses the record, never the row of the history:
+ * a gap in the revisions shows it, and `execution.history({ changes: true })` fills it.
+ *
+ * @param sink a function, or `jsonlFile(path)`
+ * @example
+ * fulfilOrder.observe(changes(jsonlFile("changes.jsonl"), { redact: ["card.number", "*.secret"] }));
+ *
+ * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION
+ */
+export function changes(sink: ChangeSink, options: ChangesOptions = {}): Observer {
+  if (typeof sink !== "function") {
+    const message = `changes(…) takes a function or jsonlFile(path), not ${shown(sink)}.`;
+    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", message);
+  }
+  refuseUnknownOptions(options, ["redact"], "changes(…)");
+  const difference = stateDifference(options.redact, "changes(…)");
+  return observer<object>({
+    name: "changes",
+    commit: (event) => sink(recordOf(event, difference(event.before, event.state))),
+  });
+}
+
+function recordOf({ execution, transition }: CommitEvent<object>, operations: ChangeOperation[]): ChangeRecord {
+  const { revision, at, step, direction, func, attempt, result, by, message } = transition;
+  return {
+    execution: execution.id,
+    workflow: execution.workflow,
+    version: execution.version,
+    revision,
+    at: at.toISOString(),
+    step,
+    direction,
+    func,
+    attempt,
+    result,
+    ...(by !== undefined && { by }),
+    ...(message !== undefined && { message: { id: message.id, name: message.name } }),
+    changes: operations,
+  };
+}
+
+/**
+ * A sink for `changes`: appends each record to a file, as one line of JSON. Several processes of one
+ * machine may share it. The file is created readable for its owner only (mode 0600); its folder must exist.
+ *
+ * Each line is handed to the operating system before the next step runs: some microseconds, and nothing
+ * is lost when the process stops or crashes. A power failure may take the last lines. The file is opened
+ * anew for each line, so it may be rotated by renaming it.
+ *
+ * A line that can't be written is reported to `onError` and not tried again; the execution goes on.
+ *
+ * @throws STEPWELL_INVALID_ARGUMENT at once, if the file can't be appended to
+ */
+export function jsonlFile(path: string): ChangeSink {
+  if (typeof path !== "string" || path === "") {
+    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `jsonlFile(…) takes the path of a file, not ${shown(path)}.`);
+  }
+  /** Half a line stands at the end: the power failed, or the disk was full. Undefined: not known. */
+  let isTorn: boolean | undefined;
+  try {
+    isTorn = endsWithinLine(path);
+  } catch (cause) {
+    const message = `jsonlFile(…) can't append to ${shown(path)}: ${messageOf(cause)}. Its folder must exist.`;
+    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", message, { cause });
+  }
+  return (record) => {
+    try {
+      const start = (isTorn ?? endsWithinLine(path)) ? "\n" : "";
+      isTorn = undefined;
+      appendFileSync(path, `${start}${lineOf(record)}\n`, { mode });
+      isTorn = false;
+    } catch (cause) {
+      throw new StepwellError(
+        "STEPWELL_OBSERVER_FAILED",
+        `Revision ${record.revision} of execution "${record.execution}" is missing in ${path}: ${messageOf(cause)}`,
+        { workflow: record.workflow, execution: record.execution, step: record.step, cause },
+      );
+    }
+  };
+}
+
+const mode = 0o600;
+
+/** Creates the file if it is not there. */
+function endsWithinLine(path: string): boolean {
+  const file = openSync(path, "a+", mode);
+  try {
+    const { size } = fstatSync(file);
+    const last = Buffer.alloc(1);
+    return size > 0 && readSync(file, last, 0, 1, size - 1) === 1 && last.toString() !== "\n";
+  } finally {
+    closeSync(file);
+  }
+}
+
+// JSON escapes line breaks and most control characters. These it leaves as they are, and some speak to a terminal.
+const unprintable = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+function lineOf(record: ChangeRecord): string {
+  return JSON.stringify(record).replaceAll(
+    unprintable,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,127 @@
+import type { Direction } from "../definition/flow.js";
+import { observer, type CommitEvent, type Observer, type ObserverEvent } from "../definition/observer.js";
+import { refuseUnknownOptions, shown } from "../definition/options.js";
+import { StepwellError } from "../errors.js";
+import { Outbox } from "../outbox.js";
+
+/** What people outside are told about an execution. Plain data. */
+export interface StatusMessage {
+  /** The same when the same thing is told again, as after a crash; another one for everything else. */
+  readonly id: string;
+  readonly what: "init" | "beforeStep" | "afterStep" | "startRollback" | "success" | "failure";
+  /** In plain English, such as `charge done`. */
+  readonly text: string;
+  readonly execution: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly direction: Direction;
+  readonly step?: string;
+  /** `beforeStep`, `afterStep`: from 1. */
+  readonly attempt?: number;
+  /** Why it turned or ended. */
+  readonly reason?: string;
+}
+
+export interface MessengerOptions {
+  /** Hears of each message that was not sent. Default: `console.error`, for the 1st, the 10th, the 100th failure and so on. */
+  readonly onError?: (error: StepwellError) => void;
+}
+
+/** A watcher that may still be sending. */
+export interface Messenger extends Observer {
+  /** Resolves when everything that was told has been sent, or has failed. For the end of a process, after `launcher.stop()`. */
+  settled(): Promise<void>;
+}
+
+/**
+ * A watcher that tells people how an execution gets on: it has begun, a step begins, is done, the execution turns,
+ * is completed, is rolled back. What is done is told when it is committed, and not before.
+ *
+ * Messages of one execution are sent in order, one at a time; the execution does not wait for them. The last one
+ * (`success`, `failure`) is given to `send` at least once, the others mostly once: a crash can lose them.
+ *
+ * @param send what it throws, or its promise is rejected with, goes to `onError`; the execution is not disturbed. The
+ * state comes beside the message, for an address or a name; it is not part of the message
+ * @example
+ * fulfilOrder.observe(messenger<{ email: string }>((message, state) => mail.send(state.email, message.text, { key: message.id })));
+ *
+ * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION
+ */
+export function messenger<State = Readonly<Record<string, unknown>>>(
+  send: (message: StatusMessage, state: State) => unknown,
+  options: MessengerOptions = {},
+): Messenger {
+  if (typeof send !== "function") throw invalid(`takes a function that sends a message, not ${shown(send)}`);
+  refuseUnknownOptions(options, ["onError"], "messenger(…)");
+  const { onError } = options;
+  if (onError !== undefined && typeof onError !== "function") {
+    throw invalid(`: "onError" must be a function, not ${shown(onError)}`);
+  }
+  const outbox = new Outbox(onError);
+  const tell = (what: StatusMessage["what"], text: string, event: ObserverEvent<State>): void => {
+    const message = messageOf(what, text, event);
+    const { id, execution, workflow } = message;
+    outbox.post({ what: `Message "${id}"`, execution, workflow }, () => send(message, event.state));
+  };
+  const watcher = observer<State>({
+    name: "messenger",
+    init: (event) => tell("init", `${event.execution.workflow} started`, event),
+    beforeStep: (event) => tell("beforeStep", beginText(event), event),
+    // Not `afterStep`: a guard may still veto, a request may turn it, a crash may undo it.
+    commit: (event) => {
+      const done = doneOf(event);
+      if (done !== undefined) tell("afterStep", done.text, done.event);
+    },
+    startRollback: (event) =>
+      tell("startRollback", `${event.execution.workflow} is being undone: ${event.reason}`, event),
+    success: (event) => tell("success", `${event.execution.workflow} completed`, event),
+    failure: (event) => tell("failure", `${event.execution.workflow} was undone: ${event.reason}`, event),
+  });
+  return Object.freeze({ ...watcher, settled: () => outbox.settled() });
+}
+
+function invalid(problem: string): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `messenger(…) ${problem}.`);
+}
+
+function messageOf(what: StatusMessage["what"], text: string, event: ObserverEvent): StatusMessage {
+  const { execution, revision, flow, step, attempt, reason } = event;
+  const isOfStep = what === "beforeStep" || what === "afterStep";
+  const hasReason = reason !== undefined && (what === "startRollback" || what === "success" || what === "failure");
+  return {
+    // An execution begins once, though what it began with may be cut off, committed and begun again.
+    id: `${execution.id}/${what === "init" ? 0 : revision}/${what}`,
+    what,
+    text,
+    execution: execution.id,
+    workflow: execution.workflow,
+    version: execution.version,
+    direction: flow.direction,
+    ...(isOfStep && step !== undefined && { step: step.name }),
+    ...(isOfStep && attempt !== undefined && { attempt }),
+    ...(hasReason && { reason }),
+  };
+}
+
+function beginText({ step, flow, attempt = 1 }: ObserverEvent): string {
+  const begins = flow.direction === "up" ? `${step?.name} started` : `undoing ${step?.name}`;
+  return attempt === 1 ? begins : `${begins} (attempt ${attempt})`;
+}
+
+/** A step that was done or undone with this commit; the event's own flow is that of what comes next. */
+function doneOf<State>(event: CommitEvent<State>): { text: string; event: ObserverEvent<State> } | undefined {
+  const { result, direction, step, stepIndex, attempt } = event.transition;
+  if (result !== "ok") return undefined;
+  const { execution, revision, state, flow } = event;
+  return {
+    text: `${step} ${direction === "up" ? "done" : "undone"}`,
+    event: {
+      execution,
+      revision,
+      state,
+      attempt,
+      flow: { ...flow, direction },
+      step: { name: step, index: stepIndex },
+    },
+  };
+}

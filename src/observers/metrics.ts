@@ -1,0 +1,197 @@
+import { createRequire } from "node:module";
+import type * as library from "prom-client";
+import type { Counter, Gauge, Histogram, OpenMetricsContentType, Registry } from "prom-client";
+import { observer, type Observer } from "../definition/observer.js";
+import { missingFunction, refuseUnknownOptions, shown } from "../definition/options.js";
+import { StepwellError } from "../errors.js";
+
+/** Of either text format. */
+export type MetricsRegistry = Registry | Registry<OpenMetricsContentType>;
+
+export interface MetricsOptions {
+  /** Where the metrics are registered. Default: prom-client's global registry. */
+  readonly registry?: MetricsRegistry;
+  /**
+   * Asks the store which executions are stuck, at each scrape; such as
+   * `() => launcher.list({ status: "stuck", limit: 1000 })`. Default: what this process has seen getting stuck and
+   * not yet seen going on, which after a restart is none.
+   */
+  readonly stuck?: () => PromiseLike<StuckPage>;
+}
+
+/** A page of `launcher.list`, of which only the names of the workflows are read. */
+export interface StuckPage {
+  readonly executions: readonly { readonly workflow: string }[];
+}
+
+/**
+ * A watcher that counts, for Prometheus: `stepwell_…` metrics of `prom-client`, which must be installed. For those who
+ * do not use OpenTelemetry.
+ *
+ * Labels are the names of workflows and steps, directions, statuses and error codes: never ids, nor reasons. It may be
+ * called as often as you like with the same registry.
+ *
+ * @example
+ * fulfilOrder.observe(metrics({ stuck: () => launcher.list({ status: "stuck", limit: 1000 }) }));
+ * server.get("/metrics", async () => register.metrics());
+ *
+ * @throws STEPWELL_INVALID_ARGUMENT if prom-client is not installed, or an option is not usable; STEPWELL_UNKNOWN_OPTION
+ */
+export function metrics(options: MetricsOptions = {}): Observer {
+  refuseUnknownOptions(options, ["registry", "stuck"], "metrics(…)");
+  const client = promClient();
+  const { registry = client.register, stuck } = options;
+  if (missingFunction(registry, ["getSingleMetric", "registerMetric"]) !== undefined) {
+    throw invalid(`: "registry" must be a registry of prom-client, not ${shown(registry)}`);
+  }
+  if (stuck !== undefined && typeof stuck !== "function") {
+    throw invalid(`: "stuck" must be a function, not ${shown(stuck)}`);
+  }
+  const to = instruments(client, registry);
+  if (stuck !== undefined) stuckSources.set(to.stuck, stuck);
+  const park = parking(to.stuck);
+  return observer<unknown>({
+    name: "metrics",
+    wake: ({ execution: { workflow }, revision, claims, lateMs }) => {
+      if (revision === 0 && claims === 1) to.started.inc({ workflow });
+      to.claimDelay.observe({ workflow }, lateMs / 1000);
+    },
+    afterStep: ({ execution: { workflow }, step, flow, durationMs = 0 }) => {
+      const result = flow.lastResult === "ok" ? "ok" : "failed";
+      const labels = { workflow, step: step?.name ?? "", direction: flow.direction, result };
+      to.stepDuration.observe(labels, durationMs / 1000);
+    },
+    commit: ({ execution: { id, workflow }, status }) => {
+      if (status === "completed" || status === "rolledBack" || status === "stuck")
+        to.executions.inc({ workflow, status });
+      park(id, workflow, status === "stuck");
+    },
+    rest: ({ execution: { workflow }, pending, lost }) => {
+      // What another launcher has, it will tell of itself.
+      if (!lost) to.mailboxDepth.observe({ workflow }, pending);
+    },
+    error: ({ error: { code }, workflow }) => {
+      to.errors.inc({ workflow, code });
+      if (code === "STEPWELL_OWNERSHIP_LOST") to.refusedCommits.inc({ workflow });
+      if (code === "STEPWELL_OBSERVER_FAILED") to.observerErrors.inc({ workflow });
+    },
+  });
+}
+
+type PromClient = typeof library;
+
+function promClient(): PromClient {
+  try {
+    return createRequire(import.meta.url)("prom-client") as PromClient;
+  } catch (cause) {
+    const problem = `needs the package "prom-client", which could not be loaded. Install it (npm install prom-client)`;
+    throw invalid(` ${problem}`, cause);
+  }
+}
+
+function invalid(problem: string, cause?: unknown): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `metrics(…)${problem}.`, { cause });
+}
+
+interface Instruments {
+  readonly started: Counter<"workflow">;
+  readonly executions: Counter<"workflow" | "status">;
+  readonly stepDuration: Histogram<"workflow" | "step" | "direction" | "result">;
+  readonly claimDelay: Histogram<"workflow">;
+  readonly mailboxDepth: Histogram<"workflow">;
+  readonly stuck: Gauge<"workflow">;
+  readonly refusedCommits: Counter<"workflow">;
+  readonly observerErrors: Counter<"workflow">;
+  readonly errors: Counter<"workflow" | "code">;
+}
+
+/** In seconds: from a local call to a call that a person waits for. */
+const stepBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+
+/** In seconds: longer than a minute, and no launcher was there. */
+const delayBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 3600];
+
+const depthBuckets = [0, 1, 2, 5, 10, 50, 100, 1000];
+
+/** Those that the registry has already, else new ones. */
+function instruments({ Counter, Gauge, Histogram }: PromClient, registry: MetricsRegistry): Instruments {
+  const registers = [registry];
+  const known = <Metric>(name: string, make: () => Metric): Metric =>
+    (registry.getSingleMetric(name) as Metric | undefined) ?? make();
+  const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]): Counter<Label> =>
+    known(name, () => new Counter({ name, help, labelNames, registers }));
+  const histogram = <Label extends string>(
+    name: string,
+    help: string,
+    buckets: number[],
+    ...labelNames: Label[]
+  ): Histogram<Label> => known(name, () => new Histogram({ name, help, buckets, labelNames, registers }));
+  const gauge = { name: "stepwell_executions_stuck", help: "Executions that need an operator", registers };
+  return {
+    started: counter("stepwell_executions_started_total", "Executions that were begun", "workflow"),
+    executions: counter(
+      "stepwell_executions_total",
+      "Executions that came to rest: completed, rolledBack or stuck",
+      ...(["workflow", "status"] as const),
+    ),
+    stepDuration: histogram(
+      "stepwell_step_duration_seconds",
+      "How long attempts of steps took, those that paused left out",
+      stepBuckets,
+      ...(["workflow", "step", "direction", "result"] as const),
+    ),
+    claimDelay: histogram(
+      "stepwell_claim_delay_seconds",
+      "How long executions had been due when a launcher took them up",
+      delayBuckets,
+      "workflow",
+    ),
+    mailboxDepth: histogram(
+      "stepwell_mailbox_depth",
+      "Messages that nobody has taken, when an execution is let go",
+      depthBuckets,
+      "workflow",
+    ),
+    stuck: known(gauge.name, () => new Gauge({ ...gauge, labelNames: ["workflow"] as const, collect: countStuck })),
+    refusedCommits: counter(
+      "stepwell_refused_commits_total",
+      "Commits refused because another launcher had the execution",
+      "workflow",
+    ),
+    observerErrors: counter("stepwell_observer_errors_total", "Reports of observers that failed", "workflow"),
+    errors: counter("stepwell_errors_total", "Errors reported to onError", ...(["workflow", "code"] as const)),
+  };
+}
+
+/** Who knows which executions are stuck, by gauge: the last one that was given. */
+const stuckSources = new WeakMap<object, () => PromiseLike<StuckPage>>();
+
+/** The workflows that a gauge has told of: one that has none stuck any more is told as 0. */
+const toldOf = new WeakMap<object, Set<string>>();
+
+async function countStuck(this: Gauge<"workflow">): Promise<void> {
+  const source = stuckSources.get(this);
+  if (source === undefined) return;
+  try {
+    const { executions } = await source();
+    const told = toldOf.get(this) ?? new Set();
+    toldOf.set(this, told);
+    for (const { workflow } of executions) told.add(workflow);
+    for (const workflow of told) {
+      this.set({ workflow }, executions.filter((execution) => execution.workflow === workflow).length);
+    }
+  } catch {
+    // A store that does not answer must not take the metrics of the whole process with it. The last count stays.
+  }
+}
+
+/** Counts what this process sees getting stuck and going on, for a gauge that nobody else tells. */
+function parking(gauge: Gauge<"workflow">): (id: string, workflow: string, isStuck: boolean) => void {
+  const parked = new Set<string>();
+  return (id, workflow, isStuck) => {
+    if (stuckSources.has(gauge) || isStuck === parked.has(id)) return;
+    if (isStuck) parked.add(id);
+    else parked.delete(id);
+    gauge[isStuck ? "inc" : "dec"]({ workflow });
+  };
+}

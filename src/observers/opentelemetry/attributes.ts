@@ -1,0 +1,42 @@
+/** What spans and measurements say, in the words of `docs/observers.md`. */
+import type { Attributes } from "@opentelemetry/api";
+import type { CommittedTransition, ExecutionIdentity, MessageIdentity } from "../../definition/observer.js";
+
+export function identityOf({ id, workflow, version }: ExecutionIdentity): Attributes {
+  return { "stepwell.workflow.name": workflow, "stepwell.workflow.version": version, "stepwell.execution.id": id };
+}
+
+export function transitionOf(transition: CommittedTransition): Attributes {
+  const { step, stepIndex, func, direction, attempt, result, revision } = transition;
+  const type = errorTypeOf(transition);
+  return {
+    "stepwell.step.name": step,
+    "stepwell.step.index": stepIndex,
+    "stepwell.func": func,
+    "stepwell.direction": direction,
+    "stepwell.attempt": attempt,
+    "stepwell.result": result,
+    "stepwell.revision": revision,
+    ...(type !== undefined && { "error.type": type }),
+  };
+}
+
+/** By the semantic conventions. A mailbox has no name: the workflow is where messages go, the execution what they are about. */
+export function messageOf({ id, name }: MessageIdentity, execution: ExecutionIdentity): Attributes {
+  return {
+    "messaging.system": "stepwell",
+    "messaging.operation.type": "process",
+    "messaging.operation.name": "process",
+    "messaging.destination.name": execution.workflow,
+    "messaging.message.id": id,
+    "messaging.message.conversation_id": execution.id,
+    "stepwell.message.name": name,
+  };
+}
+
+/** A short word for what failed: an error's code or name, or the reason that `fail` was given. Never a message. */
+export function errorTypeOf({ error, result }: CommittedTransition): string | undefined {
+  if (error === undefined || result === "skipped") return undefined;
+  const isFail = error.name === "Fail" && error.message === result;
+  return error.code ?? (isFail ? result : error.name);
+}

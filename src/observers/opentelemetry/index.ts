@@ -1,0 +1,90 @@
+import type { Context, Meter, Tracer } from "@opentelemetry/api";
+import { observer, type ExecutionIdentity, type Observer } from "../../definition/observer.js";
+import { missingFunction, refuseUnknownOptions, shown } from "../../definition/options.js";
+import { StepwellError } from "../../errors.js";
+import { loadApi } from "./api.js";
+import { Metrics } from "./metrics.js";
+import { spanContextOf, Traces } from "./traces.js";
+
+export interface OpenTelemetryOptions {
+  /** Makes the spans. Default: that of the global tracer provider, also of one that is registered later. */
+  readonly tracer?: Tracer;
+  /** Makes the metrics. Default: that of the meter provider that is global when the first event comes. */
+  readonly meter?: Meter;
+  /** Record what errors say, too, as the description of a span's status. It may be anything. Default: false. */
+  readonly errorMessages?: boolean;
+}
+
+/**
+ * A watcher that makes traces and metrics through `@opentelemetry/api`, which must be installed.
+ *
+ * An execution is one trace, whichever processes work on it: its trace id is made of the workflow's name and
+ * the execution's id. Each burst of work is a span, linked to the burst before it and to what launched the
+ * execution or sent it a message; each attempt of a step is a span in it. Times are the store's, as in the
+ * history. `docs/observers.md` lists all names. Neither states nor payloads are recorded; what errors say
+ * only on demand.
+ *
+ * One observer serves any number of workflows and launchers.
+ *
+ * @example
+ * fulfilOrder.observe(opentelemetry());
+ *
+ * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION
+ */
+export function opentelemetry(options: OpenTelemetryOptions = {}): Observer {
+  const { tracer, meter, errorMessages } = checked(options);
+  const api = loadApi();
+  const traces = new Traces(tracer ?? api.trace.getTracer("stepwell"), errorMessages ?? false);
+  let made: Metrics | undefined;
+  // A meter that is asked for before its provider is registered measures nothing, ever.
+  const metrics = (): Metrics => (made ??= new Metrics(meter ?? api.metrics.getMeter("stepwell")));
+  return observer<unknown>({
+    name: "opentelemetry",
+    wake: (event) => {
+      traces.wake(event);
+      metrics().wake(event);
+    },
+    commit: (event) => {
+      traces.commit(event);
+      metrics().commit(event);
+    },
+    rest: (event) => {
+      traces.rest(event);
+      metrics().rest(event);
+    },
+    error: (event) => metrics().error(event),
+    carry: (event) => traces.carry(event),
+  });
+}
+
+/**
+ * The active context with an execution as its span, so that what is done in it belongs to the execution's
+ * trace: the burst of work under way, if it is given the `execution` of a step's context; else the origin
+ * that all its bursts have as their parent.
+ *
+ * @example
+ * run: ({ execution, state }) => context.with(executionContext(execution), () => bank.charge(state.cents)),
+ *
+ * @throws STEPWELL_INVALID_ARGUMENT if `@opentelemetry/api` is not installed
+ */
+export function executionContext(execution: Pick<ExecutionIdentity, "id" | "workflow">): Context {
+  const { context, trace } = loadApi();
+  return trace.setSpanContext(context.active(), spanContextOf(execution));
+}
+
+function checked(options: OpenTelemetryOptions): OpenTelemetryOptions {
+  refuseUnknownOptions(options, ["tracer", "meter", "errorMessages"], "opentelemetry(…)");
+  const { tracer, meter, errorMessages } = options;
+  const refuse = (problem: string): never => {
+    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `opentelemetry(…): ${problem}.`);
+  };
+  const lacks = (thing: unknown, names: readonly string[]): string | undefined =>
+    thing === undefined ? undefined : missingFunction(thing, names);
+  const unlikeTracer = lacks(tracer, ["startSpan"]);
+  if (unlikeTracer !== undefined) refuse(`"tracer" has no function "${unlikeTracer}"`);
+  const unlikeMeter = lacks(meter, ["createCounter", "createHistogram", "createUpDownCounter"]);
+  if (unlikeMeter !== undefined) refuse(`"meter" has no function "${unlikeMeter}"`);
+  if (errorMessages !== undefined && typeof errorMessages !== "boolean")
+    refuse(`"errorMessages" must be true or false, not ${shown(errorMessages)}`);
+  return options;
+}

@@ -1,0 +1,80 @@
+import type { Counter, Histogram, Meter, UpDownCounter } from "@opentelemetry/api";
+import type { CommitEvent, ErrorEvent, RestEvent, WakeEvent } from "../../definition/observer.js";
+import { errorTypeOf } from "./attributes.js";
+
+/** In seconds: a step may take a millisecond or half an hour, and as late may an execution be taken up. */
+const secondBounds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800];
+
+const messageBounds = [0, 1, 2, 5, 10, 50, 100, 500, 1000];
+
+/** No id of an execution or a message: what is measured must not grow with their number. */
+export class Metrics {
+  readonly #rests: Counter;
+  readonly #stuck: UpDownCounter;
+  readonly #duration: Histogram;
+  readonly #delay: Histogram;
+  readonly #depth: Histogram;
+  readonly #refused: Counter;
+  readonly #observerErrors: Counter;
+  readonly #errors: Counter;
+
+  constructor(meter: Meter) {
+    const counter = (name: string, unit: string, description: string): Counter =>
+      meter.createCounter(name, { unit, description });
+    const histogram = (name: string, unit: string, description: string, explicitBucketBoundaries: number[]) =>
+      meter.createHistogram(name, { unit, description, advice: { explicitBucketBoundaries } });
+    this.#rests = counter("stepwell.execution.rests", "{rest}", "How often executions came to rest, by status.");
+    this.#stuck = meter.createUpDownCounter("stepwell.execution.stuck", {
+      unit: "{execution}",
+      description: "Executions that came to rest as stuck, without those taken up again.",
+    });
+    this.#duration = histogram("stepwell.step.duration", "s", "How long attempts of steps took.", secondBounds);
+    this.#delay = histogram(
+      "stepwell.claim.delay",
+      "s",
+      "How long executions had been due when they were taken up.",
+      secondBounds,
+    );
+    this.#depth = histogram(
+      "stepwell.mailbox.depth",
+      "{message}",
+      "Messages that nobody has taken, when an execution comes to rest.",
+      messageBounds,
+    );
+    this.#refused = counter("stepwell.commit.refused", "{commit}", "Commits to executions that another launcher has.");
+    this.#observerErrors = counter("stepwell.observer.errors", "{error}", "Reports of observers that failed.");
+    this.#errors = counter("stepwell.errors", "{error}", "Errors that were reported to onError, by code.");
+  }
+
+  wake({ execution: { workflow }, status, lateMs }: WakeEvent): void {
+    this.#delay.record(lateMs / 1000, { "stepwell.workflow.name": workflow });
+    if (status === "stuck") this.#stuck.add(-1, { "stepwell.workflow.name": workflow });
+  }
+
+  commit({ execution: { workflow }, transition, called }: CommitEvent): void {
+    if (!called) return;
+    const type = errorTypeOf(transition);
+    this.#duration.record(transition.durationMs / 1000, {
+      "stepwell.workflow.name": workflow,
+      "stepwell.step.name": transition.step,
+      "stepwell.func": transition.func,
+      "stepwell.direction": transition.direction,
+      ...(type !== undefined && { "error.type": type }),
+    });
+  }
+
+  rest({ execution: { workflow }, status, pending, lost }: RestEvent): void {
+    // Also where it was lost: what was taken up as stuck and has not moved on is stuck still.
+    if (status === "stuck") this.#stuck.add(1, { "stepwell.workflow.name": workflow });
+    if (lost) return;
+    this.#rests.add(1, { "stepwell.workflow.name": workflow, "stepwell.status": status });
+    this.#depth.record(pending, { "stepwell.workflow.name": workflow });
+  }
+
+  error({ error: { code }, workflow }: ErrorEvent): void {
+    const about = { "stepwell.workflow.name": workflow };
+    this.#errors.add(1, { ...about, "error.type": code });
+    if (code === "STEPWELL_OWNERSHIP_LOST") this.#refused.add(1, about);
+    if (code === "STEPWELL_OBSERVER_FAILED") this.#observerErrors.add(1, about);
+  }
+}

@@ -1,0 +1,154 @@
+import type { Context, Link, Span, SpanContext, Tracer } from "@opentelemetry/api";
+import { createHash } from "node:crypto";
+import type {
+  Carried,
+  CarryEvent,
+  CommitEvent,
+  ExecutionIdentity,
+  RestEvent,
+  WakeEvent,
+} from "../../definition/observer.js";
+import { loadApi } from "./api.js";
+import { errorTypeOf, identityOf, messageOf, transitionOf } from "./attributes.js";
+
+type Which = Pick<ExecutionIdentity, "id" | "workflow">;
+
+interface Burst {
+  readonly span: Span;
+  readonly context: Context;
+  /** In milliseconds since 1970, as the store tells the time. */
+  readonly began: number;
+  /** When the last of its attempts ended. */
+  until: number;
+}
+
+/** The span of each burst, whichever observer made it, for as long as someone holds what stands for the burst. */
+const burstSpans = new WeakMap<Which, Span>();
+
+/** The span that an execution's own code is in: its burst, else the origin of its trace. */
+export function spanContextOf(execution: Which): SpanContext {
+  return burstSpans.get(execution)?.spanContext() ?? originOf(execution);
+}
+
+/** The parent of all bursts of an execution. Nobody makes a span of it: so every process knows it without asking. */
+function originOf({ workflow, id }: Which): SpanContext {
+  const hash = createHash("sha256").update(`stepwell\0${workflow}\0${id}`).digest("hex");
+  const traceFlags = loadApi().TraceFlags.SAMPLED;
+  return { traceId: hash.slice(0, 32), spanId: hash.slice(32, 48), traceFlags, isRemote: true };
+}
+
+function linkTo(context: SpanContext, what: CarryEvent["what"]): Link {
+  return { context, attributes: { "stepwell.link": what } };
+}
+
+export class Traces {
+  readonly #api = loadApi();
+  readonly #tracer: Tracer;
+  readonly #errorMessages: boolean;
+  /**
+   * The key stands for one burst of one launcher, so two launchers that have the same execution one after
+   * the other never meet here; and what the engine forgets is forgotten here.
+   */
+  readonly #bursts = new WeakMap<ExecutionIdentity, Burst>();
+
+  constructor(tracer: Tracer, errorMessages: boolean) {
+    this.#tracer = tracer;
+    this.#errorMessages = errorMessages;
+  }
+
+  wake({ execution, at, claims, lateMs, carried }: WakeEvent): void {
+    const { ROOT_CONTEXT, trace } = this.#api;
+    const origin = originOf(execution);
+    const before = this.#carriedSpan(carried);
+    // The first burst finds what the launch carried, each later one what the burst before it did.
+    const links = before === undefined ? [] : [linkTo(before, before.traceId === origin.traceId ? "burst" : "launch")];
+    const attributes = {
+      ...identityOf(execution),
+      "stepwell.claims": claims,
+      "stepwell.claim.delay": lateMs / 1000,
+    };
+    const parent = trace.setSpanContext(ROOT_CONTEXT, origin);
+    const span = this.#tracer.startSpan(`burst ${execution.workflow}`, { startTime: at, links, attributes }, parent);
+    const began = at.getTime();
+    this.#bursts.set(execution, { span, context: trace.setSpan(parent, span), began, until: began });
+    burstSpans.set(execution, span);
+  }
+
+  commit(event: CommitEvent): void {
+    const burst = this.#bursts.get(event.execution);
+    if (burst === undefined) return;
+    const { transition, message, called, flow, status } = event;
+    const sender = message === undefined ? undefined : this.#carriedSpan(message.carried);
+    const links = sender === undefined ? [] : [linkTo(sender, "message")];
+    for (const link of links) burst.span.addLink(link);
+    if (called) this.#attempt(burst, event, links);
+    else burst.span.addEvent("stepwell.transition", transitionOf(transition), transition.at);
+    const turned = transition.direction === "up" && flow.direction === "down";
+    if (turned) {
+      const attributes = { ...transitionOf(transition), "stepwell.reason": flow.reason };
+      burst.span.addEvent("stepwell.turn", attributes, transition.at);
+    }
+    const type = errorTypeOf(transition);
+    if (type !== undefined && (turned || status === "stuck")) this.#failed(burst.span, type, transition.error?.message);
+  }
+
+  rest({ execution, at, status, flow, pending, lost }: RestEvent): void {
+    const burst = this.#bursts.get(execution);
+    if (burst === undefined) return;
+    this.#bursts.delete(execution);
+    burst.span.setAttributes({
+      "stepwell.status": status,
+      "stepwell.direction": flow.direction,
+      "stepwell.reason": flow.reason,
+      "stepwell.mailbox.depth": pending,
+      "stepwell.lost": lost,
+    });
+    if (lost) this.#failed(burst.span, "STEPWELL_OWNERSHIP_LOST");
+    burst.span.end(new Date(Math.max(at.getTime(), burst.until)));
+  }
+
+  carry({ what, execution }: CarryEvent): Carried {
+    const { context, propagation } = this.#api;
+    const carrier: Record<string, string> = {};
+    // Baggage is the user's own data: it is not stored.
+    const from = what === "burst" ? this.#bursts.get(execution)?.context : propagation.deleteBaggage(context.active());
+    if (from !== undefined) propagation.inject(from, carrier);
+    return carrier;
+  }
+
+  /** Made when it is over. The store tells when it was committed, the process how long it took: the latter does not jump. */
+  #attempt(burst: Burst, { execution, transition, message }: CommitEvent, links: Link[]): void {
+    const { SpanKind } = this.#api;
+    const end = Math.max(transition.at.getTime(), burst.began);
+    const span = this.#tracer.startSpan(
+      `${transition.func} ${transition.step}`,
+      {
+        kind: message === undefined ? SpanKind.INTERNAL : SpanKind.CONSUMER,
+        startTime: new Date(Math.max(burst.began, end - transition.durationMs)),
+        links,
+        attributes: {
+          ...identityOf(execution),
+          ...transitionOf(transition),
+          ...(message !== undefined && messageOf(message, execution)),
+        },
+      },
+      burst.context,
+    );
+    const type = errorTypeOf(transition);
+    if (type !== undefined) this.#failed(span, type, transition.error?.message);
+    span.end(new Date(end));
+    burst.until = Math.max(burst.until, end);
+  }
+
+  #failed(span: Span, type: string, message?: string): void {
+    span.setAttribute("error.type", type);
+    const code = this.#api.SpanStatusCode.ERROR;
+    span.setStatus(this.#errorMessages && message !== undefined ? { code, message } : { code });
+  }
+
+  #carriedSpan(carried: Carried): SpanContext | undefined {
+    const { propagation, ROOT_CONTEXT, trace } = this.#api;
+    const found = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, carried));
+    return found !== undefined && trace.isSpanContextValid(found) ? found : undefined;
+  }
+}

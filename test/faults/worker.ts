@@ -1,0 +1,48 @@
+/** A launcher in a process of its own, which may be killed or paused at any moment: `address effects`. */
+import { Launcher, StepwellError } from "../../src/index.js";
+import { Effects } from "./effects.js";
+import { storeAt } from "./store.js";
+import { trips } from "./trips.js";
+import type { Order, Told } from "./team.js";
+
+const [address, path] = process.argv.slice(2);
+const effects = new Effects(path!);
+const workflows = trips(effects);
+const tell = (told: Told): void => void process.send?.(told);
+
+const launcher = new Launcher({
+  store: await storeAt(address!),
+  workflows,
+  concurrency: 64,
+  pollInterval: 100,
+  heartbeat: { interval: 200, timeout: 1500 },
+  onError: (error) => tell({ type: "error", code: error.code, message: error.message }),
+});
+await launcher.start();
+
+async function follow(order: Order): Promise<unknown> {
+  switch (order.what) {
+    case "launch": {
+      const trip = workflows.find(({ name }) => name === order.workflow)!;
+      return (await launcher.launch(trip, order.input, { id: order.id })).id;
+    }
+    case "send":
+      return launcher.send(order.id, order.name, { at: 1 }, { messageId: order.messageId });
+    case "rollback":
+      return launcher.rollback(order.id, "recalled");
+  }
+}
+
+process.on("message", (order: Order) => {
+  follow(order).then(
+    (value) => tell({ type: "done", number: order.number, value }),
+    (error: unknown) =>
+      tell({
+        type: "refused",
+        number: order.number,
+        code: error instanceof StepwellError ? error.code : String(error),
+      }),
+  );
+});
+process.on("disconnect", () => process.exit());
+tell({ type: "ready" });
