@@ -13,6 +13,8 @@ export interface Settings {
   readonly place: string;
   /** Whether a connection is Stepwell's own from one transaction to the next: then it is set up, and statements are prepared. */
   readonly ownSessions: boolean;
+  /** The connections are in a transaction of the caller's, which is neither begun nor ended here. Default: no. */
+  readonly joins?: boolean;
 }
 
 /**
@@ -52,16 +54,18 @@ export class Database {
   readonly schema: string;
   readonly place: string;
   readonly #ownSessions: boolean;
+  readonly #joins: boolean;
   readonly #pool: PostgresPool;
   readonly #queries = new Map<Statement, { readonly text: string; readonly name?: string }>();
   /** Connections that somebody listens to, so that none that breaks ends the process. */
   readonly #guarded = new WeakSet<PooledClient>();
 
-  constructor(pool: PostgresPool, { schema, place, ownSessions }: Settings) {
+  constructor(pool: PostgresPool, { schema, place, ownSessions, joins = false }: Settings) {
     this.schema = schema;
     this.place = place;
     this.#pool = pool;
     this.#ownSessions = ownSessions;
+    this.#joins = joins;
   }
 
   /** The rows of one statement, in a transaction of its own. */
@@ -78,13 +82,15 @@ export class Database {
   }
 
   /** All of it or nothing. */
-  async transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+  async transaction<Result>(
+    work: (transaction: Transaction, client: PooledClient) => Promise<Result>,
+  ): Promise<Result> {
     return this.connected(async (client) => {
       const send = <Row>(statement: Statement, values: unknown[]): Promise<Row[]> =>
         this.#send<Row>(client, statement, values);
-      const transaction = new Transaction(client, send);
+      const transaction = new Transaction(client, send, this.#joins);
       try {
-        const result = await work(transaction);
+        const result = await work(transaction, client);
         await transaction.commit();
         return result;
       } catch (error) {
@@ -141,14 +147,20 @@ export class Transaction {
   readonly #client: PooledClient;
   readonly #send: <Row>(statement: Statement, values: unknown[]) => Promise<Row[]>;
   readonly #pipelines: boolean;
+  readonly #joins: boolean;
   #last: Promise<unknown>;
   #committed: Promise<void> | undefined;
 
-  constructor(client: PooledClient, send: <Row>(statement: Statement, values: unknown[]) => Promise<Row[]>) {
+  constructor(
+    client: PooledClient,
+    send: <Row>(statement: Statement, values: unknown[]) => Promise<Row[]>,
+    joins: boolean,
+  ) {
     this.#client = client;
     this.#send = send;
     this.#pipelines = (client as { readonly pipeline?: boolean }).pipeline === true;
-    this.#last = client.query({ text: "BEGIN" });
+    this.#joins = joins;
+    this.#last = joins ? Promise.resolve() : client.query({ text: "BEGIN" });
     this.#last.catch(ignored);
   }
 
@@ -163,14 +175,16 @@ export class Transaction {
 
   /** May be called while answers are still awaited. A second call is the same commit. */
   commit(): Promise<void> {
-    this.#committed ??= this.#next(async () => void (await this.#client.query({ text: "COMMIT" })));
+    this.#committed ??= this.#next(async () => {
+      if (!this.#joins) await this.#client.query({ text: "COMMIT" });
+    });
     return this.#committed;
   }
 
   /** After an error. What can't be rolled back is lost with its connection; after a commit it does nothing. */
   async rollback(): Promise<void> {
     await this.#last.catch(ignored);
-    await this.#client.query({ text: "ROLLBACK" }).catch(ignored);
+    if (!this.#joins) await this.#client.query({ text: "ROLLBACK" }).catch(ignored);
   }
 
   #next<Result>(send: () => Promise<Result>): Promise<Result> {

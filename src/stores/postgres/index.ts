@@ -1,6 +1,7 @@
 /** The store for many processes and machines: a PostgreSQL database that they share. */
 import type { Clock } from "../../clock.js";
 import { refuseUnknownOptions } from "../../definition/options.js";
+import { transacted, type Transacted } from "../../definition/outcome.js";
 import { StepwellError } from "../../errors.js";
 import type { Store } from "../store.js";
 import { checkSchema, checkUrl } from "./address.js";
@@ -91,6 +92,32 @@ function checkSource(source: unknown): asserts source is Source {
 
 function invalid(problem: string): StepwellError {
   return new StepwellError("STEPWELL_INVALID_ARGUMENT", `postgresStore: ${problem}.`);
+}
+
+/** A connection in a transaction, as far as most need it; say `pg.ClientBase` for all of it. */
+export interface PostgresConnection {
+  query<Row = Record<string, unknown>>(
+    text: string,
+    values?: unknown[],
+  ): Promise<{ readonly rows: Row[]; readonly rowCount: number | null }>;
+}
+
+/**
+ * Work in the store's own transaction, for a step to give back: what it writes and the step's transition
+ * commit together, exactly once, whatever crashes. The tables must be in the store's database. What it gives
+ * back is what the step gives; `fail(…)` and a thrown error roll back what it wrote.
+ *
+ * @example
+ * run: ({ state }) =>
+ *   transaction(async (connection) => {
+ *     await connection.query("INSERT INTO bookings (order_number, cents) VALUES ($1, $2)", [state.number, state.cents]);
+ *     return { booked: true };
+ *   }),
+ */
+export function transaction<Result, Connection = PostgresConnection>(
+  work: (connection: Connection) => Result,
+): Transacted<Result> {
+  return transacted("postgres", work);
 }
 
 export type { PostgresPool } from "./driver.js";

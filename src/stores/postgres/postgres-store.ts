@@ -6,6 +6,7 @@ import type {
   BatchResult,
   Claimed,
   ClaimOptions,
+  CommitResult,
   ExecutionRecord,
   Hint,
   HistoryRecord,
@@ -13,16 +14,21 @@ import type {
   ListFilter,
   ListPage,
   MailboxRecord,
+  MaybePromise,
   Store,
+  Transition,
+  Within,
 } from "../store.js";
 import { claim, claimLost, overdue } from "./claim.js";
 import type { Database } from "./database.js";
+import type { PostgresClient } from "./driver.js";
 import { Doubts } from "./doubts.js";
 import { isInDoubt } from "./failure.js";
 import { beat, bury, register } from "./launchers.js";
 import { Notifications, type Line } from "./notifications.js";
 import { openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
 import { history, list, load, mailbox } from "./read.js";
+import { databaseOn, transact } from "./transact.js";
 import { write } from "./write.js";
 
 export interface Settings extends OpenOptions {
@@ -156,6 +162,29 @@ export class PostgresStore implements Store {
 
   async mailbox(id: string, only?: "pending"): Promise<readonly MailboxRecord[]> {
     return mailbox(this.#database, id, only);
+  }
+
+  async transact(work: (connection: unknown) => MaybePromise<Transition | null>): Promise<CommitResult | null> {
+    const { answer, hints } = await transact(this.#database, work, this.#doubts, this.#now);
+    this.#tell(hints);
+    return answer;
+  }
+
+  /** When the caller commits, nobody here hears of it: what becomes due is found by polling. */
+  within(connection: unknown): Within {
+    const database = databaseOn(this.#database, connection as PostgresClient);
+    return {
+      load: (ids) => load(database, ids),
+      mailbox: (id, only) => mailbox(database, id, only),
+      write: (batch) =>
+        write(
+          database,
+          batch,
+          batch.creates.map(() => this.#doubts.newTicket()),
+          this.#doubts,
+          this.#now,
+        ),
+    };
   }
 
   watch(listener: (hint: Hint) => void): () => void {

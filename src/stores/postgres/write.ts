@@ -305,7 +305,7 @@ async function reasons(
   return refused.map((_, index) => found.get(index + 1));
 }
 
-class Committing implements Step {
+export class Committing implements Step {
   readonly rows: readonly number[];
   readonly answers: CommitResult[] = [];
   readonly hints: Hint[] = [];
