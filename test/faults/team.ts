@@ -129,5 +129,5 @@ export class Team {
 
 /** The store was away for a while, or the launcher had just been buried. */
 function isPassing(code: string): boolean {
-  return ["STEPWELL_STORE_BUSY", "STEPWELL_STORE_FAILED", "STEPWELL_LAUNCHER_NOT_RUNNING"].includes(code);
+  return ["STEPWELL_STORE_BUSY", "STEPWELL_STORE_FAILED", "STEPWELL_STORE_UNREACHABLE"].includes(code);
 }

@@ -1,5 +1,6 @@
 /** Executions with known answers, under faults, until all have come to rest; then everything is checked. */
 import { setTimeout } from "node:timers/promises";
+import { isRetryable } from "../../src/errors.js";
 import type { ExecutionRecord, Store } from "../../src/stores/store.js";
 import { violationsOf } from "./check.js";
 import { Effects, type Effect } from "./effects.js";
@@ -51,7 +52,7 @@ export async function trial(options: TrialOptions): Promise<Report> {
   const random = randomFrom(options.seed);
   const team = new Team(options.address, options.effects, random);
   await team.start(options.launchers);
-  const store = await storeAt(options.address);
+  const store = storeAt(options.address);
   await store.open();
   try {
     const cases = await underFaults(options, team, random);
@@ -117,10 +118,22 @@ async function allAtRest(store: Store, cases: readonly Case[], patience: number)
   const until = Date.now() + patience;
   let left = cases.map(({ id }) => id);
   for (;;) {
-    const records = await store.load(left);
+    const records = await patiently(() => store.load(left));
     left = left.filter((_, index) => !isAtRest(records[index]));
     if (left.length === 0 || Date.now() > until) return;
     await setTimeout(100);
+  }
+}
+
+/** The store may still be coming back. */
+async function patiently<Result>(ask: () => Result | Promise<Result>): Promise<Result> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      await setTimeout(100);
+    }
   }
 }
 
@@ -137,13 +150,14 @@ async function reportOf(store: Store, team: Team, cases: readonly Case[], path: 
   const violations: string[] = [];
   const statuses: string[] = [];
   for (const { id, plan, recalled, sent } of cases) {
-    const [record] = await store.load([id]);
+    const [record] = await patiently(() => store.load([id]));
     if (record === undefined) {
       violations.push(`${id}: was launched and is not there`);
       continue;
     }
     statuses.push(record.status);
-    const [history, mailbox] = [await store.history(id), await store.mailbox(id)];
+    const history = await patiently(() => store.history(id));
+    const mailbox = await patiently(() => store.mailbox(id));
     const own = effects.get(id) ?? [];
     violations.push(...violationsOf({ plan, recalled, record, history, mailbox, sent, effects: own }));
   }

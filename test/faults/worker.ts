@@ -11,7 +11,7 @@ const workflows = trips(effects);
 const tell = (told: Told): void => void process.send?.(told);
 
 const launcher = new Launcher({
-  store: await storeAt(address!),
+  store: storeAt(address!),
   workflows,
   concurrency: 64,
   pollInterval: 100,
