@@ -29,3 +29,10 @@ export const parked = workflow("parked", { input }).step("wait", {
   run: () => pause(),
   onMessage: () => undefined,
 });
+
+/** Waits for a message, and ends with it. */
+export const echo = workflow("echo", { input }).step("wait", {
+  messages: { go: unchecked<null>() },
+  run: () => pause(),
+  onMessage: () => ({ heard: true }),
+});

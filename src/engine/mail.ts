@@ -136,7 +136,12 @@ export class Mail {
       const why = refuseRollback(record.status, record.position, shape ?? unknownShape, request);
       if (why !== undefined) return { accepted: false, why };
       const pending = await this.#store.mailbox(id, "pending");
-      if (pending.some(({ kind }) => kind === "rollback")) return { accepted: false, why: "already-rolling-back" };
+      const earlier = pending.find(({ kind }) => kind === "rollback");
+      if (earlier !== undefined) {
+        // As its own answer would: only once it has turned does one that has ended take messages again.
+        if (isAtRest(record)) await this.#verdict(id, earlier.id);
+        return { accepted: false, why: "already-rolling-back" };
+      }
       const { result } = await this.#supervisor.committer.deliver({
         ...row,
         messageId: null,

@@ -23,16 +23,18 @@ export function violationsOf(trial: Trial): string[] {
     status === "completed" || status === "rolledBack"
       ? [...ends(trial), ...history(trial), ...books(trial), ...messages(trial)]
       : [`is ${status}: ${described(trial)}`];
+  if (found.length > 0 && status !== "waiting") found.push(described(trial));
   return found.map((what) => `${id}: ${what}`);
 }
 
-function described({ plan, recalled, record, history: rows, mailbox }: Trial): string {
+function described({ plan, recalled, record, history: rows, mailbox, effects }: Trial): string {
   const { position, owner, dueAt, claims, signals } = record;
   return JSON.stringify({
     ...{ plan, recalled, position, owner, dueAt, claims, signals },
     history: rows.map(
       ({ func, step, result, attempt, message }) => `${func} ${step} ${result} #${attempt} ${message?.id ?? ""}`,
     ),
+    effects: effects.map(({ key, cancelled }) => `${key} ${cancelled}`),
     mailbox: mailbox.map(({ kind, name, messageId, status, step }) => `${kind} ${name} ${messageId} ${status} ${step}`),
   });
 }

@@ -1,4 +1,6 @@
 /** A launcher in a process of its own, which may be killed or paused at any moment: `address effects`. */
+import { setTimeout } from "node:timers/promises";
+import { isRetryable } from "../../src/errors.js";
 import { Launcher, StepwellError } from "../../src/index.js";
 import { Effects } from "./effects.js";
 import { storeAt } from "./store.js";
@@ -18,7 +20,16 @@ const launcher = new Launcher({
   heartbeat: { interval: 200, timeout: 1500 },
   onError: (error) => tell({ type: "error", code: error.code, message: error.message }),
 });
-await launcher.start();
+for (;;) {
+  try {
+    await launcher.start();
+    break;
+  } catch (error) {
+    // The store is away for a while.
+    if (!isRetryable(error)) throw error;
+    await setTimeout(100);
+  }
+}
 
 async function follow(order: Order): Promise<unknown> {
   switch (order.what) {
