@@ -44,6 +44,9 @@ type Entry = { [K in keyof Rows]: { kind: K; row: Rows[K]; sink: Sink<Answers[K]
 /** Larger groups gain nothing on SQLite or PostgreSQL, and block the event loop for longer. */
 const largestGroup = 512;
 
+/** Fewer go together, though another lane is free: a batch costs something by itself. */
+const worthSplitting = 32;
+
 /** How long a launch or a send goes on trying while the store is busy, in milliseconds. */
 const callerPatience = 5_000;
 
@@ -61,8 +64,12 @@ export class Committer {
   /** The store's time of the last batch that it took; its answers are being given. */
   at = 0;
   #queue: Entry[] = [];
+  /** Arrivals, where a store writes several batches at once: one batch of them at a time, so that they keep their order. */
+  #mail: Entry[] = [];
   #scheduled = false;
-  #writing = false;
+  /** How many batches are being written. */
+  #writing = 0;
+  #delivering = false;
   #closed = false;
   #idle: (() => void)[] = [];
 
@@ -114,7 +121,7 @@ export class Committer {
 
   /** Resolves when nothing is queued or being written. */
   async drained(): Promise<void> {
-    while (this.#scheduled || this.#writing) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    while (this.#scheduled || this.#writing > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   /** A store that does not answer is not waited for any more: what is queued is refused after the try that runs. */
@@ -147,24 +154,51 @@ export class Committer {
     return undefined;
   }
 
+  get #lanes(): number {
+    return this.#store.lanes ?? 1;
+  }
+
   #enqueue(entry: Entry): void {
-    this.#queue.push(entry);
+    const apart = entry.kind === "arrivals" && this.#lanes > 1;
+    (apart ? this.#mail : this.#queue).push(entry);
     this.#schedule();
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#writing) return;
+    if (this.#scheduled || this.#writing >= this.#lanes) return;
     this.#scheduled = true;
     this.#clock.soon(() => {
       this.#scheduled = false;
-      this.#writing = true;
-      void this.#write(this.#queue.splice(0, largestGroup)).then(() => this.#flushed());
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#mail.length > 0 && !this.#delivering) {
+      this.#delivering = true;
+      this.#send(this.#share(this.#mail), () => (this.#delivering = false));
+    }
+    while (this.#queue.length > 0 && this.#writing < this.#lanes) this.#send(this.#share(this.#queue));
+  }
+
+  /** An equal part for each lane that is free, so that one is put together here while another one is being written. */
+  #share(queue: Entry[]): Entry[] {
+    const free = this.#lanes - this.#writing;
+    return queue.splice(0, Math.min(Math.max(Math.ceil(queue.length / free), worthSplitting), largestGroup));
+  }
+
+  #send(group: Entry[], done?: () => void): void {
+    this.#writing++;
+    void this.#write(group).then(() => {
+      this.#writing--;
+      done?.();
+      this.#flushed();
     });
   }
 
   #flushed(): void {
-    this.#writing = false;
-    if (this.#queue.length > 0) return this.#schedule();
+    if (this.#queue.length > 0 || (this.#mail.length > 0 && !this.#delivering)) return this.#schedule();
+    if (this.#writing > 0) return;
     const idle = this.#idle;
     this.#idle = [];
     for (const resolve of idle) resolve();

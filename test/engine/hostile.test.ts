@@ -180,8 +180,11 @@ onEveryStore("a row that can't be read", (start) => {
       get(target, key) {
         const value: unknown = Reflect.get(target, key);
         if (key === "history") {
-          return (id: string) =>
-            (target.history(id) as HistoryRecord[]).map((row) => ({ ...row, patch: Encoded.ofText("{nonsense") }));
+          return async (id: string) =>
+            ((await target.history(id)) as HistoryRecord[]).map((row) => ({
+              ...row,
+              patch: Encoded.ofText("{nonsense"),
+            }));
         }
         return typeof value === "function" ? (value.bind(target) as unknown) : value;
       },
@@ -212,8 +215,8 @@ onEveryStore("a row that can't be read", (start) => {
         get(target, key) {
           const value: unknown = Reflect.get(target, key);
           if (key === "load") {
-            return (ids: string[]) =>
-              (target.load(ids) as ExecutionRecord[]).map((row) =>
+            return async (ids: string[]) =>
+              ((await target.load(ids)) as ExecutionRecord[]).map((row) =>
                 row.id === "bad" && row.status === "completed" ? { ...row, state: Encoded.ofText("{nonsense") } : row,
               );
           }

@@ -168,14 +168,14 @@ onEveryStore("launching", (start) => {
     const { launcher } = await start([waiting()]);
     const nothing = launcher.execution("nothing");
     for (const read of [
-      nothing.state(),
-      nothing.flow(),
-      nothing.history(),
-      nothing.mailbox(),
-      nothing.outcome(),
-      nothing.summary(),
+      () => nothing.state(),
+      () => nothing.flow(),
+      () => nothing.history(),
+      () => nothing.mailbox(),
+      () => nothing.outcome(),
+      () => nothing.summary(),
     ]) {
-      await expect(read).rejects.toMatchObject({ code: "STEPWELL_EXECUTION_NOT_FOUND", execution: "nothing" });
+      await expect(read()).rejects.toMatchObject({ code: "STEPWELL_EXECUTION_NOT_FOUND", execution: "nothing" });
     }
   });
 

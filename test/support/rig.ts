@@ -14,8 +14,10 @@ import {
   type Store,
   type StepwellError,
 } from "../../src/index.js";
+import { postgresStore } from "../../src/stores/postgres/index.js";
 import { sqliteStore } from "../../src/stores/sqlite/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
+import { freshSchema, postgresUrl } from "./postgres.js";
 
 export interface Rig {
   readonly clock: VirtualClock;
@@ -29,20 +31,64 @@ export interface Rig {
 
 export type Start = (workflows: readonly AnyWorkflow[], options?: Partial<LauncherOptions>) => Promise<Rig>;
 
-const makers: Record<string, (clock: VirtualClock) => Store> = {
+const makers: Record<string, (clock: SettlingClock) => Store> = {
   memory: (clock) => memoryStore({ clock }),
   sqlite: (clock) => {
     const folder = mkdtempSync(join(tmpdir(), "stepwell-"));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     return sqliteStore(join(folder, "test.db"), { clock, durability: "normal" });
   },
+  // As one process: its own hints need no notifications.
+  postgres: (clock) =>
+    clock.watching(
+      postgresStore(postgresUrl(), { schema: freshSchema(), clock, notifications: false, connections: 3 }),
+    ),
 };
+
+/** A virtual clock that also waits for a store whose answers come over a network: time stands still until they are there. */
+class SettlingClock extends VirtualClock {
+  #asked = 0;
+  #answered: (() => void)[] = [];
+
+  override async settle(): Promise<void> {
+    do {
+      while (this.#asked > 0) await new Promise<void>((resolve) => this.#answered.push(resolve));
+      await super.settle();
+    } while (this.#asked > 0);
+  }
+
+  watching(store: Store): Store {
+    return new Proxy(store, {
+      get: (target, key) => {
+        const value: unknown = Reflect.get(target, key);
+        if (typeof value !== "function") return value;
+        return (...given: unknown[]): unknown => {
+          const result: unknown = Reflect.apply(value, target, given);
+          return result instanceof Promise ? this.#awaited(result) : result;
+        };
+      },
+      set: (target, key, value) => Reflect.set(target, key, value),
+    });
+  }
+
+  async #awaited<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    this.#asked++;
+    try {
+      return await answer;
+    } finally {
+      this.#asked--;
+      const answered = this.#answered;
+      this.#answered = [];
+      for (const resolve of answered) resolve();
+    }
+  }
+}
 
 /** Runs the same tests on each store. */
 export function onEveryStore(name: string, tests: (start: Start) => void): void {
   describe.each(Object.keys(makers))(`${name}, on the %s store`, (kind) => {
     tests(async (workflows, options = {}) => {
-      const clock = new VirtualClock();
+      const clock = new SettlingClock();
       const store = makers[kind]!(clock);
       await store.open();
       const errors: StepwellError[] = [];

@@ -71,7 +71,7 @@ owned AS MATERIALIZED (
 ),
 freed AS (
   UPDATE stepwell_executions AS e SET owner = NULL, due_at = ${at}
-  FROM owned AS o WHERE e.id = o.id AND e.owner = ANY ($2::integer[]) RETURNING 1
+  FROM owned AS o WHERE e.id = o.id RETURNING 1
 )
 SELECT count(*) AS freed FROM freed`,
 };

@@ -17,7 +17,7 @@ interface Migration extends SharedMigration {
  * differs is logged. Ordinary transitions touch no column that an index names, in its condition either, so
  * they write no index; `fillfactor` leaves them room on the page.
  * - `due` is what a claim reads, and holds only what is due some day;
- * - `owned` and `signalled` hold only what is being worked on;
+ * - `owned` holds only what is being worked on, and tells what has mail that no commit has seen;
  * - `created` is the order of a list, `stuck` the list that an operator needs and that is short.
  *
  * Texts are compared by bytes ("C"): it is faster, and the same on every server. Nothing is `jsonb`,
@@ -50,11 +50,10 @@ CREATE TABLE stepwell_executions (
   position TEXT NOT NULL,
   state TEXT NOT NULL,
   carried TEXT
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 CREATE UNIQUE INDEX stepwell_executions_id ON stepwell_executions (id);
 CREATE INDEX stepwell_executions_due ON stepwell_executions (workflow, version, due_at, sequence) WHERE due_at IS NOT NULL;
-CREATE INDEX stepwell_executions_owned ON stepwell_executions (owner) WHERE owner IS NOT NULL;
-CREATE INDEX stepwell_executions_signalled ON stepwell_executions (owner) WHERE owner IS NOT NULL AND signals > seen;
+CREATE INDEX stepwell_executions_owned ON stepwell_executions (owner, (signals > seen)) WHERE owner IS NOT NULL;
 CREATE INDEX stepwell_executions_created ON stepwell_executions (created_at, sequence);
 CREATE INDEX stepwell_executions_stuck ON stepwell_executions (created_at, sequence) WHERE status = 'stuck';
 

@@ -230,21 +230,32 @@ class Creating implements Step {
   }
 }
 
-/** What a step that settles mail has besides. */
+/**
+ * What a step that settles mail has besides. "OFFSET 0" keeps the look-ups apart: each execution's own rows are
+ * read, never all that are pending anywhere.
+ */
 const settling = `,
 settling AS (
   UPDATE stepwell_mailbox AS m SET status = d.status, step = d.step
   FROM (
-    SELECT u.sequence, s.arrival, s.status, u.step
+    SELECT p.place, s.status, u.step
     FROM updated AS u CROSS JOIN LATERAL json_to_recordset(u.settled::json) AS s (arrival text, status text)
+    CROSS JOIN LATERAL (
+      SELECT q.ctid AS place FROM stepwell_mailbox AS q
+      WHERE q.execution = u.sequence AND q.id = s.arrival AND q.status = 'pending' OFFSET 0
+    ) AS p
     UNION ALL
-    SELECT u.sequence, p.id, 'dead', NULL
-    FROM updated AS u JOIN stepwell_mailbox AS p ON p.execution = u.sequence AND p.status = 'pending'
+    SELECT p.place, 'dead', NULL
+    FROM updated AS u CROSS JOIN LATERAL (
+      SELECT q.ctid AS place, q.id FROM stepwell_mailbox AS q
+      WHERE q.execution = u.sequence AND q.status = 'pending' OFFSET 0
+    ) AS p
     WHERE u.ends = 1 AND p.id NOT IN (SELECT s.arrival FROM json_to_recordset(u.settled::json) AS s (arrival text))
   ) AS d
-  WHERE m.execution = d.sequence AND m.id = d.arrival AND m.status = 'pending'
+  WHERE m.ctid = d.place
 )`;
 
+/** The owner is compared in a way that its index does not serve: it would be read from end to end for each row. */
 const update = (mail: boolean): string => `
 WITH ${moment},
 updated AS (
@@ -256,7 +267,7 @@ updated AS (
     WITH ORDINALITY AS g (id, owner, revision, signals, keeper, status, position, state, due_in, carried, entry, patch${
       mail ? ", step, settled, ends" : ""
     }, n)
-  WHERE e.id = g.id AND e.owner = g.owner AND e.revision = g.revision - 1 AND e.signals = g.signals
+  WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.revision = g.revision - 1 AND e.signals = g.signals
   RETURNING g.n, e.sequence, g.revision, g.owner, g.entry, g.patch${mail ? ", g.step, g.settled, g.ends" : ""}
 ),
 written AS (
@@ -273,9 +284,7 @@ const reasonQuery: Statement = {
   name: "reason",
   text: `
 SELECT g.n, e.owner = g.owner AND e.revision = coalesce(g.revision - 1, e.revision) AS owned,
-  EXISTS (
-    SELECT 1 FROM stepwell_history AS h WHERE h.execution = e.sequence AND h.revision = g.revision AND h.owner = g.owner
-  ) AS written
+  (SELECT h.owner FROM stepwell_history AS h WHERE h.execution = e.sequence AND h.revision = g.revision) = g.owner AS written
 FROM unnest($1::text[], $2::integer[], $3::integer[]) WITH ORDINALITY AS g (id, owner, revision, n)
 JOIN stepwell_executions AS e ON e.id = g.id`,
 };
@@ -283,7 +292,7 @@ JOIN stepwell_executions AS e ON e.id = g.id`,
 interface ReasonRow {
   readonly n: number;
   readonly owned: boolean | null;
-  readonly written: boolean;
+  readonly written: boolean | null;
 }
 
 interface TakenRow {
@@ -388,7 +397,7 @@ updated AS (
     seen = CASE WHEN g.signals IS NULL THEN e.seen ELSE e.signals END
   FROM unnest($3::text[], $4::integer[], $5::integer[], $6::float8[], $7::text[]) WITH ORDINALITY
     AS g (id, owner, signals, due_in, settled, n)
-  WHERE e.id = g.id AND e.owner = g.owner AND e.signals = coalesce(g.signals, e.signals)
+  WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.signals = coalesce(g.signals, e.signals)
   RETURNING g.n, e.sequence, g.settled, NULL AS step, 0 AS ends
 )${mail ? settling : ""}
 SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;

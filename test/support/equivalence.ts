@@ -1,0 +1,304 @@
+/** Random calls, given to the memory store and to another one: both must answer the same. */
+import fc from "fast-check";
+import { expect } from "vitest";
+import { systemClock, type Clock } from "../../src/clock.js";
+import { Encoded } from "../../src/codec.js";
+import { initialFlow, type Position, type Status } from "../../src/flow/flow.js";
+import { memoryStore } from "../../src/stores/memory.js";
+import type { Arrival, Batch, NewExecution, Release, Store, Transition } from "../../src/stores/store.js";
+
+const statuses: readonly Status[] = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"];
+const ids = ["a", "b", "c"];
+const owners = [1, 2, 3];
+const start = 1_000;
+const position: Position = {
+  ...initialFlow,
+  step: "first",
+  attempts: 0,
+  firstAttemptAt: null,
+  uncounted: 0,
+  waitUntil: null,
+  resumeAt: null,
+  error: null,
+  stuckBy: null,
+};
+
+const id = fc.constantFrom(...ids);
+const owner = fc.constantFrom(...owners);
+const status = fc.constantFrom(...statuses);
+const delay = fc.constantFrom(0, 5, 20.5);
+const count = fc.nat({ max: 3 });
+const someStatuses = fc.subarray([...statuses]);
+const encoded = fc.string({ unit: "grapheme", maxLength: 8 }).map((it) => Encoded.ofText(it));
+const text = fc.string({ unit: "grapheme", maxLength: 8 });
+
+const create: fc.Arbitrary<NewExecution> = fc.record({
+  id,
+  workflow: fc.constantFrom("sell", "buy"),
+  version: fc.constantFrom("1", "2"),
+  tags: fc.subarray(["red", "green", "blue"]),
+  status,
+  position: fc.constant(position),
+  state: encoded,
+  input: encoded,
+  owner: fc.option(owner),
+  dueInMs: delay,
+  deadlineInMs: fc.option(delay),
+  carried: fc.option(text),
+});
+
+/** `revision` and `signals` are how far off the row's own they are; 0 is right. */
+const transition = fc.record({
+  id,
+  owner: fc.option(owner, { freq: 1 }),
+  revision: fc.constantFrom(0, 0, 0, 0, 0, 0, 1, -1),
+  signals: fc.constantFrom(0, 0, 0, -1),
+  status,
+  reason: text,
+  state: fc.option(encoded),
+  rests: fc.boolean(),
+  dueInMs: fc.option(delay),
+  settled: fc.array(fc.record({ arrival: count, as: fc.constantFrom("consumed" as const, "dead" as const) }), {
+    maxLength: 2,
+  }),
+  ends: fc.boolean(),
+  patch: fc.option(encoded),
+  others: fc.option(encoded),
+  carried: fc.option(text),
+});
+
+const release = fc.record({
+  id,
+  owner: fc.option(owner),
+  signals: fc.constantFrom(0, 0, -1, null),
+  dueInMs: fc.option(delay),
+  dead: fc.array(count, { maxLength: 2 }),
+});
+
+const arrival = fc.record({
+  execution: fc.constantFrom(...ids, "nobody"),
+  kind: fc.constantFrom("message" as const, "rollback" as const, "retry" as const),
+  name: text,
+  payload: encoded,
+  carried: fc.option(text),
+  messageId: fc.option(fc.constantFrom("m1", "m2")),
+  acceptedIn: fc.oneof(fc.constant([...statuses]), someStatuses),
+  wakes: someStatuses,
+  only: fc.option(fc.record({ revision: fc.constantFrom(0, 0, 1), signals: fc.constantFrom(0, 0, 1) })),
+});
+
+const act = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      act: fc.constant("write" as const),
+      creates: fc.array(create, { maxLength: 3 }),
+      transitions: fc.array(transition, { maxLength: 3 }),
+      releases: fc.array(release, { maxLength: 2 }),
+      arrivals: fc.array(arrival, { maxLength: 3 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      act: fc.constant("claim" as const),
+      owner,
+      limit: fc.constantFrom(0, 1, 2, 10),
+      workflows: fc.subarray(
+        [
+          { name: "sell", version: "1" },
+          { name: "sell", version: "2" },
+          { name: "buy", version: "1" },
+        ],
+        { minLength: 1 },
+      ),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant("register" as const) }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant("beat" as const), owner }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ act: fc.constant("bury" as const), owners: fc.subarray(owners, { maxLength: 2 }) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ act: fc.constant("wait" as const), milliseconds: fc.constantFrom(1, 10, 20.5) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record(
+      {
+        act: fc.constant("list" as const),
+        workflow: fc.constantFrom("sell", "buy"),
+        status: someStatuses,
+        tags: fc.subarray(["red", "green", "blue"]),
+        createdFrom: delay,
+        createdBefore: delay,
+        limit: fc.constantFrom(1, 2, 10),
+      },
+      { requiredKeys: ["act", "limit"] },
+    ),
+  },
+);
+
+type Act = typeof act extends fc.Arbitrary<infer Value> ? Value : never;
+type Of<Name extends Act["act"]> = Extract<Act, { readonly act: Name }>;
+
+/** Turns what was drawn into what the rows as they are would take, or nearly. */
+function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Batch {
+  const rows = new Map(
+    ids.map((id, index) => [id, (reference.load(ids) as ReturnType<typeof rowsOf>[number][])[index]]),
+  );
+  const boxes = new Map(
+    ids.map((id) => [id, (reference.mailbox(id) as readonly { readonly id: string }[]).map((it) => it.id)]),
+  );
+  const ownerOf = (id: string, other: number | null): number => other ?? rows.get(id)?.owner ?? 1;
+  return {
+    creates: drawn.creates,
+    transitions: drawn.transitions.map((it): Transition => ({
+      id: it.id,
+      owner: ownerOf(it.id, it.owner),
+      revision: (rows.get(it.id)?.revision ?? 0) + 1 + it.revision,
+      signals: (rows.get(it.id)?.signals ?? 0) + it.signals,
+      status: it.status,
+      position: { ...position, reason: it.reason },
+      state: it.state,
+      rests: it.rests,
+      dueInMs: it.dueInMs,
+      settled: it.settled.map(({ arrival, as }) => ({ arrival: boxes.get(it.id)?.[arrival] ?? "none", as })),
+      ends: it.ends,
+      carried: it.carried,
+      history: {
+        direction: "up",
+        step: "first",
+        stepIndex: 0,
+        func: "run",
+        attempt: 1,
+        result: it.reason,
+        durationMs: 0.25,
+        patch: it.patch,
+        ...(it.others !== null && { others: it.others, initial: it.others }),
+        ...(it.ends && { error: { name: "Error", message: it.reason }, by: "someone" }),
+      },
+    })),
+    releases: drawn.releases.map((it): Release => ({
+      id: it.id,
+      owner: ownerOf(it.id, it.owner),
+      signals: it.signals === null ? null : (rows.get(it.id)?.signals ?? 0) + it.signals,
+      dueInMs: it.dueInMs,
+      dead: it.dead.map((index) => boxes.get(it.id)?.[index] ?? "none"),
+    })),
+    arrivals: drawn.arrivals.map(({ only, ...it }): Arrival => {
+      const row = rows.get(it.execution);
+      return {
+        ...it,
+        id: `arrival-${serial()}`,
+        ...(only !== null && {
+          only: { revision: (row?.revision ?? 0) + only.revision, signals: (row?.signals ?? 0) + only.signals },
+        }),
+      };
+    }),
+  };
+}
+
+function rowsOf(store: Store) {
+  return store.load(ids) as Awaited<ReturnType<Store["load"]>>;
+}
+
+/** All that can be read. */
+async function readBack(store: Store): Promise<unknown> {
+  return {
+    rows: await store.load(ids),
+    list: await store.list({ limit: 100 }),
+    history: await Promise.all(ids.map((id) => store.history(id))),
+    mailbox: await Promise.all(ids.map((id) => store.mailbox(id))),
+    pending: await Promise.all(ids.map((id) => store.mailbox(id, "pending"))),
+    nobody: await Promise.all([store.load(["nobody"]), store.history("nobody"), store.mailbox("nobody")]),
+  };
+}
+
+async function answer(store: Store, drawn: Exclude<Act, Of<"write"> | Of<"wait">>): Promise<unknown> {
+  switch (drawn.act) {
+    case "claim":
+      return sorted(await store.claim(drawn));
+    case "register":
+      return store.register({ host: "here", pid: 1 });
+    case "beat":
+      return store.beat(drawn.owner);
+    case "bury":
+      return store.bury(drawn.owners);
+    case "list": {
+      const { act: _, createdFrom, createdBefore, ...filter } = drawn;
+      return pages(store, {
+        ...filter,
+        createdFrom: createdFrom === undefined ? undefined : start + createdFrom,
+        createdBefore: createdBefore === undefined ? undefined : start + createdBefore,
+      });
+    }
+  }
+}
+
+/** An answer with the encoded values as texts, to be compared. */
+function compared(value: unknown): unknown {
+  if (value instanceof Encoded) return value.text;
+  if (Array.isArray(value)) return value.map(compared);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, compared(field)]));
+}
+
+/** The order of the signalled ones is nobody's business. */
+function sorted<Claimed extends { readonly signalled: readonly string[] }>(claimed: Claimed): Claimed {
+  return { ...claimed, signalled: claimed.signalled.toSorted() };
+}
+
+/** Cursors are each store's own. */
+async function pages(store: Store, filter: Parameters<Store["list"]>[0]): Promise<unknown[]> {
+  const found: unknown[] = [];
+  let after: string | undefined;
+  do {
+    const { records, cursor } = await store.list({ ...filter, after });
+    found.push(records);
+    after = cursor ?? undefined;
+  } while (after !== undefined);
+  return found;
+}
+
+export interface Runs {
+  readonly numRuns: number;
+  /** How many calls, at most, in a run. */
+  readonly calls: number;
+}
+
+/** @param makeStore one that is empty and keeps the time of the clock */
+export async function answersLikeMemory(makeStore: (clock: Clock) => Store, { numRuns, calls }: Runs): Promise<void> {
+  await fc.assert(
+    fc.asyncProperty(fc.array(act, { minLength: 5, maxLength: calls }), async (acts) => {
+      let time = start;
+      const clock: Clock = { ...systemClock, now: () => time };
+      const memory = memoryStore({ clock });
+      const other = makeStore(clock);
+      const heard: { readonly memory: string[]; readonly other: string[] } = { memory: [], other: [] };
+      await memory.open();
+      await other.open();
+      memory.watch((hint) => heard.memory.push(JSON.stringify(hint)));
+      other.watch((hint) => heard.other.push(JSON.stringify(hint)));
+      for (const store of [memory, other]) for (const _ of [1, 2]) await store.register({ host: "here", pid: 1 });
+      let arrivals = 0;
+      try {
+        for (const drawn of acts) {
+          if (drawn.act === "wait") time += drawn.milliseconds;
+          else if (drawn.act === "write") {
+            const batch = batchOf(drawn, memory, () => arrivals++);
+            expect(compared(await other.write(batch))).toEqual(compared(await memory.write(batch)));
+          } else expect(compared(await answer(other, drawn))).toEqual(compared(await answer(memory, drawn)));
+          expect(compared(await readBack(other))).toEqual(compared(await readBack(memory)));
+          // Within a batch each store has its own order.
+          expect(heard.other.toSorted()).toEqual(heard.memory.toSorted());
+        }
+      } finally {
+        await other.close();
+      }
+    }),
+    { numRuns },
+  );
+}
