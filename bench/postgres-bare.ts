@@ -40,15 +40,8 @@ export async function bareRate(url: string, schema: string, rows: readonly Row[]
       return client;
     }),
   );
-  // An execution's rows follow each other; each connection has executions of its own.
   const lanes = clients.map((client) => ({ client, writes: [] as Write[] }));
-  const laneOf = new Map<string, number>();
-  const rowsOf = lanes.map((): Row[] => []);
-  for (const row of rows) {
-    if (!laneOf.has(row.id)) laneOf.set(row.id, laneOf.size % connections);
-    rowsOf[laneOf.get(row.id)!]!.push(row);
-  }
-  lanes.forEach((lane, index) => lane.writes.push(...writesOf(rowsOf[index]!)));
+  writesOf(rows).forEach((writes, index) => lanes[index % connections]!.writes.push(...writes));
   const began = performance.now();
   await Promise.all(
     lanes.map(async ({ client, writes }) => {
@@ -82,25 +75,27 @@ interface Write {
   readonly values: unknown[];
 }
 
-function writesOf(rows: readonly Row[]): Write[] {
-  const writes: Write[] = [];
-  for (let start = 0; start < rows.length;) {
-    const isInsert = !("history" in rows[start]!);
-    let end = start;
-    const ids = new Set<string>();
-    while (
-      end < rows.length &&
-      end - start < batch &&
-      !("history" in rows[end]!) === isInsert &&
-      !ids.has(rows[end]!.id)
-    ) {
-      ids.add(rows[end++]!.id);
-    }
-    const some = rows.slice(start, end).toSorted((one, other) => (one.id < other.id ? -1 : 1));
-    writes.push(isInsert ? insertOf(some as NewExecution[]) : updateOf(some as Transition[]));
-    start = end;
+/** In groups of 200 executions: first all that creates them, then the first transition of each, and so on. */
+function writesOf(rows: readonly Row[]): Write[][] {
+  const byId = new Map<string, Row[]>();
+  for (const row of rows) {
+    const own = byId.get(row.id);
+    if (own === undefined) byId.set(row.id, [row]);
+    else own.push(row);
   }
-  return writes;
+  const executions = [...byId.values()];
+  const groups: Write[][] = [];
+  for (let start = 0; start < executions.length; start += batch) {
+    const some = executions.slice(start, start + batch).toSorted(([one], [other]) => (one!.id < other!.id ? -1 : 1));
+    const longest = Math.max(...some.map(({ length }) => length));
+    groups.push(
+      Array.from({ length: longest }, (_, place) => {
+        const wave = some.flatMap((execution) => execution[place] ?? []);
+        return place === 0 ? insertOf(wave as NewExecution[]) : updateOf(wave as Transition[]);
+      }),
+    );
+  }
+  return groups;
 }
 
 function insertOf(rows: readonly NewExecution[]): Write {

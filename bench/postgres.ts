@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
-import { Launcher, type Store } from "../src/index.js";
+import type { Store } from "../src/index.js";
 import { postgresStore } from "../src/stores/postgres/index.js";
 import type { Batch } from "../src/stores/store.js";
 import { startPostgres, type PostgresServer } from "../test/support/postgres-server.js";
@@ -95,14 +95,14 @@ async function scale(server: PostgresServer): Promise<Figure[]> {
     await prepared(server, schema);
     const each = Math.round(count / processes);
     const children = Array.from({ length: processes }, () => child("drive", server.url, schema, each));
-    await Promise.all(children.map((it) => once(it, "message")));
+    await Promise.all(children.map((it) => once(it.process, "message")));
     const began = performance.now();
-    const done = children.map((it) => once(it, "message"));
-    for (const it of children) it.send("go");
+    const done = children.map((it) => once(it.process, "message"));
+    for (const it of children) it.process.send("go");
     await Promise.all(done);
     const value = (each * processes) / ((performance.now() - began) / 1000);
     figures.push({ name: `postgres.scale.${processes}`, value, unit: "executions/s" });
-    await Promise.all(children.map((it) => once(it, "exit")));
+    await Promise.all(children.map((it) => it.exited));
   }
   return figures;
 }
@@ -112,32 +112,28 @@ async function wake(server: PostgresServer, notifications: boolean): Promise<Fig
   const schema = newSchema();
   await prepared(server, schema);
   const waiter = child("wait", server.url, schema, notifications);
-  await once(waiter, "message");
-  const store = postgresStore(server.url, { schema });
-  // Knows the workflow, so that it may launch, and has no room to drive it: that is the other's work.
-  const launcher = new Launcher({ store, workflows: [echo], concurrency: 1 });
-  await launcher.start();
-  const executions = await launcher.launchMany(
+  await once(waiter.process, "message");
+  const ids = Array.from({ length: wakes }, (_, index) => `echo-${index}`);
+  const first = await launcherOn(postgresStore(server.url, { schema }), [echo]);
+  await first.launchMany(
     echo,
-    Array.from({ length: wakes }, (_, index) => ({ input: order, id: `echo-${index}` })),
+    ids.map((id) => ({ input: order, id })),
   );
-  while (
-    !(await allWait(
-      store,
-      executions.map(({ id }) => id),
-    ))
-  )
-    await setTimeout(50);
+  await first.stop();
+  // It does not know the workflow: what it sends wakes the other process.
+  const store = postgresStore(server.url, { schema });
+  const sender = await launcherOn(store, [up]);
+  while (!(await allWait(store, ids))) await setTimeout(50);
   const times: number[] = [];
-  for (const execution of notifications ? executions : executions.slice(0, 20)) {
-    await execution.send("go", null);
+  for (const id of notifications ? ids : ids.slice(0, 20)) {
+    await sender.send(id, "go", null);
     const began = performance.now();
-    while ((await store.load([execution.id]))[0]!.status === "waiting") await setTimeout(1);
+    while ((await store.load([id]))[0]!.status === "waiting") await setTimeout(1);
     times.push(performance.now() - began);
   }
-  waiter.send("stop");
-  await once(waiter, "exit");
-  await launcher.stop();
+  waiter.process.send("stop");
+  await waiter.exited;
+  await sender.stop();
   const name = notifications ? "postgres.wake" : "postgres.wake.polling";
   return [
     { name, value: quantile(times, 0.5), unit: "ms (median)" },
@@ -161,7 +157,7 @@ async function parkedMany(server: PostgresServer): Promise<Figure[]> {
     best.full = Math.max(best.full, await rateOn(server, full));
   }
   const booted = child("boot", server.url, full);
-  const [{ milliseconds }] = (await once(booted, "message")) as [{ milliseconds: number }];
+  const [{ milliseconds }] = (await once(booted.process, "message")) as [{ milliseconds: number }];
   return [
     { name: "postgres.parked", value: best.full, unit: "executions/s", ratio: best.full / best.empty },
     { name: "postgres.parked.boot", value: milliseconds, unit: "ms" },
@@ -222,10 +218,17 @@ function recorder(store: Store): { readonly store: Store; readonly rows: Row[] }
   return { store, rows };
 }
 
-function child(...words: readonly (string | number | boolean)[]): ChildProcess {
-  return fork(fileURLToPath(new URL("postgres-child.ts", import.meta.url)), words.map(String), {
+interface Child {
+  readonly process: ChildProcess;
+  readonly exited: Promise<unknown>;
+}
+
+function child(...words: readonly (string | number | boolean)[]): Child {
+  const process = fork(fileURLToPath(new URL("postgres-child.ts", import.meta.url)), words.map(String), {
     execArgv: ["--import", "tsx"],
   });
+  // Listened for from the start: it may end at any moment.
+  return { process, exited: once(process, "exit") };
 }
 
 function quantile(values: readonly number[], share: number): number {
