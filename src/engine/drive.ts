@@ -257,10 +257,10 @@ export class Drive implements Sink<CommitResult> {
     if (this.#deadlinePassed()) return this.#follow("deadline");
     const { resumeAt } = course.position;
     if (resumeAt !== null && resumeAt > this.#host.storeNow()) return this.#letGo(this.#dueIn());
+    if (course.position.direction === "down" && course.given === undefined) return this.#then(this.#recall());
     if (action === "wait") return this.#deliver();
     if (action === "init" && !this.#init()) return;
     if (action === "startRollback") this.#startRollback();
-    if (course.position.direction === "down" && course.given === undefined) return this.#then(this.#recall());
     return this.#execute();
   }
 

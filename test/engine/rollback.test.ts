@@ -51,6 +51,25 @@ onEveryStore("rolling back", (start) => {
     expect(await launcher.rollback("nobody", "x")).toEqual({ accepted: false, why: "not-found" });
   });
 
+  test("a handler on the way down sees what its step gave, however long it waited for its message", async () => {
+    const seen: unknown[] = [];
+    const asked = workflow("asked", { input })
+      .step("1", {
+        run: () => ({ parcel: "p-1" }),
+        rollback: () => pause(),
+        rollbackMessages: { collected: z.null() },
+        onRollbackMessage: ({ given }) => void seen.push(given),
+      })
+      .step("2", { run: () => ({ parcel: "p-2" }) })
+      .step("3", { run: () => fail("no") });
+    const { launcher, clock } = await start([asked]);
+    const execution = await launcher.launch(asked, {});
+    await clock.settle();
+    await execution.send("collected", null);
+    expect((await execution.outcome()).status).toBe("rolledBack");
+    expect(seen).toEqual([{ parcel: "p-1" }]);
+  });
+
   test("an execution that completed early is undone from the step that ended it", async () => {
     const lines: string[] = [];
     const early = workflow("early", { input })
