@@ -279,7 +279,7 @@ export class Drive implements Sink<CommitResult> {
   }
 
   #dueIn(): number | null {
-    return dueIn(this.course, this.course.position, this.#host.storeNow());
+    return dueIn(this.course, this.course.position, this.#registered.shape, this.#host.storeNow());
   }
 
   #deadlinePassed(): boolean {

@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { complete, fail, pause, workflow, type StepwellError } from "../../src/index.js";
+import type { Claimed } from "../../src/stores/store.js";
 import { EffectsLedger } from "../../src/testing/effects-ledger.js";
 import { onEveryStore, told } from "../support/rig.js";
 
@@ -216,6 +217,25 @@ onEveryStore("a pivot", (start) => {
       direction: "up",
       reason: "no",
     });
+  });
+
+  test("after it a deadline that passes wakes nobody: a wait goes on as it was", async () => {
+    const waits = workflow("waits", { input, deadline: "1m" })
+      .step("capture", { pivot: true, run: () => undefined })
+      .step("notify", {
+        messages: { delivered: z.null() },
+        run: () => pause(undefined, { timeout: "1h" }),
+        onMessage: () => ({ told: true }),
+      });
+    const { launcher, store, clock } = await start([waits]);
+    const execution = await launcher.launch(waits, {});
+    await clock.advance("5m");
+    const claims = vi.spyOn(store, "claim");
+    await clock.advance("10s");
+    expect(claims.mock.calls.length).toBeLessThan(15);
+    expect(claims.mock.results.flatMap(({ value }) => (value as Claimed).records)).toEqual([]);
+    await execution.send("delivered", null);
+    expect(await execution.outcome()).toMatchObject({ status: "completed", state: { told: true } });
   });
 
   test("before it, and when the pivot itself fails, the execution turns", async () => {
