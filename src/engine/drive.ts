@@ -403,7 +403,7 @@ export class Drive implements Sink<CommitResult> {
   }
 
   /** The step's work and its transition were one transaction, which the store has answered already. */
-  #ranWithin({ answer, happening, conclusion }: Within): void {
+  #ranWithin({ answer, happening, conclusion, isOutage }: Within): void {
     if (answer === undefined) this.#happening = happening;
     else if (answer === "signalled") {
       // All of it was rolled back, and the step runs again, knowing what came. What it did elsewhere has been done.
@@ -411,6 +411,7 @@ export class Drive implements Sink<CommitResult> {
       this.#unseen = true;
       if (this.#stopping) this.#happening = happened(this.course, { type: "cutOff" }, "cut-off");
       else this.course.takenBack += 1;
+      if (isOutage) this.#waitOut();
     } else {
       this.#happening = happening;
       this.#conclusion = conclusion;

@@ -182,6 +182,28 @@ describe("a step that works in the store's own transaction", () => {
     expect(notes()).toEqual([]);
   });
 
+  test("waits out a store that can't commit: the step is not run again and again meanwhile", async () => {
+    let runs = 0;
+    const steps = workflow("steps", { input }).step("1", {
+      run: () => {
+        if (++runs > 100) throw new Error("again and again");
+        return transaction((connection) => note(connection, "once"));
+      },
+    });
+    const { launcher, clock, notes, store } = await desk([steps]);
+    const full = new StepwellError("STEPWELL_STORE_FAILED", "The disk is full.", { retryable: true });
+    const transact = vi.spyOn(store, "transact").mockImplementation(() => {
+      throw full;
+    });
+    const execution = await launcher.launch(steps, { n: 1 });
+    await clock.advance("10s");
+    expect(runs).toBeLessThan(30);
+    transact.mockRestore();
+    await clock.advance("1s");
+    expect((await execution.outcome()).status).toBe("completed");
+    expect(notes()).toEqual(["once"]);
+  });
+
   test("must be synchronous on SQLite, and is refused on a store that has no transactions", async () => {
     const slow = workflow("slow", { input }).step("1", {
       // @ts-expect-error -- what is asynchronous would write after the transaction
