@@ -14,6 +14,8 @@ export interface Course {
   revision: number;
   signals: number;
   claims: number;
+  /** Attempts since the last commit whose transaction was taken back: they count for nothing, but were begun. */
+  takenBack: number;
   status: Status;
   position: Position;
   state: object;
@@ -74,9 +76,9 @@ export function bookmark(course: Course): () => void {
   return () => void Object.assign(course, { state, isRich, unsaved, guardError, others });
 }
 
-/** Which attempt comes next. What was begun and not counted, or cut off by a crash, is numbered too. */
-export function attemptOf({ position, claims }: Course): number {
-  return position.attempts + position.uncounted + Math.max(1, claims);
+/** Which attempt comes next. What was begun and not counted, cut off by a crash or taken back is numbered too. */
+export function attemptOf({ position, claims, takenBack }: Course): number {
+  return position.attempts + position.uncounted + Math.max(1, claims) + takenBack;
 }
 
 /** Something happened without a step function's answer. */

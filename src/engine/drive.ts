@@ -13,7 +13,7 @@ import { due, isPastPivot } from "../flow/router.js";
 import { serializeError } from "../serialize-error.js";
 import type { CommitResult, ExecutionRecord, MailboxRecord, MaybePromise } from "../stores/store.js";
 import type { Sink } from "./committer.js";
-import { happened, type Course, type Happening } from "./course.js";
+import { attemptOf, happened, type Course, type Happening } from "./course.js";
 import { exitReason } from "./exiting.js";
 import type { Host, Inbox, Registered } from "./host.js";
 import { awaitedMessage, triage, type Request } from "./inbox.js";
@@ -97,6 +97,7 @@ export class Drive implements Sink<CommitResult> {
       revision: record.revision,
       signals: record.signals,
       claims: record.claims,
+      takenBack: 0,
       status: record.status,
       position: record.position,
       state,
@@ -259,10 +260,10 @@ export class Drive implements Sink<CommitResult> {
     if (this.#deadlinePassed()) return this.#follow("deadline");
     const { resumeAt } = course.position;
     if (resumeAt !== null && resumeAt > this.#host.storeNow()) return this.#letGo(this.#dueIn());
+    if (course.position.direction === "down" && course.given === undefined) return this.#then(this.#recall());
     if (action === "wait") return this.#deliver();
     if (action === "init" && !this.#init()) return;
     if (action === "startRollback") this.#startRollback();
-    if (course.position.direction === "down" && course.given === undefined) return this.#then(this.#recall());
     return this.#execute();
   }
 
@@ -281,7 +282,7 @@ export class Drive implements Sink<CommitResult> {
   }
 
   #dueIn(): number | null {
-    return dueIn(this.course, this.course.position, this.#host.storeNow());
+    return dueIn(this.course, this.course.position, this.#registered.shape, this.#host.storeNow());
   }
 
   #deadlinePassed(): boolean {
@@ -314,9 +315,9 @@ export class Drive implements Sink<CommitResult> {
         : happened(course, { type: "stepOk" }, "skipped", { cause, by: act.by, error });
   }
 
-  /** Whether anything of this execution may have been done: a commit, or an attempt that a crash cut off. */
+  /** Whether anything of this execution may have been done: a commit, or an attempt that was cut off or taken back. */
   #begun(): boolean {
-    return this.course.revision > 0 || this.course.claims > 1;
+    return this.course.revision > 0 || attemptOf(this.course) > 1;
   }
 
   /** False: a guard said no. */
@@ -404,12 +405,14 @@ export class Drive implements Sink<CommitResult> {
   }
 
   /** The step's work and its transition were one transaction, which the store has answered already. */
-  #ranWithin({ answer, happening, conclusion }: Within): void {
+  #ranWithin({ answer, happening, conclusion, isOutage }: Within): void {
     if (answer === undefined) this.#happening = happening;
     else if (answer === "signalled") {
-      // All of it was rolled back, so it is as if the step had not run; it does so again, knowing what came.
+      // All of it was rolled back, and the step runs again, knowing what came. What it did elsewhere has been done.
       this.#unseen = true;
       if (this.#stopping) this.#happening = happened(this.course, { type: "cutOff" }, "cut-off");
+      else this.course.takenBack += 1;
+      if (isOutage) this.#waitOut();
     } else {
       this.#happening = happening;
       this.#conclusion = conclusion;
@@ -520,6 +523,7 @@ export class Drive implements Sink<CommitResult> {
     course.position = transition.position;
     course.status = transition.status;
     course.claims = 1;
+    course.takenBack = 0;
     const before = course.saved;
     course.saved = { state: course.state, isRich: course.isRich };
     course.unsaved = null;

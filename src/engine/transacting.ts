@@ -13,18 +13,25 @@ const pause = 200;
 
 /**
  * What came of it. With an answer, the store has judged: `signalled` also where all of it was rolled back
- * since nobody wanted it any more. Without one, what the work wrote was rolled back for a failure, and
- * `happening` is still to be committed.
+ * since nobody wanted it any more, or since the store failed (`isOutage`). Without one, what the work wrote
+ * was rolled back for a failure, and `happening` is still to be committed.
  */
 export class Within {
   readonly answer: CommitResult | undefined;
   readonly happening: Happening | undefined;
   readonly conclusion: Conclusion | undefined;
+  readonly isOutage: boolean;
 
-  constructor(answer: CommitResult | undefined, happening: Happening | undefined, conclusion: Conclusion | undefined) {
+  constructor(
+    answer: CommitResult | undefined,
+    happening: Happening | undefined,
+    conclusion: Conclusion | undefined,
+    isOutage = false,
+  ) {
     this.answer = answer;
     this.happening = happening;
     this.conclusion = conclusion;
+    this.isOutage = isOutage;
   }
 }
 
@@ -57,6 +64,7 @@ export async function transactWithin(
     return conclusion.transition;
   };
   let answer: CommitResult | null;
+  let isOutage = false;
   try {
     answer = await host.transact((connection) => {
       const given = work(connection as never);
@@ -69,9 +77,10 @@ export async function transactWithin(
     }
     // Nothing was committed, or it is not known: the row tells, as soon as the store answers.
     answer = conclusion === undefined ? "signalled" : await answerOf(conclusion.transition, course, host);
+    isOutage = true;
   }
   if (answer === "signalled") takeBack();
-  if (answer !== null) return new Within(answer, happening, conclusion);
+  if (answer !== null) return new Within(answer, happening, conclusion, isOutage);
   return new Within(happening === undefined ? "signalled" : undefined, happening, undefined);
 }
 

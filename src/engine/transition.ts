@@ -2,7 +2,7 @@
 import { encode, isolate } from "../codec.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { Flow } from "../definition/flow.js";
-import { route, type Action, type Shape } from "../flow/router.js";
+import { isPastPivot, route, type Action, type Shape } from "../flow/router.js";
 import type { Position, Status } from "../flow/flow.js";
 import type { HistoryEntry, Transition } from "../stores/store.js";
 import type { Course, Happening } from "./course.js";
@@ -212,22 +212,24 @@ function restOf(
   position: Position,
   action: Action,
   course: Course,
-  { clock, messageWaits, reports, stopping }: Circumstances,
+  { clock, shape, messageWaits, reports, stopping }: Circumstances,
 ): { status: Status; dueInMs: number | null } | undefined {
   if (action === "park") return { status: "stuck", dueInMs: null };
   if (action === "succeed" || action === "finish")
     return reports ? undefined : { status: statusOf[action], dueInMs: null };
   if (action === "wait" && !messageWaits)
-    return { status: "waiting", dueInMs: dueIn(course, position, clock.storeNow()) };
+    return { status: "waiting", dueInMs: dueIn(course, position, shape, clock.storeNow()) };
   if (position.resumeAt !== null && position.resumeAt > clock.storeNow()) {
-    return { status: "scheduled", dueInMs: dueIn(course, position, clock.storeNow()) };
+    return { status: "scheduled", dueInMs: dueIn(course, position, shape, clock.storeNow()) };
   }
   return stopping ? { status: statusOf[action], dueInMs: 0 } : undefined;
 }
 
 /** How long until the execution wants to be taken up again by itself. Null: only an arrival wakes it. */
-export function dueIn(course: Course, position: Position, storeNow: number): number | null {
-  const deadline = position.direction === "up" ? course.deadlineAt : null;
+export function dueIn(course: Course, position: Position, shape: Shape, storeNow: number): number | null {
+  // Where the deadline turns nothing it wakes nobody: once it had passed, it would do so again and again.
+  const mayTurn = position.direction === "up" && !isPastPivot(position, shape);
+  const deadline = mayTurn ? course.deadlineAt : null;
   const next = position.resumeAt ?? position.waitUntil;
   const at = next === null ? deadline : deadline === null ? next : Math.min(next, deadline);
   return at === null ? null : Math.max(0, at - storeNow);

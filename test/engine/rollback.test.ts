@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { complete, fail, pause, workflow, type StepwellError } from "../../src/index.js";
+import type { Claimed } from "../../src/stores/store.js";
 import { EffectsLedger } from "../../src/testing/effects-ledger.js";
 import { onEveryStore, told } from "../support/rig.js";
 
@@ -49,6 +50,25 @@ onEveryStore("rolling back", (start) => {
     expect((await execution.history())[3]).toMatchObject({ by: "ann" });
     expect(await execution.rollback("again")).toEqual({ accepted: false, why: "already-rolled-back" });
     expect(await launcher.rollback("nobody", "x")).toEqual({ accepted: false, why: "not-found" });
+  });
+
+  test("a handler on the way down sees what its step gave, however long it waited for its message", async () => {
+    const seen: unknown[] = [];
+    const asked = workflow("asked", { input })
+      .step("1", {
+        run: () => ({ parcel: "p-1" }),
+        rollback: () => pause(),
+        rollbackMessages: { collected: z.null() },
+        onRollbackMessage: ({ given }) => void seen.push(given),
+      })
+      .step("2", { run: () => ({ parcel: "p-2" }) })
+      .step("3", { run: () => fail("no") });
+    const { launcher, clock } = await start([asked]);
+    const execution = await launcher.launch(asked, {});
+    await clock.settle();
+    await execution.send("collected", null);
+    expect((await execution.outcome()).status).toBe("rolledBack");
+    expect(seen).toEqual([{ parcel: "p-1" }]);
   });
 
   test("an execution that completed early is undone from the step that ended it", async () => {
@@ -197,6 +217,25 @@ onEveryStore("a pivot", (start) => {
       direction: "up",
       reason: "no",
     });
+  });
+
+  test("after it a deadline that passes wakes nobody: a wait goes on as it was", async () => {
+    const waits = workflow("waits", { input, deadline: "1m" })
+      .step("capture", { pivot: true, run: () => undefined })
+      .step("notify", {
+        messages: { delivered: z.null() },
+        run: () => pause(undefined, { timeout: "1h" }),
+        onMessage: () => ({ told: true }),
+      });
+    const { launcher, store, clock } = await start([waits]);
+    const execution = await launcher.launch(waits, {});
+    await clock.advance("5m");
+    const claims = vi.spyOn(store, "claim");
+    await clock.advance("10s");
+    expect(claims.mock.calls.length).toBeLessThan(15);
+    expect(claims.mock.results.flatMap(({ value }) => (value as Claimed).records)).toEqual([]);
+    await execution.send("delivered", null);
+    expect(await execution.outcome()).toMatchObject({ status: "completed", state: { told: true } });
   });
 
   test("before it, and when the pivot itself fails, the execution turns", async () => {

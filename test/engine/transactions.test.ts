@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, expectTypeOf, onTestFinished, test } from "vitest";
+import { describe, expect, expectTypeOf, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
 import {
   fail,
@@ -10,9 +10,10 @@ import {
   memoryStore,
   observer,
   pause,
+  StepwellError,
   workflow,
   type AnyWorkflow,
-  type StepwellError,
+  type Store,
 } from "../../src/index.js";
 import { sqliteStore, transaction, type SqliteConnection } from "../../src/stores/sqlite/index.js";
 import { drivers } from "../../src/stores/sqlite/driver.js";
@@ -25,6 +26,7 @@ const input = z.object({ n: z.number() });
 interface Desk {
   readonly launcher: Launcher;
   readonly clock: VirtualClock;
+  readonly store: Store;
   readonly errors: StepwellError[];
   /** Another connection to the same file. */
   readonly other: SqliteConnection;
@@ -38,7 +40,8 @@ async function desk(workflows: readonly AnyWorkflow[]): Promise<Desk> {
   const path = join(folder, "desk.db");
   const clock = new VirtualClock();
   const errors: StepwellError[] = [];
-  const launcher = new Launcher({ store: sqliteStore(path, { clock }), workflows, onError: (e) => errors.push(e) });
+  const store = sqliteStore(path, { clock });
+  const launcher = new Launcher({ store, workflows, onError: (e) => errors.push(e) });
   await launcher.start();
   onTestFinished(async () => {
     const stopped = launcher.stop();
@@ -51,7 +54,7 @@ async function desk(workflows: readonly AnyWorkflow[]): Promise<Desk> {
   other.exec("CREATE TABLE notes (text TEXT NOT NULL UNIQUE); PRAGMA busy_timeout = 2000");
   const notes = (): string[] =>
     (other.prepare("SELECT text FROM notes ORDER BY rowid").all() as { text: string }[]).map(({ text }) => text);
-  return { launcher, clock, errors, other, notes };
+  return { launcher, clock, store, errors, other, notes };
 }
 
 const note = (connection: SqliteConnection, text: string): void =>
@@ -244,6 +247,45 @@ describe("a step that works in the store's own transaction", () => {
     expect(seen).toEqual([up, up, down, down]);
     const states = await witness.confirm(execution, { n: 1 });
     expect(states.at(-1)).toEqual({ n: 1, init: 1, before: "down", turned: 1 });
+  });
+
+  test("whose work is taken back, since the execution has to turn, has the step undone: what it did elsewhere stands", async () => {
+    const books: string[] = [];
+    const steps = workflow("steps", { input }).step("1", {
+      run: async ({ execution }) => {
+        books.push("asked elsewhere");
+        await launcher.rollback(execution.id, "changed-my-mind");
+        return transaction((connection) => note(connection, "too late"));
+      },
+      rollback: () => void books.push("cancelled elsewhere"),
+    });
+    const { launcher, notes } = await desk([steps]);
+    const execution = await launcher.launch(steps, { n: 1 });
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "changed-my-mind" });
+    expect(books).toEqual(["asked elsewhere", "cancelled elsewhere"]);
+    expect(notes()).toEqual([]);
+  });
+
+  test("waits out a store that can't commit: the step is not run again and again meanwhile", async () => {
+    let runs = 0;
+    const steps = workflow("steps", { input }).step("1", {
+      run: () => {
+        if (++runs > 100) throw new Error("again and again");
+        return transaction((connection) => note(connection, "once"));
+      },
+    });
+    const { launcher, clock, notes, store } = await desk([steps]);
+    const full = new StepwellError("STEPWELL_STORE_FAILED", "The disk is full.", { retryable: true });
+    const transact = vi.spyOn(store, "transact").mockImplementation(() => {
+      throw full;
+    });
+    const execution = await launcher.launch(steps, { n: 1 });
+    await clock.advance("10s");
+    expect(runs).toBeLessThan(30);
+    transact.mockRestore();
+    await clock.advance("1s");
+    expect((await execution.outcome()).status).toBe("completed");
+    expect(notes()).toEqual(["once"]);
   });
 
   test("must be synchronous on SQLite, and is refused on a store that has no transactions", async () => {
