@@ -3,7 +3,7 @@
  * lost: the engine polls behind it. So nothing waits for one to be sent, the many of a moment go as one, and none is
  * sent in the transaction that it tells of, where it would make commits wait for each other.
  */
-import { sleep, systemClock, type Timer } from "../../clock.js";
+import { sleep, systemClock, type Clock, type Timer } from "../../clock.js";
 import { newId } from "../../ids.js";
 import type { Hint } from "../store.js";
 import type { PostgresClient } from "./driver.js";
@@ -38,6 +38,7 @@ export class Notifications {
   readonly #channel: string;
   readonly #connect: () => Promise<Line>;
   readonly #tell: (hints: readonly Hint[]) => void;
+  readonly #clock: Clock;
   readonly #self = newId();
   #line: Line | undefined;
   #closed = false;
@@ -47,8 +48,14 @@ export class Notifications {
   #ping: Timer | undefined;
   #failures = 0;
 
-  constructor(schema: string, connect: () => Promise<Line>, tell: (hints: readonly Hint[]) => void) {
+  constructor(
+    schema: string,
+    connect: () => Promise<Line>,
+    tell: (hints: readonly Hint[]) => void,
+    clock: Clock = systemClock,
+  ) {
     this.#channel = `stepwell_${schema}`;
+    this.#clock = clock;
     this.#connect = connect;
     this.#tell = tell;
   }
@@ -71,7 +78,7 @@ export class Notifications {
       if (hint.type === "due") this.#due = true;
       else this.#signalled.add(hint.execution);
     }
-    this.#sending ??= systemClock.after(gathering, () => {
+    this.#sending ??= this.#clock.after(gathering, () => {
       this.#sending = undefined;
       this.#flush();
     });
@@ -140,15 +147,15 @@ export class Notifications {
 
   async #again(): Promise<void> {
     // Of random length: not all who listened come back at once.
-    await sleep(systemClock, (0.5 + systemClock.random()) * Math.min(firstPause * 2 ** this.#failures, longestPause));
+    await sleep(this.#clock, (0.5 + this.#clock.random()) * Math.min(firstPause * 2 ** this.#failures, longestPause));
     this.#failures++;
     if (!this.#closed) await this.#listen();
   }
 
   /** A connection that is cut in the middle says nothing for ever; so it is asked. */
   #pingLater(line: Line): void {
-    this.#ping = systemClock.after(pingEvery, () => {
-      this.#ping = systemClock.after(pingPatience, () => this.#lost(line));
+    this.#ping = this.#clock.after(pingEvery, () => {
+      this.#ping = this.#clock.after(pingPatience, () => this.#lost(line));
       line.query({ text: "SELECT 1" }).then(
         () => {
           if (this.#line !== line) return;

@@ -23,7 +23,6 @@ import { claim, claimLost, overdue } from "./claim.js";
 import type { Database } from "./database.js";
 import type { PostgresClient } from "./driver.js";
 import { Doubts } from "./doubts.js";
-import { isInDoubt } from "./failure.js";
 import { beat, bury, register } from "./launchers.js";
 import { Notifications, type Line } from "./notifications.js";
 import { openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
@@ -117,7 +116,8 @@ export class PostgresStore implements Store {
       this.#tell(hints);
       return result;
     } catch (error) {
-      if (isInDoubt(error)) this.#doubts.lostWrite(batch, tickets);
+      // Whatever it was: it may have come after the commit, while it was asked why a part had been refused.
+      this.#doubts.lostWrite(batch, tickets);
       throw error;
     }
   }

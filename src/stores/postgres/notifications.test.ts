@@ -1,0 +1,246 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { freshSchema, postgresUrl, query } from "../../../test/support/postgres.js";
+import { TcpProxy } from "../../../test/support/tcp-proxy.js";
+import { VirtualClock } from "../../testing/virtual-clock.js";
+import { Encoded } from "../../codec.js";
+import { position, sell } from "../../testing/store-contract/bench.js";
+import type { Arrival, Batch, Hint, NewExecution, Store } from "../store.js";
+import { postgresStore, type PostgresStoreOptions } from "./index.js";
+import { Notifications, type Line } from "./notifications.js";
+
+const nothing: Batch = { creates: [], transitions: [], releases: [], arrivals: [] };
+
+const create = (id: string, owner: number | null, dueInMs = 0): NewExecution => ({
+  id,
+  workflow: sell.name,
+  version: sell.version,
+  tags: [],
+  status: "running",
+  position,
+  state: Encoded.ofText("{}"),
+  input: Encoded.ofText("{}"),
+  owner,
+  dueInMs,
+  deadlineInMs: null,
+  carried: null,
+});
+
+const arrival = (id: string, execution: string): Arrival => ({
+  id,
+  execution,
+  kind: "message",
+  name: "paid",
+  payload: Encoded.ofText("1"),
+  messageId: null,
+  acceptedIn: ["running"],
+  wakes: ["running"],
+  carried: null,
+});
+
+interface Ear {
+  readonly store: Store;
+  readonly heard: Hint[];
+}
+
+async function opened(schema: string, url = postgresUrl(), options: PostgresStoreOptions = {}): Promise<Ear> {
+  const store = postgresStore(url, { schema, ...options });
+  await store.open();
+  onTestFinished(() => store.close());
+  const heard: Hint[] = [];
+  store.watch((hint) => heard.push(hint));
+  return { store, heard };
+}
+
+const due: Hint = { type: "due", inMs: 0 };
+
+describe("hints between processes", () => {
+  test("tell that something is due now, and of mail for an execution that is worked on elsewhere", async () => {
+    const schema = freshSchema();
+    const [here, there] = [await opened(schema), await opened(schema)];
+    await here.store.write({ ...nothing, creates: [create("one", null)] });
+    await vi.waitFor(() => expect(there.heard).toEqual([due]));
+    const owner = await there.store.register({ host: "there", pid: 1 });
+    await here.store.write({ ...nothing, creates: [create("two", owner)] });
+    await here.store.write({ ...nothing, arrivals: [arrival("a", "two")] });
+    await vi.waitFor(() => expect(there.heard.at(-1)).toEqual({ type: "signalled", execution: "two" }));
+    // Its own come at once, and not a second time.
+    expect(here.heard).toEqual([due, { type: "signalled", execution: "two" }]);
+    await pause(50);
+    expect(here.heard).toHaveLength(2);
+  });
+
+  test("are not sent for what is due later, nor for a launcher of the same process", async () => {
+    const schema = freshSchema();
+    const [here, there] = [await opened(schema), await opened(schema)];
+    const owner = await here.store.register({ host: "here", pid: 1 });
+    await here.store.write({ ...nothing, creates: [create("later", null, 60_000), create("own", owner)] });
+    await here.store.write({ ...nothing, arrivals: [arrival("a", "own")] });
+    expect(here.heard).toEqual([
+      { type: "due", inMs: 60_000 },
+      { type: "signalled", execution: "own" },
+    ]);
+    await pause(50);
+    expect(there.heard).toEqual([]);
+  });
+
+  test("can be switched off", async () => {
+    const schema = freshSchema();
+    const [here, there] = [await opened(schema), await opened(schema, postgresUrl(), { notifications: false })];
+    await here.store.write({ ...nothing, creates: [create("one", null)] });
+    await there.store.write({ ...nothing, creates: [create("two", null)] });
+    await pause(50);
+    expect([here.heard, there.heard]).toEqual([[due], [due]]);
+    const listening = await query<{ readonly count: number }>(
+      postgresUrl(),
+      `SELECT count(*)::integer AS count FROM pg_stat_activity WHERE query = 'LISTEN "stepwell_${schema}"'`,
+    );
+    expect(listening[0]!.count).toBeLessThanOrEqual(1);
+  });
+
+  test("come again after the listener's connection was cut, and it says that something may have been missed", async () => {
+    const schema = freshSchema();
+    const proxy = await TcpProxy.before(postgresUrl());
+    onTestFinished(() => proxy.close());
+    const [here, there] = [await opened(schema), await opened(schema, proxy.url)];
+    for (const id of ["one", "two", "three"]) {
+      proxy.cut();
+      await vi.waitFor(() => expect(there.heard).toEqual([due]), { timeout: 5_000 });
+      there.heard.length = 0;
+      await here.store.write({ ...nothing, creates: [create(id, null)] });
+      await vi.waitFor(() => expect(there.heard).toEqual([due]), { timeout: 5_000 });
+      there.heard.length = 0;
+    }
+  });
+
+  test("are taken from a pool that is the user's, whose connection is given back", async () => {
+    const { default: pg } = await import("pg");
+    const pool = new pg.Pool({ connectionString: postgresUrl(), max: 4 });
+    const schema = freshSchema();
+    const here = await opened(schema);
+    const store = postgresStore(pool, { schema });
+    await store.open();
+    const heard: Hint[] = [];
+    store.watch((hint) => heard.push(hint));
+    await here.store.write({ ...nothing, creates: [create("one", null)] });
+    await vi.waitFor(() => expect(heard).toEqual([due]));
+    await store.close();
+    await pool.end();
+  });
+});
+
+/** A connection that a test has in its hand. */
+class Wire implements Line {
+  readonly said: string[] = [];
+  answers = true;
+  isClosed = false;
+  readonly #listeners = new Map<string, (given: never) => void>();
+
+  async query({ text, values }: { readonly text: string; readonly values?: unknown[] }) {
+    this.said.push(values === undefined ? text : String(values[1]));
+    if (!this.answers) await new Promise(() => undefined);
+    return { rows: [] };
+  }
+
+  on(event: string, listener: (given: never) => void): void {
+    this.#listeners.set(event, listener);
+  }
+
+  emit(event: string, given?: unknown): void {
+    this.#listeners.get(event)?.(given as never);
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+}
+
+describe("the connection for notifications", () => {
+  async function listening(): Promise<{
+    clock: VirtualClock;
+    wires: Wire[];
+    heard: Hint[];
+    it: Notifications;
+    fails: { next: boolean };
+  }> {
+    const clock = new VirtualClock();
+    const wires: Wire[] = [];
+    const heard: Hint[] = [];
+    const fails = { next: false };
+    const connect = async (): Promise<Line> => {
+      if (fails.next) throw new Error("away");
+      return wires[wires.push(new Wire()) - 1]!;
+    };
+    const it = new Notifications("orders", connect, (hints) => heard.push(...hints), clock);
+    await it.open();
+    return { clock, wires, heard, it, fails };
+  }
+
+  test("gathers what is told within a moment, each thing once", async () => {
+    const { clock, wires, it } = await listening();
+    it.send([due, { type: "signalled", execution: "a" }]);
+    it.send([{ type: "signalled", execution: "a" }, due, { type: "signalled", execution: "b" }]);
+    await clock.advance(10);
+    expect(wires[0]!.said[0]).toBe('LISTEN "stepwell_orders"');
+    expect(wires[0]!.said.slice(1).map((text) => JSON.parse(text) as unknown)).toEqual([
+      { from: expect.any(String) as string, due: true, signalled: ["a", "b"] },
+    ]);
+  });
+
+  test("says only that there is something where there is too much to say", async () => {
+    const { clock, wires, it } = await listening();
+    it.send(Array.from({ length: 1000 }, (_, n): Hint => ({ type: "signalled", execution: `execution-${n}` })));
+    await clock.advance(10);
+    expect(JSON.parse(wires[0]!.said[1]!)).toEqual({ from: expect.any(String) as string, due: true });
+  });
+
+  test("hears others, and nothing that is not a hint", async () => {
+    const { wires, heard } = await listening();
+    for (const payload of [undefined, "", "x", "null", "5", '{"signalled":7}', '{"signalled":[7]}', "[]"]) {
+      wires[0]!.emit("notification", { payload });
+    }
+    expect(heard).toEqual([]);
+    wires[0]!.emit("notification", { payload: '{"from":"x","due":true,"signalled":["a"]}' });
+    expect(heard).toEqual([{ type: "signalled", execution: "a" }, due]);
+  });
+
+  test("that says nothing any more is given up, and a new one is made", async () => {
+    const { clock, wires, heard } = await listening();
+    await clock.advance("1m");
+    expect(wires).toHaveLength(1);
+    wires[0]!.answers = false;
+    await clock.advance("20s");
+    expect(wires).toHaveLength(2);
+    expect(wires[0]!.isClosed).toBe(true);
+    expect(heard).toEqual([due]);
+    // What the old one still says is nobody's business.
+    wires[0]!.emit("error", new Error("late"));
+    await clock.advance("1s");
+    expect(wires).toHaveLength(2);
+  });
+
+  test("tries again, more and more rarely, while there is none to be had", async () => {
+    const { clock, wires, fails, heard } = await listening();
+    fails.next = true;
+    wires[0]!.emit("end");
+    await clock.advance("10m");
+    expect(wires).toHaveLength(1);
+    fails.next = false;
+    await clock.advance("8s");
+    expect(wires).toHaveLength(2);
+    expect(heard).toEqual([due]);
+    wires[1]!.emit("error", new Error("broken"));
+    await clock.advance(100);
+    expect(wires).toHaveLength(3);
+  });
+
+  test("is closed for good", async () => {
+    const { clock, wires, it } = await listening();
+    it.close();
+    it.send([due]);
+    await clock.advance("10m");
+    expect(wires).toHaveLength(1);
+    expect(wires[0]!.isClosed).toBe(true);
+    expect(wires[0]!.said).toEqual(['LISTEN "stepwell_orders"']);
+  });
+});

@@ -1,0 +1,139 @@
+/** With a million rows a scan takes a second, and a small test would not notice. */
+import { randomUUID } from "node:crypto";
+import pg from "pg";
+import { beforeAll, describe, expect, test } from "vitest";
+import { postgresUrl, query } from "../../../test/support/postgres.js";
+import { storeContract } from "../../testing/store-contract/index.js";
+import { prepareSession } from "./database.js";
+import { migratePostgres, postgresStore } from "./index.js";
+
+interface Plan {
+  readonly "Node Type": string;
+  readonly "Relation Name"?: string;
+  readonly "Index Name"?: string;
+  readonly "Index Cond"?: string;
+  readonly "Recheck Cond"?: string;
+  readonly Plans?: readonly Plan[];
+}
+
+/** All of a plan. */
+function* nodes(plan: Plan): Generator<Plan> {
+  yield plan;
+  for (const inner of plan.Plans ?? []) yield* nodes(inner);
+}
+
+const inSchema = (schema: string, text: string): string => text.replaceAll(/"test_\w+"\./g, `"${schema}".`);
+
+/** As it is kept for a prepared statement, whatever its values. */
+async function planOf(client: pg.Client, name: string, text: string): Promise<readonly Plan[]> {
+  await client.query(`PREPARE ${name} AS ${text}`);
+  const count = Math.max(0, ...[...text.matchAll(/\$(\d+)/g)].map(([, number]) => Number(number)));
+  const values = count === 0 ? "" : `(${Array.from({ length: count }, () => "NULL").join(", ")})`;
+  const { rows } = await client.query<{ readonly "QUERY PLAN": readonly { readonly Plan: Plan }[] }>(
+    `EXPLAIN (FORMAT JSON) EXECUTE ${name}${values}`,
+  );
+  return [...nodes(rows[0]!["QUERY PLAN"][0]!.Plan)];
+}
+
+/** Every prepared statement that the store has, as its conformance suite uses it. */
+async function statements(): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  const original = pg.Client.prototype.query;
+  pg.Client.prototype.query = function (this: pg.Client, ...given: unknown[]) {
+    const { name, text } = given[0] as { readonly name?: string; readonly text?: string };
+    if (name !== undefined && text !== undefined) found.set(name, text);
+    return Reflect.apply(original, this, given) as never;
+  } as typeof original;
+  try {
+    for (const { run } of storeContract) {
+      const schema = `test_${randomUUID().replaceAll("-", "")}`;
+      await run((clock) => postgresStore(postgresUrl(), { schema, clock, notifications: false }));
+      await query(postgresUrl(), `DROP SCHEMA "${schema}" CASCADE`);
+    }
+  } finally {
+    pg.Client.prototype.query = original;
+  }
+  return found;
+}
+
+const fill = (schema: string): string => `
+  INSERT INTO "${schema}".stepwell_executions (sequence, created_at, id, workflow, version, tags, input, revision, signals,
+    seen, claims, owner, ticket, due_at, updated_at, status, position, state)
+  SELECT n, n, 'id-' || n, 'sell', '1', '[]', '{}', 0, 0, 0, 0, CASE WHEN n % 10 = 0 THEN 1 END, n,
+    CASE WHEN n % 10 = 1 THEN n END, n, 'running', '{}', '{}' FROM generate_series(1, 50000) AS n;
+  INSERT INTO "${schema}".stepwell_mailbox (execution, received_at, id, kind, name, payload, status)
+  SELECT n, n, 'mail-' || n, 'message', 'paid', '{}', 'pending' FROM generate_series(1, 20000) AS n;
+  INSERT INTO "${schema}".stepwell_history (execution, revision, owner, at, entry)
+  SELECT n, 1, 1, n, '{}' FROM generate_series(1, 50000) AS n`;
+
+let texts: Map<string, string>;
+beforeAll(async () => void (texts = await statements()));
+
+/** Plans are made while the tables are empty, as in a new database, and are kept: so both must be good for large ones. */
+describe.each([
+  ["on empty tables", undefined],
+  ["on large tables of which nothing is known", fill],
+])("the statements of the PostgreSQL store, planned %s,", (_, fill) => {
+  const plans = new Map<string, readonly Plan[]>();
+
+  beforeAll(async () => {
+    const schema = `plans_${Math.floor(Math.random() * 1e9)}`;
+    const client = new pg.Client(postgresUrl());
+    await client.connect();
+    await prepareSession(client);
+    try {
+      await migratePostgres(postgresUrl(), { schema });
+      for (const table of ["executions", "mailbox", "history"]) {
+        await client.query(`ALTER TABLE "${schema}".stepwell_${table} SET (autovacuum_enabled = off)`);
+      }
+      if (fill !== undefined) await client.query(fill(schema));
+      for (const [name, text] of texts) plans.set(name, await planOf(client, name, inSchema(schema, text)));
+    } finally {
+      await client.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
+      await client.end();
+    }
+  });
+
+  test("are many", () => {
+    expect(plans.size).toBeGreaterThan(20);
+  });
+
+  test("never read a whole table, nor an index from end to end, but what is small", () => {
+    const wide = [...plans].flatMap(([name, plan]) =>
+      plan
+        .filter(
+          (node) =>
+            /^(Seq|Index|Index Only|Bitmap Heap|Bitmap Index) Scan$/.test(node["Node Type"]) &&
+            node["Index Cond"] === undefined &&
+            node["Recheck Cond"] === undefined,
+        )
+        .map((node) => `${name}: ${node["Node Type"]} on ${node["Index Name"] ?? node["Relation Name"]}`),
+    );
+    expect(wide.toSorted()).toEqual([
+      // All other launchers; the first owner and the first workflow of an index, from where it jumps to the next.
+      "stepwell_beat: Index Only Scan on stepwell_executions_owned",
+      "stepwell_beat: Seq Scan on stepwell_launchers",
+      "stepwell_migrated: Seq Scan on stepwell_migrations",
+      "stepwell_overdue: Index Only Scan on stepwell_executions_due",
+    ]);
+  });
+
+  test("find executions of a batch one by one, by their ids", () => {
+    for (const name of ["commit", "commit_mail", "release", "release_mail", "deliver", "reason"]) {
+      const used = plans.get(`stepwell_${name}`)!.filter((node) => node["Relation Name"] === "stepwell_executions");
+      const scans = used.filter((node) => node["Node Type"].endsWith("Scan"));
+      expect(scans.length, name).toBeGreaterThan(0);
+      for (const scan of scans) {
+        expect(scan, name).toMatchObject({ "Node Type": "Index Scan", "Index Name": "stepwell_executions_id" });
+      }
+    }
+  });
+
+  test("use the small indexes for what is due, owned or signalled", () => {
+    const used = (name: string): string[] => plans.get(`stepwell_${name}`)!.flatMap((node) => node["Index Name"] ?? []);
+    expect(used("claim")).toEqual(expect.arrayContaining(["stepwell_executions_due", "stepwell_executions_owned"]));
+    const signalled = plans.get("stepwell_claim")!.find((node) => node["Index Name"] === "stepwell_executions_owned");
+    expect(signalled?.["Index Cond"]).toMatch(/signals > seen/);
+    expect(used("bury")).toContain("stepwell_executions_owned");
+  });
+});
