@@ -126,7 +126,7 @@ function updateOf(rows: readonly Transition[]): Write {
       column(({ position }) => JSON.stringify(position)),
       column(({ state }) => state?.text ?? null),
       column(({ revision }) => revision),
-      column(({ history: { patch: _, ...entry } }) => JSON.stringify(entry)),
+      column(({ history }) => JSON.stringify({ ...history, patch: undefined })),
       column(({ history }) => history.patch?.text ?? null),
     ],
   };

@@ -158,6 +158,7 @@ async function parkedMany(server: PostgresServer): Promise<Figure[]> {
   }
   const booted = child("boot", server.url, full);
   const [{ milliseconds }] = (await once(booted.process, "message")) as [{ milliseconds: number }];
+  await booted.exited;
   return [
     { name: "postgres.parked", value: best.full, unit: "executions/s", ratio: best.full / best.empty },
     { name: "postgres.parked.boot", value: milliseconds, unit: "ms" },

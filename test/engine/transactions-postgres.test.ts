@@ -145,7 +145,7 @@ test("Drizzle works on the connection of a step", async () => {
           transaction(async (connection: pg.ClientBase) => {
             const db = drizzle(connection as pg.Client);
             await db.execute(sql`SET LOCAL search_path TO ${sql.identifier(schema)}`);
-            await db.insert(notesTable).values({ text: `drizzle ${state.n}`, id: sql`DEFAULT` as unknown as number });
+            await db.insert(notesTable).values({ text: `drizzle ${state.n}`, id: sql`DEFAULT` });
             const rows = await db.select().from(notesTable).where(eq(notesTable.text, "drizzle 1"));
             return { found: rows.length };
           }),
@@ -167,7 +167,7 @@ function kyselyOn(connection: pg.ClientBase): Kysely<Tables> {
     connect: async () => ({ query: connection.query.bind(connection), release: () => undefined }),
     end: async () => undefined,
   };
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: pool as never }) });
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 }
 
 test("Kysely works on the connection of a step", async () => {
