@@ -1,16 +1,19 @@
 /**
- * `npm run chaos -- --minutes 5 [--seed 1] [--json]`: trials under faults, one after the other, each with another seed.
- * Ends with code 1 where an invariant was violated.
+ * `npm run chaos -- --minutes 5 [--on postgres|sqlite] [--seed 1] [--json]`: trials under faults, one after the other, each with
+ * another seed. Ends with code 1 where an invariant was violated.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { startPostgres } from "../support/postgres-server.js";
+import { serverFaults } from "./server-faults.js";
 import { trial, type Report } from "./trial.js";
 
 const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "1" },
+    on: { type: "string", default: "postgres" },
     seed: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
   },
@@ -34,21 +37,24 @@ process.exitCode = violations.length > 0 ? 1 : 0;
 
 async function oneTrial(seed: number): Promise<Report> {
   const folder = mkdtempSync(join(tmpdir(), "stepwell-chaos-"));
+  const server = values.on === "postgres" ? await startPostgres({ fsync: true }) : undefined;
   try {
     return await trial({
-      address: join(folder, "stepwell.db"),
+      address: server?.url ?? join(folder, "stepwell.db"),
       effects: join(folder, "effects.db"),
       seed,
       launchers: 4,
-      milliseconds: 15_000,
+      milliseconds: 20_000,
       rate: 40,
       faults: [
         { every: 2_000, make: (team) => team.kill() },
         { every: 4_000, make: (team) => team.pause(2_200) },
+        ...(server === undefined ? [] : serverFaults(server)),
       ],
-      patience: 60_000,
+      patience: 120_000,
     });
   } finally {
+    await server?.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
