@@ -2,6 +2,7 @@ import { StepwellError } from "../../errors.js";
 import { placeOf } from "./address.js";
 import { Database, prepareSession, type Statement } from "./database.js";
 import { loadDriver, type Driver, type OwnPool, type PostgresPool } from "./driver.js";
+import { kindOf } from "./failure.js";
 import { migrate } from "./migrations.js";
 
 /** A connection string, or a pool that is the user's own. */
@@ -50,8 +51,15 @@ export async function openDatabase(source: Source, options: OpenOptions): Promis
     return opened;
   } catch (error) {
     await opened.close().catch(() => undefined);
-    throw error;
+    throw explained(error);
   }
+}
+
+/** Before anything has worked, a password that is refused is a mistake, and no outage. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof StepwellError) || error.code !== "STEPWELL_STORE_UNREACHABLE") return error;
+  const { cause, message } = error;
+  return kindOf(cause) === "broken" ? new StepwellError("STEPWELL_STORE_FAILED", message, { cause }) : error;
 }
 
 const oldestServer = 140_000;

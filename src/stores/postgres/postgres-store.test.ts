@@ -1,12 +1,157 @@
-import { describe, expect, test } from "vitest";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { Encoded } from "../../codec.js";
+import { position, sell } from "../../testing/store-contract/bench.js";
+import type { NewExecution, Store } from "../store.js";
 import { storeContract } from "../../testing/store-contract/index.js";
 import { freshSchema, postgresUrl } from "../../../test/support/postgres.js";
 import { postgresStore } from "./index.js";
+
+const nothing = { creates: [], transitions: [], releases: [], arrivals: [] };
+
+const one: NewExecution = {
+  id: "one",
+  workflow: sell.name,
+  version: sell.version,
+  tags: [],
+  status: "running",
+  position,
+  state: Encoded.ofText("{}"),
+  input: Encoded.ofText("{}"),
+  owner: null,
+  dueInMs: 0,
+  deadlineInMs: null,
+  carried: null,
+};
+
+async function opened(schema = freshSchema()): Promise<{ readonly store: Store; readonly schema: string }> {
+  const store = postgresStore(postgresUrl(), { schema });
+  await store.open();
+  onTestFinished(() => store.close());
+  return { store, schema };
+}
+
+/** Another session, to be in the way. */
+let client: pg.Client;
+beforeAll(async () => {
+  client = new pg.Client(postgresUrl());
+  await client.connect();
+});
+afterAll(() => client.end());
 
 describe("the PostgreSQL store", () => {
   test.each(storeContract)("$name", async ({ run }) => {
     await expect(
       run((clock) => postgresStore(postgresUrl(), { schema: freshSchema(), clock })),
     ).resolves.toBeUndefined();
+  });
+
+  test("keeps the server's time, which is the same for all", async () => {
+    const { store } = await opened();
+    const { rows } = await client.query<{ readonly now: number }>(
+      "SELECT extract(epoch FROM now())::float8 * 1000 AS now",
+    );
+    const { at } = await store.write({ ...nothing, creates: [one] });
+    expect(store.clock).toBeUndefined();
+    expect(Number.isInteger(at)).toBe(true);
+    expect(Math.abs(at - rows[0]!.now)).toBeLessThan(5_000);
+    expect(await store.load(["one"])).toMatchObject([{ createdAt: at, updatedAt: at, dueAt: at }]);
+  });
+
+  test("two stores on one schema see each other's work, and another schema sees nothing of it", async () => {
+    const schema = freshSchema();
+    const [{ store: left }, { store: right }, { store: apart }] = [
+      await opened(schema),
+      await opened(schema),
+      await opened(),
+    ];
+    const first = await left.register({ host: "here", pid: 1 });
+    const second = await right.register({ host: "there", pid: 2 });
+    expect(second).toBeGreaterThan(first);
+    await left.write({ ...nothing, creates: [one] });
+    expect((await right.write({ ...nothing, creates: [one] })).creates).toMatchObject([{ created: false }]);
+    expect((await right.claim({ owner: second, limit: 5, workflows: [sell] })).records).toHaveLength(1);
+    expect(await left.load(["one"])).toMatchObject([{ owner: second }]);
+    expect((await left.beat(first)).others).toMatchObject([{ owner: second }]);
+    expect(await apart.load(["one"])).toEqual([undefined]);
+  });
+
+  test("a batch that fails half-way writes nothing, and the store goes on", async () => {
+    const { store } = await opened();
+    const broken = { ...one, id: "broken", state: Encoded.ofText("no \0 in a text") };
+    await expect(store.write({ ...nothing, creates: [one, broken] })).rejects.toMatchObject({
+      code: "STEPWELL_STORE_FAILED",
+      retryable: false,
+    });
+    expect(await store.load(["one"])).toEqual([undefined]);
+    expect((await store.write({ ...nothing, creates: [one] })).creates).toEqual([{ created: true }]);
+  });
+
+  test("an execution that a launcher got while it was being buried is found by the others", async () => {
+    const { store, schema } = await opened();
+    const [gone, alive] = [await store.register({ host: "a", pid: 1 }), await store.register({ host: "b", pid: 2 })];
+    await store.write({ ...nothing, creates: [one] });
+    // A claim that has begun before the burial and commits after it.
+    await client.query("BEGIN");
+    await client.query(`UPDATE "${schema}".stepwell_executions SET owner = ${gone}, due_at = NULL WHERE id = 'one'`);
+    expect(await store.bury([gone])).toBe(0);
+    await client.query("COMMIT");
+    expect(await store.beat(alive)).toEqual({
+      alive: true,
+      others: [{ owner: gone, host: "", pid: 0, silentMs: Infinity }],
+    });
+    expect(await store.bury([gone])).toBe(1);
+    expect((await store.claim({ owner: alive, limit: 5, workflows: [sell] })).records).toMatchObject([{ id: "one" }]);
+    expect(await store.beat(alive)).toEqual({ alive: true, others: [] });
+  });
+
+  test("what another launcher is taking is passed over, not waited for", async () => {
+    const { store, schema } = await opened();
+    const owner = await store.register({ host: "a", pid: 1 });
+    await store.write({ ...nothing, creates: [one, { ...one, id: "two" }] });
+    await client.query("BEGIN");
+    await client.query(`SELECT 1 FROM "${schema}".stepwell_executions WHERE id = 'one' FOR UPDATE`);
+    const { records } = await store.claim({ owner, limit: 5, workflows: [sell] });
+    expect(records.map(({ id }) => id)).toEqual(["two"]);
+    await client.query("ROLLBACK");
+  });
+
+  test("batches of two processes that want the same rows, in whatever order, never wait for each other in turn", async () => {
+    const schema = freshSchema();
+    const stores = [(await opened(schema)).store, (await opened(schema)).store];
+    const ids = Array.from({ length: 20 }, (_, n) => `e${n}`);
+    await stores[0]!.write({ ...nothing, creates: ids.map((id) => ({ ...one, id, owner: null })) });
+    const deadlocks = async (): Promise<number> => {
+      const { rows } = await client.query<{ readonly deadlocks: number }>(
+        "SELECT deadlocks::integer FROM pg_stat_database WHERE datname = current_database()",
+      );
+      return rows[0]!.deadlocks;
+    };
+    const before = await deadlocks();
+    let serial = 0;
+    const writer = async (store: Store): Promise<void> => {
+      for (let round = 0; round < 40; round++) {
+        const mixed = ids.toSorted(() => Math.random() - 0.5);
+        await store.write({
+          ...nothing,
+          creates: mixed.map((id) => ({ ...one, id: `${id}-${round}` })),
+          releases: mixed.slice(0, 10).map((id) => ({ id, owner: 1, signals: null, dueInMs: null, dead: [] })),
+          arrivals: mixed.slice(10).map((execution) => ({
+            id: `a${serial++}`,
+            execution,
+            kind: "message" as const,
+            name: "n",
+            payload: Encoded.ofText("1"),
+            messageId: null,
+            acceptedIn: ["running" as const],
+            wakes: [],
+            carried: null,
+          })),
+        });
+      }
+    };
+    await Promise.all([...stores, ...stores].map(writer));
+    expect(await deadlocks()).toBe(before);
+    expect((await stores[0]!.load(ids)).reduce((sum, row) => sum + row!.signals, 0)).toBe(serial);
   });
 });

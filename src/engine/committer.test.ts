@@ -1,0 +1,126 @@
+import { describe, expect, test } from "vitest";
+import { systemClock } from "../clock.js";
+import { Encoded } from "../codec.js";
+import type { Arrival, Batch, BatchResult, Release, Store } from "../stores/store.js";
+import { Committer } from "./committer.js";
+
+/** A store whose batches are taken when the test says so. */
+class Hall {
+  readonly batches: Batch[] = [];
+  readonly #doors: ((result: BatchResult) => void)[] = [];
+  readonly store: Store;
+
+  constructor(lanes: number | undefined) {
+    const write = (batch: Batch): Promise<BatchResult> => {
+      this.batches.push(batch);
+      return new Promise((resolve) => this.#doors.push(resolve));
+    };
+    this.store = { name: "hall", gathers: true, ...(lanes !== undefined && { lanes }), write } as unknown as Store;
+  }
+
+  take(index: number): void {
+    const { releases, arrivals } = this.batches[index]!;
+    this.#doors[index]!({
+      at: 1,
+      creates: [],
+      transitions: [],
+      releases: releases.map(() => "taken"),
+      arrivals: arrivals.map(({ id }) => ({ result: "stored", id })),
+    });
+  }
+}
+
+const release = (id: string): Release => ({ id, owner: 1, signals: 0, dueInMs: null, dead: [] });
+const arrival = (id: string): Arrival => ({
+  id,
+  execution: "e",
+  kind: "message",
+  name: "n",
+  payload: Encoded.ofText("1"),
+  messageId: null,
+  acceptedIn: [],
+  wakes: [],
+  carried: null,
+});
+const sink = { committed: () => undefined, refused: () => undefined };
+const turn = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, 5));
+const idsOf = (batch: Batch): string[] => [...batch.releases, ...batch.arrivals].map(({ id }) => id);
+
+describe("group commit on a store with several lanes", () => {
+  test("writes as many batches at once, and what comes meanwhile with the next one", async () => {
+    const hall = new Hall(2);
+    const committer = new Committer(hall.store, systemClock);
+    for (const id of ["a", "b", "c"]) {
+      committer.release(release(id), sink);
+      await turn();
+    }
+    committer.release(release("d"), sink);
+    await turn();
+    expect(hall.batches.map(idsOf)).toEqual([["a"], ["b"]]);
+    hall.take(1);
+    await turn();
+    expect(hall.batches.map(idsOf)).toEqual([["a"], ["b"], ["c", "d"]]);
+  });
+
+  test("shares a great deal between the lanes, and keeps a little together", async () => {
+    const hall = new Hall(2);
+    const committer = new Committer(hall.store, systemClock);
+    for (let n = 0; n < 20; n++) committer.release(release(`${n}`), sink);
+    await turn();
+    hall.take(0);
+    await turn();
+    for (let n = 0; n < 200; n++) committer.release(release(`${n}`), sink);
+    await turn();
+    expect(hall.batches.map((batch) => batch.releases.length)).toEqual([20, 100, 100]);
+  });
+
+  test("writes arrivals one batch after the other, so that they keep their order, and apart from the rest", async () => {
+    const hall = new Hall(3);
+    const committer = new Committer(hall.store, systemClock);
+    const sent = ["1", "2", "3"].map(async (id) => {
+      const answer = committer.deliver(arrival(id));
+      return answer;
+    });
+    committer.release(release("a"), sink);
+    await turn();
+    sent.push(committer.deliver(arrival("4")), committer.deliver(arrival("5")));
+    await turn();
+    expect(hall.batches.map(idsOf)).toEqual([["1", "2", "3"], ["a"]]);
+    hall.take(0);
+    await turn();
+    expect(hall.batches.map(idsOf)).toEqual([["1", "2", "3"], ["a"], ["4", "5"]]);
+    hall.take(2);
+    expect(await Promise.all(sent)).toEqual(["1", "2", "3", "4", "5"].map((id) => ({ result: "stored", id })));
+  });
+
+  test("is drained when the last batch of all lanes has been taken", async () => {
+    const hall = new Hall(2);
+    const committer = new Committer(hall.store, systemClock);
+    committer.release(release("a"), sink);
+    await turn();
+    const sent = committer.deliver(arrival("1"));
+    let drained = false;
+    const draining = committer.drained().then(() => (drained = true));
+    await turn();
+    hall.take(0);
+    await turn();
+    expect(drained).toBe(false);
+    hall.take(1);
+    await draining;
+    expect(await sent).toEqual({ result: "stored", id: "1" });
+  });
+});
+
+test("a store with one lane gets one batch at a time, of everything", async () => {
+  const hall = new Hall(undefined);
+  const committer = new Committer(hall.store, systemClock);
+  void committer.deliver(arrival("1"));
+  committer.release(release("a"), sink);
+  await turn();
+  committer.release(release("b"), sink);
+  await turn();
+  expect(hall.batches.map(idsOf)).toEqual([["a", "1"]]);
+  hall.take(0);
+  await turn();
+  expect(hall.batches.map(idsOf)).toEqual([["a", "1"], ["b"]]);
+});
