@@ -232,6 +232,9 @@ function launched({ registered, row, state }: PreparedLaunch, answer: CreateResu
   if (!answer.created) {
     if (owner !== null) supervisor.giveUp();
     refuseConflict(row, answer.existing);
+  } else if (owner !== null && !answer.owned) {
+    // Others took this launcher for dead while it wrote: the execution is theirs.
+    supervisor.giveUp();
   } else if (owner !== null) {
     supervisor.take(recordOf(row, owner, supervisor.storeNow()), state, registered);
   }

@@ -49,7 +49,7 @@ describe("the memory store", () => {
       dueInMs: 0,
     } as unknown as NewExecution;
     const { creates } = await store.write({ creates: [one], transitions: [], releases: [], arrivals: [] });
-    expect(creates).toEqual([{ created: true }]);
+    expect(creates).toEqual([{ created: true, owned: false }]);
     expect(heard).toEqual([{ type: "due", inMs: 0 }]);
     expect(await thrown).toMatchObject({ message: "mistake" });
   });

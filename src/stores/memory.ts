@@ -60,7 +60,8 @@ interface Launcher {
   beatAt: number;
 }
 
-const created: CreateResult = { created: true };
+const owned: CreateResult = { created: true, owned: true };
+const unowned: CreateResult = { created: true, owned: false };
 
 /**
  * A store for tests, and for work that may be forgotten when the process ends. It keeps its data over
@@ -276,7 +277,7 @@ class MemoryStore implements Store {
     };
     this.#rows.set(row.id, row);
     if (!isOwned) this.#dueIn(row, it.owner === null ? it.dueInMs : 0, at, hints);
-    return created;
+    return isOwned ? owned : unowned;
   }
 
   #commit(it: Transition, at: number, hints: Hint[]): CommitResult {

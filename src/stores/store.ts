@@ -179,7 +179,12 @@ export interface Batch {
   readonly arrivals: readonly Arrival[];
 }
 
-export type CreateResult = { readonly created: true } | { readonly created: false; readonly existing: ExecutionRecord };
+/**
+ * `owned`: by the launcher that was named. Not, if there was none, or it has been buried in the meantime: then
+ * the execution is for another one to take up.
+ */
+export type CreateResult =
+  { readonly created: true; readonly owned: boolean } | { readonly created: false; readonly existing: ExecutionRecord };
 
 /**
  * - `taken`

@@ -283,3 +283,24 @@ test("a stop does not wait for a store that does not answer for longer than the 
   await stopped;
   expect(await refused).toMatchObject({ code: "STEPWELL_STORE_FAILED" });
 });
+
+onEveryStore("a launch by a launcher that others took for dead in that very moment", (start) => {
+  test("is left to others: it runs nothing that it does not own", async () => {
+    const ran: string[] = [];
+    const noted = workflow("noted", { input }).step("1", { run: ({ attempt }) => void ran.push(`attempt ${attempt}`) });
+    const { store, clock, another, launcher } = await start([noted]);
+    await launcher.stop();
+    const own = new VirtualClock();
+    const zombie = await another([noted], { store: deaf(store), clock: own });
+    const { owner } = (await store.beat(0)).others[0]!;
+    await store.bury([owner]);
+    await zombie.launch(noted, {}, { id: "e" });
+    await clock.settle();
+    expect(ran).toEqual([]);
+    expect((await store.load(["e"]))[0]).toMatchObject({ owner: null, claims: 0 });
+    const second = await another();
+    await clock.settle();
+    expect((await second.execution("e").outcome()).status).toBe("completed");
+    expect(ran).toEqual(["attempt 1"]);
+  });
+});

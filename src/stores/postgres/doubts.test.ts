@@ -99,7 +99,7 @@ test("a create that was made is answered as created, and made once", async () =>
   const { store, owner, lose } = await scene();
   const batch = { ...nothing, creates: [create("one", owner), create("two", owner)] };
   await lose(() => store.write(batch));
-  expect((await store.write(batch)).creates).toEqual([{ created: true }, { created: true }]);
+  expect((await store.write(batch)).creates).toMatchObject([{ created: true }, { created: true }]);
   // Another create of the same id is another one.
   const again = { ...nothing, creates: [create("one", owner)] };
   expect((await store.write(again)).creates).toMatchObject([{ created: false, existing: { id: "one", owner } }]);
@@ -109,7 +109,9 @@ test("a create that was made is answered as created, and made once", async () =>
 test("a create that did not get through is made at the next try", async () => {
   const { store, owner, lose } = await scene();
   await lose(() => store.load(["one"]));
-  expect((await store.write({ ...nothing, creates: [create("one", owner)] })).creates).toEqual([{ created: true }]);
+  expect((await store.write({ ...nothing, creates: [create("one", owner)] })).creates).toEqual([
+    { created: true, owned: true },
+  ]);
 });
 
 test("a transition that was taken is answered as taken, and is in the history once", async () => {

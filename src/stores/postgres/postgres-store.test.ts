@@ -84,7 +84,7 @@ describe("the PostgreSQL store", () => {
       retryable: false,
     });
     expect(await store.load(["one"])).toEqual([undefined]);
-    expect((await store.write({ ...nothing, creates: [one] })).creates).toEqual([{ created: true }]);
+    expect((await store.write({ ...nothing, creates: [one] })).creates).toEqual([{ created: true, owned: false }]);
   });
 
   test("an execution that a launcher got while it was being buried is found by the others", async () => {

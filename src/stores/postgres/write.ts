@@ -163,7 +163,8 @@ const existingQuery: Statement = {
   text: `SELECT ticket, ${executionColumns} FROM stepwell_executions WHERE id = ANY ($1::text[])`,
 };
 
-const created: CreateResult = { created: true };
+const owned: CreateResult = { created: true, owned: true };
+const notOwned: CreateResult = { created: true, owned: false };
 
 class Creating implements Step {
   readonly answers: CreateResult[] = [];
@@ -204,7 +205,7 @@ class Creating implements Step {
     const made = row!.created === null ? undefined : new Set(row!.created);
     const unowned = row!.unowned === null ? undefined : new Set(row!.unowned);
     for (const [index, ticket] of this.#tickets.entries()) {
-      this.answers.push(created);
+      this.answers.push(unowned?.has(ticket) === true ? notOwned : owned);
       if (made !== undefined && !made.has(ticket)) this.#refused.push(index);
       else if (unowned?.has(ticket) === true) {
         const { owner, dueInMs } = all[index]!;
@@ -225,7 +226,9 @@ class Creating implements Step {
       const { id, owner } = this.#creates[index]!;
       const row = found.get(id)!;
       const isOwn = row.ticket === this.#tickets[index] && (owner === null || row.owner === owner);
-      if (!isOwn) this.answers[index] = { created: false, existing: executionOf(row) };
+      this.answers[index] = isOwn
+        ? { created: true, owned: owner !== null }
+        : { created: false, existing: executionOf(row) };
     }
   }
 }

@@ -105,7 +105,7 @@ describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
       expect.objectContaining({ code: "STEPWELL_STORE_FAILED", retryable: false }),
     );
     expect(store.load(["one"])).toEqual([undefined]);
-    expect(store.write({ ...nothing, creates: [one] }).creates).toEqual([{ created: true }]);
+    expect(store.write({ ...nothing, creates: [one] }).creates).toEqual([{ created: true, owned: false }]);
     store.close();
   });
 });

@@ -12,7 +12,8 @@ import type {
 import { deliver } from "./arrivals.js";
 import type { Database } from "./database.js";
 
-const created: CreateResult = { created: true };
+const owned: CreateResult = { created: true, owned: true };
+const unowned: CreateResult = { created: true, owned: false };
 
 /** One transaction for the whole batch; what became due or signalled is added to `hints`. */
 export function write(database: Database, batch: Batch, at: number, hints: Hint[]): BatchResult {
@@ -92,7 +93,7 @@ function create(database: Database, it: NewExecution, at: number, launchers: Lau
       .run(tag, at, Number(lastInsertRowid));
   }
   if (!isOwned) hints.push({ type: "due", inMs: dueInMs });
-  return created;
+  return isOwned ? owned : unowned;
 }
 
 const updateExecution =

@@ -133,7 +133,7 @@ export const committing: readonly StoreContractCase[] = [
     });
     assert.deepEqual(result, {
       at: bench.now,
-      creates: [{ created: true }],
+      creates: [{ created: true, owned: true }],
       transitions: ["taken"],
       releases: ["taken"],
       arrivals: [

@@ -4,7 +4,7 @@ import { contractCase, toTexts, position, type StoreContractCase } from "./bench
 export const creating: readonly StoreContractCase[] = [
   contractCase("an execution that is created with an owner is claimed already and not due", async (bench) => {
     const details = { tags: ["a", "b"], state: '{"n":1}', input: '{"n":0}', deadlineInMs: 500, dueInMs: 70 };
-    assert.deepEqual(await bench.create("one", details), { created: true });
+    assert.deepEqual(await bench.create("one", details), { created: true, owned: true });
     assert.deepEqual(await bench.load("one"), {
       id: "one",
       workflow: "sell",
@@ -67,7 +67,7 @@ export const creating: readonly StoreContractCase[] = [
 
   contractCase("what a launcher creates after it was buried is due for another one", async (bench) => {
     await bench.store.bury([bench.owner]);
-    assert.deepEqual(await bench.create("orphan", { dueInMs: 70 }), { created: true });
+    assert.deepEqual(await bench.create("orphan", { dueInMs: 70 }), { created: true, owned: false });
     const record = await bench.load("orphan");
     assert.equal(record.owner, null);
     assert.equal(record.claims, 0);
@@ -77,7 +77,7 @@ export const creating: readonly StoreContractCase[] = [
 
   contractCase("ids are told apart by every character and by case", async (bench) => {
     for (const id of ["order-1", "Order-1", "order-1 ", "ördér-1", "o\u0308rde\u0301r-1"]) {
-      assert.deepEqual(await bench.create(id), { created: true }, id);
+      assert.deepEqual(await bench.create(id), { created: true, owned: true }, id);
       assert.equal((await bench.load(id)).id, id);
     }
   }),
