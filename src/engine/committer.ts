@@ -4,7 +4,7 @@
  * the engine is, the more share one transaction.
  */
 import { sleep, type Clock } from "../clock.js";
-import { isRetryable, StepwellError } from "../errors.js";
+import { isRetryable } from "../errors.js";
 import type {
   Arrival,
   ArrivalResult,
