@@ -166,6 +166,7 @@ describe("the tables and lists", () => {
     ["Options of a retry policy", "definition/retry-policy.ts", "RetryPolicy"],
     ["Options of a workflow", "definition/workflow.ts", "WorkflowOptions"],
     ["Options of the SQLite store", "stores/sqlite/index.ts", "SqliteStoreOptions"],
+    ["Options of the PostgreSQL store", "stores/postgres/index.ts", "PostgresStoreOptions"],
   ])("docs/guide.md: %s are those that the code has", async (heading, file, type) => {
     const source = await readFile(join(root, "src", file), "utf8");
     const [, body = ""] = new RegExp(`^export interface ${type}\\b[^]*?\\{\\n([^]*?)^\\}`, "m").exec(source) ?? [];
@@ -176,7 +177,9 @@ describe("the tables and lists", () => {
 
   it("docs/guide.md: the options of the command line are those that it has", async () => {
     const source = await readFile(join(root, "src", "cli", "program.ts"), "utf8");
-    const options = [...source.matchAll(/\.(?:requiredOption|option)\("(--\w+)/g)].map(([, option = ""]) => option);
+    const options = [...source.matchAll(/\.(?:requiredOption|option)\(\s*"(--[\w-]+)/g)].map(
+      ([, option = ""]) => option,
+    );
     expect(options).not.toEqual([]);
     expect(firstColumn("docs/guide.md", "Run from the command line").toSorted()).toEqual(options.toSorted());
   });

@@ -129,6 +129,7 @@ describe("the types of the packed package", () => {
     const imports = entries.map((entry, index) => `import * as entry${index} from "${entry}";`);
     const use = `
       import { workflow, pause, Launcher } from "stepwell";
+      import { postgresStore } from "stepwell/postgres";
       import { sqliteStore } from "stepwell/sqlite";
       import { logger } from "stepwell/observers/logger";
       import { z } from "zod";
@@ -137,7 +138,9 @@ describe("the types of the packed package", () => {
         .step("post", { run: async ({ state }) => ({ size: state.letter.length }) })
         .observe(logger());
       export async function main(): Promise<number | undefined> {
-        await using launcher = new Launcher({ store: sqliteStore("greetings.db"), workflows: [greet] });
+        const url = process.env["DATABASE_URL"];
+        const store = url === undefined ? sqliteStore("greetings.db") : postgresStore(url, { schema: "greetings" });
+        await using launcher = new Launcher({ store, workflows: [greet] });
         await launcher.start();
         const execution = await launcher.launch(greet, { name: "you" }, { id: "greet-1" });
         const outcome = await execution.outcome();

@@ -1,6 +1,7 @@
 /** The commands, their options and their help. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { migrate, type MigrateOptions } from "./migrate.js";
 import { exitCodes, run, type RunOptions } from "./run.js";
 import { screen } from "./screen.js";
 import { clean, described } from "./text.js";
@@ -22,7 +23,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     )
     .argument("<module>", "a JavaScript module that exports the workflow (TypeScript where Node or a loader runs it)")
     .requiredOption("--input <file>", "JSONL: on each line the input of one execution, a JSON object")
-    .requiredOption("--store <file>", "the SQLite file that keeps the executions; created if it is not there", keptFile)
+    .requiredOption(
+      "--store <place>",
+      "what keeps the executions: an SQLite file, created if it is not there, or the connection string of a PostgreSQL database",
+      keptPlace,
+    )
+    .option("--schema <name>", "the schema of the PostgreSQL database (default: stepwell)")
     .option("--workflow <name>", "which one, where the module exports several: the name of the export or the workflow")
     .option("--id <field>", `the field of the input that holds its execution's id (default: "<file name>:<line>")`)
     .option("--concurrency <number>", "how many executions are worked on at the same time", wholeNumber, 100)
@@ -31,6 +37,20 @@ export async function main(argv: readonly string[]): Promise<number> {
     .addHelpText("after", notes)
     .action(async (path: string, options: RunOptions) => {
       exitCode = await run(path, options, screen(process.stdout, process.stderr));
+    });
+  program
+    .command("migrate")
+    .summary("bring the tables of a PostgreSQL database up to date")
+    .description(
+      "Creates the tables, or changes them for this version of Stepwell, as every start does too. For a deployment that " +
+        "does it in a step of its own.",
+    )
+    .requiredOption("--store <url>", "the connection string of the database; a password may be in PGPASSWORD instead")
+    .option("--schema <name>", "the schema (default: stepwell)")
+    .option("--dry-run", "print the SQL and change nothing")
+    .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
+    .action(async (options: MigrateOptions) => {
+      await migrate(options, screen(process.stdout, process.stderr));
     });
   try {
     await program.parseAsync(argv, { from: "user" });
@@ -65,8 +85,8 @@ Example:
   stepwell run ./fulfil-order.js --input orders.jsonl --store orders.db --id orderNumber`;
 
 /** The command may end at any time, and goes on from what is kept. */
-function keptFile(path: string): string {
-  if (path !== ":memory:") return path;
+function keptPlace(place: string): string {
+  if (place !== ":memory:") return place;
   throw new InvalidArgumentError("A store in memory keeps nothing after the command. Give the path of a file.");
 }
 

@@ -1,16 +1,17 @@
 /** `stepwell run`: launches each line of a file, and follows the executions until all are at rest. */
-import { Launcher, StepwellError, type AnyWorkflow, type Execution } from "../index.js";
-import { sqliteStore } from "../stores/sqlite/index.js";
+import { Launcher, memoryStore, StepwellError, type AnyWorkflow, type Execution } from "../index.js";
 import { inLanes } from "./lanes.js";
 import { checkLines, linesOf } from "./lines.js";
 import { loadWorkflow } from "./load-workflow.js";
 import type { Screen } from "./screen.js";
+import { storeOn } from "./store.js";
 import { Tally } from "./tally.js";
 import { clean, described } from "./text.js";
 
 export interface RunOptions {
   readonly input: string;
   readonly store: string;
+  readonly schema?: string;
   readonly workflow?: string;
   readonly id?: string;
   readonly concurrency: number;
@@ -43,8 +44,10 @@ interface Job {
 export async function run(path: string, options: RunOptions, screen: Screen): Promise<number> {
   const { workflow, versions } = await loadWorkflow(path, options.workflow);
   const total = await checkLines(workflow, options.input, options.id);
-  const store = sqliteStore(options.store);
-  const now = (): number => store.clock!.monotonic();
+  const store = storeOn(options.store, options.schema);
+  // One whose time is a server's has no clock here; the memory store has this process's.
+  const clock = store.clock ?? memoryStore().clock!;
+  const now = (): number => clock.monotonic();
   const launcher = new Launcher({
     store,
     workflows: versions,

@@ -210,10 +210,10 @@ async function readBack(store: Store): Promise<unknown> {
   return {
     rows: await store.load(ids),
     list: await store.list({ limit: 100 }),
-    history: await Promise.all(ids.map((id) => store.history(id))),
-    mailbox: await Promise.all(ids.map((id) => store.mailbox(id))),
-    pending: await Promise.all(ids.map((id) => store.mailbox(id, "pending"))),
-    nobody: await Promise.all([store.load(["nobody"]), store.history("nobody"), store.mailbox("nobody")]),
+    history: await Promise.all(ids.map(async (id) => store.history(id))),
+    mailbox: await Promise.all(ids.map(async (id) => store.mailbox(id))),
+    pending: await Promise.all(ids.map(async (id) => store.mailbox(id, "pending"))),
+    nobody: [await store.load(["nobody"]), await store.history("nobody"), await store.mailbox("nobody")],
   };
 }
 

@@ -30,7 +30,7 @@ const session = {
   enable_mergejoin: "off",
   // A plan that is made once would be compiled each time, since what is "off" looks costly.
   jit: "off",
-  // A lock that is held for so long is held by something dead; less than `answerPatience`.
+  // A lock that is held for so long is held by something dead; less than the driver waits for an answer.
   statement_timeout: "30s",
   // A process that is paused in a transaction must not keep its rows from those who go on.
   idle_in_transaction_session_timeout: "15s",

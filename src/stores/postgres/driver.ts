@@ -77,7 +77,7 @@ export async function loadDriver(load: () => Promise<unknown> = () => import("pg
 const connectionPatience = 10_000;
 
 /** Longer than the server lets a statement run: who hears nothing for so long will never hear a thing. */
-export const answerPatience = 40_000;
+const answerPatience = 40_000;
 
 export class Driver {
   readonly #binding: Binding;

@@ -68,6 +68,8 @@ const socketTexts =
 export function kindOf(error: unknown): Kind {
   const code = codeOf(error);
   if (code !== undefined) {
+    // Two processes stored one message at the same moment: asked again, it is a duplicate.
+    if (code === "23505" && constraintOf(error).startsWith("stepwell_mailbox")) return "busy";
     if (socketCodes.has(code)) return "unreachable";
     return kinds[code] ?? kinds[code.slice(0, 2)] ?? "broken";
   }
@@ -143,6 +145,10 @@ export function sqlState(error: unknown): string | undefined {
 function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
+}
+
+function constraintOf(error: unknown): string {
+  return String((error as { readonly constraint?: unknown }).constraint);
 }
 
 function messageOf(error: unknown): string {

@@ -75,11 +75,11 @@ export async function migratePostgres(
 ): Promise<string> {
   checkSource(url);
   checkSchema(schema);
-  const { database, close } = await connect(url, { schema, sharedSessions: false, connections: 2 });
+  const opened = await connect(url, { schema, sharedSessions: false, connections: 2 });
   try {
-    return dryRun ? await pendingSql(database) : (await migrate(database)).join("\n");
+    return dryRun ? await pendingSql(opened.database) : (await migrate(opened.database)).join("\n");
   } finally {
-    await close();
+    await opened.close();
   }
 }
 

@@ -1,4 +1,4 @@
-import { StepwellError } from "../../errors.js";
+import type { StepwellError } from "../../errors.js";
 import { pendingMigrations, type Migration as SharedMigration } from "../sql/migrations.js";
 import { qualified, type Database, type Statement, type Transaction } from "./database.js";
 import { sqlState } from "./failure.js";

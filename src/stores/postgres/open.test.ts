@@ -27,7 +27,10 @@ describe("a password", () => {
     ["no such host", withPassword((url) => (url.hostname = "no.such.host.invalid"))],
     ["no such database", withPassword((url) => (url.pathname = "/nothing"))],
     ["no such user", withPassword((url) => (url.username = "nobody"))],
-    ["a certificate that is not there", withPassword((url) => url.searchParams.set("sslrootcert", `/${"x"}/none.pem`))],
+    [
+      "a certificate that is not there",
+      withPassword((url) => url.searchParams.set("sslrootcert", "/nowhere/none.pem")),
+    ],
     [
       "a port that is none",
       postgresUrl()

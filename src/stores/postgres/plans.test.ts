@@ -1,7 +1,7 @@
 /** With a million rows a scan takes a second, and a small test would not notice. */
 import { randomUUID } from "node:crypto";
 import pg from "pg";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { postgresUrl, query } from "../../../test/support/postgres.js";
 import { storeContract } from "../../testing/store-contract/index.js";
 import { prepareSession } from "./database.js";
@@ -38,21 +38,17 @@ async function planOf(client: pg.Client, name: string, text: string): Promise<re
 /** Every prepared statement that the store has, as its conformance suite uses it. */
 async function statements(): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  const original = pg.Client.prototype.query;
-  pg.Client.prototype.query = function (this: pg.Client, ...given: unknown[]) {
-    const { name, text } = given[0] as { readonly name?: string; readonly text?: string };
-    if (name !== undefined && text !== undefined) found.set(name, text);
-    return Reflect.apply(original, this, given) as never;
-  } as typeof original;
-  try {
-    for (const { run } of storeContract) {
-      const schema = `test_${randomUUID().replaceAll("-", "")}`;
-      await run((clock) => postgresStore(postgresUrl(), { schema, clock, notifications: false }));
-      await query(postgresUrl(), `DROP SCHEMA "${schema}" CASCADE`);
-    }
-  } finally {
-    pg.Client.prototype.query = original;
+  const spy = vi.spyOn(pg.Client.prototype, "query");
+  for (const { run } of storeContract) {
+    const schema = `test_${randomUUID().replaceAll("-", "")}`;
+    await run((clock) => postgresStore(postgresUrl(), { schema, clock, notifications: false }));
+    await query(postgresUrl(), `DROP SCHEMA "${schema}" CASCADE`);
   }
+  for (const [asked] of spy.mock.calls as unknown as (readonly unknown[])[]) {
+    const { name, text } = asked as { readonly name?: string; readonly text?: string };
+    if (name !== undefined && text !== undefined) found.set(name, text);
+  }
+  spy.mockRestore();
   return found;
 }
 

@@ -1,8 +1,8 @@
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { Encoded } from "../../codec.js";
-import { position, sell } from "../../testing/store-contract/bench.js";
-import type { NewExecution, Store } from "../store.js";
+import { position, promised, sell } from "../../testing/store-contract/bench.js";
+import type { Arrival, NewExecution, Store } from "../store.js";
 import { storeContract } from "../../testing/store-contract/index.js";
 import { freshSchema, postgresUrl } from "../../../test/support/postgres.js";
 import { postgresStore } from "./index.js";
@@ -116,6 +116,43 @@ describe("the PostgreSQL store", () => {
     await client.query("ROLLBACK");
   });
 
+  test("one message that comes to two processes at the same moment is stored once: the second one may try again", async () => {
+    const { store, schema } = await opened();
+    await store.write({ ...nothing, creates: [one] });
+    await client.query("BEGIN");
+    await client.query(
+      `INSERT INTO "${schema}".stepwell_mailbox (execution, received_at, id, kind, name, message_id, payload, status)
+       SELECT sequence, 1, 'first', 'message', 'n', 'm', '1', 'pending' FROM "${schema}".stepwell_executions`,
+    );
+    const second = {
+      ...nothing,
+      arrivals: [
+        {
+          id: "second",
+          execution: "one",
+          kind: "message" as const,
+          name: "n",
+          payload: Encoded.ofText("1"),
+          messageId: "m",
+          acceptedIn: ["running" as const],
+          wakes: [],
+          carried: null,
+        },
+      ],
+    };
+    const writing = promised(() => store.write(second)).catch((error: unknown) => error);
+    await vi.waitFor(async () => {
+      const { rows } = await client.query(
+        "SELECT 1 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) WHERE NOT l.granted AND a.query LIKE $1",
+        [`%"${schema}".stepwell_mailbox%`],
+      );
+      expect(rows).toHaveLength(1);
+    });
+    await client.query("COMMIT");
+    expect(await writing).toMatchObject({ code: "STEPWELL_STORE_BUSY", retryable: true });
+    expect((await store.write(second)).arrivals).toEqual([{ result: "duplicate", id: "first" }]);
+  });
+
   test("batches of two processes that want the same rows, in whatever order, never wait for each other in turn", async () => {
     const schema = freshSchema();
     const stores = [(await opened(schema)).store, (await opened(schema)).store];
@@ -129,29 +166,36 @@ describe("the PostgreSQL store", () => {
     };
     const before = await deadlocks();
     let serial = 0;
+    const arrival = (execution: string, messageId: string | null): Arrival => ({
+      id: `a${serial++}`,
+      execution,
+      kind: "message",
+      name: "n",
+      payload: Encoded.ofText("1"),
+      messageId,
+      acceptedIn: ["running"],
+      wakes: [],
+      carried: null,
+    });
+    let stored = 0;
     const writer = async (store: Store): Promise<void> => {
-      for (let round = 0; round < 40; round++) {
+      for (let round = 0; round < 60; round++) {
         const mixed = ids.toSorted(() => Math.random() - 0.5);
-        await store.write({
-          ...nothing,
-          creates: mixed.map((id) => ({ ...one, id: `${id}-${round}` })),
-          releases: mixed.slice(0, 10).map((id) => ({ id, owner: 1, signals: null, dueInMs: null, dead: [] })),
-          arrivals: mixed.slice(10).map((execution) => ({
-            id: `a${serial++}`,
-            execution,
-            kind: "message" as const,
-            name: "n",
-            payload: Encoded.ofText("1"),
-            messageId: null,
-            acceptedIn: ["running" as const],
-            wakes: [],
-            carried: null,
-          })),
-        });
+        // A message that is there twice makes a second statement begin, with rows of its own.
+        const twice = arrival(mixed[0]!, `twice-${serial}`);
+        const arrivals = [
+          twice,
+          ...mixed.slice(1, 10).map((id) => arrival(id, null)),
+          { ...twice, id: `a${serial++}` },
+          ...mixed.slice(10).map((id) => arrival(id, null)),
+        ];
+        const written = await store.write({ ...nothing, arrivals });
+        stored += written.arrivals.filter(({ result }) => result === "stored").length;
       }
     };
     await Promise.all([...stores, ...stores].map(writer));
     expect(await deadlocks()).toBe(before);
-    expect((await stores[0]!.load(ids)).reduce((sum, row) => sum + row!.signals, 0)).toBe(serial);
+    expect(stored).toBe(4 * 60 * 20);
+    expect((await stores[0]!.load(ids)).reduce((sum, row) => sum + row!.signals, 0)).toBe(stored);
   });
 });

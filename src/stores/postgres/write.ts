@@ -78,7 +78,7 @@ function inOrder<Answer>(
   count: number,
   steps: readonly { readonly rows: readonly number[]; readonly answers: readonly Answer[] }[],
 ): Answer[] {
-  const all = new Array<Answer>(count);
+  const all: Answer[] = Array.from({ length: count });
   for (const { rows, answers } of steps) for (const [index, row] of rows.entries()) all[row] = answers[index]!;
   return all;
 }
