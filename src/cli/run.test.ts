@@ -271,7 +271,7 @@ describe("the errors of stepwell run", () => {
   });
 
   it.each([
-    ["a missing option", ["run", "shop.mjs", "--input", "orders.jsonl"], "--store <file>"],
+    ["a missing option", ["run", "shop.mjs", "--input", "orders.jsonl"], "--store <place>"],
     ["an unknown option", ["run", "shop.mjs", ...orders, "--jsno"], "--json"],
     ["a concurrency of zero", ["run", "shop.mjs", ...orders, "--concurrency", "0"], "whole number from 1"],
     [
