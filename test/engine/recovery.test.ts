@@ -154,6 +154,33 @@ onEveryStore("recovery", (start) => {
     await own.advance("1m");
   });
 
+  test("no two attempts have the same number, whatever cut off those before: a crash, a failure, an operator", async () => {
+    const seen: number[] = [];
+    const flaky = workflow("flaky", { input }).step("1", {
+      retry: { attempts: 2, delay: 10 },
+      rollbackRetry: { attempts: 1 },
+      run: ({ attempt }) => {
+        seen.push(attempt);
+        throw new Error("no");
+      },
+      rollback: ({ attempt }) => {
+        seen.push(attempt);
+        if (attempt === 1) throw new Error("no");
+      },
+    });
+    const { store, launcher, clock, another } = await start([flaky]);
+    await launcher.stop();
+    await store.write({ ...nothing, creates: [newRow("flaky", "e")] });
+    expect(await claimAndDie(store, "flaky")).toBe(1);
+    expect(await claimAndDie(store, "flaky")).toBe(1);
+    const second = await another();
+    await clock.advance("1s");
+    await second.retry("e");
+    await clock.advance("1s");
+    expect((await second.execution("e").outcome()).status).toBe("rolledBack");
+    expect(seen).toEqual([3, 4, 1, 2]);
+  });
+
   test("a parked execution resumes parked, and takes its message", async () => {
     const wait = workflow("wait", { input }).step("1", {
       messages: { go: z.null() },
