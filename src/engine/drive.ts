@@ -255,7 +255,7 @@ export class Drive implements Sink<CommitResult> {
     const request = this.#request();
     if (request !== undefined) return this.#follow(request);
     if (course.status === "stuck" || action === "none") return this.#letGo(null);
-    if (this.#stopping) return this.#letGo(0);
+    if (this.#stopping) return this.#giveBack();
     if (course.claims > mostClaims) return this.park(killerError(course));
     if (this.#deadlinePassed()) return this.#follow("deadline");
     const { resumeAt } = course.position;
@@ -265,6 +265,14 @@ export class Drive implements Sink<CommitResult> {
     if (action === "init" && !this.#init()) return;
     if (action === "startRollback") this.#startRollback();
     return this.#execute();
+  }
+
+  /** For the next launcher, which must know of an attempt that was begun. */
+  #giveBack(): void {
+    const { course } = this;
+    if (course.takenBack === 0) return this.#letGo(0);
+    course.takenBack -= 1;
+    this.#happening = happened(course, { type: "cutOff" }, "cut-off");
   }
 
   /** The oldest request that applies; those that came too late become dead with the next commit. */
@@ -410,8 +418,7 @@ export class Drive implements Sink<CommitResult> {
     else if (answer === "signalled") {
       // All of it was rolled back, and the step runs again, knowing what came. What it did elsewhere has been done.
       this.#unseen = true;
-      if (this.#stopping) this.#happening = happened(this.course, { type: "cutOff" }, "cut-off");
-      else this.course.takenBack += 1;
+      this.course.takenBack += 1;
       if (isOutage) this.#waitOut();
     } else {
       this.#happening = happening;

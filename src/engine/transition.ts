@@ -5,7 +5,7 @@ import type { Flow } from "../definition/flow.js";
 import { isPastPivot, route, type Action, type Shape } from "../flow/router.js";
 import type { Position, Status } from "../flow/flow.js";
 import type { HistoryEntry, Transition } from "../stores/store.js";
-import type { Course, Happening } from "./course.js";
+import { attemptOf, type Course, type Happening } from "./course.js";
 
 /** Something outside the step wants the execution to turn: a rollback request, or its deadline. */
 export interface Turn {
@@ -164,7 +164,7 @@ function positionAfter(
     step: event.type === "parked" ? position.step : (definition.steps[flow.stepIndex]?.name ?? position.step),
     attempts: stays ? position.attempts + (failed ? 1 : 0) : 0,
     firstAttemptAt: firstAttemptAt(position, happening, stays, failed, clock),
-    uncounted: uncounted(position, event, stays),
+    uncounted: uncounted(course, event, stays),
     waitUntil: waitUntil(position, happening, action, clock),
     resumeAt: event.type === "retry" ? clock.storeNow() + event.wait : null,
     error: turns ? error : position.error,
@@ -184,11 +184,13 @@ function firstAttemptAt(
   return position.firstAttemptAt ?? (failed ? clock.storeNow() - happening.durationMs : null);
 }
 
-/** What tells that the step was begun, where the count of its attempts begins anew. */
-function uncounted(position: Position, event: Happening["event"], stays: boolean): number {
-  if (event.type === "cutOff") return position.uncounted + 1;
-  if (event.type === "resumed") return position.uncounted + position.attempts;
-  return stays ? position.uncounted : 0;
+/** Attempts that were begun and count for nothing, so that the number of an attempt never comes twice. */
+function uncounted(course: Course, event: Happening["event"], stays: boolean): number {
+  const { attempts } = course.position;
+  const before = attemptOf(course) - attempts - 1;
+  if (event.type === "cutOff") return before + 1;
+  if (event.type === "resumed") return before + attempts;
+  return stays ? before : 0;
 }
 
 /** A pause in a handler keeps the timeout that runs; a new value restarts it, `null` clears it. */

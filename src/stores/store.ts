@@ -59,7 +59,10 @@ export interface NewExecution {
   readonly position: Position;
   readonly state: Encoded;
   readonly input: Encoded;
-  /** Set: the row is created already claimed by this launcher (`claims` 1), and `dueInMs` is ignored. */
+  /**
+   * Set: the row is created already claimed by this launcher (`claims` 1), and `dueInMs` is ignored. Where that one was
+   * buried, the row is as if it had been buried right after: due at once, `claims` 1.
+   */
   readonly owner: number | null;
   /** Due after this many milliseconds of the store's clock (0: now). */
   readonly dueInMs: number;

@@ -34,13 +34,16 @@ interface Desk {
 }
 
 /** A launcher on a file that has a table of the user's own, `notes`. */
-async function desk(workflows: readonly AnyWorkflow[]): Promise<Desk> {
+async function desk(workflows: readonly AnyWorkflow[], { isOpen = false } = {}): Promise<Desk> {
   const folder = mkdtempSync(join(tmpdir(), "stepwell-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, "desk.db");
   const clock = new VirtualClock();
   const errors: StepwellError[] = [];
   const store = sqliteStore(path, { clock });
+  // Then it stays open when the launcher stops.
+  if (isOpen) await store.open();
+  onTestFinished(() => void (isOpen && store.close()));
   const launcher = new Launcher({ store, workflows, onError: (e) => errors.push(e) });
   await launcher.start();
   onTestFinished(async () => {
@@ -286,6 +289,30 @@ describe("a step that works in the store's own transaction", () => {
     await clock.advance("1s");
     expect((await execution.outcome()).status).toBe("completed");
     expect(notes()).toEqual(["once"]);
+  });
+
+  test("that a stop finds waiting for its store is given back as begun", async () => {
+    const books: string[] = [];
+    const steps = workflow("steps", { input, deadline: "3s" }).step("1", {
+      run: () => {
+        books.push("asked elsewhere");
+        return transaction((connection) => note(connection, "too late"));
+      },
+      rollback: () => void books.push("cancelled elsewhere"),
+    });
+    const { launcher, clock, store } = await desk([steps], { isOpen: true });
+    vi.spyOn(store, "transact").mockImplementation(() => {
+      throw new StepwellError("STEPWELL_STORE_FAILED", "The disk is full.", { retryable: true });
+    });
+    await launcher.launch(steps, { n: 1 }, { id: "e" });
+    const stopped = launcher.stop();
+    await clock.advance("4s");
+    await stopped;
+    await using second = new Launcher({ store, workflows: [steps] });
+    await second.start();
+    expect(await second.execution("e").outcome()).toMatchObject({ status: "rolledBack", reason: "deadline" });
+    expect(books).toEqual(["asked elsewhere", "cancelled elsewhere"]);
+    expect(await told(second.execution("e"))).toEqual(["run 1: cut-off", "run 1: deadline", "rollback 1: ok"]);
   });
 
   test("must be synchronous on SQLite, and is refused on a store that has no transactions", async () => {
