@@ -249,7 +249,7 @@ class MemoryStore implements Store {
   #create(it: NewExecution, at: number, hints: Hint[]): CreateResult {
     const existing = this.#rows.get(it.id);
     if (existing !== undefined) return { created: false, existing: recordOf(existing) };
-    // As in a claim: what a buried launcher creates is for another one to take up. It may have begun it all the same.
+    // As in a claim: what a buried launcher creates is for another one to take up.
     const isOwned = it.owner !== null && this.#launchers.has(it.owner);
     const row: Row = {
       id: it.id,
@@ -263,7 +263,7 @@ class MemoryStore implements Store {
       revision: 0,
       signals: 0,
       owner: isOwned ? it.owner : null,
-      claims: it.owner === null ? 0 : 1,
+      claims: isOwned ? 1 : 0,
       dueAt: null,
       deadlineAt: it.deadlineInMs === null ? null : at + it.deadlineInMs,
       createdAt: at,

@@ -61,7 +61,7 @@ export interface NewExecution {
   readonly input: Encoded;
   /**
    * Set: the row is created already claimed by this launcher (`claims` 1), and `dueInMs` is ignored. Where that one was
-   * buried, the row is as if it had been buried right after: due at once, `claims` 1.
+   * buried, it is nobody's and due at once.
    */
   readonly owner: number | null;
   /** Due after this many milliseconds of the store's clock (0: now). */

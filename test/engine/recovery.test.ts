@@ -134,53 +134,6 @@ onEveryStore("recovery", (start) => {
     await own.advance("1m");
   });
 
-  test("what a launcher launches that was taken for dead counts as begun: the next one has the second attempt", async () => {
-    const seen: number[] = [];
-    const steps = workflow("steps", { input }).step("1", {
-      run: ({ attempt }) => {
-        seen.push(attempt);
-        return attempt === 1 ? new Promise<never>(() => undefined) : { attempt };
-      },
-    });
-    const own = new VirtualClock();
-    const { store, clock, launcher, another } = await start([steps]);
-    const zombie = await another([steps], { clock: own, store: deaf(store), abortGrace: 1 });
-    const owners = (await store.beat(0)).others.map(({ owner }) => owner);
-    await store.bury([Math.max(...owners)]);
-    await zombie.launch(steps, {}, { id: "e" });
-    await clock.advance("1s");
-    expect(await launcher.execution("e").outcome()).toMatchObject({ status: "completed", state: { attempt: 2 } });
-    expect(seen).toEqual([1, 2]);
-    await own.advance("1m");
-  });
-
-  test("no two attempts have the same number, whatever cut off those before: a crash, a failure, an operator", async () => {
-    const seen: number[] = [];
-    const flaky = workflow("flaky", { input }).step("1", {
-      retry: { attempts: 2, delay: 10 },
-      rollbackRetry: { attempts: 1 },
-      run: ({ attempt }) => {
-        seen.push(attempt);
-        throw new Error("no");
-      },
-      rollback: ({ attempt }) => {
-        seen.push(attempt);
-        if (attempt === 1) throw new Error("no");
-      },
-    });
-    const { store, launcher, clock, another } = await start([flaky]);
-    await launcher.stop();
-    await store.write({ ...nothing, creates: [newRow("flaky", "e")] });
-    expect(await claimAndDie(store, "flaky")).toBe(1);
-    expect(await claimAndDie(store, "flaky")).toBe(1);
-    const second = await another();
-    await clock.advance("1s");
-    await second.retry("e");
-    await clock.advance("1s");
-    expect((await second.execution("e").outcome()).status).toBe("rolledBack");
-    expect(seen).toEqual([3, 4, 1, 2]);
-  });
-
   test("a parked execution resumes parked, and takes its message", async () => {
     const wait = workflow("wait", { input }).step("1", {
       messages: { go: z.null() },

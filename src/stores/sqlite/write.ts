@@ -61,7 +61,7 @@ const insertExecution =
   "VALUES (?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
 
 function create(database: Database, it: NewExecution, at: number, launchers: Launchers, hints: Hint[]): CreateResult {
-  // What a buried launcher creates is for another one to take up: nobody would free it again. It may have begun it all the same.
+  // What a buried launcher creates is for another one to take up: nobody would free it again.
   const isOwned = it.owner !== null && launchers.isAlive(it.owner);
   const dueInMs = it.owner === null ? it.dueInMs : 0;
   const { changes, lastInsertRowid } = database
@@ -72,7 +72,7 @@ function create(database: Database, it: NewExecution, at: number, launchers: Lau
       it.version,
       it.status,
       isOwned ? it.owner : null,
-      it.owner === null ? 0 : 1,
+      isOwned ? 1 : 0,
       isOwned ? null : at + dueInMs,
       it.deadlineInMs === null ? null : at + it.deadlineInMs,
       at,
