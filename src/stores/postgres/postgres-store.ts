@@ -35,6 +35,9 @@ export interface Settings extends OpenOptions {
   readonly clock: Clock | undefined;
 }
 
+/** When to ask again for due work while a release is in doubt, in milliseconds. */
+const heldPause = 50;
+
 /** Each concern has its own file. */
 export class PostgresStore implements Store {
   readonly name = "postgres";
@@ -128,8 +131,11 @@ export class PostgresStore implements Store {
     const ticket = this.#doubts.newTicket();
     try {
       const stranded = this.#doubts.strandedOf(owner);
-      const limit = this.#doubts.holdsClaims ? 0 : options.limit;
-      const claimed = await claim(database, { ...options, limit }, ticket, this.#now);
+      if (this.#doubts.holdsClaims) {
+        const held = await claim(database, { ...options, limit: 0 }, ticket, this.#now);
+        return { ...held, nextDueInMs: heldPause };
+      }
+      const claimed = await claim(database, options, ticket, this.#now);
       if (stranded.length === 0 || options.limit === 0) return claimed;
       const lost = await claimLost(database, owner, stranded, ticket, this.#now);
       return {
