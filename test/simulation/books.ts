@@ -1,0 +1,167 @@
+/** What happened in a simulation as the other side knows it: calls, effects, what observers were told; and what was wrong at once. */
+import { isDeepStrictEqual } from "node:util";
+import { merge } from "../../src/codec.js";
+import type { Flow, StepFunc } from "../../src/definition/flow.js";
+import type { CommittedTransition } from "../../src/definition/observer.js";
+import type { ExecutionRecord, HistoryRecord, Store } from "../../src/stores/store.js";
+import type { VirtualClock } from "../../src/testing/virtual-clock.js";
+import type { Line } from "./machine.js";
+
+/** More than any plan needs. */
+const mostNotes = 20_000;
+
+interface Effect {
+  readonly key: string;
+  readonly execution: string;
+  readonly step: string;
+  cancelled: boolean;
+}
+
+interface Called {
+  readonly execution: { readonly id: string };
+  readonly step: { readonly name: string; readonly index: number };
+  readonly idempotencyKey: string;
+  readonly attempt: number;
+  readonly state: unknown;
+  readonly given?: unknown;
+  readonly message?: { readonly id: string };
+}
+
+interface Told {
+  readonly execution: { readonly id: string };
+  readonly flow: Flow;
+  readonly state: unknown;
+  readonly revision: number;
+  readonly transition?: CommittedTransition;
+}
+
+export class Books {
+  /** From now on every step does what it should. */
+  isHealed = false;
+  readonly violations: string[] = [];
+  readonly trace: string[] = [];
+  /** Executions whose end a watcher was told of. */
+  readonly ends: string[] = [];
+  readonly #store: Store;
+  readonly #clock: VirtualClock;
+  readonly #effects = new Map<string, Effect>();
+  readonly #undone = new Set<string>();
+  readonly #counts = new Map<string, number>();
+  /** The latest attempt under a key, and where it was made. */
+  readonly #attempts = new Map<string, { readonly attempt: number; readonly line: Line }>();
+  /** By line and execution: whether it is awake there, and the last commit that it told. */
+  readonly #bursts = new Map<Line, Map<string, number>>();
+
+  constructor(store: Store, clock: VirtualClock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  note(what: string): void {
+    const at = this.#clock.monotonic();
+    this.trace.push(`${String(at).padStart(7)} ${what}`);
+    if (this.trace.length > mostNotes)
+      throw new Error(`It does not come to an end:\n${this.trace.slice(-100).join("\n")}`);
+  }
+
+  wrong(what: string): void {
+    this.note(`WRONG: ${what}`);
+    this.violations.push(what);
+  }
+
+  count(what: string): number {
+    const count = (this.#counts.get(what) ?? 0) + 1;
+    this.#counts.set(what, count);
+    return count;
+  }
+
+  /** A step function is called. Says how often it was, under this execution, step and function. */
+  called(context: Called, func: StepFunc, line: Line): number {
+    const { execution, step, attempt } = context;
+    const [record] = this.#store.load([execution.id]) as (ExecutionRecord | undefined)[];
+    const who = `${execution.id} ${func} ${step.name} #${attempt}`;
+    this.note(`${who} on ${line.owners.at(-1)}${line.clock.life === "goes" ? "" : ` (${line.clock.life})`}`);
+    if (record === undefined) this.wrong(`${who}: it is not there`);
+    else if (record.owner !== null && record.owner === line.owners.at(-1))
+      this.#rightly(record, context, func, who, line);
+    return this.count(`${execution.id} ${func} ${step.name}`);
+  }
+
+  /** Its owner calls what the last commit says is due, with what it says. */
+  #rightly(record: ExecutionRecord, called: Called, func: StepFunc, who: string, line: Line): void {
+    const { step, state, given, message, attempt, idempotencyKey: key } = called;
+    const before = this.#attempts.get(key);
+    // What was taken back without a commit is known to that launcher alone; that there was something, to all.
+    const least = before === undefined ? 1 : before.line === line ? before.attempt + 1 : 2;
+    if (attempt < least) this.wrong(`${who} comes after #${before!.attempt}`);
+    this.#attempts.set(key, { attempt, line });
+    const { position } = record;
+    const now = this.#clock.now();
+    if (position.stepFunc !== func || position.stepIndex !== step.index || position.step !== step.name)
+      this.wrong(`${who} is called, and ${position.stepFunc} ${position.step} is due`);
+    if (position.lifecycle === "success" || position.lifecycle === "failure")
+      this.wrong(`${who} is called after the end`);
+    if (position.resumeAt !== null && position.resumeAt > now) this.wrong(`${who} is called too early`);
+    if (func === "runContinue" && message === undefined && (position.waitUntil === null || position.waitUntil > now))
+      this.wrong(`${who} is called before its timeout`);
+    if (func === "rollback" || func === "rollbackContinue") {
+      const rows = this.#store.history(record.id) as readonly HistoryRecord[];
+      const gave = givenBy(rows, step.index);
+      if (!isDeepStrictEqual(gave, given)) this.wrong(`${who}: given is not what the step gave`);
+    }
+    if (!Object.isFrozen(state)) this.wrong(`${who}: the state is not frozen`);
+  }
+
+  do(key: string, execution: string, step: string): void {
+    if (this.#undone.has(`${execution} ${step}`)) return;
+    if (!this.#effects.has(key)) this.#effects.set(key, { key, execution, step, cancelled: false });
+  }
+
+  /** Cancels all that was asked for this step, whether it came or not. */
+  cancel(runKey: string, execution: string, step: string): void {
+    this.#undone.add(`${execution} ${step}`);
+    for (const it of this.#effects.values()) if (it.execution === execution && it.step === step) it.cancelled = true;
+    if (!this.#effects.has(runKey)) this.#effects.set(runKey, { key: runKey, execution, step, cancelled: true });
+  }
+
+  standing(execution: string, step: string): string[] {
+    return [...this.#effects.values()]
+      .filter((it) => it.execution === execution && it.step === step && !it.cancelled)
+      .map(({ key }) => key);
+  }
+
+  /** A watcher hears something. */
+  told(what: string, { execution: { id }, revision, transition }: Told, line: Line): void {
+    if (line.clock.life === "gone") return;
+    if (what === "success" || what === "failure") this.ends.push(`${what} ${id}`);
+    const bursts = this.#bursts.get(line) ?? new Map<string, number>();
+    this.#bursts.set(line, bursts);
+    if (what === "wake") {
+      if (bursts.has(id)) this.wrong(`${id}: wakes twice`);
+      bursts.set(id, revision);
+      return;
+    }
+    const last = bursts.get(id);
+    if (last === undefined) return this.wrong(`${id}: ${what} is told outside of a burst`);
+    if (what === "rest") return void bursts.delete(id);
+    if (what === "commit") {
+      if (revision !== last + 1 || transition?.revision !== revision)
+        this.wrong(`${id}: commit ${revision} is told after ${last}`);
+      bursts.set(id, revision);
+      this.note(`${id} committed ${revision}: ${transition?.func} ${transition?.step} ${transition?.result}`);
+    } else if (revision !== last) this.wrong(`${id}: ${what} at ${revision} is told after ${last}`);
+  }
+
+  /** What is awake on a line that has stopped. */
+  awake(line: Line): string[] {
+    return [...(this.#bursts.get(line)?.keys() ?? [])];
+  }
+}
+
+function givenBy(rows: readonly HistoryRecord[], stepIndex: number): object {
+  let given = {};
+  for (const { direction, stepIndex: index, patch } of rows) {
+    if (direction === "up" && index === stepIndex && patch !== null) given = merge(given, patch.value as object);
+  }
+  return given;
+}

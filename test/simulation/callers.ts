@@ -1,0 +1,239 @@
+/** Those who call the launchers, and what they were told: it has to come true. */
+import { encode } from "../../src/codec.js";
+import { isRetryable, StepwellError } from "../../src/errors.js";
+import { newId } from "../../src/ids.js";
+import type { AnyWorkflow, Execution, Launcher, Outcome } from "../../src/index.js";
+import type { BatchResult, ExecutionRecord, MailboxRecord, Store } from "../../src/stores/store.js";
+import type { Books } from "./books.js";
+import type { Line } from "./machine.js";
+import type { Act, CasePlan, Plan } from "./plan.js";
+import { downMessage, sharedMessage, upMessage } from "./trips.js";
+
+/** A launcher and what it runs on. */
+export interface Machine {
+  readonly number: number;
+  readonly line: Line;
+  readonly launcher: Launcher;
+  readonly workflows: readonly AnyWorkflow[];
+  /** Neither stopped nor dead. */
+  isUp: boolean;
+  isStarted: boolean;
+}
+
+export interface Case {
+  readonly id: string;
+  readonly plan: CasePlan;
+  /** Acknowledged sends: their ids. */
+  readonly sent: string[];
+  /** Rollback requests by their reason, as they were answered. */
+  readonly requests: {
+    readonly reason: string;
+    readonly accepted: boolean;
+    readonly why?: string;
+    readonly hasDoubts: boolean;
+  }[];
+  /** Operators' acts that were accepted. */
+  readonly operated: string[];
+  /** What `outcome()` gave, and whether an accepted request came before the call. */
+  readonly outcomes: { readonly outcome: Outcome; readonly requested: boolean }[];
+}
+
+/** Calls that must come to an end. */
+interface Call {
+  readonly what: string;
+  readonly machine: Machine;
+  isOver: boolean;
+}
+
+export class Callers {
+  readonly cases: readonly Case[];
+  readonly #plan: Plan;
+  readonly #store: Store;
+  readonly #books: Books;
+  readonly #machines: readonly Machine[];
+  readonly #calls: Call[] = [];
+  #requests = 0;
+
+  constructor(plan: Plan, store: Store, books: Books, machines: readonly Machine[]) {
+    this.#plan = plan;
+    this.#store = store;
+    this.#books = books;
+    this.#machines = machines;
+    this.cases = plan.cases.map((it, index) => ({
+      ...{ id: `case-${index}`, plan: it, sent: [], requests: [], operated: [], outcomes: [] },
+    }));
+  }
+
+  /** Calls that have not come to an end, though their process lives. */
+  get open(): string[] {
+    return this.#calls
+      .filter(({ isOver, machine }) => !isOver && machine.line.clock.life !== "gone")
+      .map(({ what }) => what);
+  }
+
+  /** A call of a program's. What it may be refused with is known. */
+  call(machine: Machine, what: string, act: () => Promise<unknown>, allowed: readonly string[] = []): void {
+    const call: Call = { what: `${what} by ${machine.number}`, machine, isOver: false };
+    this.#calls.push(call);
+    act().then(
+      (value) => {
+        call.isOver = true;
+        this.#books.note(
+          `${call.what}: ${JSON.stringify(value instanceof Object && "store" in value ? "" : value, plainly)?.slice(0, 200)}`,
+        );
+      },
+      (error: unknown) => {
+        call.isOver = true;
+        const code = error instanceof StepwellError ? error.code : "";
+        this.#books.note(`${call.what} failed: ${String(error)}`);
+        if (isRetryable(error) || allowed.includes(code)) return;
+        if (code === "STEPWELL_LAUNCHER_NOT_RUNNING" && !(machine.isUp && machine.isStarted)) return;
+        this.#books.wrong(`${call.what} failed: ${String(error)}`);
+      },
+    );
+  }
+
+  #able(number: number): Machine | undefined {
+    const machine = this.#machines[number % this.#machines.length]!;
+    return machine.isUp && machine.line.clock.life === "goes" ? machine : undefined;
+  }
+
+  launch(it: Case, by: number): void {
+    const machine = this.#able(by);
+    if (machine === undefined) return;
+    const { trip, value, delay, from } = it.plan;
+    const workflow = machine.workflows[trip % machine.workflows.length]!;
+    const { legs } = this.#plan.trips[trip % machine.workflows.length]!;
+    const rollback = from === null ? undefined : { from: `leg-${from % legs.length}`, reason: "launched-so" };
+    this.call(machine, `launch ${it.id}`, () =>
+      machine.launcher.launch(
+        workflow,
+        { value },
+        {
+          ...{ id: it.id, delay, ...(rollback !== undefined && { rollback }) },
+        },
+      ),
+    );
+  }
+
+  #caseOf(number: number): Case {
+    return this.cases[number % this.cases.length]!;
+  }
+
+  #legsOf({ plan }: Case): number {
+    return this.#plan.trips[plan.trip % this.#plan.trips.length]!.legs.length;
+  }
+
+  #messageOf({ case: number, name }: { readonly case: number; readonly name: number }): string {
+    const legs = this.#legsOf(this.#caseOf(number));
+    const index = Math.floor(name / 2) % legs;
+    return name >= 10 ? sharedMessage : name % 2 === 0 ? upMessage(index) : downMessage(index);
+  }
+
+  ask(act: Extract<Act, { readonly by: number }>): void {
+    const machine = this.#able(act.by);
+    const it = this.#caseOf(act.case);
+    if (act.act === "launch") return this.launch(it, act.by);
+    if (machine === undefined) return;
+    const { launcher } = machine;
+    const handle: Execution = launcher.execution(it.id);
+    const missing = "STEPWELL_EXECUTION_NOT_FOUND";
+    const name = `${act.act}-${++this.#requests}`;
+    switch (act.act) {
+      case "send": {
+        const messageId = act.id === null ? undefined : `id-${act.id}`;
+        const allowed = ["STEPWELL_EXECUTION_ENDED", "STEPWELL_UNKNOWN_MESSAGE", missing];
+        if (!act.valid) allowed.push("STEPWELL_INVALID_MESSAGE");
+        const send = async (): Promise<unknown> => {
+          const payload = { n: act.valid ? 1 : "none" };
+          const sent = await handle.send(this.#messageOf(act), payload, messageId === undefined ? {} : { messageId });
+          it.sent.push(sent.id);
+          return sent;
+        };
+        return this.call(machine, `send ${this.#messageOf(act)} to ${it.id}`, send, allowed);
+      }
+      case "rollback": {
+        const request = async (): Promise<unknown> => {
+          const answer = await handle.rollback(name, { ifCompleted: act.refuse ? "refuse" : "undo" });
+          it.requests.push({ reason: name, ...answer, hasDoubts: machine.line.hasDoubts });
+          return answer;
+        };
+        return this.call(machine, `${name} of ${it.id}`, request);
+      }
+      case "operate": {
+        const patch = act.patch ? { patch: { operated: name } } : {};
+        const operate = async (): Promise<void> => {
+          if (act.kind === "retry") await handle.retry({ by: name, ...patch });
+          else await handle.skip("for the simulation", { by: name, ...patch });
+          it.operated.push(name);
+        };
+        return this.call(machine, `${act.kind} ${name} ${it.id}`, operate, ["STEPWELL_EXECUTION_NOT_STUCK", missing]);
+      }
+      case "outcome":
+        return this.#await(machine, it, handle, act.timeout);
+    }
+  }
+
+  #await(machine: Machine, it: Case, handle: Execution, timeout: number | null): void {
+    const allowed = ["STEPWELL_EXECUTION_NOT_FOUND", "STEPWELL_LAUNCHER_NOT_RUNNING"];
+    if (timeout !== null) allowed.push("STEPWELL_OUTCOME_TIMEOUT");
+    const requested = it.requests.some(({ accepted }) => accepted);
+    const outcome = async (): Promise<unknown> => {
+      const value = await handle.outcome(timeout === null ? {} : { timeout });
+      it.outcomes.push({ outcome: value, requested });
+      return value.status;
+    };
+    this.call(machine, `outcome of ${it.id}`, outcome, allowed);
+  }
+
+  /** As from a process that does not know the workflow: nothing is checked. */
+  slip(act: Extract<Act, { readonly act: "slip" }>): void {
+    const it = this.#caseOf(act.case);
+    const name = this.#messageOf(act);
+    const isValid = act.valid;
+    const [record] = this.#store.load([it.id]) as (ExecutionRecord | undefined)[];
+    if (record === undefined) return;
+    const id = newId();
+    const answer = this.#store.write({
+      ...{ creates: [], transitions: [], releases: [] },
+      arrivals: [
+        {
+          ...{ id, execution: it.id, kind: "message", name, messageId: null, carried: null },
+          payload: encode({ n: isValid ? 1 : "none" }, { what: "It" }),
+          ...{ acceptedIn: ["scheduled", "running", "waiting", "stuck"], wakes: ["waiting"] },
+        },
+      ],
+    }) as BatchResult;
+    if (answer.arrivals[0]!.result === "stored") it.sent.push(id);
+  }
+
+  /** Whether it has ended; if not, it gets what it waits for. */
+  rests(it: Case): boolean {
+    const [record] = this.#store.load([it.id]) as (ExecutionRecord | undefined)[];
+    if (record === undefined) return false;
+    const { status, position, owner, dueAt } = record;
+    const isParked = owner === null && dueAt === null;
+    if (isParked && (status === "completed" || status === "rolledBack")) return true;
+    const machine = this.#machines.find(({ isUp }) => isUp)!;
+    const pending = this.#store.mailbox(it.id, "pending") as readonly MailboxRecord[];
+    const name = (position.direction === "up" ? upMessage : downMessage)(position.stepIndex);
+    if (status === "waiting" && !pending.some((row) => row.name === name || row.kind !== "message")) {
+      const send = async (): Promise<void> =>
+        void it.sent.push((await machine.launcher.send(it.id, name, { n: 1 })).id);
+      this.call(machine, `last send ${name} to ${it.id}`, send, ["STEPWELL_EXECUTION_ENDED"]);
+    } else if (isParked && status === "stuck" && pending.every(({ kind }) => kind === "message")) {
+      const by = `operate-${++this.#requests}`;
+      const operate = async (): Promise<void> => {
+        if (this.#requests % 4 > 0) await machine.launcher.retry(it.id, { by });
+        else await machine.launcher.skip(it.id, "at last", { by });
+        it.operated.push(by);
+      };
+      this.call(machine, `last operate ${by} ${it.id}`, operate, ["STEPWELL_EXECUTION_NOT_STUCK"]);
+    }
+    return false;
+  }
+}
+
+function plainly(_: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
+}

@@ -1,0 +1,346 @@
+/** What a simulation does, drawn at random and made smaller by fast-check: workflows, executions, and acts between clock steps. */
+import fc from "fast-check";
+
+/** What one function of a step does. */
+export interface Deed {
+  readonly gives: "ok" | "fail" | "complete" | "pause" | "nonsense" | "transaction";
+  readonly how: "sync" | "async" | "slow" | "deaf";
+  /** For `slow`, which stops when its signal is aborted, and `deaf`, which does not. */
+  readonly milliseconds: number;
+  /** How many calls under one key throw first. */
+  readonly throws: number;
+}
+
+export interface Patience {
+  readonly attempts: number;
+  readonly delay: number;
+}
+
+export interface Leg {
+  readonly run: Deed;
+  readonly onMessage: Deed;
+  readonly onTimeout: Deed | null;
+  readonly pause: number | null;
+  readonly retry: Patience | null;
+  readonly timeout: number | null;
+  readonly undo: Deed;
+  readonly onUndoMessage: Deed;
+  readonly undoPause: number | null;
+  readonly undoRetry: Patience | null;
+  /** Also takes the messages that every step may take. */
+  readonly shares: boolean;
+  readonly isIrreversible: boolean;
+  /** Beside its name, what the step puts into the state. */
+  readonly value: unknown;
+}
+
+export interface GuardPlan {
+  readonly callback: "init" | "beforeStep" | "afterStep" | "startRollback" | "success" | "failure";
+  readonly leg: number;
+  readonly does: "veto" | "patch" | "throw";
+  /** How often, then it agrees. */
+  readonly times: number;
+}
+
+export interface Trip {
+  readonly legs: readonly Leg[];
+  readonly pivot: number | null;
+  readonly guard: GuardPlan | null;
+  readonly deadline: number | null;
+  readonly hasWatcher: boolean;
+  readonly asyncSchemas: boolean;
+}
+
+export interface LauncherPlan {
+  readonly concurrency: number;
+  readonly drain: number;
+  /** Milliseconds that its clock is ahead of the store's. */
+  readonly skew: number;
+  /** How long a request and its answer are under way; null: the store answers at once. */
+  readonly latency: readonly [number, number] | null;
+  readonly gathers: boolean;
+}
+
+export interface CasePlan {
+  readonly trip: number;
+  readonly launcher: number;
+  readonly delay: number;
+  readonly value: unknown;
+  /** Set: started directly in rollback, from this step. */
+  readonly from: number | null;
+}
+
+export const operations = [
+  "write",
+  "claim",
+  "load",
+  "mailbox",
+  "history",
+  "beat",
+  "bury",
+  "register",
+  "transact",
+] as const;
+export type Operation = (typeof operations)[number];
+
+/** `refused`: nothing is done. `unknown`: it is done, and the answer is an error that allows to try again. */
+export type Failing = "refused" | "unknown";
+
+export type Act =
+  | {
+      readonly act: "send";
+      readonly case: number;
+      readonly by: number;
+      readonly name: number;
+      readonly valid: boolean;
+      readonly id: number | null;
+    }
+  | { readonly act: "slip"; readonly case: number; readonly name: number; readonly valid: boolean }
+  | { readonly act: "rollback"; readonly case: number; readonly by: number; readonly refuse: boolean }
+  | {
+      readonly act: "operate";
+      readonly case: number;
+      readonly by: number;
+      readonly kind: "retry" | "skip";
+      readonly patch: boolean;
+    }
+  | { readonly act: "outcome"; readonly case: number; readonly by: number; readonly timeout: number | null }
+  | { readonly act: "launch"; readonly case: number; readonly by: number }
+  | { readonly act: "stop" | "start" | "pause" | "resume"; readonly launcher: number }
+  | { readonly act: "crash"; readonly launcher: number; readonly bury: boolean }
+  | {
+      readonly act: "crashAt";
+      readonly launcher: number;
+      readonly operation: Operation;
+      readonly nth: number;
+      readonly applied: boolean;
+    }
+  | {
+      readonly act: "failAt";
+      readonly launcher: number;
+      readonly operation: Operation;
+      readonly nth: number;
+      readonly failing: Failing;
+    }
+  | {
+      readonly act: "outage";
+      readonly launcher: number;
+      readonly operations: readonly Operation[];
+      readonly milliseconds: number;
+    }
+  | { readonly act: "deafen"; readonly launcher: number; readonly milliseconds: number };
+
+export interface Plan {
+  readonly seed: number;
+  readonly trips: readonly Trip[];
+  readonly launchers: readonly LauncherPlan[];
+  readonly cases: readonly CasePlan[];
+  readonly acts: readonly { readonly after: number; readonly it: Act }[];
+}
+
+export interface PlanOptions {
+  /** Whether any error of the store's may leave open what became of a request; otherwise only one of a transaction. */
+  readonly doubts: boolean;
+  readonly transactions: boolean;
+}
+
+const text = fc.oneof(fc.constantFrom("", "\0", "\ud800", "__proto__", "~[]", "é"), fc.string({ maxLength: 5 }));
+
+const rich: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: "small", withCrossShrink: true },
+    fc.constant(1),
+    fc.constantFrom(undefined, null, true, -0, NaN, Infinity, 10n),
+    text,
+    fc.date({ noInvalidDate: true }),
+    fc.uint8Array({ maxLength: 3 }),
+    fc.array(tie("value"), { maxLength: 2 }),
+    fc.array(fc.tuple(text, tie("value")), { maxLength: 2 }).map((entries) => new Map(entries)),
+    fc.array(tie("value"), { maxLength: 2 }).map((items) => new Set(items)),
+  ),
+})).value;
+
+const wait = fc.constantFrom(0, 1, 50, 400, 1000, 3000, 7000);
+
+/** Of a pause. Two of no length at the same time would have one key. */
+const timeout = wait.filter((milliseconds) => milliseconds > 0);
+
+/** With its first choice most often. */
+function mostly<T>(first: T, ...others: T[]): fc.Arbitrary<T> {
+  return fc.oneof(
+    { withCrossShrink: true },
+    { weight: 2, arbitrary: fc.constant(first) },
+    { weight: 1, arbitrary: fc.constantFrom(first, ...others) },
+  );
+}
+
+function deed(gives: fc.Arbitrary<Deed["gives"]>): fc.Arbitrary<Deed> {
+  return fc.record({
+    gives,
+    how: fc.constantFrom("sync", "async", "slow", "deaf"),
+    milliseconds: fc.constantFrom(1, 300, 2000, 6000),
+    throws: mostly(0, 1, 2, 6),
+  });
+}
+
+const patience = fc.option(
+  fc.record({ attempts: fc.integer({ min: 1, max: 4 }), delay: fc.constantFrom(0, 20, 700) }),
+  {
+    nil: null,
+  },
+);
+
+function leg({ transactions }: PlanOptions): fc.Arbitrary<Leg> {
+  const up = transactions ? (["transaction", "transaction"] as const) : [];
+  return fc.record({
+    run: deed(mostly<Deed["gives"]>("ok", "pause", "pause", "pause", "fail", "complete", "nonsense", ...up)),
+    onMessage: deed(mostly<Deed["gives"]>("ok", "pause", "fail", "complete", ...up)),
+    onTimeout: fc.option(deed(mostly<Deed["gives"]>("ok", "pause", "fail", ...up)), { nil: null }),
+    pause: fc.option(timeout, { nil: null }),
+    retry: patience,
+    timeout: fc.option(fc.constantFrom(100, 1000), { nil: null, freq: 2 }),
+    undo: deed(mostly<Deed["gives"]>("ok", "pause", "pause", "fail", "complete", ...up)),
+    onUndoMessage: deed(mostly<Deed["gives"]>("ok", "pause", "fail", ...up)),
+    undoPause: fc.option(timeout, { nil: null }),
+    undoRetry: patience,
+    shares: fc.boolean(),
+    isIrreversible: mostly<boolean>(false, false, true),
+    value: rich,
+  });
+}
+
+function trip(options: PlanOptions): fc.Arbitrary<Trip> {
+  return fc.record({
+    legs: fc.array(leg(options), { minLength: 1, maxLength: 5, size: "max" }),
+    pivot: fc.option(fc.nat(4), { nil: null, freq: 2 }),
+    guard: fc.option(
+      fc.record({
+        callback: fc.constantFrom("beforeStep", "afterStep", "init", "startRollback", "success", "failure"),
+        leg: fc.nat(4),
+        does: fc.constantFrom("patch", "veto", "throw"),
+        times: fc.constantFrom(1, 2, 100),
+      }),
+      { nil: null, freq: 2 },
+    ),
+    deadline: fc.option(fc.constantFrom(1, 1500, 5000, 20_000), { nil: null, freq: 3 }),
+    hasWatcher: fc.boolean(),
+    asyncSchemas: fc.boolean(),
+  });
+}
+
+const launcherPlan: fc.Arbitrary<LauncherPlan> = fc.record({
+  concurrency: fc.constantFrom(100, 1, 2),
+  drain: fc.constantFrom(0, 500, 3000),
+  skew: fc.constantFrom(0, 0, 60_000, -60_000),
+  latency: fc.option(fc.tuple(fc.constantFrom(0, 1, 40), fc.constantFrom(0, 1, 40)), { nil: null }),
+  gathers: fc.boolean(),
+});
+
+const small = fc.nat(3);
+
+function act({ doubts }: PlanOptions): fc.Arbitrary<Act> {
+  const operation = mostly<Operation>("write", "write", "claim", "transact", ...operations);
+  const nth = fc.integer({ min: 1, max: 6 });
+  const failing = fc.constantFrom<Failing>("refused", "unknown");
+  const failures = fc
+    .record({ operation, failing })
+    .filter((it) => doubts || it.failing === "refused" || it.operation === "transact");
+  const launcher = small;
+  const which = { case: small, by: small };
+  return fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        act: fc.constant("send" as const),
+        ...which,
+        name: fc.nat(11),
+        valid: mostly<boolean>(true, true, false),
+        id: fc.option(fc.nat(2), { nil: null }),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ act: fc.constant("slip" as const), case: small, name: fc.nat(11), valid: fc.boolean() }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        act: fc.constant("rollback" as const),
+        ...which,
+        refuse: mostly<boolean>(false, false, true),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        act: fc.constant("operate" as const),
+        ...which,
+        kind: fc.constantFrom("retry" as const, "skip" as const),
+        patch: fc.boolean(),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        act: fc.constant("outcome" as const),
+        ...which,
+        timeout: fc.option(wait, { nil: null, freq: 1 }),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ act: fc.constant("launch" as const), ...which }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        act: fc.constantFrom("stop" as const, "start" as const, "pause" as const, "resume" as const),
+        launcher,
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ act: fc.constant("crash" as const), launcher, bury: fc.boolean() }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ act: fc.constant("crashAt" as const), launcher, operation, nth, applied: fc.boolean() }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(fc.record({ act: fc.constant("failAt" as const), launcher, nth }), failures)
+        .map(([one, other]) => ({ ...one, ...other })),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        act: fc.constant("outage" as const),
+        launcher,
+        operations: fc.subarray([...operations], { minLength: 1 }),
+        milliseconds: fc.constantFrom(300, 3000, 9000),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        act: fc.constant("deafen" as const),
+        launcher,
+        milliseconds: fc.constantFrom(3000, 20_000),
+      }),
+    },
+  );
+}
+
+export function plans(options: PlanOptions): fc.Arbitrary<Plan> {
+  return fc.record({
+    seed: fc.nat(1_000_000),
+    trips: fc.array(trip(options), { minLength: 1, maxLength: 2 }),
+    launchers: fc.array(launcherPlan, { minLength: 1, maxLength: 3, size: "max" }),
+    cases: fc.array(
+      fc.record({
+        trip: fc.nat(1),
+        launcher: small,
+        delay: mostly(0, 0, 2500),
+        value: rich,
+        from: fc.option(fc.nat(4), { nil: null, freq: 1 }).map((from) => from),
+      }),
+      { minLength: 1, maxLength: 3, size: "max" },
+    ),
+    acts: fc.array(fc.record({ after: wait, it: act(options) }), { maxLength: 16, size: "max" }),
+  });
+}

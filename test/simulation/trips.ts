@@ -1,0 +1,202 @@
+/** The workflows of a simulation, made anew for each machine, so that what a step does is known to come from there. */
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { complete, fail, observer, pause, step, workflow, type AnyWorkflow, type Observer } from "../../src/index.js";
+import { transaction } from "../../src/stores/sqlite/index.js";
+import type { Transacted } from "../../src/definition/outcome.js";
+import type { StepFunc } from "../../src/definition/flow.js";
+import { sleep } from "../../src/clock.js";
+import type { Books } from "./books.js";
+import type { Line } from "./machine.js";
+import type { Deed, GuardPlan, Leg, Patience, Trip } from "./plan.js";
+
+type State = Record<string, unknown>;
+
+/** What all step functions are called with, as far as they look. */
+interface Context {
+  readonly state: State;
+  readonly execution: { readonly id: string };
+  readonly step: { readonly name: string; readonly index: number };
+  readonly idempotencyKey: string;
+  readonly attempt: number;
+  readonly signal: AbortSignal;
+  readonly given?: State;
+  readonly runKey?: string;
+  readonly message?: { readonly name: string; readonly payload: unknown; readonly id: string };
+}
+
+/** A step added in a loop: its types are the plan's business. */
+type Untyped = AnyWorkflow & { step(step: unknown): Untyped; observe(observer: Observer): Untyped };
+
+export const upMessage = (index: number): string => `go-${index}`;
+export const downMessage = (index: number): string => `back-${index}`;
+export const sharedMessage = "any";
+
+const tripName = (index: number): string => `trip-${index}`;
+
+export function tripsOn(line: Line, plans: readonly Trip[], books: Books): AnyWorkflow[] {
+  return plans.map((plan, number) => {
+    const input: StandardSchemaV1<State, State> = schema(plan.asyncSchemas, isState) as never;
+    const options = { input, ...(plan.deadline !== null && { deadline: plan.deadline }) };
+    let trip = workflow(tripName(number), options) as unknown as Untyped;
+    if (plan.guard !== null) trip = trip.observe(guard(plan.guard, books));
+    if (plan.hasWatcher) trip = trip.observe(watcher(line, books));
+    plan.legs.forEach((it, index) => (trip = trip.step(legOn(it, index, plan, line, books))));
+    return trip;
+  });
+}
+
+function isState(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
+
+function isPayload(value: unknown): boolean {
+  return isState(value) && typeof (value as { n?: unknown }).n === "number";
+}
+
+function schema(isAsync: boolean, accepts: (value: unknown) => boolean): StandardSchemaV1 {
+  const judge = (value: unknown): StandardSchemaV1.Result<unknown> =>
+    accepts(value) ? { value } : { issues: [{ message: "not that" }] };
+  return {
+    "~standard": {
+      version: 1,
+      vendor: "simulation",
+      validate: (value) => (isAsync ? Promise.resolve(judge(value)) : judge(value)),
+    },
+  };
+}
+
+function legOn(leg: Leg, index: number, plan: Trip, line: Line, books: Books): unknown {
+  const message = schema(plan.asyncSchemas, isPayload);
+  const shared = leg.shares ? { [sharedMessage]: message } : {};
+  const does = (func: StepFunc, deed: Deed, timeout: number | null) => (context: never) =>
+    perform(context, func, deed, timeout, leg, line, books);
+  const isPivot = plan.pivot === index;
+  return (step<State>() as (name: string, options: never) => unknown)(`leg-${index}`, {
+    pivot: isPivot,
+    ...(leg.retry !== null && { retry: leg.retry satisfies Patience }),
+    ...(leg.undoRetry !== null && { rollbackRetry: leg.undoRetry satisfies Patience }),
+    ...(leg.timeout !== null && { timeout: leg.timeout }),
+    run: does("run", leg.run, leg.pause),
+    messages: { [upMessage(index)]: message, ...shared },
+    onMessage: does("runContinue", leg.onMessage, leg.pause),
+    ...(leg.onTimeout !== null && { onTimeout: does("runContinue", leg.onTimeout, leg.pause) }),
+    ...(leg.isIrreversible
+      ? { irreversible: "It is said so." }
+      : {
+          rollback: does("rollback", leg.undo, leg.undoPause),
+          rollbackMessages: { [downMessage(index)]: message, ...shared },
+          onRollbackMessage: does("rollbackContinue", leg.onUndoMessage, leg.undoPause),
+        }),
+  } as never);
+}
+
+/** What a step function does, from the plan. */
+function perform(
+  context: Context,
+  func: StepFunc,
+  deed: Deed,
+  timeout: number | null,
+  leg: Leg,
+  line: Line,
+  books: Books,
+): unknown {
+  const isUp = func === "run" || func === "runContinue";
+  const calls = books.called(context, func, line);
+  const { name } = context.step;
+  const { id } = context.execution;
+  if (isUp && !leg.isIrreversible) books.do(context.idempotencyKey, id, name);
+  const end = (): unknown => {
+    if (calls <= deed.throws && !books.isHealed) throw new Error(`not at call ${calls}`);
+    return answer();
+  };
+  const patch = { [name]: leg.value, [`${func}-${name}`]: calls };
+  const answer = (): unknown => {
+    switch (deed.gives) {
+      case "fail":
+        // On the way down it must come to an end.
+        if (books.isHealed || (!isUp && calls > 2)) break;
+        return fail(`failed-${name}`, { patch: { ...patch, failed: calls } });
+      case "complete":
+        // On the way down this is a mistake, and the undo fails.
+        if (!isUp && (books.isHealed || calls > 2)) break;
+        return complete(patch);
+      case "nonsense":
+        if (books.isHealed) break;
+        return [name];
+      case "pause": {
+        const again = func === "runContinue" || func === "rollbackContinue";
+        if (again && calls > 1) break;
+        return pause(patch, { ...((timeout !== null || again) && { timeout }) });
+      }
+      case "transaction":
+        return within(context, () => {
+          if (!isUp) undo(context, books);
+          return patch;
+        });
+      case "ok":
+        break;
+    }
+    if (!isUp) undo(context, books);
+    return patch;
+  };
+  if (deed.how === "sync") return end();
+  return later(context, books.isHealed ? { ...deed, milliseconds: 1 } : deed, line).then(end);
+}
+
+function undo({ execution, step, runKey }: Context, books: Books): void {
+  books.cancel(runKey!, execution.id, step.name);
+}
+
+/** Its own entry, which must stand there once however often this is tried. */
+function within({ idempotencyKey }: Context, answer: () => unknown): Transacted {
+  return transaction((connection) => {
+    connection.exec("CREATE TABLE IF NOT EXISTS entries (key TEXT NOT NULL)");
+    connection.prepare("INSERT INTO entries (key) VALUES (?)").run(idempotencyKey);
+    return answer() as object;
+  });
+}
+
+async function later({ signal }: Context, { how, milliseconds }: Deed, line: Line): Promise<void> {
+  if (how === "async") await Promise.resolve();
+  else if (how === "deaf") await sleep(line.clock, milliseconds);
+  else {
+    await new Promise<void>((resolve, reject) => {
+      const timer = line.clock.after(milliseconds, resolve);
+      signal.addEventListener("abort", () => {
+        timer.cancel();
+        reject(signal.reason as Error);
+      });
+    });
+  }
+  // Nothing more happens in a process that is gone.
+  if (line.clock.life === "gone") await new Promise(() => undefined);
+}
+
+function guard({ callback, leg, does, times }: GuardPlan, books: Books): Observer {
+  const isOfStep = callback === "beforeStep" || callback === "afterStep" || callback === "startRollback";
+  return observer({
+    name: "guard",
+    guard: true,
+    [callback]: ({ step, execution }: Context) => {
+      if (isOfStep && step.index !== leg) return undefined;
+      const asked = books.count(`guard ${execution.id}`);
+      if (asked > times || books.isHealed) return undefined;
+      if (does === "patch") return { guarded: asked };
+      if (does === "throw") throw new Error("not with this guard");
+      return fail("vetoed", { patch: { vetoed: asked } });
+    },
+  });
+}
+
+function watcher(line: Line, books: Books): Observer {
+  const told = (what: string) => (event: Parameters<Books["told"]>[1]) => books.told(what, event, line);
+  return observer({
+    name: "watcher",
+    ...Object.fromEntries(
+      ["init", "beforeStep", "afterStep", "startRollback", "success", "failure", "wake", "commit", "rest"].map(
+        (callback) => [callback, told(callback)],
+      ),
+    ),
+    carry: () => ({ by: "watcher" }),
+  });
+}

@@ -1,0 +1,222 @@
+/** Plays a plan: launchers on one store and on virtual time, faults and acts, then everything is healed and has to come to rest. */
+import { isRetryable, type StepwellError } from "../../src/errors.js";
+import { Launcher } from "../../src/index.js";
+import type { ExecutionRecord, Store } from "../../src/stores/store.js";
+import { VirtualClock } from "../../src/testing/virtual-clock.js";
+import { Books } from "./books.js";
+import { Callers, type Case, type Machine } from "./callers.js";
+import { violationsOf } from "./checks.js";
+import { Line } from "./machine.js";
+import type { Act, LauncherPlan, Plan } from "./plan.js";
+import { tripsOn } from "./trips.js";
+
+export interface Played {
+  readonly violations: readonly string[];
+  readonly trace: readonly string[];
+}
+
+const plainLauncher: LauncherPlan = { concurrency: 100, drain: 1000, skew: 0, latency: null, gathers: false };
+
+/** How long it may take after everything was healed, in rounds of two seconds. */
+const rounds = 150;
+
+export async function play(plan: Plan, open: (clock: VirtualClock) => Store): Promise<Played> {
+  const world = new World(plan, open);
+  return world.play();
+}
+
+class World {
+  readonly #plan: Plan;
+  readonly #clock: VirtualClock;
+  readonly #store: Store;
+  readonly #books: Books;
+  readonly #machines: Machine[] = [];
+  readonly #callers: Callers;
+
+  constructor(plan: Plan, open: (clock: VirtualClock) => Store) {
+    this.#plan = plan;
+    this.#clock = new VirtualClock({ seed: plan.seed });
+    this.#store = open(this.#clock);
+    this.#books = new Books(this.#store, this.#clock);
+    this.#callers = new Callers(plan, this.#store, this.#books, this.#machines);
+  }
+
+  async play(): Promise<Played> {
+    await this.#store.open();
+    const unheard = (error: unknown): void => this.#books.wrong(`unhandled rejection: ${String(error)}`);
+    process.on("unhandledRejection", unheard);
+    try {
+      for (const it of this.#plan.launchers) this.#add(it);
+      await this.#clock.advance(500);
+      for (const it of this.#callers.cases) this.#callers.launch(it, it.plan.launcher);
+      for (const { after, it } of this.#plan.acts) {
+        await this.#clock.advance(after);
+        this.#books.note(JSON.stringify(it));
+        this.#act(it);
+        await this.#clock.settle();
+      }
+      await this.#heal();
+      await this.#comeToRest();
+      await this.#judge();
+      await this.#stopAll();
+    } finally {
+      process.off("unhandledRejection", unheard);
+    }
+    await this.#store.close();
+    return this.#books;
+  }
+
+  #add(plan: LauncherPlan): Machine {
+    const line = new Line(this.#store, this.#clock, plan, () => this.#kill(machine));
+    const workflows = tripsOn(line, this.#plan.trips, this.#books);
+    const number = this.#machines.length;
+    const launcher = new Launcher({
+      ...{ store: line.store, clock: line.clock, workflows, concurrency: plan.concurrency, drainTimeout: plan.drain },
+      ...{ pollInterval: 1000, heartbeat: { interval: 1000, timeout: 4000 }, abortGrace: 500 },
+      onError: (error) => this.#heard(error, number),
+    });
+    const machine: Machine = { number, line, launcher, workflows, isUp: true, isStarted: false };
+    this.#machines.push(machine);
+    this.#callers.call(machine, "start", () => this.#start(machine));
+    return machine;
+  }
+
+  async #start(machine: Machine): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        await machine.launcher.start();
+        machine.isStarted = true;
+        return;
+      } catch (error) {
+        if (!isRetryable(error) || tries > 100) throw error;
+        await new Promise<void>((resolve) => machine.line.clock.after(700, resolve));
+      }
+    }
+  }
+
+  #heard(error: StepwellError, number: number): void {
+    this.#books.note(`${number} reports ${error.code} ${error.execution ?? ""}: ${error.message.slice(0, 150)}`);
+    const isMistake =
+      error.code === "STEPWELL_INVARIANT_VIOLATED" ||
+      error.code === "STEPWELL_UNKNOWN_WORKFLOW" ||
+      (error.code === "STEPWELL_STORE_FAILED" && !error.retryable);
+    if (isMistake) this.#books.wrong(`${error.code}: ${error.message}`);
+  }
+
+  #act(act: Act): void {
+    switch (act.act) {
+      case "send":
+      case "rollback":
+      case "operate":
+      case "outcome":
+      case "launch":
+        return this.#callers.ask(act);
+      case "slip":
+        return this.#callers.slip(act);
+      case "start":
+        if (this.#machines.length < 5) this.#add(this.#plan.launchers[act.launcher % this.#plan.launchers.length]!);
+        return undefined;
+      default:
+        return this.#trouble(act);
+    }
+  }
+
+  #trouble(act: Extract<Act, { readonly launcher: number }>): void {
+    const machine = this.#machines[act.launcher % this.#machines.length]!;
+    if (!machine.isUp) return;
+    const { line } = machine;
+    const later = (milliseconds: number, mend: () => void): void =>
+      void this.#clock.after(milliseconds, () => !this.#books.isHealed && mend());
+    switch (act.act) {
+      case "stop":
+        if (line.clock.life === "goes") this.#stop(machine);
+        return undefined;
+      case "pause":
+        return line.clock.stand();
+      case "resume":
+        return line.clock.goOn();
+      case "crash": {
+        this.#kill(machine);
+        if (act.bury) void this.#store.bury(line.owners);
+        return undefined;
+      }
+      case "crashAt":
+        return line.setTrap({
+          ...{ operation: act.operation, left: act.nth, springs: act.applied ? "dies-after" : "dies-before" },
+        });
+      case "failAt":
+        return line.setTrap({ operation: act.operation, left: act.nth, springs: act.failing });
+      case "outage": {
+        for (const operation of act.operations) line.down.add(operation);
+        return later(act.milliseconds, () => line.down.clear());
+      }
+      case "deafen":
+        line.isDeaf = true;
+        return later(act.milliseconds, () => (line.isDeaf = false));
+      case "start":
+        return undefined;
+    }
+  }
+
+  #stop(machine: Machine): void {
+    machine.isUp = false;
+    this.#callers.call(machine, "stop", () => machine.launcher.stop());
+  }
+
+  #kill(machine: Machine): void {
+    this.#books.note(`${machine.number} dies`);
+    machine.isUp = false;
+    machine.line.clock.die();
+  }
+
+  async #heal(): Promise<void> {
+    this.#books.note("healed");
+    this.#books.isHealed = true;
+    for (const { line } of this.#machines) {
+      line.heal();
+      line.clock.goOn();
+    }
+    await this.#clock.settle();
+    if (!this.#machines.some(({ isUp }) => isUp)) this.#add(plainLauncher);
+    await this.#clock.advance(7000);
+    for (const it of this.#callers.cases) {
+      const [record] = this.#store.load([it.id]) as (ExecutionRecord | undefined)[];
+      const by = this.#machines.findIndex(({ isUp }) => isUp);
+      if (record === undefined) this.#callers.launch(it, by);
+    }
+  }
+
+  async #comeToRest(): Promise<void> {
+    let left: Case[] = [];
+    for (let round = 0; round < rounds; round++) {
+      await this.#clock.advance(2000);
+      left = this.#callers.cases.filter((it) => !this.#callers.rests(it));
+      if (left.length === 0 && this.#callers.open.length === 0) break;
+    }
+    for (const { id } of left) {
+      const [record] = this.#store.load([id]) as (ExecutionRecord | undefined)[];
+      this.#books.wrong(`${id} is stranded: ${JSON.stringify({ ...record, state: undefined, input: undefined })}`);
+    }
+  }
+
+  async #judge(): Promise<void> {
+    await this.#clock.advance(5000);
+    for (const what of this.#callers.open) this.#books.wrong(`${what} never ends`);
+    for (const it of this.#callers.cases) {
+      const trip = this.#plan.trips[it.plan.trip % this.#plan.trips.length]!;
+      for (const what of violationsOf(it, trip, this.#store, this.#books)) this.#books.wrong(`${it.id} ${what}`);
+    }
+  }
+
+  /** Nothing is left of a launcher that was stopped. */
+  async #stopAll(): Promise<void> {
+    for (const machine of this.#machines) if (machine.isUp) this.#stop(machine);
+    await this.#clock.advance(20_000);
+    for (const what of this.#callers.open) this.#books.wrong(`${what} never ends after the stop`);
+    for (const { number, line } of this.#machines) {
+      if (line.clock.life === "gone") continue;
+      if (line.clock.pending > 0) this.#books.wrong(`${number} has ${line.clock.pending} timers after its stop`);
+      for (const id of this.#books.awake(line)) this.#books.wrong(`${id} is awake on ${number} after its stop`);
+    }
+  }
+}
