@@ -116,6 +116,7 @@ export class Drive implements Sink<CommitResult> {
     this.#runner = new Runner(this.course, registered, host, {
       ran: (happen) => this.#ran(happen),
       conclude: (happening) => conclude(this.course, happening, this.#circumstances()),
+      forget: () => this.#forget(),
     });
     this.#unseen = record.signals > 0;
     // Taken up again with its end committed: a launcher died before it had told anyone.

@@ -20,6 +20,8 @@ export interface RunnerOwner {
   ran(happen: () => Happening | Within): void;
   /** For a step whose work commits in the store's own transaction. */
   conclude(happening: Happening): Conclusion;
+  /** What that happening gave was not taken: the state is again as of the last commit. */
+  forget(): void;
 }
 
 export class Runner {
@@ -126,11 +128,14 @@ export class Runner {
     this.#attempt = attempt;
   }
 
-  #transact(call: Call, transacted: Transacted, isWanted: () => boolean): Promise<Within> {
+  #transact(call: Call, transacted: Transacted, isCurrent: () => boolean): Promise<Within> {
     return transactWithin(transacted, this.#course, this.#host, {
       judge: (value) => this.#settled(call, { kind: "returned", value }),
       conclude: (happening) => this.#owner.conclude(happening),
-      isWanted: () => isWanted() && !call.context.isAborted,
+      isWanted: () => isCurrent() && !call.context.isAborted,
+      forget: () => {
+        if (isCurrent()) this.#owner.forget();
+      },
     });
   }
 

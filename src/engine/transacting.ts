@@ -42,6 +42,8 @@ export interface Judge {
   readonly conclude: (happening: Happening) => Conclusion;
   /** Whether the engine still waits for it. */
   readonly isWanted: () => boolean;
+  /** What was judged has been taken back. */
+  readonly forget: () => void;
 }
 
 /** Rejects with what the work threw: that is a failed attempt, like any other. */
@@ -49,7 +51,7 @@ export async function transactWithin(
   { store, work }: Transacted,
   course: Course,
   host: Host,
-  { judge, conclude, isWanted }: Judge,
+  { judge, conclude, isWanted, forget }: Judge,
 ): Promise<Within> {
   if (host.transact === undefined || host.storeName !== store) throw wrongStore(store, host.storeName);
   let happening: Happening | undefined;
@@ -69,11 +71,16 @@ export async function transactWithin(
       return isPromise(given) ? Promise.resolve(given).then(settle) : settle(given);
     });
   } catch (error) {
-    if (!isRetryable(error)) throw error;
+    if (!isRetryable(error)) {
+      if (happening !== undefined) forget();
+      throw error;
+    }
     // Nothing was committed, or it is not known: the row tells, as soon as the store answers.
     answer = conclusion === undefined ? "signalled" : await answerOf(conclusion.transition, course, host);
     isOutage = true;
   }
+  // Also where the attempt has timed out meanwhile, and nobody hears of this any more.
+  if (answer === "signalled" && happening !== undefined) forget();
   if (answer !== null) return new Within(answer, happening, conclusion, isOutage);
   return new Within(happening === undefined ? "signalled" : undefined, happening, undefined);
 }
