@@ -315,6 +315,24 @@ describe("a step that works in the store's own transaction", () => {
     expect(await told(second.execution("e"))).toEqual(["run 1: cut-off", "run 1: deadline", "rollback 1: ok"]);
   });
 
+  test("that the database refuses at its commit leaves nothing in the state either", async () => {
+    const steps = workflow("steps", { input }).step("1", {
+      run: () =>
+        transaction((connection) => {
+          connection.prepare("INSERT INTO lines (parcel) VALUES (?)").run("none");
+          return { written: true };
+        }),
+    });
+    const { launcher, other } = await desk([steps]);
+    other.exec(
+      "CREATE TABLE parcels (id TEXT PRIMARY KEY); " +
+        "CREATE TABLE lines (parcel TEXT REFERENCES parcels (id) DEFERRABLE INITIALLY DEFERRED)",
+    );
+    const outcome = await (await launcher.launch(steps, { n: 1 })).outcome();
+    expect(outcome).toMatchObject({ status: "rolledBack", reason: "STEPWELL_STORE_FAILED" });
+    expect(outcome.state).toEqual({ n: 1 });
+  });
+
   test("must be synchronous on SQLite, and is refused on a store that has no transactions", async () => {
     const slow = workflow("slow", { input }).step("1", {
       // @ts-expect-error -- what is asynchronous would write after the transaction
