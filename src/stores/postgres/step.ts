@@ -29,3 +29,8 @@ export function inWaves<Row>(rows: readonly Row[], keyOf: (row: Row) => string):
   }
   return waves;
 }
+
+/** Positions, by the ids of their rows. */
+export function sorted(rows: readonly number[], idOf: (row: number) => string): number[] {
+  return rows.toSorted((one, other) => (idOf(one) < idOf(other) ? -1 : 1));
+}

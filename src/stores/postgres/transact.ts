@@ -4,7 +4,7 @@ import { Database } from "./database.js";
 import type { Doubts } from "./doubts.js";
 import type { PooledClient, PostgresClient } from "./driver.js";
 import { kindOf, storeError } from "./failure.js";
-import { Committing } from "./write.js";
+import { Committing } from "./transitions.js";
 
 export interface Transacted {
   readonly answer: CommitResult | null;

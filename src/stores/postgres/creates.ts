@@ -1,0 +1,115 @@
+import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
+import type { CreateResult, Hint, NewExecution } from "../store.js";
+import { doubleArray, integerArray, textArray } from "./arrays.js";
+import type { Statement } from "./database.js";
+import { moment, at as time } from "./moment.js";
+import type { Session, Step } from "./step.js";
+
+const insert = (tagged: boolean): string => `
+WITH ${moment},
+given AS MATERIALIZED (
+  SELECT nextval('stepwell_sequence') AS sequence, g.*
+  FROM unnest($3::float8[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::float8[],
+    $10::float8[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
+    AS g (ticket, id, workflow, version, status, owner, due_in, deadline_in, tags, position, state, input, carried)
+),
+alive AS MATERIALIZED (SELECT owner FROM stepwell_launchers WHERE owner = ANY ($8::integer[])),
+created AS (
+  INSERT INTO stepwell_executions (sequence, created_at, deadline_at, id, workflow, version, tags, input, revision,
+    signals, seen, claims, owner, ticket, due_at, updated_at, status, position, state, carried)
+  SELECT g.sequence, ${time}, ${time} + g.deadline_in, g.id, g.workflow, g.version, g.tags, g.input, 0,
+    0, 0, CASE WHEN a.owner IS NULL THEN 0 ELSE 1 END, a.owner, g.ticket,
+    CASE WHEN a.owner IS NULL THEN ${time} + CASE WHEN g.owner IS NULL THEN g.due_in ELSE 0 END END,
+    ${time}, g.status, g.position, g.state, g.carried
+  FROM given AS g LEFT JOIN alive AS a ON a.owner = g.owner ORDER BY g.id, g.sequence
+  ON CONFLICT (id) DO NOTHING RETURNING ticket, owner, sequence, created_at, tags
+)${
+  tagged
+    ? `,
+tagged AS (
+  INSERT INTO stepwell_tags (tag, created_at, execution)
+  SELECT DISTINCT t.tag, c.created_at, c.sequence
+  FROM created AS c CROSS JOIN LATERAL json_array_elements_text(c.tags::json) AS t (tag)
+)`
+    : ""
+}
+SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(ticket), '[]') END AS created,
+  json_agg(ticket) FILTER (WHERE owner IS NULL) AS unowned FROM created`;
+
+const insertPlain: Statement = { name: "create", text: insert(false) };
+const insertTagged: Statement = { name: "create_tagged", text: insert(true) };
+
+const existingQuery: Statement = {
+  name: "existing",
+  text: `SELECT ticket, ${executionColumns} FROM stepwell_executions WHERE id = ANY ($1::text[])`,
+};
+
+const owned: CreateResult = { created: true, owned: true };
+const notOwned: CreateResult = { created: true, owned: false };
+
+export class Creating implements Step {
+  readonly answers: CreateResult[] = [];
+  readonly hints: Hint[] = [];
+  at = 0;
+  readonly #creates: readonly NewExecution[];
+  readonly #tickets: readonly number[];
+  readonly #now: number | null;
+  #refused: number[] = [];
+
+  constructor(creates: readonly NewExecution[], tickets: readonly number[], now: number | null) {
+    this.#creates = creates;
+    this.#tickets = tickets;
+    this.#now = now;
+  }
+
+  async run(session: Session): Promise<void> {
+    const all = this.#creates;
+    const statement = all.some(({ tags }) => tags.length > 0) ? insertTagged : insertPlain;
+    const [row] = await session.rows<{ at: number; created: number[] | null; unowned: number[] | null }>(statement, [
+      this.#now,
+      all.length,
+      doubleArray(this.#tickets),
+      textArray(all.map(({ id }) => id)),
+      textArray(all.map(({ workflow }) => workflow)),
+      textArray(all.map(({ version }) => version)),
+      textArray(all.map(({ status }) => status)),
+      integerArray(all.map(({ owner }) => owner)),
+      doubleArray(all.map(({ dueInMs }) => dueInMs)),
+      doubleArray(all.map(({ deadlineInMs }) => deadlineInMs)),
+      textArray(all.map(({ tags }) => (tags.length === 0 ? "[]" : JSON.stringify(tags)))),
+      textArray(all.map(({ position }) => JSON.stringify(position))),
+      textArray(all.map(({ state }) => state.text)),
+      textArray(all.map(({ input }) => input.text)),
+      textArray(all.map(({ carried }) => carried)),
+    ]);
+    this.at = row!.at;
+    const made = row!.created === null ? undefined : new Set(row!.created);
+    const unowned = row!.unowned === null ? undefined : new Set(row!.unowned);
+    for (const [index, ticket] of this.#tickets.entries()) {
+      this.answers.push(unowned?.has(ticket) === true ? notOwned : owned);
+      if (made !== undefined && !made.has(ticket)) this.#refused.push(index);
+      else if (unowned?.has(ticket) === true) {
+        const { owner, dueInMs } = all[index]!;
+        this.hints.push({ type: "due", inMs: owner === null ? dueInMs : 0 });
+      }
+    }
+  }
+
+  /** What is there, unless it is what this very call made when its answer was lost. */
+  async explain(session: Session): Promise<void> {
+    if (this.#refused.length === 0) return;
+    const refused = this.#refused;
+    this.#refused = [];
+    const ids = refused.map((index) => this.#creates[index]!.id);
+    const rows = await session.rows<ExecutionRow & { readonly ticket: number }>(existingQuery, [textArray(ids)]);
+    const found = new Map(rows.map((row) => [row.id, row]));
+    for (const index of refused) {
+      const { id, owner } = this.#creates[index]!;
+      const row = found.get(id)!;
+      const isOwn = row.ticket === this.#tickets[index] && (owner === null || row.owner === owner);
+      this.answers[index] = isOwn
+        ? { created: true, owned: owner !== null }
+        : { created: false, existing: executionOf(row) };
+    }
+  }
+}

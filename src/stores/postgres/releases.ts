@@ -1,0 +1,79 @@
+import type { CommitResult, Hint, Release } from "../store.js";
+import { doubleArray, integerArray, textArray } from "./arrays.js";
+import type { Statement } from "./database.js";
+import type { Doubts } from "./doubts.js";
+import { moment, at as time } from "./moment.js";
+import { reasons, type TakenRow } from "./refusal.js";
+import { settledText, settling } from "./settling.js";
+import { sorted, type Session, type Step } from "./step.js";
+
+const letGo = (mail: boolean): string => `
+WITH ${moment},
+updated AS (
+  UPDATE stepwell_executions AS e SET claims = e.claims - 1, owner = NULL, due_at = ${time} + g.due_in,
+    seen = CASE WHEN g.signals IS NULL THEN e.seen ELSE e.signals END
+  FROM unnest($3::text[], $4::integer[], $5::integer[], $6::float8[], $7::text[]) WITH ORDINALITY
+    AS g (id, owner, signals, due_in, settled, n)
+  WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.signals = coalesce(g.signals, e.signals)
+  RETURNING g.n, e.sequence, g.settled, NULL AS step, 0 AS ends
+)${mail ? settling : ""}
+SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;
+
+const releasePlain: Statement = { name: "release", text: letGo(false) };
+const releaseWithMail: Statement = { name: "release_mail", text: letGo(true) };
+
+export class Releasing implements Step {
+  readonly rows: readonly number[];
+  readonly answers: CommitResult[] = [];
+  readonly hints: Hint[] = [];
+  at = 0;
+  readonly #all: readonly Release[];
+  readonly #doubts: Doubts;
+  readonly #now: number | null;
+  #refused: number[] = [];
+
+  constructor(rows: readonly number[], all: readonly Release[], doubts: Doubts, now: number | null) {
+    this.rows = sorted(rows, (row) => all[row]!.id);
+    this.#all = all;
+    this.#doubts = doubts;
+    this.#now = now;
+  }
+
+  async run(session: Session): Promise<void> {
+    const given = this.rows.map((row) => this.#all[row]!);
+    const mail = given.some(({ dead }) => dead.length > 0);
+    const [row] = await session.rows<TakenRow>(mail ? releaseWithMail : releasePlain, [
+      this.#now,
+      given.length,
+      textArray(given.map(({ id }) => id)),
+      integerArray(given.map(({ owner }) => owner)),
+      integerArray(given.map(({ signals }) => signals)),
+      doubleArray(given.map(({ dueInMs }) => dueInMs)),
+      textArray(given.map(({ dead }) => settledText(dead.map((arrival) => ({ arrival, as: "dead" }))))),
+    ]);
+    this.at = row!.at;
+    const taken = row!.taken === null ? undefined : new Set(row!.taken);
+    for (const [index, { dueInMs }] of given.entries()) {
+      const isTaken = taken === undefined || taken.has(index + 1);
+      this.answers.push(isTaken ? "taken" : "lost");
+      if (!isTaken) this.#refused.push(index);
+      else if (dueInMs !== null) this.hints.push({ type: "due", inMs: dueInMs });
+    }
+  }
+
+  async explain(session: Session): Promise<void> {
+    if (this.#refused.length === 0) return;
+    const refused = this.#refused;
+    this.#refused = [];
+    const given = refused.map((index) => this.#all[this.rows[index]!]!);
+    const found = await reasons(
+      session,
+      given.map(({ id, owner }) => ({ id, owner, revision: null })),
+    );
+    for (const [place, index] of refused.entries()) {
+      if (found[place]?.owned === true) this.answers[index] = "signalled";
+      // It is let go of, by the try whose answer was lost or by others since.
+      else if (this.#doubts.isRelease(given[place]!)) this.answers[index] = "taken";
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import type { Transition } from "../store.js";
+
+/**
+ * What a step that settles mail has besides. "OFFSET 0" keeps the look-ups apart: each execution's own rows are
+ * read, never all that are pending anywhere.
+ */
+export const settling = `,
+settling AS (
+  UPDATE stepwell_mailbox AS m SET status = d.status, step = d.step
+  FROM (
+    SELECT p.place, s.status, u.step
+    FROM updated AS u CROSS JOIN LATERAL json_to_recordset(u.settled::json) AS s (arrival text, status text)
+    CROSS JOIN LATERAL (
+      SELECT q.ctid AS place FROM stepwell_mailbox AS q
+      WHERE q.execution = u.sequence AND q.id = s.arrival AND q.status = 'pending' OFFSET 0
+    ) AS p
+    UNION ALL
+    SELECT p.place, 'dead', NULL
+    FROM updated AS u CROSS JOIN LATERAL (
+      SELECT q.ctid AS place, q.id FROM stepwell_mailbox AS q
+      WHERE q.execution = u.sequence AND q.status = 'pending' OFFSET 0
+    ) AS p
+    WHERE u.ends = 1 AND p.id NOT IN (SELECT s.arrival FROM json_to_recordset(u.settled::json) AS s (arrival text))
+  ) AS d
+  WHERE m.ctid = d.place
+)`;
+
+/** Of the same arrival twice, the first counts. */
+export function settledText(settled: Transition["settled"]): string {
+  if (settled.length === 0) return "[]";
+  const first = new Map<string, string>();
+  for (const { arrival, as } of settled) if (!first.has(arrival)) first.set(arrival, as);
+  return JSON.stringify([...first].map(([arrival, status]) => ({ arrival, status })));
+}

@@ -1,0 +1,101 @@
+import { historyEntryOf } from "../sql/rows.js";
+import type { CommitResult, Hint, Transition } from "../store.js";
+import { doubleArray, integerArray, textArray } from "./arrays.js";
+import type { Statement } from "./database.js";
+import type { Doubts } from "./doubts.js";
+import { moment, at as time } from "./moment.js";
+import { reasons, type TakenRow } from "./refusal.js";
+import { settledText, settling } from "./settling.js";
+import { sorted, type Session, type Step } from "./step.js";
+
+/** The owner is compared in a way that its index does not serve: it would be read from end to end for each row. */
+const update = (mail: boolean): string => `
+WITH ${moment},
+updated AS (
+  UPDATE stepwell_executions AS e SET status = g.status, position = g.position, state = coalesce(g.state, e.state),
+    revision = g.revision, updated_at = ${time}, seen = e.signals, claims = CASE WHEN g.keeper IS NULL THEN 0 ELSE 1 END,
+    owner = g.keeper, due_at = ${time} + g.due_in, carried = coalesce(g.carried, e.carried)
+  FROM unnest($3::text[], $4::integer[], $5::integer[], $6::integer[], $7::integer[], $8::text[], $9::text[],
+    $10::text[], $11::float8[], $12::text[], $13::text[], $14::text[]${mail ? ", $15::text[], $16::text[], $17::integer[]" : ""})
+    WITH ORDINALITY AS g (id, owner, revision, signals, keeper, status, position, state, due_in, carried, entry, patch${
+      mail ? ", step, settled, ends" : ""
+    }, n)
+  WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.revision = g.revision - 1 AND e.signals = g.signals
+  RETURNING g.n, e.sequence, g.revision, g.owner, g.entry, g.patch${mail ? ", g.step, g.settled, g.ends" : ""}
+),
+written AS (
+  INSERT INTO stepwell_history (execution, revision, owner, at, entry, patch)
+  SELECT sequence, revision, owner, ${time}, entry, patch FROM updated
+)${mail ? settling : ""}
+SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;
+
+const updatePlain: Statement = { name: "commit", text: update(false) };
+const updateWithMail: Statement = { name: "commit_mail", text: update(true) };
+
+export class Committing implements Step {
+  readonly rows: readonly number[];
+  readonly answers: CommitResult[] = [];
+  readonly hints: Hint[] = [];
+  at = 0;
+  readonly #all: readonly Transition[];
+  readonly #doubts: Doubts;
+  readonly #now: number | null;
+  #refused: number[] = [];
+
+  constructor(rows: readonly number[], all: readonly Transition[], doubts: Doubts, now: number | null) {
+    this.rows = sorted(rows, (row) => all[row]!.id);
+    this.#all = all;
+    this.#doubts = doubts;
+    this.#now = now;
+  }
+
+  async run(session: Session): Promise<void> {
+    const given = this.rows.map((row) => this.#all[row]!);
+    const mail = given.some(({ settled, ends, signals }) => settled.length > 0 || (ends && signals > 0));
+    const values: unknown[] = [
+      this.#now,
+      given.length,
+      textArray(given.map(({ id }) => id)),
+      integerArray(given.map(({ owner }) => owner)),
+      integerArray(given.map(({ revision }) => revision)),
+      integerArray(given.map(({ signals }) => signals)),
+      integerArray(given.map(({ owner, rests }) => (rests ? null : owner))),
+      textArray(given.map(({ status }) => status)),
+      textArray(given.map(({ position }) => JSON.stringify(position))),
+      textArray(given.map(({ state }) => state?.text ?? null)),
+      doubleArray(given.map(({ rests, dueInMs }) => (rests ? dueInMs : null))),
+      textArray(given.map(({ carried }) => carried)),
+      textArray(given.map(({ history }) => historyEntryOf(history))),
+      textArray(given.map(({ history }) => history.patch?.text ?? null)),
+    ];
+    if (mail) {
+      values.push(
+        textArray(given.map(({ history }) => history.step)),
+        textArray(given.map(({ settled }) => settledText(settled))),
+        integerArray(given.map(({ ends }) => (ends ? 1 : 0))),
+      );
+    }
+    const [row] = await session.rows<TakenRow>(mail ? updateWithMail : updatePlain, values);
+    this.at = row!.at;
+    const taken = row!.taken === null ? undefined : new Set(row!.taken);
+    for (const [index, { rests, dueInMs }] of given.entries()) {
+      const isTaken = taken === undefined || taken.has(index + 1);
+      this.answers.push(isTaken ? "taken" : "lost");
+      if (!isTaken) this.#refused.push(index);
+      else if (rests && dueInMs !== null) this.hints.push({ type: "due", inMs: dueInMs });
+    }
+  }
+
+  async explain(session: Session): Promise<void> {
+    if (this.#refused.length === 0) return;
+    const refused = this.#refused;
+    this.#refused = [];
+    const given = refused.map((index) => this.#all[this.rows[index]!]!);
+    const found = await reasons(session, given);
+    for (const [place, index] of refused.entries()) {
+      const reason = found[place];
+      if (reason?.written === true && this.#doubts.isTransition(given[place]!)) this.answers[index] = "taken";
+      else if (reason?.owned === true) this.answers[index] = "signalled";
+    }
+  }
+}
