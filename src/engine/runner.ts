@@ -110,15 +110,12 @@ export class Runner {
   #await(call: Call, promise: Promise<unknown>): void {
     const attempt: Attempt = new Attempt({
       context: call.context,
-      promise: promise.then((value) =>
-        value instanceof Transacted ? this.#transact(call, value, () => this.#attempt === attempt) : value,
-      ),
+      promise: promise.then((value) => (value instanceof Transacted ? this.#transact(call, value, attempt) : value)),
       clock: this.#host.clock,
       timeout: call.step.timeout,
       deadline: this.#untilDeadline(),
       deadlinePassed: () => this.abort("STEPWELL_DEADLINE_EXCEEDED", "The workflow's deadline has passed."),
       grace: this.#host.grace,
-      isDone: (value) => value instanceof Within && value.conclusion !== undefined,
       late: () => this.#host.report(lateError(this.#course, call.step.name)),
       settled: (settled) => {
         this.#attempt = undefined;
@@ -128,9 +125,13 @@ export class Runner {
     this.#attempt = attempt;
   }
 
-  #transact(call: Call, transacted: Transacted, isCurrent: () => boolean): Promise<Within> {
+  #transact(call: Call, transacted: Transacted, attempt: Attempt): Promise<Within> {
+    const isCurrent = (): boolean => this.#attempt === attempt;
     return transactWithin(transacted, this.#course, this.#host, {
-      judge: (value) => this.#settled(call, { kind: "returned", value }),
+      judge: (value) => {
+        attempt.hold();
+        return this.#settled(call, { kind: "returned", value });
+      },
       conclude: (happening) => this.#owner.conclude(happening),
       isWanted: () => isCurrent() && !call.context.isAborted,
       forget: () => {

@@ -79,8 +79,6 @@ export async function transactWithin(
     answer = conclusion === undefined ? "signalled" : await answerOf(conclusion.transition, course, host);
     isOutage = true;
   }
-  // Also where the attempt has timed out meanwhile, and nobody hears of this any more.
-  if (answer === "signalled" && happening !== undefined) forget();
   if (answer !== null) return new Within(answer, happening, conclusion, isOutage);
   return new Within(happening === undefined ? "signalled" : undefined, happening, undefined);
 }
