@@ -22,8 +22,6 @@ export interface AttemptOptions {
   /** How long a timed-out attempt is waited for before the engine goes on without it, in milliseconds. */
   readonly grace: number;
   settled(settled: Settled): void;
-  /** Whether a value that comes after the timeout can't be discarded any more. */
-  isDone(value: unknown): boolean;
   /** The workflow's deadline passed; the attempt goes on unless it is aborted. */
   deadlinePassed(): void;
   /** The attempt settled after it had been given up. */
@@ -55,11 +53,16 @@ export class Attempt {
     this.#options.context.abort(reason);
   }
 
+  /** Its function is done: it is waited for until it settles, however long the store takes. */
+  hold(): void {
+    this.#timer?.cancel();
+    this.#deadline?.cancel();
+  }
+
   /** The engine goes on without it: whatever comes is late. */
   abandon(): void {
     this.#over = true;
-    this.#timer?.cancel();
-    this.#deadline?.cancel();
+    this.hold();
   }
 
   #timeOut(timeout: number): void {
@@ -77,11 +80,6 @@ export class Attempt {
   #settle(settled: Settled): void {
     if (this.#over) return this.#options.late();
     if (this.#timedOut === undefined) {
-      this.abandon();
-      return this.#options.settled(settled);
-    }
-    // What is committed is done, however late.
-    if (settled.kind === "returned" && this.#options.isDone(settled.value)) {
       this.abandon();
       return this.#options.settled(settled);
     }

@@ -109,6 +109,7 @@ export class Runner {
     let back: (() => void) | undefined;
     const within = {
       judge: (value: unknown) => {
+        attempt.hold();
         back = bookmark(this.#course);
         return this.#settled(call, { kind: "returned", value });
       },
@@ -129,7 +130,6 @@ export class Runner {
       deadline: this.#untilDeadline(),
       deadlinePassed: () => this.abort("STEPWELL_DEADLINE_EXCEEDED", "The workflow's deadline has passed."),
       grace: this.#host.grace,
-      isDone: (value) => value instanceof Within && value.conclusion !== undefined,
       late: () => this.#host.report(lateError(this.#course, call.step.name)),
       settled: (settled) => {
         this.#attempt = undefined;

@@ -291,6 +291,31 @@ describe("a step that works in the store's own transaction", () => {
     expect(notes()).toEqual(["once"]);
   });
 
+  test("does not time out while the store can't say whether it was committed", async () => {
+    const steps = workflow("steps", { input }).step("1", {
+      timeout: "1s",
+      run: () => transaction((connection) => (note(connection, "once"), { written: true })),
+    });
+    const { launcher, clock, notes, store } = await desk([steps]);
+    const gone = (): never => {
+      throw new StepwellError("STEPWELL_STORE_FAILED", "The disk is gone.", { retryable: true });
+    };
+    const commits = store.transact!.bind(store);
+    const load = vi.spyOn(store, "load");
+    const transact = vi.spyOn(store, "transact").mockImplementation((work) => {
+      load.mockImplementation(gone);
+      return commits((connection) => (void work(connection), gone()));
+    });
+    const execution = await launcher.launch(steps, { n: 1 });
+    await clock.advance("1m");
+    load.mockRestore();
+    transact.mockRestore();
+    await clock.advance("1s");
+    expect(await execution.outcome()).toMatchObject({ status: "completed", state: { written: true } });
+    expect(notes()).toEqual(["once"]);
+    expect(await told(execution)).toEqual(["run 1: ok"]);
+  });
+
   test("that a stop finds waiting for its store is given back as begun", async () => {
     const books: string[] = [];
     const steps = workflow("steps", { input, deadline: "3s" }).step("1", {
