@@ -1,7 +1,7 @@
 /** What the store itself can do at most: the rows that the engine wrote, written again by a loop that does nothing else. */
 import { findDriver, type Value } from "../src/stores/sqlite/driver.js";
-import { sqliteStore } from "../src/stores/sqlite/index.js";
-import type { NewExecution, Transition } from "../src/stores/store.js";
+import { sqliteStore } from "stepwell/sqlite";
+import type { NewExecution, Transition } from "./rows.js";
 
 const batch = 200;
 

@@ -1,5 +1,5 @@
 /** Drives one workflow under load and says how many executions a second it made. */
-import { Launcher, type AnyWorkflow, type Store } from "../src/index.js";
+import { Launcher, type AnyWorkflow, type Store } from "stepwell";
 import { order } from "./work.js";
 
 export type Measured = AnyWorkflow & {

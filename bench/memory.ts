@@ -1,4 +1,4 @@
-import { memoryStore } from "../src/index.js";
+import { memoryStore } from "stepwell";
 import { allAtOnce, launcherOn, oneAfterTheOther } from "./load.js";
 import type { Figure } from "./report.js";
 import { down, up } from "./work.js";

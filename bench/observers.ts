@@ -2,10 +2,10 @@
 import { InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { pino } from "pino";
-import { Launcher, memoryStore, type Observer, type StepwellError } from "../src/index.js";
-import { changes } from "../src/observers/changes.js";
-import { logger } from "../src/observers/logger.js";
-import { opentelemetry } from "../src/observers/opentelemetry/index.js";
+import { Launcher, memoryStore, type Observer, type StepwellError } from "stepwell";
+import { changes } from "stepwell/observers/changes";
+import { logger } from "stepwell/observers/logger";
+import { opentelemetry } from "stepwell/observers/opentelemetry";
 import { oneAfterTheOther } from "./load.js";
 import type { Figure } from "./report.js";
 import { up } from "./work.js";

@@ -1,5 +1,5 @@
 /** Run by `parked.ts`: `park <file> <count>` or `boot <file>`. */
-import { sqliteStore } from "../src/stores/sqlite/index.js";
+import { sqliteStore } from "stepwell/sqlite";
 import { launcherOn } from "./load.js";
 import { order, parked } from "./work.js";
 

@@ -1,6 +1,6 @@
 /** What PostgreSQL itself can do at most: the rows that the engine wrote, written again by a loop that does nothing else. */
 import pg from "pg";
-import type { NewExecution, Transition } from "../src/stores/store.js";
+import type { NewExecution, Transition } from "./rows.js";
 
 const batch = 200;
 const connections = 4;

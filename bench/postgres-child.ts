@@ -1,6 +1,6 @@
 /** Run by `postgres.ts`: `drive <url> <schema> <count>` drives executions; `wait <url> <schema> <notifications>` answers messages; `boot <url> <schema>` starts. */
-import { Launcher } from "../src/index.js";
-import { postgresStore } from "../src/stores/postgres/index.js";
+import { Launcher } from "stepwell";
+import { postgresStore } from "stepwell/postgres";
 import { inFlight, launcherOn } from "./load.js";
 import { echo, parked, up } from "./work.js";
 

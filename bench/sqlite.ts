@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Store } from "../src/index.js";
-import { sqliteStore } from "../src/stores/sqlite/index.js";
-import type { Batch, NewExecution, Transition } from "../src/stores/store.js";
+import type { Store } from "stepwell";
+import { sqliteStore } from "stepwell/sqlite";
+import type { Batch, Written } from "./rows.js";
 import { bareRate } from "./bare-loop.js";
 import { inFlight, launcherOn, type Measured } from "./load.js";
 import type { Figure } from "./report.js";
@@ -52,9 +52,6 @@ async function latency(): Promise<Figure[]> {
     { name: "sqlite.latency.p99", value: times[Math.floor(latencies * 0.99)]!, unit: "ms (p99)" },
   ];
 }
-
-/** One row of the executions table that was inserted or updated; an update also writes a row of history. */
-export type Written = NewExecution | Transition;
 
 /** The store, and what was written to it in the order in which it was. */
 function recorder(store: Store): { readonly store: Store; readonly rows: Written[] } {

@@ -1,6 +1,6 @@
 /** The work that is measured: three steps, each giving a small object; history is always on. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { fail, pause, workflow } from "../src/index.js";
+import { fail, pause, workflow } from "stepwell";
 
 /** A schema that checks nothing: what is measured is the engine, not a validation library. */
 function unchecked<T>(): StandardSchemaV1<T, T> {

@@ -115,7 +115,7 @@ export class Drive implements Sink<CommitResult> {
     };
     this.#runner = new Runner(this.course, registered, host, {
       ran: (happen) => this.#ran(happen),
-      conclude: (happening) => conclude(this.course, happening, this.#circumstances()),
+      conclude: (happening) => this.#concluded(happening),
     });
     this.#unseen = record.signals > 0;
     // Taken up again with its end committed: a launcher died before it had told anyone.
@@ -439,11 +439,16 @@ export class Drive implements Sink<CommitResult> {
     this.#runner.abort("STEPWELL_ROLLBACK_REQUESTED", `A rollback was requested: ${request.request.reason}.`);
   }
 
-  #commit(happening: Happening): void {
+  /** @throws STEPWELL_INVARIANT_VIOLATED, which parks the execution */
+  #concluded(happening: Happening): Conclusion {
     const conclusion = conclude(this.course, happening, this.#circumstances());
     const broken = brokenInvariant(this.course.position, conclusion.transition.position);
-    if (broken !== undefined) return this.park(invariantError(this.course, broken));
-    this.#conclusion = conclusion;
+    if (broken !== undefined) throw invariantError(this.course, broken);
+    return conclusion;
+  }
+
+  #commit(happening: Happening): void {
+    this.#conclusion = this.#concluded(happening);
     this.#waiting = true;
     const result = this.#host.committer.commit(this.#conclusion.transition, this);
     if (result !== undefined) this.#answered(result);

@@ -14,7 +14,7 @@ export interface PresenceOwner {
   /** Executions of dead launchers are due now. */
   freed(): void;
   /** Others took this launcher for dead. */
-  reborn(): Promise<void>;
+  reborn(dead: number): Promise<void>;
 }
 
 export class Presence {
@@ -41,9 +41,10 @@ export class Presence {
   /** Says that the launcher lives, from now on, and buries those who do not. */
   async begin(): Promise<void> {
     try {
-      const { alive, others } = await this.#settings.store.beat(this.owner);
-      if (!alive) await this.#launcher.reborn();
-      const dead = others.filter((other) => this.#isDead(other)).map(({ owner }) => owner);
+      const { owner } = this;
+      const { alive, others } = await this.#settings.store.beat(owner);
+      if (!alive) await this.#launcher.reborn(owner);
+      const dead = others.filter((other) => this.#isDead(other)).map((other) => other.owner);
       if (dead.length > 0 && (await this.#settings.store.bury(dead)) > 0) this.#launcher.freed();
       await this.#reportOverdue();
     } catch (error) {

@@ -55,6 +55,8 @@ export class Supervisor implements Host, DriveOwner {
   #nextPoll = Infinity;
   #unwatch: (() => void) | undefined;
   #emptied: (() => void) | undefined;
+  /** A new number is being asked for. */
+  #rebirth: Promise<void> | undefined;
 
   constructor(settings: LauncherSettings, registry: ReadonlyMap<string, Registered>) {
     this.#settings = settings;
@@ -70,7 +72,7 @@ export class Supervisor implements Host, DriveOwner {
       report: (error) => this.report(error),
       storeFailed: (doing, error) => this.#reportStore(doing, error),
       freed: () => this.#pullLater(),
-      reborn: () => this.#reborn(),
+      reborn: (dead) => this.#reborn(dead),
     });
   }
 
@@ -325,11 +327,12 @@ export class Supervisor implements Host, DriveOwner {
     try {
       const limit = Math.max(0, Math.min(this.#room, largestClaim));
       const workflows = [...this.#registry.values()].map(({ definition: { name, version } }) => ({ name, version }));
-      const claimed = await this.#store.claim({ owner: this.#presence.owner, limit, workflows });
-      if (!claimed.alive) return await this.#reborn();
+      const { owner } = this.#presence;
+      const claimed = await this.#store.claim({ owner, limit, workflows });
+      if (!claimed.alive) return await this.#reborn(owner);
       if (this.#store.clock !== this.clock) this.#offset = claimed.at - this.clock.now();
       for (const [index, record] of claimed.records.entries()) {
-        this.#resume(record, Math.max(0, claimed.at - claimed.dueSince[index]!));
+        this.#resume(record, owner, Math.max(0, claimed.at - claimed.dueSince[index]!));
       }
       for (const id of claimed.signalled) this.#drives.get(id)?.notice();
       this.#backlog = claimed.nextDueInMs === 0;
@@ -345,7 +348,7 @@ export class Supervisor implements Host, DriveOwner {
     }
   }
 
-  #resume(record: ExecutionRecord, lateMs: number): void {
+  #resume(record: ExecutionRecord, owner: number, lateMs: number): void {
     const registered = this.#registry.get(registryKey(record.workflow, record.version))!;
     const about = { execution: record.id, workflow: record.workflow, step: record.position.step };
     let state: object = {};
@@ -362,7 +365,7 @@ export class Supervisor implements Host, DriveOwner {
         `"${record.workflow}" version "${record.version}" does not have there. Give a changed list of steps a new version.`;
       problem ??= new StepwellError("STEPWELL_STEP_MISSING", message, about);
     }
-    const drive = new Drive(record, state, this.#presence.owner, registered, this, this, lateMs);
+    const drive = new Drive(record, state, owner, registered, this, this, lateMs);
     if (problem !== undefined) drive.park(problem);
     this.#begin(drive);
   }
@@ -386,8 +389,16 @@ export class Supervisor implements Host, DriveOwner {
     }
   }
 
-  /** Others took this launcher for dead: nothing that it held is its own any more. */
-  async #reborn(): Promise<void> {
+  /** Others took this launcher for dead: nothing that it held is its own any more. A claim and a beat may both find out. */
+  #reborn(dead: number): Promise<void> {
+    if (this.#presence.owner !== dead) return Promise.resolve();
+    this.#rebirth ??= this.#register().finally(() => {
+      this.#rebirth = undefined;
+    });
+    return this.#rebirth;
+  }
+
+  async #register(): Promise<void> {
     for (const drive of [...this.#drives.values()]) drive.drop();
     await this.#presence.register();
     this.#pullLater();

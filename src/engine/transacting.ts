@@ -1,4 +1,5 @@
 /** A step's work in the store's own transaction, and the transition that it leads to: one commit. */
+import { isDeepStrictEqual } from "node:util";
 import { sleep } from "../clock.js";
 import type { Transacted } from "../definition/outcome.js";
 import { isRetryable, StepwellError } from "../errors.js";
@@ -85,12 +86,17 @@ export async function transactWithin(
 }
 
 /** What became of a commit whose answer was lost. Only this launcher can have made that revision, while it owns the row. */
-async function answerOf({ revision, owner, rests }: Transition, course: Course, host: Host): Promise<CommitResult> {
+async function answerOf(transition: Transition, course: Course, host: Host): Promise<CommitResult> {
+  const { revision, owner, rests } = transition;
   for (;;) {
     try {
       const record = await host.load(course.identity.id);
       if (record === undefined || record.revision > revision) return "lost";
-      if (record.revision === revision) return rests || record.owner === owner ? "taken" : "lost";
+      if (record.revision === revision) {
+        // One that rests has no owner any more: then only where it stands tells whose commit it was.
+        const isOurs = rests ? isDeepStrictEqual(record.position, transition.position) : record.owner === owner;
+        return isOurs ? "taken" : "lost";
+      }
       return record.owner === owner ? "signalled" : "lost";
     } catch (error) {
       if (!isRetryable(error)) throw error;

@@ -33,7 +33,8 @@ test.each(Object.keys(stores))(
     });
     await fc.assert(property, {
       numRuns: Number(SIMULATION_RUNS ?? runs),
-      ...(SIMULATION_SEED !== undefined && { seed: Number(SIMULATION_SEED) }),
+      // The same plans each time: who looks for new ones gives a seed, and more runs.
+      seed: Number(SIMULATION_SEED ?? 1),
       ...(SIMULATION_PATH !== undefined && { path: SIMULATION_PATH }),
     });
   },
