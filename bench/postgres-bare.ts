@@ -1,5 +1,6 @@
 /** What PostgreSQL itself can do at most: the rows that the engine wrote, written again by a loop that does nothing else. */
 import pg from "pg";
+import { integerArray, textArray } from "../src/stores/postgres/arrays.js";
 import type { NewExecution, Transition } from "./rows.js";
 
 const batch = 200;
@@ -99,7 +100,7 @@ function writesOf(rows: readonly Row[]): Write[][] {
 }
 
 function insertOf(rows: readonly NewExecution[]): Write {
-  const column = (value: (row: NewExecution) => unknown): unknown[] => rows.map(value);
+  const column = (value: (row: NewExecution) => string): Buffer => textArray(rows.map(value));
   return {
     name: "insert",
     text: insert,
@@ -116,7 +117,7 @@ function insertOf(rows: readonly NewExecution[]): Write {
 }
 
 function updateOf(rows: readonly Transition[]): Write {
-  const column = (value: (row: Transition) => unknown): unknown[] => rows.map(value);
+  const column = (value: (row: Transition) => string | null): Buffer => textArray(rows.map(value));
   return {
     name: "update",
     text: update,
@@ -125,7 +126,7 @@ function updateOf(rows: readonly Transition[]): Write {
       column(({ status }) => status),
       column(({ position }) => JSON.stringify(position)),
       column(({ state }) => state?.text ?? null),
-      column(({ revision }) => revision),
+      integerArray(rows.map(({ revision }) => revision)),
       column(({ history }) => JSON.stringify({ ...history, patch: undefined })),
       column(({ history }) => history.patch?.text ?? null),
     ],
