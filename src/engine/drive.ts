@@ -487,7 +487,11 @@ export class Drive implements Sink<CommitResult> {
   }
 
   committed(result: CommitResult): void {
-    if (this.#over) return;
+    if (this.#over) {
+      // It heard that it was lost before its last commit was answered: that it was refused is told all the same.
+      if (result === "lost" && this.#conclusion !== undefined) this.#host.report(lostError(this.course));
+      return;
+    }
     this.#safely(() => this.#answered(result));
     this.go();
   }

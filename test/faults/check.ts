@@ -21,7 +21,7 @@ export function violationsOf(trial: Trial): string[] {
   // What has not come to rest can't be held against its end; all that is known of it is said.
   const found =
     status === "completed" || status === "rolledBack"
-      ? [...ends(trial), ...history(trial), ...books(trial), ...messages(trial)]
+      ? [...ends(trial), ...history(trial), ...timers(trial), ...books(trial), ...messages(trial)]
       : [`is ${status}: ${described(trial)}`];
   if (found.length > 0 && status !== "waiting") found.push(described(trial));
   return found.map((what) => `${id}: ${what}`);
@@ -77,13 +77,43 @@ function history({ record, history: rows }: Trial): string[] {
   return found;
 }
 
+/** 7: no timer fires early; a wait is ended once, by its timer or by a message. */
+function timers({ plan, history: rows }: Trial): string[] {
+  return plan.legs.flatMap((_, index) => {
+    const ended = endsOfWait(rows, index);
+    const early = ended.filter(({ at, patch }) => at < wokenAt(patch));
+    return [
+      ...(ended.length > 1 ? [`ended the wait of step ${index} ${ended.length} times`] : []),
+      ...early.map(({ at, patch }) => `woke step ${index} at ${at}, ${wokenAt(patch) - at} ms early`),
+      ...ended
+        .filter(({ message, patch }) => message !== undefined && wokenAt(patch) > -Infinity)
+        .map(() => `ended the wait of step ${index} by a message and by its timer`),
+    ];
+  });
+}
+
+/** The commits by which a handler ended a wait on the way up; failures that were tried again ended nothing. */
+function endsOfWait(rows: readonly HistoryRecord[], index: number): HistoryRecord[] {
+  return rows.filter(
+    ({ func, stepIndex, result }) =>
+      func === "runContinue" && stepIndex === index && (result === "ok" || result === `broken-${index}`),
+  );
+}
+
+/** When a wait was to end, by the key that its `onTimeout` had; -Infinity: it was not a timer that ended it. */
+function wokenAt(patch: HistoryRecord["patch"]): number {
+  const { woke } = (patch?.value ?? {}) as { readonly woke?: string };
+  return woke === undefined ? -Infinity : Number(woke.split("/").at(-1));
+}
+
 /** 5: one effect for a key; completed: each step's effect stands; rolled back: none does. */
-function books({ record, effects, plan }: Trial): string[] {
+function books({ record, effects, plan, history: rows }: Trial): string[] {
   const standing = effects.filter(({ cancelled }) => cancelled === 0);
   if (record.status === "rolledBack") return standing.map(({ key }) => `is rolled back, and ${key} still stands`);
   return plan.legs.flatMap(({ kind }, index) => {
     const count = standing.filter(({ step }) => step === `leg-${index}`).length;
-    const wanted = kind === "waits" ? 2 : 1;
+    const byMessage = endsOfWait(rows, index).some(({ message }) => message !== undefined);
+    const wanted = kind === "waits" || byMessage ? 2 : 1;
     return count === wanted ? [] : [`is completed, and step ${index} has ${count} effects, not ${wanted}`];
   });
 }

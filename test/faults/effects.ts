@@ -13,9 +13,11 @@ export interface Effect {
 }
 
 export class Effects {
+  readonly path: string;
   readonly #connection: Connection;
 
   constructor(path: string) {
+    this.path = path;
     this.#connection = [...drivers()][0]!.connect(path);
     this.#connection.exec(`PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
       CREATE TABLE IF NOT EXISTS effects (key TEXT PRIMARY KEY, execution TEXT NOT NULL, step TEXT NOT NULL, cancelled INTEGER NOT NULL);

@@ -1,10 +1,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { startPostgres } from "../support/postgres-server.js";
+import { Effects } from "./effects.js";
+import { randomFrom, type Plan } from "./plan.js";
 import { serverFaults } from "./server-faults.js";
+import { storeAt } from "./store.js";
+import { Team } from "./team.js";
 import { trial } from "./trial.js";
+import { tripName } from "./trips.js";
 
 function folder(): string {
   const made = mkdtempSync(join(tmpdir(), "stepwell-faults-"));
@@ -58,3 +63,36 @@ test("launchers on PostgreSQL that are killed and paused, while the server is ki
   expect(report.kills).toBeGreaterThan(1);
   expect(report.pauses).toBeGreaterThan(0);
 }, 120_000);
+
+test("a launcher that is paused in a step past its heartbeat comes back, and its late commit is refused", async () => {
+  const server = await startPostgres({ fsync: true });
+  onTestFinished(() => server.stop());
+  const effects = new Effects(join(folder(), "effects.db"));
+  onTestFinished(() => effects.close());
+  const team = new Team(server.url, effects.path, randomFrom(1));
+  onTestFinished(() => team.close());
+  await team.start(1);
+  const plan: Plan = {
+    legs: [
+      { kind: "long", undo: "plain" },
+      { kind: "plain", undo: "plain" },
+    ],
+    failsAt: null,
+    recalledAfterMs: null,
+  };
+  await team.order({ what: "launch", id: "e", workflow: tripName(2), input: { plan } });
+  await vi.waitUntil(() => effects.all().length > 0, { timeout: 10_000 });
+  const paused = team.pause(5_000);
+  await team.start(1);
+  const store = storeAt(server.url);
+  await store.open();
+  onTestFinished(() => store.close());
+  await vi.waitUntil(async () => (await store.load(["e"]))[0]?.status === "completed", { timeout: 15_000 });
+  expect(team.errors.get("STEPWELL_OWNERSHIP_LOST")).toBeUndefined();
+  await paused;
+  await vi.waitUntil(() => team.errors.has("STEPWELL_OWNERSHIP_LOST"), { timeout: 10_000 });
+  // By the second launcher alone, at its second attempt, and nothing after it.
+  const rows = (await store.history("e")).map(({ step, attempt, result }) => `${step} #${attempt} ${result}`);
+  expect(rows).toEqual(["leg-0 #2 ok", "leg-1 #1 ok"]);
+  expect(effects.all().map(({ key }) => key)).toEqual(["e/leg-0/run", "e/leg-1/run"]);
+}, 60_000);

@@ -1,6 +1,7 @@
 /** What an execution of a trial is to do, drawn from a seed, and how it must end: the known answer. */
-export const kinds = ["plain", "slow", "flaky", "waits"] as const;
-export type Kind = (typeof kinds)[number];
+const kinds = ["plain", "slow", "flaky", "waits", "naps"] as const;
+/** `long` is drawn by nobody: for a trial that has to find a step at work. */
+export type Kind = (typeof kinds)[number] | "long";
 
 export interface Leg {
   readonly kind: Kind;

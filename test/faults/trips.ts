@@ -36,9 +36,11 @@ function leg(index: number, effects: Effects) {
     run: async ({ state: { plan }, execution, idempotencyKey: key }) => {
       const { kind } = plan.legs[index]!;
       effects.do(key, execution.id, name);
+      if (kind === "long") await setTimeout(1_200);
       if (kind === "slow") await setTimeout(30 + ((index * 37) % 120));
       if (kind === "flaky" && effects.tries(key) < 2) throw new Error("not now");
       if (kind === "waits") return pause({ asked: index });
+      if (kind === "naps") return pause({ asked: index }, { timeout: 150 + index * 100 });
       return plan.failsAt === index ? fail(`broken-${index}`) : { done: key };
     },
     onMessage: async ({ state: { plan }, execution, idempotencyKey: key }) => {
@@ -46,6 +48,9 @@ function leg(index: number, effects: Effects) {
       await setTimeout(5);
       return plan.failsAt === index ? fail(`broken-${index}`) : { done: key };
     },
+    // Its key says when the wait was to end: the history keeps it, to be held against the time of the commit.
+    onTimeout: ({ state: { plan }, idempotencyKey: woke }) =>
+      plan.failsAt === index ? fail(`broken-${index}`, { patch: { woke } }) : { done: woke, woke },
     rollbackMessages: { [`back-${index}`]: message },
     rollback: async ({ state: { plan }, execution, runKey, idempotencyKey: key }) => {
       const { undo } = plan.legs[index]!;
