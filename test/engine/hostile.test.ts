@@ -99,6 +99,24 @@ onEveryStore("an observer or onExit that is asynchronous against the rules", (st
   });
 });
 
+onEveryStore("an onError that is asynchronous, and rejects", (start) => {
+  test("does no harm: the error was told, and nobody waits for what came of it", async () => {
+    const told: string[] = [];
+    const stuck = workflow("stuck", { input }).step("1", { run: () => fail("no"), rollback: () => fail("can't") });
+    const { launcher, clock } = await start([stuck], {
+      // oxlint-disable-next-line typescript/no-misused-promises -- against the rules on purpose
+      onError: async ({ code }: StepwellError) => {
+        told.push(code);
+        throw new Error("nobody listens");
+      },
+    });
+    expect((await (await launcher.launch(stuck, {})).outcome()).status).toBe("stuck");
+    // An unhandled rejection would fail the run.
+    await clock.settle();
+    expect(told).toEqual(["STEPWELL_EXECUTION_STUCK"]);
+  });
+});
+
 onEveryStore("work that never waits", (start) => {
   test("lets others have their turn: a step that throws at once for ever can be stopped from outside", async () => {
     const endless = workflow("endless", { input }).step("1", {

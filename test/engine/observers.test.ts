@@ -284,3 +284,41 @@ onEveryStore("a guard that fails where nothing may stop the execution", (start) 
     expect(lines).toEqual(["success", "failure"]);
   });
 });
+
+onEveryStore("a guard's veto that overtakes an accepted rollback request", (start) => {
+  test("keeps its reason, and the request counts as followed: the execution turns, as it asked", async () => {
+    let stored: unknown;
+    const steps = workflow("steps", { input })
+      .step("1", { run: () => undefined, rollback: () => undefined })
+      .step("2", { run: () => undefined })
+      .observe(
+        observer({
+          name: "closing-time",
+          guard: true,
+          beforeStep: ({ step, flow, execution }) => {
+            if (step?.name !== "2" || flow.direction === "down") return undefined;
+            // Accepted between the engine's last look and the commit of the veto.
+            stored = store.write({
+              ...{ creates: [], transitions: [], releases: [] },
+              arrivals: [
+                {
+                  ...{ id: "r", execution: execution.id, kind: "rollback", name: "rollback", messageId: null },
+                  ...{ carried: null, payload: encode({ reason: "mine", ifCompleted: "undo" }, { what: "It" }) },
+                  ...{ acceptedIn: ["running"], wakes: [] },
+                },
+              ],
+            });
+            return fail("closed");
+          },
+        }),
+      );
+    const { launcher, store, clock } = await start([steps]);
+    const execution = await launcher.launch(steps, {});
+    await clock.advance("1s");
+    const [request] = await store.mailbox(execution.id);
+    // Where the store answers later, the veto may have been committed first: then the request came too late.
+    const isSure = !(stored instanceof Promise);
+    expect(request?.status).toEqual(isSure ? "consumed" : expect.stringMatching(/consumed|dead/));
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "closed" });
+  });
+});

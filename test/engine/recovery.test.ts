@@ -239,6 +239,18 @@ onEveryStore("recovery", (start) => {
     expect(errors.map(({ code }) => code)).toEqual(["STEPWELL_EXECUTION_STUCK", "STEPWELL_EXECUTION_STUCK"]);
   });
 
+  test("a rollback of what no launcher can go on with is answered by parked-again, not by a promise", async () => {
+    const wrong = workflow("changed", { input }).step("1", { run: () => undefined });
+    const { store, launcher, clock } = await start([wrong]);
+    const row = newRow("changed", "e");
+    await store.write({ ...nothing, creates: [{ ...row, position: { ...row.position, step: "renamed" } }] });
+    await clock.advance("1s");
+    const answer = launcher.rollback("e", "no-use");
+    await clock.advance("1s");
+    expect(await answer).toEqual({ accepted: false, why: "parked-again" });
+    expect(await launcher.execution("e").summary()).toMatchObject({ status: "stuck", flow: { direction: "up" } });
+  });
+
   test("what stands at a missing step keeps its place: a request parks it again, and the right definition takes it up", async () => {
     const right = workflow("changed", { input }).step("renamed", { run: () => ({ done: true }) });
     const wrong = workflow("changed", { input }).step("1", { run: () => undefined });
