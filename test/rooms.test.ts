@@ -102,17 +102,17 @@ describe("the rooms of src/", () => {
     ["src/flow/router.ts", "../clock.js"],
     ["src/flow/router.ts", "../stores/store.js"],
     ["src/flow/router.ts", "node:fs"],
-    ["src/engine/launcher.ts", "../stores/memory.js"],
+    ["src/engine/launcher.ts", "../stores/memory/memory-store.js"],
     ["src/engine/launcher.ts", "../testing/virtual-clock.js"],
     ["src/engine/launcher.ts", "node:timers/promises"],
-    ["src/stores/memory.ts", "../engine/launcher.js"],
-    ["src/stores/memory.ts", "../flow/router.js"],
+    ["src/stores/memory/memory-store.ts", "../../engine/launcher.js"],
+    ["src/stores/memory/memory-store.ts", "../../flow/router.js"],
     ["src/stores/sqlite/index.ts", "../../engine/launcher.js"],
-    ["src/stores/sqlite/index.ts", "../memory.js"],
+    ["src/stores/sqlite/index.ts", "../memory/memory-store.js"],
     ["src/observers/logger.ts", "../engine/launcher.js"],
     ["src/observers/logger.ts", "./changes.js"],
     ["src/observers/opentelemetry/traces.ts", "../logger.js"],
-    ["src/testing/index.ts", "../stores/memory.js"],
+    ["src/testing/index.ts", "../stores/memory/memory-store.js"],
     ["src/testing/store-contract/index.ts", "vitest"],
     ["src/index.ts", "./stores/sqlite/index.js"],
     ["src/cli/main.ts", "../engine/launcher.js"],
@@ -144,7 +144,12 @@ describe("the lint rules", () => {
 
   const plantedIn = (room: Room): string => room.files.replaceAll("*", "planted");
   const candidatesFor = (room: Room): string[] => {
-    const inside = [...rooms.map(plantedIn), "src/stores/memory.ts", "src/flow/flow.ts", "src/definition/flow.ts"];
+    const inside = [
+      ...rooms.map(plantedIn),
+      "src/stores/memory/memory-store.ts",
+      "src/flow/flow.ts",
+      "src/definition/flow.ts",
+    ];
     const seen = inside.map((file) => posix.relative(dirname(room.files), file).replace(/\.ts$/, ".js"));
     const outside = rooms.flatMap(({ patterns }) => patterns.filter((one) => /^!?[@\w][^*]*$/.test(one)));
     return [

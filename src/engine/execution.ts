@@ -120,15 +120,8 @@ export class Execution<State = unknown, HalfDone = State> {
   async outcome(options: { readonly timeout?: Duration } = {}): Promise<Outcome<State, HalfDone>> {
     refuseUnknownOptions(options, ["timeout"], "outcome");
     const limit = options.timeout === undefined ? undefined : milliseconds(options.timeout, "outcome: timeout");
-    if (!this.#supervisor.isDriving(this.id)) {
-      const loaded = this.#store.load([this.id]);
-      const [record] = loaded instanceof Promise ? await loaded : loaded;
-      if (record === undefined) throw notFound(this.id);
-      const outcome = outcomeOfRecord(record);
-      if (outcome !== undefined) return outcome as Outcome<State, HalfDone>;
-    }
-    this.#supervisor.mustRun("outcome");
     return new Promise((resolve, reject) => {
+      // Waits before it looks: an execution that comes to rest in between must find who waits.
       const forget = this.#supervisor.waiters.add(this.id, {
         resolve(outcome) {
           timer?.cancel();
@@ -147,6 +140,20 @@ export class Execution<State = unknown, HalfDone = State> {
               const message = `Execution "${this.id}" did not come to rest within ${limit} ms; it goes on.`;
               reject(new StepwellError("STEPWELL_OUTCOME_TIMEOUT", message, { execution: this.id }));
             });
+      if (this.#supervisor.isDriving(this.id)) return;
+      this.#restOutcome().then(
+        (outcome) => {
+          if (outcome === undefined) return;
+          forget();
+          timer?.cancel();
+          resolve(outcome as Outcome<State, HalfDone>);
+        },
+        (error: unknown) => {
+          forget();
+          timer?.cancel();
+          reject(error);
+        },
+      );
     });
   }
 
@@ -229,6 +236,13 @@ export class Execution<State = unknown, HalfDone = State> {
   /** As `Launcher.skip`. */
   skip(reason: string, options: SkipOptions = {}): Promise<void> {
     return this.#mail.skip(this.id, reason, options);
+  }
+
+  /** Undefined: it is not at rest. */
+  async #restOutcome(): Promise<Outcome | undefined> {
+    const outcome = outcomeOfRecord(await this.#record());
+    if (outcome === undefined) this.#supervisor.mustRun("outcome");
+    return outcome;
   }
 
   async #record(): Promise<ExecutionRecord> {

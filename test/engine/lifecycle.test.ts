@@ -1,5 +1,5 @@
 /** Starting and stopping a launcher, and what becomes of those who wait for it. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { fail, Launcher, memoryStore, observer, pause, workflow, type Store } from "../../src/index.js";
 import { StepwellError } from "../../src/errors.js";
@@ -122,6 +122,37 @@ onEveryStore("starting and stopping", (start) => {
     broken = false;
     await launcher.start();
     expect((await (await launcher.launch(quick, {})).outcome()).status).toBe("completed");
+    await launcher.stop();
+  });
+
+  test("who asks for an outcome hears of a rest that comes while the store is being asked", async () => {
+    const clock = new VirtualClock();
+    const store = memoryStore({ clock });
+    let answered = Promise.resolve();
+    const slow = new Proxy(store, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key);
+        if (typeof value !== "function") return value;
+        if (key !== "load") return value.bind(target) as unknown;
+        // As over a network: what is answered was read some time ago.
+        return async (ids: readonly string[]) => {
+          const [records] = await Promise.all([target.load(ids), answered]);
+          return records;
+        };
+      },
+    });
+    const launcher = new Launcher({ store: slow, workflows: [waits], clock });
+    await launcher.start();
+    const execution = await launcher.launch(waits, {});
+    await clock.settle();
+    let answer = (): void => undefined;
+    answered = new Promise((resolve) => (answer = resolve));
+    const outcome = execution.outcome();
+    answered = Promise.resolve();
+    await execution.send("go", null);
+    await vi.waitUntil(async () => (await execution.summary()).status === "completed");
+    answer();
+    expect((await outcome).status).toBe("completed");
     await launcher.stop();
   });
 

@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { systemClock, type Clock } from "../../src/clock.js";
 import { Encoded } from "../../src/codec.js";
 import { initialFlow, type Position, type Status } from "../../src/flow/flow.js";
-import { memoryStore } from "../../src/stores/memory.js";
+import { memoryStore } from "../../src/stores/memory/memory-store.js";
 import type { Arrival, Batch, NewExecution, Release, Store, Transition } from "../../src/stores/store.js";
 
 const statuses: readonly Status[] = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"];

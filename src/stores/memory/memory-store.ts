@@ -2,12 +2,12 @@
  * The reference of what a store does: everything is synchronous, and lives as long as the process.
  * Where another store and this one differ, this one is read first.
  */
-import { systemClock, type Clock } from "../clock.js";
-import { refuseUnknownOptions } from "../definition/options.js";
-import { StepwellError } from "../errors.js";
-import { cursorOf, placeOf } from "./cursor.js";
+import { systemClock, type Clock } from "../../clock.js";
+import { refuseUnknownOptions } from "../../definition/options.js";
+import { StepwellError } from "../../errors.js";
+import { cursorOf, placeOf } from "../cursor.js";
 import { DueHeap, type Due } from "./due-heap.js";
-import { Hints } from "./hints.js";
+import { Hints } from "../hints.js";
 import type {
   Arrival,
   ArrivalResult,
@@ -29,7 +29,7 @@ import type {
   Release,
   Store,
   Transition,
-} from "./store.js";
+} from "../store.js";
 
 export interface MemoryStoreOptions {
   /** Whose time the store keeps. Default: the system's. */
