@@ -211,16 +211,16 @@ export class Mail {
 
   /** What became of a request that only the launcher that takes it up can decide. */
   async #verdict(id: string, arrival: string): Promise<RollbackAnswer> {
-    for (;;) {
-      const row = (await this.#store.mailbox(id)).find((it) => it.id === arrival);
-      if (row?.status === "consumed") return { accepted: true };
-      if (row?.status !== "pending") {
-        const { status } = await this.#existing(id);
-        return { accepted: false, why: status === "stuck" ? "parked-again" : "past-pivot" };
-      }
-      await this.#supervisor.verdict(arrival, verdictPause);
+    for (let pause = shortestVerdictPause; ; pause = Math.min(2 * pause, longestVerdictPause)) {
+      const pending = await this.#store.mailbox(id, "pending");
+      if (!pending.some((row) => row.id === arrival)) break;
+      await this.#supervisor.verdict(arrival, pause);
       this.#supervisor.mustRun("rollback");
     }
+    const row = (await this.#store.mailbox(id)).find((it) => it.id === arrival);
+    if (row?.status === "consumed") return { accepted: true };
+    const { status } = await this.#existing(id);
+    return { accepted: false, why: status === "stuck" ? "parked-again" : "past-pivot" };
   }
 
   async #existing(id: string, store: Pick<Store, "load"> = this.#store): Promise<ExecutionRecord> {
@@ -266,8 +266,9 @@ function identityOf({ id, workflow, version }: ExecutionRecord): ExecutionIdenti
   return { id, workflow, version };
 }
 
-/** How often the answer to a held request is looked for, where another launcher gives it, in milliseconds. */
-const verdictPause = 20;
+/** How long between two looks for the answer to a held request, where another launcher gives it, in milliseconds. */
+const shortestVerdictPause = 20;
+const longestVerdictPause = 1_000;
 
 /** What could be the name of no declared message is a mistake, whether the workflow is known here or not. */
 function checkMessageName(name: unknown): asserts name is string {
