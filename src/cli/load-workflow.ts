@@ -34,6 +34,32 @@ export async function loadWorkflow(path: string, name?: string): Promise<LoadedW
   return { workflow, versions: [...found.keys()].filter((other) => other.name === workflow.name) };
 }
 
+/**
+ * Imports the module and gives all its workflows, each once: those that it exports, and those in the lists and objects
+ * that it exports, one level deep.
+ *
+ * @throws STEPWELL_INVALID_MODULE, also where there is none
+ */
+export async function loadWorkflows(path: string): Promise<readonly AnyWorkflow[]> {
+  const found = new Set<AnyWorkflow>();
+  for (const value of Object.values(await importModule(path))) {
+    for (const one of [value, ...insideOf(value)]) if (isWorkflow(one, path)) found.add(one);
+  }
+  if (found.size === 0) throw invalid(path, `exports no workflow. ${howToExport}`);
+  return [...found];
+}
+
+/** What stands in a list or a plain object. Others are left alone: to look into them may do something. */
+function insideOf(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value as readonly unknown[];
+  if (typeof value !== "object" || value === null) return [];
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && prototype !== Object.prototype) return [];
+  return Object.values(Object.getOwnPropertyDescriptors(value)).map(
+    (property: PropertyDescriptor) => property.value as unknown,
+  );
+}
+
 const howToExport = `Export one: export const fulfilOrder = workflow("fulfil-order", { … }).step(…).`;
 
 async function importModule(path: string): Promise<object> {

@@ -1,6 +1,7 @@
 /** The commands, their options and their help. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { check, type CheckOptions } from "./check.js";
 import { migrate, type MigrateOptions } from "./migrate.js";
 import { exitCodes, run, type RunOptions } from "./run.js";
 import { screen } from "./screen.js";
@@ -37,6 +38,20 @@ export async function main(argv: readonly string[]): Promise<number> {
     .addHelpText("after", notes)
     .action(async (path: string, options: RunOptions) => {
       exitCode = await run(path, options, screen(process.stdout, process.stderr));
+    });
+  program
+    .command("check")
+    .summary("find what the workflows of a module leave open")
+    .description(
+      "Lists the steps that nothing undoes, the waits without a timeout and the rollbacks that are tried only once, in " +
+        "each workflow that the module exports, by itself or in a list or an object. Launches nothing.",
+    )
+    .argument("<module>", "a JavaScript module that exports workflows (TypeScript where Node or a loader runs it)")
+    .option("--json", "print one line of JSON instead of a table")
+    .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
+    .addHelpText("after", checkNotes)
+    .action(async (path: string, options: CheckOptions) => {
+      exitCode = await check(path, options, screen(process.stdout, process.stderr));
     });
   program
     .command("migrate")
@@ -83,6 +98,18 @@ Exit codes:
 
 Example:
   stepwell run ./fulfil-order.js --input orders.jsonl --store orders.db --id orderNumber`;
+
+const checkNotes = `
+Whether a wait has a timeout is read from the text of the step's functions: each pause(…, { timeout }) in them. One
+that is made in a function elsewhere can't be seen, and is told as such.
+
+Exit codes:
+  0  nothing was found
+  1  something was found
+  2  an error in the usage or the module; it is told on standard error
+
+Example:
+  stepwell check ./workflows.js`;
 
 /** The command may end at any time, and goes on from what is kept. */
 function keptPlace(place: string): string {

@@ -36,7 +36,7 @@ function times(attempts: number): string {
 export function diagrammed({ name, steps, pivot }: WorkflowDefinition): string {
   const lines = ["flowchart TB", `  launched([${quoted(name)}]) --> up0`];
   steps.forEach((step, i) => {
-    const label = quoted(step.name + waits(step.messages));
+    const label = quoted(step.name + waits(step.messages) + marked(step));
     lines.push(
       `  up${i}${step.pivot ? `{{${label}}}` : `[${label}]`} --> ${i === steps.length - 1 ? "completed" : `up${i + 1}`}`,
     );
@@ -46,13 +46,21 @@ export function diagrammed({ name, steps, pivot }: WorkflowDefinition): string {
   const last = pivot < 0 ? steps.length - 1 : pivot;
   for (let i = last; i >= 0; i--) {
     const step = steps[i]!;
-    const undo = step.rollback === undefined ? "nothing to undo" : "undo";
-    const label = quoted(`${undo}: ${step.name}${waits(step.rollbackMessages)}`);
+    const label = quoted(undoing(step));
     lines.push(`  down${i}[${label}] --> ${i === 0 ? "rolledBack" : `down${i - 1}`}`);
     if (step.rollback !== undefined) lines.push(`  down${i} -. fails .-> stuck`);
   }
   lines.push("  completed([completed])", "  rolledBack([rolled back])", "  stuck([stuck: an operator decides])");
   return lines.join("\n");
+}
+
+function undoing({ name, rollback, irreversible, rollbackMessages }: StepDefinition): string {
+  if (irreversible !== undefined) return `can't be undone: ${name}`;
+  return `${rollback === undefined ? "nothing to undo" : "undo"}: ${name}${waits(rollbackMessages)}`;
+}
+
+function marked({ irreversible }: StepDefinition): string {
+  return irreversible === undefined ? "" : `\nirreversible: ${irreversible}`;
 }
 
 function waits(messages: StepDefinition["messages"]): string {

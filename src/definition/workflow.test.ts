@@ -288,6 +288,13 @@ describe("printing and drawing", () => {
     expect(text).not.toContain("<b>");
     expect(text).toContain("say #34;thanks#34; #60;b#62;");
   });
+
+  test("a diagram says of a step what can't be undone, on the way up and, before a pivot, on the way down", () => {
+    expect(diagram(whole)).toContain("#60;b#62;<br/>irreversible: a mail is sent");
+    const mail = workflow("mail", { input }).step("send", { run: () => undefined, irreversible: "It is read." });
+    expect(diagram(mail)).toContain('up0["send<br/>irreversible: It is read."] --> completed');
+    expect(diagram(mail)).toContain(`down0["can't be undone: send"] --> rolledBack`);
+  });
 });
 
 describe("what a step function may give back", () => {

@@ -1,0 +1,110 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { expect, it, onTestFinished } from "vitest";
+import { check } from "./check.js";
+import type { Screen } from "./screen.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const require = createRequire(import.meta.url);
+const moduleOf = (file: string): string => JSON.stringify(pathToFileURL(file).href);
+const prelude = `
+  import { pause, workflow } from ${moduleOf(join(root, "src", "index.ts"))};
+  import { z } from ${moduleOf(require.resolve("zod"))};
+  const input = z.object({});
+`;
+
+const sound = `const sound = workflow("sound", { input }).step("one", { run: () => ({}), rollback: () => undefined });`;
+const open = `
+  const open = (version) => workflow("open", { input, version })
+    .step("ask", { run: () => pause({}), messages: { answer: input }, onMessage: () => ({}), irreversible: "Asked is asked." })
+    .step("pay", { run: () => ({}), rollback: () => undefined, rollbackRetry: { attempts: 1 } })
+    .step("te\\u200e\\u202ell", { run: () => ({}) });
+`;
+
+async function written(text: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "stepwell-check-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, "module.mjs");
+  await writeFile(path, prelude + text);
+  return path;
+}
+
+async function checked(text: string, options: { json?: boolean } = {}): Promise<{ code: number; output: string }> {
+  let output = "";
+  const screen: Screen = {
+    begin: () => undefined,
+    end: () => undefined,
+    note: () => undefined,
+    result: (it) => (output += it),
+  };
+  return { code: await check(await written(text), options, screen), output };
+}
+
+it("says that nothing was found, with 0", async () => {
+  expect(await checked(`${sound} export { sound };`)).toEqual({ code: 0, output: "Nothing was found in 1 workflow." });
+});
+
+it("lists what was found as a table, with 1", async () => {
+  const { code, output } = await checked(`${open} export const one = open("3");`);
+  expect(code).toBe(1);
+  expect(output).toMatch(/open +│ 3 +│ ask +│ wait-without-timeout: /);
+  expect(output).toMatch(/open +│ 3 +│ pay +│ rollback-without-retries: /);
+  expect(output).toMatch(/open +│ 3 +│ te\S? ll +│ no-undo: /);
+  expect(output).not.toContain("\u202e");
+});
+
+it("finds workflows in lists and objects, each once, and leaves other things alone", async () => {
+  const { code, output } = await checked(
+    `${sound} ${open}
+    const first = open("1");
+    export { first };
+    export const list = [first, sound, null, 3];
+    export const byName = { sound, second: open("2"), deeper: { third: open("3") }, get trap() { throw new Error("touched"); } };
+    export default new Map([["x", open("4")]]);`,
+    { json: true },
+  );
+  expect(code).toBe(1);
+  const { checked: all, findings } = JSON.parse(output);
+  expect(all).toEqual(
+    expect.arrayContaining([
+      { workflow: "open", version: "1" },
+      { workflow: "open", version: "2" },
+      { workflow: "sound", version: "1" },
+    ]),
+  );
+  expect(all).toHaveLength(3);
+  expect(findings).toHaveLength(6);
+  expect(findings[0]).toMatchObject({ workflow: "open", step: "ask", kind: "wait-without-timeout" });
+  expect(output).not.toContain("\n");
+});
+
+it.each([
+  ["no workflow", `export const x = 3;`, "exports no workflow"],
+  ["one that throws", `throw new Error("no database");`, "could not be loaded: no database"],
+  ["one without steps", `export const all = [workflow("x", { input })];`, `can't run: Workflow "x" has no steps`],
+])("refuses a module with %s", async (_what, text, message) => {
+  await expect(checked(text)).rejects.toMatchObject({
+    code: "STEPWELL_INVALID_MODULE",
+    message: expect.stringContaining(message),
+  });
+});
+
+it("is a command with exit codes", async () => {
+  const run = (path: string): Promise<{ code: number | string | null; errors: string }> =>
+    new Promise((resolve) => {
+      const loader = pathToFileURL(require.resolve("tsx")).href;
+      const main = join(root, "src", "cli", "main.ts");
+      execFile(process.execPath, ["--import", loader, main, "check", path], (error, _output, errors) =>
+        resolve({ code: error?.code ?? 0, errors }),
+      );
+    });
+  expect(await run(await written(`${open} export const one = open("1");`))).toEqual({ code: 1, errors: "" });
+  expect(await run("no/such/module.js")).toEqual({
+    code: 2,
+    errors: expect.stringMatching(/^error STEPWELL_INVALID_MODULE: /),
+  });
+});
