@@ -17,6 +17,7 @@ import { OutcomeWaiters, outcomeOf, outcomeOfRecord } from "./outcome.js";
 import { Presence } from "./presence.js";
 import { Throttle } from "./throttle.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
+import { Turns } from "./turns.js";
 
 /** One claim takes up no more than this, so that a claim never holds a store for long. */
 const largestClaim = 256;
@@ -32,6 +33,7 @@ export class Supervisor implements Host, DriveOwner {
   readonly #settings: LauncherSettings;
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #drives = new Map<string, Drive>();
+  readonly #turns: Turns;
   readonly #presence: Presence;
   readonly #outages: Throttle;
   /** Launches that are being created and have a place already. */
@@ -61,6 +63,7 @@ export class Supervisor implements Host, DriveOwner {
   constructor(settings: LauncherSettings, registry: ReadonlyMap<string, Registered>) {
     this.#settings = settings;
     this.#registry = registry;
+    this.#turns = new Turns(registry);
     this.#store = settings.store;
     this.clock = settings.clock;
     this.logger = settings.logger;
@@ -157,9 +160,12 @@ export class Supervisor implements Host, DriveOwner {
     );
   }
 
-  /** The launcher's number if it can take one more execution now; the place is kept until `take` or `giveUp`. */
+  /**
+   * The launcher's number if it can take one more execution now; the place is kept until `take` or `giveUp`.
+   * Where others are due already, a new one waits for its turn as they do.
+   */
   reserve(): number | null {
-    if (!this.isRunning || this.#room <= 0) return null;
+    if (!this.isRunning || this.#backlog || this.#room <= 0) return null;
     this.#reserved++;
     return this.#presence.owner;
   }
@@ -326,12 +332,13 @@ export class Supervisor implements Host, DriveOwner {
     this.#pullIn(this.#settings.pollInterval);
     try {
       const limit = Math.max(0, Math.min(this.#room, largestClaim));
-      const workflows = [...this.#registry.values()].map(({ definition: { name, version } }) => ({ name, version }));
+      const workflows = this.#turns.order(this.#drives.values());
       const { owner } = this.#presence;
       const claimed = await this.#store.claim({ owner, limit, workflows });
       if (!claimed.alive) return await this.#reborn(owner);
       if (this.#store.clock !== this.clock) this.#offset = claimed.at - this.clock.now();
       for (const [index, record] of claimed.records.entries()) {
+        this.#turns.had(record.workflow, record.version);
         this.#resume(record, owner, Math.max(0, claimed.at - claimed.dueSince[index]!));
       }
       for (const id of claimed.signalled) this.#drives.get(id)?.notice();

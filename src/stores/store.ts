@@ -212,12 +212,15 @@ export interface BatchResult {
 export interface ClaimOptions {
   readonly owner: number;
   readonly limit: number;
-  /** Only executions of these are taken. */
+  /**
+   * Only executions of these are taken: one of each in turn, in this order, and round again, so that a
+   * long queue of one workflow never keeps another one waiting.
+   */
   readonly workflows: readonly { readonly name: string; readonly version: string }[];
 }
 
 export interface Claimed {
-  /** Due executions, longest due first, now owned by the caller, with `claims` raised by one. */
+  /** Due executions in the order of turns, of each workflow the longest due first, now owned by the caller, with `claims` raised by one. */
   readonly records: readonly ExecutionRecord[];
   /** For each of the records: since when it had been due. */
   readonly dueSince: readonly number[];

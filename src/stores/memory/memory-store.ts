@@ -165,19 +165,17 @@ class MemoryStore implements Store {
     const heaps = workflows.flatMap((it) => this.#due.get(dueKey(it.name, it.version)) ?? []);
     const records: ExecutionRecord[] = [];
     const dueSince: number[] = [];
-    let next = firstOf(heaps);
     // A launcher that was buried takes nothing: nobody would ever free it again.
     const alive = this.#launchers.has(owner);
-    const room = alive ? limit : 0;
-    while (next !== undefined && next.dueAt! <= at && records.length < room) {
-      dueSince.push(next.dueAt!);
-      this.#setDue(next, null);
-      next.owner = owner;
-      next.claims++;
-      if (next.signals > next.seen) this.#signalled.add(next);
-      records.push(recordOf(next));
-      next = firstOf(heaps);
+    for (const row of dueInTurn(heaps, at, alive ? limit : 0)) {
+      dueSince.push(row.dueAt!);
+      this.#setDue(row, null);
+      row.owner = owner;
+      row.claims++;
+      if (row.signals > row.seen) this.#signalled.add(row);
+      records.push(recordOf(row));
     }
+    const next = firstOf(heaps);
     return {
       records,
       dueSince,
@@ -392,6 +390,19 @@ const none: readonly never[] = [];
 /** Unambiguous: a name holds no control characters. */
 function dueKey(workflow: string, version: string): string {
   return `${workflow}\n${version}`;
+}
+
+/** The first of each heap in turn; who takes a row takes it out of its heap before the next one is asked for. */
+function* dueInTurn(heaps: readonly DueHeap<Row>[], at: number, limit: number): Generator<Row> {
+  let left = limit;
+  let round = heaps;
+  while (left > 0 && round.length > 0) {
+    round = round.filter(({ first }) => first !== undefined && first.dueAt! <= at);
+    for (const { first } of round.slice(0, left)) {
+      yield first!;
+      left--;
+    }
+  }
 }
 
 function firstOf(heaps: readonly DueHeap<Row>[]): Row | undefined {

@@ -8,16 +8,16 @@ const columns = executionColumns.replaceAll(/\w+/g, "e.$&");
 
 /**
  * Each workflow has its own range of the index, so what waits for a workflow that nobody here knows is
- * never read. What another launcher is just taking is passed over. Where nothing is due, it only reads.
+ * never read, and each has its turn. What another launcher is just taking is passed over. Where nothing is due, it only reads.
  */
 const claimDue: Statement = {
   name: "claim",
   text: `
 WITH ${moment},
 launcher AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM stepwell_launchers WHERE owner = $2::integer) AS alive),
-asked AS MATERIALIZED (SELECT * FROM unnest($3::text[], $4::text[]) AS a (workflow, version)),
+asked AS MATERIALIZED (SELECT * FROM unnest($3::text[], $4::text[]) WITH ORDINALITY AS a (workflow, version, turn)),
 due AS MATERIALIZED (
-  SELECT d.id, d.sequence, d.due_at FROM asked AS a CROSS JOIN LATERAL (
+  SELECT d.id, d.due_at, a.turn, row_number() OVER (PARTITION BY a.turn ORDER BY d.due_at, d.sequence) AS round FROM asked AS a CROSS JOIN LATERAL (
     SELECT e.id, e.sequence, e.due_at FROM stepwell_executions AS e
     WHERE e.workflow = a.workflow AND e.version = a.version AND e.due_at <= ${at}
     ORDER BY e.due_at, e.sequence LIMIT $5::integer + 1 FOR NO KEY UPDATE SKIP LOCKED
@@ -25,9 +25,9 @@ due AS MATERIALIZED (
 ),
 taken AS (
   UPDATE stepwell_executions AS e SET owner = $2::integer, claims = e.claims + 1, due_at = NULL, ticket = $6::float8
-  FROM (SELECT id, due_at FROM due ORDER BY due_at, sequence LIMIT $5::integer) AS d
+  FROM (SELECT id, due_at, turn, round FROM due ORDER BY round, turn LIMIT $5::integer) AS d
   WHERE e.id = d.id AND (SELECT alive FROM launcher)
-  RETURNING d.due_at AS due_since, ${columns}
+  RETURNING d.due_at AS due_since, d.turn, d.round, ${columns}
 )
 SELECT m.at, l.alive,
   CASE WHEN (SELECT count(*) FROM due) > (SELECT count(*) FROM taken) THEN m.at
@@ -40,7 +40,7 @@ SELECT m.at, l.alive,
   ) END AS next,
   (SELECT json_agg(s.id) FROM stepwell_executions AS s WHERE s.owner = $2::integer AND s.signals > s.seen) AS signalled,
   t.*
-FROM moment AS m CROSS JOIN launcher AS l LEFT JOIN taken AS t ON true ORDER BY t.due_since, t.sequence`,
+FROM moment AS m CROSS JOIN launcher AS l LEFT JOIN taken AS t ON true ORDER BY t.round, t.turn`,
 };
 
 /** What calls took up whose answer was lost: it is this launcher's, and nobody works on it. */

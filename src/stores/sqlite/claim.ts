@@ -12,7 +12,7 @@ export function claim(database: Database, options: ClaimOptions, at: number): Cl
   const { owner, limit } = options;
   const signalled = database.read(() => signalledOf(database, owner));
   const alive = database.read(() => isAlive(database, owner));
-  const [next] = database.read(() => candidates(database, options, 1));
+  const next = firstOf(database.read(() => candidates(database, options, 1)));
   if (next === undefined || next.due_at > at || limit === 0) {
     return { records: [], dueSince: [], at, nextDueInMs: dueIn(next, at), signalled, alive };
   }
@@ -23,12 +23,11 @@ export function claim(database: Database, options: ClaimOptions, at: number): Cl
     // A launcher that was buried takes nothing: nobody would ever free it again.
     const alive = isAlive(database, owner);
     const room = alive ? limit : 0;
-    for (const { sequence, due_at } of found) {
-      if (due_at > at || records.length === room) break;
+    for (const { sequence, due_at } of dueInTurn(found, at, room)) {
       records.push(take(database, sequence, owner));
       dueSince.push(due_at);
     }
-    return { records, dueSince, at, nextDueInMs: dueIn(found[records.length], at), signalled, alive };
+    return { records, dueSince, at, nextDueInMs: dueIn(firstOf(found), at), signalled, alive };
   });
 }
 
@@ -54,14 +53,33 @@ export function overdue(database: Database, before: number): { readonly name: st
  * What is due next, now or later. Each workflow has its own range of the index, so what waits for a
  * workflow that nobody here knows is never read.
  */
-function candidates(database: Database, { workflows }: ClaimOptions, limit: number): Candidate[] {
+function candidates(database: Database, { workflows }: ClaimOptions, limit: number): Candidate[][] {
   const statement = database.statement(
     "SELECT sequence, due_at FROM stepwell_executions INDEXED BY stepwell_executions_due " +
       "WHERE workflow = ? AND version = ? AND due_at IS NOT NULL ORDER BY due_at, sequence LIMIT ?",
   );
-  const found = workflows.flatMap(({ name, version }) => statement.all(name, version, limit) as Candidate[]);
-  if (workflows.length > 1) found.sort((one, other) => one.due_at - other.due_at || one.sequence - other.sequence);
-  return found;
+  return workflows.map(({ name, version }) => statement.all(name, version, limit) as Candidate[]);
+}
+
+/** The first of each queue in turn; what is given out is taken from its queue. */
+function* dueInTurn(queues: readonly Candidate[][], at: number, limit: number): Generator<Candidate> {
+  let left = limit;
+  let round = queues;
+  while (left > 0 && round.length > 0) {
+    round = round.filter(([first]) => first !== undefined && first.due_at <= at);
+    for (const queue of round.slice(0, left)) {
+      yield queue.shift()!;
+      left--;
+    }
+  }
+}
+
+function firstOf(queues: readonly (readonly Candidate[])[]): Candidate | undefined {
+  let earliest: Candidate | undefined;
+  for (const [first] of queues) {
+    if (first !== undefined && (earliest === undefined || first.due_at < earliest.due_at)) earliest = first;
+  }
+  return earliest;
 }
 
 function take(database: Database, sequence: number, owner: number): ExecutionRecord {

@@ -83,21 +83,37 @@ export const claiming: readonly StoreContractCase[] = [
     ]);
     assert.deepEqual(
       both.records.map(({ id }) => id),
-      ["other", "old"],
+      ["old", "other"],
     );
   }),
 
-  contractCase("several workflows share one order and one limit", async (bench) => {
-    const workflows = [sell, { name: "buy", version: "1" }];
-    await bench.create("b1", { owner: null, workflow: "buy", dueInMs: 1 });
-    await bench.create("s2", { owner: null, dueInMs: 2 });
-    await bench.create("b3", { owner: null, workflow: "buy", dueInMs: 3 });
-    await bench.create("s4", { owner: null, dueInMs: 4 });
+  contractCase("several workflows share one limit, each in its turn, in the order asked for", async (bench) => {
+    const buy = { name: "buy", version: "1" };
+    const old = { name: "sell", version: "0" };
+    for (let i = 1; i <= 4; i++) await bench.create(`b${i}`, { owner: null, workflow: "buy", dueInMs: i });
+    await bench.create("s1", { owner: null, dueInMs: 7 });
+    await bench.create("s2", { owner: null, dueInMs: 6 });
+    await bench.create("later", { owner: null, dueInMs: 90 });
+    await bench.create("o1", { owner: null, version: "0", dueInMs: 8 });
     await bench.clock.advance(10);
-    const { records } = await bench.claim(bench.owner, 3, workflows);
+    const taken = async (limit: number, workflows: (typeof sell)[]): Promise<unknown> => {
+      const { records, dueSince, nextDueInMs } = await bench.claim(bench.owner, limit, workflows);
+      return [records.map(({ id }) => id).join(" "), dueSince.map((at) => at - bench.now + 10), nextDueInMs];
+    };
+    assert.deepEqual(await taken(2, [old, sell, buy]), ["o1 s2", [8, 6], 0]);
+    assert.deepEqual(await taken(3, [buy, old, sell]), ["b1 s1 b2", [1, 7, 2], 0]);
+    assert.deepEqual(await taken(9, [sell, buy, old]), ["b3 b4", [3, 4], 80]);
+  }),
+
+  contractCase("a long queue of one workflow keeps no other one waiting", async (bench) => {
+    const long = Array.from({ length: 50 }, (_, i) => bench.newExecution(`b${i}`, { owner: null, workflow: "buy" }));
+    await bench.write({ creates: long });
+    await bench.clock.advance(1000);
+    for (const id of ["s1", "s2", "s3"]) await bench.create(id, { owner: null });
+    const { records } = await bench.claim(bench.owner, 8, [{ name: "buy", version: "1" }, sell]);
     assert.deepEqual(
       records.map(({ id }) => id),
-      ["b1", "s2", "b3"],
+      ["b0", "s1", "b1", "s2", "b2", "s3", "b3", "b4"],
     );
   }),
 
