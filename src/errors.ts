@@ -15,6 +15,7 @@ export const errorCodes = {
   STEPWELL_LAUNCH_CONFLICT: "An execution with this id exists with another workflow or input.",
   STEPWELL_EXECUTION_NOT_FOUND: "There is no execution with this id.",
   STEPWELL_REVISION_NOT_FOUND: "The execution has no such revision.",
+  STEPWELL_SCHEDULE_NOT_FOUND: "There is no schedule of this name.",
   STEPWELL_EXECUTION_ENDED: "The execution has ended and takes no more messages.",
   STEPWELL_EXECUTION_NOT_STUCK: "Only a stuck execution can be retried or have its step skipped.",
   STEPWELL_OUTCOME_TIMEOUT: "The execution did not come to rest within the time given.",
@@ -40,6 +41,7 @@ export const errorCodes = {
   STEPWELL_CRASHES_LAUNCHER: "The execution was taken up many times without progress and is parked.",
   STEPWELL_STEP_MISSING: "The execution stands at a step that its workflow does not have.",
   STEPWELL_INVARIANT_VIOLATED: "A commit would have broken an invariant; the execution is parked.",
+  STEPWELL_SCHEDULE_FAILED: "A schedule could not launch what is due; it is tried again.",
   STEPWELL_LAUNCHER_NOT_RUNNING: "The launcher has not been started, or is stopped.",
   // Stores.
   STEPWELL_STORE_CLOSED: "The store is not open.",

@@ -19,6 +19,8 @@ import {
   type SkipOptions,
 } from "./mail.js";
 import { registryKey, registryOf, settingsOf, type LauncherOptions } from "./settings.js";
+import { Scheduler } from "./scheduler.js";
+import { Schedules } from "./schedules.js";
 import { Supervisor } from "./supervisor.js";
 
 /**
@@ -35,6 +37,9 @@ export class Launcher {
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #supervisor: Supervisor;
   readonly #mail: Mail;
+  readonly #scheduler: Scheduler;
+  /** Launches at times to come. */
+  readonly schedules: Schedules;
 
   constructor(options: LauncherOptions) {
     const settings = settingsOf(options);
@@ -42,6 +47,16 @@ export class Launcher {
     this.#registry = registryOf(options.workflows, settings.clock);
     this.#supervisor = new Supervisor(settings, this.#registry);
     this.#mail = new Mail(this.#store, this.#supervisor, this.#registry);
+    const { clock, pollInterval } = settings;
+    this.#scheduler = new Scheduler(this.#store, clock, this.#supervisor, this.#registry, pollInterval);
+    this.schedules = new Schedules(
+      this.#store,
+      this.#supervisor,
+      this.#scheduler,
+      this.#registry,
+      (workflow) => this.#registered(workflow),
+      async (registered, input, launch) => this.#launch(registered, input, launch),
+    );
   }
 
   /**
@@ -52,6 +67,7 @@ export class Launcher {
    */
   async start(): Promise<void> {
     await this.#supervisor.start();
+    this.#scheduler.lookIn(0);
   }
 
   /**
@@ -60,6 +76,7 @@ export class Launcher {
    * second call is the same stop. Whoever still waits for an outcome here is told by an error.
    */
   async stop(): Promise<void> {
+    this.#scheduler.stop();
     await this.#supervisor.stop();
   }
 
@@ -78,8 +95,16 @@ export class Launcher {
     options: LaunchOptions = {},
   ): Promise<Execution<StateOf<W>, HalfDoneOf<W>>> {
     this.#supervisor.mustRun("launch");
+    return this.#launch(this.#registered(workflow), input, options);
+  }
+
+  async #launch<State, HalfDone>(
+    registered: Registered,
+    input: unknown,
+    options: LaunchOptions,
+  ): Promise<Execution<State, HalfDone>> {
     try {
-      const prepared = prepareLaunch(this.#registered(workflow), input, options, this.#supervisor);
+      const prepared = prepareLaunch(registered, input, options, this.#supervisor);
       const launched = launchPrepared(prepared instanceof Promise ? await prepared : prepared, this.#supervisor);
       return this.#handle(launched instanceof Promise ? await launched : launched);
     } catch (error) {

@@ -234,6 +234,56 @@ export interface Claimed {
   readonly alive: boolean;
 }
 
+/** When a schedule wants to launch, as the engine reads it. Times in milliseconds since 1970. */
+export type ScheduleTiming =
+  | { readonly cron: string; readonly timezone: string }
+  | { readonly every: number; readonly from: number }
+  | { readonly at: number };
+
+/** What of a schedule no store looks into. */
+export interface SchedulePlan {
+  readonly timing: ScheduleTiming;
+  readonly missed: "skip" | "once" | "all";
+  /** Of what it launches. */
+  readonly tags: readonly string[];
+  readonly paused: boolean;
+  readonly setAt: number;
+  /** The time for which it last launched something. */
+  readonly lastAt: number | null;
+}
+
+export interface ScheduleRecord {
+  readonly name: string;
+  readonly workflow: string;
+  readonly version: string;
+  /** As it was given. */
+  readonly input: Encoded;
+  readonly plan: SchedulePlan;
+  /** When it is due. Null: never by itself. */
+  readonly nextAt: number | null;
+  /** Another one with each change, made by the engine. */
+  readonly revision: string;
+}
+
+export interface ScheduleChange {
+  readonly name: string;
+  /** The revision that the row must have; null: it must not be there. */
+  readonly expected: string | null;
+  /** The new row. Null: it goes. */
+  readonly schedule: ScheduleRecord | null;
+  /** Launched in the same transaction. They belong to nobody; one whose id is there already is left as it is. */
+  readonly creates: readonly NewExecution[];
+}
+
+export interface DueSchedules {
+  /** Longest due first. */
+  readonly records: readonly ScheduleRecord[];
+  /** The store's time. */
+  readonly at: number;
+  /** How long until the next one of these workflows is due. Null: none is. 0: the limit was reached. */
+  readonly nextDueInMs: number | null;
+}
+
 export interface LauncherRecord {
   readonly owner: number;
   readonly host: string;
@@ -303,6 +353,12 @@ export interface Store {
   claim(options: ClaimOptions): MaybePromise<Claimed>;
   /** The workflows and versions of which something has been due for longer than `forMs` and nobody has taken it. */
   overdue(forMs: number): MaybePromise<readonly { readonly name: string; readonly version: string }[]>;
+
+  /** All schedules, or the one of that name. In the order of their names. */
+  schedules(name?: string): MaybePromise<readonly ScheduleRecord[]>;
+  dueSchedules(options: Omit<ClaimOptions, "owner">): MaybePromise<DueSchedules>;
+  /** False: the row was not as expected, and nothing was written. The same change again is one change. */
+  changeSchedule(change: ScheduleChange): MaybePromise<boolean>;
 
   /** In the order of the ids; undefined where there is none. */
   load(ids: readonly string[]): MaybePromise<readonly (ExecutionRecord | undefined)[]>;

@@ -7,6 +7,7 @@ import { refuseUnknownOptions } from "../../definition/options.js";
 import { StepwellError } from "../../errors.js";
 import { cursorOf, placeOf } from "../cursor.js";
 import { DueHeap, type Due } from "./due-heap.js";
+import { MemorySchedules } from "./schedules.js";
 import { Hints } from "../hints.js";
 import type {
   Arrival,
@@ -17,6 +18,7 @@ import type {
   ClaimOptions,
   CommitResult,
   CreateResult,
+  DueSchedules,
   ExecutionRecord,
   Hint,
   HistoryEntry,
@@ -27,6 +29,8 @@ import type {
   MailboxRecord,
   NewExecution,
   Release,
+  ScheduleChange,
+  ScheduleRecord,
   Store,
   Transition,
 } from "../store.js";
@@ -87,6 +91,7 @@ class MemoryStore implements Store {
   /** Owned rows with an arrival that no commit has seen. */
   readonly #signalled = new Set<Row>();
   readonly #hints = new Hints();
+  readonly #schedules = new MemorySchedules();
   #open = false;
   #lastOwner = 0;
   #lastArrival = 0;
@@ -193,6 +198,25 @@ class MemoryStore implements Store {
       first !== undefined && first.dueAt! < before ? first : [],
     );
     return rows.map(({ workflow, version }) => ({ name: workflow, version }));
+  }
+
+  schedules(name?: string): readonly ScheduleRecord[] {
+    this.#mustBeOpen();
+    return this.#schedules.list(name);
+  }
+
+  dueSchedules(options: Omit<ClaimOptions, "owner">): DueSchedules {
+    this.#mustBeOpen();
+    return this.#schedules.due(options, this.clock.now());
+  }
+
+  changeSchedule(change: ScheduleChange): boolean {
+    this.#mustBeOpen();
+    const changed = this.#schedules.change(change);
+    if (changed === true && change.creates.length > 0) {
+      this.write({ creates: change.creates, transitions: none, releases: none, arrivals: none });
+    }
+    return changed !== undefined;
   }
 
   load(ids: readonly string[]): (ExecutionRecord | undefined)[] {

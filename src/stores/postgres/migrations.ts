@@ -99,7 +99,25 @@ CREATE TABLE stepwell_launchers (
 ) WITH (fillfactor = 50);`,
 };
 
-export const migrations: readonly Migration[] = [first];
+/** `due` holds only what launches something some day. */
+const schedules: Migration = {
+  number: 2,
+  oldest: 1,
+  name: "schedules",
+  sql: `
+CREATE TABLE stepwell_schedules (
+  name TEXT COLLATE "C" PRIMARY KEY,
+  workflow TEXT COLLATE "C" NOT NULL,
+  version TEXT COLLATE "C" NOT NULL,
+  input TEXT NOT NULL,
+  plan TEXT NOT NULL,
+  next_at DOUBLE PRECISION,
+  revision TEXT NOT NULL
+);
+CREATE INDEX stepwell_schedules_due ON stepwell_schedules (workflow, version, next_at) WHERE next_at IS NOT NULL;`,
+};
+
+export const migrations: readonly Migration[] = [first, schedules];
 
 const migrationsTable = `
 CREATE TABLE IF NOT EXISTS stepwell_migrations (

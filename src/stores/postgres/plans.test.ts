@@ -111,6 +111,8 @@ describe.each([
       "stepwell_beat: Seq Scan on stepwell_launchers",
       "stepwell_migrated: Seq Scan on stepwell_migrations",
       "stepwell_overdue: Index Only Scan on stepwell_executions_due",
+      // A list of them all.
+      "stepwell_schedules: Index Scan on stepwell_schedules_pkey",
     ]);
   });
 

@@ -7,6 +7,7 @@ import type {
   Claimed,
   ClaimOptions,
   CommitResult,
+  DueSchedules,
   ExecutionRecord,
   Hint,
   HistoryRecord,
@@ -15,6 +16,8 @@ import type {
   ListPage,
   MailboxRecord,
   MaybePromise,
+  ScheduleChange,
+  ScheduleRecord,
   Store,
   Transition,
   Within,
@@ -27,6 +30,7 @@ import { beat, bury, register } from "./launchers.js";
 import { Notifications, type Line } from "./notifications.js";
 import { openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
 import { history, list, load, mailbox } from "./read.js";
+import { changeSchedule, dueSchedules, schedules } from "./schedules.js";
 import { databaseOn, transact } from "./transact.js";
 import { write } from "./write.js";
 
@@ -152,6 +156,21 @@ export class PostgresStore implements Store {
 
   async overdue(forMs: number): Promise<readonly { readonly name: string; readonly version: string }[]> {
     return overdue(this.#database, forMs, this.#now);
+  }
+
+  async schedules(name?: string): Promise<readonly ScheduleRecord[]> {
+    return schedules(this.#database, name);
+  }
+
+  async dueSchedules(options: Omit<ClaimOptions, "owner">): Promise<DueSchedules> {
+    return dueSchedules(this.#database, options, this.#now);
+  }
+
+  async changeSchedule(change: ScheduleChange): Promise<boolean> {
+    const tickets = change.creates.map(() => this.#doubts.newTicket());
+    const { changed, hints } = await changeSchedule(this.#database, change, tickets, this.#now);
+    this.#tell(hints);
+    return changed;
   }
 
   async load(ids: readonly string[]): Promise<readonly (ExecutionRecord | undefined)[]> {

@@ -13,6 +13,8 @@ import type {
   HistoryRecord,
   LauncherRecord,
   MailboxRecord,
+  SchedulePlan,
+  ScheduleRecord,
 } from "../store.js";
 
 export interface ExecutionRow {
@@ -137,4 +139,29 @@ export interface LauncherRow {
 export function launcherOf({ owner, host, pid, beat_at }: LauncherRow, now: number): LauncherRecord {
   // Another process may have a clock that is ahead.
   return { owner, host, pid, silentMs: Math.max(0, now - beat_at) };
+}
+
+export interface ScheduleRow {
+  readonly name: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly input: string;
+  readonly plan: string;
+  readonly next_at: number | null;
+  readonly revision: string;
+}
+
+/** What a query for `ScheduleRow` selects. */
+export const scheduleColumns = "name, workflow, version, input, plan, next_at, revision";
+
+export function scheduleOf({ name, workflow, version, input, plan, next_at, revision }: ScheduleRow): ScheduleRecord {
+  return {
+    name,
+    workflow,
+    version,
+    input: Encoded.ofText(input),
+    plan: JSON.parse(plan) as SchedulePlan,
+    nextAt: next_at,
+    revision,
+  };
 }

@@ -79,7 +79,24 @@ CREATE TABLE stepwell_launchers (
 );`,
 };
 
-export const migrations: readonly Migration[] = [first];
+/** `due` holds only what launches something some day. */
+const schedules: Migration = {
+  number: 2,
+  name: "schedules",
+  sql: `
+CREATE TABLE stepwell_schedules (
+  name TEXT PRIMARY KEY,
+  workflow TEXT NOT NULL,
+  version TEXT NOT NULL,
+  input TEXT NOT NULL,
+  plan TEXT NOT NULL,
+  next_at INTEGER,
+  revision TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX stepwell_schedules_due ON stepwell_schedules (workflow, version, next_at) WHERE next_at IS NOT NULL;`,
+};
+
+export const migrations: readonly Migration[] = [first, schedules];
 
 /** @throws STEPWELL_STORE_TOO_NEW */
 export function migrate(database: Database, now: number): void {

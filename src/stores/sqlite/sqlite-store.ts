@@ -7,6 +7,7 @@ import type {
   Claimed,
   ClaimOptions,
   CommitResult,
+  DueSchedules,
   ExecutionRecord,
   Hint,
   HistoryRecord,
@@ -14,6 +15,8 @@ import type {
   ListFilter,
   ListPage,
   MailboxRecord,
+  ScheduleChange,
+  ScheduleRecord,
   Store,
   Transition,
   Within,
@@ -25,6 +28,7 @@ import type { Connection, Driver } from "./driver.js";
 import { beat, bury, register } from "./launchers.js";
 import { openDatabase, type Durability } from "./open.js";
 import { history, list, load } from "./read.js";
+import { changeSchedule, dueSchedules, schedules } from "./schedules.js";
 import { transact } from "./transact.js";
 import { write, writeWithin } from "./write.js";
 
@@ -90,6 +94,21 @@ export class SqliteStore implements Store {
 
   overdue(forMs: number): readonly { readonly name: string; readonly version: string }[] {
     return overdue(this.#opened, this.clock.now() - forMs);
+  }
+
+  schedules(name?: string): readonly ScheduleRecord[] {
+    return schedules(this.#opened, name);
+  }
+
+  dueSchedules(options: Omit<ClaimOptions, "owner">): DueSchedules {
+    return dueSchedules(this.#opened, options, this.clock.now());
+  }
+
+  changeSchedule(change: ScheduleChange): boolean {
+    const hints: Hint[] = [];
+    const changed = changeSchedule(this.#opened, change, this.clock.now(), hints);
+    this.#hints.tell(hints);
+    return changed;
   }
 
   load(ids: readonly string[]): readonly (ExecutionRecord | undefined)[] {

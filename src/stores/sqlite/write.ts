@@ -26,14 +26,24 @@ export function writeWithin(database: Database, batch: Batch, at: number): Batch
 }
 
 function apply(database: Database, batch: Batch, at: number, hints: Hint[]): BatchResult {
-  const launchers = new Launchers(database);
   return {
     at,
-    creates: batch.creates.map((it) => create(database, it, at, launchers, hints)),
+    creates: applyCreates(database, batch.creates, at, hints),
     transitions: batch.transitions.map((it) => commit(database, it, at, hints)),
     releases: batch.releases.map((it) => release(database, it, at, hints)),
     arrivals: batch.arrivals.map((it) => deliver(database, it, at, hints)),
   };
+}
+
+/** Within a transaction. */
+export function applyCreates(
+  database: Database,
+  creates: readonly NewExecution[],
+  at: number,
+  hints: Hint[],
+): CreateResult[] {
+  const launchers = new Launchers(database);
+  return creates.map((it) => create(database, it, at, launchers, hints));
 }
 
 /** Which launchers are alive, asked once in a transaction. */

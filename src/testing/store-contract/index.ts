@@ -8,6 +8,7 @@ import { history } from "./history.js";
 import { launchers } from "./launchers.js";
 import { listing } from "./listing.js";
 import { releasing } from "./releasing.js";
+import { schedules } from "./schedules.js";
 import { transacting } from "./transacting.js";
 import { values } from "./values.js";
 
@@ -30,6 +31,7 @@ export const storeContract: readonly StoreContractCase[] = [
   ...listing,
   ...history,
   ...hints,
+  ...schedules,
   ...transacting,
   ...values,
 ];

@@ -1,0 +1,138 @@
+/**
+ * Launches what schedules say, when it is due. Every launcher looks; who changes the row of the schedule
+ * launches, in the same transaction. The ids are made of name and time, so nothing is launched twice.
+ */
+import type { Clock, Timer } from "../clock.js";
+import { StepwellError } from "../errors.js";
+import { newId } from "../ids.js";
+import type { NewExecution, ScheduleRecord, Store } from "../stores/store.js";
+import type { Registered } from "./host.js";
+import { prepareLaunch } from "./launching.js";
+import { firing } from "./schedule-timing.js";
+import { registryKey } from "./settings.js";
+import type { Supervisor } from "./supervisor.js";
+import { Throttle } from "./throttle.js";
+
+/** One look takes up no more. */
+const largestLook = 50;
+
+/** How long one that could not be launched is left alone, in milliseconds. */
+const failurePause = 30_000;
+
+/** The tag by which what a schedule launched is found. */
+export function scheduleTag(name: string): string {
+  return `schedule:${name}`;
+}
+
+export class Scheduler {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #supervisor: Supervisor;
+  readonly #registry: ReadonlyMap<string, Registered>;
+  readonly #pollInterval: number;
+  readonly #failures: Throttle;
+  /** When those that could not be launched are tried again (the store's time). */
+  readonly #failing = new Map<string, number>();
+  #timer: Timer | undefined;
+  #nextLook = Infinity;
+  #looking = false;
+  /** What was asked for while it looked may be something that it did not see. */
+  #lookAgain = false;
+  #stopped = false;
+
+  constructor(
+    store: Store,
+    clock: Clock,
+    supervisor: Supervisor,
+    registry: ReadonlyMap<string, Registered>,
+    pollInterval: number,
+  ) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#supervisor = supervisor;
+    this.#registry = registry;
+    this.#pollInterval = pollInterval;
+    this.#failures = new Throttle(clock);
+  }
+
+  /** Looks in so many milliseconds, if not sooner. */
+  lookIn(milliseconds: number): void {
+    const at = this.#clock.now() + milliseconds;
+    if (this.#stopped || at >= this.#nextLook) return;
+    this.#timer?.cancel();
+    this.#nextLook = at;
+    this.#timer = this.#clock.after(milliseconds, () => {
+      this.#nextLook = Infinity;
+      if (this.#looking) this.#lookAgain = true;
+      else void this.#look();
+    });
+  }
+
+  /** A launch that is on its way is made, or not, as a whole. */
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  async #look(): Promise<void> {
+    this.#looking = true;
+    this.#lookAgain = false;
+    let next = this.#pollInterval;
+    try {
+      const workflows = [...this.#registry.values()].map(({ definition: { name, version } }) => ({ name, version }));
+      // Those that fail stay due, and must not stand in the way of the others.
+      const limit = largestLook + this.#failing.size;
+      const { records, at, nextDueInMs } = await this.#store.dueSchedules({ workflows, limit });
+      for (const record of records) {
+        if (this.#stopped) return;
+        next = Math.min(next, await this.#fire(record, at));
+      }
+      if (nextDueInMs !== null) next = Math.min(next, nextDueInMs);
+    } catch (error) {
+      this.#report(
+        "the schedules",
+        "The store failed when asked for schedules that are due. It is asked again.",
+        error,
+      );
+    }
+    this.#looking = false;
+    this.lookIn(this.#lookAgain ? 0 : next);
+  }
+
+  /** How long until it is due again, in milliseconds. */
+  async #fire(record: ScheduleRecord, now: number): Promise<number> {
+    const { name, plan, revision } = record;
+    if ((this.#failing.get(name) ?? 0) > now) return Infinity;
+    try {
+      const { times, nextAt } = firing(plan, record.nextAt!, now);
+      const creates = await Promise.all(times.map((time) => this.#create(record, time)));
+      const lastAt = times.at(-1) ?? plan.lastAt;
+      const schedule = { ...record, plan: { ...plan, lastAt }, nextAt, revision: newId() };
+      // Refused: another launcher was faster, or somebody has changed it.
+      await this.#store.changeSchedule({ name, expected: revision, schedule, creates });
+      this.#failing.delete(name);
+      return nextAt === null ? Infinity : Math.max(0, nextAt - now);
+    } catch (error) {
+      this.#failing.set(name, now + failurePause);
+      this.#report(name, `Schedule "${name}" could not launch what is due. It stays due, and is tried again.`, error);
+      return Infinity;
+    }
+  }
+
+  async #create({ name, workflow, version, input, plan }: ScheduleRecord, time: number): Promise<NewExecution> {
+    const registered = this.#registry.get(registryKey(workflow, version))!;
+    const id = `${name}@${new Date(time).toISOString()}`;
+    const options = { id, tags: [scheduleTag(name), ...plan.tags] };
+    const { row } = await prepareLaunch(registered, input.value, options, this.#supervisor);
+    return row;
+  }
+
+  #report(about: string, message: string, cause: unknown): void {
+    if (this.#stopped || this.#failures.pass(about) === undefined) return;
+    this.#supervisor.report(
+      cause instanceof StepwellError && cause.code === "STEPWELL_STORE_BUSY"
+        ? cause
+        : new StepwellError("STEPWELL_SCHEDULE_FAILED", message, { cause }),
+    );
+  }
+}

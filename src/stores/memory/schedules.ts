@@ -1,0 +1,35 @@
+/** The schedules of the memory store. */
+import type { ClaimOptions, DueSchedules, ScheduleChange, ScheduleRecord } from "../store.js";
+
+export class MemorySchedules {
+  readonly #rows = new Map<string, ScheduleRecord>();
+
+  list(name?: string): ScheduleRecord[] {
+    const rows = [...this.#rows.values()].filter((row) => name === undefined || row.name === name);
+    return rows.toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  due({ workflows, limit }: Omit<ClaimOptions, "owner">, at: number): DueSchedules {
+    const rows = this.list()
+      .filter((row) => row.nextAt !== null)
+      .filter((row) => workflows.some(({ name, version }) => name === row.workflow && version === row.version))
+      .toSorted((one, other) => one.nextAt! - other.nextAt!);
+    const due = rows.filter(({ nextAt }) => nextAt! <= at);
+    const next = rows[Math.min(due.length, limit)];
+    return {
+      records: due.slice(0, limit),
+      at,
+      nextDueInMs: next === undefined ? null : Math.max(0, next.nextAt! - at),
+    };
+  }
+
+  /** Undefined: it is not as expected. False: this very change has been made before. */
+  change({ name, expected, schedule }: ScheduleChange): boolean | undefined {
+    const row = this.#rows.get(name);
+    if ((row?.revision ?? null) !== expected)
+      return row !== undefined && row.revision === schedule?.revision ? false : undefined;
+    if (schedule === null) this.#rows.delete(name);
+    else this.#rows.set(name, schedule);
+    return true;
+  }
+}
