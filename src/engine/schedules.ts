@@ -1,7 +1,7 @@
 /** What users plan: launches at times to come. */
 import { milliseconds, type Duration } from "../definition/duration.js";
 import { isLine, refuseUnknownOptions, shown } from "../definition/options.js";
-import type { InputOf, StateOf } from "../definition/types.js";
+import type { InputOf } from "../definition/types.js";
 import type { AnyWorkflow } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import { newId } from "../ids.js";
