@@ -31,6 +31,7 @@ export {
   type Step,
   type StepContext,
   type StepOptions,
+  type SubscribeOptions,
 } from "./definition/step.js";
 export type { HalfDoneOf, InputOf, StateOf } from "./definition/types.js";
 export { workflow, type AnyWorkflow, type Workflow, type WorkflowOptions } from "./definition/workflow.js";
@@ -49,6 +50,7 @@ export type {
   SkipOptions,
 } from "./engine/mail.js";
 export type { Outcome } from "./engine/outcome.js";
+export type { Published, PublishOptions } from "./engine/publishing.js";
 export type { LauncherOptions } from "./engine/settings.js";
 export { errorCodes, StepwellError, type ErrorCode, type ErrorDetails } from "./errors.js";
 export type { SerializedError, Status } from "./flow/flow.js";

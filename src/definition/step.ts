@@ -39,7 +39,25 @@ export interface StepContext<State> {
   readonly execution: ExecutionIdentity;
   readonly step: { readonly name: string; readonly index: number };
   readonly direction: Direction;
+  /**
+   * Wants the messages of a topic: those that are kept, at once, and those to come. It is stored when this resolves.
+   * They come as those that were sent: to a handler that declares their names. Again, also by a later attempt, it
+   * changes nothing.
+   *
+   * @param topic 1 to 255 characters, without control characters
+   * @throws (rejects) STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION; STEPWELL_OWNERSHIP_LOST;
+   * STEPWELL_SUBSCRIBE_TOO_LATE once the function has given back what it gives
+   * @example
+   * await subscribe(`payment:${id}`);
+   * return pause({ paymentId: id }, { timeout: "30m" });
+   */
+  readonly subscribe: (topic: string, options?: SubscribeOptions) => Promise<void>;
   readonly logger: Logger;
+}
+
+export interface SubscribeOptions {
+  /** When it ends: when this step is done, or left, in this direction; or with the execution. Default: "step". */
+  readonly until?: "step" | "end";
 }
 
 export interface MessageContext<State, M extends Messages> extends StepContext<State> {

@@ -62,6 +62,7 @@ export class Attempt {
   /** The engine goes on without it: whatever comes is late. */
   abandon(): void {
     this.#over = true;
+    void this.#options.context.over();
     this.hold();
   }
 

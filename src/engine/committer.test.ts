@@ -26,6 +26,8 @@ class Hall {
       transitions: [],
       releases: releases.map(() => "taken"),
       arrivals: arrivals.map(({ id }) => ({ result: "stored", id })),
+      subscriptions: [],
+      publications: [],
     });
   }
 }

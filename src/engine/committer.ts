@@ -13,8 +13,12 @@ import type {
   CommitResult,
   CreateResult,
   NewExecution,
+  Publication,
+  PublishResult,
   Release,
   Store,
+  SubscribeResult,
+  Subscription,
   Transition,
 } from "../stores/store.js";
 
@@ -30,6 +34,8 @@ interface Rows {
   transitions: Transition;
   releases: Release;
   arrivals: Arrival;
+  subscriptions: Subscription;
+  publications: Publication;
 }
 
 interface Answers {
@@ -37,6 +43,8 @@ interface Answers {
   transitions: CommitResult;
   releases: CommitResult;
   arrivals: ArrivalResult;
+  subscriptions: SubscribeResult;
+  publications: PublishResult;
 }
 
 type Entry = { [K in keyof Rows]: { kind: K; row: Rows[K]; sink: Sink<Answers[K]> } }[keyof Rows];
@@ -64,7 +72,7 @@ export class Committer {
   /** The store's time of the last batch that it took; its answers are being given. */
   at = 0;
   #queue: Entry[] = [];
-  /** Arrivals, where a store writes several batches at once: one batch of them at a time, so that they keep their order. */
+  /** Arrivals and publications, where a store writes several batches at once: one batch of them at a time, so that they keep their order. */
   #mail: Entry[] = [];
   #scheduled = false;
   /** How many batches are being written. */
@@ -119,6 +127,19 @@ export class Committer {
     );
   }
 
+  publish(publication: Publication): Promise<PublishResult> {
+    return new Promise((committed, refused) =>
+      this.#enqueue({ kind: "publications", row: publication, sink: { committed, refused } }),
+    );
+  }
+
+  /** As a commit, it waits for a store that is away. */
+  subscribe(subscription: Subscription): Promise<SubscribeResult> {
+    return new Promise((committed, refused) =>
+      this.#enqueue({ kind: "subscriptions", row: subscription, sink: { committed, refused } }),
+    );
+  }
+
   /** Resolves when nothing is queued or being written. */
   async drained(): Promise<void> {
     while (this.#scheduled || this.#writing > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
@@ -159,7 +180,7 @@ export class Committer {
   }
 
   #enqueue(entry: Entry): void {
-    const apart = entry.kind === "arrivals" && this.#lanes > 1;
+    const apart = (entry.kind === "arrivals" || entry.kind === "publications") && this.#lanes > 1;
     (apart ? this.#mail : this.#queue).push(entry);
     this.#schedule();
   }
@@ -238,29 +259,37 @@ function batchOf(entries: Entry[]): Batch {
   const transitions: Transition[] = [];
   const releases: Release[] = [];
   const arrivals: Arrival[] = [];
+  let subscriptions: Subscription[] | undefined;
+  let publications: Publication[] | undefined;
   for (const { kind, row } of entries) {
     if (kind === "transitions") transitions.push(row);
     else if (kind === "creates") creates.push(row);
     else if (kind === "releases") releases.push(row);
-    else arrivals.push(row);
+    else if (kind === "arrivals") arrivals.push(row);
+    else if (kind === "subscriptions") (subscriptions ??= []).push(row);
+    else (publications ??= []).push(row);
   }
-  return { creates, transitions, releases, arrivals };
+  const batch = { creates, transitions, releases, arrivals };
+  if (subscriptions === undefined && publications === undefined) return batch;
+  return { ...batch, ...(subscriptions && { subscriptions }), ...(publications && { publications }) };
 }
 
 function answer(entries: Entry[], result: BatchResult): void {
-  const next = { creates: 0, transitions: 0, releases: 0, arrivals: 0 };
+  const next = { creates: 0, transitions: 0, releases: 0, arrivals: 0, subscriptions: 0, publications: 0 };
   for (const { kind, sink } of entries) {
     if (kind === "transitions") sink.committed(result.transitions[next.transitions++]!);
     else if (kind === "creates") sink.committed(result.creates[next.creates++]!);
     else if (kind === "releases") sink.committed(result.releases[next.releases++]!);
-    else sink.committed(result.arrivals[next.arrivals++]!);
+    else if (kind === "arrivals") sink.committed(result.arrivals[next.arrivals++]!);
+    else if (kind === "subscriptions") sink.committed(result.subscriptions[next.subscriptions++]!);
+    else sink.committed(result.publications[next.publications++]!);
   }
 }
 
-/** Launches and sends are given back to their callers; transitions wait for the store. */
+/** Launches, sends and publishes are given back to their callers; what belongs to a step waits for the store. */
 function refuseCallers(entries: Entry[], error: unknown): Entry[] {
   return entries.filter(({ kind, sink }) => {
-    if (kind === "transitions" || kind === "releases") return true;
+    if (kind === "transitions" || kind === "releases" || kind === "subscriptions") return true;
     sink.refused(error);
     return false;
   });

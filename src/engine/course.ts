@@ -34,6 +34,8 @@ export interface Course {
   initial: Encoded | undefined;
   /** What observers gave it to carry, as JSON. */
   carried: string | null;
+  /** As in the record; what is being asked for counts already. */
+  subscribed: number;
   /** What a guard failed with where its failure may change nothing; kept with the next commit. */
   guardError: SerializedError | null;
   /** What each step gave on the way up; undefined until it is read from the history. */

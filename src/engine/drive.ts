@@ -11,7 +11,13 @@ import { validate } from "../definition/schema.js";
 import { isRetryable, type StepwellError } from "../errors.js";
 import { due, isPastPivot } from "../flow/router.js";
 import { serializeError } from "../serialize-error.js";
-import type { CommitResult, ExecutionRecord, MailboxRecord, MaybePromise } from "../stores/store.js";
+import {
+  bitsKept,
+  type CommitResult,
+  type ExecutionRecord,
+  type MailboxRecord,
+  type MaybePromise,
+} from "../stores/store.js";
 import type { Sink } from "./committer.js";
 import { attemptOf, happened, type Course, type Happening } from "./course.js";
 import { exitReason } from "./exiting.js";
@@ -106,6 +112,7 @@ export class Drive implements Sink<CommitResult> {
       others: undefined,
       initial: record.revision === 0 && !record.state.isSame(record.input) ? record.state : undefined,
       carried: record.carried,
+      subscribed: record.subscribed,
       unsaved: null,
       pending: [],
       dead: [],
@@ -546,6 +553,7 @@ export class Drive implements Sink<CommitResult> {
     course.others = undefined;
     course.initial = undefined;
     course.carried = transition.carried ?? course.carried;
+    if (transition.unsubscribes !== undefined) course.subscribed &= bitsKept[transition.unsubscribes];
     if (transition.settled.length > 0) this.#host.settled(transition.settled.map(({ arrival }) => arrival));
     this.#toCarry = null;
     course.dead = [];

@@ -46,6 +46,8 @@ export interface MailboxRow {
   readonly status: ArrivalStatus;
   /** The step that took it. */
   readonly step?: string;
+  /** The topic that it was published to; none where it was sent to this execution. */
+  readonly topic?: string;
 }
 
 export interface ExecutionSummary {
@@ -208,13 +210,14 @@ export class Execution<State = unknown, HalfDone = State> {
     const rows = await this.#store.mailbox(this.id);
     return rows
       .filter(({ kind }) => kind === "message")
-      .map(({ id, messageId, name, payload, receivedAt, status, step }) => ({
+      .map(({ id, messageId, name, payload, receivedAt, status, step, topic }) => ({
         id: messageId ?? id,
         name,
         payload: payload.value,
         receivedAt: new Date(receivedAt),
         status,
         ...(step !== null && { step }),
+        ...(topic !== null && { topic }),
       }));
   }
 

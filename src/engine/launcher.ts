@@ -18,6 +18,7 @@ import {
   type Sent,
   type SkipOptions,
 } from "./mail.js";
+import { publish, type Published, type PublishOptions } from "./publishing.js";
 import { registryKey, registryOf, settingsOf, type LauncherOptions } from "./settings.js";
 import { Scheduler } from "./scheduler.js";
 import { Schedules } from "./schedules.js";
@@ -143,6 +144,22 @@ export class Launcher {
   async send(id: string, name: string, payload: unknown, options: SendOptions = {}): Promise<Sent> {
     checkExecutionId(id);
     return this.#mail.send(id, name, payload, options);
+  }
+
+  /**
+   * Puts a message into the mailbox of every execution that is subscribed to the topic, and of those that will be
+   * while it is kept. When this resolves, it is stored. Names and payloads are checked at delivery.
+   *
+   * @param topic 1 to 255 characters, without control characters
+   * @param payload anything that can be stored, up to the launcher's `sizeLimit`
+   * @example
+   * await launcher.publish("payment:p-77", "settled", { at: new Date() }, { messageId: "evt-9" });
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION, STEPWELL_NOT_ENCODABLE,
+   * STEPWELL_TOO_LARGE, STEPWELL_LAUNCHER_NOT_RUNNING
+   */
+  async publish(topic: string, name: string, payload: unknown, options: PublishOptions = {}): Promise<Published> {
+    return publish(this.#supervisor, topic, name, payload, options);
   }
 
   /**

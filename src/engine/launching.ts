@@ -260,6 +260,7 @@ function recordOf(row: Row, owner: number, now: number): ExecutionRecord {
     createdAt: now,
     updatedAt: now,
     carried: row.carried,
+    subscribed: 0,
   };
 }
 

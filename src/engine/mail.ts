@@ -88,7 +88,7 @@ export class Mail {
     const { messageId, tx } = options;
     const within = tx === undefined ? undefined : this.#supervisor.within(tx, "send");
     if (messageId !== undefined) checkText(messageId, "send: messageId");
-    checkMessageName(name);
+    checkMessageName(name, "send");
     const record = await this.#existing(id, within);
     const registered = this.#registered(record);
     // A duplicate is recognised before anything else, so a webhook that comes twice is never an error.
@@ -271,11 +271,11 @@ const shortestVerdictPause = 20;
 const longestVerdictPause = 1_000;
 
 /** What could be the name of no declared message is a mistake, whether the workflow is known here or not. */
-function checkMessageName(name: unknown): asserts name is string {
+export function checkMessageName(name: unknown, where: string): asserts name is string {
   if (isLine(name, longestName)) return;
   throw new StepwellError(
     "STEPWELL_INVALID_ARGUMENT",
-    `send: the name of a message must be a text of 1 to ${longestName} characters without control characters, not ${shown(name)}.`,
+    `${where}: the name of a message must be a text of 1 to ${longestName} characters without control characters, not ${shown(name)}.`,
   );
 }
 

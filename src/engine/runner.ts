@@ -56,11 +56,15 @@ export class Runner {
       value = call.fn(call.context as never);
       isPending = isPromise(value);
     } catch (error) {
+      void call.context.over();
       return this.#settled(call, { kind: "threw", error });
     }
-    if (!isPending && !(value instanceof Transacted)) return this.#settled(call, { kind: "returned", value });
+    const asked = isPending ? undefined : call.context.over();
+    if (!isPending && asked === undefined && !(value instanceof Transacted))
+      return this.#settled(call, { kind: "returned", value });
     // Some other kind of promise may throw where it is asked to call back.
-    this.#await(call, value instanceof Promise ? value : new Promise((resolve) => resolve(value)));
+    const promise = value instanceof Promise ? value : new Promise((resolve) => resolve(value));
+    this.#await(call, asked === undefined ? promise : asked.then(() => promise));
     return undefined;
   }
 
@@ -120,11 +124,15 @@ export class Runner {
       conclude: (happening: Happening) => this.#owner.conclude(happening),
       isWanted: () => this.#attempt === attempt && !call.context.isAborted,
     };
+    const given = (value: unknown): unknown =>
+      value instanceof Transacted ? transactWithin(value, this.#course, this.#host, within) : value;
     const attempt: Attempt = new Attempt({
       context: call.context,
-      promise: promise.then((value) =>
-        value instanceof Transacted ? transactWithin(value, this.#course, this.#host, within) : value,
-      ),
+      promise: promise.then((value) => {
+        // What it has subscribed to without waiting is stored before what it gives back.
+        const asked = call.context.over();
+        return asked === undefined ? given(value) : asked.then(() => given(value));
+      }),
       clock: this.#host.clock,
       timeout: call.step.timeout,
       deadline: this.#untilDeadline(),

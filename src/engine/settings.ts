@@ -30,6 +30,8 @@ export interface LauncherOptions {
   readonly abortGrace?: Duration;
   /** The largest encoded state, input or message, in bytes: a whole number from 1, or Infinity. Default: 1 MiB. */
   readonly sizeLimit?: number;
+  /** For how long a publication is kept for those who subscribe to its topic later; 0: not at all. Default: "3d". */
+  readonly keepPublications?: Duration;
   /** Default: the store's, where it has one, else the system's. */
   readonly clock?: Clock;
   /** Handed to steps as `logger`, and told of what goes wrong. Anything with `debug`, `info`, `warn` and `error` like pino's. Default: silent. */
@@ -46,6 +48,8 @@ export interface LauncherSettings {
   readonly drainTimeout: number;
   readonly grace: number;
   readonly sizeLimit: number;
+  /** In milliseconds. */
+  readonly keepPublications: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onError: (error: StepwellError) => void;
@@ -60,6 +64,7 @@ const names = [
   "drainTimeout",
   "abortGrace",
   "sizeLimit",
+  "keepPublications",
   "clock",
   "logger",
   "onError",
@@ -71,7 +76,12 @@ export function settingsOf(options: LauncherOptions): LauncherSettings {
   refuseUnknownOptions(options, names, where);
   // A default stands for what is left out only: null is a mistake, such as a setting that is missing.
   const { store, logger, concurrency = 1000, pollInterval = "1s", sizeLimit = defaultSizeLimit } = options;
-  const { drainTimeout = "10s", abortGrace = "5s", onError = defaultOnError(logger) } = options;
+  const {
+    drainTimeout = "10s",
+    abortGrace = "5s",
+    keepPublications = "3d",
+    onError = defaultOnError(logger),
+  } = options;
   checkStore(store);
   if (logger !== undefined) checkLogger(logger);
   if (typeof onError !== "function") throw invalid(`"onError" must be a function, not ${shown(onError)}`);
@@ -83,6 +93,7 @@ export function settingsOf(options: LauncherOptions): LauncherSettings {
     drainTimeout: milliseconds(drainTimeout, `${where}, drainTimeout`),
     grace: milliseconds(abortGrace, `${where}, abortGrace`),
     sizeLimit: fromOne(sizeLimit, "sizeLimit"),
+    keepPublications: milliseconds(keepPublications, `${where}, keepPublications`),
     clock: clockOf(options),
     logger: logger ?? silentLogger,
     onError,

@@ -4,6 +4,9 @@ import type { ExecutionIdentity } from "../definition/observer.js";
 import type { Direction, StepFunc } from "../definition/flow.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { idempotencyKey, type Cause } from "../ids.js";
+import type { Course } from "./course.js";
+import type { Host } from "./host.js";
+import { Subscribing } from "./subscribing.js";
 
 export interface StepIdentity {
   readonly name: string;
@@ -28,6 +31,8 @@ export interface ContextParts {
   readonly given: object | undefined;
   readonly reason: string | undefined;
   readonly logger: Logger;
+  readonly course: Course;
+  readonly host: Pick<Host, "committer">;
 }
 
 export class StepContext {
@@ -42,7 +47,12 @@ export class StepContext {
   readonly logger: Logger;
   readonly #func: StepFunc;
   readonly #timeout: number | null;
+  readonly #course: Course;
+  readonly #host: Pick<Host, "committer">;
   #controller: AbortController | undefined;
+  /** Most steps never subscribe. */
+  #subscribing: Subscribing | undefined;
+  #isOver = false;
 
   constructor(parts: ContextParts) {
     this.state = parts.state;
@@ -56,6 +66,8 @@ export class StepContext {
     this.logger = parts.logger;
     this.#func = parts.func;
     this.#timeout = parts.timeout;
+    this.#course = parts.course;
+    this.#host = parts.host;
   }
 
   /** The same for all attempts. In a handler the message is part of it: it may be called for several. */
@@ -71,6 +83,22 @@ export class StepContext {
   /** On the way down: the key that the step's `run` had. */
   get runKey(): string | undefined {
     return this.direction === "up" ? undefined : idempotencyKey(this.execution.id, this.step.name, "run");
+  }
+
+  /** Bound, so that it can be taken out of the context. */
+  get subscribe(): Subscribing["subscribe"] {
+    this.#subscribing ??= new Subscribing(this.#course, this.#host, this);
+    return this.#subscribing.subscribe;
+  }
+
+  /** The function has settled, or is given up. What it has asked for is to be waited for; undefined: nothing. */
+  over(): Promise<unknown> | undefined {
+    this.#isOver = true;
+    return this.#subscribing?.outstanding;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** Aborted when the attempt times out, a rollback is requested, or the launcher stops or loses the execution. */

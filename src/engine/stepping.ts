@@ -50,6 +50,8 @@ export function prepare(course: Course, registered: Registered, host: Host, mess
     given: down ? givenBy(course) : undefined,
     reason: down ? position.reason : undefined,
     logger: host.logger,
+    course,
+    host,
   });
   return {
     step,

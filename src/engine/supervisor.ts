@@ -28,6 +28,8 @@ export class Supervisor implements Host, DriveOwner {
   readonly committer: Committer;
   readonly grace: number;
   readonly sizeLimit: number;
+  /** In milliseconds. */
+  readonly keepPublications: number;
   readonly waiters = new OutcomeWaiters();
   readonly #store: Store;
   readonly #settings: LauncherSettings;
@@ -69,6 +71,7 @@ export class Supervisor implements Host, DriveOwner {
     this.logger = settings.logger;
     this.grace = settings.grace;
     this.sizeLimit = settings.sizeLimit;
+    this.keepPublications = settings.keepPublications;
     this.committer = new Committer(settings.store, settings.clock);
     this.#outages = new Throttle(settings.clock);
     this.#presence = new Presence(settings, registry, {

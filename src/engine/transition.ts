@@ -4,7 +4,7 @@ import type { WorkflowDefinition } from "../definition/definition.js";
 import type { Flow } from "../definition/flow.js";
 import { isPastPivot, route, type Action, type Shape } from "../flow/router.js";
 import type { Position, Status } from "../flow/flow.js";
-import type { HistoryEntry, Transition } from "../stores/store.js";
+import { untilBits, type HistoryEntry, type Transition } from "../stores/store.js";
 import { attemptOf, type Course, type Happening } from "./course.js";
 
 /** Something outside the step wants the execution to turn: a rollback request, or its deadline. */
@@ -69,24 +69,31 @@ export function conclude(course: Course, happened: Happening, circumstances: Cir
   const { flow, action } = decide(course, happening, shape);
   const position = positionAfter(course, happening, flow, action, circumstances);
   const resting = restOf(position, action, course, circumstances);
-  return {
-    action,
-    transition: {
-      id: course.identity.id,
-      owner: course.owner,
-      revision: course.revision + 1,
-      signals: course.signals,
-      status: resting?.status ?? statusOf[action],
-      position,
-      state: course.unsaved,
-      rests: resting !== undefined,
-      dueInMs: resting?.dueInMs ?? null,
-      settled: settledBy(course, happening, turn, tooLate),
-      ends: action === "succeed" || action === "finish",
-      carried: circumstances.carried,
-      history: entryOf(course, happening),
-    },
+  const transition: Transition = {
+    id: course.identity.id,
+    owner: course.owner,
+    revision: course.revision + 1,
+    signals: course.signals,
+    status: resting?.status ?? statusOf[action],
+    position,
+    state: course.unsaved,
+    rests: resting !== undefined,
+    dueInMs: resting?.dueInMs ?? null,
+    settled: settledBy(course, happening, turn, tooLate),
+    ends: action === "succeed" || action === "finish",
+    carried: circumstances.carried,
+    history: entryOf(course, happening),
   };
+  const unsubscribes = course.subscribed === 0 ? undefined : endsOf(course, transition);
+  return { action, transition: unsubscribes === undefined ? transition : { ...transition, unsubscribes } };
+}
+
+/** Which subscriptions are over: all with the execution, those of a step once it is done, or left, in its direction. */
+function endsOf(course: Course, { position, ends }: Transition): Transition["unsubscribes"] {
+  if (ends) return "all";
+  const before = course.position;
+  const isLeft = position.stepIndex !== before.stepIndex || position.direction !== before.direction;
+  return isLeft && (course.subscribed & untilBits.step) !== 0 ? "step" : undefined;
 }
 
 const patchOptions = { what: "A patch", limit: Infinity };

@@ -48,6 +48,8 @@ export interface ExecutionRecord {
   readonly updatedAt: number;
   /** What observers gave it to carry, as JSON. */
   readonly carried: string | null;
+  /** Whether it has subscriptions: the sum of `untilBits` of those that it may have. 0: none. */
+  readonly subscribed: number;
 }
 
 export interface NewExecution {
@@ -121,6 +123,8 @@ export interface Transition {
   /** What the execution carries from now on. Null: what it carried before. */
   readonly carried: string | null;
   readonly history: HistoryEntry;
+  /** Subscriptions that end with it: those until the end of their step, or all. Undefined: none. */
+  readonly unsubscribes?: "step" | "all";
 }
 
 /** Lets go of an execution without a transition, since there was nothing to do: `claims` goes down by one, as if it had not been taken up. */
@@ -132,6 +136,46 @@ export interface Release {
   readonly dueInMs: number | null;
   /** Mailbox rows that became dead while looking (refused by their step's schema, or by the law). */
   readonly dead: readonly string[];
+}
+
+/** How long a subscription lasts: until its step is done in this direction, or until the execution ends. */
+export type Until = "step" | "end";
+
+/** What an execution's `subscribed` is the sum of. */
+export const untilBits: Readonly<Record<Until, number>> = { step: 1, end: 2 };
+
+/** What stays of `subscribed` after a transition that ends subscriptions. */
+export const bitsKept: Readonly<Record<"step" | "all", number>> = { step: untilBits.end, all: 0 };
+
+/**
+ * An execution wants the publications of a topic: those that are kept, at once, and those to come. The same
+ * one again changes nothing, save that `end` outlasts `step`.
+ */
+export interface Subscription {
+  readonly execution: string;
+  readonly owner: number;
+  /** The row's revision; must match, as its owner must. */
+  readonly revision: number;
+  readonly topic: string;
+  readonly until: Until;
+}
+
+/**
+ * A message for each execution that is subscribed to its topic, or will be within `keepForMs`. In a mailbox it
+ * has the publication's id, and its own as `messageId` where the publisher gave none.
+ */
+export interface Publication {
+  /** Made by the engine; unique. */
+  readonly id: string;
+  readonly topic: string;
+  readonly name: string;
+  readonly payload: Encoded;
+  /** The publisher's id: while the first one is kept, the same one twice for a topic is one publication. */
+  readonly messageId: string | null;
+  readonly keepForMs: number;
+  /** As in an arrival. */
+  readonly wakes: readonly Status[];
+  readonly carried: string | null;
 }
 
 /** `message` is for steps; the others are requests to the engine. */
@@ -172,6 +216,8 @@ export interface MailboxRecord {
   /** The step whose transition settled it. */
   readonly step: string | null;
   readonly carried: string | null;
+  /** The topic that it was published to. Null: it was sent to this execution. */
+  readonly topic: string | null;
 }
 
 /** All that the engine wants written, in one atomic group. Applied in the order of the fields. */
@@ -180,6 +226,8 @@ export interface Batch {
   readonly transitions: readonly Transition[];
   readonly releases: readonly Release[];
   readonly arrivals: readonly Arrival[];
+  readonly subscriptions?: readonly Subscription[];
+  readonly publications?: readonly Publication[];
 }
 
 /**
@@ -200,6 +248,16 @@ export type ArrivalResult =
   | { readonly result: "stored" | "duplicate"; readonly id: string }
   | { readonly result: "not-found" | "ended" | "moved" };
 
+/** `lost`: as for a transition. Taken: it is stored, and all that was kept is in the mailbox. */
+export type SubscribeResult = "taken" | "lost";
+
+/** `delivered`: how many executions were subscribed when it was stored, so that it is in their mailboxes. */
+export interface PublishResult {
+  readonly result: "stored" | "duplicate";
+  readonly id: string;
+  readonly delivered: number;
+}
+
 /** Answers in the order of the batch. `at` is the store's time of this commit. */
 export interface BatchResult {
   readonly at: number;
@@ -207,6 +265,8 @@ export interface BatchResult {
   readonly transitions: readonly CommitResult[];
   readonly releases: readonly CommitResult[];
   readonly arrivals: readonly ArrivalResult[];
+  readonly subscriptions: readonly SubscribeResult[];
+  readonly publications: readonly PublishResult[];
 }
 
 export interface ClaimOptions {
@@ -353,6 +413,8 @@ export interface Store {
   claim(options: ClaimOptions): MaybePromise<Claimed>;
   /** The workflows and versions of which something has been due for longer than `forMs` and nobody has taken it. */
   overdue(forMs: number): MaybePromise<readonly { readonly name: string; readonly version: string }[]>;
+  /** Deletes publications that have been over for at least `forMs`, the longest over first, at most `limit`. Says how many. */
+  prunePublications(forMs: number, limit: number): MaybePromise<number>;
 
   /** All schedules, or the one of that name. In the order of their names. */
   schedules(name?: string): MaybePromise<readonly ScheduleRecord[]>;

@@ -5,7 +5,16 @@ import { systemClock, type Clock } from "../../src/clock.js";
 import { Encoded } from "../../src/codec.js";
 import { initialFlow, type Position, type Status } from "../../src/flow/flow.js";
 import { memoryStore } from "../../src/stores/memory/memory-store.js";
-import type { Arrival, Batch, NewExecution, Release, Store, Transition } from "../../src/stores/store.js";
+import type {
+  Arrival,
+  Batch,
+  NewExecution,
+  Publication,
+  Release,
+  Store,
+  Subscription,
+  Transition,
+} from "../../src/stores/store.js";
 
 const statuses: readonly Status[] = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"];
 const ids = ["a", "b", "c"];
@@ -65,6 +74,7 @@ const transition = fc.record({
   patch: fc.option(encoded),
   others: fc.option(encoded),
   carried: fc.option(text),
+  unsubscribes: fc.constantFrom(undefined, undefined, "step" as const, "all" as const),
 });
 
 const release = fc.record({
@@ -87,6 +97,25 @@ const arrival = fc.record({
   only: fc.option(fc.record({ revision: fc.constantFrom(0, 0, 1), signals: fc.constantFrom(0, 0, 1) })),
 });
 
+/** `revision` as in a transition. */
+const subscription = fc.record({
+  execution: fc.constantFrom(...ids, "nobody"),
+  owner: fc.option(owner, { freq: 1 }),
+  revision: fc.constantFrom(0, 0, 0, 0, -1),
+  topic: fc.constantFrom("t1", "t2"),
+  until: fc.constantFrom("step" as const, "end" as const),
+});
+
+const publication = fc.record({
+  topic: fc.constantFrom("t1", "t2"),
+  name: text,
+  payload: encoded,
+  messageId: fc.option(fc.constantFrom("m1", "m2")),
+  keepForMs: delay,
+  wakes: someStatuses,
+  carried: fc.option(text),
+});
+
 const act = fc.oneof(
   {
     weight: 6,
@@ -96,6 +125,8 @@ const act = fc.oneof(
       transitions: fc.array(transition, { maxLength: 3 }),
       releases: fc.array(release, { maxLength: 2 }),
       arrivals: fc.array(arrival, { maxLength: 3 }),
+      subscriptions: fc.array(subscription, { maxLength: 3 }),
+      publications: fc.array(publication, { maxLength: 3 }),
     }),
   },
   {
@@ -116,6 +147,7 @@ const act = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ act: fc.constant("register" as const) }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant("beat" as const), owner }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant("prune" as const), forMs: delay, limit: count }) },
   {
     weight: 1,
     arbitrary: fc.record({ act: fc.constant("bury" as const), owners: fc.subarray(owners, { maxLength: 2 }) }),
@@ -168,6 +200,7 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
       settled: it.settled.map(({ arrival, as }) => ({ arrival: boxes.get(it.id)?.[arrival] ?? "none", as })),
       ends: it.ends,
       carried: it.carried,
+      ...(it.unsubscribes !== undefined && { unsubscribes: it.unsubscribes }),
       history: {
         direction: "up",
         step: "first",
@@ -198,6 +231,12 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
         }),
       };
     }),
+    subscriptions: drawn.subscriptions.map((it): Subscription => ({
+      ...it,
+      owner: ownerOf(it.execution, it.owner),
+      revision: (rows.get(it.execution)?.revision ?? 0) + it.revision,
+    })),
+    publications: drawn.publications.map((it): Publication => ({ ...it, id: `publication-${serial()}` })),
   };
 }
 
@@ -225,6 +264,8 @@ async function answer(store: Store, drawn: Exclude<Act, Of<"write"> | Of<"wait">
       return store.register({ host: "here", pid: 1 });
     case "beat":
       return store.beat(drawn.owner);
+    case "prune":
+      return store.prunePublications(drawn.forMs, drawn.limit);
     case "bury":
       return store.bury(drawn.owners);
     case "list": {

@@ -5,10 +5,12 @@
 import { systemClock, type Clock } from "../../clock.js";
 import { refuseUnknownOptions } from "../../definition/options.js";
 import { StepwellError } from "../../errors.js";
+import type { Status } from "../../flow/flow.js";
 import { cursorOf, placeOf } from "../cursor.js";
 import { DueHeap, type Due } from "./due-heap.js";
 import { MemorySchedules } from "./schedules.js";
 import { Hints } from "../hints.js";
+import { idOf, Topics, type Subscriber } from "./topics.js";
 import type {
   Arrival,
   ArrivalResult,
@@ -28,10 +30,14 @@ import type {
   ListPage,
   MailboxRecord,
   NewExecution,
+  Publication,
+  PublishResult,
   Release,
   ScheduleChange,
   ScheduleRecord,
   Store,
+  SubscribeResult,
+  Subscription,
   Transition,
 } from "../store.js";
 
@@ -50,7 +56,7 @@ interface Committed {
 }
 
 /** An execution with all that belongs to it. */
-interface Row extends Mutable<ExecutionRecord>, Due {
+interface Row extends Mutable<ExecutionRecord>, Due, Subscriber {
   /** `signals` as the last commit knew them. */
   seen: number;
   last: Committed | undefined;
@@ -90,6 +96,7 @@ class MemoryStore implements Store {
   readonly #due = new Map<string, DueHeap<Row>>();
   /** Owned rows with an arrival that no commit has seen. */
   readonly #signalled = new Set<Row>();
+  readonly #topics = new Topics<Row>();
   readonly #hints = new Hints();
   readonly #schedules = new MemorySchedules();
   #open = false;
@@ -158,6 +165,8 @@ class MemoryStore implements Store {
       transitions: batch.transitions.length === 0 ? none : batch.transitions.map((it) => this.#commit(it, at, hints)),
       releases: batch.releases.length === 0 ? none : batch.releases.map((it) => this.#release(it, at, hints)),
       arrivals: batch.arrivals.length === 0 ? none : batch.arrivals.map((it) => this.#deliver(it, at, hints)),
+      subscriptions: batch.subscriptions?.map((it) => this.#subscribe(it, at, hints)) ?? none,
+      publications: batch.publications?.map((it) => this.#publish(it, at, hints)) ?? none,
     };
     if (hints.length > 0) this.#hints.tell(hints);
     return result;
@@ -217,6 +226,11 @@ class MemoryStore implements Store {
       this.write({ creates: change.creates, transitions: none, releases: none, arrivals: none });
     }
     return changed !== undefined;
+  }
+
+  prunePublications(forMs: number, limit: number): number {
+    this.#mustBeOpen();
+    return this.#topics.prune(this.clock.now() - forMs, limit);
   }
 
   load(ids: readonly string[]): (ExecutionRecord | undefined)[] {
@@ -291,6 +305,8 @@ class MemoryStore implements Store {
       createdAt: at,
       updatedAt: at,
       carried: it.carried,
+      subscribed: 0,
+      topics: undefined,
       sequence: this.#rows.size + 1,
       place: -1,
       seen: 0,
@@ -319,6 +335,7 @@ class MemoryStore implements Store {
         for (const { id, status } of row.mailbox) if (status === "pending") settle(row.mailbox, id, "dead", null);
       this.#see(row);
     }
+    if (it.unsubscribes !== undefined) this.#topics.unsubscribe(row, it.unsubscribes);
     if (it.rests) this.#letGo(row, it.dueInMs, at, hints);
     else row.claims = 1;
     return "taken";
@@ -345,10 +362,53 @@ class MemoryStore implements Store {
     if (it.only !== undefined && (it.only.revision !== row.revision || it.only.signals !== row.signals)) {
       return { result: "moved" };
     }
+    const { id, kind, messageId } = it;
+    this.#put(row, { id, kind, name: it.name, payload: it.payload, messageId, carried: it.carried, topic: null }, at);
+    if (this.#signal(row, it.wakes, at, hints)) hints.push({ type: "due", inMs: 0 });
+    return { result: "stored", id };
+  }
+
+  #subscribe({ execution, owner, revision, topic, until }: Subscription, at: number, hints: Hint[]): SubscribeResult {
+    const row = this.#rows.get(execution);
+    if (row === undefined || row.owner !== owner || row.revision !== revision) return "lost";
+    const kept = this.#topics.subscribe(row, topic, until, at);
+    // Each is tried, so that all that is new is there.
+    const isNew = kept.filter((publication) => this.#putPublication(row, publication, at)).length > 0;
+    if (isNew) this.#signal(row, [], at, hints);
+    return "taken";
+  }
+
+  #publish(it: Publication, at: number, hints: Hint[]): PublishResult {
+    const reached = this.#topics.publish(it, at);
+    if (!("length" in reached)) {
+      return { result: "duplicate", id: reached.publication.id, delivered: reached.delivered };
+    }
+    let isDue = false;
+    for (const row of reached) {
+      if (this.#putPublication(row, it, at) && this.#signal(row, it.wakes, at, hints)) isDue = true;
+    }
+    if (isDue) hints.push({ type: "due", inMs: 0 });
+    return { result: "stored", id: it.id, delivered: reached.length };
+  }
+
+  /** False: the execution has it already. */
+  #putPublication(row: Row, it: Publication, at: number): boolean {
+    const messageId = idOf(it);
+    if (row.mailbox?.some((other) => other.messageId === messageId) === true) return false;
+    const { id, name, payload, carried, topic } = it;
+    this.#put(row, { id, kind: "message", name, payload, messageId, carried, topic }, at);
+    return true;
+  }
+
+  #put(
+    row: Row,
+    it: Pick<MailboxRecord, "id" | "kind" | "name" | "payload" | "messageId" | "carried" | "topic">,
+    at: number,
+  ): void {
     row.mailbox ??= [];
     row.mailbox.push({
       id: it.id,
-      execution: it.execution,
+      execution: row.id,
       sequence: ++this.#lastArrival,
       kind: it.kind,
       name: it.name,
@@ -358,17 +418,22 @@ class MemoryStore implements Store {
       receivedAt: at,
       step: null,
       carried: it.carried,
+      topic: it.topic,
     });
     row.signals++;
+  }
+
+  /** Something is new in its mailbox. True: it has become due. */
+  #signal(row: Row, wakes: readonly Status[], at: number, hints: Hint[]): boolean {
     if (row.owner !== null) {
       this.#signalled.add(row);
       hints.push({ type: "signalled", execution: row.id });
-    } else if (it.wakes.includes(row.status)) {
-      // One that has been due for longer keeps its place.
-      if (row.dueAt === null || row.dueAt > at) this.#setDue(row, at);
-      hints.push({ type: "due", inMs: 0 });
+      return false;
     }
-    return { result: "stored", id: it.id };
+    if (!wakes.includes(row.status)) return false;
+    // One that has been due for longer keeps its place.
+    if (row.dueAt === null || row.dueAt > at) this.#setDue(row, at);
+    return true;
   }
 
   /** A commit has seen all that has arrived. */
@@ -478,5 +543,6 @@ function recordOf(row: Row): ExecutionRecord {
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
     carried: row.carried,
+    subscribed: row.subscribed,
   };
 }

@@ -60,7 +60,11 @@ const fill = (schema: string): string => `
   INSERT INTO "${schema}".stepwell_mailbox (execution, received_at, id, kind, name, payload, status)
   SELECT n, n, 'mail-' || n, 'message', 'paid', '{}', 'pending' FROM generate_series(1, 20000) AS n;
   INSERT INTO "${schema}".stepwell_history (execution, revision, owner, at, entry)
-  SELECT n, 1, 1, n, '{}' FROM generate_series(1, 50000) AS n`;
+  SELECT n, 1, 1, n, '{}' FROM generate_series(1, 50000) AS n;
+  INSERT INTO "${schema}".stepwell_subscriptions (execution, until, topic, id)
+  SELECT n, 1, 'topic-' || n % 10000, 'id-' || n FROM generate_series(1, 20000) AS n;
+  INSERT INTO "${schema}".stepwell_publications (expires_at, delivered, topic, message_id, id, name, payload)
+  SELECT n, 1, 'topic-' || n % 10000, n, n, 'paid', '{}' FROM generate_series(1, 20000) AS n`;
 
 let texts: Map<string, string>;
 beforeAll(async () => void (texts = await statements()));
@@ -79,7 +83,7 @@ describe.each([
     await prepareSession(client);
     try {
       await migratePostgres(postgresUrl(), { schema });
-      for (const table of ["executions", "mailbox", "history"]) {
+      for (const table of ["executions", "mailbox", "history", "subscriptions", "publications"]) {
         await client.query(`ALTER TABLE "${schema}".stepwell_${table} SET (autovacuum_enabled = off)`);
       }
       if (fill !== undefined) await client.query(fill(schema));
@@ -117,7 +121,17 @@ describe.each([
   });
 
   test("find executions of a batch one by one, by their ids", () => {
-    for (const name of ["commit", "commit_mail", "release", "release_mail", "deliver", "reason"]) {
+    for (const name of [
+      "commit",
+      "commit_mail",
+      "commit_topics",
+      "release",
+      "release_mail",
+      "deliver",
+      "reason",
+      "subscribe",
+      "publish",
+    ]) {
       const used = plans.get(`stepwell_${name}`)!.filter((node) => node["Relation Name"] === "stepwell_executions");
       const scans = used.filter((node) => node["Node Type"].endsWith("Scan"));
       expect(scans.length, name).toBeGreaterThan(0);

@@ -31,6 +31,7 @@ import { Notifications, type Line } from "./notifications.js";
 import { openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
 import { history, list, load, mailbox } from "./read.js";
 import { changeSchedule, dueSchedules, schedules } from "./schedules.js";
+import { prunePublications } from "./topics.js";
 import { databaseOn, transact } from "./transact.js";
 import { write } from "./write.js";
 
@@ -171,6 +172,10 @@ export class PostgresStore implements Store {
     const { changed, hints } = await changeSchedule(this.#database, change, tickets, this.#now);
     this.#tell(hints);
     return changed;
+  }
+
+  async prunePublications(forMs: number, limit: number): Promise<number> {
+    return prunePublications(this.#database, forMs, limit, this.#now);
   }
 
   async load(ids: readonly string[]): Promise<readonly (ExecutionRecord | undefined)[]> {

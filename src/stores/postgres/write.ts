@@ -12,6 +12,7 @@ import type { Doubts } from "./doubts.js";
 import { moment } from "./moment.js";
 import { Releasing } from "./releases.js";
 import { inWaves, type Step } from "./step.js";
+import { lockRowsOf, lockTopics, publishings, Subscribing, topicsOf } from "./topics.js";
 import { Committing } from "./transitions.js";
 
 export interface Written extends BatchResult {
@@ -34,16 +35,25 @@ export async function write(
     (rows) => new Releasing(rows, batch.releases, doubts, now),
   );
   const delivering = deliveries(batch.arrivals, now);
-  const touching = [...committing, ...releasing, ...delivering];
+  const { subscriptions = [], publications = [] } = batch;
+  const subscribing = subscriptions.length === 0 ? undefined : new Subscribing(subscriptions, now);
+  const publishing = publishings(publications, now);
+  const touching: Step[] = [...committing, ...releasing, ...delivering];
+  const topics = topicsOf(batch);
+  if (subscribing !== undefined) touching.push(subscribing);
+  touching.push(...publishing);
   const steps: Step[] = creating === undefined ? touching : [creating, ...touching];
-  if (steps.length === 1) await steps[0]!.run(database);
-  else if (steps.length > 1) {
+  if (steps.length === 1 && topics.length === 0) await steps[0]!.run(database);
+  else if (steps.length > 0) {
     await database.transaction(async (transaction) => {
       const careful = committing.length > 1 || releasing.length > 1 || overlaps(batch);
       const sent: Promise<unknown>[] = [];
+      // In a transaction of the caller's nothing may be done before this is allowed.
+      if (topics.length > 0) await lockTopics(transaction, database.schema, topics);
       for (const step of steps) {
         // Each step is sorted by itself; over several the order holds if all is locked before.
-        if (step === touching[0] && touching.length > 1)
+        if (step === touching[0] && topics.length > 0) sent.push(lockRowsOf(transaction, idsOf(batch), batch));
+        else if (step === touching[0] && touching.length > 1)
           sent.push(transaction.rows(lockRows, [textArray(idsOf(batch))]));
         const done = step.run(transaction);
         sent.push(done);
@@ -62,6 +72,8 @@ export async function write(
     transitions: inOrder(batch.transitions.length, committing),
     releases: inOrder(batch.releases.length, releasing),
     arrivals: inOrder(batch.arrivals.length, delivering),
+    subscriptions: subscribing?.answers ?? [],
+    publications: inOrder(publications.length, publishing),
   };
   return { ...results, hints: steps.flatMap(({ hints }) => hints) };
 }
@@ -77,11 +89,12 @@ function inOrder<Answer>(
 }
 
 /** Whether what one step says depends on what a later one does: then each is waited for. The engine never asks for that. */
-function overlaps({ creates, transitions, releases, arrivals }: Batch): boolean {
+function overlaps({ creates, transitions, releases, arrivals, ...topics }: Batch): boolean {
   const created = new Set(creates.map(({ id }) => id));
   const committed = new Set(transitions.map(({ id }) => id));
   if (releases.some(({ id }) => committed.has(id))) return true;
   if (created.size === 0) return false;
+  if (topicsOf({ creates, transitions, releases, arrivals, ...topics }).length > 0) return true;
   return (
     transitions.some(({ id }) => created.has(id)) ||
     releases.some(({ id }) => created.has(id)) ||
@@ -89,11 +102,12 @@ function overlaps({ creates, transitions, releases, arrivals }: Batch): boolean 
   );
 }
 
-function idsOf({ transitions, releases, arrivals }: Batch): string[] {
+function idsOf({ transitions, releases, arrivals, subscriptions = [] }: Batch): string[] {
   const ids = new Set<string>();
   for (const { id } of transitions) ids.add(id);
   for (const { id } of releases) ids.add(id);
   for (const { execution } of arrivals) ids.add(execution);
+  for (const { execution } of subscriptions) ids.add(execution);
   return [...ids];
 }
 

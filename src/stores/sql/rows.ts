@@ -37,12 +37,14 @@ export interface ExecutionRow {
   readonly state: string;
   readonly input: string;
   readonly carried: string | null;
+  /** Null: it has no subscriptions. */
+  readonly subscribed: number | null;
 }
 
 /** What a query for `ExecutionRow` selects. */
 export const executionColumns =
   "sequence, id, workflow, version, status, revision, signals, owner, claims, due_at, deadline_at, " +
-  "created_at, updated_at, tags, position, state, input, carried";
+  "created_at, updated_at, tags, position, state, input, carried, subscribed";
 
 export function executionOf(row: ExecutionRow): ExecutionRecord {
   return {
@@ -63,6 +65,7 @@ export function executionOf(row: ExecutionRow): ExecutionRecord {
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     carried: row.carried,
+    subscribed: row.subscribed ?? 0,
   };
 }
 
@@ -108,10 +111,12 @@ export interface MailboxRow {
   readonly received_at: number;
   readonly step: string | null;
   readonly carried: string | null;
+  readonly topic: string | null;
 }
 
 /** What a query for `MailboxRow` selects. */
-export const mailboxColumns = "sequence, id, kind, name, payload, message_id, status, received_at, step, carried";
+export const mailboxColumns =
+  "sequence, id, kind, name, payload, message_id, status, received_at, step, carried, topic";
 
 export function mailboxOf(row: MailboxRow, execution: string): MailboxRecord {
   return {
@@ -126,6 +131,7 @@ export function mailboxOf(row: MailboxRow, execution: string): MailboxRecord {
     receivedAt: row.received_at,
     step: row.step,
     carried: row.carried,
+    topic: row.topic,
   };
 }
 

@@ -96,7 +96,42 @@ CREATE TABLE stepwell_schedules (
 CREATE INDEX stepwell_schedules_due ON stepwell_schedules (workflow, version, next_at) WHERE next_at IS NOT NULL;`,
 };
 
-export const migrations: readonly Migration[] = [first, schedules];
+/**
+ * A publication is found by its topic and the id under which it is in the mailboxes; `expires` is what pruning
+ * reads. `subscribed` says of an execution whether it has any subscription, so that the others need not look.
+ */
+const topics: Migration = {
+  number: 3,
+  name: "topics",
+  sql: `
+ALTER TABLE stepwell_executions ADD COLUMN subscribed INTEGER;
+ALTER TABLE stepwell_mailbox ADD COLUMN topic TEXT;
+
+CREATE TABLE stepwell_subscriptions (
+  topic TEXT NOT NULL,
+  id TEXT NOT NULL,
+  execution INTEGER NOT NULL,
+  until TEXT NOT NULL,
+  PRIMARY KEY (topic, id)
+) WITHOUT ROWID;
+CREATE INDEX stepwell_subscriptions_execution ON stepwell_subscriptions (execution);
+
+CREATE TABLE stepwell_publications (
+  sequence INTEGER PRIMARY KEY,
+  topic TEXT NOT NULL,
+  message_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  payload TEXT NOT NULL,
+  carried TEXT,
+  delivered INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX stepwell_publications_topic ON stepwell_publications (topic, message_id);
+CREATE INDEX stepwell_publications_expires ON stepwell_publications (expires_at);`,
+};
+
+export const migrations: readonly Migration[] = [first, schedules, topics];
 
 /** @throws STEPWELL_STORE_TOO_NEW */
 export function migrate(database: Database, now: number): void {

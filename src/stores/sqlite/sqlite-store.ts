@@ -29,6 +29,7 @@ import { beat, bury, register } from "./launchers.js";
 import { openDatabase, type Durability } from "./open.js";
 import { history, list, load } from "./read.js";
 import { changeSchedule, dueSchedules, schedules } from "./schedules.js";
+import { prunePublications } from "./topics.js";
 import { transact } from "./transact.js";
 import { write, writeWithin } from "./write.js";
 
@@ -109,6 +110,10 @@ export class SqliteStore implements Store {
     const changed = changeSchedule(this.#opened, change, this.clock.now(), hints);
     this.#hints.tell(hints);
     return changed;
+  }
+
+  prunePublications(forMs: number, limit: number): number {
+    return prunePublications(this.#opened, this.clock.now() - forMs, limit);
   }
 
   load(ids: readonly string[]): readonly (ExecutionRecord | undefined)[] {

@@ -11,6 +11,7 @@ import type {
 } from "../store.js";
 import { deliver } from "./arrivals.js";
 import type { Database } from "./database.js";
+import { publish, subscribe, unsubscribe } from "./topics.js";
 
 const owned: CreateResult = { created: true, owned: true };
 const unowned: CreateResult = { created: true, owned: false };
@@ -32,6 +33,8 @@ function apply(database: Database, batch: Batch, at: number, hints: Hint[]): Bat
     transitions: batch.transitions.map((it) => commit(database, it, at, hints)),
     releases: batch.releases.map((it) => release(database, it, at, hints)),
     arrivals: batch.arrivals.map((it) => deliver(database, it, at, hints)),
+    subscriptions: batch.subscriptions?.map((it) => subscribe(database, it, at, hints)) ?? [],
+    publications: batch.publications?.map((it) => publish(database, it, at, hints)) ?? [],
   };
 }
 
@@ -132,6 +135,7 @@ export function commit(database: Database, it: Transition, at: number, hints: Hi
     .run(sequence, revision, at, historyEntryOf(it.history), it.history.patch?.text ?? null);
   for (const { arrival, as } of it.settled) settle(database, sequence, arrival, as, it.history.step);
   if (it.carried !== null) database.statement(updateCarried).run(it.carried, sequence);
+  if (it.unsubscribes !== undefined) unsubscribe(database, sequence, it.unsubscribes);
   if (it.ends && signals > 0) {
     database
       .statement("UPDATE stepwell_mailbox SET status = 'dead' WHERE execution = ? AND status = 'pending'")

@@ -19,6 +19,7 @@ export const arriving: readonly StoreContractCase[] = [
       receivedAt: bench.now,
       step: null,
       carried: null,
+      topic: null,
     });
     assert.deepEqual(await bench.load("one"), { ...before, signals: 1 });
   }),

@@ -16,8 +16,12 @@ import type {
   HistoryRecord,
   MailboxRecord,
   NewExecution,
+  Publication,
+  PublishResult,
   Release,
   Store,
+  SubscribeResult,
+  Subscription,
   Transition,
 } from "../../stores/store.js";
 import { VirtualClock } from "../virtual-clock.js";
@@ -94,6 +98,7 @@ export class Bench {
   /** A registered launcher. */
   readonly owner: number;
   #arrivals = 0;
+  #publications = 0;
 
   constructor(store: Store, clock: VirtualClock, owner: number) {
     this.store = store;
@@ -183,6 +188,35 @@ export class Bench {
       wakes: ["waiting"],
       ...more,
     });
+  }
+
+  /** Ids are `publication-1`, `publication-2`, … */
+  publication(topic: string, more: Partial<Texts<Publication>> = {}): Publication {
+    return fromTexts<Publication>({
+      id: `publication-${++this.#publications}`,
+      topic,
+      name: "paid",
+      payload: "null",
+      messageId: null,
+      keepForMs: 1000,
+      wakes: ["waiting"],
+      carried: null,
+      ...more,
+    });
+  }
+
+  async publish(topic: string, more: Partial<Texts<Publication>> = {}): Promise<PublishResult> {
+    const { publications } = await this.write({ publications: [this.publication(topic, more)] });
+    return only(publications);
+  }
+
+  subscription(execution: string, topic: string, more: Partial<Subscription> = {}): Subscription {
+    return { execution, owner: this.owner, revision: 0, topic, until: "step", ...more };
+  }
+
+  async subscribe(execution: string, topic: string, more: Partial<Subscription> = {}): Promise<SubscribeResult> {
+    const { subscriptions } = await this.write({ subscriptions: [this.subscription(execution, topic, more)] });
+    return only(subscriptions);
   }
 
   async claim(

@@ -140,6 +140,8 @@ export const committing: readonly StoreContractCase[] = [
         { result: "stored", id: "arrival-1" },
         { result: "stored", id: "arrival-2" },
       ],
+      subscriptions: [],
+      publications: [],
     });
     assert.equal((await bench.load("one")).signals, 1);
   }),
@@ -151,6 +153,8 @@ export const committing: readonly StoreContractCase[] = [
       transitions: [],
       releases: [],
       arrivals: [],
+      subscriptions: [],
+      publications: [],
     });
   }),
 ];

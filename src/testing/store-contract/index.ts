@@ -9,6 +9,7 @@ import { launchers } from "./launchers.js";
 import { listing } from "./listing.js";
 import { releasing } from "./releasing.js";
 import { schedules } from "./schedules.js";
+import { topics } from "./topics.js";
 import { transacting } from "./transacting.js";
 import { values } from "./values.js";
 
@@ -32,6 +33,7 @@ export const storeContract: readonly StoreContractCase[] = [
   ...history,
   ...hints,
   ...schedules,
+  ...topics,
   ...transacting,
   ...values,
 ];

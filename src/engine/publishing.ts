@@ -1,0 +1,77 @@
+/** What is published to a topic: for whoever is subscribed, and whoever will be while it is kept. */
+import { encode, isolate } from "../codec.js";
+import { milliseconds, type Duration } from "../definition/duration.js";
+import { refuseUnknownOptions } from "../definition/options.js";
+import { newId } from "../ids.js";
+import type { Publication, PublishResult, Within } from "../stores/store.js";
+import { checkMessageName } from "./mail.js";
+import { checkText } from "./reasons.js";
+import { checkTopic } from "./subscribing.js";
+import type { Supervisor } from "./supervisor.js";
+
+export interface PublishOptions {
+  /**
+   * The publisher's own id, such as a webhook's event id: the same one twice is one message, for each subscriber.
+   * Up to 1000 characters.
+   */
+  readonly messageId?: string;
+  /** For how long who subscribes later gets it too; 0: not at all. Default: the launcher's `keepPublications`. */
+  readonly keepFor?: Duration;
+  /**
+   * A transaction of your own on the store's database, as the connection that has it: what is published commits
+   * with it, or not at all. In PostgreSQL its isolation level must be `read committed`.
+   */
+  readonly tx?: unknown;
+}
+
+export interface Published {
+  /** The `messageId`, or one that was made. */
+  readonly id: string;
+  /** This `messageId` had been published to the topic before, and is still kept; nothing was stored. */
+  readonly duplicate: boolean;
+  /** How many executions were subscribed when it was stored. Who subscribes later is not counted. */
+  readonly delivered: number;
+}
+
+export async function publish(
+  supervisor: Supervisor,
+  topic: string,
+  name: string,
+  payload: unknown,
+  options: PublishOptions,
+): Promise<Published> {
+  supervisor.mustRun("publish");
+  refuseUnknownOptions(options, ["messageId", "keepFor", "tx"], "publish");
+  const { messageId, keepFor, tx } = options;
+  const within = tx === undefined ? undefined : supervisor.within(tx, "publish");
+  checkTopic(topic, "publish");
+  checkMessageName(name, "publish");
+  if (messageId !== undefined) checkText(messageId, "publish: messageId");
+  const keepForMs = keepFor === undefined ? supervisor.keepPublications : milliseconds(keepFor, "publish: keepFor");
+  const publication: Publication = {
+    id: newId(),
+    topic,
+    name,
+    payload: encode(isolate(payload), { what: `The payload of "${name}"`, limit: supervisor.sizeLimit }),
+    messageId: messageId ?? null,
+    keepForMs,
+    wakes: ["waiting"],
+    carried: null,
+  };
+  const stored = await (within === undefined
+    ? supervisor.committer.publish(publication)
+    : publishWithin(within, publication));
+  const { result, id, delivered } = stored;
+  return { id: messageId ?? id, duplicate: result === "duplicate", delivered };
+}
+
+async function publishWithin(within: Within, publication: Publication): Promise<PublishResult> {
+  const { publications } = await within.write({
+    creates: [],
+    transitions: [],
+    releases: [],
+    arrivals: [],
+    publications: [publication],
+  });
+  return publications[0]!;
+}
