@@ -2,11 +2,12 @@
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
 import type { Status } from "../flow/flow.js";
-import type { ListFilter } from "../stores/store.js";
+import type { ListConditions as StoredConditions, ListFilter } from "../stores/store.js";
 import type { ExecutionSummary } from "./execution.js";
 import { checkedTags } from "./tags.js";
 
-export interface ListOptions {
+/** Which executions: all of what is given must hold. */
+export interface ListConditions {
   /** The name of a workflow. */
   readonly workflow?: string;
   readonly status?: Status | readonly Status[];
@@ -16,6 +17,9 @@ export interface ListOptions {
   readonly createdFrom?: Date;
   /** Created before. */
   readonly createdBefore?: Date;
+}
+
+export interface ListOptions extends ListConditions {
   /** At most this many, from 1 to 1000. Default: 100. */
   readonly limit?: number;
   /** The `cursor` of the page before. Left out: the first page. */
@@ -36,27 +40,35 @@ const largestPage = 1000;
 /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
 export function filterOf(options: ListOptions): ListFilter {
   refuseUnknownOptions(options, names, "list");
-  const { workflow, status, tags, createdFrom, createdBefore, limit = 100, after } = options;
-  if (workflow !== undefined && !isLine(workflow, longestName)) {
-    throw invalid(`"workflow" must be the name of a workflow, not ${shown(workflow)}`);
-  }
+  const { limit = 100, after } = options;
+  const conditions = conditionsOf(options, "list");
   if (!Number.isInteger(limit) || limit < 1 || limit > largestPage) {
-    throw invalid(`"limit" must be a whole number from 1 to ${largestPage}, not ${shown(limit)}`);
+    throw invalid("list", `"limit" must be a whole number from 1 to ${largestPage}, not ${shown(limit)}`);
   }
   // What is a text but no cursor, the store refuses: only stores know what a cursor looks like.
   if (after !== undefined && typeof after !== "string") {
     throw invalid(
+      "list",
       `"after" must be the cursor of the page before, not ${shown(after)}. Leave it out for the first page`,
     );
   }
+  return { ...conditions, limit, after };
+}
+
+/** @param where the call whose options they are @throws STEPWELL_INVALID_ARGUMENT */
+export function conditionsOf(
+  { workflow, status, tags, createdFrom, createdBefore }: ListConditions,
+  where: string,
+): StoredConditions {
+  if (workflow !== undefined && !isLine(workflow, longestName)) {
+    throw invalid(where, `"workflow" must be the name of a workflow, not ${shown(workflow)}`);
+  }
   return {
     workflow,
-    status: status === undefined ? undefined : statusesOf(status),
-    tags: tags === undefined ? undefined : checkedTags(tags, "list"),
-    createdFrom: timeOf(createdFrom, "createdFrom"),
-    createdBefore: timeOf(createdBefore, "createdBefore"),
-    limit,
-    after,
+    status: status === undefined ? undefined : statusesOf(status, where),
+    tags: tags === undefined ? undefined : checkedTags(tags, where),
+    createdFrom: timeOf(createdFrom, "createdFrom", where),
+    createdBefore: timeOf(createdBefore, "createdBefore", where),
   };
 }
 
@@ -74,23 +86,26 @@ function isStatus(value: unknown): value is Status {
   return typeof value === "string" && Object.hasOwn(statuses, value);
 }
 
-function statusesOf(status: unknown): readonly Status[] {
+function statusesOf(status: unknown, where: string): readonly Status[] {
   const wanted: readonly unknown[] = Array.isArray(status) ? status : [status];
   for (const one of wanted) {
     if (isStatus(one)) continue;
     const known = Object.keys(statuses).join(", ");
-    throw invalid(`"status" must be one of ${known}, or an array of them; ${shown(one)} is none`);
+    throw invalid(where, `"status" must be one of ${known}, or an array of them; ${shown(one)} is none`);
   }
   return [...new Set(wanted.filter(isStatus))];
 }
 
-function timeOf(date: unknown, option: string): number | undefined {
+function timeOf(date: unknown, option: string, where: string): number | undefined {
   if (date === undefined) return undefined;
   const time = date instanceof Date ? date.getTime() : Number.NaN;
   if (!Number.isNaN(time)) return time;
-  throw invalid(`"${option}" must be a valid Date, not ${date instanceof Date ? "an invalid one" : shown(date)}`);
+  throw invalid(
+    where,
+    `"${option}" must be a valid Date, not ${date instanceof Date ? "an invalid one" : shown(date)}`,
+  );
 }
 
-function invalid(problem: string): StepwellError {
-  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `list: ${problem}.`);
+function invalid(where: string, problem: string): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${where}: ${problem}.`);
 }

@@ -352,7 +352,8 @@ export interface LauncherRecord {
   readonly silentMs: number;
 }
 
-export interface ListFilter {
+/** All of what is given must hold. */
+export interface ListConditions {
   readonly workflow?: string | undefined;
   readonly status?: readonly Status[] | undefined;
   /** All of these. */
@@ -361,6 +362,9 @@ export interface ListFilter {
   readonly createdFrom?: number | undefined;
   /** Created before. */
   readonly createdBefore?: number | undefined;
+}
+
+export interface ListFilter extends ListConditions {
   readonly limit: number;
   /** The `cursor` of the page before. */
   readonly after?: string | undefined;
@@ -425,6 +429,8 @@ export interface Store {
   /** In the order of the ids; undefined where there is none. */
   load(ids: readonly string[]): MaybePromise<readonly (ExecutionRecord | undefined)[]>;
   list(filter: ListFilter): MaybePromise<ListPage>;
+  /** How many executions all pages of a list would show. */
+  count(filter: ListConditions): MaybePromise<number>;
   /** In order of revision. */
   history(id: string): MaybePromise<readonly HistoryRecord[]>;
   /** In order of acceptance; with `pending`, only what nobody has taken yet. */

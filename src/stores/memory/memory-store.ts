@@ -26,6 +26,7 @@ import type {
   HistoryEntry,
   HistoryRecord,
   LauncherRecord,
+  ListConditions,
   ListFilter,
   ListPage,
   MailboxRecord,
@@ -241,22 +242,21 @@ class MemoryStore implements Store {
     });
   }
 
-  list({ workflow, status, tags, createdFrom, createdBefore, limit, after }: ListFilter): ListPage {
+  list({ limit, after, ...conditions }: ListFilter): ListPage {
     this.#mustBeOpen();
     const place = after === undefined ? undefined : placeOf(after);
     const rows = [...this.#rows.values()]
-      .filter(
-        (row) =>
-          (workflow === undefined || row.workflow === workflow) &&
-          (status === undefined || status.includes(row.status)) &&
-          (tags === undefined || tags.every((tag) => row.tags.includes(tag))) &&
-          (createdFrom === undefined || row.createdAt >= createdFrom) &&
-          (createdBefore === undefined || row.createdAt < createdBefore) &&
-          (place === undefined || isNewer(place, row)),
-      )
+      .filter((row) => fits(row, conditions) && (place === undefined || isNewer(place, row)))
       .toSorted((one, other) => (isNewer(one, other) ? -1 : 1));
     const page = rows.slice(0, limit);
     return { records: page.map(recordOf), cursor: rows.length > limit ? cursorOf(page.at(-1)!) : null };
+  }
+
+  count(conditions: ListConditions): number {
+    this.#mustBeOpen();
+    let found = 0;
+    for (const row of this.#rows.values()) if (fits(row, conditions)) found++;
+    return found;
   }
 
   history(id: string): HistoryRecord[] {
@@ -507,6 +507,16 @@ function firstOf(heaps: readonly DueHeap<Row>[]): Row | undefined {
     }
   }
   return first;
+}
+
+function fits(row: Row, { workflow, status, tags, createdFrom, createdBefore }: ListConditions): boolean {
+  return (
+    (workflow === undefined || row.workflow === workflow) &&
+    (status === undefined || status.includes(row.status)) &&
+    (tags === undefined || tags.every((tag) => row.tags.includes(tag))) &&
+    (createdFrom === undefined || row.createdAt >= createdFrom) &&
+    (createdBefore === undefined || row.createdAt < createdBefore)
+  );
 }
 
 function isNewer(

@@ -12,6 +12,7 @@ import type {
   Hint,
   HistoryRecord,
   LauncherRecord,
+  ListConditions,
   ListFilter,
   ListPage,
   MailboxRecord,
@@ -29,7 +30,7 @@ import { Doubts } from "./doubts.js";
 import { beat, bury, register } from "./launchers.js";
 import { Notifications, type Line } from "./notifications.js";
 import { openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
-import { history, list, load, mailbox } from "./read.js";
+import { count, history, list, load, mailbox } from "./read.js";
 import { changeSchedule, dueSchedules, schedules } from "./schedules.js";
 import { prunePublications } from "./topics.js";
 import { databaseOn, transact } from "./transact.js";
@@ -184,6 +185,10 @@ export class PostgresStore implements Store {
 
   async list(filter: ListFilter): Promise<ListPage> {
     return list(this.#database, filter);
+  }
+
+  async count(conditions: ListConditions): Promise<number> {
+    return count(this.#database, conditions);
   }
 
   async history(id: string): Promise<readonly HistoryRecord[]> {

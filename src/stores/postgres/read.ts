@@ -9,7 +9,7 @@ import {
   type HistoryRow,
   type MailboxRow,
 } from "../sql/rows.js";
-import type { ExecutionRecord, HistoryRecord, ListFilter, ListPage, MailboxRecord } from "../store.js";
+import type { ExecutionRecord, HistoryRecord, ListConditions, ListFilter, ListPage, MailboxRecord } from "../store.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 
@@ -63,11 +63,27 @@ export async function list(database: Database, filter: ListFilter): Promise<List
   };
 }
 
-/** Newest first. By tag it walks along the tag's own rows, so that a rare tag costs little. */
-function listQuery({ workflow, status, tags = [], createdFrom, createdBefore, limit, after }: ListFilter): {
-  readonly text: string;
-  readonly values: unknown[];
-} {
+export async function count(database: Database, conditions: ListConditions): Promise<number> {
+  const { from, where, values } = chosen(conditions);
+  // As a number with a point: the driver gives whole ones of this size as texts.
+  const text = `SELECT count(*)::float8 AS found FROM ${from} ${where}`;
+  const [row] = await database.unprepared<{ readonly found: number }>(text, values);
+  return row!.found;
+}
+
+/** Newest first. */
+function listQuery({ limit, after, ...filter }: ListFilter): { readonly text: string; readonly values: unknown[] } {
+  const { from, where, order, values } = chosen(filter, after);
+  const columns = executionColumns.replaceAll(/\w+/g, "e.$&");
+  const last = `$${values.push(limit + 1)}::integer`;
+  return { text: `SELECT ${columns} FROM ${from} ${where} ORDER BY ${order} LIMIT ${last}`, values };
+}
+
+/** By tag it walks along the tag's own rows, so that a rare tag costs little. */
+function chosen(
+  { workflow, status, tags = [], createdFrom, createdBefore }: ListConditions,
+  after?: string,
+): { readonly from: string; readonly where: string; readonly order: string; readonly values: unknown[] } {
   const values: unknown[] = [];
   const conditions: string[] = [];
   const bound = (value: unknown): string => `$${values.push(value)}`;
@@ -97,11 +113,10 @@ function listQuery({ workflow, status, tags = [], createdFrom, createdBefore, li
     firstTag === undefined
       ? "stepwell_executions AS e"
       : "stepwell_tags AS first JOIN stepwell_executions AS e ON e.created_at = first.created_at AND e.sequence = first.execution";
-  const columns = executionColumns.replaceAll(/\w+/g, "e.$&");
   return {
-    text:
-      `SELECT ${columns} FROM ${from} ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`} ` +
-      `ORDER BY ${createdAt} DESC, ${sequence} DESC LIMIT ${bound(limit + 1)}::integer`,
+    from,
+    where: conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`,
+    order: `${createdAt} DESC, ${sequence} DESC`,
     values,
   };
 }

@@ -47,12 +47,13 @@ async function plans(driver: Driver): Promise<Map<string, string>> {
 }
 
 describe.each([...drivers()])("the statements of the SQLite store, through $name", (driver) => {
-  test("never read a whole table of executions, history, mail or tags, except to turn its pages in order", async () => {
+  test("never read a whole table of executions, history, mail or tags, except to turn its pages in order or to count", async () => {
     const found = [...(await plans(driver))];
     expect(found.length).toBeGreaterThan(20);
     const scans = found.filter(([, plan]) => /SCAN (?!stepwell_(migrations|launchers|schedules))/.test(plan));
     expect(scans.length).toBeGreaterThan(0);
     for (const [text, plan] of scans) {
+      if (text.startsWith("SELECT count(*)")) continue;
       expect(text).toContain("ORDER BY created_at DESC, sequence DESC");
       expect(plan).toMatch(/^SCAN stepwell_executions USING INDEX stepwell_executions_(created|stuck)$/);
     }
@@ -73,7 +74,8 @@ describe.each([...drivers()])("the statements of the SQLite store, through $name
       expect.stringContaining("stepwell_executions_owned (owner=?)"),
     ]);
     expect(used("signals > seen")).toEqual([expect.stringContaining("stepwell_executions_signalled (owner=?)")]);
-    expect(used("status = 'stuck'")).toEqual([expect.stringContaining("stepwell_executions_stuck")]);
+    expect(used("status = 'stuck'").length).toBeGreaterThan(0);
+    for (const plan of used("status = 'stuck'")) expect(plan).toContain("stepwell_executions_stuck");
     for (const plan of used("first.tag = ?")) expect(plan).toMatch(/SEARCH first USING PRIMARY KEY \(tag=\?/);
   });
 });

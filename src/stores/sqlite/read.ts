@@ -1,6 +1,6 @@
 import { cursorOf, placeOf } from "../cursor.js";
 import { executionColumns, executionOf, historyOf, type ExecutionRow, type HistoryRow } from "../sql/rows.js";
-import type { ExecutionRecord, HistoryRecord, ListFilter, ListPage } from "../store.js";
+import type { ExecutionRecord, HistoryRecord, ListConditions, ListFilter, ListPage } from "../store.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
 
@@ -37,11 +37,24 @@ export function list(database: Database, filter: ListFilter): ListPage {
   };
 }
 
-/** Newest first. By tag it walks along the tag's own rows, so that a rare tag costs little. */
-function listQuery({ workflow, status, tags = [], createdFrom, createdBefore, limit, after }: ListFilter): {
-  readonly text: string;
-  readonly values: Value[];
-} {
+export function count(database: Database, conditions: ListConditions): number {
+  const { from, where, values } = chosen(conditions);
+  const [row] = database.rows<{ readonly found: number }>(`SELECT count(*) AS found FROM ${from} ${where}`, ...values);
+  return row!.found;
+}
+
+/** Newest first. */
+function listQuery({ limit, after, ...filter }: ListFilter): { readonly text: string; readonly values: Value[] } {
+  const { from, where, order, values } = chosen(filter, after);
+  const columns = executionColumns.replace("created_at", "stepwell_executions.created_at");
+  return { text: `SELECT ${columns} FROM ${from} ${where} ORDER BY ${order} LIMIT ?`, values: [...values, limit + 1] };
+}
+
+/** By tag it walks along the tag's own rows, so that a rare tag costs little. */
+function chosen(
+  { workflow, status, tags = [], createdFrom, createdBefore }: ListConditions,
+  after?: string,
+): { readonly from: string; readonly where: string; readonly order: string; readonly values: Value[] } {
   const conditions: string[] = [];
   const values: Value[] = [];
   const where = (condition: string, ...bound: Value[]): void => {
@@ -74,11 +87,5 @@ function listQuery({ workflow, status, tags = [], createdFrom, createdBefore, li
     firstTag === undefined
       ? "stepwell_executions"
       : "stepwell_tags AS first CROSS JOIN stepwell_executions ON sequence = first.execution";
-  const columns = executionColumns.replace("created_at", "stepwell_executions.created_at");
-  return {
-    text:
-      `SELECT ${columns} FROM ${from} ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`} ` +
-      `ORDER BY ${order} LIMIT ?`,
-    values: [...values, limit + 1],
-  };
+  return { from, where: conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`, order, values };
 }

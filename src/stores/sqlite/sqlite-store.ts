@@ -12,6 +12,7 @@ import type {
   Hint,
   HistoryRecord,
   LauncherRecord,
+  ListConditions,
   ListFilter,
   ListPage,
   MailboxRecord,
@@ -27,7 +28,7 @@ import { Database } from "./database.js";
 import type { Connection, Driver } from "./driver.js";
 import { beat, bury, register } from "./launchers.js";
 import { openDatabase, type Durability } from "./open.js";
-import { history, list, load } from "./read.js";
+import { count, history, list, load } from "./read.js";
 import { changeSchedule, dueSchedules, schedules } from "./schedules.js";
 import { prunePublications } from "./topics.js";
 import { transact } from "./transact.js";
@@ -122,6 +123,10 @@ export class SqliteStore implements Store {
 
   list(filter: ListFilter): ListPage {
     return list(this.#opened, filter);
+  }
+
+  count(conditions: ListConditions): number {
+    return count(this.#opened, conditions);
   }
 
   history(id: string): readonly HistoryRecord[] {

@@ -13,8 +13,12 @@ async function pagesOf(bench: Bench, filter: ListFilter): Promise<string[][]> {
   return pages;
 }
 
+/** Whatever is listed must be counted. */
 async function idsOf(bench: Bench, filter: Partial<ListFilter>): Promise<string[]> {
-  return (await pagesOf(bench, { limit: 100, ...filter })).flat();
+  const ids = (await pagesOf(bench, { limit: 100, ...filter })).flat();
+  const { limit: _limit, after: _after, ...conditions } = filter;
+  assert.equal(await bench.store.count(conditions), ids.length);
+  return ids;
 }
 
 export const listing: readonly StoreContractCase[] = [
