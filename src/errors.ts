@@ -17,7 +17,10 @@ export const errorCodes = {
   STEPWELL_REVISION_NOT_FOUND: "The execution has no such revision.",
   STEPWELL_SCHEDULE_NOT_FOUND: "There is no schedule of this name.",
   STEPWELL_EXECUTION_ENDED: "The execution has ended and takes no more messages.",
-  STEPWELL_EXECUTION_NOT_STUCK: "Only a stuck execution can be retried or have its step skipped.",
+  STEPWELL_EXECUTION_NOT_STUCK: "Only a stuck execution can be retried, have its step skipped or its state patched.",
+  STEPWELL_INVALID_PATCH: "A patch of a stuck execution's state was refused by the schema of the workflow's input.",
+  STEPWELL_PAST_PIVOT: "The execution's pivot is done; nothing turns it any more.",
+  STEPWELL_ROLLBACK_REFUSED: "The execution can't be asked to roll back, as things stand.",
   STEPWELL_OUTCOME_TIMEOUT: "The execution did not come to rest within the time given.",
   // Messages.
   STEPWELL_UNKNOWN_MESSAGE: "No step of the workflow declares a message of this name.",

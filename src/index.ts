@@ -35,25 +35,18 @@ export {
 } from "./definition/step.js";
 export type { HalfDoneOf, InputOf, StateOf } from "./definition/types.js";
 export { workflow, type AnyWorkflow, type Workflow, type WorkflowOptions } from "./definition/workflow.js";
+export type { OperatorOptions, RetryOptions, SkipOptions } from "./engine/acts.js";
 export type { Execution, ExecutionSummary, HistoryOptions, MailboxRow } from "./engine/execution.js";
 export type { ChangedHistoryRow, HistoryRow } from "./engine/history.js";
 export { Launcher } from "./engine/launcher.js";
 export type { LaunchItem, LaunchOptions } from "./engine/launching.js";
 export type { ExecutionPage, ListOptions } from "./engine/listing.js";
-export type {
-  OperatorOptions,
-  RetryOptions,
-  RollbackAnswer,
-  RollbackOptions,
-  SendOptions,
-  Sent,
-  SkipOptions,
-} from "./engine/mail.js";
+export type { RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./engine/mail.js";
 export type { Outcome } from "./engine/outcome.js";
 export type { Published, PublishOptions } from "./engine/publishing.js";
 export type { LauncherOptions } from "./engine/settings.js";
 export { errorCodes, StepwellError, type ErrorCode, type ErrorDetails } from "./errors.js";
-export type { SerializedError, Status } from "./flow/flow.js";
+export type { Irreversible, SerializedError, Status } from "./flow/flow.js";
 export type { ChangeOperation } from "./state-changes.js";
 export { Schedules, type ScheduleOptions, type ScheduleSummary } from "./engine/schedules.js";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory/memory-store.js";

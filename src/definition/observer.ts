@@ -55,15 +55,17 @@ export interface CommittedTransition {
   readonly stepIndex: number;
   readonly func: StepFunc;
   readonly attempt: number;
-  /** `ok`, `continue`, `retried`, `skipped`, `cut-off` (by a shutdown; does not count), or a reason. */
+  /** `ok`, `continue`, `retried`, `skipped`, `patched`, `cut-off` (by a shutdown; does not count), or a reason. */
   readonly result: string;
   readonly message?: { readonly id: string; readonly name: string };
   readonly error?: SerializedError;
   /** What a guard failed with where nothing may stop the execution: on the way down, or beside a failed step. */
   readonly guardError?: SerializedError;
   readonly durationMs: number;
-  /** Who did it, for an operator's act. */
+  /** Who did it, for an operator's act or a rollback request. */
   readonly by?: string;
+  /** Why, for the same: the reason that was given. */
+  readonly why?: string;
 }
 
 export interface WakeEvent<State = unknown> extends ObserverEvent<State> {

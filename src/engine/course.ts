@@ -45,7 +45,7 @@ export interface Course {
 /**
  * What has happened and is to be committed. Beside the router's events: an attempt failed and another
  * one follows after `wait` milliseconds (with `afresh` from the step's own function, not its handler),
- * an operator set a parked execution going again, a shutdown cut the attempt off, or the engine itself
+ * an operator set a parked execution going again or patched its state, a shutdown cut the attempt off, or the engine itself
  * parks the execution where it stands.
  */
 export interface Happening {
@@ -53,12 +53,13 @@ export interface Happening {
     | FlowEvent
     | { readonly type: "retry"; readonly reason: string; readonly wait: number; readonly afresh: boolean }
     | { readonly type: "resumed" }
+    | { readonly type: "patched" }
     | { readonly type: "cutOff" }
     | { readonly type: "parked"; readonly reason: string };
   readonly func: StepFunc;
   readonly attempt: number;
   readonly durationMs: number;
-  /** For the history: `ok`, `continue`, `retried`, `skipped`, `cut-off` or a reason. */
+  /** For the history: `ok`, `continue`, `retried`, `skipped`, `patched`, `cut-off` or a reason. */
   readonly result: string;
   readonly error: SerializedError | null;
   /** What the step itself gave; merged into the state already. */
@@ -66,7 +67,9 @@ export interface Happening {
   readonly pause: Pause | undefined;
   /** The message that was handled, or the request that was followed. */
   readonly cause: MailboxRecord | undefined;
+  /** Who asked for it, and why, where it came from outside. */
   readonly by: string | undefined;
+  readonly why: string | undefined;
   /** A function of the step was called, rather than a request followed, a veto heeded or a wait given up. */
   readonly called: boolean;
 }
@@ -92,9 +95,10 @@ export function happened(
     error = null,
     cause,
     by,
+    why,
     called = false,
     durationMs = 0,
-  }: Partial<Pick<Happening, "error" | "cause" | "by" | "called" | "durationMs">> = {},
+  }: Partial<Pick<Happening, "error" | "cause" | "by" | "why" | "called" | "durationMs">> = {},
 ): Happening {
   return {
     event,
@@ -107,6 +111,21 @@ export function happened(
     pause: undefined,
     cause,
     by,
+    why,
     called,
   };
+}
+
+/** What an operator asked for. */
+export function acted(
+  course: Course,
+  act: "retry" | "skip" | "patch",
+  asked: { readonly cause: MailboxRecord; readonly by: string | undefined; readonly why: string | undefined },
+): Happening {
+  if (act === "retry") return happened(course, { type: "resumed" }, "retried", asked);
+  if (act === "patch") return happened(course, { type: "patched" }, "patched", asked);
+  return happened(course, { type: "stepOk" }, "skipped", {
+    ...asked,
+    error: { name: "Skipped", message: asked.why ?? "" },
+  });
 }

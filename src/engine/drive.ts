@@ -19,7 +19,7 @@ import {
   type MaybePromise,
 } from "../stores/store.js";
 import type { Sink } from "./committer.js";
-import { attemptOf, happened, type Course, type Happening } from "./course.js";
+import { acted, attemptOf, happened, type Course, type Happening } from "./course.js";
 import { exitReason } from "./exiting.js";
 import type { Host, Inbox, Registered } from "./host.js";
 import { awaitedMessage, triage, type Request } from "./inbox.js";
@@ -310,9 +310,10 @@ export class Drive implements Sink<CommitResult> {
     const { course } = this;
     if (request === "deadline" || request.type === "rollback") {
       const { reason, by } = request === "deadline" ? { reason: "deadline", by: undefined } : request.request;
+      const why = request === "deadline" ? undefined : reason;
       const event = { type: "rollbackRequested", reason, begun: this.#begun() } as const;
       const cause = request === "deadline" ? undefined : request.arrival;
-      this.#happening = happened(course, event, reason, { cause, by });
+      this.#happening = happened(course, event, reason, { cause, by, why });
       return;
     }
     const { act, arrival: cause } = request;
@@ -323,11 +324,7 @@ export class Drive implements Sink<CommitResult> {
       this.#host.report(brokenError(course, error));
       return this.#bury([cause.id]);
     }
-    const error = { name: "Skipped", message: act.reason };
-    this.#happening =
-      request.type === "retry"
-        ? happened(course, { type: "resumed" }, "retried", { cause, by: act.by })
-        : happened(course, { type: "stepOk" }, "skipped", { cause, by: act.by, error });
+    this.#happening = acted(course, request.type, { cause, by: act.by, why: act.reason });
   }
 
   /** Whether anything of this execution may have been done: a commit, or an attempt that was cut off or taken back. */
@@ -488,9 +485,12 @@ export class Drive implements Sink<CommitResult> {
   #turnFromOutside(): Turn | undefined {
     const request = this.#request();
     if (request?.type === "rollback") {
-      return { reason: request.request.reason, by: request.request.by, arrival: request.arrival.id };
+      const { reason, by } = request.request;
+      return { reason, by, why: reason, arrival: request.arrival.id };
     }
-    return this.#deadlinePassed() ? { reason: "deadline", by: undefined, arrival: undefined } : undefined;
+    return this.#deadlinePassed()
+      ? { reason: "deadline", by: undefined, why: undefined, arrival: undefined }
+      : undefined;
   }
 
   committed(result: CommitResult): void {

@@ -6,6 +6,7 @@ import { StepwellError } from "../errors.js";
 import type { SerializedError, Status } from "../flow/flow.js";
 import { stateDifference, type Difference } from "../state-changes.js";
 import type { ArrivalStatus, ExecutionRecord, Store } from "../stores/store.js";
+import type { Acts, OperatorOptions, RetryOptions, SkipOptions } from "./acts.js";
 import {
   checkRevision,
   rowsOf,
@@ -14,15 +15,7 @@ import {
   type ChangedHistoryRow,
   type HistoryRow,
 } from "./history.js";
-import {
-  type Mail,
-  type RetryOptions,
-  type RollbackAnswer,
-  type RollbackOptions,
-  type SendOptions,
-  type Sent,
-  type SkipOptions,
-} from "./mail.js";
+import type { Mail, RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./mail.js";
 import { notFound } from "./not-found.js";
 import { outcomeOfRecord, type Outcome } from "./outcome.js";
 import type { Supervisor } from "./supervisor.js";
@@ -104,12 +97,14 @@ export class Execution<State = unknown, HalfDone = State> {
   readonly #store: Store;
   readonly #supervisor: Supervisor;
   readonly #mail: Mail;
+  readonly #acts: Acts;
 
-  constructor(id: string, store: Store, supervisor: Supervisor, mail: Mail) {
+  constructor(id: string, store: Store, supervisor: Supervisor, mail: Mail, acts: Acts) {
     this.id = id;
     this.#store = store;
     this.#supervisor = supervisor;
     this.#mail = mail;
+    this.#acts = acts;
   }
 
   /**
@@ -233,12 +228,17 @@ export class Execution<State = unknown, HalfDone = State> {
 
   /** As `Launcher.retry`. */
   retry(options: RetryOptions = {}): Promise<void> {
-    return this.#mail.retry(this.id, options);
+    return this.#acts.retry(this.id, options);
   }
 
   /** As `Launcher.skip`. */
   skip(reason: string, options: SkipOptions = {}): Promise<void> {
-    return this.#mail.skip(this.id, reason, options);
+    return this.#acts.skip(this.id, reason, options);
+  }
+
+  /** As `Launcher.patchState`. */
+  patchState(patch: object, reason: string, options: OperatorOptions = {}): Promise<void> {
+    return this.#acts.patchState(this.id, patch, reason, options);
   }
 
   /** Undefined: it is not at rest. */

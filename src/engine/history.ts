@@ -24,16 +24,18 @@ export function rowsOf(rows: readonly HistoryRecord[]): HistoryRow[] {
 
 /** A row of the history without what only the engine reads back. */
 export function transitionOf(entry: HistoryEntry, revision: number, at: number): CommittedTransition {
-  const { direction, step, stepIndex, func, attempt, result, durationMs, message, error, guardError, by } = entry;
+  const { direction, step, stepIndex, func, attempt, result, durationMs, message, error, guardError, by, why } = entry;
   const row = { revision, at: new Date(at), direction, step, stepIndex, func, attempt, result, durationMs };
   // Most rows end here, and making them all of one shape is worth it.
-  if (message === undefined && error === undefined && guardError === undefined && by === undefined) return row;
+  if (message === undefined && error === undefined && guardError === undefined && by === undefined && why === undefined)
+    return row;
   return {
     ...row,
     ...(message !== undefined && { message }),
     ...(error !== undefined && { error }),
     ...(guardError !== undefined && { guardError }),
     ...(by !== undefined && { by }),
+    ...(why !== undefined && { why }),
   };
 }
 

@@ -11,9 +11,10 @@ export interface RollbackRequest {
   readonly by?: string;
 }
 
-/** The payload of a `retry` or `skip` arrival. */
+/** The payload of a `retry`, `skip` or `patch` arrival. */
 export interface OperatorAct {
-  readonly reason: string;
+  /** Always there but for a `retry`. */
+  readonly reason?: string;
   readonly patch?: object;
   readonly by?: string;
 }
@@ -36,7 +37,7 @@ export function refuseRollback(
 
 export type Request =
   | { readonly type: "rollback"; readonly arrival: MailboxRecord; readonly request: RollbackRequest }
-  | { readonly type: "retry" | "skip"; readonly arrival: MailboxRecord; readonly act: OperatorAct };
+  | { readonly type: "retry" | "skip" | "patch"; readonly arrival: MailboxRecord; readonly act: OperatorAct };
 
 /**
  * The oldest request that applies, and those before it that came too late and are dead. What comes

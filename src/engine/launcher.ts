@@ -5,19 +5,12 @@ import { definitionOf, type AnyWorkflow } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import { checkExecutionId } from "../ids.js";
 import type { Store } from "../stores/store.js";
+import { Acts, type OperatorOptions, type RetryOptions, type SkipOptions } from "./acts.js";
 import { Execution, summaryOf } from "./execution.js";
 import type { Registered } from "./host.js";
 import { checkItems, launchPrepared, prepareLaunch, type LaunchItem, type LaunchOptions } from "./launching.js";
 import { filterOf, type ExecutionPage, type ListOptions } from "./listing.js";
-import {
-  Mail,
-  type RetryOptions,
-  type RollbackAnswer,
-  type RollbackOptions,
-  type SendOptions,
-  type Sent,
-  type SkipOptions,
-} from "./mail.js";
+import { Mail, type RollbackAnswer, type RollbackOptions, type SendOptions, type Sent } from "./mail.js";
 import { publish, type Published, type PublishOptions } from "./publishing.js";
 import { registryKey, registryOf, settingsOf, type LauncherOptions } from "./settings.js";
 import { Scheduler } from "./scheduler.js";
@@ -38,6 +31,7 @@ export class Launcher {
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #supervisor: Supervisor;
   readonly #mail: Mail;
+  readonly #acts: Acts;
   readonly #scheduler: Scheduler;
   /** Launches at times to come. */
   readonly schedules: Schedules;
@@ -48,6 +42,7 @@ export class Launcher {
     this.#registry = registryOf(options.workflows, settings.clock);
     this.#supervisor = new Supervisor(settings, this.#registry);
     this.#mail = new Mail(this.#store, this.#supervisor, this.#registry);
+    this.#acts = new Acts(this.#store, this.#supervisor, this.#registry);
     const { clock, pollInterval } = settings;
     this.#scheduler = new Scheduler(this.#store, clock, this.#supervisor, this.#registry, pollInterval);
     this.schedules = new Schedules(
@@ -174,16 +169,41 @@ export class Launcher {
     return this.#mail.rollback(id, reason, options);
   }
 
-  /** Runs the function of a stuck execution's step again, from its beginning and with fresh attempts. */
+  /**
+   * Runs the function of a stuck execution's step again, from its beginning and with fresh attempts.
+   *
+   * @throws STEPWELL_EXECUTION_NOT_FOUND, STEPWELL_EXECUTION_NOT_STUCK, STEPWELL_INVALID_ARGUMENT, STEPWELL_INVALID_PATCH,
+   * STEPWELL_UNKNOWN_OPTION: nothing was changed
+   */
   async retry(id: string, options: RetryOptions = {}): Promise<void> {
     checkExecutionId(id);
-    return this.#mail.retry(id, options);
+    return this.#acts.retry(id, options);
   }
 
-  /** Takes the step of a stuck execution as done, for a reason that the history keeps. */
+  /**
+   * Takes the step of a stuck execution as done, for a reason that the history keeps.
+   *
+   * @throws as `retry`
+   */
   async skip(id: string, reason: string, options: SkipOptions = {}): Promise<void> {
     checkExecutionId(id);
-    return this.#mail.skip(id, reason, options);
+    return this.#acts.skip(id, reason, options);
+  }
+
+  /**
+   * Merges a patch into the state of a stuck execution, for a reason that the history keeps. It stays stuck: a later
+   * `retry` or `skip` goes on with the patched state. Resolves once it is committed.
+   *
+   * Fields that came from the launch's input are checked by the workflow's schema for it, and kept as its output.
+   *
+   * @throws as `retry`; STEPWELL_UNKNOWN_WORKFLOW where this launcher has not registered the workflow
+   * @example
+   * await launcher.patchState("order-1001", { iban: "DE02 1203 0000 0000 2020 51" }, "the customer mistyped it", { by: "ada" });
+   * await launcher.retry("order-1001", { by: "ada" });
+   */
+  async patchState(id: string, patch: object, reason: string, options: OperatorOptions = {}): Promise<void> {
+    checkExecutionId(id);
+    return this.#acts.patchState(id, patch, reason, options);
   }
 
   /**
@@ -220,7 +240,7 @@ export class Launcher {
   }
 
   #handle<State, HalfDone>(id: string): Execution<State, HalfDone> {
-    return new Execution(id, this.#store, this.#supervisor, this.#mail);
+    return new Execution(id, this.#store, this.#supervisor, this.#mail, this.#acts);
   }
 
   #registered(workflow: AnyWorkflow): Registered {

@@ -11,6 +11,7 @@ import { startedInRollback } from "../flow/router.js";
 import { checkExecutionId, newId } from "../ids.js";
 import type { CreateResult, ExecutionRecord, MaybePromise, NewExecution, Within } from "../stores/store.js";
 import type { Registered } from "./host.js";
+import { irreversibleUpTo } from "./irreversible.js";
 import { checkRollbackReason } from "./reasons.js";
 import { carriedBy } from "./telling.js";
 import type { Supervisor } from "./supervisor.js";
@@ -158,7 +159,9 @@ function firstPosition({ definition }: Registered, { rollback }: LaunchOptions):
       { workflow: definition.name },
     );
   }
-  return positionAt(startedInRollback(index, rollback.reason), rollback.from);
+  const position = positionAt(startedInRollback(index, rollback.reason), rollback.from);
+  const irreversible = irreversibleUpTo(index, definition);
+  return irreversible === undefined ? position : { ...position, irreversible };
 }
 
 function checkRollbackStart(rollback: NonNullable<LaunchOptions["rollback"]>): void {

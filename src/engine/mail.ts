@@ -1,20 +1,21 @@
-/** What comes to an execution from outside: messages, rollback requests, an operator's acts. */
-import { encode, isolate, merge } from "../codec.js";
+/** What comes to an execution from outside: messages and rollback requests. */
+import { encode, isolate } from "../codec.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
-import { patchProblem } from "../definition/outcome.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
 import type { Status } from "../flow/flow.js";
 import { newId } from "../ids.js";
 import type { Arrival, ArrivalResult, ExecutionRecord, Store, Within } from "../stores/store.js";
 import type { Registered } from "./host.js";
-import { refuseRollback, type OperatorAct, type RefusedRollback, type RollbackRequest } from "./inbox.js";
+import { refuseRollback, type RollbackRequest } from "./inbox.js";
 import { notFound } from "./not-found.js";
+import { refused, refusedAsUnknown, type RefusedAnswer } from "./refusals.js";
 import { checkBy, checkRollbackReason, checkText } from "./reasons.js";
 import { carriedBy } from "./telling.js";
 import { registryKey } from "./settings.js";
 import type { Supervisor } from "./supervisor.js";
+import { verdictOn } from "./verdict.js";
 
 export interface SendOptions {
   /** The sender's own id, such as a webhook's event id: the same one twice is one message. */
@@ -41,26 +42,9 @@ export interface RollbackOptions {
 
 /**
  * `already-rolling-back` also says that a request like this one is on its way; `parked-again`, that no
- * launcher could go on with the execution, so that it is stuck where it was.
+ * launcher could go on with the execution, so that it is stuck where it was. `error` says the same with a code.
  */
-export type RollbackAnswer =
-  | { readonly accepted: true }
-  | { readonly accepted: false; readonly why: RefusedRollback | "not-found" | "parked-again" };
-
-export interface OperatorOptions {
-  /** Who acts; for the history. One line of 1 to 255 characters. */
-  readonly by?: string;
-}
-
-export interface RetryOptions extends OperatorOptions {
-  /** Merged into the state before the step is tried again. */
-  readonly patch?: object;
-}
-
-export interface SkipOptions extends OperatorOptions {
-  /** Merged into the state, where later steps need what this one did not give. */
-  readonly patch?: object;
-}
+export type RollbackAnswer = { readonly accepted: true } | RefusedAnswer;
 
 /** How often a request is judged before it is sent all the same. */
 const patientTries = 3;
@@ -131,16 +115,16 @@ export class Mail {
     for (let tries = 1; ; tries++) {
       const movesOn = tries > patientTries;
       const [record] = await this.#store.load([id]);
-      if (record === undefined) return { accepted: false, why: "not-found" };
+      if (record === undefined) return refusedAsUnknown(id);
       const shape = this.#registered(record)?.shape;
       const why = refuseRollback(record.status, record.position, shape ?? unknownShape, request);
-      if (why !== undefined) return { accepted: false, why };
+      if (why !== undefined) return this.#refused(record, why);
       const pending = await this.#store.mailbox(id, "pending");
       const earlier = pending.find(({ kind }) => kind === "rollback");
       if (earlier !== undefined) {
         // As its own answer would: only once it has turned does one that has ended take messages again.
         if (isAtRest(record)) await this.#verdict(id, earlier.id);
-        return { accepted: false, why: "already-rolling-back" };
+        return this.#refused(record, "already-rolling-back");
       }
       const { result } = await this.#supervisor.committer.deliver({
         ...row,
@@ -159,68 +143,17 @@ export class Mail {
     }
   }
 
-  async retry(id: string, options: RetryOptions): Promise<void> {
-    refuseUnknownOptions(options, ["by", "patch"], "retry");
-    await this.#act(id, "retry", { reason: "retry", ...options });
-  }
-
-  async skip(id: string, reason: string, options: SkipOptions): Promise<void> {
-    checkText(reason, "skip: the reason");
-    refuseUnknownOptions(options, ["by", "patch"], "skip");
-    await this.#act(id, "skip", { reason, ...options });
-  }
-
-  async #act(id: string, kind: "retry" | "skip", act: OperatorAct): Promise<void> {
-    this.#supervisor.mustRun(kind);
-    checkBy(act.by, `${kind}: by`);
-    const problem = act.patch === undefined ? undefined : patchProblem(act.patch);
-    if (problem !== undefined) {
-      throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `${kind}: "patch" is ${problem}; give a plain object.`, {
-        execution: id,
-      });
-    }
-    const row = this.#arrival(id, kind, kind, act);
-    for (;;) {
-      const record = await this.#existing(id);
-      const pending = await this.#store.mailbox(id, "pending");
-      if (record.status !== "stuck" || pending.some((arrival) => arrival.kind !== "message")) {
-        throw new StepwellError(
-          "STEPWELL_EXECUTION_NOT_STUCK",
-          `Execution "${id}" is not stuck but ${record.status === "stuck" ? "being taken up again" : record.status}; there is nothing to ${kind}.`,
-          { execution: id, workflow: record.workflow },
-        );
-      }
-      if (act.patch !== undefined) this.#checkFits(record, act.patch);
-      const { result } = await this.#supervisor.committer.deliver({
-        ...row,
-        messageId: null,
-        carried: null,
-        acceptedIn: ["stuck"],
-        wakes: ["stuck"],
-        only: { revision: record.revision, signals: record.signals },
-      });
-      if (result === "stored") return;
-    }
-  }
-
-  /** The state with the patch must be one that can be stored. */
-  #checkFits(record: ExecutionRecord, patch: object): void {
-    const state = merge(record.state.value as object, isolate(patch));
-    encode(state, { what: "The state", limit: this.#supervisor.sizeLimit });
-  }
-
   /** What became of a request that only the launcher that takes it up can decide. */
   async #verdict(id: string, arrival: string): Promise<RollbackAnswer> {
-    for (let pause = shortestVerdictPause; ; pause = Math.min(2 * pause, longestVerdictPause)) {
-      const pending = await this.#store.mailbox(id, "pending");
-      if (!pending.some((row) => row.id === arrival)) break;
-      await this.#supervisor.verdict(arrival, pause);
-      this.#supervisor.mustRun("rollback");
+    if ((await verdictOn(arrival, id, this.#store, this.#supervisor, "rollback")) === "consumed") {
+      return { accepted: true };
     }
-    const row = (await this.#store.mailbox(id)).find((it) => it.id === arrival);
-    if (row?.status === "consumed") return { accepted: true };
-    const { status } = await this.#existing(id);
-    return { accepted: false, why: status === "stuck" ? "parked-again" : "past-pivot" };
+    const record = await this.#existing(id);
+    return this.#refused(record, record.status === "stuck" ? "parked-again" : "past-pivot");
+  }
+
+  #refused(record: ExecutionRecord, why: Parameters<typeof refused>[1]): RollbackAnswer {
+    return refused(record, why, this.#registered(record));
   }
 
   async #existing(id: string, store: Pick<Store, "load"> = this.#store): Promise<ExecutionRecord> {
@@ -265,10 +198,6 @@ function isAtRest({ status }: ExecutionRecord): boolean {
 function identityOf({ id, workflow, version }: ExecutionRecord): ExecutionIdentity {
   return { id, workflow, version };
 }
-
-/** How long between two looks for the answer to a held request, where another launcher gives it, in milliseconds. */
-const shortestVerdictPause = 20;
-const longestVerdictPause = 1_000;
 
 /** What could be the name of no declared message is a mistake, whether the workflow is known here or not. */
 export function checkMessageName(name: unknown, where: string): asserts name is string {

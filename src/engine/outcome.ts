@@ -1,6 +1,6 @@
 /** How an execution came to rest, and those who wait to hear of it. */
 import type { Direction } from "../definition/flow.js";
-import type { Position, SerializedError, Status } from "../flow/flow.js";
+import type { Irreversible, Position, SerializedError, Status } from "../flow/flow.js";
 import type { ExecutionRecord } from "../stores/store.js";
 
 /**
@@ -14,6 +14,8 @@ export type Outcome<State = unknown, HalfDone = State> =
       readonly reason: string;
       readonly state: HalfDone;
       readonly error?: SerializedError;
+      /** What was begun and can't be undone, in the order of the steps. Left out: nothing. */
+      readonly irreversible?: readonly Irreversible[];
     }
   | {
       readonly status: "stuck";
@@ -22,16 +24,19 @@ export type Outcome<State = unknown, HalfDone = State> =
       readonly direction: Direction;
       readonly error: SerializedError;
       readonly state: HalfDone;
+      /** As above, on the way down. */
+      readonly irreversible?: readonly Irreversible[];
     };
 
 /** The outcome of an execution in one of the three statuses at rest; undefined in any other. */
 export function outcomeOf(status: Status, position: Position, state: unknown): Outcome | undefined {
-  const { reason, error, stuckBy, step, direction } = position;
+  const { reason, error, stuckBy, step, direction, irreversible } = position;
+  const marked = irreversible !== undefined && { irreversible };
   switch (status) {
     case "completed":
       return { status, reason, state };
     case "rolledBack":
-      return { status, reason, state, ...(error !== null && { error }) };
+      return { status, reason, state, ...(error !== null && { error }), ...marked };
     case "stuck":
       return {
         status,
@@ -40,6 +45,7 @@ export function outcomeOf(status: Status, position: Position, state: unknown): O
         direction,
         error: stuckBy ?? { name: "Error", message: position.lastResult },
         state,
+        ...marked,
       };
     default:
       return undefined;

@@ -126,6 +126,7 @@ export function conclusionOf(
     pause: read.pause,
     cause: call.cause,
     by: undefined,
+    why: undefined,
     called: call.fn !== undefined,
   };
   if (happening.event.type === "stepPaused" || !registered.observing.hears("afterStep")) return happening;

@@ -6,11 +6,14 @@ import { isPastPivot, route, type Action, type Shape } from "../flow/router.js";
 import type { Position, Status } from "../flow/flow.js";
 import { untilBits, type HistoryEntry, type Transition } from "../stores/store.js";
 import { attemptOf, type Course, type Happening } from "./course.js";
+import { irreversibleUpTo } from "./irreversible.js";
 
 /** Something outside the step wants the execution to turn: a rollback request, or its deadline. */
 export interface Turn {
   readonly reason: string;
   readonly by: string | undefined;
+  /** Undefined for a deadline: its reason says all. */
+  readonly why: string | undefined;
   /** The request's row in the mailbox; undefined for a deadline. */
   readonly arrival: string | undefined;
 }
@@ -56,8 +59,8 @@ function interrupted(course: Course, happening: Happening, turn: Turn | undefine
   if (turn === undefined || course.position.direction === "down" || !interruptible.has(happening.event.type)) {
     return happening;
   }
-  const { reason, by } = turn;
-  return { ...happening, event: { type: "rollbackRequested", reason, begun: true }, result: reason, by };
+  const { reason, by, why } = turn;
+  return { ...happening, event: { type: "rollbackRequested", reason, begun: true }, result: reason, by, why };
 }
 
 export function conclude(course: Course, happened: Happening, circumstances: Circumstances): Conclusion {
@@ -68,13 +71,15 @@ export function conclude(course: Course, happened: Happening, circumstances: Cir
   const happening = tooLate ? happened : interrupted(course, happened, turn);
   const { flow, action } = decide(course, happening, shape);
   const position = positionAfter(course, happening, flow, action, circumstances);
-  const resting = restOf(position, action, course, circumstances);
+  // One whose state was patched stays stuck, and is let go of once nothing else was asked of it.
+  const isPatched = happening.event.type === "patched";
+  const resting = isPatched ? undefined : restOf(position, action, course, circumstances);
   const transition: Transition = {
     id: course.identity.id,
     owner: course.owner,
     revision: course.revision + 1,
     signals: course.signals,
-    status: resting?.status ?? statusOf[action],
+    status: resting?.status ?? (isPatched ? "stuck" : statusOf[action]),
     position,
     state: course.unsaved,
     rests: resting !== undefined,
@@ -101,7 +106,7 @@ const patchOptions = { what: "A patch", limit: Infinity };
 function entryOf(course: Course, happening: Happening): HistoryEntry {
   const { guardError, others, initial } = course;
   const { direction, step, stepIndex } = course.position;
-  const { func, attempt, result, durationMs, cause, error, by } = happening;
+  const { func, attempt, result, durationMs, cause, error, by, why } = happening;
   const patch = happening.patch === undefined ? null : encode(happening.patch, patchOptions);
   const entry = { direction, step, stepIndex, func, attempt, result, durationMs, patch };
   // Most entries end here, and making them all of one shape is worth it.
@@ -109,6 +114,7 @@ function entryOf(course: Course, happening: Happening): HistoryEntry {
     cause === undefined &&
     error === null &&
     by === undefined &&
+    why === undefined &&
     guardError === null &&
     others === undefined &&
     initial === undefined
@@ -120,6 +126,7 @@ function entryOf(course: Course, happening: Happening): HistoryEntry {
     ...(error !== null && { error }),
     ...(guardError !== null && { guardError }),
     ...(by !== undefined && { by }),
+    ...(why !== undefined && { why }),
     ...(others !== undefined && { others: encode(fieldsOf(course.state, others), patchOptions) }),
     ...(initial !== undefined && { initial }),
   };
@@ -132,7 +139,7 @@ function fieldsOf(state: object, names: ReadonlySet<string>): object {
 function decide(course: Course, { event }: Happening, shape: Shape): { flow: Flow; action: Action } {
   const { position } = course;
   if (event.type === "resumed") return { flow: position, action: "execute" };
-  if (event.type === "cutOff") return { flow: position, action: "none" };
+  if (event.type === "cutOff" || event.type === "patched") return { flow: position, action: "none" };
   if (event.type === "parked") return { flow: { ...position, lastResult: event.reason }, action: "park" };
   if (event.type !== "retry") return route(position, event, shape);
   const start = position.direction === "up" ? ("run" as const) : ("rollback" as const);
@@ -156,11 +163,13 @@ function positionAfter(
 ): Position {
   const { position } = course;
   const { event, error } = happening;
+  if (event.type === "patched") return position;
   const stays = event.type === "retry" || event.type === "cutOff" || action === "park" || action === "wait";
   const failed = event.type === "retry" || action === "park";
   const ends = action === "succeed" || action === "finish";
   const turns = position.direction === "up" && flow.direction === "down";
-  return {
+  const irreversible = turns && !ends ? irreversibleUpTo(flow.stepIndex, definition) : position.irreversible;
+  const after: Position = {
     direction: flow.direction,
     reason: ends ? onExit(flow.reason) : flow.reason,
     stepIndex: flow.stepIndex,
@@ -177,6 +186,8 @@ function positionAfter(
     error: turns ? error : position.error,
     stuckBy: action === "park" ? error : null,
   };
+  // Most have none, and are all of one shape.
+  return irreversible === undefined ? after : { ...after, irreversible };
 }
 
 /** A wait for a message is no attempt: the limit of a retry policy counts from the first failure on. */

@@ -15,6 +15,12 @@ export const initialFlow: Flow = {
   lastResult: "ok",
 };
 
+/** A step that was begun and can't be undone, and why. */
+export interface Irreversible {
+  readonly step: string;
+  readonly reason: string;
+}
+
 /** The flow as it is stored, with what the engine must remember of retries and waits. */
 export interface Position extends Flow {
   /** The name of the step at `stepIndex`. */
@@ -33,4 +39,6 @@ export interface Position extends Flow {
   readonly error: SerializedError | null;
   /** The error that parked it, while it is parked. */
   readonly stuckBy: SerializedError | null;
+  /** On the way down: the steps at or before the one where it turned that can't be undone. Left out: none. */
+  readonly irreversible?: readonly Irreversible[];
 }

@@ -18,10 +18,12 @@ export interface ChangeRecord {
   readonly direction: CommitEvent["transition"]["direction"];
   readonly func: CommitEvent["transition"]["func"];
   readonly attempt: number;
-  /** As in a row of the history: `ok`, `continue`, `retried`, `skipped`, `cut-off`, or a reason. */
+  /** As in a row of the history: `ok`, `continue`, `retried`, `skipped`, `patched`, `cut-off`, or a reason. */
   readonly result: string;
   /** Who did it, for an operator's act. */
   readonly by?: string;
+  /** Why, for the same. */
+  readonly why?: string;
   /** The message that was handled. */
   readonly message?: { readonly id: string; readonly name: string };
   /** What it changed in the state, as JSON Patch (RFC 6902); empty where nothing changed. */
@@ -67,7 +69,7 @@ export function changes(sink: ChangeSink, options: ChangesOptions = {}): Observe
 }
 
 function recordOf({ execution, transition }: CommitEvent<object>, operations: ChangeOperation[]): ChangeRecord {
-  const { revision, at, step, direction, func, attempt, result, by, message } = transition;
+  const { revision, at, step, direction, func, attempt, result, by, why, message } = transition;
   return {
     execution: execution.id,
     workflow: execution.workflow,
@@ -80,6 +82,7 @@ function recordOf({ execution, transition }: CommitEvent<object>, operations: Ch
     attempt,
     result,
     ...(by !== undefined && { by }),
+    ...(why !== undefined && { why }),
     ...(message !== undefined && { message: { id: message.id, name: message.name } }),
     changes: operations,
   };

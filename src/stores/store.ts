@@ -86,8 +86,10 @@ export interface HistoryEntry {
   readonly error?: SerializedError;
   /** What a guard failed with where its failure may change nothing. */
   readonly guardError?: SerializedError;
-  /** Who did it, for an operator's act. */
+  /** Who did it, for an operator's act or a rollback request. */
   readonly by?: string;
+  /** Why, for the same. */
+  readonly why?: string;
   /** What the step itself gave; null where it gave nothing. */
   readonly patch: Encoded | null;
   /** Fields that others changed in the state, guards or an operator, as they are after this transition. */
@@ -179,7 +181,7 @@ export interface Publication {
 }
 
 /** `message` is for steps; the others are requests to the engine. */
-export type ArrivalKind = "message" | "rollback" | "retry" | "skip";
+export type ArrivalKind = "message" | "rollback" | "retry" | "skip" | "patch";
 
 /** Something from outside, for one execution. */
 export interface Arrival {

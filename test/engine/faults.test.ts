@@ -52,7 +52,7 @@ onEveryStore("what must not happen", (start) => {
     const { launcher, clock } = await start([waiting]);
     const execution = await launcher.launch(waiting, {});
     await clock.settle();
-    expect(await execution.rollback("second")).toEqual({ accepted: false, why: "already-rolling-back" });
+    expect(await execution.rollback("second")).toMatchObject({ accepted: false, why: "already-rolling-back" });
     await execution.send("go", null);
     expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "first" });
   });

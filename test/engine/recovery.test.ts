@@ -247,7 +247,7 @@ onEveryStore("recovery", (start) => {
     await clock.advance("1s");
     const answer = launcher.rollback("e", "no-use");
     await clock.advance("1s");
-    expect(await answer).toEqual({ accepted: false, why: "parked-again" });
+    expect(await answer).toMatchObject({ accepted: false, why: "parked-again" });
     expect(await launcher.execution("e").summary()).toMatchObject({ status: "stuck", flow: { direction: "up" } });
   });
 
