@@ -26,7 +26,7 @@ function refunding(asked: unknown[] = []) {
 
 async function stuck(start: Start, made: AnyWorkflow = refunding(), input: object = { cents: 300 }) {
   const rig = await start([made]);
-  const execution: Execution = await rig.launcher.launch(made, input as never, { id: "e" });
+  const execution: Execution = await rig.launcher.launch(made, input, { id: "e" });
   await rig.clock.advance(0);
   expect(await execution.outcome()).toMatchObject({ status: "stuck" });
   return { rig, execution };
