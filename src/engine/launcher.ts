@@ -1,4 +1,5 @@
 /** The public face of the engine: what a program calls to launch, address and supervise executions. */
+import type { Clock } from "../clock.js";
 import { encode } from "../codec.js";
 import type { HalfDoneOf, InputOf, StateOf } from "../definition/types.js";
 import { definitionOf, type AnyWorkflow } from "../definition/workflow.js";
@@ -12,6 +13,14 @@ import { checkItems, launchPrepared, prepareLaunch, type LaunchItem, type Launch
 import { filterOf, type ExecutionPage, type ListOptions } from "./listing.js";
 import { Mail, type RollbackAnswer, type RollbackOptions, type SendOptions, type Sent } from "./mail.js";
 import { publish, type Published, type PublishOptions } from "./publishing.js";
+import {
+  agesOf,
+  checkedPruneOptions,
+  prune,
+  type PruneCounts,
+  type PruneOptions,
+  type RetentionPolicy,
+} from "./retention.js";
 import { registryKey, registryOf, settingsOf, type LauncherOptions } from "./settings.js";
 import { Scheduler } from "./scheduler.js";
 import { Schedules } from "./schedules.js";
@@ -32,6 +41,7 @@ export class Launcher {
   readonly #supervisor: Supervisor;
   readonly #mail: Mail;
   readonly #acts: Acts;
+  readonly #clock: Clock;
   readonly #scheduler: Scheduler;
   /** Launches at times to come. */
   readonly schedules: Schedules;
@@ -44,6 +54,7 @@ export class Launcher {
     this.#mail = new Mail(this.#store, this.#supervisor, this.#registry);
     this.#acts = new Acts(this.#store, this.#supervisor, this.#registry);
     const { clock, pollInterval } = settings;
+    this.#clock = clock;
     this.#scheduler = new Scheduler(this.#store, clock, this.#supervisor, this.#registry, pollInterval);
     this.schedules = new Schedules(
       this.#store,
@@ -218,6 +229,20 @@ export class Launcher {
     const id: unknown = given.at(-1);
     checkExecutionId(id);
     return this.#handle(id);
+  }
+
+  /**
+   * Deletes executions that came to rest long enough ago, with their history, messages and tags. In batches, so
+   * that others go on meanwhile. To have it done regularly, use the launcher's option `retention`.
+   *
+   * @example
+   * await launcher.prune({ completed: "30d", rolledBack: "90d" }, { dryRun: true }); // { completed: 1204, … }
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION
+   */
+  async prune(policy: RetentionPolicy, options: PruneOptions = {}): Promise<PruneCounts> {
+    this.#supervisor.mustRun("prune");
+    return prune(this.#store, this.#clock, agesOf(policy, "prune"), checkedPruneOptions(options));
   }
 
   /**

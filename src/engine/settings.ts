@@ -9,6 +9,7 @@ import { StepwellError } from "../errors.js";
 import type { Store } from "../stores/store.js";
 import type { Registered } from "./host.js";
 import { Observing } from "./observing.js";
+import { agesOf, type Ages, type RetentionPolicy } from "./retention.js";
 
 export interface LauncherOptions {
   /** Where executions live. Opened by `start` if it is not open yet, and then closed by `stop`. */
@@ -32,6 +33,8 @@ export interface LauncherOptions {
   readonly sizeLimit?: number;
   /** For how long a publication is kept for those who subscribe to its topic later; 0: not at all. Default: "3d". */
   readonly keepPublications?: Duration;
+  /** What is pruned in the background, once an hour, and after what time: `{ completed: "30d" }`. Default: nothing. */
+  readonly retention?: RetentionPolicy;
   /** Default: the store's, where it has one, else the system's. */
   readonly clock?: Clock;
   /** Handed to steps as `logger`, and told of what goes wrong. Anything with `debug`, `info`, `warn` and `error` like pino's. Default: silent. */
@@ -50,6 +53,7 @@ export interface LauncherSettings {
   readonly sizeLimit: number;
   /** In milliseconds. */
   readonly keepPublications: number;
+  readonly retention: Ages | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onError: (error: StepwellError) => void;
@@ -65,6 +69,7 @@ const names = [
   "abortGrace",
   "sizeLimit",
   "keepPublications",
+  "retention",
   "clock",
   "logger",
   "onError",
@@ -94,6 +99,7 @@ export function settingsOf(options: LauncherOptions): LauncherSettings {
     grace: milliseconds(abortGrace, `${where}, abortGrace`),
     sizeLimit: fromOne(sizeLimit, "sizeLimit"),
     keepPublications: milliseconds(keepPublications, `${where}, keepPublications`),
+    retention: options.retention === undefined ? undefined : agesOf(options.retention, `${where}, retention,`),
     clock: clockOf(options),
     logger: logger ?? silentLogger,
     onError,

@@ -15,6 +15,7 @@ import { notFound } from "./not-found.js";
 import { forgotten, isPromise } from "./observing.js";
 import { OutcomeWaiters, outcomeOf, outcomeOfRecord } from "./outcome.js";
 import { Presence } from "./presence.js";
+import { Housekeeping } from "./retention.js";
 import { Throttle } from "./throttle.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
 import { Turns } from "./turns.js";
@@ -37,6 +38,7 @@ export class Supervisor implements Host, DriveOwner {
   readonly #drives = new Map<string, Drive>();
   readonly #turns: Turns;
   readonly #presence: Presence;
+  readonly #housekeeping: Housekeeping;
   readonly #outages: Throttle;
   /** Launches that are being created and have a place already. */
   #reserved = 0;
@@ -74,6 +76,9 @@ export class Supervisor implements Host, DriveOwner {
     this.keepPublications = settings.keepPublications;
     this.committer = new Committer(settings.store, settings.clock);
     this.#outages = new Throttle(settings.clock);
+    this.#housekeeping = new Housekeeping(settings.store, settings.clock, settings.retention, {
+      storeFailed: (doing, error) => this.#reportStore(doing, error),
+    });
     this.#presence = new Presence(settings, registry, {
       report: (error) => this.report(error),
       storeFailed: (doing, error) => this.#reportStore(doing, error),
@@ -115,6 +120,7 @@ export class Supervisor implements Host, DriveOwner {
     this.#unwatch = this.#store.watch((hint) => this.#hinted(hint));
     this.#life = "running";
     await this.#presence.begin();
+    this.#housekeeping.begin();
     await this.#pull();
   }
 
@@ -125,6 +131,7 @@ export class Supervisor implements Host, DriveOwner {
     if (this.#life !== "running") return;
     this.#life = "stopping";
     this.#pollTimer?.cancel();
+    this.#housekeeping.end();
     this.#unwatch?.();
     for (const drive of [...this.#drives.values()]) drive.stop();
     if (!(await this.#emptyWithin(this.#settings.drainTimeout))) {

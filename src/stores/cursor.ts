@@ -10,6 +10,9 @@ export function cursorOf({ createdAt, sequence }: ListPlace): string {
   return `${createdAt}_${sequence}`;
 }
 
+/** Before the first of them. */
+export const firstPlace: ListPlace = { createdAt: -1, sequence: 0 };
+
 /** @throws STEPWELL_INVALID_ARGUMENT for a text that no page gave */
 export function placeOf(cursor: string): ListPlace {
   const parts = /^(\d{1,16}(?:\.\d+)?)_(\d{1,16})$/.exec(cursor);

@@ -346,6 +346,23 @@ export interface DueSchedules {
   readonly nextDueInMs: number | null;
 }
 
+export interface PruneOptions {
+  /** How long ago an execution must have come to rest in a status, by the store's clock. Others are kept. */
+  readonly olderThanMs: Readonly<Partial<Record<Status, number>>>;
+  /** How many executions are looked at. */
+  readonly limit: number;
+  /** The `cursor` of the call before. Null: from the oldest on. */
+  readonly after: string | null;
+  /** Only counts. */
+  readonly dry: boolean;
+}
+
+export interface Pruned {
+  readonly counts: Readonly<Partial<Record<Status, number>>>;
+  /** Where to go on. Null: nothing that is old enough is left to be looked at. */
+  readonly cursor: string | null;
+}
+
 export interface LauncherRecord {
   readonly owner: number;
   readonly host: string;
@@ -427,6 +444,13 @@ export interface Store {
   dueSchedules(options: Omit<ClaimOptions, "owner">): MaybePromise<DueSchedules>;
   /** False: the row was not as expected, and nothing was written. The same change again is one change. */
   changeSchedule(change: ScheduleChange): MaybePromise<boolean>;
+
+  /**
+   * Deletes executions that have been at rest for long enough, with all that they own: history, mailbox, tags.
+   * One that somebody owns, that is due, or that has an arrival which no commit has seen, is kept. Looks at
+   * them in the order in which they were created.
+   */
+  prune(options: PruneOptions): MaybePromise<Pruned>;
 
   /** In the order of the ids; undefined where there is none. */
   load(ids: readonly string[]): MaybePromise<readonly (ExecutionRecord | undefined)[]>;

@@ -6,7 +6,7 @@ import { systemClock, type Clock } from "../../clock.js";
 import { refuseUnknownOptions } from "../../definition/options.js";
 import { StepwellError } from "../../errors.js";
 import type { Status } from "../../flow/flow.js";
-import { cursorOf, placeOf } from "../cursor.js";
+import { cursorOf, firstPlace, placeOf } from "../cursor.js";
 import { DueHeap, type Due } from "./due-heap.js";
 import { MemorySchedules } from "./schedules.js";
 import { Hints } from "../hints.js";
@@ -33,6 +33,8 @@ import type {
   NewExecution,
   Publication,
   PublishResult,
+  Pruned,
+  PruneOptions,
   Release,
   ScheduleChange,
   ScheduleRecord,
@@ -103,6 +105,7 @@ class MemoryStore implements Store {
   #open = false;
   #lastOwner = 0;
   #lastArrival = 0;
+  #lastSequence = 0;
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -234,6 +237,28 @@ class MemoryStore implements Store {
     return this.#topics.prune(this.clock.now() - forMs, limit);
   }
 
+  prune({ olderThanMs, limit, after, dry }: PruneOptions): Pruned {
+    this.#mustBeOpen();
+    const at = this.clock.now();
+    const place = after === null ? firstPlace : placeOf(after);
+    const youngest = at - Math.min(...Object.values(olderThanMs));
+    const rows = [...this.#rows.values()]
+      .filter((row) => row.createdAt <= youngest && isNewer(row, place))
+      .toSorted((one, other) => (isNewer(one, other) ? 1 : -1));
+    const page = rows.slice(0, limit);
+    const counts: Partial<Record<Status, number>> = {};
+    for (const row of page) {
+      const age = olderThanMs[row.status];
+      const isBusy = row.owner !== null || row.dueAt !== null || row.signals > row.seen;
+      if (age === undefined || isBusy || row.updatedAt > at - age) continue;
+      counts[row.status] = (counts[row.status] ?? 0) + 1;
+      if (dry) continue;
+      this.#topics.unsubscribe(row, "all");
+      this.#rows.delete(row.id);
+    }
+    return { counts, cursor: rows.length > limit ? cursorOf(page.at(-1)!) : null };
+  }
+
   load(ids: readonly string[]): (ExecutionRecord | undefined)[] {
     this.#mustBeOpen();
     return ids.map((id) => {
@@ -307,7 +332,7 @@ class MemoryStore implements Store {
       carried: it.carried,
       subscribed: 0,
       topics: undefined,
-      sequence: this.#rows.size + 1,
+      sequence: ++this.#lastSequence,
       place: -1,
       seen: 0,
       last: undefined,

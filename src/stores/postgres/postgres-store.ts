@@ -17,6 +17,8 @@ import type {
   ListPage,
   MailboxRecord,
   MaybePromise,
+  Pruned,
+  PruneOptions,
   ScheduleChange,
   ScheduleRecord,
   Store,
@@ -31,6 +33,7 @@ import { beat, bury, register } from "./launchers.js";
 import { Notifications, type Line } from "./notifications.js";
 import { openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
 import { count, history, list, load, mailbox } from "./read.js";
+import { prune } from "./prune.js";
 import { changeSchedule, dueSchedules, schedules } from "./schedules.js";
 import { prunePublications } from "./topics.js";
 import { databaseOn, transact } from "./transact.js";
@@ -177,6 +180,10 @@ export class PostgresStore implements Store {
 
   async prunePublications(forMs: number, limit: number): Promise<number> {
     return prunePublications(this.#database, forMs, limit, this.#now);
+  }
+
+  async prune(options: PruneOptions): Promise<Pruned> {
+    return prune(this.#database, options, this.#now);
   }
 
   async load(ids: readonly string[]): Promise<readonly (ExecutionRecord | undefined)[]> {

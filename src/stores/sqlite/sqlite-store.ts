@@ -16,6 +16,8 @@ import type {
   ListFilter,
   ListPage,
   MailboxRecord,
+  Pruned,
+  PruneOptions,
   ScheduleChange,
   ScheduleRecord,
   Store,
@@ -29,6 +31,7 @@ import type { Connection, Driver } from "./driver.js";
 import { beat, bury, register } from "./launchers.js";
 import { openDatabase, type Durability } from "./open.js";
 import { count, history, list, load } from "./read.js";
+import { prune } from "./prune.js";
 import { changeSchedule, dueSchedules, schedules } from "./schedules.js";
 import { prunePublications } from "./topics.js";
 import { transact } from "./transact.js";
@@ -115,6 +118,10 @@ export class SqliteStore implements Store {
 
   prunePublications(forMs: number, limit: number): number {
     return prunePublications(this.#opened, this.clock.now() - forMs, limit);
+  }
+
+  prune(options: PruneOptions): Pruned {
+    return prune(this.#opened, options, this.clock.now());
   }
 
   load(ids: readonly string[]): readonly (ExecutionRecord | undefined)[] {

@@ -8,6 +8,7 @@ import { history } from "./history.js";
 import { launchers } from "./launchers.js";
 import { listing } from "./listing.js";
 import { releasing } from "./releasing.js";
+import { pruning } from "./pruning.js";
 import { schedules } from "./schedules.js";
 import { topics } from "./topics.js";
 import { transacting } from "./transacting.js";
@@ -32,6 +33,7 @@ export const storeContract: readonly StoreContractCase[] = [
   ...listing,
   ...history,
   ...hints,
+  ...pruning,
   ...schedules,
   ...topics,
   ...transacting,

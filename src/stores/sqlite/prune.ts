@@ -1,0 +1,49 @@
+import type { Status } from "../../flow/flow.js";
+import { cursorOf, firstPlace, placeOf } from "../cursor.js";
+import type { Pruned, PruneOptions } from "../store.js";
+import type { Database } from "./database.js";
+
+const page =
+  "SELECT sequence, created_at, updated_at, status, tags, owner IS NOT NULL OR due_at IS NOT NULL OR seen < signals AS busy " +
+  "FROM stepwell_executions WHERE created_at <= ? AND (created_at, sequence) > (?, ?) ORDER BY created_at, sequence LIMIT ?";
+
+interface Row {
+  readonly sequence: number;
+  readonly created_at: number;
+  readonly updated_at: number;
+  readonly status: Status;
+  readonly tags: string;
+  readonly busy: number;
+}
+
+export function prune(database: Database, { olderThanMs, limit, after, dry }: PruneOptions, at: number): Pruned {
+  const youngest = at - Math.min(...Object.values(olderThanMs));
+  const { createdAt, sequence } = after === null ? firstPlace : placeOf(after);
+  return database.transaction(() => {
+    const rows = database.statement(page).all(youngest, createdAt, sequence, limit + 1) as Row[];
+    const counts: Partial<Record<Status, number>> = {};
+    for (const row of rows.slice(0, limit)) {
+      const age = olderThanMs[row.status];
+      if (age === undefined || row.busy !== 0 || row.updated_at > at - age) continue;
+      counts[row.status] = (counts[row.status] ?? 0) + 1;
+      if (!dry) remove(database, row);
+    }
+    const last = rows.length > limit ? rows[limit - 1]! : undefined;
+    return {
+      counts,
+      cursor: last === undefined ? null : cursorOf({ createdAt: last.created_at, sequence: last.sequence }),
+    };
+  });
+}
+
+const owned = ["stepwell_history", "stepwell_mailbox", "stepwell_subscriptions"];
+
+function remove(database: Database, { sequence, created_at, tags }: Row): void {
+  for (const table of owned) database.statement(`DELETE FROM ${table} WHERE execution = ?`).run(sequence);
+  for (const tag of JSON.parse(tags) as string[]) {
+    database
+      .statement("DELETE FROM stepwell_tags WHERE tag = ? AND created_at = ? AND execution = ?")
+      .run(tag, created_at, sequence);
+  }
+  database.statement("DELETE FROM stepwell_executions WHERE sequence = ?").run(sequence);
+}
