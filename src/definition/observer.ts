@@ -108,11 +108,19 @@ export interface ErrorEvent {
 }
 
 /** Something is about to be stored that can carry a few texts with it. */
-export interface CarryEvent {
-  /** A new execution, a message to one, or the first commit after it was taken up. */
-  readonly what: "launch" | "message" | "burst";
-  readonly execution: ExecutionIdentity;
-}
+export type CarryEvent =
+  | {
+      /** A new execution, a message to one, or the first commit after it was taken up. */
+      readonly what: "launch" | "message" | "burst";
+      readonly execution: ExecutionIdentity;
+      readonly topic?: undefined;
+    }
+  | {
+      /** A message for whoever subscribes to the topic: nobody knows yet which executions these are. */
+      readonly what: "publication";
+      readonly topic: string;
+      readonly execution?: undefined;
+    };
 
 export interface ObserverCallbacks<Returned, State = unknown> {
   /** Before the first step. */
@@ -143,7 +151,7 @@ export interface EngineCallbacks<Returned, State = unknown> {
   /** An error about this workflow or one of its executions was reported to `onError`. */
   readonly error?: (event: ErrorEvent) => Returned;
   /**
-   * Gives texts to be stored with a launch, a message or a burst; they come back in `wake` and `message`.
+   * Gives texts to be stored with a launch, a message, a publication or a burst; they come back in `wake` and `message`.
    * Together at most 4 KiB.
    */
   readonly carry?: (event: CarryEvent) => Carried | undefined;

@@ -165,7 +165,7 @@ export class Launcher {
    * STEPWELL_TOO_LARGE, STEPWELL_LAUNCHER_NOT_RUNNING
    */
   async publish(topic: string, name: string, payload: unknown, options: PublishOptions = {}): Promise<Published> {
-    return publish(this.#supervisor, topic, name, payload, options);
+    return publish(this.#supervisor, this.#registry, topic, name, payload, options);
   }
 
   /**

@@ -77,7 +77,7 @@ export class Observing {
     for (const watcher of this.#watchers) this.#call(watcher, callback, event, report);
   }
 
-  /** What the watchers want stored with a launch, a message or a burst, as JSON; null: nothing. */
+  /** What the watchers want stored with a launch, a message, a publication or a burst, as JSON; null: nothing. */
   carried(event: CarryEvent, report: Report): string | null {
     if (!this.hears("carry")) return null;
     const carried: Record<string, string> = {};

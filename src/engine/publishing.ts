@@ -4,10 +4,12 @@ import { milliseconds, type Duration } from "../definition/duration.js";
 import { refuseUnknownOptions } from "../definition/options.js";
 import { newId } from "../ids.js";
 import type { Publication, PublishResult, Within } from "../stores/store.js";
+import type { Registered } from "./host.js";
 import { checkMessageName } from "./mail.js";
 import { checkText } from "./reasons.js";
 import { checkTopic } from "./subscribing.js";
 import type { Supervisor } from "./supervisor.js";
+import { carriedByAll } from "./telling.js";
 
 export interface PublishOptions {
   /**
@@ -35,6 +37,7 @@ export interface Published {
 
 export async function publish(
   supervisor: Supervisor,
+  registry: ReadonlyMap<string, Registered>,
   topic: string,
   name: string,
   payload: unknown,
@@ -56,7 +59,7 @@ export async function publish(
     messageId: messageId ?? null,
     keepForMs,
     wakes: ["waiting"],
-    carried: null,
+    carried: carriedByAll(topic, registry, supervisor),
   };
   const stored = await (within === undefined
     ? supervisor.committer.publish(publication)

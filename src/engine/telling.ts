@@ -1,5 +1,5 @@
 /** What watchers hear of the engine's own work: bursts, commits, and what is carried from one to the next. */
-import type { CarryEvent, CommitEvent, ExecutionIdentity, RestEvent, WakeEvent } from "../definition/observer.js";
+import type { CommitEvent, ExecutionIdentity, RestEvent, WakeEvent } from "../definition/observer.js";
 import type { Transition } from "../stores/store.js";
 import type { Course, Happening } from "./course.js";
 import { transitionOf } from "./history.js";
@@ -88,10 +88,22 @@ export function tellRest(course: Course, { observing }: Registered, host: Tellin
 
 /** What observers want stored with a launch, a message or a burst; null: nothing. */
 export function carriedBy(
-  what: CarryEvent["what"],
+  what: "launch" | "message" | "burst",
   execution: ExecutionIdentity,
   { observing }: Registered,
   host: Telling,
 ): string | null {
   return observing.hears("carry") ? observing.carried({ what, execution }, (error) => host.report(error)) : null;
+}
+
+/** As `carriedBy`, for what may reach executions of any workflow: all of them are asked, and the first text of a name counts. */
+export function carriedByAll(topic: string, registry: ReadonlyMap<string, Registered>, host: Telling): string | null {
+  const carried: Record<string, string> = {};
+  for (const { observing } of registry.values()) {
+    const event = { what: "publication", topic } as const;
+    const more = carriedOf(observing.carried(event, (error) => host.report(error)));
+    for (const [key, text] of Object.entries(more)) carried[key] ??= text;
+  }
+  const text = JSON.stringify(carried);
+  return text === "{}" ? null : text;
 }

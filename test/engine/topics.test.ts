@@ -9,8 +9,9 @@ import {
   type StepContext,
   type StepwellError,
 } from "../../src/index.js";
+import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { dying } from "../support/dying.js";
-import { errorOf, onEveryStore, told } from "../support/rig.js";
+import { deaf, errorOf, onEveryStore, told } from "../support/rig.js";
 
 const input = z.object({ order: z.string() });
 const messages = { settled: z.object({ cents: z.number() }) };
@@ -135,6 +136,17 @@ onEveryStore("topics", (start) => {
     await execution.rollback("no-more");
     await execution.outcome();
     expect(await execution.mailbox()).toHaveLength(2);
+  });
+
+  test("a step that subscribes and does not pause leaves no subscription behind", async () => {
+    const steps = workflow("passing", { input })
+      .step("1", { run: ({ subscribe }) => subscribe("t") })
+      .step("2", { messages, run: () => pause(), onMessage: () => undefined });
+    const { launcher, clock } = await start([steps]);
+    const execution = await launcher.launch(steps, { order: "1" });
+    await clock.settle();
+    expect(await statusOf(execution)).toBe("waiting");
+    expect(await launcher.publish("t", "settled", { cents: 1 })).toMatchObject({ delivered: 0 });
   });
 
   test("a subscription of the way up is over when the execution turns; an undo may have its own", async () => {
@@ -310,7 +322,10 @@ onEveryStore("topics", (start) => {
     expect(await launcher.publish("t", "settled", {})).toMatchObject({ delivered: 0 });
   });
 
-  test("a launcher that has lost the execution is told so, and nothing is subscribed", async () => {
+  test.each([
+    ["by then", true],
+    ["only by that", false],
+  ])("a launcher that has lost the execution, and knows it %s, subscribes to nothing", async (_, knows) => {
     const told: unknown[] = [];
     let goOn: () => void = () => undefined;
     const slow = workflow("slow", { input }).step("1", {
@@ -324,18 +339,20 @@ onEveryStore("topics", (start) => {
       },
       onMessage: () => undefined,
     });
+    const own = new VirtualClock();
     const { launcher, clock, store, another } = await start([slow]);
-    const execution = await launcher.launch(slow, { order: "1" });
-    await clock.settle();
-    const [record] = await store.load([execution.id]);
-    // As others do with a launcher that has been silent for too long.
-    await store.bury([record!.owner!]);
-    const second = await another();
-    await clock.settle();
+    // Its time stands still, and it hears nothing: as if stopped by a debugger.
+    const silent = await another([slow], { store: deaf(store), clock: own, abortGrace: 1 });
+    const execution = await silent.launch(slow, { order: "1" }, { id: "e" });
+    await clock.advance("20s");
+    expect(await statusOf(launcher.execution("e"))).toBe("waiting");
+    if (knows) await own.advance("3s");
     goOn();
     await clock.settle();
     expect(told).toEqual(["STEPWELL_OWNERSHIP_LOST"]);
-    expect(await second.publish("t", "settled", { cents: 1 })).toMatchObject({ delivered: 0 });
+    expect(await launcher.publish("t", "settled", { cents: 1 })).toMatchObject({ delivered: 0 });
+    expect(await execution.mailbox()).toEqual([]);
+    await own.advance("1m");
   });
 
   test("what can't be a topic, a name, a message or an option is refused, and nothing is stored", async () => {

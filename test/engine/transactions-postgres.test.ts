@@ -4,9 +4,9 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import { integer, pgTable, text } from "drizzle-orm/pg-core";
 import { Kysely, PostgresDialect, type Generated } from "kysely";
 import pg from "pg";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
-import { fail, Launcher, workflow, type AnyWorkflow, type StepwellError } from "../../src/index.js";
+import { fail, Launcher, pause, workflow, type AnyWorkflow, type StepwellError } from "../../src/index.js";
 import { postgresStore, transaction } from "../../src/stores/postgres/index.js";
 import { freshSchema, postgresUrl, query } from "../support/postgres.js";
 import { errorOf } from "../support/rig.js";
@@ -133,6 +133,31 @@ test("a launch and a message happen with the caller's own transaction, or not at
   await client.query("COMMIT");
   expect(await kept.outcome()).toMatchObject({ status: "completed", state: { got: 7 } });
   expect(await notes()).toEqual(["second"]);
+});
+
+test("what is published within the caller's own transaction reaches who is subscribed once that is committed", async () => {
+  const listens = workflow("listens", { input }).step("1", {
+    messages: { go: z.number() },
+    run: async ({ subscribe }) => {
+      await subscribe("t");
+      return pause();
+    },
+    onMessage: ({ message }) => ({ got: message.payload }),
+  });
+  const { launcher } = await desk(() => [listens]);
+  const client = new pg.Client(postgresUrl());
+  await client.connect();
+  onTestFinished(() => client.end());
+  const execution = await launcher.launch(listens, { n: 1 });
+  await vi.waitFor(async () => expect((await execution.summary()).status).toBe("waiting"));
+  await client.query("BEGIN");
+  await launcher.publish("t", "go", 6, { messageId: "m", tx: client });
+  await client.query("ROLLBACK");
+  await client.query("BEGIN");
+  const published = await launcher.publish("t", "go", 7, { messageId: "m", tx: client });
+  expect(published).toEqual({ id: "m", duplicate: false, delivered: 1 });
+  await client.query("COMMIT");
+  expect(await execution.outcome()).toMatchObject({ status: "completed", state: { got: 7 } });
 });
 
 test("Drizzle works on the connection of a step", async () => {

@@ -404,6 +404,35 @@ describe("launch and send within the caller's own transaction", () => {
     expect(notes()).toEqual(["second"]);
   });
 
+  test("what is published is there for those who are subscribed and those who will be, or not at all", async () => {
+    const listens = workflow("listens", { input }).step("1", {
+      messages: { go: z.number() },
+      run: async ({ state, subscribe }) => {
+        await subscribe(`topic-${state.n}`);
+        return pause();
+      },
+      onMessage: ({ message }) => ({ got: message.payload }),
+    });
+    const { launcher, clock, other } = await desk([listens]);
+    const early = await launcher.launch(listens, { n: 1 });
+    await clock.settle();
+    other.exec("BEGIN IMMEDIATE");
+    await launcher.publish("topic-1", "go", 6, { messageId: "m", tx: other });
+    other.exec("ROLLBACK");
+    other.exec("BEGIN IMMEDIATE");
+    expect(await launcher.publish("topic-1", "go", 7, { messageId: "m", tx: other })).toEqual({
+      ...{ id: "m", duplicate: false, delivered: 1 },
+    });
+    expect(await launcher.publish("topic-1", "go", 8, { messageId: "m", tx: other })).toMatchObject({
+      duplicate: true,
+    });
+    other.exec("COMMIT");
+    await clock.advance("2s");
+    expect(await early.outcome()).toMatchObject({ status: "completed", state: { got: 7 } });
+    const late = await launcher.launch(listens, { n: 1 });
+    expect(await late.outcome()).toMatchObject({ status: "completed", state: { got: 7 } });
+  });
+
   test("a conflict is found there too", async () => {
     const other = workflow("other", { input }).step("1", { run: () => undefined });
     const { launcher, other: connection } = await desk([waits, other]);

@@ -62,7 +62,7 @@ onEveryStore("a watcher of the engine's work", (start) => {
           name: "bursts",
           wake: ({ execution, at }) => note(execution, `wake ${at.getTime() - began}`),
           beforeStep: ({ execution }) => note(execution, "beforeStep"),
-          carry: ({ what, execution }) => void (what === "burst" && note(execution, "carry")),
+          carry: (event) => void (event.what === "burst" && note(event.execution, "carry")),
           commit: ({ execution }) => note(execution, "commit"),
           rest: ({ execution, at }) => note(execution, `rest ${at.getTime() - began}`),
         }),
@@ -214,7 +214,7 @@ onEveryStore("a watcher of the engine's work", (start) => {
     let count = 0;
     const carrier = observer({
       name: "carrier",
-      carry: ({ what, execution }) => ({ trace: `${what} ${execution.id} ${++count}` }),
+      carry: (event) => ({ trace: `${event.what} ${event.execution?.id ?? event.topic} ${++count}` }),
       wake: ({ carried }) => void seen.push(`wake: ${carried["trace"]}`),
       commit: ({ message }) => void (message !== undefined && seen.push(`message: ${message.carried["trace"]}`)),
     });
@@ -227,6 +227,32 @@ onEveryStore("a watcher of the engine's work", (start) => {
     await second.send("e", "go", 5);
     expect((await second.execution("e").outcome()).status).toBe("completed");
     expect(seen).toEqual(["wake: launch e 1", "wake: burst e 2", "message: message e 3"]);
+  });
+
+  test("gives texts to be carried with what is published, to whoever subscribes", async () => {
+    const seen: string[] = [];
+    const carrier = observer({
+      name: "carrier",
+      carry: (event) => ({ trace: `${event.what} ${event.execution?.id ?? event.topic}` }),
+      commit: ({ message }) => void (message !== undefined && seen.push(`${message.id}: ${message.carried["trace"]}`)),
+    });
+    const steps = workflow("subscribing", { input })
+      .step("1", {
+        messages: { go: z.null() },
+        run: async ({ subscribe }) => {
+          await subscribe("t");
+          return pause();
+        },
+        onMessage: () => pause(),
+      })
+      .observe(carrier);
+    const { launcher, clock } = await start([steps]);
+    await launcher.publish("t", "go", null, { messageId: "early" });
+    await launcher.launch(steps, {});
+    await clock.settle();
+    await launcher.publish("t", "go", null, { messageId: "late" });
+    await clock.settle();
+    expect(seen).toEqual(["early: publication t", "late: publication t"]);
   });
 
   test("has what it gave stored, though the store refuses the first try since something has arrived", async () => {

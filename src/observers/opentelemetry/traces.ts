@@ -37,7 +37,7 @@ function originOf({ workflow, id }: Which): SpanContext {
   return { traceId: hash.slice(0, 32), spanId: hash.slice(32, 48), traceFlags, isRemote: true };
 }
 
-function linkTo(context: SpanContext, what: CarryEvent["what"]): Link {
+function linkTo(context: SpanContext, what: "launch" | "message" | "burst"): Link {
   return { context, attributes: { "stepwell.link": what } };
 }
 
@@ -107,11 +107,12 @@ export class Traces {
     burst.span.end(new Date(Math.max(at.getTime(), burst.until)));
   }
 
-  carry({ what, execution }: CarryEvent): Carried {
+  carry(event: CarryEvent): Carried {
     const { context, propagation } = this.#api;
     const carrier: Record<string, string> = {};
     // Baggage is the user's own data: it is not stored.
-    const from = what === "burst" ? this.#bursts.get(execution)?.context : propagation.deleteBaggage(context.active());
+    const from =
+      event.what === "burst" ? this.#bursts.get(event.execution)?.context : propagation.deleteBaggage(context.active());
     if (from !== undefined) propagation.inject(from, carrier);
     return carrier;
   }

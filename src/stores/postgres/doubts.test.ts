@@ -6,7 +6,7 @@ import { TcpProxy } from "../../../test/support/tcp-proxy.js";
 import { systemClock } from "../../clock.js";
 import { Encoded } from "../../codec.js";
 import { entry, fromTexts, position, promised, sell } from "../../testing/store-contract/bench.js";
-import type { Arrival, Batch, HistoryEntry, NewExecution, Release, Store, Transition } from "../store.js";
+import type { Arrival, Batch, HistoryEntry, NewExecution, Publication, Release, Store, Transition } from "../store.js";
 import { Doubts } from "./doubts.js";
 import type { PooledClient, PostgresPool } from "./driver.js";
 import { postgresStore } from "./index.js";
@@ -193,6 +193,66 @@ test("an arrival that was stored is answered as stored, also once it was consume
   ]);
   expect(await store.mailbox("one")).toMatchObject([{ status: "consumed" }, { status: "dead" }]);
   expect(await store.load(["one"])).toMatchObject([{ signals: 2 }]);
+});
+
+test("a publication that was stored is answered as stored, and delivered once; a subscription as taken", async () => {
+  const pool = new pg.Pool({ connectionString: postgresUrl() });
+  onTestFinished(() => pool.end());
+  let breaks = false;
+  /** What is committed is not answered. */
+  const breaking: PostgresPool = {
+    on: () => undefined,
+    async connect() {
+      const client = (await pool.connect()) as unknown as PooledClient;
+      return {
+        on: (event, listener) => client.on(event, listener),
+        release: (destroy) => client.release(destroy),
+        async query(asked) {
+          const answer = await client.query(asked);
+          if (breaks && asked.text === "COMMIT") {
+            throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+          }
+          return answer;
+        },
+      };
+    },
+  };
+  const store = postgresStore(breaking, { schema: freshSchema(), notifications: false });
+  await store.open();
+  const owner = await store.register({ host: "here", pid: 1 });
+  const lose = async (call: () => unknown): Promise<void> => {
+    breaks = true;
+    await expect(promised(call)).rejects.toMatchObject({ code: "STEPWELL_STORE_UNREACHABLE", retryable: true });
+    breaks = false;
+  };
+  await store.write({ ...nothing, creates: [create("one", owner), create("two", owner)] });
+  const subscribe = (execution: string): Batch => ({
+    ...nothing,
+    subscriptions: [{ execution, owner, revision: 0, topic: "t", until: "step" }],
+  });
+  await lose(() => store.write(subscribe("one")));
+  expect((await store.write(subscribe("one"))).subscriptions).toEqual(["taken"]);
+  const published = ["m", null].map((messageId, index): Publication => ({
+    id: `p${index}`,
+    topic: "t",
+    name: "paid",
+    payload: Encoded.ofText("1"),
+    messageId,
+    keepForMs: 60_000 * index,
+    wakes: [],
+    carried: null,
+  }));
+  const batch = { ...nothing, publications: published };
+  await lose(() => store.write(batch));
+  await store.write(subscribe("two"));
+  expect((await store.write(batch)).publications).toEqual([
+    { result: "stored", id: "p0", delivered: 1 },
+    { result: "stored", id: "p1", delivered: 1 },
+  ]);
+  expect((await store.mailbox("one")).map(({ messageId }) => messageId)).toEqual(["m", "p1"]);
+  expect((await store.mailbox("two")).map(({ messageId }) => messageId)).toEqual(["p1"]);
+  expect(await store.load(["one", "two"])).toMatchObject([{ signals: 2 }, { signals: 1 }]);
+  await store.close();
 });
 
 test("while a release is in doubt nothing is claimed; then it is answered as taken", async () => {
