@@ -40,9 +40,18 @@ export type { Execution, ExecutionSummary, HistoryOptions, MailboxRow } from "./
 export type { ChangedHistoryRow, HistoryRow } from "./engine/history.js";
 export { Launcher } from "./engine/launcher.js";
 export type { LaunchItem, LaunchOptions } from "./engine/launching.js";
-export type { ExecutionPage, ListOptions } from "./engine/listing.js";
+export type { ExecutionPage, ListConditions, ListOptions } from "./engine/listing.js";
 export type { RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./engine/mail.js";
 export type { Outcome } from "./engine/outcome.js";
+export type {
+  BulkAnswer,
+  BulkOptions,
+  BulkRetryOptions,
+  BulkRollbackOptions,
+  Refused,
+  Selection,
+  SelectOptions,
+} from "./engine/selection.js";
 export type { Published, PublishOptions } from "./engine/publishing.js";
 export type { LauncherOptions } from "./engine/settings.js";
 export { errorCodes, StepwellError, type ErrorCode, type ErrorDetails } from "./errors.js";

@@ -75,6 +75,17 @@ export class Acts {
     );
   }
 
+  /** @throws STEPWELL_EXECUTION_NOT_STUCK where a retry would be refused as things stand */
+  async judgeRetry(record: ExecutionRecord): Promise<void> {
+    await this.#mustBeStuck(record, "retry");
+  }
+
+  async #mustBeStuck(record: ExecutionRecord, method: string): Promise<void> {
+    if (record.status !== "stuck") throw notStuck(record, method, record.status);
+    const pending = await this.#store.mailbox(record.id, "pending");
+    if (pending.some((row) => row.kind !== "message")) throw notStuck(record, method, "being taken up again");
+  }
+
   /** Gives back the id of the stored request. */
   async #act(id: string, kind: Kind, act: OperatorAct): Promise<string> {
     const method = methods[kind];
@@ -84,9 +95,7 @@ export class Acts {
     if (problem !== undefined) throw invalidPatch(id, `${method}: "patch"`, problem);
     for (;;) {
       const record = await this.#existing(id);
-      const pending = await this.#store.mailbox(id, "pending");
-      if (record.status !== "stuck") throw notStuck(record, method, record.status);
-      if (pending.some((row) => row.kind !== "message")) throw notStuck(record, method, "being taken up again");
+      await this.#mustBeStuck(record, method);
       const patch = act.patch === undefined ? undefined : await this.#checkedPatch(record, act.patch, kind);
       const asked: OperatorAct = patch === undefined ? act : { ...act, patch };
       const row = newId();
@@ -145,7 +154,7 @@ export function checkRetry(options: RetryOptions, names: readonly string[] = ["b
   checkBy(options.by, "retry: by");
 }
 
-export function notStuck({ id, workflow }: ExecutionRecord, method: string, is: string): StepwellError {
+function notStuck({ id, workflow }: ExecutionRecord, method: string, is: string): StepwellError {
   return new StepwellError(
     "STEPWELL_EXECUTION_NOT_STUCK",
     `Execution "${id}" is not stuck but ${is}; there is nothing to ${method === "patchState" ? "patch" : method}.`,

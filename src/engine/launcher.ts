@@ -21,6 +21,7 @@ import {
   type PruneOptions,
   type RetentionPolicy,
 } from "./retention.js";
+import { Selection, type SelectOptions } from "./selection.js";
 import { registryKey, registryOf, settingsOf, type LauncherOptions } from "./settings.js";
 import { Scheduler } from "./scheduler.js";
 import { Schedules } from "./schedules.js";
@@ -254,6 +255,21 @@ export class Launcher {
     this.#supervisor.mustRun("list");
     const page = await this.#store.list(filterOf(options));
     return { executions: page.records.map(summaryOf), cursor: page.cursor };
+  }
+
+  /**
+   * Chooses executions by a filter, for acts on all of them. Asks nothing of the store yet; an empty filter is
+   * refused unless it says `{ all: true }`.
+   *
+   * @example
+   * const chosen = launcher.select({ status: "stuck", tags: ["bank-a"] });
+   * console.log(await chosen.count());
+   * console.log(await chosen.retry({ by: "ada", reason: "the bank is back" }));
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION at once
+   */
+  select(options: SelectOptions): Selection {
+    return new Selection(options, this.#store, this.#supervisor, this.#registry);
   }
 
   /** An input that an older version's schema took is still that execution's, though this version's refuses it. */

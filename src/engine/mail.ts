@@ -59,11 +59,19 @@ export class Mail {
   readonly #store: Store;
   readonly #supervisor: Supervisor;
   readonly #registry: ReadonlyMap<string, Registered>;
+  readonly #patience: number;
 
-  constructor(store: Store, supervisor: Supervisor, registry: ReadonlyMap<string, Registered>) {
+  /** @param patience for how long a request is waited for that only a launcher's commit decides, in milliseconds */
+  constructor(
+    store: Store,
+    supervisor: Supervisor,
+    registry: ReadonlyMap<string, Registered>,
+    patience: number = Infinity,
+  ) {
     this.#store = store;
     this.#supervisor = supervisor;
     this.#registry = registry;
+    this.#patience = patience;
   }
 
   async send(id: string, name: string, payload: unknown, options: SendOptions): Promise<Sent> {
@@ -99,7 +107,8 @@ export class Mail {
     );
   }
 
-  async rollback(id: string, reason: string, options: RollbackOptions): Promise<RollbackAnswer> {
+  /** @throws STEPWELL_LAUNCHER_NOT_RUNNING, STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
+  checkRollback(reason: string, options: RollbackOptions): RollbackRequest {
     this.#supervisor.mustRun("rollback");
     checkRollbackReason(reason, "rollback: the reason");
     refuseUnknownOptions(options, ["ifCompleted", "by"], "rollback");
@@ -108,7 +117,22 @@ export class Mail {
       throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `rollback: ifCompleted must be "undo" or "refuse".`);
     }
     checkBy(by, "rollback: by");
-    const request: RollbackRequest = { reason, ifCompleted, ...(by !== undefined && { by }) };
+    return { reason, ifCompleted, ...(by !== undefined && { by }) };
+  }
+
+  /** What the answer to a request would be as things stand. Nothing is stored. */
+  async judgeRollback(record: ExecutionRecord, request: RollbackRequest): Promise<RollbackAnswer> {
+    const shape = this.#registered(record)?.shape ?? unknownShape;
+    const why = refuseRollback(record.status, record.position, shape, request);
+    if (why !== undefined) return this.#refused(record, why);
+    // Most executions never got anything.
+    const pending = record.signals === 0 ? [] : await this.#store.mailbox(record.id, "pending");
+    const asked = pending.some(({ kind }) => kind === "rollback");
+    return asked ? this.#refused(record, "already-rolling-back") : { accepted: true };
+  }
+
+  async rollback(id: string, reason: string, options: RollbackOptions): Promise<RollbackAnswer> {
+    const request = this.checkRollback(reason, options);
     const row = this.#arrival(id, "rollback", "rollback", request);
     // What was read may have moved on before the request is written; then it is judged anew. One that
     // moves on all the time takes the request as it comes, and its launcher judges.
@@ -145,7 +169,7 @@ export class Mail {
 
   /** What became of a request that only the launcher that takes it up can decide. */
   async #verdict(id: string, arrival: string): Promise<RollbackAnswer> {
-    if ((await verdictOn(arrival, id, this.#store, this.#supervisor, "rollback")) === "consumed") {
+    if ((await verdictOn(arrival, id, this.#store, this.#supervisor, "rollback", this.#patience)) === "consumed") {
       return { accepted: true };
     }
     const record = await this.#existing(id);

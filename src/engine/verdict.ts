@@ -1,4 +1,5 @@
 /** What became of a request that only the launcher that takes it up can decide. */
+import { StepwellError } from "../errors.js";
 import type { ArrivalStatus, Store } from "../stores/store.js";
 import type { Supervisor } from "./supervisor.js";
 
@@ -9,7 +10,8 @@ const longestPause = 1_000;
 /**
  * Waits until the arrival is settled. Undefined: it is gone.
  *
- * @throws STEPWELL_LAUNCHER_NOT_RUNNING where this launcher stops first
+ * @param patience for how long, in milliseconds
+ * @throws STEPWELL_LAUNCHER_NOT_RUNNING where this launcher stops first; STEPWELL_OUTCOME_TIMEOUT where the patience ends first
  */
 export async function verdictOn(
   arrival: string,
@@ -17,10 +19,16 @@ export async function verdictOn(
   store: Store,
   supervisor: Supervisor,
   doing: string,
+  patience = Infinity,
 ): Promise<Exclude<ArrivalStatus, "pending"> | undefined> {
+  const until = supervisor.clock.monotonic() + patience;
   for (let pause = shortestPause; ; pause = Math.min(2 * pause, longestPause)) {
     const pending = await store.mailbox(execution, "pending");
     if (!pending.some((row) => row.id === arrival)) break;
+    if (supervisor.clock.monotonic() >= until) {
+      const message = `No launcher has decided yet on what execution "${execution}" was asked to do (${doing}). It is stored.`;
+      throw new StepwellError("STEPWELL_OUTCOME_TIMEOUT", message, { execution });
+    }
     await supervisor.verdict(arrival, pause);
     supervisor.mustRun(doing);
   }
