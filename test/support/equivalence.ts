@@ -116,6 +116,23 @@ const publication = fc.record({
   carried: fc.option(text),
 });
 
+const revisions = fc.constantFrom("r1", "r2");
+const schedule = fc.record({
+  workflow: fc.constantFrom("sell", "buy"),
+  version: fc.constantFrom("1", "2"),
+  input: encoded,
+  plan: fc.record({
+    timing: fc.constant({ every: 1_000, from: 0 }),
+    missed: fc.constantFrom("skip" as const, "all" as const),
+    tags: fc.subarray(["red", "green"]),
+    paused: fc.boolean(),
+    setAt: fc.constant(0),
+    lastAt: fc.option(count),
+  }),
+  nextAt: fc.option(delay.map((it) => start + it)),
+  revision: revisions,
+});
+
 const act = fc.oneof(
   {
     weight: 6,
@@ -147,7 +164,27 @@ const act = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ act: fc.constant("register" as const) }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant("beat" as const), owner }) },
-  { weight: 1, arbitrary: fc.record({ act: fc.constant("prune" as const), forMs: delay, limit: count }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant("prunePublications" as const), forMs: delay, limit: count }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      act: fc.constant("prune" as const),
+      olderThanMs: fc.record({ completed: delay, rolledBack: delay, stuck: delay }, { requiredKeys: ["completed"] }),
+      limit: fc.constantFrom(1, 2, 10),
+      dry: fc.boolean(),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      act: fc.constant("changeSchedule" as const),
+      name: fc.constantFrom("s1", "s2"),
+      expected: fc.option(revisions),
+      schedule: fc.option(schedule),
+      creates: fc.array(create, { maxLength: 2 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant("dueSchedules" as const), limit: count }) },
   {
     weight: 1,
     arbitrary: fc.record({ act: fc.constant("bury" as const), owners: fc.subarray(owners, { maxLength: 2 }) }),
@@ -249,6 +286,7 @@ async function readBack(store: Store): Promise<unknown> {
   return {
     rows: await store.load(ids),
     list: await store.list({ limit: 100 }),
+    schedules: await store.schedules(),
     history: await Promise.all(ids.map(async (id) => store.history(id))),
     mailbox: await Promise.all(ids.map(async (id) => store.mailbox(id))),
     pending: await Promise.all(ids.map(async (id) => store.mailbox(id, "pending"))),
@@ -264,8 +302,28 @@ async function answer(store: Store, drawn: Exclude<Act, Of<"write"> | Of<"wait">
       return store.register({ host: "here", pid: 1 });
     case "beat":
       return store.beat(drawn.owner);
-    case "prune":
+    case "prunePublications":
       return store.prunePublications(drawn.forMs, drawn.limit);
+    case "prune":
+      return rounds(store, drawn);
+    case "changeSchedule": {
+      const { name, expected, schedule: row, creates } = drawn;
+      return store.changeSchedule({
+        name,
+        // What is not there is never asked to go.
+        expected: row === null ? (expected ?? "r1") : expected,
+        schedule: row === null ? null : { ...row, name },
+        creates: creates.map((it) => ({ ...it, owner: null })),
+      });
+    }
+    case "dueSchedules":
+      return store.dueSchedules({
+        limit: drawn.limit,
+        workflows: [
+          { name: "sell", version: "1" },
+          { name: "buy", version: "2" },
+        ],
+      });
     case "bury":
       return store.bury(drawn.owners);
     case "list": {
@@ -301,6 +359,19 @@ async function pages(store: Store, filter: Parameters<Store["list"]>[0]): Promis
     found.push(records);
     after = cursor ?? undefined;
   } while (after !== undefined);
+  return found;
+}
+
+/** As `pages`. */
+async function rounds(store: Store, drawn: Of<"prune">): Promise<unknown[]> {
+  const { olderThanMs, limit, dry } = drawn;
+  const found: unknown[] = [];
+  let after: string | null = null;
+  do {
+    const pruned = await store.prune({ olderThanMs, limit, dry, after });
+    found.push(pruned.counts);
+    after = pruned.cursor;
+  } while (after !== null);
   return found;
 }
 
