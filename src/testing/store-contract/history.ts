@@ -36,6 +36,7 @@ export const history: readonly StoreContractCase[] = [
         cause: { name: "Error", message: "why" },
       },
       by: "someone",
+      why: "for\na reason",
       patch: '{"n":1}',
       others: '{"checked":true}',
       initial: '{"n":0}',

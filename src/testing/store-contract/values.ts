@@ -35,7 +35,8 @@ export const values: readonly StoreContractCase[] = [
     const odd = "a\u0000b \ud83e c \udd86";
     await bench.create("one");
     const error = { name: odd, message: odd, stack: odd };
-    const turned = { ...position, direction: "down", reason: odd, error } as const;
+    const irreversible = [{ step: odd, reason: odd }];
+    const turned = { ...position, direction: "down", reason: odd, error, irreversible } as const;
     await bench.commit("one", { position: turned, history: { ...entry, result: odd, error } });
     assert.deepEqual((await bench.load("one")).position, turned);
     const [row] = await bench.history("one");
