@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { systemClock } from "../clock.js";
 import { Encoded } from "../codec.js";
-import type { Arrival, Batch, BatchResult, Release, Store } from "../stores/store.js";
+import { StepwellError } from "../errors.js";
+import type { Arrival, Batch, BatchResult, Publication, Release, Store, Subscription } from "../stores/store.js";
+import { VirtualClock } from "../testing/virtual-clock.js";
 import { Committer } from "./committer.js";
 
 /** A store whose batches are taken when the test says so. */
@@ -19,15 +21,15 @@ class Hall {
   }
 
   take(index: number): void {
-    const { releases, arrivals } = this.batches[index]!;
+    const { releases, arrivals, subscriptions = [], publications = [] } = this.batches[index]!;
     this.#doors[index]!({
       at: 1,
       creates: [],
       transitions: [],
       releases: releases.map(() => "taken"),
       arrivals: arrivals.map(({ id }) => ({ result: "stored", id })),
-      subscriptions: [],
-      publications: [],
+      subscriptions: subscriptions.map(() => "taken"),
+      publications: publications.map(({ id }) => ({ result: "stored", id, delivered: 0 })),
     });
   }
 }
@@ -44,9 +46,19 @@ const arrival = (id: string): Arrival => ({
   wakes: [],
   carried: null,
 });
+const publication = (id: string): Publication => ({
+  ...{ id, topic: "t", name: "n", payload: Encoded.ofText("1"), messageId: null },
+  ...{ keepForMs: 0, wakes: [], carried: null },
+});
+const subscription = (topic: string): Subscription => ({
+  ...{ execution: "e", owner: 1, revision: 0, topic, until: "step" },
+});
 const sink = { committed: () => undefined, refused: () => undefined };
 const turn = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, 5));
-const idsOf = (batch: Batch): string[] => [...batch.releases, ...batch.arrivals].map(({ id }) => id);
+const idsOf = ({ releases, arrivals, subscriptions = [], publications = [] }: Batch): string[] => [
+  ...[...releases, ...arrivals, ...publications].map(({ id }) => id),
+  ...subscriptions.map(({ topic }) => topic),
+];
 
 describe("group commit on a store with several lanes", () => {
   test("writes as many batches at once, and what comes meanwhile with the next one", async () => {
@@ -95,6 +107,29 @@ describe("group commit on a store with several lanes", () => {
     expect(await Promise.all(sent)).toEqual(["1", "2", "3", "4", "5"].map((id) => ({ result: "stored", id })));
   });
 
+  test("writes subscriptions and publications apart from all else, which so never waits for the lock of a topic", async () => {
+    const hall = new Hall(2);
+    const committer = new Committer(hall.store, systemClock);
+    const answers = [committer.subscribe(subscription("t")), committer.publish(publication("p"))];
+    await turn();
+    const later = committer.publish(publication("q"));
+    committer.release(release("a"), sink);
+    await turn();
+    hall.take(1);
+    await turn();
+    committer.release(release("b"), sink);
+    await turn();
+    expect(hall.batches.map(idsOf)).toEqual([["p", "t"], ["a"], ["b"]]);
+    hall.take(0);
+    hall.take(2);
+    expect(await Promise.all(answers)).toEqual(["taken", { result: "stored", id: "p", delivered: 0 }]);
+    await turn();
+    expect(hall.batches.map(idsOf).at(-1)).toEqual(["q"]);
+    hall.take(3);
+    expect(await later).toMatchObject({ id: "q" });
+    await committer.drained();
+  });
+
   test("is drained when the last batch of all lanes has been taken", async () => {
     const hall = new Hall(2);
     const committer = new Committer(hall.store, systemClock);
@@ -111,6 +146,26 @@ describe("group commit on a store with several lanes", () => {
     await draining;
     expect(await sent).toEqual({ result: "stored", id: "1" });
   });
+});
+
+test("while the store is away a subscription waits, as a commit does; a publication is given back", async () => {
+  const busy = new StepwellError("STEPWELL_STORE_BUSY", "away", { retryable: true });
+  const clock = new VirtualClock();
+  let isAway = true;
+  const write = async (batch: Batch): Promise<unknown> => {
+    if (isAway) throw busy;
+    return { subscriptions: batch.subscriptions?.map(() => "taken") };
+  };
+  const committer = new Committer({ name: "away", gathers: true, write } as unknown as Store, clock);
+  const heard: unknown[] = [];
+  const subscribing = committer.subscribe(subscription("t")).then((answer) => heard.push(answer));
+  const publishing = committer.publish(publication("p")).catch((error: unknown) => heard.push(error));
+  await clock.advance("30s");
+  expect(heard).toEqual([busy]);
+  isAway = false;
+  await clock.advance("1s");
+  await Promise.all([subscribing, publishing]);
+  expect(heard).toEqual([busy, "taken"]);
 });
 
 test("a store with one lane gets one batch at a time, of everything", async () => {

@@ -49,6 +49,16 @@ interface Answers {
 
 type Entry = { [K in keyof Rows]: { kind: K; row: Rows[K]; sink: Sink<Answers[K]> } }[keyof Rows];
 
+/** What goes one batch after the other, apart from the rest. */
+interface Apart {
+  readonly queue: Entry[];
+  isOnItsWay: boolean;
+}
+
+function isReady({ queue, isOnItsWay }: Apart): boolean {
+  return queue.length > 0 && !isOnItsWay;
+}
+
 /** Larger groups gain nothing on SQLite or PostgreSQL, and block the event loop for longer. */
 const largestGroup = 512;
 
@@ -72,12 +82,13 @@ export class Committer {
   /** The store's time of the last batch that it took; its answers are being given. */
   at = 0;
   #queue: Entry[] = [];
-  /** Arrivals and publications, where a store writes several batches at once: one batch of them at a time, so that they keep their order. */
-  #mail: Entry[] = [];
+  /** Arrivals, where a store writes several batches at once: one batch of them at a time, so that they keep their order. */
+  readonly #mail: Apart = { queue: [], isOnItsWay: false };
+  /** So too subscriptions and publications: nothing else waits where somebody keeps the lock of a topic. */
+  readonly #topics: Apart = { queue: [], isOnItsWay: false };
   #scheduled = false;
   /** How many batches are being written. */
   #writing = 0;
-  #delivering = false;
   #closed = false;
   #idle: (() => void)[] = [];
 
@@ -180,9 +191,14 @@ export class Committer {
   }
 
   #enqueue(entry: Entry): void {
-    const apart = (entry.kind === "arrivals" || entry.kind === "publications") && this.#lanes > 1;
-    (apart ? this.#mail : this.#queue).push(entry);
+    this.#queueOf(entry).push(entry);
     this.#schedule();
+  }
+
+  #queueOf({ kind }: Entry): Entry[] {
+    if (this.#lanes === 1) return this.#queue;
+    if (kind === "arrivals") return this.#mail.queue;
+    return kind === "subscriptions" || kind === "publications" ? this.#topics.queue : this.#queue;
   }
 
   #schedule(): void {
@@ -195,9 +211,10 @@ export class Committer {
   }
 
   #flush(): void {
-    if (this.#mail.length > 0 && !this.#delivering) {
-      this.#delivering = true;
-      this.#send(this.#share(this.#mail), () => (this.#delivering = false));
+    for (const apart of [this.#mail, this.#topics]) {
+      if (!isReady(apart)) continue;
+      apart.isOnItsWay = true;
+      this.#send(this.#share(apart.queue), () => (apart.isOnItsWay = false));
     }
     while (this.#queue.length > 0 && this.#writing < this.#lanes) this.#send(this.#share(this.#queue));
   }
@@ -218,7 +235,7 @@ export class Committer {
   }
 
   #flushed(): void {
-    if (this.#queue.length > 0 || (this.#mail.length > 0 && !this.#delivering)) return this.#schedule();
+    if (this.#queue.length > 0 || isReady(this.#mail) || isReady(this.#topics)) return this.#schedule();
     if (this.#writing > 0) return;
     const idle = this.#idle;
     this.#idle = [];

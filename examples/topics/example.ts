@@ -2,8 +2,6 @@
  * A bank tells by webhook how a payment went. Its webhook knows the payment's id, and nothing of executions:
  * so the step subscribes to a topic that is named after the payment, and the webhook publishes to it. It may
  * come before the bank has even answered the step, after it, or twice.
- *
- * Run it: npx tsx examples/topics/payment-webhook.ts
  */
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
