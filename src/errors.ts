@@ -13,6 +13,7 @@ export const errorCodes = {
   STEPWELL_INVALID_INPUT: "The input of a launch was refused by the workflow's schema.",
   STEPWELL_UNKNOWN_WORKFLOW: "The workflow is not registered with this launcher.",
   STEPWELL_LAUNCH_CONFLICT: "An execution with this id exists with another workflow or input.",
+  STEPWELL_INVALID_LIMIT_KEY: "A limit's key function gave no short text for a launch.",
   STEPWELL_EXECUTION_NOT_FOUND: "There is no execution with this id.",
   STEPWELL_REVISION_NOT_FOUND: "The execution has no such revision.",
   STEPWELL_SCHEDULE_NOT_FOUND: "There is no schedule of this name.",

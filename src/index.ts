@@ -3,6 +3,7 @@ export { diagram } from "./definition/diagram.js";
 export type { Duration } from "./definition/duration.js";
 export { findings, type Finding, type FindingKind } from "./definition/findings.js";
 export type { Direction, Flow, Lifecycle, StepFunc } from "./definition/flow.js";
+export type { Concurrency, ConcurrencyLimit, RateLimit } from "./definition/limits.js";
 export type { Logger } from "./definition/logger.js";
 export {
   observer,

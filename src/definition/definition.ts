@@ -3,6 +3,7 @@
  * their types. `workflow.ts` builds it from what users write; `types.ts` gives it its types.
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { LimitsDefinition } from "./limits.js";
 import type { Observer } from "./observer.js";
 
 /** A retry policy with every field filled in; durations in milliseconds. */
@@ -46,6 +47,8 @@ export interface WorkflowDefinition {
   readonly input: StandardSchemaV1;
   /** For the way up, from the launch, in milliseconds. Undefined: none. */
   readonly deadline: number | undefined;
+  /** On launches. Undefined: none. */
+  readonly limits: LimitsDefinition | undefined;
   readonly onExit: ((reason: string, state: never) => string | undefined | void) | undefined;
   readonly steps: readonly StepDefinition[];
   /** The index of the pivot step, or -1. */

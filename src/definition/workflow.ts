@@ -3,6 +3,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { StepwellError, type ErrorDetails } from "../errors.js";
 import type { StepDefinition, WorkflowDefinition } from "./definition.js";
 import { milliseconds, type Duration } from "./duration.js";
+import { limitsOf, type Concurrency, type RateLimit } from "./limits.js";
 import type { Observer } from "./observer.js";
 import { checkName, refuseUnknownOptions, shown } from "./options.js";
 import { printed } from "./printing.js";
@@ -30,6 +31,13 @@ export interface WorkflowOptions<Schema extends StandardSchemaV1> {
   readonly version?: string;
   /** How long the way up may take, from the launch. Longer than 0. Then the execution turns with reason `deadline`. Default: no limit. */
   readonly deadline?: Duration;
+  /**
+   * How many executions may be on their way at the same time, over all launchers and versions: a number, one limit for each key,
+   * or both. More wait, in the order of their launch and priority. An execution holds its place until it is at rest. Default: no limit.
+   */
+  readonly concurrency?: Concurrency<StandardSchemaV1.InferOutput<Schema>>;
+  /** How many executions may begin in any period of this length, over all launchers and versions. Default: no limit. */
+  readonly rate?: RateLimit<StandardSchemaV1.InferOutput<Schema>>;
   /** May map the final reason to another one. Synchronous, and without effects: it may be called more than once. */
   readonly onExit?: (reason: string, state: Readonly<Record<string, unknown>>) => string | undefined | void;
 }
@@ -121,7 +129,7 @@ export function workflow<Schema extends StandardSchemaV1>(
   checkName(name, "The name of a workflow");
   const about = { workflow: name };
   const where = `Workflow "${name}"`;
-  refuseUnknownOptions(options, ["input", "version", "deadline", "onExit"], where, about);
+  refuseUnknownOptions(options, ["input", "version", "deadline", "concurrency", "rate", "onExit"], where, about);
   const { input, version = "1", deadline, onExit } = options;
   checkName(version, `${where}: "version"`, about);
   if (!isSchema(input)) {
@@ -136,6 +144,7 @@ export function workflow<Schema extends StandardSchemaV1>(
     version,
     input,
     deadline: deadlineOf(deadline, where, about),
+    limits: limitsOf(options.concurrency, options.rate, where, about),
     onExit,
     steps: [],
     pivot: -1,

@@ -5,7 +5,7 @@ import type { ExecutionIdentity } from "../definition/observer.js";
 import type { Pause } from "../definition/outcome.js";
 import type { FlowEvent } from "../flow/router.js";
 import type { Position, SerializedError, Status } from "../flow/flow.js";
-import type { MailboxRecord } from "../stores/store.js";
+import type { ExecutionRecord, MailboxRecord } from "../stores/store.js";
 
 export interface Course {
   readonly identity: ExecutionIdentity;
@@ -32,6 +32,7 @@ export interface Course {
   others: Set<string> | undefined;
   /** The state as it began, until the first commit, where it is not the input. */
   initial: Encoded | undefined;
+  admission: ExecutionRecord["admission"];
   /** What observers gave it to carry, as JSON. */
   carried: string | null;
   /** As in the record; what is being asked for counts already. */

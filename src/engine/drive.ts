@@ -36,7 +36,7 @@ import { Runner } from "./runner.js";
 import { Within } from "./transacting.js";
 import { adoptOthers, noteGuard, observe, type Delivery } from "./stepping.js";
 import { carriedBy, tellCommit, tellRest, tellWake } from "./telling.js";
-import { brokenInvariant, conclude, dueIn, type Conclusion, type Turn } from "./transition.js";
+import { brokenInvariant, conclude, dueIn, dueWhileQueued, type Conclusion, type Turn } from "./transition.js";
 
 /** Taken up this often without a commit in between, an execution is taken for one that kills its launcher. */
 const mostClaims = 10;
@@ -111,6 +111,7 @@ export class Drive implements Sink<CommitResult> {
       saved: { state, isRich: !record.state.isPlain },
       others: undefined,
       initial: record.revision === 0 && !record.state.isSame(record.input) ? record.state : undefined,
+      admission: record.admission,
       carried: record.carried,
       subscribed: record.subscribed,
       unsaved: null,
@@ -265,6 +266,7 @@ export class Drive implements Sink<CommitResult> {
     if (this.#stopping) return this.#giveBack();
     if (course.claims > mostClaims) return this.park(killerError(course));
     if (this.#deadlinePassed()) return this.#follow("deadline");
+    if (course.admission === "queued") return this.#letGo(dueWhileQueued(course, this.#host.storeNow()));
     const { resumeAt } = course.position;
     if (resumeAt !== null && resumeAt > this.#host.storeNow()) return this.#letGo(this.#dueIn());
     if (course.position.direction === "down" && course.given === undefined) return this.#then(this.#recall());
@@ -554,6 +556,7 @@ export class Drive implements Sink<CommitResult> {
     course.initial = undefined;
     course.carried = transition.carried ?? course.carried;
     if (transition.unsubscribes !== undefined) course.subscribed &= bitsKept[transition.unsubscribes];
+    if (transition.leaves === true) course.admission = null;
     if (transition.settled.length > 0) this.#host.settled(transition.settled.map(({ arrival }) => arrival));
     this.#toCarry = null;
     course.dead = [];

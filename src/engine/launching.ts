@@ -12,6 +12,7 @@ import { checkExecutionId, newId } from "../ids.js";
 import type { CreateResult, ExecutionRecord, MaybePromise, NewExecution, Within } from "../stores/store.js";
 import type { Registered } from "./host.js";
 import { irreversibleUpTo } from "./irreversible.js";
+import { queueingOf } from "./queueing.js";
 import { checkRollbackReason } from "./reasons.js";
 import { carriedBy } from "./telling.js";
 import type { Supervisor } from "./supervisor.js";
@@ -29,6 +30,11 @@ export interface LaunchOptions {
   readonly delay?: Duration;
   /** Begin at this time; in the past: at once. */
   readonly at?: Date;
+  /**
+   * Among the launches that wait for the workflow's limits, higher goes first: a whole number from 0 to 1000000.
+   * Each step is worth a minute of waiting, so that nothing waits for ever. Only for a workflow that has limits. Default: 0.
+   */
+  readonly priority?: number;
   /**
    * Start directly in rollback: undo from this step, as if a run had come that far with this state. The
    * reason becomes the execution's: a text of one line, and neither `normal` nor `ok`.
@@ -58,7 +64,7 @@ export interface PreparedLaunch {
   readonly within: Within | undefined;
 }
 
-const optionNames = ["id", "tags", "delay", "at", "rollback", "tx"];
+const optionNames = ["id", "tags", "delay", "at", "priority", "rollback", "tx"];
 
 /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
 export function checkItems(items: unknown, { definition }: Registered): void {
@@ -121,6 +127,7 @@ function prepareChecked(
   let state = checked.value === input ? (given as object) : isolate(checked.value);
   if (options.rollback?.state !== undefined) state = merge(state, isolate(options.rollback.state));
   const delay = delayOf(options, supervisor);
+  const queue = queueingOf(definition, options, state);
   return {
     registered,
     state,
@@ -131,7 +138,7 @@ function prepareChecked(
       workflow: definition.name,
       version: definition.version,
       tags: options.tags === undefined ? noTags : checkedTags(options.tags, "launch"),
-      status: delay > 0 ? "scheduled" : "running",
+      status: delay > 0 || queue !== undefined ? "scheduled" : "running",
       position: delay > 0 ? { ...position, resumeAt: supervisor.storeNow() + delay } : position,
       state: encode(state, { what: "The state", limit }),
       input: encode(given, { what: "The input", limit }),
@@ -143,6 +150,7 @@ function prepareChecked(
         registered,
         supervisor,
       ),
+      queue,
     },
   };
 }
@@ -208,7 +216,7 @@ function delayOf({ delay, at }: LaunchOptions, supervisor: Supervisor): number {
 export function launchPrepared(prepared: PreparedLaunch, supervisor: Supervisor): MaybePromise<string> {
   const { row, within } = prepared;
   if (within !== undefined) return launchWithin(prepared, within, supervisor);
-  row.owner = row.dueInMs === 0 ? supervisor.reserve() : null;
+  row.owner = row.dueInMs === 0 && row.queue === undefined ? supervisor.reserve() : null;
   const failed = (error: unknown): never => {
     if (row.owner !== null) supervisor.giveUp();
     throw error;
@@ -264,6 +272,7 @@ function recordOf(row: Row, owner: number, now: number): ExecutionRecord {
     updatedAt: now,
     carried: row.carried,
     subscribed: 0,
+    admission: null,
   };
 }
 

@@ -4,6 +4,8 @@ import { defaultSizeLimit } from "../codec.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import { silentLogger, type Logger } from "../definition/logger.js";
 import { missingFunction, refuseUnknownOptions, shown } from "../definition/options.js";
+import type { WorkflowDefinition } from "../definition/definition.js";
+import type { LimitsDefinition } from "../definition/limits.js";
 import { definitionOf, type AnyWorkflow } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import type { Store } from "../stores/store.js";
@@ -157,10 +159,31 @@ export function registryOf(workflows: readonly AnyWorkflow[], clock: Clock): Map
         { workflow: definition.name },
       );
     }
+    checkSameLimits(definition, workflows);
     const shape = { count: definition.steps.length, pivot: definition.pivot };
     registry.set(key, { definition, shape, observing: new Observing(definition, clock) });
   }
   return registry;
+}
+
+/** Versions wait at one gate: it can't be wide for one of them and narrow for the other. */
+function checkSameLimits({ name, limits }: WorkflowDefinition, workflows: readonly AnyWorkflow[]): void {
+  const numbers = numbersOf(limits);
+  for (const other of workflows) {
+    if (other.name !== name || numbersOf(definitionOf(other).limits) === numbers) continue;
+    throw new StepwellError(
+      "STEPWELL_INVALID_ARGUMENT",
+      `${where}: the versions of workflow "${name}" have different limits. "concurrency" and "rate" count for all ` +
+        `versions together: give each of them the same ones.`,
+      { workflow: name },
+    );
+  }
+}
+
+function numbersOf(limits: LimitsDefinition | undefined): string {
+  if (limits === undefined) return "";
+  const { concurrency, perKey, rate } = limits;
+  return JSON.stringify([concurrency, perKey?.limit, rate?.limit, rate?.per, rate !== null && rate.key !== null]);
 }
 
 function positive(duration: Duration, option: string): number {

@@ -16,6 +16,7 @@ import { forgotten, isPromise } from "./observing.js";
 import { OutcomeWaiters, outcomeOf, outcomeOfRecord } from "./outcome.js";
 import { Presence } from "./presence.js";
 import { Housekeeping } from "./retention.js";
+import { Gatekeeper } from "./gatekeeper.js";
 import { Throttle } from "./throttle.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
 import { Turns } from "./turns.js";
@@ -37,6 +38,7 @@ export class Supervisor implements Host, DriveOwner {
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #drives = new Map<string, Drive>();
   readonly #turns: Turns;
+  readonly #gatekeeper: Gatekeeper;
   readonly #presence: Presence;
   readonly #housekeeping: Housekeeping;
   readonly #outages: Throttle;
@@ -50,6 +52,8 @@ export class Supervisor implements Host, DriveOwner {
   #offset = 0;
   /** More is due than there was room for. */
   #backlog = false;
+  /** The same of those that wait for a limit. */
+  #queued = false;
   /** Who waits for an arrival to be settled. */
   readonly #verdicts = new Map<string, () => void>();
   #tellingWatchers = false;
@@ -69,6 +73,7 @@ export class Supervisor implements Host, DriveOwner {
     this.#registry = registry;
     this.#turns = new Turns(registry);
     this.#store = settings.store;
+    this.#gatekeeper = new Gatekeeper(settings.store, registry);
     this.clock = settings.clock;
     this.logger = settings.logger;
     this.grace = settings.grace;
@@ -198,7 +203,7 @@ export class Supervisor implements Host, DriveOwner {
   left(drive: Drive): void {
     if (this.#drives.get(drive.id) === drive) this.#drives.delete(drive.id);
     if (this.waiters.has(drive.id)) this.#tellWaiters(drive);
-    if (this.#backlog) this.#pullLater();
+    if (this.#backlog || this.#queued) this.#pullLater();
     this.#tellEmptied();
   }
 
@@ -341,6 +346,7 @@ export class Supervisor implements Host, DriveOwner {
     this.#nextPoll = Infinity;
     this.#pullIn(this.#settings.pollInterval);
     try {
+      const moreIn = this.#gatekeeper.isNeeded ? await this.#admit() : null;
       const limit = Math.max(0, Math.min(this.#room, largestClaim));
       const workflows = this.#turns.order(this.#drives.values());
       const { owner } = this.#presence;
@@ -353,8 +359,10 @@ export class Supervisor implements Host, DriveOwner {
       }
       for (const id of claimed.signalled) this.#drives.get(id)?.notice();
       this.#backlog = claimed.nextDueInMs === 0;
-      if (this.#backlog && this.#room > 0) this.#pullLater();
+      this.#queued = moreIn === 0;
+      if ((this.#backlog || this.#queued) && this.#room > 0) this.#pullLater();
       else if (claimed.nextDueInMs !== null && !this.#backlog) this.#pullIn(claimed.nextDueInMs);
+      if (moreIn !== null && moreIn > 0) this.#pullIn(moreIn);
       await this.#askForWaiters();
     } catch (error) {
       this.#reportStore("take up due executions", error);
@@ -362,6 +370,16 @@ export class Supervisor implements Host, DriveOwner {
       this.#pulling = false;
       if (this.#pullAgain) this.#pullLater();
       this.#tellEmptied();
+    }
+  }
+
+  /** A gate that fails must not hold up what is due. */
+  async #admit(): Promise<number | null> {
+    try {
+      return await this.#gatekeeper.admit(this.#room);
+    } catch (error) {
+      this.#reportStore("let waiting executions begin", error);
+      return null;
     }
   }
 

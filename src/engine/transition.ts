@@ -86,6 +86,7 @@ export function conclude(course: Course, happened: Happening, circumstances: Cir
     dueInMs: resting?.dueInMs ?? null,
     settled: settledBy(course, happening, turn, tooLate),
     ends: action === "succeed" || action === "finish",
+    leaves: course.admission !== null && leaves(course.admission, action),
     carried: circumstances.carried,
     history: entryOf(course, happening),
   };
@@ -99,6 +100,11 @@ function endsOf(course: Course, { position, ends }: Transition): Transition["uns
   const before = course.position;
   const isLeft = position.stepIndex !== before.stepIndex || position.direction !== before.direction;
   return isLeft && (course.subscribed & untilBits.step) !== 0 ? "step" : undefined;
+}
+
+/** One that waits is never committed but to turn: it needs no place any more. One that has a place keeps it until it is at rest. */
+function leaves(admission: "queued" | "admitted", action: Action): boolean {
+  return admission === "queued" || action === "succeed" || action === "finish" || action === "park";
 }
 
 const patchOptions = { what: "A patch", limit: Infinity };
@@ -253,6 +259,11 @@ export function dueIn(course: Course, position: Position, shape: Shape, storeNow
   const next = position.resumeAt ?? position.waitUntil;
   const at = next === null ? deadline : deadline === null ? next : Math.min(next, deadline);
   return at === null ? null : Math.max(0, at - storeNow);
+}
+
+/** Until it is admitted only its deadline wakes it. */
+export function dueWhileQueued({ deadlineAt }: Course, storeNow: number): number | null {
+  return deadlineAt === null ? null : Math.max(0, deadlineAt - storeNow);
 }
 
 const nothing: Transition["settled"] = [];

@@ -50,6 +50,8 @@ export interface ExecutionRecord {
   readonly carried: string | null;
   /** Whether it has subscriptions: the sum of `untilBits` of those that it may have. 0: none. */
   readonly subscribed: number;
+  /** `queued`: it waits for its admission. `admitted`: it holds a place. Null: no limit is on it, or no longer. */
+  readonly admission: "queued" | "admitted" | null;
 }
 
 export interface NewExecution {
@@ -70,6 +72,20 @@ export interface NewExecution {
   readonly dueInMs: number;
   readonly deadlineInMs: number | null;
   readonly carried: string | null;
+  /** Set: it waits in a queue, and until it is admitted it is due with its deadline only. `dueInMs`: not to be admitted before. */
+  readonly queue?: Queueing | undefined;
+}
+
+/** How an execution waits for its admission. */
+export interface Queueing {
+  /** Whose limits it waits for. */
+  readonly gate: string;
+  /** Of those with the same key so many may have a place. Null: only the gate's own limit counts. */
+  readonly key: string | null;
+  /** Of those with the same key so many may be admitted in a while. Null: all of the gate count together. */
+  readonly rateKey: string | null;
+  /** Goes before those that could have been admitted up to so many milliseconds earlier. */
+  readonly leadMs: number;
 }
 
 /** One row of an execution's history: one committed transition. */
@@ -122,6 +138,8 @@ export interface Transition {
   readonly settled: readonly { readonly arrival: string; readonly as: "consumed" | "dead" }[];
   /** The execution ends: what is still pending in its mailbox becomes dead. */
   readonly ends: boolean;
+  /** It leaves its queue, or gives its place back: its `admission` becomes null. */
+  readonly leaves?: boolean;
   /** What the execution carries from now on. Null: what it carried before. */
   readonly carried: string | null;
   readonly history: HistoryEntry;
@@ -363,6 +381,52 @@ export interface Pruned {
   readonly cursor: string | null;
 }
 
+/** What is asked of a gate. The numbers only leave out who could not be admitted now. */
+export interface GateQuery {
+  readonly gate: string;
+  /** Of the executions that wait, only those of these versions of the workflow. */
+  readonly versions: readonly string[];
+  /** At most so many candidates. */
+  readonly limit: number;
+  /** Keys that have so many places are left out. Null: none is. */
+  readonly keyLimit: number | null;
+  /** Keys of which so many have been admitted in that time are left out. Null: none is. */
+  readonly rate: { readonly limit: number; readonly perMs: number } | null;
+}
+
+export interface Candidate {
+  readonly id: string;
+  readonly key: string | null;
+  readonly rateKey: string | null;
+  /** How many places its key has; 0 without a key. */
+  readonly heldByKey: number;
+  /** How many with its `rateKey` were admitted in the time asked for; 0 where none was asked for. */
+  readonly startedByKey: number;
+}
+
+export interface GateState {
+  /** Grows with each admission. */
+  readonly revision: number;
+  /** How many have a place. */
+  readonly held: number;
+  /** Who could be admitted now and is nobody's, first the one that goes first. */
+  readonly candidates: readonly Candidate[];
+  /** How long until the next one could be admitted that is not to be admitted before. Null: there is none. */
+  readonly readyInMs: number | null;
+  /** How long until the first one of those left out for the rate is forgotten. Null: none was left out. */
+  readonly rateInMs: number | null;
+}
+
+/** Lets executions through a gate. */
+export interface Admission {
+  readonly gate: string;
+  /** Taken only if the gate still has this revision. */
+  readonly revision: number;
+  readonly ids: readonly string[];
+  /** For how long the admission counts for the rate. Null: not at all. */
+  readonly perMs: number | null;
+}
+
 export interface LauncherRecord {
   readonly owner: number;
   readonly host: string;
@@ -434,6 +498,13 @@ export interface Store {
    */
   write(batch: Batch): MaybePromise<BatchResult>;
   claim(options: ClaimOptions): MaybePromise<Claimed>;
+  /** Reads a gate: who waits, and how many have a place. */
+  gate(query: GateQuery): MaybePromise<GateState>;
+  /**
+   * Gives places to executions that wait and are nobody's, and makes them due. Says how many that were.
+   * Null: the gate has another revision by now, and nothing was done.
+   */
+  admit(admission: Admission): MaybePromise<number | null>;
   /** The workflows and versions of which something has been due for longer than `forMs` and nobody has taken it. */
   overdue(forMs: number): MaybePromise<readonly { readonly name: string; readonly version: string }[]>;
   /** Deletes publications that have been over for at least `forMs`, the longest over first, at most `limit`. Says how many. */

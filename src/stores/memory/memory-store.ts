@@ -9,9 +9,11 @@ import type { Status } from "../../flow/flow.js";
 import { cursorOf, firstPlace, placeOf } from "../cursor.js";
 import { DueHeap, type Due } from "./due-heap.js";
 import { MemorySchedules } from "./schedules.js";
+import { Gates } from "./gates.js";
 import { Hints } from "../hints.js";
 import { idOf, Topics, type Subscriber } from "./topics.js";
 import type {
+  Admission,
   Arrival,
   ArrivalResult,
   Batch,
@@ -22,6 +24,8 @@ import type {
   CreateResult,
   DueSchedules,
   ExecutionRecord,
+  GateQuery,
+  GateState,
   Hint,
   HistoryEntry,
   HistoryRecord,
@@ -35,6 +39,7 @@ import type {
   PublishResult,
   Pruned,
   PruneOptions,
+  Queueing,
   Release,
   ScheduleChange,
   ScheduleRecord,
@@ -100,6 +105,7 @@ class MemoryStore implements Store {
   /** Owned rows with an arrival that no commit has seen. */
   readonly #signalled = new Set<Row>();
   readonly #topics = new Topics<Row>();
+  readonly #gates = new Gates();
   readonly #hints = new Hints();
   readonly #schedules = new MemorySchedules();
   #open = false;
@@ -202,6 +208,25 @@ class MemoryStore implements Store {
       signalled,
       alive,
     };
+  }
+
+  gate(query: GateQuery): GateState {
+    this.#mustBeOpen();
+    return this.#gates.read(query, this.clock.now(), (id) => this.#rows.get(id)?.owner === null);
+  }
+
+  admit(admission: Admission): number | null {
+    this.#mustBeOpen();
+    const at = this.clock.now();
+    const count = this.#gates.admit(admission, at, (id) => {
+      const row = this.#rows.get(id);
+      if (row === undefined || row.owner !== null) return false;
+      row.admission = "admitted";
+      this.#setDue(row, at);
+      return true;
+    });
+    if (count !== null && count > 0) this.#hints.tell([{ type: "due", inMs: 0 }]);
+    return count;
   }
 
   overdue(forMs: number): { readonly name: string; readonly version: string }[] {
@@ -333,14 +358,22 @@ class MemoryStore implements Store {
       subscribed: 0,
       topics: undefined,
       sequence: ++this.#lastSequence,
+      admission: it.queue === undefined ? null : "queued",
       place: -1,
       seen: 0,
       last: undefined,
       mailbox: undefined,
     };
     this.#rows.set(row.id, row);
-    if (!isOwned) this.#dueIn(row, it.owner === null ? it.dueInMs : 0, at, hints);
+    if (it.queue !== undefined) this.#queue(row, it.queue, it.dueInMs, at, hints);
+    else if (!isOwned) this.#dueIn(row, it.owner === null ? it.dueInMs : 0, at, hints);
     return isOwned ? owned : unowned;
+  }
+
+  #queue(row: Row, queueing: Queueing, dueInMs: number, at: number, hints: Hint[]): void {
+    this.#gates.queue(row.id, row.version, row.sequence, queueing, at + dueInMs);
+    this.#setDue(row, row.deadlineAt);
+    hints.push({ type: "due", inMs: dueInMs });
   }
 
   #commit(it: Transition, at: number, hints: Hint[]): CommitResult {
@@ -361,6 +394,11 @@ class MemoryStore implements Store {
       this.#see(row);
     }
     if (it.unsubscribes !== undefined) this.#topics.unsubscribe(row, it.unsubscribes);
+    if (it.leaves === true) {
+      this.#gates.leave(row.id);
+      row.admission = null;
+      hints.push({ type: "due", inMs: 0 });
+    }
     if (it.rests) this.#letGo(row, it.dueInMs, at, hints);
     else row.claims = 1;
     return "taken";
@@ -579,5 +617,6 @@ function recordOf(row: Row): ExecutionRecord {
     updatedAt: row.updatedAt,
     carried: row.carried,
     subscribed: row.subscribed,
+    admission: row.admission,
   };
 }

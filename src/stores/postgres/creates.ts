@@ -2,25 +2,30 @@ import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js
 import type { CreateResult, Hint, NewExecution } from "../store.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
+import { queueing } from "./gates.js";
 import { moment, at as time } from "./moment.js";
 import type { Session, Step } from "./step.js";
 
-const insert = (tagged: boolean): string => `
+const insert = (tagged: boolean, limited = false): string => `
 WITH ${moment},
 given AS MATERIALIZED (
   SELECT nextval('stepwell_sequence') AS sequence, g.*
   FROM unnest($3::float8[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::float8[],
-    $10::float8[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
-    AS g (ticket, id, workflow, version, status, owner, due_in, deadline_in, tags, position, state, input, carried)
+    $10::float8[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[]${
+      limited ? ", $16::text[], $17::text[], $18::text[], $19::float8[]" : ""
+    })
+    AS g (ticket, id, workflow, version, status, owner, due_in, deadline_in, tags, position, state, input, carried${
+      limited ? ", gate, key, rate_key, lead" : ""
+    })
 ),
 alive AS MATERIALIZED (SELECT owner FROM stepwell_launchers WHERE owner = ANY ($8::integer[])),
 created AS (
   INSERT INTO stepwell_executions (sequence, created_at, deadline_at, id, workflow, version, tags, input, revision,
-    signals, seen, claims, owner, ticket, due_at, updated_at, status, position, state, carried)
+    signals, seen, claims, owner, ticket, due_at, updated_at, status, position, state, carried${limited ? ", admission" : ""})
   SELECT g.sequence, ${time}, ${time} + g.deadline_in, g.id, g.workflow, g.version, g.tags, g.input, 0,
     0, 0, CASE WHEN a.owner IS NULL THEN 0 ELSE 1 END, a.owner, g.ticket,
-    CASE WHEN a.owner IS NULL THEN ${time} + CASE WHEN g.owner IS NULL THEN g.due_in ELSE 0 END END,
-    ${time}, g.status, g.position, g.state, g.carried
+    CASE ${limited ? `WHEN g.gate IS NOT NULL THEN ${time} + g.deadline_in ` : ""}WHEN a.owner IS NULL THEN ${time} + CASE WHEN g.owner IS NULL THEN g.due_in ELSE 0 END END,
+    ${time}, g.status, g.position, g.state, g.carried${limited ? ", CASE WHEN g.gate IS NOT NULL THEN 'queued' END" : ""}
   FROM given AS g LEFT JOIN alive AS a ON a.owner = g.owner ORDER BY g.id, g.sequence
   ON CONFLICT (id) DO NOTHING RETURNING ticket, owner, sequence, created_at, tags
 )${
@@ -32,12 +37,13 @@ tagged AS (
   FROM created AS c CROSS JOIN LATERAL json_array_elements_text(c.tags::json) AS t (tag)
 )`
     : ""
-}
+}${limited ? queueing : ""}
 SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(ticket), '[]') END AS created,
   json_agg(ticket) FILTER (WHERE owner IS NULL) AS unowned FROM created`;
 
 const insertPlain: Statement = { name: "create", text: insert(false) };
 const insertTagged: Statement = { name: "create_tagged", text: insert(true) };
+const insertLimited: Statement = { name: "create_limited", text: insert(true, true) };
 
 const existingQuery: Statement = {
   name: "existing",
@@ -46,6 +52,15 @@ const existingQuery: Statement = {
 
 const owned: CreateResult = { created: true, owned: true };
 const notOwned: CreateResult = { created: true, owned: false };
+
+function queueValues(all: readonly NewExecution[]): unknown[] {
+  return [
+    textArray(all.map(({ queue }) => queue?.gate ?? null)),
+    textArray(all.map(({ queue }) => queue?.key ?? null)),
+    textArray(all.map(({ queue }) => (queue === undefined ? null : (queue.rateKey ?? "")))),
+    doubleArray(all.map(({ queue }) => queue?.leadMs ?? null)),
+  ];
+}
 
 export class Creating implements Step {
   readonly answers: CreateResult[] = [];
@@ -64,7 +79,9 @@ export class Creating implements Step {
 
   async run(session: Session): Promise<void> {
     const all = this.#creates;
-    const statement = all.some(({ tags }) => tags.length > 0) ? insertTagged : insertPlain;
+    const limited = all.some(({ queue }) => queue !== undefined);
+    const tagged = all.some(({ tags }) => tags.length > 0);
+    const statement = limited ? insertLimited : tagged ? insertTagged : insertPlain;
     const [row] = await session.rows<{ at: number; created: number[] | null; unowned: number[] | null }>(statement, [
       this.#now,
       all.length,
@@ -81,6 +98,7 @@ export class Creating implements Step {
       textArray(all.map(({ state }) => state.text)),
       textArray(all.map(({ input }) => input.text)),
       textArray(all.map(({ carried }) => carried)),
+      ...(limited ? queueValues(all) : []),
     ]);
     this.at = row!.at;
     const made = row!.created === null ? undefined : new Set(row!.created);

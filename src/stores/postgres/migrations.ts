@@ -153,7 +153,53 @@ CREATE TABLE stepwell_publications (
 CREATE INDEX stepwell_publications_expires ON stepwell_publications (expires_at);`,
 };
 
-export const migrations: readonly Migration[] = [first, schedules, topics];
+/**
+ * Who waits for a place, who has one, and when places were given. Only executions of workflows with limits have rows here.
+ * `turn` is the order of a queue: when one could be admitted, less what its priority is worth. Code that does not know
+ * of places would never give one back, so it must not work beside this.
+ */
+const limits: Migration = {
+  number: 4,
+  oldest: 4,
+  name: "limits: queue, places, starts",
+  sql: `
+ALTER TABLE stepwell_executions ADD COLUMN admission TEXT COLLATE "C";
+
+CREATE TABLE stepwell_gates (
+  gate TEXT COLLATE "C" PRIMARY KEY,
+  revision INTEGER NOT NULL
+) WITH (fillfactor = 50);
+
+CREATE TABLE stepwell_queue (
+  sequence BIGINT NOT NULL,
+  ready_at DOUBLE PRECISION NOT NULL,
+  turn DOUBLE PRECISION NOT NULL,
+  id TEXT COLLATE "C" PRIMARY KEY,
+  gate TEXT COLLATE "C" NOT NULL,
+  version TEXT COLLATE "C" NOT NULL,
+  key TEXT COLLATE "C",
+  rate_key TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX stepwell_queue_turn ON stepwell_queue (gate, turn, sequence);
+CREATE INDEX stepwell_queue_ready ON stepwell_queue (gate, ready_at);
+
+CREATE TABLE stepwell_places (
+  id TEXT COLLATE "C" PRIMARY KEY,
+  gate TEXT COLLATE "C" NOT NULL,
+  key TEXT COLLATE "C"
+);
+CREATE INDEX stepwell_places_key ON stepwell_places (gate, key);
+
+CREATE TABLE stepwell_starts (
+  at DOUBLE PRECISION NOT NULL,
+  gate TEXT COLLATE "C" NOT NULL,
+  rate_key TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX stepwell_starts_at ON stepwell_starts (gate, at);
+CREATE INDEX stepwell_starts_key ON stepwell_starts (gate, rate_key, at);`,
+};
+
+export const migrations: readonly Migration[] = [first, schedules, topics, limits];
 
 const migrationsTable = `
 CREATE TABLE IF NOT EXISTS stepwell_migrations (

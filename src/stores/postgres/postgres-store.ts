@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.js";
 import { StepwellError } from "../../errors.js";
 import { Hints } from "../hints.js";
 import type {
+  Admission,
   Batch,
   BatchResult,
   Claimed,
@@ -9,6 +10,8 @@ import type {
   CommitResult,
   DueSchedules,
   ExecutionRecord,
+  GateQuery,
+  GateState,
   Hint,
   HistoryRecord,
   LauncherRecord,
@@ -29,6 +32,7 @@ import { claim, claimLost, overdue } from "./claim.js";
 import type { Database } from "./database.js";
 import type { PostgresClient } from "./driver.js";
 import { Doubts } from "./doubts.js";
+import { admit, readGate } from "./gates.js";
 import { beat, bury, register } from "./launchers.js";
 import { Notifications, type Line } from "./notifications.js";
 import { openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
@@ -157,6 +161,16 @@ export class PostgresStore implements Store {
       this.#doubts.lostClaim(owner, ticket);
       throw error;
     }
+  }
+
+  async gate(query: GateQuery): Promise<GateState> {
+    return readGate(this.#database, query, this.#now);
+  }
+
+  async admit(admission: Admission): Promise<number | null> {
+    const count = await admit(this.#database, admission, this.#now);
+    if (count !== null && count > 0) this.#tell([{ type: "due", inMs: 0 }]);
+    return count;
   }
 
   async overdue(forMs: number): Promise<readonly { readonly name: string; readonly version: string }[]> {

@@ -3,6 +3,7 @@ import { bitsKept, type CommitResult, type Hint, type Transition } from "../stor
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import type { Doubts } from "./doubts.js";
+import { leaving } from "./gates.js";
 import { moment, at as time } from "./moment.js";
 import { reasons, type TakenRow } from "./refusal.js";
 import { settledText, settling } from "./settling.js";
@@ -10,31 +11,33 @@ import { sorted, type Session, type Step } from "./step.js";
 import { unsubscribing } from "./topics.js";
 
 /** The owner is compared in a way that its index does not serve: it would be read from end to end for each row. */
-const update = (mail: boolean, topics = false): string => `
+const update = (mail: boolean, topics = false, limits = false): string => `
 WITH ${moment},
 updated AS (
   UPDATE stepwell_executions AS e SET status = g.status, position = g.position, state = coalesce(g.state, e.state),
     revision = g.revision, updated_at = ${time}, seen = e.signals, claims = CASE WHEN g.keeper IS NULL THEN 0 ELSE 1 END,
     owner = g.keeper, due_at = ${time} + g.due_in, carried = coalesce(g.carried, e.carried)${
       topics ? ", subscribed = e.subscribed & coalesce(g.keeps, e.subscribed)" : ""
-    }
+    }${limits ? ", admission = CASE WHEN g.leaves = 1 THEN NULL ELSE e.admission END" : ""}
   FROM unnest($3::text[], $4::integer[], $5::integer[], $6::integer[], $7::integer[], $8::text[], $9::text[],
-    $10::text[], $11::float8[], $12::text[], $13::text[], $14::text[]${mail ? ", $15::text[], $16::text[], $17::integer[]" : ""}${topics ? ", $18::integer[]" : ""})
+    $10::text[], $11::float8[], $12::text[], $13::text[], $14::text[]${mail ? ", $15::text[], $16::text[], $17::integer[]" : ""}${topics ? ", $18::integer[]" : ""}${limits ? ", $19::integer[]" : ""})
     WITH ORDINALITY AS g (id, owner, revision, signals, keeper, status, position, state, due_in, carried, entry, patch${
       mail ? ", step, settled, ends" : ""
-    }${topics ? ", keeps" : ""}, n)
+    }${topics ? ", keeps" : ""}${limits ? ", leaves" : ""}, n)
   WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.revision = g.revision - 1 AND e.signals = g.signals
-  RETURNING g.n, e.sequence, g.revision, g.owner, g.entry, g.patch${mail ? ", g.step, g.settled, g.ends" : ""}${topics ? ", g.keeps" : ""}
+  RETURNING g.n, e.sequence, g.revision, g.owner, g.entry, g.patch${mail ? ", g.step, g.settled, g.ends" : ""}${topics ? ", g.keeps" : ""}${limits ? ", e.id, g.leaves" : ""}
 ),
 written AS (
   INSERT INTO stepwell_history (execution, revision, owner, at, entry, patch)
   SELECT sequence, revision, owner, ${time}, entry, patch FROM updated
-)${mail ? settling : ""}${topics ? unsubscribing : ""}
+)${mail ? settling : ""}${topics ? unsubscribing : ""}${limits ? leaving : ""}
 SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;
 
 const updatePlain: Statement = { name: "commit", text: update(false) };
 const updateWithMail: Statement = { name: "commit_mail", text: update(true) };
 const updateWithTopics: Statement = { name: "commit_topics", text: update(true, true) };
+/** Each parameter of the others too, so that the few that have limits need but one statement more. */
+const updateWithLimits: Statement = { name: "commit_limits", text: update(true, true, true) };
 
 export class Committing implements Step {
   readonly rows: readonly number[];
@@ -55,7 +58,8 @@ export class Committing implements Step {
 
   async run(session: Session): Promise<void> {
     const given = this.rows.map((row) => this.#all[row]!);
-    const topics = given.some(({ unsubscribes }) => unsubscribes !== undefined);
+    const limits = given.some(({ leaves }) => leaves === true);
+    const topics = limits || given.some(({ unsubscribes }) => unsubscribes !== undefined);
     const mail = topics || given.some(({ settled, ends, signals }) => settled.length > 0 || (ends && signals > 0));
     const values: unknown[] = [
       this.#now,
@@ -83,15 +87,18 @@ export class Committing implements Step {
     if (topics) {
       values.push(integerArray(given.map(({ unsubscribes: it }) => (it === undefined ? null : bitsKept[it]))));
     }
-    const statement = topics ? updateWithTopics : mail ? updateWithMail : updatePlain;
+    if (limits) values.push(integerArray(given.map(({ leaves }) => (leaves === true ? 1 : 0))));
+    const statement = limits ? updateWithLimits : topics ? updateWithTopics : mail ? updateWithMail : updatePlain;
     const [row] = await session.rows<TakenRow>(statement, values);
     this.at = row!.at;
     const taken = row!.taken === null ? undefined : new Set(row!.taken);
-    for (const [index, { rests, dueInMs }] of given.entries()) {
+    for (const [index, { rests, dueInMs, leaves }] of given.entries()) {
       const isTaken = taken === undefined || taken.has(index + 1);
       this.answers.push(isTaken ? "taken" : "lost");
       if (!isTaken) this.#refused.push(index);
       else if (rests && dueInMs !== null) this.hints.push({ type: "due", inMs: dueInMs });
+      // There is room for one that waits.
+      if (isTaken && leaves === true) this.hints.push({ type: "due", inMs: 0 });
     }
   }
 

@@ -39,12 +39,13 @@ export interface ExecutionRow {
   readonly carried: string | null;
   /** Null: it has no subscriptions. */
   readonly subscribed: number | null;
+  readonly admission: ExecutionRecord["admission"];
 }
 
 /** What a query for `ExecutionRow` selects. */
 export const executionColumns =
   "sequence, id, workflow, version, status, revision, signals, owner, claims, due_at, deadline_at, " +
-  "created_at, updated_at, tags, position, state, input, carried, subscribed";
+  "created_at, updated_at, tags, position, state, input, carried, subscribed, admission";
 
 export function executionOf(row: ExecutionRow): ExecutionRecord {
   return {
@@ -66,6 +67,7 @@ export function executionOf(row: ExecutionRow): ExecutionRecord {
     updatedAt: row.updated_at,
     carried: row.carried,
     subscribed: row.subscribed ?? 0,
+    admission: row.admission,
   };
 }
 

@@ -131,7 +131,50 @@ CREATE UNIQUE INDEX stepwell_publications_topic ON stepwell_publications (topic,
 CREATE INDEX stepwell_publications_expires ON stepwell_publications (expires_at);`,
 };
 
-export const migrations: readonly Migration[] = [first, schedules, topics];
+/**
+ * Who waits for a place, who has one, and when places were given. Only executions of workflows with limits have rows here.
+ * `turn` is the order of a queue: when one could be admitted, less what its priority is worth.
+ */
+const limits: Migration = {
+  number: 4,
+  name: "limits: queue, places, starts",
+  sql: `
+ALTER TABLE stepwell_executions ADD COLUMN admission TEXT;
+
+CREATE TABLE stepwell_gates (
+  gate TEXT PRIMARY KEY,
+  revision INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE stepwell_queue (
+  execution INTEGER PRIMARY KEY,
+  gate TEXT NOT NULL,
+  version TEXT NOT NULL,
+  key TEXT,
+  rate_key TEXT NOT NULL,
+  ready_at INTEGER NOT NULL,
+  turn INTEGER NOT NULL
+);
+CREATE INDEX stepwell_queue_turn ON stepwell_queue (gate, turn);
+CREATE INDEX stepwell_queue_ready ON stepwell_queue (gate, ready_at);
+
+CREATE TABLE stepwell_places (
+  execution INTEGER PRIMARY KEY,
+  gate TEXT NOT NULL,
+  key TEXT
+);
+CREATE INDEX stepwell_places_key ON stepwell_places (gate, key);
+
+CREATE TABLE stepwell_starts (
+  gate TEXT NOT NULL,
+  rate_key TEXT NOT NULL,
+  at INTEGER NOT NULL
+);
+CREATE INDEX stepwell_starts_at ON stepwell_starts (gate, at);
+CREATE INDEX stepwell_starts_key ON stepwell_starts (gate, rate_key, at);`,
+};
+
+export const migrations: readonly Migration[] = [first, schedules, topics, limits];
 
 /** @throws STEPWELL_STORE_TOO_NEW */
 export function migrate(database: Database, now: number): void {

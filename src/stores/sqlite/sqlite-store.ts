@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.js";
 import { StepwellError } from "../../errors.js";
 import { Hints } from "../hints.js";
 import type {
+  Admission,
   Batch,
   BatchResult,
   Claimed,
@@ -9,6 +10,8 @@ import type {
   CommitResult,
   DueSchedules,
   ExecutionRecord,
+  GateQuery,
+  GateState,
   Hint,
   HistoryRecord,
   LauncherRecord,
@@ -28,6 +31,7 @@ import { mailbox } from "./arrivals.js";
 import { claim, overdue } from "./claim.js";
 import { Database } from "./database.js";
 import type { Connection, Driver } from "./driver.js";
+import { admit, readGate } from "./gates.js";
 import { beat, bury, register } from "./launchers.js";
 import { openDatabase, type Durability } from "./open.js";
 import { count, history, list, load } from "./read.js";
@@ -95,6 +99,16 @@ export class SqliteStore implements Store {
 
   claim(options: ClaimOptions): Claimed {
     return claim(this.#opened, options, this.clock.now());
+  }
+
+  gate(query: GateQuery): GateState {
+    return readGate(this.#opened, query, this.clock.now());
+  }
+
+  admit(admission: Admission): number | null {
+    const count = admit(this.#opened, admission, this.clock.now());
+    if (count !== null && count > 0) this.#hints.tell([{ type: "due", inMs: 0 }]);
+    return count;
   }
 
   overdue(forMs: number): readonly { readonly name: string; readonly version: string }[] {

@@ -12,6 +12,7 @@ import type {
 import { deliver } from "./arrivals.js";
 import type { Database } from "./database.js";
 import { publish, subscribe, unsubscribe } from "./topics.js";
+import { leave, queue } from "./gates.js";
 
 const owned: CreateResult = { created: true, owned: true };
 const unowned: CreateResult = { created: true, owned: false };
@@ -73,6 +74,9 @@ const insertExecution =
   "deadline_at, created_at, updated_at, tags, position, state, input, carried) " +
   "VALUES (?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
 
+/** Rare enough to be a statement of its own. Until it is admitted only its deadline wakes it. */
+const updateQueued = "UPDATE stepwell_executions SET admission = 'queued', due_at = deadline_at WHERE sequence = ?";
+
 function create(database: Database, it: NewExecution, at: number, launchers: Launchers, hints: Hint[]): CreateResult {
   // What a buried launcher creates is for another one to take up: nobody would free it again.
   const isOwned = it.owner !== null && launchers.isAlive(it.owner);
@@ -105,6 +109,10 @@ function create(database: Database, it: NewExecution, at: number, launchers: Lau
       .statement("INSERT INTO stepwell_tags (tag, created_at, execution) VALUES (?, ?, ?)")
       .run(tag, at, Number(lastInsertRowid));
   }
+  if (it.queue !== undefined) {
+    database.statement(updateQueued).run(Number(lastInsertRowid));
+    queue(database, Number(lastInsertRowid), it.version, it.queue, at + it.dueInMs);
+  }
   if (!isOwned) hints.push({ type: "due", inMs: dueInMs });
   return isOwned ? owned : unowned;
 }
@@ -136,6 +144,10 @@ export function commit(database: Database, it: Transition, at: number, hints: Hi
   for (const { arrival, as } of it.settled) settle(database, sequence, arrival, as, it.history.step);
   if (it.carried !== null) database.statement(updateCarried).run(it.carried, sequence);
   if (it.unsubscribes !== undefined) unsubscribe(database, sequence, it.unsubscribes);
+  if (it.leaves === true) {
+    leave(database, sequence);
+    hints.push({ type: "due", inMs: 0 });
+  }
   if (it.ends && signals > 0) {
     database
       .statement("UPDATE stepwell_mailbox SET status = 'dead' WHERE execution = ? AND status = 'pending'")

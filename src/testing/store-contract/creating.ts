@@ -15,6 +15,7 @@ export const creating: readonly StoreContractCase[] = [
       state: '{"n":1}',
       input: '{"n":0}',
       carried: null,
+      admission: null,
       subscribed: 0,
       revision: 0,
       signals: 0,

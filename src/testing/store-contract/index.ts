@@ -3,6 +3,7 @@ import type { StoreContractCase } from "./bench.js";
 import { claiming } from "./claiming.js";
 import { committing } from "./committing.js";
 import { creating } from "./creating.js";
+import { gates } from "./gates.js";
 import { hints } from "./hints.js";
 import { history } from "./history.js";
 import { launchers } from "./launchers.js";
@@ -29,6 +30,7 @@ export const storeContract: readonly StoreContractCase[] = [
   ...releasing,
   ...arriving,
   ...claiming,
+  ...gates,
   ...launchers,
   ...listing,
   ...history,

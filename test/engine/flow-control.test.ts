@@ -1,0 +1,412 @@
+/** Limits on launches: how many at the same time, how many in a while, and who goes first. */
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { fail, pause, StepwellError, workflow, type Launcher, type WorkflowOptions } from "../../src/index.js";
+import { errorOf, onEveryStore, told, type Rig } from "../support/rig.js";
+
+const input = z.object({ account: z.string().default("a"), fails: z.string().optional() });
+
+type Options = Omit<WorkflowOptions<typeof input>, "input">;
+
+/** What runs now, what began and in which order, and the most that ran at the same time, in all and by account. */
+class Floor {
+  clock: Rig["clock"] | undefined;
+  readonly began: string[] = [];
+  readonly running = new Map<string, number>();
+  most = 0;
+  readonly mostOf = new Map<string, number>();
+  #now = 0;
+
+  async work(id: string, account: string, milliseconds = 1000): Promise<void> {
+    this.began.push(id);
+    const ofAccount = (this.running.get(account) ?? 0) + 1;
+    this.running.set(account, ofAccount);
+    this.mostOf.set(account, Math.max(this.mostOf.get(account) ?? 0, ofAccount));
+    this.most = Math.max(this.most, ++this.#now);
+    await new Promise<void>((resolve) => this.clock!.after(milliseconds, resolve));
+    this.#now--;
+    this.running.set(account, this.running.get(account)! - 1);
+  }
+}
+
+const limited = (floor: Floor, options: Options) =>
+  workflow("limited", { input, ...options }).step("work", {
+    run: async ({ state, execution }) => {
+      await floor.work(execution.id, state.account);
+      return state.fails === undefined ? undefined : fail(state.fails);
+    },
+  });
+
+const count = (number: number, prefix = "e") =>
+  Array.from({ length: number }, (_, index) => ({ input: {}, id: `${prefix}${index}` }));
+
+/** Step by step, so that what happens in between is given its time. */
+async function pass(clock: Rig["clock"], milliseconds: number): Promise<void> {
+  for (let gone = 0; gone < milliseconds; gone += 250) await clock.advance(Math.min(250, milliseconds - gone));
+}
+
+const statusOf = async (launcher: Launcher, id: string): Promise<string> =>
+  (await launcher.execution(id).summary()).status;
+
+onEveryStore("flow control", (start) => {
+  test("a limit is never exceeded by two launchers, and is used up", async () => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: 3 });
+    const { clock, launcher, another } = await start([it]);
+    floor.clock = clock;
+    const other = await another([it]);
+    await Promise.all([launcher.launchMany(it, count(5, "a")), other.launchMany(it, count(5, "b"))]);
+    await pass(clock, 500);
+    expect(floor.began).toHaveLength(3);
+    await pass(clock, 8000);
+    expect(floor.most).toBe(3);
+    expect(floor.began).toHaveLength(10);
+    const { executions } = await launcher.list({ status: ["completed"] });
+    expect(executions).toHaveLength(10);
+  });
+
+  test("a place that is given back is taken at once, without waiting for the next poll", async () => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: 1 });
+    const { clock, launcher } = await start([it], { pollInterval: "1h" });
+    floor.clock = clock;
+    await launcher.launchMany(it, count(4));
+    await pass(clock, 4000);
+    expect(floor.began).toEqual(["e0", "e1", "e2", "e3"]);
+  });
+
+  test.each([
+    ["completed", {}],
+    ["rolledBack", { fails: "no" }],
+  ])("one that is %s gives its place back", async (status, more) => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: 1 });
+    const { clock, launcher } = await start([it]);
+    floor.clock = clock;
+    await launcher.launch(it, more, { id: "first" });
+    await launcher.launch(it, {}, { id: "second" });
+    await pass(clock, 500);
+    expect(floor.began).toEqual(["first"]);
+    await pass(clock, 1500);
+    expect(await statusOf(launcher, "first")).toBe(status);
+    expect(floor.began).toEqual(["first", "second"]);
+  });
+
+  test("one that is stuck gives its place back, and an operator's retry takes none", async () => {
+    const began: string[] = [];
+    let broken = true;
+    const it = workflow("parks", { input, concurrency: 1 })
+      .step("commit", { pivot: true, run: () => undefined })
+      .step("after", {
+        run: ({ execution }) => {
+          began.push(execution.id);
+          if (broken) throw new Error("no");
+          return execution.id === "second" ? pause() : undefined;
+        },
+        retry: { attempts: 1 },
+        messages: { go: z.object({}) },
+        onMessage: () => undefined,
+      });
+    const { clock, launcher } = await start([it]);
+    await launcher.launch(it, {}, { id: "first" });
+    await pass(clock, 500);
+    expect(await statusOf(launcher, "first")).toBe("stuck");
+    broken = false;
+    await launcher.launch(it, {}, { id: "second" });
+    await launcher.launch(it, {}, { id: "third" });
+    await pass(clock, 500);
+    expect(began).toEqual(["first", "second"]);
+    await launcher.execution("first").retry();
+    await pass(clock, 500);
+    expect(await statusOf(launcher, "first")).toBe("completed");
+    expect(await statusOf(launcher, "third")).toBe("scheduled");
+    await launcher.execution("second").send("go", {});
+    await pass(clock, 500);
+    expect(began).toEqual(["first", "second", "first", "third"]);
+  });
+
+  test("a place is kept while an execution waits for a message, or for its next attempt", async () => {
+    const began: string[] = [];
+    let failures = 1;
+    const it = workflow("waits", { input, concurrency: 1 }).step("ask", {
+      run: ({ execution }) => {
+        began.push(execution.id);
+        if (failures-- > 0) throw new Error("later");
+        return pause();
+      },
+      retry: { attempts: 2, delay: "10s", jitter: false },
+      messages: { go: z.object({}) },
+      onMessage: () => undefined,
+    });
+    const { clock, launcher } = await start([it]);
+    await launcher.launch(it, {}, { id: "first" });
+    await launcher.launch(it, {}, { id: "second" });
+    await pass(clock, 5000);
+    expect([began, await statusOf(launcher, "first")]).toEqual([["first"], "scheduled"]);
+    await pass(clock, 10_000);
+    expect([began, await statusOf(launcher, "first")]).toEqual([["first", "first"], "waiting"]);
+    await launcher.execution("first").send("go", {});
+    await pass(clock, 500);
+    expect(began).toEqual(["first", "first", "second"]);
+  });
+
+  test("a key has a limit of its own, beside the one for all", async () => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: [{ limit: 3 }, { limit: 1, key: (state) => state.account }] });
+    const { clock, launcher, another } = await start([it]);
+    floor.clock = clock;
+    const other = await another([it]);
+    for (const [index, account] of "aaaabbcd".split("").entries()) {
+      await (index % 2 === 0 ? launcher : other).launch(it, { account }, { id: `${account}${index}` });
+    }
+    await pass(clock, 500);
+    expect(floor.began.toSorted()).toEqual(["a0", "b4", "c6"]);
+    await pass(clock, 6000);
+    expect(floor.most).toBe(3);
+    expect([...floor.mostOf.values()]).toEqual([1, 1, 1, 1]);
+    expect(floor.began).toHaveLength(8);
+  });
+
+  test("a rate is never exceeded in any period of its length", async () => {
+    const starts: number[] = [];
+    let now = (): number => 0;
+    const it = workflow("rated", { input, rate: { limit: 3, per: "10s" } }).step("work", {
+      run: () => void starts.push(now()),
+    });
+    const { clock, launcher, another } = await start([it]);
+    now = () => clock.now();
+    await another([it]);
+    await launcher.launch(it, {});
+    await pass(clock, 4000);
+    await launcher.launchMany(it, count(8));
+    await pass(clock, 36_000);
+    expect(starts).toHaveLength(9);
+    for (const at of starts)
+      expect(starts.filter((other) => other >= at && other < at + 10_000).length).toBeLessThan(4);
+    const first = starts[0]!;
+    expect(starts.map((at) => Math.round((at - first) / 1000))).toEqual([0, 4, 4, 10, 14, 14, 20, 24, 24]);
+  });
+
+  test("a rate may have a key", async () => {
+    const began: string[] = [];
+    const rate = { limit: 1, per: "10s", key: (state: { account: string }) => state.account } as const;
+    const it = workflow("rated", { input, rate }).step("work", {
+      run: ({ execution }) => void began.push(execution.id),
+    });
+    const { clock, launcher } = await start([it]);
+    for (const [index, account] of "aab".split("").entries())
+      await launcher.launch(it, { account }, { id: `${account}${index}` });
+    await pass(clock, 9000);
+    expect(began).toEqual(["a0", "b2"]);
+    await pass(clock, 1000);
+    expect(began).toEqual(["a0", "b2", "a1"]);
+  });
+
+  test("a higher priority goes first; who has waited long enough goes first all the same", async () => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: 1 });
+    const { clock, launcher } = await start([it]);
+    floor.clock = clock;
+    await launcher.launch(it, {}, { id: "running" });
+    await pass(clock, 250);
+    await launcher.launch(it, {}, { id: "low" });
+    await launcher.launch(it, {}, { id: "high", priority: 2 });
+    await launcher.launch(it, {}, { id: "higher", priority: 3 });
+    await pass(clock, 4000);
+    expect(floor.began).toEqual(["running", "higher", "high", "low"]);
+    const slow = workflow("slow", { input, concurrency: 1 }).step("work", {
+      run: ({ execution }) => floor.work(execution.id, "a", 180_000),
+    });
+    const second = await start([slow]);
+    floor.clock = second.clock;
+    await second.launcher.launch(slow, {}, { id: "occupied" });
+    await pass(second.clock, 250);
+    await second.launcher.launch(slow, {}, { id: "patient" });
+    await second.clock.advance("150s");
+    await second.launcher.launch(slow, {}, { id: "hasty", priority: 2 });
+    await pass(second.clock, 35_000);
+    expect(floor.began.slice(4)).toEqual(["occupied", "patient"]);
+  });
+
+  test("one that waits and is asked to roll back ends without ever having run, and is passed over", async () => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: 1 });
+    const { clock, launcher } = await start([it]);
+    floor.clock = clock;
+    await launcher.launchMany(it, count(3));
+    await pass(clock, 250);
+    expect(await launcher.execution("e1").rollback("not-needed")).toEqual({ accepted: true });
+    await pass(clock, 250);
+    expect(await launcher.execution("e1").outcome()).toMatchObject({ status: "rolledBack", reason: "not-needed" });
+    expect(await told(launcher.execution("e1"))).toHaveLength(1);
+    await pass(clock, 3000);
+    expect(floor.began).toEqual(["e0", "e2"]);
+  });
+
+  test("one that waits for longer than its deadline ends without ever having run", async () => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: 1, deadline: "1500ms" });
+    const { clock, launcher } = await start([it]);
+    floor.clock = clock;
+    await launcher.launchMany(it, count(3));
+    await pass(clock, 4000);
+    expect(floor.began).toEqual(["e0", "e1"]);
+    expect(await launcher.execution("e2").outcome()).toMatchObject({ status: "rolledBack", reason: "deadline" });
+  });
+
+  test("the way down is never held up", async () => {
+    const undone: string[] = [];
+    const floor = new Floor();
+    const it = workflow("down", { input, concurrency: 1 })
+      .step("book", { run: () => undefined, rollback: ({ execution }) => void undone.push(execution.id) })
+      .step("work", { run: ({ execution }) => floor.work(execution.id, "a", 60_000), rollback: () => undefined });
+    const { clock, launcher } = await start([it]);
+    floor.clock = clock;
+    await launcher.launch(it, {}, { id: "done" });
+    await pass(clock, 61_000);
+    await launcher.launch(it, {}, { id: "running" });
+    await launcher.launch(it, {}, { id: "waiting" });
+    await pass(clock, 500);
+    await launcher.launch(it, {}, { id: "down", rollback: { from: "book", reason: "lost" } });
+    await launcher.execution("done").rollback("returned");
+    await pass(clock, 500);
+    expect(undone.toSorted()).toEqual(["done", "down"]);
+    expect([await statusOf(launcher, "running"), await statusOf(launcher, "waiting")]).toEqual([
+      "running",
+      "scheduled",
+    ]);
+    await pass(clock, 60_000);
+    expect(floor.began).toEqual(["done", "running", "waiting"]);
+  });
+
+  test("a launch with a delay is let in from its time on, in its turn", async () => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: 1 });
+    const { clock, launcher } = await start([it]);
+    floor.clock = clock;
+    await launcher.launch(it, {}, { id: "later", delay: "5s" });
+    await launcher.launch(it, {}, { id: "now" });
+    await pass(clock, 4500);
+    expect(floor.began).toEqual(["now"]);
+    await pass(clock, 500);
+    expect(floor.began).toEqual(["now", "later"]);
+  });
+
+  test("the same launch twice waits once, and takes one place", async () => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: 2 });
+    const { clock, launcher } = await start([it]);
+    floor.clock = clock;
+    for (let i = 0; i < 3; i++) await launcher.launch(it, {}, { id: "one" });
+    await launcher.launch(it, {}, { id: "two" });
+    await pass(clock, 500);
+    await launcher.launch(it, {}, { id: "one" });
+    await pass(clock, 3000);
+    expect(floor.began).toEqual(["one", "two"]);
+  });
+
+  test("what a launcher held when it died goes on elsewhere, in the place that it has", async () => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: 2 });
+    const { clock, launcher, store, another } = await start([it]);
+    floor.clock = clock;
+    await launcher.launchMany(it, count(4));
+    await pass(clock, 500);
+    const [first] = await store.load(["e0"]);
+    await another([it]);
+    // As others see it: the launcher has died. It begins anew, as a process that is started again.
+    await store.bury([first!.owner!]);
+    const query = { gate: "limited", versions: ["1"], limit: 10, keyLimit: null, rate: null };
+    expect((await store.gate(query)).held).toBe(2);
+    await pass(clock, 500);
+    expect(floor.began.toSorted()).toEqual(["e0", "e0", "e1", "e1"]);
+    expect((await store.gate(query)).held).toBe(2);
+    await pass(clock, 4000);
+    expect(floor.began.slice(4).toSorted()).toEqual(["e2", "e3"]);
+    expect((await store.gate(query)).held).toBe(0);
+  });
+
+  test("two versions share one limit, and a launcher lets in only what it knows", async () => {
+    const floor = new Floor();
+    const old = limited(floor, { concurrency: 1 });
+    const next = limited(floor, { concurrency: 1, version: "2" });
+    const { clock, launcher, another } = await start([old, next]);
+    floor.clock = clock;
+    await launcher.launch(old, {}, { id: "o1" });
+    await launcher.launch(next, {}, { id: "n1" });
+    await launcher.launch(old, {}, { id: "o2" });
+    await launcher.launch(next, {}, { id: "n2" });
+    await pass(clock, 1500);
+    expect(floor.began).toEqual(["o1", "n1"]);
+    expect(floor.most).toBe(1);
+    const stopped = launcher.stop();
+    await pass(clock, 1500);
+    await stopped;
+    await another([next]);
+    await pass(clock, 4000);
+    expect(floor.began).toEqual(["o1", "n1", "n2"]);
+    await another([old]);
+    await pass(clock, 3000);
+    expect(floor.began).toEqual(["o1", "n1", "n2", "o2"]);
+    expect(floor.most).toBe(1);
+  });
+
+  test("a launcher lets no more in than it can work on", async () => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: 10 });
+    const { clock, launcher, store } = await start([it], { concurrency: 2 });
+    floor.clock = clock;
+    await launcher.launchMany(it, count(5));
+    await pass(clock, 500);
+    const query = { gate: "limited", versions: ["1"], limit: 10, keyLimit: null, rate: null };
+    expect((await store.gate(query)).held).toBe(2);
+    await pass(clock, 3000);
+    expect(floor.began).toHaveLength(5);
+  });
+
+  test("what is no short text is refused as a key, and nothing is launched", async () => {
+    const keys: Record<string, unknown> = {
+      number: 7,
+      blank: " ",
+      long: "x".repeat(256),
+      none: undefined,
+      promise: Promise.resolve("a"),
+    };
+    const key = ({ account }: { account: string }): string => {
+      if (account === "throws") throw new Error("no");
+      return keys[account] as string;
+    };
+    const it = limited(new Floor(), { concurrency: { limit: 1, key } });
+    const { launcher } = await start([it]);
+    for (const account of [...Object.keys(keys), "throws"]) {
+      const error = await errorOf(launcher.launch(it, { account }, { id: account }));
+      expect(error).toMatchObject({ code: "STEPWELL_INVALID_LIMIT_KEY", workflow: "limited", execution: account });
+    }
+    expect((await launcher.list()).executions).toEqual([]);
+  });
+
+  test("a priority is refused where it means nothing, or is none", async () => {
+    const free = workflow("free", { input }).step("one", { run: () => undefined });
+    const it = limited(new Floor(), { concurrency: 1 });
+    const { launcher } = await start([it, free]);
+    const refused = [
+      launcher.launch(free, {}, { priority: 1 }),
+      launcher.launch(free, {}, { priority: 0 }),
+      launcher.launch(it, {}, { priority: 1, rollback: { from: "work", reason: "x" } }),
+      launcher.launch(it, {}, { priority: -1 }),
+      launcher.launch(it, {}, { priority: 1.5 }),
+      launcher.launch(it, {}, { priority: 1_000_001 }),
+      launcher.launch(it, {}, { priority: "1" as never }),
+    ];
+    for (const promise of refused) expect(await errorOf(promise)).toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
+    expect((await launcher.list()).executions).toEqual([]);
+  });
+
+  test("versions with different limits are refused by a launcher that has both", async () => {
+    const one = limited(new Floor(), { concurrency: 1 });
+    const two = limited(new Floor(), { concurrency: 2, version: "2" });
+    const error = await errorOf(start([one, two]));
+    expect(error).toBeInstanceOf(StepwellError);
+    expect(error).toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT", workflow: "limited" });
+  });
+});
