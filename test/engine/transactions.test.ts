@@ -378,6 +378,28 @@ describe("a step that works in the store's own transaction", () => {
   });
 });
 
+test("a step subscribes before it gives back its transaction, whose commit ends that; within its work it is too late", async () => {
+  const late: unknown[] = [];
+  const steps = workflow("steps", { input })
+    .step("1", {
+      run: async ({ subscribe }) => {
+        await subscribe("t");
+        return transaction((connection) => {
+          note(connection, "done");
+          late.push(errorOf(subscribe("u")));
+        });
+      },
+    })
+    .step("2", { messages: { go: z.null() }, run: () => pause(), onMessage: () => undefined });
+  const { launcher, clock, notes } = await desk([steps]);
+  const execution = await launcher.launch(steps, { n: 1 });
+  await clock.settle();
+  expect((await execution.flow()).step).toBe("2");
+  expect(notes()).toEqual(["done"]);
+  expect(await Promise.all(late)).toMatchObject([{ code: "STEPWELL_SUBSCRIBE_TOO_LATE" }]);
+  expect(await launcher.publish("t", "go", null)).toMatchObject({ delivered: 0 });
+});
+
 describe("launch and send within the caller's own transaction", () => {
   const waits = workflow("waits", { input }).step("1", {
     messages: { go: z.number() },

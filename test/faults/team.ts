@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 export type OrderText =
   | { readonly what: "launch"; readonly id: string; readonly workflow: string; readonly input: unknown }
   | { readonly what: "send"; readonly id: string; readonly name: string; readonly messageId: string }
+  | { readonly what: "publish"; readonly topic: string; readonly name: string; readonly messageId: string }
   | { readonly what: "rollback"; readonly id: string };
 export type Order = OrderText & { readonly number: number };
 

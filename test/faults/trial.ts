@@ -7,7 +7,7 @@ import { Effects, type Effect } from "./effects.js";
 import { pick, planOf, randomFrom, type Plan } from "./plan.js";
 import { storeAt } from "./store.js";
 import { Team } from "./team.js";
-import { tripName } from "./trips.js";
+import { topicOf, tripName } from "./trips.js";
 
 export interface TrialOptions {
   readonly address: string;
@@ -101,6 +101,20 @@ async function play(it: Case, team: Team, random: () => number): Promise<void> {
       if ("value" in answer && !it.sent.includes(messageId)) it.sent.push(messageId);
     }
   };
+  /** Nobody may be subscribed yet, or any more. */
+  const publish = async (topic: string, name: string): Promise<void> => {
+    const messageId = `${id}-${name}`;
+    await setTimeout(later());
+    for (let time = random() < 0.3 ? 2 : 1; time > 0; time--) {
+      const answer = await team.order({ what: "publish", topic, name, messageId });
+      const { delivered } = ("value" in answer ? answer.value : {}) as { readonly delivered?: number };
+      if (delivered === 1 && !it.sent.includes(messageId)) it.sent.push(messageId);
+    }
+  };
+  const go = (index: number): Promise<void> => {
+    const topic = topicOf(plan, id, index);
+    return topic === undefined ? send(`go-${index}`) : publish(topic, `go-${index}`);
+  };
   const recall = async (): Promise<void> => {
     if (plan.recalledAfterMs === null) return;
     await setTimeout(plan.recalledAfterMs);
@@ -111,7 +125,7 @@ async function play(it: Case, team: Team, random: () => number): Promise<void> {
     // What came for its undo before it had completed is a dead letter, and has to be sent again.
     await Promise.all(plan.legs.map((_, index) => send(`back-${index}`, `${id}-back-${index}-again`)));
   };
-  await Promise.all([...plan.legs.flatMap((_, index) => [send(`go-${index}`), send(`back-${index}`)]), recall()]);
+  await Promise.all([...plan.legs.flatMap((_, index) => [go(index), send(`back-${index}`)]), recall()]);
 }
 
 async function allAtRest(store: Store, cases: readonly Case[], patience: number): Promise<void> {

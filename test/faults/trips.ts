@@ -14,6 +14,11 @@ export function tripName(size: number): string {
   return `trip-${size}`;
 }
 
+/** Where what a leg waits for is published, rather than sent to the execution: every second one that waits. */
+export function topicOf(plan: Plan, id: string, index: number): string | undefined {
+  return plan.legs[index]!.kind === "waits" && index % 2 === 1 ? `${id} leg ${index}` : undefined;
+}
+
 export function trips(effects: Effects): readonly AnyWorkflow[] {
   return sizes.map((size) => {
     const input: StandardSchemaV1<State, State> = z.object({ plan: z.custom<Plan>() });
@@ -33,12 +38,14 @@ function leg(index: number, effects: Effects) {
     retry: patient,
     rollbackRetry: patient,
     messages: { [`go-${index}`]: message },
-    run: async ({ state: { plan }, execution, idempotencyKey: key }) => {
+    run: async ({ state: { plan }, execution, idempotencyKey: key, subscribe }) => {
       const { kind } = plan.legs[index]!;
+      const topic = topicOf(plan, execution.id, index);
       effects.do(key, execution.id, name);
       if (kind === "long") await setTimeout(1_200);
       if (kind === "slow") await setTimeout(30 + ((index * 37) % 120));
       if (kind === "flaky" && effects.tries(key) < 2) throw new Error("not now");
+      if (topic !== undefined) await subscribe(topic);
       if (kind === "waits") return pause({ asked: index });
       if (kind === "naps") return pause({ asked: index }, { timeout: 150 + index * 100 });
       return plan.failsAt === index ? fail(`broken-${index}`) : { done: key };

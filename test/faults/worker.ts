@@ -39,6 +39,8 @@ async function follow(order: Order): Promise<unknown> {
     }
     case "send":
       return launcher.send(order.id, order.name, { at: 1 }, { messageId: order.messageId });
+    case "publish":
+      return launcher.publish(order.topic, order.name, { at: 1 }, { messageId: order.messageId });
     case "rollback":
       return launcher.rollback(order.id, "recalled");
   }
