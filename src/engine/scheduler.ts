@@ -3,7 +3,7 @@
  * launches, in the same transaction. The ids are made of name and time, so nothing is launched twice.
  */
 import type { Clock, Timer } from "../clock.js";
-import { StepwellError } from "../errors.js";
+import { isRetryable, StepwellError } from "../errors.js";
 import { newId } from "../ids.js";
 import type { NewExecution, ScheduleRecord, Store } from "../stores/store.js";
 import type { Registered } from "./host.js";
@@ -130,9 +130,7 @@ export class Scheduler {
   #report(about: string, message: string, cause: unknown): void {
     if (this.#stopped || this.#failures.pass(about) === undefined) return;
     this.#supervisor.report(
-      cause instanceof StepwellError && cause.code === "STEPWELL_STORE_BUSY"
-        ? cause
-        : new StepwellError("STEPWELL_SCHEDULE_FAILED", message, { cause }),
+      isRetryable(cause) ? cause : new StepwellError("STEPWELL_SCHEDULE_FAILED", message, { cause }),
     );
   }
 }
