@@ -331,6 +331,7 @@ export class Drive implements Sink<CommitResult> {
 
   /** Whether anything of this execution may have been done: a commit, or an attempt that was cut off or taken back. */
   #begun(): boolean {
+    if (this.course.admission === "queued") return false;
     return this.course.revision > 0 || attemptOf(this.course) > 1;
   }
 

@@ -86,7 +86,7 @@ export function conclude(course: Course, happened: Happening, circumstances: Cir
     dueInMs: resting?.dueInMs ?? null,
     settled: settledBy(course, happening, turn, tooLate),
     ends: action === "succeed" || action === "finish",
-    leaves: course.admission !== null && leaves(course.admission, action),
+    leaves: course.admission !== null && (action === "succeed" || action === "finish" || action === "park"),
     carried: circumstances.carried,
     history: entryOf(course, happening),
   };
@@ -100,11 +100,6 @@ function endsOf(course: Course, { position, ends }: Transition): Transition["uns
   const before = course.position;
   const isLeft = position.stepIndex !== before.stepIndex || position.direction !== before.direction;
   return isLeft && (course.subscribed & untilBits.step) !== 0 ? "step" : undefined;
-}
-
-/** One that waits is never committed but to turn: it needs no place any more. One that has a place keeps it until it is at rest. */
-function leaves(admission: "queued" | "admitted", action: Action): boolean {
-  return admission === "queued" || action === "succeed" || action === "finish" || action === "park";
 }
 
 const patchOptions = { what: "A patch", limit: Infinity };

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { fail, pause, StepwellError, workflow, type Launcher, type WorkflowOptions } from "../../src/index.js";
+import { Encoded } from "../../src/codec.js";
 import { errorOf, onEveryStore, told, type Rig } from "../support/rig.js";
 
 const input = z.object({ account: z.string().default("a"), fails: z.string().optional() });
@@ -47,6 +48,15 @@ async function pass(clock: Rig["clock"], milliseconds: number): Promise<void> {
 
 const statusOf = async (launcher: Launcher, id: string): Promise<string> =>
   (await launcher.execution(id).summary()).status;
+
+/** Makes it due, as a request that turns nothing would. */
+async function wake(store: Rig["store"], id: string): Promise<void> {
+  const payload = Encoded.ofText("{}");
+  const message = { id: `wake-${id}`, execution: id, kind: "message", name: "wake", payload } as const;
+  const status = ["scheduled"] as const;
+  const arrival = { ...message, messageId: null, carried: null, acceptedIn: status, wakes: status };
+  await store.write({ creates: [], transitions: [], releases: [], arrivals: [arrival] });
+}
 
 onEveryStore("flow control", (start) => {
   test("a limit is never exceeded by two launchers, and is used up", async () => {
@@ -243,6 +253,59 @@ onEveryStore("flow control", (start) => {
     expect(floor.began).toEqual(["e0", "e2"]);
   });
 
+  test("one that waits, and is taken up for something that does not turn it, goes on waiting", async () => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: 1 });
+    const { clock, launcher, store } = await start([it]);
+    floor.clock = clock;
+    await launcher.launchMany(it, count(2));
+    await pass(clock, 250);
+    await wake(store, "e1");
+    await pass(clock, 500);
+    expect([floor.began, await statusOf(launcher, "e1")]).toEqual([["e0"], "scheduled"]);
+    await pass(clock, 2000);
+    expect(floor.began).toEqual(["e0", "e1"]);
+    expect(await statusOf(launcher, "e1")).toBe("completed");
+  });
+
+  test("one that waits has done nothing that could be undone, though launchers died that had taken it up", async () => {
+    const undone: string[] = [];
+    const floor = new Floor();
+    const it = workflow("limited", { input, concurrency: 1 }).step("work", {
+      run: ({ execution }) => floor.work(execution.id, "a", 60_000),
+      rollback: ({ execution }) => void undone.push(execution.id),
+    });
+    const { clock, launcher, store } = await start([it]);
+    floor.clock = clock;
+    await launcher.launchMany(it, count(2));
+    await pass(clock, 250);
+    // Taken up in this very moment, before the launcher hears of it.
+    const owner = await store.register({ host: "elsewhere", pid: 1 });
+    await wake(store, "e1");
+    const { records } = await store.claim({ owner, limit: 9, workflows: [{ name: "limited", version: "1" }] });
+    expect(records.map(({ id }) => id)).toEqual(["e1"]);
+    const answer = launcher.execution("e1").rollback("not-needed");
+    await store.bury([owner]);
+    await pass(clock, 500);
+    await answer;
+    expect(await launcher.execution("e1").outcome()).toMatchObject({ status: "rolledBack", reason: "not-needed" });
+    expect([floor.began, undone]).toEqual([["e0"], []]);
+  });
+
+  test("one that waits begins as soon as its launcher has room, whatever took it", async () => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: 5 });
+    const free = workflow("free", { input }).step("work", { run: ({ execution }) => floor.work(execution.id, "a") });
+    const { clock, launcher } = await start([it, free], { concurrency: 1, pollInterval: "1h" });
+    floor.clock = clock;
+    await launcher.launch(free, {}, { id: "free" });
+    await launcher.launch(it, {}, { id: "limited" });
+    await pass(clock, 500);
+    expect(floor.began).toEqual(["free"]);
+    await pass(clock, 1000);
+    expect(floor.began).toEqual(["free", "limited"]);
+  });
+
   test("one that waits for longer than its deadline ends without ever having run", async () => {
     const floor = new Floor();
     const it = limited(floor, { concurrency: 1, deadline: "1500ms" });
@@ -290,6 +353,19 @@ onEveryStore("flow control", (start) => {
     expect(floor.began).toEqual(["now"]);
     await pass(clock, 500);
     expect(floor.began).toEqual(["now", "later"]);
+  });
+
+  test("what a schedule launches waits as all others do", async () => {
+    const floor = new Floor();
+    const it = workflow("slow", { input, concurrency: 1 }).step("work", {
+      run: ({ execution }) => floor.work(execution.id, "a", 2500),
+    });
+    const { clock, launcher } = await start([it]);
+    floor.clock = clock;
+    await launcher.schedules.set("often", it, {}, { every: "1s" });
+    await pass(clock, 9000);
+    expect(floor.most).toBe(1);
+    expect(floor.began.length).toBeGreaterThan(2);
   });
 
   test("the same launch twice waits once, and takes one place", async () => {
