@@ -208,7 +208,8 @@ export class Launcher {
    *
    * Fields that came from the launch's input are checked by the workflow's schema for it, and kept as its output.
    *
-   * @throws as `retry`; STEPWELL_UNKNOWN_WORKFLOW where this launcher has not registered the workflow
+   * @throws as `retry`; STEPWELL_UNKNOWN_WORKFLOW where this launcher has not registered the workflow. After
+   * STEPWELL_LAUNCHER_NOT_RUNNING, where this launcher stops meanwhile, the patch may be stored and follow later
    * @example
    * await launcher.patchState("order-1001", { iban: "DE02 1203 0000 0000 2020 51" }, "the customer mistyped it", { by: "ada" });
    * await launcher.retry("order-1001", { by: "ada" });

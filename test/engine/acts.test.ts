@@ -232,7 +232,11 @@ onEveryStore("what can't be undone", (start) => {
     expect(await done(rig, execution.outcome())).not.toHaveProperty("irreversible");
     await done(rig, execution.rollback("returned"));
     expect(await execution.outcome()).toMatchObject({ irreversible: [posted, called, { step: "sing" }] });
-    const later = await rig.launcher.launch(made, {}, { delay: "1h" });
+    const mail = workflow("mail", { input: z.object({}) }).step("send", {
+      run: () => ({}),
+      irreversible: "It is read.",
+    });
+    const later = await (await rig.another([mail])).launch(mail, {}, { delay: "1h" });
     await done(rig, later.rollback("cancelled"));
     expect(await later.outcome()).toMatchObject({ status: "rolledBack", reason: "cancelled" });
     expect(await later.outcome()).not.toHaveProperty("irreversible");

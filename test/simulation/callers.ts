@@ -164,10 +164,16 @@ export class Callers {
         const patch = act.patch ? { patch: { operated: name } } : {};
         const operate = async (): Promise<void> => {
           if (act.kind === "retry") await handle.retry({ by: name, ...patch });
+          else if (act.kind === "patchState") await handle.patchState({ operated: name }, "a try", { by: name });
           else await handle.skip("for the simulation", { by: name, ...patch });
           it.operated.push(name);
         };
-        return this.call(machine, `${act.kind} ${name} ${it.id}`, operate, ["STEPWELL_EXECUTION_NOT_STUCK", missing]);
+        return this.call(machine, `${act.kind} ${name} ${it.id}`, operate, [
+          "STEPWELL_EXECUTION_NOT_STUCK",
+          // A patch is waited for, and may find that nobody can go on with the execution.
+          ...(act.kind === "patchState" ? (["STEPWELL_EXECUTION_STUCK"] as const) : []),
+          missing,
+        ]);
       }
       case "outcome":
         return this.#await(machine, it, handle, act.timeout);

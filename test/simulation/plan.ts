@@ -101,7 +101,7 @@ export type Act =
       readonly act: "operate";
       readonly case: number;
       readonly by: number;
-      readonly kind: "retry" | "skip";
+      readonly kind: "retry" | "skip" | "patchState";
       readonly patch: boolean;
     }
   | { readonly act: "outcome"; readonly case: number; readonly by: number; readonly timeout: number | null }
@@ -275,7 +275,7 @@ function act({ doubts }: PlanOptions): fc.Arbitrary<Act> {
       arbitrary: fc.record({
         act: fc.constant("operate" as const),
         ...which,
-        kind: fc.constantFrom("retry" as const, "skip" as const),
+        kind: fc.constantFrom("retry" as const, "skip" as const, "patchState" as const),
         patch: fc.boolean(),
       }),
     },
