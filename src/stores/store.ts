@@ -411,7 +411,7 @@ export interface GateState {
   readonly held: number;
   /** Who could be admitted now and is nobody's, first the one that goes first. */
   readonly candidates: readonly Candidate[];
-  /** How long until the next one could be admitted that is not to be admitted before. Null: there is none. */
+  /** How long until the next one, of whatever version, could be admitted that is not to be admitted before. Null: there is none. */
   readonly readyInMs: number | null;
   /** How long until the first one of those left out for the rate is forgotten. Null: none was left out. */
   readonly rateInMs: number | null;

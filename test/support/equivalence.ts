@@ -41,20 +41,35 @@ const someStatuses = fc.subarray([...statuses]);
 const encoded = fc.string({ unit: "grapheme", maxLength: 8 }).map((it) => Encoded.ofText(it));
 const text = fc.string({ unit: "grapheme", maxLength: 8 });
 
-const create: fc.Arbitrary<NewExecution> = fc.record({
-  id,
-  workflow: fc.constantFrom("sell", "buy"),
-  version: fc.constantFrom("1", "2"),
-  tags: fc.subarray(["red", "green", "blue"]),
-  status,
-  position: fc.constant(position),
-  state: encoded,
-  input: encoded,
-  owner: fc.option(owner),
-  dueInMs: delay,
-  deadlineInMs: fc.option(delay),
-  carried: fc.option(text),
-});
+const key = fc.option(fc.constantFrom("k1", "k2"));
+const rate = fc.option(fc.record({ limit: fc.constantFrom(1, 2), perMs: fc.constantFrom(10, 30.5) }));
+
+const queueing = fc.option(
+  fc.record({ gate: fc.constant("sell"), key, rateKey: key, leadMs: fc.constantFrom(0, 10) }),
+  { nil: undefined },
+);
+
+/** One that waits is nobody's, and not at rest. */
+const waiting = ({ queue, ...it }: NewExecution): NewExecution =>
+  queue === undefined ? it : { ...it, owner: null, status: "scheduled", queue };
+
+const create: fc.Arbitrary<NewExecution> = fc
+  .record({
+    id,
+    workflow: fc.constantFrom("sell", "buy"),
+    version: fc.constantFrom("1", "2"),
+    tags: fc.subarray(["red", "green", "blue"]),
+    status,
+    position: fc.constant(position),
+    state: encoded,
+    input: encoded,
+    owner: fc.option(owner),
+    dueInMs: delay,
+    deadlineInMs: fc.option(delay),
+    carried: fc.option(text),
+    queue: queueing,
+  })
+  .map(waiting);
 
 /** `revision` and `signals` are how far off the row's own they are; 0 is right. */
 const transition = fc.record({
@@ -162,6 +177,21 @@ const act = fc.oneof(
       ),
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      act: fc.constant("admit" as const),
+      query: fc.record({
+        versions: fc.subarray(["1", "2"], { minLength: 1 }),
+        limit: fc.constantFrom(1, 10),
+        keyLimit: fc.option(fc.constantFrom(1, 2)),
+        rate,
+      }),
+      ids: fc.subarray(ids),
+      counts: fc.boolean(),
+      late: fc.constantFrom(0, 0, 0, 1),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ act: fc.constant("register" as const) }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant("beat" as const), owner }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant("prunePublications" as const), forMs: delay, limit: count }) },
@@ -236,6 +266,7 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
       dueInMs: it.dueInMs,
       settled: it.settled.map(({ arrival, as }) => ({ arrival: boxes.get(it.id)?.[arrival] ?? "none", as })),
       ends: it.ends,
+      leaves: it.ends || ["stuck", "completed", "rolledBack"].includes(it.status),
       carried: it.carried,
       ...(it.unsubscribes !== undefined && { unsubscribes: it.unsubscribes }),
       history: {
@@ -298,6 +329,14 @@ async function answer(store: Store, drawn: Exclude<Act, Of<"write"> | Of<"wait">
   switch (drawn.act) {
     case "claim":
       return sorted(await store.claim(drawn));
+    case "admit": {
+      const query = { ...drawn.query, gate: "sell" };
+      const state = await store.gate(query);
+      const perMs = drawn.counts ? (query.rate?.perMs ?? 30.5) : null;
+      const revision = state.revision - drawn.late;
+      const admitted = await store.admit({ gate: "sell", revision, ids: drawn.ids, perMs });
+      return [state, admitted, await store.gate(query)];
+    }
     case "register":
       return store.register({ host: "here", pid: 1 });
     case "beat":

@@ -57,9 +57,9 @@ export class Gates {
     let readyAt = Infinity;
     for (const { id, version, queueing, readyAt: from } of gate.waiting) {
       const { key, rateKey } = queueing;
-      if (!query.versions.includes(version)) continue;
       if (from > at) readyAt = Math.min(readyAt, from);
-      if (from > at || candidates.length >= query.limit || !isFree(id) || isFull(rateKey)) continue;
+      if (from > at || !query.versions.includes(version)) continue;
+      if (candidates.length >= query.limit || !isFree(id) || isFull(rateKey)) continue;
       const heldByKey = key === null ? 0 : (held.get(key) ?? 0);
       if (key !== null && keyLimit !== null && heldByKey >= keyLimit) continue;
       candidates.push({ id, key, rateKey, heldByKey, startedByKey: started.get(rateKey) ?? 0 });

@@ -83,7 +83,9 @@ const admitQuery: Statement = {
   text: `
 WITH ${moment},
 passed AS MATERIALIZED (
-  INSERT INTO stepwell_gates AS g (gate, revision) VALUES ($2::text, $3::integer + 1)
+  INSERT INTO stepwell_gates AS g (gate, revision)
+  SELECT $2::text, $3::integer + 1
+  WHERE $3::integer = 0 OR EXISTS (SELECT 1 FROM stepwell_gates AS k WHERE k.gate = $2::text)
   ON CONFLICT (gate) DO UPDATE SET revision = excluded.revision WHERE g.revision = $3::integer
   RETURNING 1
 ),
