@@ -26,6 +26,7 @@ export const errorCodes = {
   // Messages.
   STEPWELL_UNKNOWN_MESSAGE: "No step of the workflow declares a message of this name.",
   STEPWELL_INVALID_MESSAGE: "No step that declares this message accepts the payload.",
+  STEPWELL_NOT_DEAD: "The message is no dead letter: it is pending, was consumed or sent again, or is not there.",
   // What steps and observers give back.
   STEPWELL_INVALID_RETURN_VALUE: "A step or guard gave back something that is neither a patch nor an outcome.",
   STEPWELL_OBSERVER_FAILED: "A watcher threw or gave back a promise; the execution was not disturbed.",

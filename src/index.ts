@@ -42,6 +42,14 @@ export type { ChangedHistoryRow, HistoryRow } from "./engine/history.js";
 export { Launcher } from "./engine/launcher.js";
 export type { LaunchItem, LaunchOptions } from "./engine/launching.js";
 export type { ExecutionPage, ListConditions, ListOptions } from "./engine/listing.js";
+export type {
+  DeadLetter,
+  LetterAddress,
+  LetterConditions,
+  LetterOptions,
+  LetterPage,
+  ResendOptions,
+} from "./engine/letters.js";
 export type { RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./engine/mail.js";
 export type { Outcome } from "./engine/outcome.js";
 export type {

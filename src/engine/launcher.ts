@@ -11,6 +11,14 @@ import { Execution, summaryOf } from "./execution.js";
 import type { Registered } from "./host.js";
 import { checkItems, launchPrepared, prepareLaunch, type LaunchItem, type LaunchOptions } from "./launching.js";
 import { filterOf, type ExecutionPage, type ListOptions } from "./listing.js";
+import {
+  Letters,
+  type LetterAddress,
+  type LetterConditions,
+  type LetterOptions,
+  type LetterPage,
+  type ResendOptions,
+} from "./letters.js";
 import { Mail, type RollbackAnswer, type RollbackOptions, type SendOptions, type Sent } from "./mail.js";
 import { publish, type Published, type PublishOptions } from "./publishing.js";
 import {
@@ -41,6 +49,7 @@ export class Launcher {
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #supervisor: Supervisor;
   readonly #mail: Mail;
+  readonly #letters: Letters;
   readonly #acts: Acts;
   readonly #clock: Clock;
   readonly #scheduler: Scheduler;
@@ -53,6 +62,7 @@ export class Launcher {
     this.#registry = registryOf(options.workflows, settings.clock);
     this.#supervisor = new Supervisor(settings, this.#registry);
     this.#mail = new Mail(this.#store, this.#supervisor, this.#registry);
+    this.#letters = new Letters(this.#store, this.#supervisor, this.#registry);
     this.#acts = new Acts(this.#store, this.#supervisor, this.#registry);
     const { clock, pollInterval } = settings;
     this.#clock = clock;
@@ -167,6 +177,43 @@ export class Launcher {
    */
   async publish(topic: string, name: string, payload: unknown, options: PublishOptions = {}): Promise<Published> {
     return publish(this.#supervisor, this.#registry, topic, name, payload, options);
+  }
+
+  /**
+   * Messages that no step took: no step of their execution wanted them before it ended, or the schema of their step
+   * refused them. The last received first, a page at a time.
+   *
+   * @example
+   * const { letters } = await launcher.deadLetters({ workflow: "fulfil-order" });
+   * for (const { execution, id, name } of letters) console.log(execution, id, name);
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_LAUNCHER_NOT_RUNNING
+   */
+  async deadLetters(options: LetterOptions = {}): Promise<LetterPage> {
+    return this.#letters.list(options);
+  }
+
+  /**
+   * How many dead letters there are.
+   *
+   * @throws as `deadLetters`
+   */
+  async countDeadLetters(conditions: LetterConditions = {}): Promise<number> {
+    return this.#letters.count(conditions);
+  }
+
+  /**
+   * Sends a dead letter again, to the same execution or to another one. It is checked as `send` checks it. Only once
+   * it is stored there the letter counts as `resent`; whatever is thrown, it stays dead. The same call again is a
+   * duplicate, and no second message.
+   *
+   * @example
+   * await launcher.resend({ execution: "order-1001", id: "evt-9" }, { to: "order-1002" });
+   *
+   * @throws STEPWELL_NOT_DEAD; as `send` for the execution that gets it
+   */
+  async resend(letter: LetterAddress, options: ResendOptions = {}): Promise<Sent> {
+    return this.#letters.resend(letter, options);
   }
 
   /**

@@ -52,7 +52,7 @@ const patientTries = 3;
 /** Of a workflow that this process does not know. */
 const unknownShape = { count: Infinity, pivot: -1 };
 
-const alive: readonly Status[] = ["scheduled", "running", "waiting", "stuck"];
+export const alive: readonly Status[] = ["scheduled", "running", "waiting", "stuck"];
 const everything: readonly Status[] = [...alive, "completed", "rolledBack"];
 
 export class Mail {
@@ -219,7 +219,7 @@ function isAtRest({ status }: ExecutionRecord): boolean {
   return status === "stuck" || status === "completed";
 }
 
-function identityOf({ id, workflow, version }: ExecutionRecord): ExecutionIdentity {
+export function identityOf({ id, workflow, version }: ExecutionRecord): ExecutionIdentity {
   return { id, workflow, version };
 }
 
@@ -233,7 +233,12 @@ export function checkMessageName(name: unknown, where: string): asserts name is 
 }
 
 /** Some step must declare the name, and the schema of one of them must take the payload. */
-async function checkMessage({ definition }: Registered, id: string, name: string, payload: unknown): Promise<void> {
+export async function checkMessage(
+  { definition }: Registered,
+  id: string,
+  name: string,
+  payload: unknown,
+): Promise<void> {
   const about = { execution: id, workflow: definition.name };
   const problems: string[] = [];
   for (const step of definition.steps) {

@@ -218,9 +218,15 @@ export interface Arrival {
   readonly carried: string | null;
   /** Set: taken only if revision and signals are still these (`moved` otherwise). */
   readonly only?: { readonly revision: number; readonly signals: number };
+  /**
+   * Set: it is a dead letter that is sent again. Taken only if that one is still dead, and a message (`not-dead`
+   * otherwise); that one becomes `resent` with it.
+   */
+  readonly resends?: { readonly execution: string; readonly arrival: string };
 }
 
-export type ArrivalStatus = "pending" | "consumed" | "dead";
+/** `resent`: it was a dead letter, and another arrival stands for it now. */
+export type ArrivalStatus = "pending" | "consumed" | "dead" | "resent";
 
 /** An arrival as it is stored. `sequence` grows in the order of acceptance. */
 export interface MailboxRecord {
@@ -266,7 +272,7 @@ export type CommitResult = "taken" | "signalled" | "lost";
 
 export type ArrivalResult =
   | { readonly result: "stored" | "duplicate"; readonly id: string }
-  | { readonly result: "not-found" | "ended" | "moved" };
+  | { readonly result: "not-found" | "ended" | "moved" | "not-dead" };
 
 /** `lost`: as for a transition. Taken: it is stored, and all that was kept is in the mailbox. */
 export type SubscribeResult = "taken" | "lost";
@@ -460,6 +466,34 @@ export interface ListPage {
   readonly cursor: string | null;
 }
 
+/** Which dead letters: all of what is given must hold. */
+export interface LetterConditions {
+  /** Of executions of this workflow. */
+  readonly workflow?: string | undefined;
+  /** In the mailbox of this execution. */
+  readonly execution?: string | undefined;
+  /** The name of the message. */
+  readonly name?: string | undefined;
+}
+
+export interface LetterFilter extends LetterConditions {
+  readonly limit: number;
+  /** The `cursor` of the page before. */
+  readonly after?: string | undefined;
+}
+
+export interface LetterRecord extends MailboxRecord {
+  /** Of its execution. */
+  readonly workflow: string;
+}
+
+/** The last that was received first. */
+export interface LetterPage {
+  readonly records: readonly LetterRecord[];
+  /** For the next page. Null: this was the last. */
+  readonly cursor: string | null;
+}
+
 /**
  * A hint that something happened: an execution without an owner wants to be taken up after `inMs`
  * milliseconds (0: now), or one that has an owner got an arrival. May get lost, so the engine polls behind it.
@@ -532,6 +566,10 @@ export interface Store {
   history(id: string): MaybePromise<readonly HistoryRecord[]>;
   /** In order of acceptance; with `pending`, only what nobody has taken yet. */
   mailbox(id: string, only?: "pending"): MaybePromise<readonly MailboxRecord[]>;
+  /** Messages that are dead, of all executions. */
+  deadLetters(filter: LetterFilter): MaybePromise<LetterPage>;
+  /** How many dead letters all pages would show. */
+  countDeadLetters(conditions: LetterConditions): MaybePromise<number>;
 
   /**
    * Runs `work` in a transaction of its own, with the store's connection, and commits with it the

@@ -7,6 +7,7 @@ import { refuseUnknownOptions } from "../../definition/options.js";
 import { StepwellError } from "../../errors.js";
 import type { Status } from "../../flow/flow.js";
 import { cursorOf, firstPlace, placeOf } from "../cursor.js";
+import { isDeadLetter, letterPage, lettersOf } from "./dead-letters.js";
 import { DueHeap, type Due } from "./due-heap.js";
 import { MemorySchedules } from "./schedules.js";
 import { Gates } from "./gates.js";
@@ -30,6 +31,9 @@ import type {
   HistoryEntry,
   HistoryRecord,
   LauncherRecord,
+  LetterConditions,
+  LetterFilter,
+  LetterPage,
   ListConditions,
   ListFilter,
   ListPage,
@@ -328,6 +332,16 @@ class MemoryStore implements Store {
     return records;
   }
 
+  deadLetters(filter: LetterFilter): LetterPage {
+    this.#mustBeOpen();
+    return letterPage(this.#rows.values(), filter);
+  }
+
+  countDeadLetters(conditions: LetterConditions): number {
+    this.#mustBeOpen();
+    return lettersOf(this.#rows.values(), conditions).length;
+  }
+
   watch(listener: (hint: Hint) => void): () => void {
     return this.#hints.watch(listener);
   }
@@ -425,10 +439,19 @@ class MemoryStore implements Store {
     if (it.only !== undefined && (it.only.revision !== row.revision || it.only.signals !== row.signals)) {
       return { result: "moved" };
     }
+    if (it.resends !== undefined && !this.#takeOut(it.resends)) return { result: "not-dead" };
     const { id, kind, messageId } = it;
     this.#put(row, { id, kind, name: it.name, payload: it.payload, messageId, carried: it.carried, topic: null }, at);
     if (this.#signal(row, it.wakes, at, hints)) hints.push({ type: "due", inMs: 0 });
     return { result: "stored", id };
+  }
+
+  /** A dead letter that is sent again. False: it is none. */
+  #takeOut({ execution, arrival }: NonNullable<Arrival["resends"]>): boolean {
+    const letter = this.#rows.get(execution)?.mailbox?.find(({ id }) => id === arrival);
+    if (letter === undefined || !isDeadLetter(letter)) return false;
+    letter.status = "resent";
+    return true;
   }
 
   #subscribe({ execution, owner, revision, topic, until }: Subscription, at: number, hints: Hint[]): SubscribeResult {

@@ -10,9 +10,7 @@ import type { Session, Step } from "./step.js";
  * are accepted. Two at the same time with one message id: the second one breaks the unique index, is
  * tried again by the engine, and then sees the first.
  */
-const insertArrivals: Statement = {
-  name: "deliver",
-  text: `
+const textOf = (resends: boolean): string => `
 WITH ${moment},
 found AS MATERIALIZED (
   SELECT g.*, e.sequence, e.status, e.owner,
@@ -28,12 +26,24 @@ found AS MATERIALIZED (
     ORDER BY execution, n
   ) AS g JOIN stepwell_executions AS e ON e.id = g.execution
   FOR NO KEY UPDATE OF e
-),
+),${
+  resends
+    ? `
+source AS MATERIALIZED (
+  SELECT m.execution, m.id FROM stepwell_mailbox AS m
+  WHERE m.execution = (SELECT s.sequence FROM stepwell_executions AS s WHERE s.id = $13::text) AND m.id = $14::text
+    -- Found by its key, not by walking along all that are dead.
+    AND m.status || ' ' || m.kind = 'dead message'
+),`
+    : ""
+}
 judged AS MATERIALIZED (
   SELECT *, CASE
     WHEN known IS NOT NULL THEN 'known'
     WHEN status <> ALL (string_to_array(accepted, ',')) THEN 'ended'
-    WHEN unmoved THEN 'stored' ELSE 'moved'
+    WHEN NOT unmoved THEN 'moved'
+    ${resends ? "WHEN NOT EXISTS (SELECT 1 FROM source) THEN 'not-dead'" : ""}
+    ELSE 'stored'
   END AS verdict FROM found
 ),
 stored AS (
@@ -49,15 +59,26 @@ raised AS (
     FROM judged WHERE verdict = 'stored' GROUP BY execution
   ) AS r
   WHERE e.id = r.execution
-)
-SELECT m.at, j.n, j.verdict, j.known, j.owner, j.status FROM moment AS m LEFT JOIN judged AS j ON true`,
-};
+)${
+  resends
+    ? `,
+taken AS (
+  UPDATE stepwell_mailbox AS m SET status = 'resent' FROM source AS s
+  WHERE m.execution = s.execution AND m.id = s.id AND EXISTS (SELECT 1 FROM judged WHERE verdict = 'stored')
+)`
+    : ""
+}
+SELECT m.at, j.n, j.verdict, j.known, j.owner, j.status FROM moment AS m LEFT JOIN judged AS j ON true`;
+
+const insertArrivals: Statement = { name: "deliver", text: textOf(false) };
+/** For one arrival. Both executions are locked before, in an earlier statement, so that this one sees what the lock waited for. */
+const resendLetter: Statement = { name: "resend", text: textOf(true) };
 
 interface JudgedRow {
   readonly at: number;
   /** Null: none of the executions is there. */
   readonly n: number | null;
-  readonly verdict: "known" | "ended" | "moved" | "stored";
+  readonly verdict: "known" | "ended" | "moved" | "not-dead" | "stored";
   readonly known: string | null;
   readonly owner: number | null;
   readonly status: Status;
@@ -68,10 +89,13 @@ export function deliveries(arrivals: readonly Arrival[], now: number | null): De
   const groups: number[][] = [];
   let executions = new Set<string>();
   let messages = new Set<string>();
-  for (const [index, { execution, messageId, only }] of arrivals.entries()) {
+  let isAlone = false;
+  for (const [index, { execution, messageId, only, resends }] of arrivals.entries()) {
     const message = messageId === null ? undefined : `${execution}\n${messageId}`;
     if (
       groups.length === 0 ||
+      isAlone ||
+      resends !== undefined ||
       (only !== undefined && executions.has(execution)) ||
       (message !== undefined && messages.has(message))
     ) {
@@ -80,6 +104,7 @@ export function deliveries(arrivals: readonly Arrival[], now: number | null): De
       messages = new Set();
     }
     groups.at(-1)!.push(index);
+    isAlone = resends !== undefined;
     executions.add(execution);
     if (message !== undefined) messages.add(message);
   }
@@ -104,7 +129,8 @@ export class Delivering implements Step {
 
   async run(session: Session): Promise<void> {
     const given = this.rows.map((row) => this.#all[row]!);
-    const judged = await session.rows<JudgedRow>(insertArrivals, [
+    const resends = given[0]!.resends;
+    const judged = await session.rows<JudgedRow>(resends === undefined ? insertArrivals : resendLetter, [
       this.#now,
       textArray(given.map(({ execution }) => execution)),
       textArray(given.map(({ id }) => id)),
@@ -117,6 +143,7 @@ export class Delivering implements Step {
       textArray(given.map(({ wakes }) => wakes.join(","))),
       integerArray(given.map(({ only }) => only?.revision ?? null)),
       integerArray(given.map(({ only }) => only?.signals ?? null)),
+      ...(resends === undefined ? [] : [resends.execution, resends.arrival]),
     ]);
     this.at = judged[0]!.at;
     const rows = new Map(judged.map((row) => [row.n, row]));

@@ -199,7 +199,16 @@ CREATE INDEX stepwell_starts_at ON stepwell_starts (gate, at);
 CREATE INDEX stepwell_starts_key ON stepwell_starts (gate, rate_key, at);`,
 };
 
-export const migrations: readonly Migration[] = [first, schedules, topics, limits];
+/** Holds only what somebody should look at, in the order of acceptance. */
+const deadLetters: Migration = {
+  number: 5,
+  oldest: 4,
+  name: "dead letters",
+  sql: `
+CREATE INDEX stepwell_mailbox_dead ON stepwell_mailbox (sequence) WHERE status = 'dead' AND kind = 'message';`,
+};
+
+export const migrations: readonly Migration[] = [first, schedules, topics, limits, deadLetters];
 
 const migrationsTable = `
 CREATE TABLE IF NOT EXISTS stepwell_migrations (

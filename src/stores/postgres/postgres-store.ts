@@ -15,6 +15,9 @@ import type {
   Hint,
   HistoryRecord,
   LauncherRecord,
+  LetterConditions,
+  LetterFilter,
+  LetterPage,
   ListConditions,
   ListFilter,
   ListPage,
@@ -31,6 +34,7 @@ import type {
 import { claim, claimLost, overdue } from "./claim.js";
 import type { Database } from "./database.js";
 import type { PostgresClient } from "./driver.js";
+import { countDeadLetters, deadLetters } from "./dead-letters.js";
 import { Doubts } from "./doubts.js";
 import { admit, readGate } from "./gates.js";
 import { beat, bury, register } from "./launchers.js";
@@ -218,6 +222,14 @@ export class PostgresStore implements Store {
 
   async mailbox(id: string, only?: "pending"): Promise<readonly MailboxRecord[]> {
     return mailbox(this.#database, id, only);
+  }
+
+  async deadLetters(filter: LetterFilter): Promise<LetterPage> {
+    return deadLetters(this.#database, filter);
+  }
+
+  async countDeadLetters(conditions: LetterConditions): Promise<number> {
+    return countDeadLetters(this.#database, conditions);
   }
 
   async transact(work: (connection: unknown) => MaybePromise<Transition | null>): Promise<CommitResult | null> {

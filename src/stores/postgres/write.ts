@@ -43,7 +43,8 @@ export async function write(
   if (subscribing !== undefined) touching.push(subscribing);
   touching.push(...publishing);
   const steps: Step[] = creating === undefined ? touching : [creating, ...touching];
-  if (steps.length === 1 && topics.length === 0) await steps[0]!.run(database);
+  const resends = batch.arrivals.some((arrival) => arrival.resends !== undefined);
+  if (steps.length === 1 && topics.length === 0 && !resends) await steps[0]!.run(database);
   else if (steps.length > 0) {
     await database.transaction(async (transaction) => {
       const careful = committing.length > 1 || releasing.length > 1 || overlaps(batch);
@@ -53,7 +54,7 @@ export async function write(
       for (const step of steps) {
         // Each step is sorted by itself; over several the order holds if all is locked before.
         if (step === touching[0] && topics.length > 0) sent.push(lockRowsOf(transaction, idsOf(batch), batch));
-        else if (step === touching[0] && touching.length > 1)
+        else if (step === touching[0] && (touching.length > 1 || resends))
           sent.push(transaction.rows(lockRows, [textArray(idsOf(batch))]));
         const done = step.run(transaction);
         sent.push(done);
@@ -106,7 +107,10 @@ function idsOf({ transitions, releases, arrivals, subscriptions = [] }: Batch): 
   const ids = new Set<string>();
   for (const { id } of transitions) ids.add(id);
   for (const { id } of releases) ids.add(id);
-  for (const { execution } of arrivals) ids.add(execution);
+  for (const { execution, resends } of arrivals) {
+    ids.add(execution);
+    if (resends !== undefined) ids.add(resends.execution);
+  }
   for (const { execution } of subscriptions) ids.add(execution);
   return [...ids];
 }

@@ -12,6 +12,7 @@ import type {
   HistoryEntry,
   HistoryRecord,
   LauncherRecord,
+  LetterRecord,
   MailboxRecord,
   SchedulePlan,
   ScheduleRecord,
@@ -135,6 +136,18 @@ export function mailboxOf(row: MailboxRow, execution: string): MailboxRecord {
     carried: row.carried,
     topic: row.topic,
   };
+}
+
+export interface LetterRow extends MailboxRow {
+  readonly execution_id: string;
+  readonly workflow: string;
+}
+
+/** What a query for `LetterRow` selects, from `letter` and its execution `e`. */
+export const letterColumns = `${mailboxColumns.replaceAll(/\w+/g, "letter.$&")}, e.id AS execution_id, e.workflow`;
+
+export function letterOf(row: LetterRow): LetterRecord {
+  return { ...mailboxOf(row, row.execution_id), workflow: row.workflow };
 }
 
 export interface LauncherRow {

@@ -2,6 +2,7 @@ import type { Status } from "../../flow/flow.js";
 import { mailboxColumns, mailboxOf, type MailboxRow } from "../sql/rows.js";
 import type { Arrival, ArrivalResult, Hint, MailboxRecord } from "../store.js";
 import type { Database } from "./database.js";
+import { takeOut } from "./dead-letters.js";
 
 interface Addressee {
   readonly sequence: number;
@@ -22,6 +23,9 @@ export function deliver(database: Database, it: Arrival, at: number, hints: Hint
   if (!it.acceptedIn.includes(row.status)) return { result: "ended" };
   if (it.only !== undefined && (it.only.revision !== row.revision || it.only.signals !== row.signals)) {
     return { result: "moved" };
+  }
+  if (it.resends !== undefined && !takeOut(database, it.resends.execution, it.resends.arrival)) {
+    return { result: "not-dead" };
   }
   database
     .statement(

@@ -174,7 +174,15 @@ CREATE INDEX stepwell_starts_at ON stepwell_starts (gate, at);
 CREATE INDEX stepwell_starts_key ON stepwell_starts (gate, rate_key, at);`,
 };
 
-export const migrations: readonly Migration[] = [first, schedules, topics, limits];
+/** Holds only what somebody should look at, in the order of acceptance. */
+const deadLetters: Migration = {
+  number: 5,
+  name: "dead letters",
+  sql: `
+CREATE INDEX stepwell_mailbox_dead ON stepwell_mailbox (sequence) WHERE status = 'dead' AND kind = 'message';`,
+};
+
+export const migrations: readonly Migration[] = [first, schedules, topics, limits, deadLetters];
 
 /** @throws STEPWELL_STORE_TOO_NEW */
 export function migrate(database: Database, now: number): void {

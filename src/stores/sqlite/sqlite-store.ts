@@ -15,6 +15,9 @@ import type {
   Hint,
   HistoryRecord,
   LauncherRecord,
+  LetterConditions,
+  LetterFilter,
+  LetterPage,
   ListConditions,
   ListFilter,
   ListPage,
@@ -30,6 +33,7 @@ import type {
 import { mailbox } from "./arrivals.js";
 import { claim, overdue } from "./claim.js";
 import { Database } from "./database.js";
+import { countDeadLetters, deadLetters } from "./dead-letters.js";
 import type { Connection, Driver } from "./driver.js";
 import { admit, readGate } from "./gates.js";
 import { beat, bury, register } from "./launchers.js";
@@ -156,6 +160,14 @@ export class SqliteStore implements Store {
 
   mailbox(id: string, only?: "pending"): readonly MailboxRecord[] {
     return mailbox(this.#opened, id, only);
+  }
+
+  deadLetters(filter: LetterFilter): LetterPage {
+    return deadLetters(this.#opened, filter);
+  }
+
+  countDeadLetters(conditions: LetterConditions): number {
+    return countDeadLetters(this.#opened, conditions);
   }
 
   transact(work: (connection: unknown) => unknown): CommitResult | null {

@@ -3,6 +3,7 @@ import type { StoreContractCase } from "./bench.js";
 import { claiming } from "./claiming.js";
 import { committing } from "./committing.js";
 import { creating } from "./creating.js";
+import { deadLetters } from "./dead-letters.js";
 import { gates } from "./gates.js";
 import { hints } from "./hints.js";
 import { history } from "./history.js";
@@ -30,6 +31,7 @@ export const storeContract: readonly StoreContractCase[] = [
   ...releasing,
   ...arriving,
   ...claiming,
+  ...deadLetters,
   ...gates,
   ...launchers,
   ...listing,

@@ -1,0 +1,219 @@
+/** Dead letters: messages that no step took. They are listed, counted, and sent again. */
+import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
+import { StepwellError } from "../errors.js";
+import { checkExecutionId, newId } from "../ids.js";
+import type {
+  ExecutionRecord,
+  LetterConditions as StoredConditions,
+  LetterFilter,
+  LetterRecord,
+  MailboxRecord,
+  Store,
+} from "../stores/store.js";
+import type { Registered } from "./host.js";
+import { alive, checkMessage, checkMessageName, identityOf, type Sent } from "./mail.js";
+import { notFound } from "./not-found.js";
+import { checkText } from "./reasons.js";
+import { registryKey } from "./settings.js";
+import type { Supervisor } from "./supervisor.js";
+import { carriedBy } from "./telling.js";
+
+/** Which dead letters: all of what is given must hold. */
+export interface LetterConditions {
+  /** Of executions of this workflow. */
+  readonly workflow?: string;
+  /** In the mailbox of this execution. */
+  readonly execution?: string;
+  /** The name of the message. */
+  readonly name?: string;
+}
+
+export interface LetterOptions extends LetterConditions {
+  /** At most this many, from 1 to 1000. Default: 100. */
+  readonly limit?: number;
+  /** The `cursor` of the page before. Left out: the first page. */
+  readonly after?: string;
+}
+
+/** A message that no step took. */
+export interface DeadLetter {
+  readonly execution: string;
+  readonly workflow: string;
+  /** As in `execution.mailbox()`: the sender's `messageId`, or the one that was made for it. */
+  readonly id: string;
+  readonly name: string;
+  /** As it was sent. */
+  readonly payload: unknown;
+  readonly receivedAt: Date;
+  /** The step with whose transition it was given up. Left out: the execution ended, or nobody knows. */
+  readonly step?: string;
+  /** The topic that it was published to. Left out: it was sent to this execution. */
+  readonly topic?: string;
+}
+
+export interface LetterPage {
+  /** The last received first. */
+  readonly letters: readonly DeadLetter[];
+  /** For the next page; null: this was the last. */
+  readonly cursor: string | null;
+}
+
+/** Which dead letter, by what `deadLetters` says of it. */
+export interface LetterAddress {
+  readonly execution: string;
+  readonly id: string;
+}
+
+export interface ResendOptions {
+  /** The id of the execution that gets it. Default: the one in whose mailbox it is. */
+  readonly to?: string;
+  /** The name that it has there. Default: the one that it has. */
+  readonly as?: string;
+}
+
+const largestPage = 1000;
+
+export class Letters {
+  readonly #store: Store;
+  readonly #supervisor: Supervisor;
+  readonly #registry: ReadonlyMap<string, Registered>;
+
+  constructor(store: Store, supervisor: Supervisor, registry: ReadonlyMap<string, Registered>) {
+    this.#store = store;
+    this.#supervisor = supervisor;
+    this.#registry = registry;
+  }
+
+  async list(options: LetterOptions): Promise<LetterPage> {
+    this.#supervisor.mustRun("deadLetters");
+    const { records, cursor } = await this.#store.deadLetters(filterOf(options));
+    return { letters: records.map(letterOf), cursor };
+  }
+
+  async count(conditions: LetterConditions): Promise<number> {
+    this.#supervisor.mustRun("countDeadLetters");
+    refuseUnknownOptions(conditions, ["workflow", "execution", "name"], "countDeadLetters");
+    return this.#store.countDeadLetters(conditionsOf(conditions, "countDeadLetters"));
+  }
+
+  async resend(address: LetterAddress, options: ResendOptions): Promise<Sent> {
+    this.#supervisor.mustRun("resend");
+    refuseUnknownOptions(address, ["execution", "id"], "resend");
+    refuseUnknownOptions(options, ["to", "as"], "resend");
+    const { execution, id } = address;
+    checkExecutionId(execution);
+    checkText(id, "resend: id");
+    const { to = execution, as } = options;
+    checkExecutionId(to);
+    if (as !== undefined) checkMessageName(as, "resend: as");
+    const source = await this.#existing(execution);
+    const target = to === execution ? source : await this.#existing(to);
+    const letter = await this.#letter(execution, id);
+    // It says whose it is: a publication has the same id in all mailboxes.
+    const messageId = `resent:${execution}:${letter.id}`;
+    // The same call again is no error, as a duplicate of `send` is none.
+    const known = await this.#store.mailbox(to);
+    if (known.some((row) => row.messageId === messageId)) return { id: messageId, duplicate: true };
+    if (letter.status !== "dead") throw notDead(execution, id, because[letter.status]);
+    return this.#deliver(letter, target, as ?? letter.name, messageId, id);
+  }
+
+  async #deliver(
+    letter: MailboxRecord,
+    target: ExecutionRecord,
+    name: string,
+    messageId: string,
+    shownId: string,
+  ): Promise<Sent> {
+    const registered = this.#registry.get(registryKey(target.workflow, target.version));
+    if (registered !== undefined) await checkMessage(registered, target.id, name, letter.payload.value);
+    const { result } = await this.#supervisor.committer.deliver({
+      id: newId(),
+      execution: target.id,
+      kind: "message",
+      name,
+      payload: letter.payload,
+      messageId,
+      carried: registered === undefined ? null : carriedBy("message", identityOf(target), registered, this.#supervisor),
+      acceptedIn: alive,
+      wakes: ["waiting"],
+      resends: { execution: letter.execution, arrival: letter.id },
+    });
+    if (result === "stored" || result === "duplicate") return { id: messageId, duplicate: result === "duplicate" };
+    if (result === "not-found") throw notFound(target.id);
+    if (result === "not-dead") throw notDead(letter.execution, shownId, "it has been sent again meanwhile");
+    throw new StepwellError(
+      "STEPWELL_EXECUTION_ENDED",
+      `Execution "${target.id}" has ended and takes no more messages; "${name}" was not sent again, and stays a dead letter.`,
+      { execution: target.id, workflow: target.workflow },
+    );
+  }
+
+  async #letter(execution: string, id: string): Promise<MailboxRecord> {
+    const rows = (await this.#store.mailbox(execution)).filter((row) => row.kind === "message");
+    const fitting = rows.filter((row) => (row.messageId ?? row.id) === id);
+    // A sender may have taken as its own id one that was made for another message.
+    const letter = fitting.find(({ status }) => status === "dead") ?? fitting[0];
+    if (letter === undefined) throw notDead(execution, id, "it has no such message");
+    return letter;
+  }
+
+  async #existing(id: string): Promise<ExecutionRecord> {
+    const [record] = await this.#store.load([id]);
+    if (record !== undefined) return record;
+    throw notFound(id);
+  }
+}
+
+const because = {
+  pending: "it is still pending",
+  consumed: "it was consumed",
+  resent: "it has been sent again already",
+} as const;
+
+function notDead(execution: string, id: string, why: string): StepwellError {
+  return new StepwellError(
+    "STEPWELL_NOT_DEAD",
+    `resend: execution "${execution}" has no dead letter ${shown(id)}: ${why}. Nothing was stored.`,
+    { execution },
+  );
+}
+
+function letterOf({ execution, workflow, id, messageId, ...row }: LetterRecord): DeadLetter {
+  return {
+    execution,
+    workflow,
+    id: messageId ?? id,
+    name: row.name,
+    payload: row.payload.value,
+    receivedAt: new Date(row.receivedAt),
+    ...(row.step !== null && { step: row.step }),
+    ...(row.topic !== null && { topic: row.topic }),
+  };
+}
+
+function filterOf(options: LetterOptions): LetterFilter {
+  refuseUnknownOptions(options, ["workflow", "execution", "name", "limit", "after"], "deadLetters");
+  const { limit = 100, after } = options;
+  if (!Number.isInteger(limit) || limit < 1 || limit > largestPage) {
+    throw invalid("deadLetters", `"limit" must be a whole number from 1 to ${largestPage}, not ${shown(limit)}`);
+  }
+  // What is a text but no cursor, the store refuses: only stores know what a cursor looks like.
+  if (after !== undefined && typeof after !== "string") {
+    throw invalid("deadLetters", `"after" must be the cursor of the page before, not ${shown(after)}`);
+  }
+  return { ...conditionsOf(options, "deadLetters"), limit, after };
+}
+
+function conditionsOf({ workflow, execution, name }: LetterConditions, where: string): StoredConditions {
+  if (workflow !== undefined && !isLine(workflow, longestName)) {
+    throw invalid(where, `"workflow" must be the name of a workflow, not ${shown(workflow)}`);
+  }
+  if (execution !== undefined) checkExecutionId(execution);
+  if (name !== undefined) checkMessageName(name, where);
+  return { workflow, execution, name };
+}
+
+function invalid(where: string, problem: string): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${where}: ${problem}.`);
+}

@@ -1,0 +1,35 @@
+/** Messages that no step took, in memory. */
+import { letterPlaceOf } from "../cursor.js";
+import type { LetterConditions, LetterFilter, LetterPage, LetterRecord, MailboxRecord } from "../store.js";
+
+interface Addressee {
+  readonly workflow: string;
+  readonly mailbox: readonly MailboxRecord[] | undefined;
+}
+
+export function isDeadLetter({ kind, status }: MailboxRecord): boolean {
+  return kind === "message" && status === "dead";
+}
+
+export function lettersOf(rows: Iterable<Addressee>, { workflow, execution, name }: LetterConditions): LetterRecord[] {
+  const found: LetterRecord[] = [];
+  for (const row of rows) {
+    if (row.mailbox === undefined || (workflow !== undefined && row.workflow !== workflow)) continue;
+    for (const letter of row.mailbox) {
+      if (!isDeadLetter(letter)) continue;
+      if (execution !== undefined && letter.execution !== execution) continue;
+      if (name !== undefined && letter.name !== name) continue;
+      found.push({ ...letter, workflow: row.workflow });
+    }
+  }
+  return found;
+}
+
+export function letterPage(rows: Iterable<Addressee>, { limit, after, ...conditions }: LetterFilter): LetterPage {
+  const before = after === undefined ? Infinity : letterPlaceOf(after);
+  const letters = lettersOf(rows, conditions)
+    .filter(({ sequence }) => sequence < before)
+    .toSorted((one, other) => other.sequence - one.sequence);
+  const records = letters.slice(0, limit);
+  return { records, cursor: letters.length > limit ? String(records.at(-1)!.sequence) : null };
+}

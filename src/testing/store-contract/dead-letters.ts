@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import type { LetterConditions } from "../../stores/store.js";
+import { contractCase, type Bench, type StoreContractCase } from "./bench.js";
+
+/** An execution that has ended with these messages untaken. */
+async function ended(bench: Bench, id: string, names: readonly string[], workflow = "sell"): Promise<void> {
+  await bench.create(id, { workflow });
+  for (const name of names) await bench.send(id, { name });
+  await bench.commit(id, { signals: names.length, ends: true, rests: true, status: "completed" });
+}
+
+async function ids(bench: Bench, conditions: LetterConditions = {}): Promise<string[]> {
+  const { records } = await bench.store.deadLetters({ ...conditions, limit: 100 });
+  assert.equal(await bench.store.countDeadLetters(conditions), records.length);
+  return records.map(({ id }) => id);
+}
+
+export const deadLetters: readonly StoreContractCase[] = [
+  contractCase("dead letters are messages that are dead, the last received first", async (bench) => {
+    await bench.create("one");
+    for (let i = 0; i < 3; i++) await bench.send("one");
+    await bench.send("one", { kind: "rollback" });
+    assert.deepEqual(await ids(bench), []);
+    const settled = [
+      { arrival: "arrival-1", as: "dead" },
+      { arrival: "arrival-2", as: "consumed" },
+      { arrival: "arrival-4", as: "dead" },
+    ] as const;
+    await bench.commit("one", { signals: 4, settled });
+    assert.deepEqual(await ids(bench), ["arrival-1"]);
+    await bench.clock.advance(5);
+    await ended(bench, "two", ["paid"], "buy");
+    const { records, cursor } = await bench.store.deadLetters({ limit: 10 });
+    assert.equal(cursor, null);
+    const [row] = await bench.store.mailbox("two");
+    assert.deepEqual(records[0], { ...row, workflow: "buy" });
+    assert.deepEqual(
+      records.map(({ id, execution, step }) => [id, execution, step]),
+      [
+        ["arrival-5", "two", null],
+        ["arrival-1", "one", "first"],
+      ],
+    );
+  }),
+
+  contractCase("a release makes dead letters too", async (bench) => {
+    await bench.create("one");
+    await bench.send("one");
+    await bench.release("one", { signals: 1, dead: ["arrival-1"] });
+    assert.deepEqual(await ids(bench), ["arrival-1"]);
+  }),
+
+  contractCase("dead letters are found by workflow, execution and name", async (bench) => {
+    await ended(bench, "one", ["paid", "sent"]);
+    await ended(bench, "two", ["paid"]);
+    await ended(bench, "three", ["paid"], "buy");
+    assert.deepEqual(await ids(bench, { workflow: "sell" }), ["arrival-3", "arrival-2", "arrival-1"]);
+    assert.deepEqual(await ids(bench, { execution: "one" }), ["arrival-2", "arrival-1"]);
+    assert.deepEqual(await ids(bench, { name: "paid" }), ["arrival-4", "arrival-3", "arrival-1"]);
+    assert.deepEqual(await ids(bench, { name: "paid", workflow: "sell", execution: "two" }), ["arrival-3"]);
+    assert.deepEqual(await ids(bench, { execution: "none" }), []);
+  }),
+
+  contractCase("dead letters come in pages; a text that no page gave is refused", async (bench) => {
+    await ended(bench, "one", ["a", "b"]);
+    await ended(bench, "two", ["c", "d", "e"]);
+    const first = await bench.store.deadLetters({ limit: 2 });
+    const second = await bench.store.deadLetters({ limit: 3, after: first.cursor! });
+    const names = [...first.records, ...second.records].map(({ name }) => name);
+    assert.deepEqual(names, ["e", "d", "c", "b", "a"]);
+    assert.equal(second.cursor, null);
+    await assert.rejects(async () => bench.store.deadLetters({ limit: 2, after: "x" }), {
+      code: "STEPWELL_INVALID_ARGUMENT",
+    });
+  }),
+
+  contractCase("a dead letter that is sent again becomes resent, once", async (bench) => {
+    await ended(bench, "one", ["paid"]);
+    await bench.create("two");
+    await bench.create("three");
+    const resends = { execution: "one", arrival: "arrival-1" };
+    const again = bench.arrival("two", { messageId: "again", resends });
+    const { arrivals } = await bench.write({
+      arrivals: [bench.arrival("three"), again, bench.arrival("three", { resends }), bench.arrival("two")],
+    });
+    assert.deepEqual(
+      arrivals.map(({ result }) => result),
+      ["stored", "stored", "not-dead", "stored"],
+    );
+    assert.deepEqual(await bench.mailbox("one"), ["arrival-1 resent"]);
+    assert.deepEqual(await bench.mailbox("two"), ["arrival-2 pending", "arrival-5 pending"]);
+    assert.deepEqual(await bench.mailbox("three"), ["arrival-3 pending"]);
+    assert.equal((await bench.load("three")).signals, 1);
+    assert.deepEqual(await ids(bench), []);
+    const repeated = await bench.send("two", { messageId: "again", resends });
+    assert.deepEqual(repeated, { result: "duplicate", id: "arrival-2" });
+  }),
+
+  contractCase("a dead letter may be sent again to its own execution", async (bench) => {
+    await bench.create("one");
+    await bench.send("one");
+    await bench.commit("one", { signals: 1, settled: [{ arrival: "arrival-1", as: "dead" }] });
+    const resends = { execution: "one", arrival: "arrival-1" };
+    assert.equal((await bench.send("one", { resends })).result, "stored");
+    assert.deepEqual(await bench.mailbox("one"), ["arrival-1 resent first", "arrival-2 pending"]);
+    assert.equal((await bench.load("one")).signals, 2);
+  }),
+
+  contractCase("what is no dead message, or is refused where it goes, changes nothing", async (bench) => {
+    await ended(bench, "one", ["paid"]);
+    await bench.create("two");
+    await bench.send("two");
+    await bench.send("two", { kind: "rollback" });
+    await bench.commit("two", { signals: 2, settled: [{ arrival: "arrival-3", as: "dead" }] });
+    const refused = async (execution: string, arrival: string, to = "two"): Promise<string> =>
+      (await bench.send(to, { resends: { execution, arrival } })).result;
+    assert.equal(await refused("two", "arrival-2"), "not-dead");
+    assert.equal(await refused("two", "arrival-3"), "not-dead");
+    assert.equal(await refused("two", "arrival-1"), "not-dead");
+    assert.equal(await refused("none", "arrival-1"), "not-dead");
+    assert.equal(await refused("one", "arrival-1", "one"), "ended");
+    assert.equal(await refused("one", "arrival-1", "none"), "not-found");
+    assert.deepEqual(await bench.mailbox("one"), ["arrival-1 dead"]);
+    assert.deepEqual(await bench.mailbox("two"), ["arrival-2 pending", "arrival-3 dead first"]);
+    assert.equal((await bench.load("two")).signals, 2);
+    assert.deepEqual(await ids(bench), ["arrival-1"]);
+  }),
+];

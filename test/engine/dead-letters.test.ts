@@ -1,0 +1,126 @@
+/** What no step took is found, counted, and sent again. */
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { fail, pause, workflow } from "../../src/index.js";
+import { onEveryStore } from "../support/rig.js";
+
+const input = z.object({});
+const order = workflow("order", { input })
+  .step("pay", {
+    messages: { paid: z.string() },
+    run: () => pause(),
+    onMessage: ({ message }) => ({ by: message.payload }),
+  })
+  .step("pack", {
+    messages: { packed: z.string(), lost: z.null() },
+    run: () => pause(),
+    onMessage: ({ message }) => (message.name === "lost" ? fail("lost") : { box: message.payload }),
+    rollbackMessages: { unpacked: z.string() },
+    rollback: () => pause(),
+    onRollbackMessage: () => undefined,
+  });
+
+onEveryStore("dead letters", (start) => {
+  async function withLetter() {
+    const rig = await start([order]);
+    const { launcher, clock } = rig;
+    const ended = await launcher.launch(order, {}, { id: "ended" });
+    await ended.send("paid", "ada", { messageId: "p1" });
+    await ended.send("paid", "eve", { messageId: "p2" });
+    await ended.send("packed", "b1");
+    await ended.outcome();
+    const waiting = await launcher.launch(order, {}, { id: "waiting" });
+    await clock.settle();
+    return { ...rig, ended, waiting };
+  }
+  const letter = { execution: "ended", id: "p2" };
+
+  test("are listed with all that is known of them, and counted", async () => {
+    const { launcher } = await withLetter();
+    expect(await launcher.deadLetters()).toEqual({
+      letters: [{ ...letter, workflow: "order", name: "paid", payload: "eve", receivedAt: expect.any(Date) as Date }],
+      cursor: null,
+    });
+    expect(await launcher.countDeadLetters()).toBe(1);
+    expect(await launcher.countDeadLetters({ workflow: "order", execution: "ended", name: "paid" })).toBe(1);
+    expect(await launcher.countDeadLetters({ name: "packed" })).toBe(0);
+  });
+
+  test("are sent again to another execution, once, and are not counted any more", async () => {
+    const { launcher, clock, ended, waiting } = await withLetter();
+    expect(await launcher.resend(letter, { to: "waiting" })).toMatchObject({ duplicate: false });
+    expect(await launcher.resend(letter, { to: "waiting" })).toMatchObject({ duplicate: true });
+    await clock.settle();
+    expect(await waiting.state()).toMatchObject({ by: "eve" });
+    expect((await waiting.mailbox()).map(({ status }) => status)).toEqual(["consumed"]);
+    expect((await ended.mailbox()).map(({ status }) => status)).toEqual(["consumed", "resent", "consumed"]);
+    expect(await launcher.countDeadLetters()).toBe(0);
+    await launcher.launch(order, {}, { id: "other" });
+    await expect(launcher.resend(letter, { to: "other" })).rejects.toMatchObject({ code: "STEPWELL_NOT_DEAD" });
+    expect(await launcher.execution("other").mailbox()).toEqual([]);
+  });
+
+  test("are sent again to one execution only, however many try at once", async () => {
+    const { launcher } = await withLetter();
+    const targets = ["a", "b", "c", "d"];
+    for (const id of targets) await launcher.launch(order, {}, { id });
+    const tries = await Promise.allSettled([...targets, "a"].map((to) => launcher.resend(letter, { to })));
+    const mail = await Promise.all(targets.map((id) => launcher.execution(id).mailbox()));
+    expect(mail.flat()).toHaveLength(1);
+    expect(tries.some(({ status }) => status === "fulfilled")).toBe(true);
+  });
+
+  test("are sent again to another step, under a name that it declares", async () => {
+    const { launcher, waiting } = await withLetter();
+    await waiting.send("paid", "ada");
+    await launcher.resend(letter, { to: "waiting", as: "packed" });
+    expect(await waiting.outcome()).toMatchObject({ status: "completed", state: { box: "eve" } });
+  });
+
+  test("of the way up are never given to an undo that does not declare them", async () => {
+    const { launcher, clock, waiting } = await withLetter();
+    await waiting.send("paid", "ada");
+    await waiting.send("lost", null);
+    await clock.settle();
+    expect((await waiting.flow()).direction).toBe("down");
+    await launcher.resend(letter, { to: "waiting" });
+    await clock.settle();
+    expect((await waiting.summary()).status).toBe("waiting");
+    await waiting.send("unpacked", "all");
+    expect(await waiting.outcome()).toMatchObject({ status: "rolledBack" });
+    expect((await launcher.deadLetters()).letters).toMatchObject([{ execution: "waiting", name: "paid" }]);
+    const [again] = (await launcher.deadLetters()).letters;
+    await launcher.launch(order, {}, { id: "third" });
+    await launcher.resend({ execution: "waiting", id: again!.id }, { to: "third" });
+    await clock.settle();
+    expect(await launcher.execution("third").state()).toMatchObject({ by: "eve" });
+  });
+
+  test("stay dead where they are refused", async () => {
+    const { launcher, waiting } = await withLetter();
+    const refused = (given: Parameters<typeof launcher.resend>[1]): Promise<unknown> => launcher.resend(letter, given);
+    await expect(refused({})).rejects.toMatchObject({ code: "STEPWELL_EXECUTION_ENDED" });
+    await expect(refused({ to: "nobody" })).rejects.toMatchObject({ code: "STEPWELL_EXECUTION_NOT_FOUND" });
+    await expect(refused({ to: "waiting", as: "none" })).rejects.toMatchObject({ code: "STEPWELL_UNKNOWN_MESSAGE" });
+    await expect(refused({ to: "waiting", as: "lost" })).rejects.toMatchObject({ code: "STEPWELL_INVALID_MESSAGE" });
+    await expect(refused({ to: "waiting", as: "" })).rejects.toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
+    await expect(refused({ into: "x" } as object)).rejects.toMatchObject({ code: "STEPWELL_UNKNOWN_OPTION" });
+    expect(await waiting.mailbox()).toEqual([]);
+    expect(await launcher.countDeadLetters()).toBe(1);
+  });
+
+  test("what is none is not sent again, and what can't be meant is refused", async () => {
+    const { launcher } = await withLetter();
+    for (const id of ["p1", "none"]) {
+      await expect(launcher.resend({ execution: "ended", id }, { to: "waiting" })).rejects.toMatchObject({
+        code: "STEPWELL_NOT_DEAD",
+      });
+    }
+    for (const bad of [{ limit: 0 }, { after: "x" }, { after: 1 }, { workflow: "" }, { name: "a\nb" }]) {
+      await expect(launcher.deadLetters(bad as object)).rejects.toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
+    }
+    await expect(launcher.countDeadLetters({ limit: 1 } as object)).rejects.toMatchObject({
+      code: "STEPWELL_UNKNOWN_OPTION",
+    });
+  });
+});
