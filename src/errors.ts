@@ -46,6 +46,8 @@ export const errorCodes = {
   STEPWELL_EXECUTION_STUCK: "An execution is parked: it needs an operator.",
   STEPWELL_CRASHES_LAUNCHER: "The execution was taken up many times without progress and is parked.",
   STEPWELL_STEP_MISSING: "The execution stands at a step that its workflow does not have.",
+  STEPWELL_DEFINITION_CHANGED:
+    "The list of steps has changed under the same version, and the execution can't go on with it.",
   STEPWELL_INVARIANT_VIOLATED: "A commit would have broken an invariant; the execution is parked.",
   STEPWELL_SCHEDULE_FAILED: "A schedule could not launch what is due; it is tried again.",
   STEPWELL_LAUNCHER_NOT_RUNNING: "The launcher has not been started, or is stopped.",

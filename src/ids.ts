@@ -74,6 +74,11 @@ export function idempotencyKey(execution: string, step: string, func: StepFunc, 
   return key.slice(0, longestKey - end.length) + end;
 }
 
+/** Tells one list of steps from another; the text is all that matters of it. 16 characters. */
+export function fingerprintOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
+
 const plainPart = /^[\w.~-]*$/;
 
 /** Without "/" and "#", and different for different parts. */

@@ -9,7 +9,7 @@
 import { decode } from "../codec.js";
 import { validate } from "../definition/schema.js";
 import { isRetryable, type StepwellError } from "../errors.js";
-import { due, isPastPivot } from "../flow/router.js";
+import { due, isPastPivot, type Action } from "../flow/router.js";
 import { serializeError } from "../serialize-error.js";
 import {
   bitsKept,
@@ -17,10 +17,12 @@ import {
   type ExecutionRecord,
   type MailboxRecord,
   type MaybePromise,
+  type Transition,
 } from "../stores/store.js";
 import type { Sink } from "./committer.js";
 import { acted, attemptOf, happened, type Course, type Happening } from "./course.js";
 import { exitReason } from "./exiting.js";
+import { problemOf, type Misfit } from "./fitting.js";
 import type { Host, Inbox, Registered } from "./host.js";
 import { awaitedMessage, triage, type Request } from "./inbox.js";
 import {
@@ -72,6 +74,10 @@ export class Drive implements Sink<CommitResult> {
   /** The end is committed, and those who want to know may not have heard of it. */
   #endUntold: boolean;
   readonly #lateMs: number;
+  /** It knows another list of steps than the registered one, and was not looked at yet. */
+  #misfit: Misfit | undefined;
+  /** The list that the next transition takes over. */
+  #definition: Transition["definition"];
   #looping = false;
   #awake = false;
   /** What observers gave this burst of work to carry, until it is committed; undefined: they were not asked yet. */
@@ -94,6 +100,7 @@ export class Drive implements Sink<CommitResult> {
     host: Host,
     launcher: DriveOwner,
     lateMs = 0,
+    misfit?: Misfit,
   ) {
     this.id = record.id;
     this.course = {
@@ -132,6 +139,7 @@ export class Drive implements Sink<CommitResult> {
     this.#host = host;
     this.#owner = launcher;
     this.#lateMs = lateMs;
+    this.#misfit = misfit;
   }
 
   /** Whether it left because there is nothing to do, rather than because it was dropped. */
@@ -260,6 +268,7 @@ export class Drive implements Sink<CommitResult> {
     const { course } = this;
     const action = due(course.position);
     if (action === "none" && this.#endUntold) return this.#reportEnd();
+    if (this.#misfit !== undefined && this.#isAsked(action)) return this.#fit(this.#misfit);
     const request = this.#request();
     if (request !== undefined) return this.#follow(request);
     if (course.status === "stuck" || action === "none") return this.#letGo(null);
@@ -274,6 +283,32 @@ export class Drive implements Sink<CommitResult> {
     if (action === "init" && !this.#init()) return;
     if (action === "startRollback") this.#startRollback();
     return this.#execute();
+  }
+
+  /** Whether there is anything to do for which the list of steps matters. */
+  #isAsked(action: Action): boolean {
+    const { status, pending } = this.course;
+    return pending.some(({ kind }) => kind !== "message") || (action !== "none" && status !== "stuck");
+  }
+
+  /** Before anything of the execution runs with a list of steps that it does not know. */
+  #fit({ fingerprint }: Misfit): void {
+    if (this.#stopping) return this.#letGo(0);
+    const { workflow, version } = this.course.identity;
+    this.#then(fingerprint === null ? undefined : this.#host.listOf(workflow, version, fingerprint), (before) => {
+      const problem = problemOf(this.course, before, this.#registered);
+      if (problem !== undefined) return this.#turnAway(problem);
+      this.#misfit = undefined;
+      this.#definition = { version, fingerprint: this.#registered.listed.fingerprint };
+    });
+  }
+
+  /** What has completed stays so: only the request for which it was taken up can't be followed. */
+  #turnAway(problem: StepwellError): void {
+    const { status, pending } = this.course;
+    if (status !== "completed") return this.park(problem);
+    this.#bury(pending.flatMap(({ id, kind }) => (kind === "message" ? [] : id)));
+    this.#host.report(problem);
   }
 
   /** For the next launcher, which must know of an attempt that was begun. */
@@ -451,7 +486,9 @@ export class Drive implements Sink<CommitResult> {
     const conclusion = conclude(this.course, happening, this.#circumstances());
     const broken = brokenInvariant(this.course.position, conclusion.transition.position);
     if (broken !== undefined) throw invariantError(this.course, broken);
-    return conclusion;
+    // What is parked keeps the list that it knows: a later launcher looks again.
+    if (this.#definition === undefined || happening.event.type === "parked") return conclusion;
+    return { ...conclusion, transition: { ...conclusion.transition, definition: this.#definition } };
   }
 
   #commit(happening: Happening): void {
@@ -464,13 +501,14 @@ export class Drive implements Sink<CommitResult> {
   #circumstances(): Parameters<typeof conclude>[2] {
     const { course } = this;
     const { definition, shape, observing } = this.#registered;
-    const step = definition.steps[course.position.stepIndex]!;
+    const step = definition.steps[course.position.stepIndex];
     return {
       definition,
       shape,
       clock: this.#host,
       turn: this.#turnFromOutside(),
-      messageWaits: awaitedMessage(course.pending, step, course.position) !== undefined,
+      // A parked one may stand where this list has no step.
+      messageWaits: step !== undefined && awaitedMessage(course.pending, step, course.position) !== undefined,
       reports: observing.reports,
       stopping: this.#stopping,
       carried: this.#carries(),
@@ -533,8 +571,14 @@ export class Drive implements Sink<CommitResult> {
     this.#conclusion = undefined;
     if (result === "signalled") this.#unseen = true;
     else if (result === "lost") this.#lost();
-    else if (conclusion === undefined) this.#rest();
+    else if (conclusion === undefined) this.#released();
     else this.#taken(conclusion, at);
+  }
+
+  #released(): void {
+    const { dead } = this.course;
+    if (dead.length > 0) this.#host.settled(dead);
+    this.#rest();
   }
 
   #taken({ transition, action }: Conclusion, at: number): void {
@@ -547,6 +591,7 @@ export class Drive implements Sink<CommitResult> {
     }
     course.revision = transition.revision;
     course.position = transition.position;
+    if (transition.definition !== undefined) this.#definition = undefined;
     course.status = transition.status;
     course.claims = 1;
     course.takenBack = 0;

@@ -2,15 +2,18 @@
 import type { Clock } from "../clock.js";
 import type { Logger } from "../definition/logger.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
+import type { StepOutline } from "../definition/outline.js";
 import type { StepwellError } from "../errors.js";
 import type { Shape } from "../flow/router.js";
 import type { ExecutionRecord, HistoryRecord, MailboxRecord, MaybePromise, Store } from "../stores/store.js";
 import type { Committer } from "./committer.js";
 import type { Observing } from "./observing.js";
+import type { Listed } from "./versions.js";
 
 /** A workflow as a launcher has prepared it. */
 export interface Registered {
   readonly definition: WorkflowDefinition;
+  readonly listed: Listed;
   readonly shape: Shape;
   readonly observing: Observing;
 }
@@ -33,6 +36,8 @@ export interface Host {
   storeNow(): number;
   inbox(id: string): MaybePromise<Inbox>;
   history(id: string): MaybePromise<readonly HistoryRecord[]>;
+  /** A list of steps that some launcher has had; undefined: nobody has kept it. */
+  listOf(workflow: string, version: string, fingerprint: string): MaybePromise<readonly StepOutline[] | undefined>;
   load(id: string): MaybePromise<ExecutionRecord | undefined>;
   readonly storeName: string;
   /** As `Store.transact`; undefined where the store has none. */

@@ -102,7 +102,7 @@ function prepareChecked(
   options: LaunchOptions,
   supervisor: Supervisor,
 ): PreparedLaunch {
-  const { definition } = registered;
+  const { definition, listed } = registered;
   const about = { workflow: definition.name, execution: options.id };
   if (!checked.ok) {
     throw new StepwellError(
@@ -137,6 +137,7 @@ function prepareChecked(
       owner: null,
       workflow: definition.name,
       version: definition.version,
+      fingerprint: listed.fingerprint,
       tags: options.tags === undefined ? noTags : checkedTags(options.tags, "launch"),
       status: delay > 0 || queue !== undefined ? "scheduled" : "running",
       position: delay > 0 ? { ...position, resumeAt: supervisor.storeNow() + delay } : position,
@@ -257,6 +258,7 @@ function recordOf(row: Row, owner: number, now: number): ExecutionRecord {
     id: row.id,
     workflow: row.workflow,
     version: row.version,
+    fingerprint: row.fingerprint,
     tags: row.tags,
     status: row.status,
     position: row.position,

@@ -4,6 +4,7 @@ import type { ExecutionIdentity } from "../definition/observer.js";
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
+import { isPastPivot } from "../flow/router.js";
 import type { Status } from "../flow/flow.js";
 import { newId } from "../ids.js";
 import type { Arrival, ArrivalResult, ExecutionRecord, Store, Within } from "../stores/store.js";
@@ -42,7 +43,7 @@ export interface RollbackOptions {
 
 /**
  * `already-rolling-back` also says that a request like this one is on its way; `parked-again`, that no
- * launcher could go on with the execution, so that it is stuck where it was. `error` says the same with a code.
+ * launcher could go on with the execution, so that it is stuck where it was, or completed as it was. `error` says the same with a code.
  */
 export type RollbackAnswer = { readonly accepted: true } | RefusedAnswer;
 
@@ -173,7 +174,11 @@ export class Mail {
       return { accepted: true };
     }
     const record = await this.#existing(id);
-    return this.#refused(record, record.status === "stuck" ? "parked-again" : "past-pivot");
+    const { status, position } = record;
+    const shape = this.#registered(record)?.shape;
+    // It has completed and could go back, but for a list of steps that has changed.
+    const isKept = status === "completed" && shape !== undefined && !isPastPivot(position, shape);
+    return this.#refused(record, status === "stuck" || isKept ? "parked-again" : "past-pivot");
   }
 
   #refused(record: ExecutionRecord, why: Parameters<typeof refused>[1]): RollbackAnswer {

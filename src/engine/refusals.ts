@@ -62,7 +62,7 @@ function explained(
     case "parked-again":
       return {
         code: "STEPWELL_EXECUTION_STUCK",
-        says: `no launcher could go on with it, so it is stuck at step "${position.step}" as before.`,
+        says: `no launcher could go on with it, so it stays at step "${position.step}" as it was.`,
       };
   }
 }

@@ -23,6 +23,28 @@ export function stuckError(course: Course): StepwellError {
   );
 }
 
+export function missingStepError(course: Course): StepwellError {
+  const { identity, position } = course;
+  return errorAbout(
+    course,
+    "STEPWELL_STEP_MISSING",
+    `Execution "${identity.id}" stands at step "${position.step}" (number ${position.stepIndex}), which workflow ` +
+      `"${identity.workflow}" version "${identity.version}" does not have there. Give a changed list of steps a new version.`,
+  );
+}
+
+/** @param change what of it is in the way */
+export function changedError(course: Course, change: string): StepwellError {
+  const { identity, position } = course;
+  return errorAbout(
+    course,
+    "STEPWELL_DEFINITION_CHANGED",
+    `Execution "${identity.id}" can't go on at step "${position.step}": the steps of workflow "${identity.workflow}" version ` +
+      `"${identity.version}" were changed, and ${change}. Give the changed list a new version and register the old one ` +
+      `beside it, or migrate from it; then retry.`,
+  );
+}
+
 export function lostError(course: Course): StepwellError {
   return errorAbout(
     course,

@@ -9,6 +9,7 @@ import type { LimitsDefinition } from "../definition/limits.js";
 import { definitionOf, type AnyWorkflow } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import type { Store } from "../stores/store.js";
+import { listed } from "./versions.js";
 import type { Registered } from "./host.js";
 import { Observing } from "./observing.js";
 import { agesOf, type Ages, type RetentionPolicy } from "./retention.js";
@@ -161,7 +162,7 @@ export function registryOf(workflows: readonly AnyWorkflow[], clock: Clock): Map
     }
     checkSameLimits(definition, workflows);
     const shape = { count: definition.steps.length, pivot: definition.pivot };
-    registry.set(key, { definition, shape, observing: new Observing(definition, clock) });
+    registry.set(key, { definition, listed: listed(definition), shape, observing: new Observing(definition, clock) });
   }
   return registry;
 }

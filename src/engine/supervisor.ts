@@ -18,7 +18,9 @@ import { Presence } from "./presence.js";
 import { Housekeeping } from "./retention.js";
 import { Gatekeeper } from "./gatekeeper.js";
 import { Throttle } from "./throttle.js";
+import { misfitOf } from "./fitting.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
+import { definitionsOf, KnownLists } from "./versions.js";
 import { Turns } from "./turns.js";
 
 /** One claim takes up no more than this, so that a claim never holds a store for long. */
@@ -42,6 +44,7 @@ export class Supervisor implements Host, DriveOwner {
   readonly #presence: Presence;
   readonly #housekeeping: Housekeeping;
   readonly #outages: Throttle;
+  readonly #lists: KnownLists;
   /** Launches that are being created and have a place already. */
   #reserved = 0;
   #life: "new" | "running" | "stopping" | "stopped" = "new";
@@ -76,6 +79,7 @@ export class Supervisor implements Host, DriveOwner {
     this.#gatekeeper = new Gatekeeper(settings.store, registry);
     this.clock = settings.clock;
     this.logger = settings.logger;
+    this.#lists = new KnownLists(settings.store);
     this.grace = settings.grace;
     this.sizeLimit = settings.sizeLimit;
     this.keepPublications = settings.keepPublications;
@@ -121,6 +125,8 @@ export class Supervisor implements Host, DriveOwner {
       await this.#store.open();
       this.#openedStore = true;
     }
+    // Before the first execution has one of them.
+    await this.#store.define(definitionsOf(this.#registry));
     await this.#presence.register();
     this.#unwatch = this.#store.watch((hint) => this.#hinted(hint));
     this.#life = "running";
@@ -248,6 +254,10 @@ export class Supervisor implements Host, DriveOwner {
 
   history(id: string): MaybePromise<readonly HistoryRecord[]> {
     return this.#store.history(id);
+  }
+
+  listOf(workflow: string, version: string, fingerprint: string): ReturnType<KnownLists["find"]> {
+    return this.#lists.find(workflow, version, fingerprint);
   }
 
   report(error: StepwellError): void {
@@ -394,13 +404,7 @@ export class Supervisor implements Host, DriveOwner {
       const message = `The state of execution "${record.id}" can't be read back. It is parked as it is.`;
       problem = new StepwellError("STEPWELL_NOT_DECODABLE", message, { ...about, cause });
     }
-    if (registered.definition.steps[record.position.stepIndex]?.name !== record.position.step) {
-      const message =
-        `Execution "${record.id}" stands at step "${record.position.step}" (number ${record.position.stepIndex}), which workflow ` +
-        `"${record.workflow}" version "${record.version}" does not have there. Give a changed list of steps a new version.`;
-      problem ??= new StepwellError("STEPWELL_STEP_MISSING", message, about);
-    }
-    const drive = new Drive(record, state, owner, registered, this, this, lateMs);
+    const drive = new Drive(record, state, owner, registered, this, this, lateMs, misfitOf(record, registered));
     if (problem !== undefined) drive.park(problem);
     this.#begin(drive);
   }

@@ -2,7 +2,7 @@
 import { encode, isolate } from "../codec.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { Flow } from "../definition/flow.js";
-import { isPastPivot, route, type Action, type Shape } from "../flow/router.js";
+import { due, isPastPivot, route, type Action, type Shape } from "../flow/router.js";
 import type { Position, Status } from "../flow/flow.js";
 import { untilBits, type HistoryEntry, type Transition } from "../stores/store.js";
 import { attemptOf, type Course, type Happening } from "./course.js";
@@ -139,7 +139,8 @@ function fieldsOf(state: object, names: ReadonlySet<string>): object {
 
 function decide(course: Course, { event }: Happening, shape: Shape): { flow: Flow; action: Action } {
   const { position } = course;
-  if (event.type === "resumed") return { flow: position, action: "execute" };
+  // One that was parked while it waited waits again.
+  if (event.type === "resumed") return { flow: position, action: due(position) };
   if (event.type === "cutOff" || event.type === "patched") return { flow: position, action: "none" };
   if (event.type === "parked") return { flow: { ...position, lastResult: event.reason }, action: "park" };
   if (event.type !== "retry") return route(position, event, shape);
@@ -165,7 +166,9 @@ function positionAfter(
   const { position } = course;
   const { event, error } = happening;
   if (event.type === "patched") return position;
-  const stays = event.type === "retry" || event.type === "cutOff" || action === "park" || action === "wait";
+  const stays =
+    event.type !== "resumed" &&
+    (event.type === "retry" || event.type === "cutOff" || action === "park" || action === "wait");
   const failed = event.type === "retry" || action === "park";
   const ends = action === "succeed" || action === "finish";
   const turns = position.direction === "up" && flow.direction === "down";
@@ -219,7 +222,7 @@ function waitUntil(
   action: Action,
   clock: Circumstances["clock"],
 ): number | null {
-  if (event.type === "cutOff") return position.waitUntil;
+  if (event.type === "cutOff" || event.type === "parked" || event.type === "resumed") return position.waitUntil;
   if (event.type === "retry") return event.afresh ? null : position.waitUntil;
   if (action !== "wait" || pause === undefined) return null;
   // A handler without a message is `onTimeout`: the timeout that it answers is over.

@@ -26,6 +26,8 @@ export interface ExecutionRecord {
   readonly id: string;
   readonly workflow: string;
   readonly version: string;
+  /** Of the list of steps that it last went on with. Null: that is not known. */
+  readonly fingerprint: string | null;
   readonly tags: readonly string[];
   readonly status: Status;
   readonly position: Position;
@@ -58,6 +60,7 @@ export interface NewExecution {
   readonly id: string;
   readonly workflow: string;
   readonly version: string;
+  readonly fingerprint: string | null;
   readonly tags: readonly string[];
   readonly status: Status;
   readonly position: Position;
@@ -112,6 +115,17 @@ export interface HistoryEntry {
   readonly others?: Encoded;
   /** With the first transition: the state as it began, where it was not the input as it was given. */
   readonly initial?: Encoded;
+  /** The state as a whole, where it was replaced rather than added to. */
+  readonly replaced?: Encoded;
+  readonly migration?: Migration;
+}
+
+/** From one version of a workflow to another. */
+export interface Migration {
+  readonly from: string;
+  readonly to: string;
+  /** What became of steps that have another name now; null: they are gone. */
+  readonly steps?: Readonly<Record<string, string | null>>;
 }
 
 export interface HistoryRecord extends HistoryEntry {
@@ -142,6 +156,8 @@ export interface Transition {
   readonly leaves?: boolean;
   /** What the execution carries from now on. Null: what it carried before. */
   readonly carried: string | null;
+  /** The list of steps that the execution goes on with from now on. Left out: the one that it has. */
+  readonly definition?: { readonly version: string; readonly fingerprint: string };
   readonly history: HistoryEntry;
   /** Subscriptions that end with it: those until the end of their step, or all. Undefined: none. */
   readonly unsubscribes?: "step" | "all";
@@ -433,6 +449,15 @@ export interface Admission {
   readonly perMs: number | null;
 }
 
+/** A list of steps that some launcher has had. */
+export interface StoredDefinition {
+  readonly workflow: string;
+  readonly version: string;
+  readonly fingerprint: string;
+  /** What matters of the steps, as JSON. */
+  readonly steps: string;
+}
+
 export interface LauncherRecord {
   readonly owner: number;
   readonly host: string;
@@ -522,6 +547,10 @@ export interface Store {
   register(launcher: { readonly host: string; readonly pid: number }): MaybePromise<number>;
   /** Heartbeat. `alive` is false if this launcher was buried. `others` are all other registered ones. */
   beat(owner: number): MaybePromise<{ readonly alive: boolean; readonly others: readonly LauncherRecord[] }>;
+  /** Keeps lists of steps; one that is there already stays as it is. */
+  define(definitions: readonly StoredDefinition[]): MaybePromise<void>;
+  /** All that were kept for a workflow, whatever the version, by version and fingerprint. */
+  definitions(workflow: string): MaybePromise<readonly StoredDefinition[]>;
   /** Removes launchers; what they owned is due at once. Says how many executions were freed. */
   bury(owners: readonly number[]): MaybePromise<number>;
 

@@ -24,7 +24,7 @@ const nothing: Batch = { creates: [], transitions: [], releases: [], arrivals: [
 /** An execution as a launch stores it, for a launcher that died before it began. */
 function newRow(name: string, id: string): NewExecution {
   return {
-    ...{ id, workflow: name, version: "1", tags: [], status: "running" },
+    ...{ id, workflow: name, version: "1", fingerprint: null, tags: [], status: "running" },
     ...{ state: Encoded.ofText("{}"), input: Encoded.ofText("{}") },
     position: {
       ...initialFlow,

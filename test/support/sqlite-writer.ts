@@ -16,6 +16,7 @@ function batchOf(name: string, number: number, size: number, owner: number): Bat
   const details = {
     workflow: "w",
     version: "1",
+    fingerprint: null,
     tags: [],
     status: "running",
     position,

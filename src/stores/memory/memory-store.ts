@@ -9,6 +9,7 @@ import type { Status } from "../../flow/flow.js";
 import { cursorOf, firstPlace, placeOf } from "../cursor.js";
 import { isDeadLetter, letterPage, lettersOf } from "./dead-letters.js";
 import { DueHeap, type Due } from "./due-heap.js";
+import { Definitions } from "./definitions.js";
 import { MemorySchedules } from "./schedules.js";
 import { Gates } from "./gates.js";
 import { Hints } from "../hints.js";
@@ -29,6 +30,7 @@ import type {
   GateState,
   Hint,
   HistoryEntry,
+  StoredDefinition,
   HistoryRecord,
   LauncherRecord,
   LetterConditions,
@@ -110,6 +112,7 @@ class MemoryStore implements Store {
   readonly #signalled = new Set<Row>();
   readonly #topics = new Topics<Row>();
   readonly #gates = new Gates();
+  readonly #definitions = new Definitions();
   readonly #hints = new Hints();
   readonly #schedules = new MemorySchedules();
   #open = false;
@@ -167,6 +170,16 @@ class MemoryStore implements Store {
     }
     if (freed > 0) this.#hints.tell([{ type: "due", inMs: 0 }]);
     return freed;
+  }
+
+  define(definitions: readonly StoredDefinition[]): void {
+    this.#mustBeOpen();
+    this.#definitions.add(definitions);
+  }
+
+  definitions(workflow: string): readonly StoredDefinition[] {
+    this.#mustBeOpen();
+    return this.#definitions.of(workflow);
   }
 
   write(batch: Batch): BatchResult {
@@ -355,6 +368,7 @@ class MemoryStore implements Store {
       id: it.id,
       workflow: it.workflow,
       version: it.version,
+      fingerprint: it.fingerprint,
       tags: it.tags,
       status: it.status,
       position: it.position,
@@ -400,6 +414,8 @@ class MemoryStore implements Store {
     row.revision = it.revision;
     row.updatedAt = at;
     if (it.carried !== null) row.carried = it.carried;
+    // While it has an owner it is in no heap, which its version decides.
+    if (it.definition !== undefined) Object.assign(row, it.definition);
     row.last = { entry: it.history, at, before: row.last };
     if (row.mailbox !== undefined) {
       for (const { arrival, as } of it.settled) settle(row.mailbox, arrival, as, it.history.step);
@@ -625,6 +641,7 @@ function recordOf(row: Row): ExecutionRecord {
     id: row.id,
     workflow: row.workflow,
     version: row.version,
+    fingerprint: row.fingerprint,
     tags: row.tags,
     status: row.status,
     position: row.position,

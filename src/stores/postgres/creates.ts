@@ -11,21 +11,21 @@ WITH ${moment},
 given AS MATERIALIZED (
   SELECT nextval('stepwell_sequence') AS sequence, g.*
   FROM unnest($3::float8[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::float8[],
-    $10::float8[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[]${
-      limited ? ", $16::text[], $17::text[], $18::text[], $19::float8[]" : ""
+    $10::float8[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[]${
+      limited ? ", $17::text[], $18::text[], $19::text[], $20::float8[]" : ""
     })
-    AS g (ticket, id, workflow, version, status, owner, due_in, deadline_in, tags, position, state, input, carried${
+    AS g (ticket, id, workflow, version, status, owner, due_in, deadline_in, tags, position, state, input, carried, fingerprint${
       limited ? ", gate, key, rate_key, lead" : ""
     })
 ),
 alive AS MATERIALIZED (SELECT owner FROM stepwell_launchers WHERE owner = ANY ($8::integer[])),
 created AS (
   INSERT INTO stepwell_executions (sequence, created_at, deadline_at, id, workflow, version, tags, input, revision,
-    signals, seen, claims, owner, ticket, due_at, updated_at, status, position, state, carried${limited ? ", admission" : ""})
+    signals, seen, claims, owner, ticket, due_at, updated_at, status, position, state, carried, fingerprint${limited ? ", admission" : ""})
   SELECT g.sequence, ${time}, ${time} + g.deadline_in, g.id, g.workflow, g.version, g.tags, g.input, 0,
     0, 0, CASE WHEN a.owner IS NULL THEN 0 ELSE 1 END, a.owner, g.ticket,
     CASE ${limited ? `WHEN g.gate IS NOT NULL THEN ${time} + g.deadline_in ` : ""}WHEN a.owner IS NULL THEN ${time} + CASE WHEN g.owner IS NULL THEN g.due_in ELSE 0 END END,
-    ${time}, g.status, g.position, g.state, g.carried${limited ? ", CASE WHEN g.gate IS NOT NULL THEN 'queued' END" : ""}
+    ${time}, g.status, g.position, g.state, g.carried, g.fingerprint${limited ? ", CASE WHEN g.gate IS NOT NULL THEN 'queued' END" : ""}
   FROM given AS g LEFT JOIN alive AS a ON a.owner = g.owner ORDER BY g.id, g.sequence
   ON CONFLICT (id) DO NOTHING RETURNING ticket, owner, sequence, created_at, tags
 )${
@@ -98,6 +98,7 @@ export class Creating implements Step {
       textArray(all.map(({ state }) => state.text)),
       textArray(all.map(({ input }) => input.text)),
       textArray(all.map(({ carried }) => carried)),
+      textArray(all.map(({ fingerprint }) => fingerprint)),
       ...(limited ? queueValues(all) : []),
     ]);
     this.at = row!.at;

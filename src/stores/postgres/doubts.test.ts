@@ -17,6 +17,7 @@ const create = (id: string, owner: number | null): NewExecution => ({
   id,
   workflow: sell.name,
   version: sell.version,
+  fingerprint: null,
   tags: ["red"],
   status: "running",
   position,

@@ -21,7 +21,7 @@ const count = 120;
 
 function waiting(id: string, key: string): NewExecution {
   return {
-    ...{ id, workflow: "sell", version: "1", tags: [], status: "scheduled", position },
+    ...{ id, workflow: "sell", version: "1", fingerprint: null, tags: [], status: "scheduled", position },
     ...{ state: Encoded.ofText("{}"), input: Encoded.ofText("{}") },
     ...{ owner: null, dueInMs: 0, deadlineInMs: null, carried: null },
     queue: { gate: "sell", key, rateKey: null, leadMs: 0 },

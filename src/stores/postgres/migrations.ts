@@ -208,7 +208,22 @@ const deadLetters: Migration = {
 CREATE INDEX stepwell_mailbox_dead ON stepwell_mailbox (sequence) WHERE status = 'dead' AND kind = 'message';`,
 };
 
-export const migrations: readonly Migration[] = [first, schedules, topics, limits, deadLetters];
+const definitions: Migration = {
+  number: 6,
+  oldest: 4,
+  name: "definitions",
+  sql: `
+ALTER TABLE stepwell_executions ADD COLUMN fingerprint TEXT COLLATE "C";
+CREATE TABLE stepwell_definitions (
+  workflow TEXT COLLATE "C" NOT NULL,
+  version TEXT COLLATE "C" NOT NULL,
+  fingerprint TEXT COLLATE "C" NOT NULL,
+  steps TEXT NOT NULL,
+  PRIMARY KEY (workflow, version, fingerprint)
+);`,
+};
+
+export const migrations: readonly Migration[] = [first, schedules, topics, limits, deadLetters, definitions];
 
 const migrationsTable = `
 CREATE TABLE IF NOT EXISTS stepwell_migrations (

@@ -15,6 +15,7 @@ const create = (id: string, owner: number | null, dueInMs = 0): NewExecution => 
   id,
   workflow: sell.name,
   version: sell.version,
+  fingerprint: null,
   tags: [],
   status: "running",
   position,

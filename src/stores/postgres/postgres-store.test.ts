@@ -13,6 +13,7 @@ const one: NewExecution = {
   id: "one",
   workflow: sell.name,
   version: sell.version,
+  fingerprint: null,
   tags: [],
   status: "running",
   position,

@@ -28,6 +28,7 @@ import type {
   ScheduleChange,
   ScheduleRecord,
   Store,
+  StoredDefinition,
   Transition,
   Within,
 } from "../store.js";
@@ -35,6 +36,7 @@ import { claim, claimLost, overdue } from "./claim.js";
 import type { Database } from "./database.js";
 import type { PostgresClient } from "./driver.js";
 import { countDeadLetters, deadLetters } from "./dead-letters.js";
+import { define, definitions } from "./definitions.js";
 import { Doubts } from "./doubts.js";
 import { admit, readGate } from "./gates.js";
 import { beat, bury, register } from "./launchers.js";
@@ -125,6 +127,14 @@ export class PostgresStore implements Store {
     for (const owner of owners) this.#owners.delete(owner);
     if (freed > 0) this.#tell([{ type: "due", inMs: 0 }]);
     return freed;
+  }
+
+  async define(all: readonly StoredDefinition[]): Promise<void> {
+    await define(this.#database, all);
+  }
+
+  async definitions(workflow: string): Promise<readonly StoredDefinition[]> {
+    return definitions(this.#database, workflow);
   }
 
   async write(batch: Batch): Promise<BatchResult> {

@@ -13,6 +13,7 @@ const create = (id: string, owner: number): NewExecution => ({
   id,
   workflow: sell.name,
   version: sell.version,
+  fingerprint: null,
   tags: [],
   status: "running",
   position,

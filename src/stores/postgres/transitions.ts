@@ -11,19 +11,21 @@ import { sorted, type Session, type Step } from "./step.js";
 import { unsubscribing } from "./topics.js";
 
 /** The owner is compared in a way that its index does not serve: it would be read from end to end for each row. */
-const update = (mail: boolean, topics = false, limits = false): string => `
+const update = (mail: boolean, topics = false, limits = false, defined = false): string => `
 WITH ${moment},
 updated AS (
   UPDATE stepwell_executions AS e SET status = g.status, position = g.position, state = coalesce(g.state, e.state),
     revision = g.revision, updated_at = ${time}, seen = e.signals, claims = CASE WHEN g.keeper IS NULL THEN 0 ELSE 1 END,
     owner = g.keeper, due_at = ${time} + g.due_in, carried = coalesce(g.carried, e.carried)${
       topics ? ", subscribed = e.subscribed & coalesce(g.keeps, e.subscribed)" : ""
-    }${limits ? ", admission = CASE WHEN g.leaves = 1 THEN NULL ELSE e.admission END" : ""}
+    }${limits ? ", admission = CASE WHEN g.leaves = 1 THEN NULL ELSE e.admission END" : ""}${
+      defined ? ", version = coalesce(g.version, e.version), fingerprint = coalesce(g.fingerprint, e.fingerprint)" : ""
+    }
   FROM unnest($3::text[], $4::integer[], $5::integer[], $6::integer[], $7::integer[], $8::text[], $9::text[],
-    $10::text[], $11::float8[], $12::text[], $13::text[], $14::text[]${mail ? ", $15::text[], $16::text[], $17::integer[]" : ""}${topics ? ", $18::integer[]" : ""}${limits ? ", $19::integer[]" : ""})
+    $10::text[], $11::float8[], $12::text[], $13::text[], $14::text[]${mail ? ", $15::text[], $16::text[], $17::integer[]" : ""}${topics ? ", $18::integer[]" : ""}${limits ? ", $19::integer[]" : ""}${defined ? ", $20::text[], $21::text[]" : ""})
     WITH ORDINALITY AS g (id, owner, revision, signals, keeper, status, position, state, due_in, carried, entry, patch${
       mail ? ", step, settled, ends" : ""
-    }${topics ? ", keeps" : ""}${limits ? ", leaves" : ""}, n)
+    }${topics ? ", keeps" : ""}${limits ? ", leaves" : ""}${defined ? ", version, fingerprint" : ""}, n)
   WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.revision = g.revision - 1 AND e.signals = g.signals
   RETURNING g.n, e.sequence, g.revision, g.owner, g.entry, g.patch${mail ? ", g.step, g.settled, g.ends" : ""}${topics ? ", g.keeps" : ""}${limits ? ", e.id, g.leaves" : ""}
 ),
@@ -38,6 +40,9 @@ const updateWithMail: Statement = { name: "commit_mail", text: update(true) };
 const updateWithTopics: Statement = { name: "commit_topics", text: update(true, true) };
 /** Each parameter of the others too, so that the few that have limits need but one statement more. */
 const updateWithLimits: Statement = { name: "commit_limits", text: update(true, true, true) };
+
+/** The version is what an index names, so only who goes on with another list of steps touches it. */
+const updateDefined: Statement = { name: "commit_defined", text: update(true, true, true, true) };
 
 export class Committing implements Step {
   readonly rows: readonly number[];
@@ -58,7 +63,8 @@ export class Committing implements Step {
 
   async run(session: Session): Promise<void> {
     const given = this.rows.map((row) => this.#all[row]!);
-    const limits = given.some(({ leaves }) => leaves === true);
+    const defined = given.some(({ definition }) => definition !== undefined);
+    const limits = defined || given.some(({ leaves }) => leaves === true);
     const topics = limits || given.some(({ unsubscribes }) => unsubscribes !== undefined);
     const mail = topics || given.some(({ settled, ends, signals }) => settled.length > 0 || (ends && signals > 0));
     const values: unknown[] = [
@@ -88,7 +94,21 @@ export class Committing implements Step {
       values.push(integerArray(given.map(({ unsubscribes: it }) => (it === undefined ? null : bitsKept[it]))));
     }
     if (limits) values.push(integerArray(given.map(({ leaves }) => (leaves === true ? 1 : 0))));
-    const statement = limits ? updateWithLimits : topics ? updateWithTopics : mail ? updateWithMail : updatePlain;
+    if (defined) {
+      values.push(
+        textArray(given.map(({ definition }) => definition?.version ?? null)),
+        textArray(given.map(({ definition }) => definition?.fingerprint ?? null)),
+      );
+    }
+    const statement = defined
+      ? updateDefined
+      : limits
+        ? updateWithLimits
+        : topics
+          ? updateWithTopics
+          : mail
+            ? updateWithMail
+            : updatePlain;
     const [row] = await session.rows<TakenRow>(statement, values);
     this.at = row!.at;
     const taken = row!.taken === null ? undefined : new Set(row!.taken);

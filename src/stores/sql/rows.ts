@@ -24,6 +24,7 @@ export interface ExecutionRow {
   readonly id: string;
   readonly workflow: string;
   readonly version: string;
+  readonly fingerprint: string | null;
   readonly status: Status;
   readonly revision: number;
   readonly signals: number;
@@ -45,7 +46,7 @@ export interface ExecutionRow {
 
 /** What a query for `ExecutionRow` selects. */
 export const executionColumns =
-  "sequence, id, workflow, version, status, revision, signals, owner, claims, due_at, deadline_at, " +
+  "sequence, id, workflow, version, fingerprint, status, revision, signals, owner, claims, due_at, deadline_at, " +
   "created_at, updated_at, tags, position, state, input, carried, subscribed, admission";
 
 export function executionOf(row: ExecutionRow): ExecutionRecord {
@@ -53,6 +54,7 @@ export function executionOf(row: ExecutionRow): ExecutionRecord {
     id: row.id,
     workflow: row.workflow,
     version: row.version,
+    fingerprint: row.fingerprint,
     tags: JSON.parse(row.tags) as string[],
     status: row.status,
     position: JSON.parse(row.position) as Position,
@@ -82,17 +84,24 @@ export interface HistoryRow {
 
 /** The patch is encoded already: inside the JSON it would be encoded twice. */
 export function historyEntryOf(entry: HistoryEntry): string {
-  const { others, initial } = entry;
-  return JSON.stringify({ ...entry, patch: undefined, others: others?.text, initial: initial?.text });
+  const { others, initial, replaced } = entry;
+  return JSON.stringify({
+    ...entry,
+    patch: undefined,
+    others: others?.text,
+    initial: initial?.text,
+    replaced: replaced?.text,
+  });
 }
 
-type StoredEntry = Omit<HistoryEntry, "patch" | "others" | "initial"> & {
+type StoredEntry = Omit<HistoryEntry, "patch" | "others" | "initial" | "replaced"> & {
   readonly others?: string;
   readonly initial?: string;
+  readonly replaced?: string;
 };
 
 export function historyOf({ revision, at, entry, patch }: HistoryRow): HistoryRecord {
-  const { others, initial, ...rest } = JSON.parse(entry) as StoredEntry;
+  const { others, initial, replaced, ...rest } = JSON.parse(entry) as StoredEntry;
   return {
     revision,
     at,
@@ -100,6 +109,7 @@ export function historyOf({ revision, at, entry, patch }: HistoryRow): HistoryRe
     patch: patch === null ? null : Encoded.ofText(patch),
     ...(others !== undefined && { others: Encoded.ofText(others) }),
     ...(initial !== undefined && { initial: Encoded.ofText(initial) }),
+    ...(replaced !== undefined && { replaced: Encoded.ofText(replaced) }),
   };
 }
 

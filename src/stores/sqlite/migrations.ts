@@ -182,7 +182,21 @@ const deadLetters: Migration = {
 CREATE INDEX stepwell_mailbox_dead ON stepwell_mailbox (sequence) WHERE status = 'dead' AND kind = 'message';`,
 };
 
-export const migrations: readonly Migration[] = [first, schedules, topics, limits, deadLetters];
+const definitions: Migration = {
+  number: 6,
+  name: "definitions",
+  sql: `
+ALTER TABLE stepwell_executions ADD COLUMN fingerprint TEXT;
+CREATE TABLE stepwell_definitions (
+  workflow TEXT NOT NULL,
+  version TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  steps TEXT NOT NULL,
+  PRIMARY KEY (workflow, version, fingerprint)
+) WITHOUT ROWID;`,
+};
+
+export const migrations: readonly Migration[] = [first, schedules, topics, limits, deadLetters, definitions];
 
 /** @throws STEPWELL_STORE_TOO_NEW */
 export function migrate(database: Database, now: number): void {

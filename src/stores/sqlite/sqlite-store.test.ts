@@ -19,6 +19,7 @@ const newFile = (): string => join(folder, `${++files}.db`);
 const one = {
   id: "one",
   workflow: "sell",
+  fingerprint: null,
   version: "1",
   tags: [],
   status: "running",

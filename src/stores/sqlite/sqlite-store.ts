@@ -27,6 +27,7 @@ import type {
   ScheduleChange,
   ScheduleRecord,
   Store,
+  StoredDefinition,
   Transition,
   Within,
 } from "../store.js";
@@ -34,6 +35,7 @@ import { mailbox } from "./arrivals.js";
 import { claim, overdue } from "./claim.js";
 import { Database } from "./database.js";
 import { countDeadLetters, deadLetters } from "./dead-letters.js";
+import { define, definitions } from "./definitions.js";
 import type { Connection, Driver } from "./driver.js";
 import { admit, readGate } from "./gates.js";
 import { beat, bury, register } from "./launchers.js";
@@ -92,6 +94,14 @@ export class SqliteStore implements Store {
     const freed = bury(this.#opened, owners, this.clock.now());
     if (freed > 0) this.#hints.tell([{ type: "due", inMs: 0 }]);
     return freed;
+  }
+
+  define(all: readonly StoredDefinition[]): void {
+    define(this.#opened, all);
+  }
+
+  definitions(workflow: string): readonly StoredDefinition[] {
+    return definitions(this.#opened, workflow);
   }
 
   write(batch: Batch): BatchResult {

@@ -70,9 +70,9 @@ class Launchers {
 }
 
 const insertExecution =
-  "INSERT INTO stepwell_executions (id, workflow, version, status, revision, signals, seen, owner, claims, due_at, " +
+  "INSERT INTO stepwell_executions (id, workflow, version, fingerprint, status, revision, signals, seen, owner, claims, due_at, " +
   "deadline_at, created_at, updated_at, tags, position, state, input, carried) " +
-  "VALUES (?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+  "VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
 
 /** Rare enough to be a statement of its own. Until it is admitted only its deadline wakes it. */
 const updateQueued = "UPDATE stepwell_executions SET admission = 'queued', due_at = deadline_at WHERE sequence = ?";
@@ -87,6 +87,7 @@ function create(database: Database, it: NewExecution, at: number, launchers: Lau
       it.id,
       it.workflow,
       it.version,
+      it.fingerprint,
       it.status,
       isOwned ? it.owner : null,
       isOwned ? 1 : 0,
@@ -125,6 +126,8 @@ const fenced = "WHERE id = ? AND owner = ? AND revision = ? AND signals = ? RETU
 const updateKept = `${updateExecution}, claims = 1 ${fenced}`;
 /** Rare enough to be a statement of its own: the others need not name the column. */
 const updateCarried = "UPDATE stepwell_executions SET carried = ? WHERE sequence = ?";
+/** Names what an index names, so it is kept apart too. */
+const updateDefinition = "UPDATE stepwell_executions SET version = ?, fingerprint = ? WHERE sequence = ?";
 const updateResting = `${updateExecution}, claims = 0, owner = NULL, due_at = ? ${fenced}`;
 
 export function commit(database: Database, it: Transition, at: number, hints: Hint[]): CommitResult {
@@ -142,6 +145,9 @@ export function commit(database: Database, it: Transition, at: number, hints: Hi
     .statement("INSERT INTO stepwell_history (execution, revision, at, entry, patch) VALUES (?, ?, ?, ?, ?)")
     .run(sequence, revision, at, historyEntryOf(it.history), it.history.patch?.text ?? null);
   for (const { arrival, as } of it.settled) settle(database, sequence, arrival, as, it.history.step);
+  if (it.definition !== undefined) {
+    database.statement(updateDefinition).run(it.definition.version, it.definition.fingerprint, sequence);
+  }
   if (it.carried !== null) database.statement(updateCarried).run(it.carried, sequence);
   if (it.unsubscribes !== undefined) unsubscribe(database, sequence, it.unsubscribes);
   if (it.leaves === true) {

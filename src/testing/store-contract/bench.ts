@@ -78,7 +78,7 @@ export function toTexts<T extends object>(record: T): Texts<T> {
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, textOf(value)])) as Texts<T>;
 }
 
-const encodedFields = new Set(["state", "input", "patch", "payload", "others", "initial"]);
+const encodedFields = new Set(["state", "input", "patch", "payload", "others", "initial", "replaced"]);
 
 export function fromTexts<T extends object>(texts: Texts<T>): T {
   const valueOf = (key: string, value: unknown): unknown => {
@@ -125,6 +125,7 @@ export class Bench {
       id,
       workflow: sell.name,
       version: sell.version,
+      fingerprint: null,
       tags: [],
       status: "running",
       position,

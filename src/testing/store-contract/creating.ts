@@ -9,6 +9,7 @@ export const creating: readonly StoreContractCase[] = [
       id: "one",
       workflow: "sell",
       version: "1",
+      fingerprint: null,
       tags: ["a", "b"],
       status: "running",
       position,

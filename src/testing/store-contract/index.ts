@@ -4,6 +4,7 @@ import { claiming } from "./claiming.js";
 import { committing } from "./committing.js";
 import { creating } from "./creating.js";
 import { deadLetters } from "./dead-letters.js";
+import { definitions } from "./definitions.js";
 import { gates } from "./gates.js";
 import { hints } from "./hints.js";
 import { history } from "./history.js";
@@ -36,6 +37,7 @@ export const storeContract: readonly StoreContractCase[] = [
   ...launchers,
   ...listing,
   ...history,
+  ...definitions,
   ...hints,
   ...pruning,
   ...schedules,

@@ -1,0 +1,32 @@
+/**
+ * What of a list of steps decides whether an execution can go on with it: plain data, which a store keeps
+ * so that later code can compare its own list with the one that an execution began with.
+ */
+import type { StepDefinition } from "./definition.js";
+
+/** Fields are there only where they say yes, so that the same list always makes the same text. */
+export interface StepOutline {
+  readonly name: string;
+  readonly rollback?: true;
+  readonly pivot?: true;
+  readonly onTimeout?: true;
+  /** Names of messages, sorted. */
+  readonly messages?: readonly string[];
+  readonly rollbackMessages?: readonly string[];
+}
+
+export function outlineOf(steps: readonly StepDefinition[]): readonly StepOutline[] {
+  return steps.map(({ name, rollback, pivot, onTimeout, messages, rollbackMessages }) => ({
+    name,
+    ...(rollback !== undefined && { rollback: true }),
+    ...(pivot && { pivot: true }),
+    ...(onTimeout !== undefined && { onTimeout: true }),
+    ...named("messages", messages),
+    ...named("rollbackMessages", rollbackMessages),
+  }));
+}
+
+function named(field: "messages" | "rollbackMessages", schemas: object): Partial<StepOutline> {
+  const names = Object.keys(schemas).toSorted();
+  return names.length === 0 ? {} : { [field]: names };
+}

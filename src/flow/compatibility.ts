@@ -1,0 +1,78 @@
+/**
+ * Whether an execution can go on where its list of steps has changed under it. Pure: two lists and a place
+ * come in, and what stands in the way goes out.
+ *
+ * What lies ahead may change: nothing of it has begun. What lies behind must be found again by an undo, and
+ * where the execution stands it must be able to stand.
+ */
+import type { Flow } from "../definition/flow.js";
+import type { StepOutline } from "../definition/outline.js";
+import { isPastPivot, type Shape } from "./router.js";
+
+/** Where an execution stands, as far as a change of its list matters. */
+export type Standing = Flow & { readonly waitUntil: number | null };
+
+/** What of the change keeps an execution that stands there from going on; undefined: nothing. */
+export function changeInTheWay(
+  before: readonly StepOutline[],
+  after: readonly StepOutline[],
+  standing: Standing,
+): string | undefined {
+  const { stepIndex } = standing;
+  for (let index = 0; index <= stepIndex; index++) {
+    const problem = moved(index, before[index], after[index]);
+    if (problem !== undefined) return problem;
+  }
+  const wasPast = isPastPivot(standing, shapeOf(before));
+  if (wasPast !== isPastPivot(standing, shapeOf(after))) return pivotMoved(before, after, wasPast);
+  return (wasPast ? undefined : undoGone(before, after, stepIndex)) ?? waitBroken(before, after, standing);
+}
+
+export function shapeOf(steps: readonly StepOutline[]): Shape {
+  return { count: steps.length, pivot: steps.findIndex(({ pivot }) => pivot === true) };
+}
+
+function moved(index: number, was: StepOutline | undefined, is: StepOutline | undefined): string | undefined {
+  if (was?.name === is?.name) return undefined;
+  const then = was === undefined ? "was not there" : `was "${was.name}"`;
+  return `step ${index + 1} ${then} and ${is === undefined ? "is not there any more" : `is "${is.name}" now`}`;
+}
+
+/** What could be undone when the step was done could not be any more, or the other way round. */
+function pivotMoved(before: readonly StepOutline[], after: readonly StepOutline[], wasPast: boolean): string {
+  const { name } = (wasPast ? before : after).find(({ pivot }) => pivot === true)!;
+  return wasPast
+    ? `step "${name}", which is done, was a pivot and is none any more`
+    : `step "${name}", which is done, was no pivot and is one now`;
+}
+
+function undoGone(
+  before: readonly StepOutline[],
+  after: readonly StepOutline[],
+  stepIndex: number,
+): string | undefined {
+  const gone = before.find(
+    ({ rollback }, index) => index <= stepIndex && rollback === true && after[index]!.rollback !== true,
+  );
+  return gone === undefined ? undefined : `step "${gone.name}" has no rollback any more and could not be undone`;
+}
+
+/** What may still come, a message or a timeout, must find somebody who waits for it. */
+function waitBroken(
+  before: readonly StepOutline[],
+  after: readonly StepOutline[],
+  { stepIndex, stepFunc, waitUntil }: Standing,
+): string | undefined {
+  if (stepFunc !== "runContinue" && stepFunc !== "rollbackContinue") return undefined;
+  const field = stepFunc === "runContinue" ? "messages" : "rollbackMessages";
+  const was = before[stepIndex]!;
+  const is = after[stepIndex]!;
+  const missing = (was[field] ?? []).find((name) => is[field]?.includes(name) !== true);
+  if (missing !== undefined)
+    return `step "${was.name}" waits for message "${missing}", which it does not declare any more`;
+  const timesOut = stepFunc === "runContinue" && waitUntil !== null;
+  if (timesOut && was.onTimeout === true && is.onTimeout !== true) {
+    return `step "${was.name}" waits until a timeout, and has no onTimeout any more`;
+  }
+  return undefined;
+}
