@@ -48,7 +48,11 @@ const change = fc
     const rest = other.filter(({ name }) => !head.some((step) => step.name === name));
     const after = [...head.map((step, index) => (remarked ? { ...step, ...all[index] } : step)), ...rest];
     const pivot = after.findIndex(({ pivot }) => pivot === true);
-    return [before, after.map(({ pivot: _, ...step }, index) => (index === pivot ? { ...step, pivot: true } : step))];
+    const only = after.map((step, index) => {
+      const { pivot: wasPivot, ...rest } = step;
+      return wasPivot === undefined || index === pivot ? step : rest;
+    });
+    return [before, only];
   });
 
 test("an unchanged list is in nobody's way", () => {
