@@ -66,6 +66,7 @@ export type { LauncherOptions } from "./engine/settings.js";
 export { errorCodes, StepwellError, type ErrorCode, type ErrorDetails } from "./errors.js";
 export type { Irreversible, SerializedError, Status } from "./flow/flow.js";
 export type { ChangeOperation } from "./state-changes.js";
+export type { CompatibilityGroup, Prospect } from "./engine/compatibility.js";
 export type { PruneCounts, PruneOptions, RetentionPolicy } from "./engine/retention.js";
 export { Schedules, type ScheduleOptions, type ScheduleSummary } from "./engine/schedules.js";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory/memory-store.js";

@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
-import { check } from "./check.js";
+import { Launcher, type AnyWorkflow } from "../index.js";
+import { sqliteStore } from "../stores/sqlite/index.js";
+import { check, type CheckOptions } from "./check.js";
 import type { Screen } from "./screen.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -33,7 +35,7 @@ async function written(text: string): Promise<string> {
   return path;
 }
 
-async function checked(text: string, options: { json?: boolean } = {}): Promise<{ code: number; output: string }> {
+async function checked(text: string, options: CheckOptions = {}): Promise<{ code: number; output: string }> {
   let output = "";
   const screen: Screen = {
     begin: () => undefined,
@@ -106,5 +108,30 @@ it("is a command with exit codes", async () => {
   expect(await run("no/such/module.js")).toEqual({
     code: 2,
     errors: expect.stringMatching(/^error STEPWELL_INVALID_MODULE: /),
+  });
+});
+
+it("says what the workflows would do to the executions of a store, with 1 where one could not go on", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "stepwell-check-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const store = join(folder, "orders.db");
+  const waiting = (steps: string): string => `
+    const order = workflow("order", { input })${steps}
+      .step("ask", { run: () => pause(), messages: { answer: input }, onMessage: () => ({}), rollback: () => undefined });
+    export { order };`;
+  const before = (await import(pathToFileURL(await written(waiting(""))).href)) as { order: AnyWorkflow };
+  const launcher = new Launcher({ store: sqliteStore(store), workflows: [before.order] });
+  await launcher.start();
+  await launcher.launch(before.order, {}, { id: "order-1" });
+  await launcher.stop();
+
+  const same = await checked(waiting(""), { store, json: true });
+  expect(same.code).toBe(0);
+  expect(JSON.parse(same.output)).toMatchObject({ executions: [{ forward: "goes-on", back: "goes-on", count: 1 }] });
+  const changed = await checked(waiting(`.step("look", { run: () => ({}) })`), { store });
+  expect(changed.code).toBe(1);
+  expect(changed.output).toContain('step 1 was "ask" and is "look" now');
+  await expect(checked(waiting(""), { store: join(folder, "none.db") })).rejects.toMatchObject({
+    code: "STEPWELL_INVALID_ARGUMENT",
   });
 });

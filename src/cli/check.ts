@@ -1,12 +1,17 @@
 /** `stepwell check`: what the workflows of a module leave open. */
+import { existsSync } from "node:fs";
 import Table from "cli-table3";
-import { findings, type Finding } from "../index.js";
+import { findings, Launcher, StepwellError, type CompatibilityGroup, type Finding } from "../index.js";
 import { loadWorkflows } from "./load-workflow.js";
 import type { Screen } from "./screen.js";
+import { isPostgres, storeOn } from "./store.js";
 import { clean } from "./text.js";
 
 export interface CheckOptions {
   readonly json?: boolean;
+  /** Executions in it are looked at, too. */
+  readonly store?: string;
+  readonly schema?: string;
   readonly debug?: boolean;
 }
 
@@ -17,6 +22,7 @@ const exitCodes = { nothing: 0, found: 1 } as const;
 export async function check(path: string, options: CheckOptions, screen: Screen): Promise<number> {
   const workflows = await loadWorkflows(path);
   const found = workflows.flatMap((workflow) => findings(workflow));
+  if (options.store !== undefined) return checkStore(workflows, options.store, options, screen);
   if (options.json === true) {
     const checked = workflows.map(({ name, version }) => ({ workflow: name, version }));
     screen.result(JSON.stringify({ checked, findings: found }));
@@ -26,6 +32,38 @@ export async function check(path: string, options: CheckOptions, screen: Screen)
     screen.result(table(found));
   }
   return found.length === 0 ? exitCodes.nothing : exitCodes.found;
+}
+
+/** What the workflows would do to what the store holds. Found is what would be parked, and what nobody here knows. */
+async function checkStore(
+  workflows: Awaited<ReturnType<typeof loadWorkflows>>,
+  place: string,
+  { schema, json }: CheckOptions,
+  screen: Screen,
+): Promise<number> {
+  if (!isPostgres(place) && !existsSync(place)) {
+    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `--store: there is no file ${JSON.stringify(place)}.`);
+  }
+  const launcher = new Launcher({ store: storeOn(place, schema), workflows });
+  const groups = await launcher.compatibility();
+  if (json === true) screen.result(JSON.stringify({ executions: groups }));
+  else if (groups.length === 0) screen.result("No execution in the store is alive.");
+  else screen.result(prospects(groups));
+  const goesOn = groups.every(({ forward, back }) => forward === "goes-on" && back === "goes-on");
+  return goesOn ? exitCodes.nothing : exitCodes.found;
+}
+
+function prospects(groups: readonly CompatibilityGroup[]): string {
+  const shown = new Table({
+    head: ["workflow", "version", "status", "at step", "count", "going on", "going back", "why"],
+    style: { head: [], border: [] },
+  });
+  shown.push(
+    ...groups.map(({ workflow, version, status, step, count, forward, back, why = "" }) =>
+      [workflow, version, status, step, String(count), forward, back, why].map(clean),
+    ),
+  );
+  return shown.toString();
 }
 
 /** Wide enough for most problems in two or three lines, and narrow enough for most terminals. */

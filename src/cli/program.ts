@@ -47,6 +47,11 @@ export async function main(argv: readonly string[]): Promise<number> {
         "each workflow that the module exports, by itself or in a list or an object. Launches nothing.",
     )
     .argument("<module>", "a JavaScript module that exports workflows (TypeScript where Node or a loader runs it)")
+    .option(
+      "--store <place>",
+      "say what they would do to every live execution in this SQLite file or PostgreSQL database",
+    )
+    .option("--schema <name>", "the schema of the PostgreSQL database (default: stepwell)")
     .option("--json", "print one line of JSON instead of a table")
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
     .addHelpText("after", checkNotes)

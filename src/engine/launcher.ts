@@ -7,6 +7,7 @@ import { StepwellError } from "../errors.js";
 import { checkExecutionId } from "../ids.js";
 import type { Store } from "../stores/store.js";
 import { Acts, type OperatorOptions, type RetryOptions, type SkipOptions } from "./acts.js";
+import { compatibilityOf, type CompatibilityGroup } from "./compatibility.js";
 import { Execution, summaryOf } from "./execution.js";
 import type { Registered } from "./host.js";
 import { checkItems, launchPrepared, prepareLaunch, type LaunchItem, type LaunchOptions } from "./launching.js";
@@ -34,6 +35,7 @@ import { registryKey, registryOf, settingsOf, type LauncherOptions } from "./set
 import { Scheduler } from "./scheduler.js";
 import { Schedules } from "./schedules.js";
 import { Supervisor } from "./supervisor.js";
+import { KnownLists } from "./versions.js";
 
 /**
  * Starts, drives, recovers and supervises executions.
@@ -292,6 +294,24 @@ export class Launcher {
   async prune(policy: RetentionPolicy, options: PruneOptions = {}): Promise<PruneCounts> {
     this.#supervisor.mustRun("prune");
     return prune(this.#store, this.#clock, agesOf(policy, "prune"), checkedPruneOptions(options));
+  }
+
+  /**
+   * What the workflows of this launcher would do to every live execution in the store, going on and going back:
+   * for a check before they are deployed. The launcher need not run; a store that is not open is opened for it,
+   * which brings its tables up to date. Nothing is taken up.
+   *
+   * @example
+   * const parked = (await launcher.compatibility()).filter(({ forward, back }) => forward === "parks" || back === "parks");
+   */
+  async compatibility(): Promise<CompatibilityGroup[]> {
+    const wasOpen = this.#store.isOpen;
+    if (!wasOpen) await this.#store.open();
+    try {
+      return await compatibilityOf(this.#store, this.#registry, new KnownLists(this.#store));
+    } finally {
+      if (!wasOpen) await this.#store.close();
+    }
   }
 
   /**

@@ -27,7 +27,7 @@ export function definitionsOf(registry: ReadonlyMap<string, Registered>): Stored
   }));
 }
 
-export function outlineIn({ steps }: StoredDefinition): readonly StepOutline[] {
+function outlineIn({ steps }: StoredDefinition): readonly StepOutline[] {
   return JSON.parse(steps) as readonly StepOutline[];
 }
 

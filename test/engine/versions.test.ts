@@ -205,3 +205,45 @@ onEveryStore("a list of steps that was changed under its version", (start) => {
     expect(await next.execution(id).outcome()).toMatchObject({ status: "completed" });
   });
 });
+
+onEveryStore("compatibility", (start) => {
+  test("says of what stands alike whether it would go on, and back, with the lists that are registered", async () => {
+    const lines: string[] = [];
+    const list = listOf(lines, "a b:wait c");
+    const rig = await start([list, listOf(lines, "a b:wait", "2")]);
+    for (const id of ["one", "two"]) await rig.launcher.launch(list, {}, { id });
+    await rig.launcher.launch(listOf(lines, "a b:wait", "2"), {}, { id: "three" });
+    const ended = await rig.launcher.launch(list, {}, { id: "ended" });
+    await ended.send("paid", {});
+    await ended.outcome();
+    await rig.clock.settle();
+    const asked = async (...lists: AnyWorkflow[]): Promise<unknown> =>
+      (await rig.another(lists, { onError: () => undefined })).compatibility();
+    const standing = { workflow: "order", status: "waiting", direction: "up", step: "b" };
+    const ones = { ...standing, version: "1", count: 2, examples: ["two", "one"] };
+    const twos = { ...standing, version: "2", count: 1, examples: ["three"] };
+    expect(await rig.launcher.compatibility()).toEqual([
+      { ...ones, forward: "goes-on", back: "goes-on" },
+      { ...twos, forward: "goes-on", back: "goes-on" },
+    ]);
+    expect(await asked(listOf(lines, "a b:wait d"))).toEqual([
+      { ...ones, forward: "goes-on", back: "goes-on" },
+      { ...twos, forward: "unknown", back: "unknown" },
+    ]);
+    // It could go on with another step in the place of `b`, were it not for its wait; back it could not go.
+    expect(await asked(listOf(lines, "a b c"))).toMatchObject([
+      {
+        ...ones,
+        forward: "parks",
+        back: "goes-on",
+        why: expect.stringContaining('waits for message "paid"') as string,
+      },
+      twos,
+    ]);
+    expect(await asked(listOf(lines, "a:final b:wait c"))).toMatchObject([
+      { ...ones, forward: "parks", back: "parks", why: expect.stringContaining('"a" has no rollback') as string },
+      twos,
+    ]);
+    expect((await rig.launcher.execution("one").summary()).status).toBe("waiting");
+  });
+});

@@ -1,0 +1,101 @@
+/** What the registered workflows would do to the executions that a store holds: asked before anything is deployed. */
+import type { Direction } from "../definition/flow.js";
+import { changeInTheWay, type Standing } from "../flow/compatibility.js";
+import type { Status } from "../flow/flow.js";
+import type { ExecutionRecord, Store } from "../stores/store.js";
+import { misfitOf } from "./fitting.js";
+import type { Registered } from "./host.js";
+import { registryKey } from "./settings.js";
+import type { KnownLists } from "./versions.js";
+
+/**
+ * - `goes-on`: with the list of steps that it began with, or one in which nothing is in its way
+ * - `parks`: something of the list has changed that it must find again; `why` says what
+ * - `unknown`: its workflow and version are not registered; it waits until a launcher has them
+ */
+export type Prospect = "goes-on" | "parks" | "unknown";
+
+/** Executions that stand alike, and what would become of them. */
+export interface CompatibilityGroup {
+  readonly workflow: string;
+  readonly version: string;
+  readonly status: Status;
+  readonly direction: Direction;
+  /** Where they stand. */
+  readonly step: string;
+  readonly count: number;
+  /** The ids of some of them, at most three. */
+  readonly examples: readonly string[];
+  /** If they go on as they stand. */
+  readonly forward: Prospect;
+  /** If they turned, or go on turning, there. */
+  readonly back: Prospect;
+  /** What is in the way. */
+  readonly why?: string;
+}
+
+const live: readonly Status[] = ["scheduled", "running", "waiting", "stuck"];
+
+const pageSize = 500;
+const mostExamples = 3;
+
+/** Reads all live executions, a page at a time. */
+export async function compatibilityOf(
+  store: Store,
+  registry: ReadonlyMap<string, Registered>,
+  lists: KnownLists,
+): Promise<CompatibilityGroup[]> {
+  const groups = new Map<string, CompatibilityGroup & { count: number; examples: string[] }>();
+  let after: string | undefined;
+  do {
+    const { records, cursor } = await store.list({ status: live, limit: pageSize, after });
+    for (const record of records) {
+      const { workflow, version, status, position } = record;
+      const prospects = await prospectsOf(record, registry.get(registryKey(workflow, version)), lists);
+      const found = { workflow, version, status, direction: position.direction, step: position.step, ...prospects };
+      const key = JSON.stringify(found);
+      const group = groups.get(key) ?? { ...found, count: 0, examples: [] };
+      group.count += 1;
+      if (group.examples.length < mostExamples) group.examples.push(record.id);
+      groups.set(key, group);
+    }
+    after = cursor ?? undefined;
+  } while (after !== undefined);
+  return [...groups.values()].toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
+}
+
+type Prospects = Pick<CompatibilityGroup, "forward" | "back" | "why">;
+
+async function prospectsOf(
+  record: ExecutionRecord,
+  registered: Registered | undefined,
+  lists: KnownLists,
+): Promise<Prospects> {
+  if (registered === undefined) return { forward: "unknown", back: "unknown" };
+  const { workflow, version, position } = record;
+  const misfit = misfitOf(record, registered);
+  if (misfit === undefined) return { forward: "goes-on", back: "goes-on" };
+  const { fingerprint } = misfit;
+  const before = fingerprint === null ? undefined : await lists.find(workflow, version, fingerprint);
+  if (before === undefined) {
+    // All that can be compared is the name of its step.
+    if (registered.definition.steps[position.stepIndex]?.name === position.step) {
+      return { forward: "goes-on", back: "goes-on" };
+    }
+    return { forward: "parks", back: "parks", why: `step "${position.step}" is not there any more` };
+  }
+  const turned: Standing = { ...position, direction: "down", stepFunc: "rollback", waitUntil: null };
+  const after = registered.listed.outline;
+  const ahead = changeInTheWay(before, after, position);
+  const behind = position.direction === "down" ? ahead : changeInTheWay(before, after, turned);
+  const why = ahead ?? behind;
+  return {
+    forward: ahead === undefined ? "goes-on" : "parks",
+    back: behind === undefined ? "goes-on" : "parks",
+    ...(why !== undefined && { why }),
+  };
+}
+
+function keyOf({ workflow, version, status, step }: CompatibilityGroup): string {
+  return [workflow, version, status, step].join("\n");
+}
