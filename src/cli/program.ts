@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { check, type CheckOptions } from "./check.js";
+import { showDeadLetters, type DeadLettersOptions } from "./dead-letters.js";
 import { migrate, type MigrateOptions } from "./migrate.js";
 import { exitCodes, run, type RunOptions } from "./run.js";
 import { screen } from "./screen.js";
@@ -71,6 +72,22 @@ export async function main(argv: readonly string[]): Promise<number> {
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
     .action(async (options: MigrateOptions) => {
       await migrate(options, screen(process.stdout, process.stderr));
+    });
+  program
+    .command("dead-letters")
+    .summary("show the messages that no step took")
+    .description("Lists the dead letters of all executions in a store, the last received first. Launches nothing.")
+    .argument("<store>", "an SQLite file, or the connection string of a PostgreSQL database", keptPlace)
+    .option("--schema <name>", "the schema of the PostgreSQL database (default: stepwell)")
+    .option("--workflow <name>", "only of executions of this workflow")
+    .option("--execution <id>", "only of this execution")
+    .option("--name <name>", "only messages of this name")
+    .option("--limit <number>", "at most so many, up to 10000 (default: 100)", wholeNumber)
+    .option("--count", "print only how many there are, whatever the limit")
+    .option("--json", "print each as one line of JSON instead of a table")
+    .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
+    .action(async (place: string, options: DeadLettersOptions) => {
+      await showDeadLetters(place, options, screen(process.stdout, process.stderr));
     });
   try {
     await program.parseAsync(argv, { from: "user" });

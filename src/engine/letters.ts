@@ -86,7 +86,7 @@ export class Letters {
 
   async list(options: LetterOptions): Promise<LetterPage> {
     this.#supervisor.mustRun("deadLetters");
-    const { records, cursor } = await this.#store.deadLetters(filterOf(options));
+    const { records, cursor } = await this.#store.deadLetters(letterFilterOf(options));
     return { letters: records.map(letterOf), cursor };
   }
 
@@ -192,7 +192,8 @@ function letterOf({ execution, workflow, id, messageId, ...row }: LetterRecord):
   };
 }
 
-function filterOf(options: LetterOptions): LetterFilter {
+/** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
+function letterFilterOf(options: LetterOptions): LetterFilter {
   refuseUnknownOptions(options, ["workflow", "execution", "name", "limit", "after"], "deadLetters");
   const { limit = 100, after } = options;
   if (!Number.isInteger(limit) || limit < 1 || limit > largestPage) {
