@@ -117,8 +117,17 @@ export class Execution<State = unknown, HalfDone = State> {
   async outcome(options: { readonly timeout?: Duration } = {}): Promise<Outcome<State, HalfDone>> {
     refuseUnknownOptions(options, ["timeout"], "outcome");
     const limit = options.timeout === undefined ? undefined : milliseconds(options.timeout, "outcome: timeout");
+    let asked: Promise<Outcome | undefined> | undefined;
+    if (!this.#supervisor.isDriving(this.id)) {
+      const loaded = this.#store.load([this.id]);
+      if (loaded instanceof Promise) asked = loaded.then(([record]) => this.#restOutcome(record));
+      else {
+        const outcome = this.#restOutcome(loaded[0]);
+        if (outcome !== undefined) return outcome as Outcome<State, HalfDone>;
+      }
+    }
     return new Promise((resolve, reject) => {
-      // Waits before it looks: an execution that comes to rest in between must find who waits.
+      // Waits before the store has answered: an execution that comes to rest in between must find who waits.
       const forget = this.#supervisor.waiters.add(this.id, {
         resolve(outcome) {
           timer?.cancel();
@@ -137,8 +146,7 @@ export class Execution<State = unknown, HalfDone = State> {
               const message = `Execution "${this.id}" did not come to rest within ${limit} ms; it goes on.`;
               reject(new StepwellError("STEPWELL_OUTCOME_TIMEOUT", message, { execution: this.id }));
             });
-      if (this.#supervisor.isDriving(this.id)) return;
-      this.#restOutcome().then(
+      asked?.then(
         (outcome) => {
           if (outcome === undefined) return;
           forget();
@@ -242,8 +250,9 @@ export class Execution<State = unknown, HalfDone = State> {
   }
 
   /** Undefined: it is not at rest. */
-  async #restOutcome(): Promise<Outcome | undefined> {
-    const outcome = outcomeOfRecord(await this.#record());
+  #restOutcome(record: ExecutionRecord | undefined): Outcome | undefined {
+    if (record === undefined) throw notFound(this.id);
+    const outcome = outcomeOfRecord(record);
     if (outcome === undefined) this.#supervisor.mustRun("outcome");
     return outcome;
   }
