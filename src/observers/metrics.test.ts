@@ -132,6 +132,36 @@ onEveryStore("metrics", (start) => {
     expect(await of("stepwell_executions_stuck", registry)).toEqual({ "{workflow=paying}": 0 });
   });
 
+  test("asks the store how many dead letters there are, where it is told how; an outage leaves the last count", async () => {
+    const registry = new Registry();
+    const two = workflow("two", { input })
+      .step("1", { messages: { a: z.null(), b: z.null() }, run: () => pause(), onMessage: () => undefined })
+      .step("2", { run: () => undefined });
+    const { launcher } = await start([two]);
+    let isAway = false;
+    const deadLetters = async () => {
+      if (isAway) throw new Error("away");
+      return launcher.countDeadLetters();
+    };
+    metrics({ registry });
+    expect(registry.getSingleMetric("stepwell_dead_letters")).toBeUndefined();
+    for (const _ of ["once", "again"]) metrics({ registry, deadLetters });
+    expect(await registry.metrics()).toContain("stepwell_dead_letters 0");
+    const one = await launcher.launch(two, {}, { delay: "1s" });
+    await one.send("b", null);
+    await one.rollback("never-mind");
+    await launcher.launch(two, {}, { id: "other" });
+    expect(await one.outcome()).toMatchObject({ status: "rolledBack" });
+    expect(await registry.metrics()).toContain("stepwell_dead_letters 1");
+    isAway = true;
+    expect(await registry.metrics()).toContain("stepwell_dead_letters 1");
+    isAway = false;
+    const [letter] = (await launcher.deadLetters()).letters;
+    await launcher.resend({ execution: one.id, id: letter!.id }, { to: "other" });
+    expect(await registry.metrics()).toContain("stepwell_dead_letters 0");
+    expect(() => metrics({ deadLetters: 1 as never })).toThrow(/"deadLetters" must be a function/);
+  });
+
   test("counts the commits that a launcher was refused since another one had the execution", async () => {
     let finish: () => void = () => undefined;
     const slow = (registry: Registry) =>

@@ -17,6 +17,11 @@ export interface MetricsOptions {
    * not yet seen going on, which after a restart is none.
    */
   readonly stuck?: () => PromiseLike<StuckPage>;
+  /**
+   * Asks the store how many dead letters there are, at each scrape; such as `() => launcher.countDeadLetters()`.
+   * Default: there is no such metric.
+   */
+  readonly deadLetters?: () => PromiseLike<number>;
 }
 
 /** A page of `launcher.list`, of which only the names of the workflows are read. */
@@ -38,15 +43,19 @@ export interface StuckPage {
  * @throws STEPWELL_INVALID_ARGUMENT if prom-client is not installed, or an option is not usable; STEPWELL_UNKNOWN_OPTION
  */
 export function metrics(options: MetricsOptions = {}): Observer {
-  refuseUnknownOptions(options, ["registry", "stuck"], "metrics(…)");
+  refuseUnknownOptions(options, ["registry", "stuck", "deadLetters"], "metrics(…)");
   const client = promClient();
-  const { registry = client.register, stuck } = options;
+  const { registry = client.register, stuck, deadLetters } = options;
   if (missingFunction(registry, ["getSingleMetric", "registerMetric"]) !== undefined) {
     throw invalid(`: "registry" must be a registry of prom-client, not ${shown(registry)}`);
   }
   if (stuck !== undefined && typeof stuck !== "function") {
     throw invalid(`: "stuck" must be a function, not ${shown(stuck)}`);
   }
+  if (deadLetters !== undefined && typeof deadLetters !== "function") {
+    throw invalid(`: "deadLetters" must be a function, not ${shown(deadLetters)}`);
+  }
+  if (deadLetters !== undefined) countLetters(client, registry, deadLetters);
   const to = instruments(client, registry);
   if (stuck !== undefined) stuckSources.set(to.stuck, stuck);
   const park = parking(to.stuck);
@@ -182,6 +191,27 @@ async function countStuck(this: Gauge<"workflow">): Promise<void> {
     }
   } catch {
     // A store that does not answer must not take the metrics of the whole process with it. The last count stays.
+  }
+}
+
+/** Who knows how many dead letters there are, by gauge: the last one that was given. */
+const letterSources = new WeakMap<object, () => PromiseLike<number>>();
+
+/** No counter: what was sent again, or pruned, is not there any more, and other processes change it too. */
+function countLetters({ Gauge }: PromClient, registry: MetricsRegistry, source: () => PromiseLike<number>): void {
+  const name = "stepwell_dead_letters";
+  const help = "Messages that no step took, and that were not sent again";
+  const known = registry.getSingleMetric(name) as Gauge | undefined;
+  const gauge = known ?? new Gauge({ name, help, registers: [registry], collect: askForLetters });
+  letterSources.set(gauge, source);
+}
+
+async function askForLetters(this: Gauge): Promise<void> {
+  try {
+    const count = await letterSources.get(this)?.();
+    if (count !== undefined) this.set(count);
+  } catch {
+    // As above: the last count stays.
   }
 }
 
