@@ -58,7 +58,7 @@ export class Supervisor implements Host, DriveOwner {
   /** The same of those that wait for a limit. */
   #queued = false;
   /** Who waits for an arrival to be settled. */
-  readonly #verdicts = new Map<string, () => void>();
+  readonly #listening = new Set<{ readonly arrival: string; readonly tell: () => void }>();
   #tellingWatchers = false;
   #pulling = false;
   #pullSoon = false;
@@ -271,20 +271,15 @@ export class Supervisor implements Host, DriveOwner {
   }
 
   settled(arrivals: readonly string[]): void {
-    if (this.#verdicts.size === 0) return;
-    for (const arrival of arrivals) this.#verdicts.get(arrival)?.();
+    if (this.#listening.size === 0) return;
+    for (const listener of [...this.#listening]) if (arrivals.includes(listener.arrival)) listener.tell();
   }
 
-  /** Resolves when one of this launcher's commits has settled the arrival, or after so many milliseconds. */
-  async verdict(arrival: string, milliseconds: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = this.clock.after(milliseconds, resolve);
-      this.#verdicts.set(arrival, () => {
-        timer.cancel();
-        resolve();
-      });
-    });
-    this.#verdicts.delete(arrival);
+  /** Calls `tell` when one of this launcher's commits settles the arrival, until the returned function is called. */
+  onSettled(arrival: string, tell: () => void): () => void {
+    const listener = { arrival, tell };
+    this.#listening.add(listener);
+    return () => void this.#listening.delete(listener);
   }
 
   /** What a watcher fails with when it is told of an error is told to no watcher. */

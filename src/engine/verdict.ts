@@ -21,16 +21,37 @@ export async function verdictOn(
   doing: string,
   patience = Infinity,
 ): Promise<Exclude<ArrivalStatus, "pending"> | undefined> {
-  const until = supervisor.clock.monotonic() + patience;
-  for (let pause = shortestPause; ; pause = Math.min(2 * pause, longestPause)) {
-    const pending = await store.mailbox(execution, "pending");
-    if (!pending.some((row) => row.id === arrival)) break;
-    if (supervisor.clock.monotonic() >= until) {
-      const message = `No launcher has decided yet on what execution "${execution}" was asked to do (${doing}). It is stored.`;
-      throw new StepwellError("STEPWELL_OUTCOME_TIMEOUT", message, { execution });
+  const { clock } = supervisor;
+  const until = clock.monotonic() + patience;
+  let isSettled = false;
+  let wake = (): void => undefined;
+  // Listens before it looks: what is settled while the store is being asked must not be missed.
+  const forget = supervisor.onSettled(arrival, () => {
+    isSettled = true;
+    wake();
+  });
+  try {
+    for (let pause = shortestPause; ; pause = Math.min(2 * pause, longestPause)) {
+      const pending = await store.mailbox(execution, "pending");
+      if (!pending.some((row) => row.id === arrival)) break;
+      if (clock.monotonic() >= until) {
+        const message = `No launcher has decided yet on what execution "${execution}" was asked to do (${doing}). It is stored.`;
+        throw new StepwellError("STEPWELL_OUTCOME_TIMEOUT", message, { execution });
+      }
+      if (!isSettled) {
+        await new Promise<void>((resolve) => {
+          const timer = clock.after(pause, resolve);
+          wake = () => {
+            timer.cancel();
+            resolve();
+          };
+        });
+      }
+      isSettled = false;
+      supervisor.mustRun(doing);
     }
-    await supervisor.verdict(arrival, pause);
-    supervisor.mustRun(doing);
+  } finally {
+    forget();
   }
   const status = (await store.mailbox(execution)).find(({ id }) => id === arrival)?.status;
   return status === "pending" ? undefined : status;
