@@ -156,6 +156,38 @@ onEveryStore("starting and stopping", (start) => {
     await launcher.stop();
   });
 
+  test("who asks a completed execution back hears of a turn that comes while the mailbox is being read", async () => {
+    const clock = new VirtualClock();
+    const store = memoryStore({ clock });
+    const late: (() => void)[] = [];
+    let isSlow = false;
+    const slow = new Proxy(store, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key);
+        if (typeof value !== "function") return value;
+        if (key !== "mailbox") return value.bind(target) as unknown;
+        // As over a network: what is answered was read some time ago.
+        return async (...given: Parameters<Store["mailbox"]>) => {
+          const rows = await target.mailbox(...given);
+          const isAsked = rows.some(({ kind, status }) => kind === "rollback" && status === "pending");
+          // The drive's own look is not held up: it turns the execution meanwhile.
+          if (isSlow && isAsked && late.length === 0) await new Promise<void>((resolve) => late.push(resolve));
+          return rows;
+        };
+      },
+    });
+    const launcher = new Launcher({ store: slow, workflows: [quick], clock });
+    await launcher.start();
+    const execution = await launcher.launch(quick, {});
+    await execution.outcome();
+    isSlow = true;
+    const answer = execution.rollback("returned");
+    await vi.waitUntil(async () => late.length > 0 && (await execution.summary()).status === "rolledBack");
+    late[0]!();
+    expect(await answer).toEqual({ accepted: true });
+    await launcher.stop();
+  });
+
   test("who waits for an outcome when the launcher stops is told so, and so is who asks later", async () => {
     const { launcher, clock } = await start([waits]);
     const execution = await launcher.launch(waits, {});
