@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from "node:util";
+import { inspect, isDeepStrictEqual } from "node:util";
 import { createContext, runInContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -24,6 +24,11 @@ function refusalOf(act: () => unknown): StepwellError {
   throw new Error("nothing was refused");
 }
 
+/** `isDeepStrictEqual` of Node 20 takes two of them for different: they have a test of their own. */
+function hasInvalidDate(value: unknown): boolean {
+  return inspect(value, { depth: null, maxArrayLength: null }).includes("Invalid Date");
+}
+
 const typedArray = fc.oneof(
   fc.uint8Array(),
   fc.int16Array(),
@@ -40,7 +45,7 @@ const leaf = fc.oneof(
   fc.boolean(),
   fc.constantFrom(null, undefined, NaN, Infinity, -Infinity, -0, "~", "\0", "\ud800", '~["x"]'),
   fc.bigInt(),
-  fc.date({ noInvalidDate: false }),
+  fc.date({ noInvalidDate: true }),
   typedArray,
 );
 
@@ -85,17 +90,19 @@ describe("what is stored comes back", () => {
   });
 
   test("anything at all either comes back deep-equal or is refused with a code", () => {
-    const anything = fc.anything({
-      withBigInt: true,
-      withBoxedValues: true,
-      withDate: true,
-      withMap: true,
-      withSet: true,
-      withSparseArray: true,
-      withTypedArray: true,
-      withUnicodeString: true,
-      withObjectString: true,
-    });
+    const anything = fc
+      .anything({
+        withBigInt: true,
+        withBoxedValues: true,
+        withDate: true,
+        withMap: true,
+        withSet: true,
+        withSparseArray: true,
+        withTypedArray: true,
+        withUnicodeString: true,
+        withObjectString: true,
+      })
+      .filter((value) => !hasInvalidDate(value));
     fc.assert(
       fc.property(anything, (value) => {
         try {
@@ -126,6 +133,16 @@ describe("what is stored comes back", () => {
     expect(Object.is(back["zero"], -0)).toBe(true);
     expect(Object.hasOwn(back, "none")).toBe(true);
     expect(back["nan"]).toBeNaN();
+  });
+
+  test("a date that is invalid stays a date that is invalid", () => {
+    const isInvalid = (value: unknown): boolean => value instanceof Date && Number.isNaN(value.getTime());
+    const never = new Date(Number.NaN);
+    expect(isInvalid(roundTrip(never))).toBe(true);
+    expect(isInvalid(isolate({ at: never }).at)).toBe(true);
+    const back = roundTrip({ at: never, list: [never], map: new Map([["k", never]]), set: new Set([never]) });
+    const { at, list, map, set } = back as { at: Date; list: Date[]; map: Map<string, Date>; set: Set<Date> };
+    expect([at, list[0], map.get("k"), [...set][0]].map(isInvalid)).toEqual([true, true, true, true]);
   });
 
   test("an object without a prototype comes back as an ordinary one", () => {
