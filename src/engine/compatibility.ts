@@ -1,7 +1,8 @@
 /** What the registered workflows would do to the executions that a store holds: asked before anything is deployed. */
 import type { Direction } from "../definition/flow.js";
-import { changeInTheWay, type Standing } from "../flow/compatibility.js";
+import { changeInTheWay, shapeOf, type Standing } from "../flow/compatibility.js";
 import type { Status } from "../flow/flow.js";
+import { isPastPivot } from "../flow/router.js";
 import type { ExecutionRecord, Store } from "../stores/store.js";
 import { misfitOf } from "./fitting.js";
 import type { Registered } from "./host.js";
@@ -28,7 +29,7 @@ export interface CompatibilityGroup {
   readonly examples: readonly string[];
   /** If they go on as they stand. */
   readonly forward: Prospect;
-  /** If they turned, or go on turning, there. */
+  /** If they turned, or go on turning, there. Past a pivot they never do: then as `forward`. */
   readonly back: Prospect;
   /** What is in the way. */
   readonly why?: string;
@@ -87,7 +88,9 @@ async function prospectsOf(
   const turned: Standing = { ...position, direction: "down", stepFunc: "rollback", waitUntil: null };
   const after = registered.listed.outline;
   const ahead = changeInTheWay(before, after, position);
-  const behind = position.direction === "down" ? ahead : changeInTheWay(before, after, turned);
+  // One that is past the pivot never goes back, so its way back is in nobody's way.
+  const turns = position.direction === "up" && !isPastPivot(position, shapeOf(before));
+  const behind = turns ? changeInTheWay(before, after, turned) : ahead;
   const why = ahead ?? behind;
   return {
     forward: ahead === undefined ? "goes-on" : "parks",

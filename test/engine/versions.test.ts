@@ -246,4 +246,14 @@ onEveryStore("compatibility", (start) => {
     ]);
     expect((await rig.launcher.execution("one").summary()).status).toBe("waiting");
   });
+
+  test("asks for no way back past a pivot", async () => {
+    const lines: string[] = [];
+    const list = listOf(lines, "a b:pivot c:wait");
+    const rig = await start([list]);
+    await rig.launcher.launch(list, {}, { id: "one" });
+    await rig.clock.settle();
+    const next = await rig.another([listOf(lines, "a:final b:pivot c:wait")]);
+    expect(await next.compatibility()).toMatchObject([{ step: "c", forward: "goes-on", back: "goes-on" }]);
+  });
 });
