@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { systemClock } from "../clock.js";
 import { Encoded } from "../codec.js";
 import { StepwellError } from "../errors.js";
-import type { Arrival, Batch, BatchResult, Publication, Release, Store, Subscription } from "../stores/store.js";
+import type { Arrival, Batch, BatchResult, Publication, Release, Subscription } from "../stores/batch.js";
+import type { Store } from "../stores/store.js";
 import { VirtualClock } from "../testing/virtual-clock.js";
 import { Committer } from "./committer.js";
 

@@ -16,11 +16,11 @@ import type {
   Publication,
   PublishResult,
   Release,
-  Store,
   SubscribeResult,
   Subscription,
   Transition,
-} from "../stores/store.js";
+} from "../stores/batch.js";
+import type { Store } from "../stores/store.js";
 
 /** Who hears the answer when it could not be given at once. */
 export interface Sink<Answer> {

@@ -5,7 +5,7 @@ import type { ExecutionIdentity } from "../definition/observer.js";
 import type { Pause } from "../definition/outcome.js";
 import type { FlowEvent } from "../flow/router.js";
 import type { Position, SerializedError, Status } from "../flow/flow.js";
-import type { ExecutionRecord, MailboxRecord } from "../stores/store.js";
+import type { ExecutionRecord, MailboxRecord } from "../stores/records.js";
 
 export interface Course {
   readonly identity: ExecutionIdentity;

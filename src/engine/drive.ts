@@ -11,14 +11,9 @@ import { validate } from "../definition/schema.js";
 import { isRetryable, type StepwellError } from "../errors.js";
 import { due, isPastPivot, type Action } from "../flow/router.js";
 import { serializeError } from "../serialize-error.js";
-import {
-  bitsKept,
-  type CommitResult,
-  type ExecutionRecord,
-  type MailboxRecord,
-  type MaybePromise,
-  type Transition,
-} from "../stores/store.js";
+import type { CommitResult, Transition } from "../stores/batch.js";
+import { bitsKept, type ExecutionRecord, type MailboxRecord } from "../stores/records.js";
+import type { MaybePromise } from "../stores/store.js";
 import type { Sink } from "./committer.js";
 import { acted, attemptOf, happened, type Course, type Happening } from "./course.js";
 import { exitReason } from "./exiting.js";

@@ -5,7 +5,8 @@ import { refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
 import type { SerializedError, Status } from "../flow/flow.js";
 import { stateDifference, type Difference } from "../state-changes.js";
-import type { ArrivalStatus, ExecutionRecord, Store } from "../stores/store.js";
+import type { ArrivalStatus, ExecutionRecord } from "../stores/records.js";
+import type { Store } from "../stores/store.js";
 import type { Acts, OperatorOptions, RetryOptions, SkipOptions } from "./acts.js";
 import {
   checkRevision,

@@ -2,7 +2,7 @@
 import type { StepOutline } from "../definition/outline.js";
 import type { StepwellError } from "../errors.js";
 import { changeInTheWay } from "../flow/compatibility.js";
-import type { ExecutionRecord } from "../stores/store.js";
+import type { ExecutionRecord } from "../stores/records.js";
 import type { Course } from "./course.js";
 import type { Registered } from "./host.js";
 import { changedError, missingStepError } from "./reports.js";

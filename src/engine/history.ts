@@ -7,7 +7,7 @@ import type { CommittedTransition } from "../definition/observer.js";
 import { shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
 import type { ChangeOperation, Difference } from "../state-changes.js";
-import type { ExecutionRecord, HistoryEntry, HistoryRecord } from "../stores/store.js";
+import type { ExecutionRecord, HistoryEntry, HistoryRecord } from "../stores/records.js";
 
 /** One committed transition. */
 export type HistoryRow = CommittedTransition;

@@ -2,7 +2,7 @@
 import type { StepDefinition } from "../definition/definition.js";
 import { isPastPivot, type Shape } from "../flow/router.js";
 import type { Position, Status } from "../flow/flow.js";
-import type { MailboxRecord } from "../stores/store.js";
+import type { MailboxRecord } from "../stores/records.js";
 
 /** The payload of a `rollback` arrival. */
 export interface RollbackRequest {

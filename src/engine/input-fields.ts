@@ -6,7 +6,7 @@
 import { encode } from "../codec.js";
 import { validate, type Checked } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
-import type { ExecutionRecord, HistoryRecord } from "../stores/store.js";
+import type { ExecutionRecord, HistoryRecord } from "../stores/records.js";
 import type { Registered } from "./host.js";
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -2,14 +2,8 @@
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
 import { checkExecutionId, newId } from "../ids.js";
-import type {
-  ExecutionRecord,
-  LetterConditions as StoredConditions,
-  LetterFilter,
-  LetterRecord,
-  MailboxRecord,
-  Store,
-} from "../stores/store.js";
+import type { ExecutionRecord, MailboxRecord } from "../stores/records.js";
+import type { LetterConditions as StoredConditions, LetterFilter, LetterRecord, Store } from "../stores/store.js";
 import type { Registered } from "./host.js";
 import { alive, checkMessage, checkMessageName, identityOf, type Sent } from "./mail.js";
 import { notFound } from "./not-found.js";

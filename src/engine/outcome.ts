@@ -1,7 +1,7 @@
 /** How an execution came to rest, and those who wait to hear of it. */
 import type { Direction } from "../definition/flow.js";
 import type { Irreversible, Position, SerializedError, Status } from "../flow/flow.js";
-import type { ExecutionRecord } from "../stores/store.js";
+import type { ExecutionRecord } from "../stores/records.js";
 
 /**
  * What `outcome()` resolves to. `reason` is `normal`, or what `onExit` made of it, for a completed

@@ -4,7 +4,7 @@
 import { hostname } from "node:os";
 import type { Timer } from "../clock.js";
 import { StepwellError } from "../errors.js";
-import type { LauncherRecord } from "../stores/store.js";
+import type { LauncherRecord } from "../stores/records.js";
 import type { Registered } from "./host.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
 

@@ -3,7 +3,7 @@ import { isolate } from "../codec.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import { isLine, longestName, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
-import type { Queueing } from "../stores/store.js";
+import type { Queueing } from "../stores/batch.js";
 import type { LaunchOptions } from "./launching.js";
 
 /** A step of priority is worth so long a wait, in milliseconds: who has waited for longer goes first after all. */

@@ -1,6 +1,6 @@
 /** Why a rollback request is refused: as a word for programs to decide by, and as an error to throw or to show. */
 import { StepwellError, type ErrorCode } from "../errors.js";
-import type { ExecutionRecord } from "../stores/store.js";
+import type { ExecutionRecord } from "../stores/records.js";
 import type { Registered } from "./host.js";
 import type { RefusedRollback } from "./inbox.js";
 import { notFound } from "./not-found.js";

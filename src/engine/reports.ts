@@ -1,6 +1,6 @@
 /** The errors that an execution in work gives: each says where it stands, and what to do. */
 import { StepwellError, type ErrorCode } from "../errors.js";
-import type { MailboxRecord } from "../stores/store.js";
+import type { MailboxRecord } from "../stores/records.js";
 import type { Course } from "./course.js";
 
 export function errorAbout(

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { SchedulePlan, ScheduleTiming } from "../stores/store.js";
+import type { SchedulePlan, ScheduleTiming } from "../stores/records.js";
 import { firing, grace, nextAfter } from "./schedule-timing.js";
 
 const at = (iso: string): number => new Date(iso).getTime();

@@ -1,6 +1,6 @@
 /** When a schedule launches: pure arithmetic over times that are given. */
 import { Cron } from "croner";
-import type { SchedulePlan, ScheduleTiming } from "../stores/store.js";
+import type { SchedulePlan, ScheduleTiming } from "../stores/records.js";
 
 /** What is later than this after its time was missed, in milliseconds: no launcher was there for it. */
 export const grace = 60_000;

@@ -5,7 +5,9 @@
 import type { Clock, Timer } from "../clock.js";
 import { isRetryable, StepwellError } from "../errors.js";
 import { newId } from "../ids.js";
-import type { NewExecution, ScheduleRecord, Store } from "../stores/store.js";
+import type { NewExecution } from "../stores/batch.js";
+import type { ScheduleRecord } from "../stores/records.js";
+import type { Store } from "../stores/store.js";
 import type { Registered } from "./host.js";
 import { prepareLaunch } from "./launching.js";
 import { firing } from "./schedule-timing.js";

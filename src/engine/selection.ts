@@ -1,7 +1,8 @@
 /** Acts on many executions at once, chosen by a filter: counted first, then each by itself. */
 import { refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
-import type { ExecutionRecord, ListConditions as StoredConditions, Store } from "../stores/store.js";
+import type { ExecutionRecord } from "../stores/records.js";
+import type { ListConditions as StoredConditions, Store } from "../stores/store.js";
 import { Acts, checkRetry, type RetryOptions } from "./acts.js";
 import type { Registered } from "./host.js";
 import { conditionsOf, type ListConditions } from "./listing.js";

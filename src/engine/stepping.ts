@@ -9,7 +9,7 @@ import { StepwellError } from "../errors.js";
 import { isPastPivot } from "../flow/router.js";
 import { nextDelay } from "../flow/retry.js";
 import { reasonOf, serializeError } from "../serialize-error.js";
-import type { MailboxRecord } from "../stores/store.js";
+import type { MailboxRecord } from "../stores/records.js";
 import type { Settled } from "./attempt.js";
 import { attemptOf, type Course, type Happening } from "./course.js";
 import type { Host, Registered } from "./host.js";

@@ -2,7 +2,7 @@
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import type { SubscribeOptions } from "../definition/step.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
-import { untilBits, type Until } from "../stores/store.js";
+import { type Until, untilBits } from "../stores/records.js";
 import type { Course } from "./course.js";
 import type { Host } from "./host.js";
 import { lostError } from "./reports.js";

@@ -1,6 +1,6 @@
 /** What watchers hear of the engine's own work: bursts, commits, and what is carried from one to the next. */
 import type { CommitEvent, ExecutionIdentity, RestEvent, WakeEvent } from "../definition/observer.js";
-import type { Transition } from "../stores/store.js";
+import type { Transition } from "../stores/batch.js";
 import type { Course, Happening } from "./course.js";
 import { transitionOf } from "./history.js";
 import type { Host, Registered } from "./host.js";

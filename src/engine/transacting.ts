@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { sleep } from "../clock.js";
 import type { Transacted } from "../definition/outcome.js";
 import { isRetryable, StepwellError } from "../errors.js";
-import type { CommitResult, Transition } from "../stores/store.js";
+import type { CommitResult, Transition } from "../stores/batch.js";
 import type { Course, Happening } from "./course.js";
 import type { Host } from "./host.js";
 import { isPromise } from "./observing.js";

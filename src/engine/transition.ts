@@ -4,7 +4,8 @@ import type { WorkflowDefinition } from "../definition/definition.js";
 import type { Flow } from "../definition/flow.js";
 import { due, isPastPivot, route, type Action, type Shape } from "../flow/router.js";
 import type { Position, Status } from "../flow/flow.js";
-import { untilBits, type HistoryEntry, type Transition } from "../stores/store.js";
+import type { Transition } from "../stores/batch.js";
+import { type HistoryEntry, untilBits } from "../stores/records.js";
 import { attemptOf, type Course, type Happening } from "./course.js";
 import { irreversibleUpTo } from "./irreversible.js";
 

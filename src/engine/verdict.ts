@@ -1,6 +1,7 @@
 /** What became of a request that only the launcher that takes it up can decide. */
 import { StepwellError } from "../errors.js";
-import type { ArrivalStatus, Store } from "../stores/store.js";
+import type { ArrivalStatus } from "../stores/records.js";
+import type { Store } from "../stores/store.js";
 import type { Supervisor } from "./supervisor.js";
 
 /** How long between two looks for the answer, where another launcher gives it, in milliseconds. */

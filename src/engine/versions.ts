@@ -2,7 +2,8 @@
 import type { WorkflowDefinition } from "../definition/definition.js";
 import { outlineOf, type StepOutline } from "../definition/outline.js";
 import { fingerprintOf } from "../ids.js";
-import type { MaybePromise, Store, StoredDefinition } from "../stores/store.js";
+import type { StoredDefinition } from "../stores/records.js";
+import type { MaybePromise, Store } from "../stores/store.js";
 import type { Registered } from "./host.js";
 
 /** A list of steps, as it is compared and as it is kept. */

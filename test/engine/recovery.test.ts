@@ -12,7 +12,7 @@ import {
   type Store,
 } from "../../src/index.js";
 import { initialFlow } from "../../src/flow/flow.js";
-import type { Batch, NewExecution } from "../../src/stores/store.js";
+import type { Batch, NewExecution } from "../../src/stores/batch.js";
 import { Encoded } from "../../src/codec.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { deaf, onEveryStore, told } from "../support/rig.js";

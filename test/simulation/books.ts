@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import { merge } from "../../src/codec.js";
 import type { Flow, StepFunc } from "../../src/definition/flow.js";
 import type { CommittedTransition } from "../../src/definition/observer.js";
-import type { ExecutionRecord, HistoryRecord, Store } from "../../src/stores/store.js";
+import type { ExecutionRecord, HistoryRecord } from "../../src/stores/records.js";
+import type { Store } from "../../src/stores/store.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import type { Line } from "./machine.js";
 

@@ -1,7 +1,8 @@
 /** Plays a plan: launchers on one store and on virtual time, faults and acts, then everything is healed and has to come to rest. */
 import { isRetryable, type StepwellError } from "../../src/errors.js";
 import { Launcher } from "../../src/index.js";
-import type { ExecutionRecord, Store } from "../../src/stores/store.js";
+import type { ExecutionRecord } from "../../src/stores/records.js";
+import type { Store } from "../../src/stores/store.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { Books } from "./books.js";
 import { Callers, type Case, type Machine } from "./callers.js";

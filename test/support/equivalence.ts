@@ -11,10 +11,10 @@ import type {
   NewExecution,
   Publication,
   Release,
-  Store,
   Subscription,
   Transition,
-} from "../../src/stores/store.js";
+} from "../../src/stores/batch.js";
+import type { Store } from "../../src/stores/store.js";
 
 const statuses: readonly Status[] = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"];
 const ids = ["a", "b", "c"];

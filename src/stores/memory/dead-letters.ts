@@ -1,6 +1,7 @@
 /** Messages that no step took, in memory. */
 import { letterPlaceOf } from "../cursor.js";
-import type { LetterConditions, LetterFilter, LetterPage, LetterRecord, MailboxRecord } from "../store.js";
+import type { MailboxRecord } from "../records.js";
+import type { LetterConditions, LetterFilter, LetterPage, LetterRecord } from "../store.js";
 
 interface Addressee {
   readonly workflow: string;

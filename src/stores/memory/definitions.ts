@@ -1,4 +1,4 @@
-import type { StoredDefinition } from "../store.js";
+import type { StoredDefinition } from "../records.js";
 
 /** The lists of steps that launchers have had. */
 export class Definitions {

@@ -1,5 +1,6 @@
 /** Who waits for a place and who has one, in memory. */
-import type { Admission, GateQuery, GateState, Queueing } from "../store.js";
+import type { Queueing } from "../batch.js";
+import type { Admission, GateQuery, GateState } from "../store.js";
 
 interface Waiting {
   readonly id: string;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { storeContract } from "../../testing/store-contract/index.js";
 import { memoryStore } from "./memory-store.js";
-import type { NewExecution } from "../store.js";
+import type { NewExecution } from "../batch.js";
 
 describe("the memory store", () => {
   test.each(storeContract)("$name", async ({ run }) => {

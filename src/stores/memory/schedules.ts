@@ -1,5 +1,6 @@
 /** The schedules of the memory store. */
-import type { ClaimOptions, DueSchedules, ScheduleChange, ScheduleRecord } from "../store.js";
+import type { ScheduleRecord } from "../records.js";
+import type { ClaimOptions, DueSchedules, ScheduleChange } from "../store.js";
 
 export class MemorySchedules {
   readonly #rows = new Map<string, ScheduleRecord>();

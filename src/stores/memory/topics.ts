@@ -1,4 +1,5 @@
-import { bitsKept, untilBits, type Publication, type Transition, type Until } from "../store.js";
+import type { Publication, Transition } from "../batch.js";
+import { bitsKept, type Until, untilBits } from "../records.js";
 
 /** What the topics need of an execution. */
 export interface Subscriber {

@@ -1,5 +1,6 @@
 import type { Status } from "../../flow/flow.js";
-import type { Arrival, ArrivalResult, Hint } from "../store.js";
+import type { Arrival, ArrivalResult } from "../batch.js";
+import type { Hint } from "../store.js";
 import { integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { moment, at as time } from "./moment.js";

@@ -1,5 +1,6 @@
 import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
-import type { CreateResult, Hint, NewExecution } from "../store.js";
+import type { CreateResult, NewExecution } from "../batch.js";
+import type { Hint } from "../store.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { queueing } from "./gates.js";

@@ -1,4 +1,4 @@
-import type { StoredDefinition } from "../store.js";
+import type { StoredDefinition } from "../records.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 

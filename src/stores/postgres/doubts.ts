@@ -15,7 +15,7 @@
  * A create that the engine gives up, since its caller has waited for long enough, is given out by a claim too.
  */
 import { systemClock } from "../../clock.js";
-import type { Batch, NewExecution, Release, Transition } from "../store.js";
+import type { Batch, NewExecution, Release, Transition } from "../batch.js";
 
 /** After this time the engine has given up, in milliseconds: longer than it lets a caller wait, and than a query may take. */
 const givenUp = 60_000;

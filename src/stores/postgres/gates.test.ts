@@ -3,7 +3,9 @@ import { expect, onTestFinished, test } from "vitest";
 import { freshSchema, postgresUrl } from "../../../test/support/postgres.js";
 import { Encoded } from "../../codec.js";
 import { entry, fromTexts, position } from "../../testing/store-contract/bench.js";
-import type { Batch, HistoryEntry, NewExecution, Store, Transition } from "../store.js";
+import type { Batch, NewExecution, Transition } from "../batch.js";
+import type { HistoryEntry } from "../records.js";
+import type { Store } from "../store.js";
 import { postgresStore } from "./index.js";
 
 const nothing: Batch = {

@@ -1,5 +1,5 @@
 import { launcherOf, type LauncherRow } from "../sql/rows.js";
-import type { LauncherRecord } from "../store.js";
+import type { LauncherRecord } from "../records.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
 

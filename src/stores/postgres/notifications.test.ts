@@ -5,7 +5,8 @@ import { TcpProxy } from "../../../test/support/tcp-proxy.js";
 import { VirtualClock } from "../../testing/virtual-clock.js";
 import { Encoded } from "../../codec.js";
 import { position, sell } from "../../testing/store-contract/bench.js";
-import type { Arrival, Batch, Hint, NewExecution, Store } from "../store.js";
+import type { Arrival, Batch, NewExecution } from "../batch.js";
+import type { Hint, Store } from "../store.js";
 import { postgresStore, type PostgresStoreOptions } from "./index.js";
 import { Notifications, type Line } from "./notifications.js";
 

@@ -1,35 +1,34 @@
 import type { Clock } from "../../clock.js";
 import { StepwellError } from "../../errors.js";
 import { Hints } from "../hints.js";
+import type { Batch, BatchResult, CommitResult, Transition } from "../batch.js";
+import type {
+  ExecutionRecord,
+  HistoryRecord,
+  LauncherRecord,
+  MailboxRecord,
+  ScheduleRecord,
+  StoredDefinition,
+} from "../records.js";
 import type {
   Admission,
-  Batch,
-  BatchResult,
   Claimed,
   ClaimOptions,
-  CommitResult,
   DueSchedules,
-  ExecutionRecord,
   GateQuery,
   GateState,
   Hint,
-  HistoryRecord,
-  LauncherRecord,
   LetterConditions,
   LetterFilter,
   LetterPage,
   ListConditions,
   ListFilter,
   ListPage,
-  MailboxRecord,
   MaybePromise,
   Pruned,
   PruneOptions,
   ScheduleChange,
-  ScheduleRecord,
   Store,
-  StoredDefinition,
-  Transition,
   Within,
 } from "../store.js";
 import { claim, claimLost, overdue } from "./claim.js";

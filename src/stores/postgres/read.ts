@@ -9,7 +9,8 @@ import {
   type HistoryRow,
   type MailboxRow,
 } from "../sql/rows.js";
-import type { ExecutionRecord, HistoryRecord, ListConditions, ListFilter, ListPage, MailboxRecord } from "../store.js";
+import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../records.js";
+import type { ListConditions, ListFilter, ListPage } from "../store.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 

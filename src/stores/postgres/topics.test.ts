@@ -4,7 +4,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { freshSchema, postgresUrl } from "../../../test/support/postgres.js";
 import { Encoded } from "../../codec.js";
 import { position, sell } from "../../testing/store-contract/bench.js";
-import type { Batch, NewExecution, Publication, Store, Subscription } from "../store.js";
+import type { Batch, NewExecution, Publication, Subscription } from "../batch.js";
+import type { Store } from "../store.js";
 import { postgresStore } from "./index.js";
 
 const nothing: Batch = { creates: [], transitions: [], releases: [], arrivals: [] };

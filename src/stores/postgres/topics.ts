@@ -3,15 +3,9 @@
  * missed by who just subscribes: so a batch with any of them takes the locks of its topics, in order, before all else.
  */
 import { StepwellError } from "../../errors.js";
-import {
-  untilBits,
-  type Batch,
-  type Hint,
-  type Publication,
-  type PublishResult,
-  type SubscribeResult,
-  type Subscription,
-} from "../store.js";
+import type { Batch, Publication, PublishResult, SubscribeResult, Subscription } from "../batch.js";
+import { untilBits } from "../records.js";
+import type { Hint } from "../store.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { moment, at as time } from "./moment.js";

@@ -1,5 +1,6 @@
 /** The user's work and the transition that it leads to, in one transaction; and the store within a transaction of the user's. */
-import type { Hint, MaybePromise, Transition, CommitResult } from "../store.js";
+import type { CommitResult, Transition } from "../batch.js";
+import type { Hint, MaybePromise } from "../store.js";
 import { Database } from "./database.js";
 import type { Doubts } from "./doubts.js";
 import type { PooledClient, PostgresClient } from "./driver.js";

@@ -1,5 +1,7 @@
 import { historyEntryOf } from "../sql/rows.js";
-import { bitsKept, type CommitResult, type Hint, type Transition } from "../store.js";
+import type { CommitResult, Transition } from "../batch.js";
+import { bitsKept } from "../records.js";
+import type { Hint } from "../store.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import type { Doubts } from "./doubts.js";

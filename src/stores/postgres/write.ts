@@ -3,7 +3,8 @@
  * a transaction of its own; several are sent in one go. Rows are sorted by id, so that two batches never wait
  * for each other in turn.
  */
-import type { Batch, BatchResult, Hint } from "../store.js";
+import type { Batch, BatchResult } from "../batch.js";
+import type { Hint } from "../store.js";
 import { textArray } from "./arrays.js";
 import { deliveries } from "./arrivals.js";
 import { Creating } from "./creates.js";

@@ -12,11 +12,11 @@ import type {
   HistoryEntry,
   HistoryRecord,
   LauncherRecord,
-  LetterRecord,
   MailboxRecord,
   SchedulePlan,
   ScheduleRecord,
-} from "../store.js";
+} from "../records.js";
+import type { LetterRecord } from "../store.js";
 
 export interface ExecutionRow {
   /** The order of creation; the other tables refer to it. */

@@ -1,6 +1,8 @@
 import type { Status } from "../../flow/flow.js";
 import { mailboxColumns, mailboxOf, type MailboxRow } from "../sql/rows.js";
-import type { Arrival, ArrivalResult, Hint, MailboxRecord } from "../store.js";
+import type { Arrival, ArrivalResult } from "../batch.js";
+import type { MailboxRecord } from "../records.js";
+import type { Hint } from "../store.js";
 import type { Database } from "./database.js";
 import { takeOut } from "./dead-letters.js";
 

@@ -1,5 +1,6 @@
 import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
-import type { Claimed, ClaimOptions, ExecutionRecord } from "../store.js";
+import type { ExecutionRecord } from "../records.js";
+import type { Claimed, ClaimOptions } from "../store.js";
 import type { Database } from "./database.js";
 
 interface Candidate {

@@ -1,4 +1,4 @@
-import type { StoredDefinition } from "../store.js";
+import type { StoredDefinition } from "../records.js";
 import type { Database } from "./database.js";
 
 const insert =

@@ -1,5 +1,6 @@
 /** Who waits for a place and who has one. */
-import type { Admission, Candidate, GateQuery, GateState, Queueing } from "../store.js";
+import type { Queueing } from "../batch.js";
+import type { Admission, Candidate, GateQuery, GateState } from "../store.js";
 import type { Database } from "./database.js";
 
 export function queue(

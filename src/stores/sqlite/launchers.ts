@@ -1,5 +1,5 @@
 import { launcherOf, type LauncherRow } from "../sql/rows.js";
-import type { LauncherRecord } from "../store.js";
+import type { LauncherRecord } from "../records.js";
 import type { Database } from "./database.js";
 
 export function register(database: Database, host: string, pid: number, now: number): number {

@@ -1,6 +1,7 @@
 import { cursorOf, placeOf } from "../cursor.js";
 import { executionColumns, executionOf, historyOf, type ExecutionRow, type HistoryRow } from "../sql/rows.js";
-import type { ExecutionRecord, HistoryRecord, ListConditions, ListFilter, ListPage } from "../store.js";
+import type { ExecutionRecord, HistoryRecord } from "../records.js";
+import type { ListConditions, ListFilter, ListPage } from "../store.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
 

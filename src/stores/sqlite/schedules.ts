@@ -1,5 +1,6 @@
 import { scheduleColumns, scheduleOf, type ScheduleRow } from "../sql/rows.js";
-import type { ClaimOptions, DueSchedules, Hint, ScheduleChange, ScheduleRecord } from "../store.js";
+import type { ScheduleRecord } from "../records.js";
+import type { ClaimOptions, DueSchedules, Hint, ScheduleChange } from "../store.js";
 import type { Database } from "./database.js";
 import { applyCreates } from "./write.js";
 

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { Encoded } from "../../codec.js";
 import { systemClock } from "../../clock.js";
 import { storeContract } from "../../testing/store-contract/index.js";
-import type { NewExecution } from "../store.js";
+import type { NewExecution } from "../batch.js";
 import { drivers } from "./driver.js";
 import type { Durability } from "./open.js";
 import { SqliteStore } from "./sqlite-store.js";

@@ -1,15 +1,8 @@
 /** Subscriptions and publications; all of it is to be called within a transaction. */
 import type { Status } from "../../flow/flow.js";
-import {
-  bitsKept,
-  untilBits,
-  type Hint,
-  type Publication,
-  type PublishResult,
-  type SubscribeResult,
-  type Subscription,
-  type Transition,
-} from "../store.js";
+import type { Publication, PublishResult, SubscribeResult, Subscription, Transition } from "../batch.js";
+import { bitsKept, untilBits } from "../records.js";
+import type { Hint } from "../store.js";
 import type { Database } from "./database.js";
 
 const findSubscriber = "SELECT sequence FROM stepwell_executions WHERE id = ? AND owner = ? AND revision = ?";

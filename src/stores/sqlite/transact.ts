@@ -1,5 +1,6 @@
 import { StepwellError } from "../../errors.js";
-import type { CommitResult, Hint, Transition } from "../store.js";
+import type { CommitResult, Transition } from "../batch.js";
+import type { Hint } from "../store.js";
 import type { Database } from "./database.js";
 import type { Connection } from "./driver.js";
 import { commit } from "./write.js";

@@ -8,22 +8,18 @@ import type {
   ArrivalResult,
   Batch,
   BatchResult,
-  Claimed,
   CommitResult,
   CreateResult,
-  ExecutionRecord,
-  HistoryEntry,
-  HistoryRecord,
-  MailboxRecord,
   NewExecution,
   Publication,
   PublishResult,
   Release,
-  Store,
   SubscribeResult,
   Subscription,
   Transition,
-} from "../../stores/store.js";
+} from "../../stores/batch.js";
+import type { ExecutionRecord, HistoryEntry, HistoryRecord, MailboxRecord } from "../../stores/records.js";
+import type { Claimed, Store } from "../../stores/store.js";
 import { VirtualClock } from "../virtual-clock.js";
 
 /** Makes a store that is empty and not open yet, and keeps the time of this clock. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Candidate, GateQuery, GateState, Queueing } from "../../stores/store.js";
+import type { Queueing } from "../../stores/batch.js";
+import type { Candidate, GateQuery, GateState } from "../../stores/store.js";
 import { contractCase, everyStatus, type Bench, type StoreContractCase } from "./bench.js";
 
 const anyone: Queueing = { gate: "sell", key: null, rateKey: null, leadMs: 0 };

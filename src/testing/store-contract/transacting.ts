@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Store, Transition } from "../../stores/store.js";
+import type { Transition } from "../../stores/batch.js";
+import type { Store } from "../../stores/store.js";
 import { contractCase, promised, type Bench, type StoreContractCase } from "./bench.js";
 
 type Work = Parameters<NonNullable<Store["transact"]>>[0];

@@ -1,0 +1,184 @@
+/** What the engine wants written, and how each part of it is answered. */
+import type { Encoded } from "../codec.js";
+import type { Position, Status } from "../flow/flow.js";
+import type { ArrivalKind, ExecutionRecord, HistoryEntry, Until } from "./records.js";
+
+export interface NewExecution {
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly fingerprint: string | null;
+  readonly tags: readonly string[];
+  readonly status: Status;
+  readonly position: Position;
+  readonly state: Encoded;
+  readonly input: Encoded;
+  /**
+   * Set: the row is created already claimed by this launcher (`claims` 1), and `dueInMs` is ignored. Where that one was
+   * buried, it is nobody's and due at once.
+   */
+  readonly owner: number | null;
+  /** Due after this many milliseconds of the store's clock (0: now). */
+  readonly dueInMs: number;
+  readonly deadlineInMs: number | null;
+  readonly carried: string | null;
+  /** Set: it waits in a queue, and until it is admitted it is due with its deadline only. `dueInMs`: not to be admitted before. */
+  readonly queue?: Queueing | undefined;
+}
+
+/** How an execution waits for its admission. */
+export interface Queueing {
+  /** Whose limits it waits for. */
+  readonly gate: string;
+  /** Of those with the same key so many may have a place. Null: only the gate's own limit counts. */
+  readonly key: string | null;
+  /** Of those with the same key so many may be admitted in a while. Null: all of the gate count together. */
+  readonly rateKey: string | null;
+  /** Goes before those that could have been admitted up to so many milliseconds earlier. */
+  readonly leadMs: number;
+}
+
+export interface Transition {
+  readonly id: string;
+  readonly owner: number;
+  /** The revision that this transition makes; the row must have the one before. */
+  readonly revision: number;
+  /** The row's `signals` as the engine knows them; must match. */
+  readonly signals: number;
+  readonly status: Status;
+  readonly position: Position;
+  /** The new state. Null: unchanged. */
+  readonly state: Encoded | null;
+  /** Whether the launcher lets go of the execution. Kept: `claims` becomes 1. Let go: 0. */
+  readonly rests: boolean;
+  /** With `rests`: due again after this many milliseconds of the store's clock. Null: not by itself. */
+  readonly dueInMs: number | null;
+  /** Mailbox rows that this transition settles. */
+  readonly settled: readonly { readonly arrival: string; readonly as: "consumed" | "dead" }[];
+  /** The execution ends: what is still pending in its mailbox becomes dead. */
+  readonly ends: boolean;
+  /** It leaves its queue, or gives its place back: its `admission` becomes null. */
+  readonly leaves?: boolean;
+  /** What the execution carries from now on. Null: what it carried before. */
+  readonly carried: string | null;
+  /** The list of steps that the execution goes on with from now on. Left out: the one that it has. */
+  readonly definition?: { readonly version: string; readonly fingerprint: string };
+  readonly history: HistoryEntry;
+  /** Subscriptions that end with it: those until the end of their step, or all. Undefined: none. */
+  readonly unsubscribes?: "step" | "all";
+}
+
+/** Lets go of an execution without a transition, since there was nothing to do: `claims` goes down by one, as if it had not been taken up. */
+export interface Release {
+  readonly id: string;
+  readonly owner: number;
+  /** As in a transition: an arrival that the engine has not seen refuses the release. Null: whatever came. */
+  readonly signals: number | null;
+  readonly dueInMs: number | null;
+  /** Mailbox rows that became dead while looking (refused by their step's schema, or by the law). */
+  readonly dead: readonly string[];
+}
+
+/**
+ * An execution wants the publications of a topic: those that are kept, at once, and those to come. The same
+ * one again changes nothing, save that `end` outlasts `step`.
+ */
+export interface Subscription {
+  readonly execution: string;
+  readonly owner: number;
+  /** The row's revision; must match, as its owner must. */
+  readonly revision: number;
+  readonly topic: string;
+  readonly until: Until;
+}
+
+/**
+ * A message for each execution that is subscribed to its topic, or will be within `keepForMs`. In a mailbox it
+ * has the publication's id, and its own as `messageId` where the publisher gave none.
+ */
+export interface Publication {
+  /** Made by the engine; unique. */
+  readonly id: string;
+  readonly topic: string;
+  readonly name: string;
+  readonly payload: Encoded;
+  /** The publisher's id: while the first one is kept, the same one twice for a topic is one publication. */
+  readonly messageId: string | null;
+  readonly keepForMs: number;
+  /** As in an arrival. */
+  readonly wakes: readonly Status[];
+  readonly carried: string | null;
+}
+
+/** Something from outside, for one execution. */
+export interface Arrival {
+  /** Made by the engine; unique. */
+  readonly id: string;
+  readonly execution: string;
+  readonly kind: ArrivalKind;
+  readonly name: string;
+  readonly payload: Encoded;
+  /** The sender's id: the same one twice for an execution is one arrival. Null: always a new one. */
+  readonly messageId: string | null;
+  /** Refused (`ended`) in any other status. A duplicate `messageId` is recognised before this. */
+  readonly acceptedIn: readonly Status[];
+  /** An execution without an owner in one of these becomes due at once. */
+  readonly wakes: readonly Status[];
+  readonly carried: string | null;
+  /** Set: taken only if revision and signals are still these (`moved` otherwise). */
+  readonly only?: { readonly revision: number; readonly signals: number };
+  /**
+   * Set: it is a dead letter that is sent again. Taken only if that one is still dead, and a message (`not-dead`
+   * otherwise); that one becomes `resent` with it.
+   */
+  readonly resends?: { readonly execution: string; readonly arrival: string };
+}
+
+/** All that the engine wants written, in one atomic group. Applied in the order of the fields. */
+export interface Batch {
+  readonly creates: readonly NewExecution[];
+  readonly transitions: readonly Transition[];
+  readonly releases: readonly Release[];
+  readonly arrivals: readonly Arrival[];
+  readonly subscriptions?: readonly Subscription[];
+  readonly publications?: readonly Publication[];
+}
+
+/**
+ * `owned`: by the launcher that was named. Not, if there was none, or it has been buried in the meantime: then
+ * the execution is for another one to take up.
+ */
+export type CreateResult =
+  { readonly created: true; readonly owned: boolean } | { readonly created: false; readonly existing: ExecutionRecord };
+
+/**
+ * - `taken`
+ * - `signalled`: still owned, but something arrived that the engine has not seen; look and commit again
+ * - `lost`: another launcher owns it, or the revision is not the one expected
+ */
+export type CommitResult = "taken" | "signalled" | "lost";
+
+export type ArrivalResult =
+  | { readonly result: "stored" | "duplicate"; readonly id: string }
+  | { readonly result: "not-found" | "ended" | "moved" | "not-dead" };
+
+/** `lost`: as for a transition. Taken: it is stored, and all that was kept is in the mailbox. */
+export type SubscribeResult = "taken" | "lost";
+
+/** `delivered`: how many executions were subscribed when it was stored, so that it is in their mailboxes. */
+export interface PublishResult {
+  readonly result: "stored" | "duplicate";
+  readonly id: string;
+  readonly delivered: number;
+}
+
+/** Answers in the order of the batch. `at` is the store's time of this commit. */
+export interface BatchResult {
+  readonly at: number;
+  readonly creates: readonly CreateResult[];
+  readonly transitions: readonly CommitResult[];
+  readonly releases: readonly CommitResult[];
+  readonly arrivals: readonly ArrivalResult[];
+  readonly subscriptions: readonly SubscribeResult[];
+  readonly publications: readonly PublishResult[];
+}
