@@ -3,9 +3,9 @@ import { encode, isolate, merge } from "../codec.js";
 import { refuseUnknownOptions } from "../definition/options.js";
 import { patchProblem } from "../definition/outcome.js";
 import { StepwellError } from "../errors.js";
-import { newId } from "../ids.js";
 import type { ExecutionRecord } from "../stores/records.js";
 import type { Store } from "../stores/store.js";
+import { requestTo } from "./arrival.js";
 import type { Registered } from "./host.js";
 import type { OperatorAct } from "./inbox.js";
 import { checkedByInput } from "./input-fields.js";
@@ -99,20 +99,15 @@ export class Acts {
       await this.#mustBeStuck(record, method);
       const patch = act.patch === undefined ? undefined : await this.#checkedPatch(record, act.patch, kind);
       const asked: OperatorAct = patch === undefined ? act : { ...act, patch };
-      const row = newId();
-      const { result } = await this.#supervisor.committer.deliver({
-        id: row,
-        execution: id,
-        kind,
-        name: kind,
-        payload: encode(isolate(asked), { what: `The request to ${method}`, limit: this.#supervisor.sizeLimit }),
-        messageId: null,
-        carried: null,
+      const arrival = requestTo(id, kind, asked, {
+        method,
+        sizeLimit: this.#supervisor.sizeLimit,
         acceptedIn: ["stuck"],
         wakes: ["stuck"],
         only: { revision: record.revision, signals: record.signals },
       });
-      if (result === "stored") return row;
+      const { result } = await this.#supervisor.committer.deliver(arrival);
+      if (result === "stored") return arrival.id;
     }
   }
 

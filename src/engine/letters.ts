@@ -1,11 +1,12 @@
 /** Dead letters: messages that no step took. They are listed, counted, and sent again. */
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
-import { checkExecutionId, newId } from "../ids.js";
+import { checkExecutionId } from "../ids.js";
 import type { ExecutionRecord, MailboxRecord } from "../stores/records.js";
 import type { LetterConditions as StoredConditions, LetterFilter, LetterRecord, Store } from "../stores/store.js";
+import { messageTo } from "./arrival.js";
 import type { Registered } from "./host.js";
-import { alive, checkMessage, checkMessageName, identityOf, type Sent } from "./mail.js";
+import { checkMessage, checkMessageName, identityOf, type Sent } from "./mail.js";
 import { notFound } from "./not-found.js";
 import { checkText } from "./reasons.js";
 import { registryKey } from "./settings.js";
@@ -121,18 +122,12 @@ export class Letters {
   ): Promise<Sent> {
     const registered = this.#registry.get(registryKey(target.workflow, target.version));
     if (registered !== undefined) await checkMessage(registered, target.id, name, letter.payload.value);
-    const { result } = await this.#supervisor.committer.deliver({
-      id: newId(),
-      execution: target.id,
-      kind: "message",
-      name,
-      payload: letter.payload,
+    const arrival = messageTo(target.id, name, letter.payload, {
       messageId,
       carried: registered === undefined ? null : carriedBy("message", identityOf(target), registered, this.#supervisor),
-      acceptedIn: alive,
-      wakes: ["waiting"],
       resends: { execution: letter.execution, arrival: letter.id },
     });
+    const { result } = await this.#supervisor.committer.deliver(arrival);
     if (result === "stored" || result === "duplicate") return { id: messageId, duplicate: result === "duplicate" };
     if (result === "not-found") throw notFound(target.id);
     if (result === "not-dead") throw notDead(letter.execution, shownId, "it has been sent again meanwhile");

@@ -1,15 +1,14 @@
 /** What comes to an execution from outside: messages and rollback requests. */
-import { encode, isolate } from "../codec.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
 import { isPastPivot } from "../flow/router.js";
 import type { Status } from "../flow/flow.js";
-import { newId } from "../ids.js";
 import type { Arrival, ArrivalResult } from "../stores/batch.js";
 import type { ExecutionRecord } from "../stores/records.js";
 import type { Store, Within } from "../stores/store.js";
+import { alive, messageTo, payloadOf, requestTo } from "./arrival.js";
 import type { Registered } from "./host.js";
 import { refuseRollback, type RollbackRequest } from "./inbox.js";
 import { notFound } from "./not-found.js";
@@ -55,7 +54,6 @@ const patientTries = 3;
 /** Of a workflow that this process does not know. */
 const unknownShape = { count: Infinity, pivot: -1 };
 
-export const alive: readonly Status[] = ["scheduled", "running", "waiting", "stuck"];
 const everything: readonly Status[] = [...alive, "completed", "rolledBack"];
 
 export class Mail {
@@ -90,13 +88,10 @@ export class Mail {
     const duplicate = messageId === undefined ? undefined : await this.#duplicate(id, messageId, within);
     if (duplicate !== undefined) return duplicate;
     if (registered !== undefined) await checkMessage(registered, id, name, payload);
-    const arrival: Arrival = {
-      ...this.#arrival(id, "message", name, payload),
+    const arrival = messageTo(id, name, payloadOf(name, payload, this.#supervisor.sizeLimit), {
       carried: registered === undefined ? null : carriedBy("message", identityOf(record), registered, this.#supervisor),
       messageId: messageId ?? null,
-      acceptedIn: alive,
-      wakes: ["waiting"],
-    };
+    });
     const result = await (within === undefined
       ? this.#supervisor.committer.deliver(arrival)
       : deliverWithin(within, arrival));
@@ -136,7 +131,12 @@ export class Mail {
 
   async rollback(id: string, reason: string, options: RollbackOptions): Promise<RollbackAnswer> {
     const request = this.checkRollback(reason, options);
-    const row = this.#arrival(id, "rollback", "rollback", request);
+    const row = requestTo(id, "rollback", request, {
+      method: "rollback",
+      sizeLimit: this.#supervisor.sizeLimit,
+      acceptedIn: everything,
+      wakes: ["scheduled", "running", "waiting", "stuck", "completed"],
+    });
     // What was read may have moved on before the request is written; then it is judged anew. One that
     // moves on all the time takes the request as it comes, and its launcher judges.
     for (let tries = 1; ; tries++) {
@@ -155,10 +155,6 @@ export class Mail {
       }
       const { result } = await this.#supervisor.committer.deliver({
         ...row,
-        messageId: null,
-        carried: null,
-        acceptedIn: everything,
-        wakes: ["scheduled", "running", "waiting", "stuck", "completed"],
         ...(!movesOn && { only: { revision: record.revision, signals: record.signals } }),
       });
       if (result !== "stored") continue;
@@ -204,16 +200,6 @@ export class Mail {
   ): Promise<Sent | undefined> {
     const rows = await store.mailbox(id);
     return rows.some((row) => row.messageId === messageId) ? { id: messageId, duplicate: true } : undefined;
-  }
-
-  #arrival(
-    id: string,
-    kind: Arrival["kind"],
-    name: string,
-    payload: unknown,
-  ): Pick<Arrival, "id" | "execution" | "kind" | "name" | "payload"> {
-    const encoded = encode(isolate(payload), { what: `The payload of "${name}"`, limit: this.#supervisor.sizeLimit });
-    return { id: newId(), execution: id, kind, name, payload: encoded };
   }
 }
 

@@ -1,10 +1,10 @@
 /** What is published to a topic: for whoever is subscribed, and whoever will be while it is kept. */
-import { encode, isolate } from "../codec.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import { refuseUnknownOptions } from "../definition/options.js";
 import { newId } from "../ids.js";
 import type { Publication, PublishResult } from "../stores/batch.js";
 import type { Within } from "../stores/store.js";
+import { payloadOf } from "./arrival.js";
 import type { Registered } from "./host.js";
 import { checkMessageName } from "./mail.js";
 import { checkText } from "./reasons.js";
@@ -56,7 +56,7 @@ export async function publish(
     id: newId(),
     topic,
     name,
-    payload: encode(isolate(payload), { what: `The payload of "${name}"`, limit: supervisor.sizeLimit }),
+    payload: payloadOf(name, payload, supervisor.sizeLimit),
     messageId: messageId ?? null,
     keepForMs,
     wakes: ["waiting"],
