@@ -184,10 +184,10 @@ export class Supervisor implements Host, DriveOwner {
 
   /**
    * The launcher's number if it can take one more execution now; the place is kept until `take` or `giveUp`.
-   * Where others are due already, a new one waits for its turn as they do.
+   * Where others are due already, or could be admitted, a new one waits for its turn as they do.
    */
   reserve(): number | null {
-    if (!this.isRunning || this.#backlog || this.#room <= 0) return null;
+    if (!this.isRunning || this.#backlog || this.#queued || this.#room <= 0) return null;
     this.#reserved++;
     return this.#presence.owner;
   }

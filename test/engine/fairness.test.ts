@@ -1,7 +1,7 @@
 /** A launcher's room is shared: no workflow keeps another one waiting, however many of it are due. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { workflow } from "../../src/index.js";
+import { workflow, type WorkflowOptions } from "../../src/index.js";
 import { onEveryStore } from "../support/rig.js";
 
 const input = z.object({});
@@ -14,8 +14,8 @@ interface Work {
 
 const newWork = (): Work => ({ sleep: () => Promise.resolve(), started: [] });
 
-const slow = (name: string, work: Work) =>
-  workflow(name, { input }).step("work", {
+const slow = (name: string, work: Work, options: Pick<WorkflowOptions<typeof input>, "concurrency"> = {}) =>
+  workflow(name, { input, ...options }).step("work", {
     run: async () => {
       work.started.push(name);
       await work.sleep();
@@ -54,9 +54,12 @@ onEveryStore("fairness", (start) => {
     for (let i = 1; i < 10; i += 3) expect(work.started.slice(i, i + 3).toSorted()).toEqual(names);
   });
 
-  test("what is launched while others are due waits for its turn as they do", async () => {
+  test.each([
+    ["are due", {}],
+    ["wait for their limits", { concurrency: 5 }],
+  ])("what is launched while others %s waits for its turn as they do", async (_, options) => {
     const work = newWork();
-    const [first, late] = [slow("first", work), slow("late", work)];
+    const [first, late] = [slow("first", work, options), slow("late", work)];
     const { clock, launcher } = await start([first, late], { concurrency: 1 });
     work.sleep = () => new Promise((resolve) => clock.after(1000, resolve));
     await launcher.launchMany(first, many(3));
