@@ -21,6 +21,9 @@ const largestLook = 50;
 /** How long one that could not be launched is left alone, in milliseconds. */
 const failurePause = 30_000;
 
+/** The same where it was the store that could not. */
+const outagePause = 500;
+
 /** The tag by which what a schedule launched is found. */
 export function scheduleTag(name: string): string {
   return `schedule:${name}`;
@@ -104,7 +107,8 @@ export class Scheduler {
   /** How long until it is due again, in milliseconds. */
   async #fire(record: ScheduleRecord, now: number): Promise<number> {
     const { name, plan, revision } = record;
-    if ((this.#failing.get(name) ?? 0) > now) return Infinity;
+    const pausedFor = (this.#failing.get(name) ?? 0) - now;
+    if (pausedFor > 0) return pausedFor;
     try {
       const { times, nextAt } = firing(plan, record.nextAt!, now);
       const creates = await Promise.all(times.map((time) => this.#create(record, time)));
@@ -115,9 +119,10 @@ export class Scheduler {
       this.#failing.delete(name);
       return nextAt === null ? Infinity : Math.max(0, nextAt - now);
     } catch (error) {
-      this.#failing.set(name, now + failurePause);
+      const pause = isRetryable(error) ? outagePause : failurePause;
+      this.#failing.set(name, now + pause);
       this.#report(name, `Schedule "${name}" could not launch what is due. It stays due, and is tried again.`, error);
-      return Infinity;
+      return pause;
     }
   }
 
@@ -130,9 +135,10 @@ export class Scheduler {
   }
 
   #report(about: string, message: string, cause: unknown): void {
-    if (this.#stopped || this.#failures.pass(about) === undefined) return;
-    this.#supervisor.report(
-      isRetryable(cause) ? cause : new StepwellError("STEPWELL_SCHEDULE_FAILED", message, { cause }),
-    );
+    if (this.#stopped) return;
+    // An outage is one, whatever it keeps from being launched.
+    const isOutage = isRetryable(cause);
+    if (this.#failures.pass(isOutage ? cause.code : about) === undefined) return;
+    this.#supervisor.report(isOutage ? cause : new StepwellError("STEPWELL_SCHEDULE_FAILED", message, { cause }));
   }
 }

@@ -1,7 +1,7 @@
 /** Launches at times to come. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { z } from "zod";
-import { workflow, type Launcher, type ScheduleOptions } from "../../src/index.js";
+import { StepwellError, workflow, type Launcher, type ScheduleOptions } from "../../src/index.js";
 import { onEveryStore } from "../support/rig.js";
 
 const input = z.object({ region: z.string() });
@@ -178,6 +178,22 @@ onEveryStore("a schedule", (start) => {
     await second.schedules.set("old", strict, { region: "us" }, { every: "10s" });
     await clock.advance("1m");
     expect((await second.list({ tags: ["schedule:old"] })).executions.length).toBeGreaterThan(0);
+  });
+});
+
+onEveryStore("a schedule, when the store fails for a moment,", (start) => {
+  test("is launched as soon as the store is there again", async () => {
+    const { clock, launcher, store, errors } = await start([report], { pollInterval: "1h" });
+    await launcher.schedules.set("tidy", report, eu, { every: "10s" });
+    await launcher.schedules.set("tidy too", report, eu, { every: "10s" });
+    const outage = new StepwellError("STEPWELL_STORE_UNAVAILABLE", "It is away.", { retryable: true });
+    const change = vi.spyOn(store, "changeSchedule").mockRejectedValue(outage);
+    await clock.advance("11s");
+    expect(await launched(launcher)).toEqual([]);
+    change.mockRestore();
+    await clock.advance("1s");
+    expect((await launched(launcher)).length).toBe(2);
+    expect(errors).toEqual([outage]);
   });
 });
 
