@@ -37,6 +37,9 @@ import { Schedules } from "./schedules.js";
 import { Supervisor } from "./supervisor.js";
 import { KnownLists } from "./versions.js";
 
+/** By what is asked of it, an input is good or bad; another version may have asked for something else. */
+const refusalsOfInput: ReadonlySet<string> = new Set(["STEPWELL_INVALID_INPUT", "STEPWELL_INVALID_LIMIT_KEY"]);
+
 /**
  * Starts, drives, recovers and supervises executions.
  *
@@ -340,9 +343,9 @@ export class Launcher {
     return new Selection(options, this.#store, this.#supervisor, this.#registry);
   }
 
-  /** An input that an older version's schema took is still that execution's, though this version's refuses it. */
+  /** What an older version took, or gave a key, is still that execution's, though this version refuses it. */
   async #wasLaunched(error: unknown, input: unknown, { id }: LaunchOptions): Promise<boolean> {
-    if (!(error instanceof StepwellError && error.code === "STEPWELL_INVALID_INPUT") || id === undefined) return false;
+    if (!(error instanceof StepwellError && refusalsOfInput.has(error.code)) || id === undefined) return false;
     const [existing] = await this.#store.load([id]);
     if (existing === undefined || existing.workflow !== error.workflow) return false;
     return existing.input.equals(encode(input, { what: "The input" }));

@@ -461,6 +461,23 @@ onEveryStore("flow control", (start) => {
     expect((await launcher.list()).executions).toEqual([]);
   });
 
+  test("the same launch again is the same execution, though its key is refused by now", async () => {
+    const began = new Floor();
+    const old = limited(began, { concurrency: { limit: 1, key: ({ account }) => account } });
+    const strict = limited(began, { concurrency: { limit: 1, key: () => "" }, version: "2" });
+    const { clock, launcher, another } = await start([old]);
+    began.clock = clock;
+    await launcher.launch(old, {}, { id: "one" });
+    const other = await another([strict]);
+    expect((await other.launch(strict, {}, { id: "one" })).id).toBe("one");
+    for (const [account, id] of Object.entries({ b: "one", a: "two" })) {
+      expect(await errorOf(other.launch(strict, { account }, { id }))).toMatchObject({
+        code: "STEPWELL_INVALID_LIMIT_KEY",
+      });
+    }
+    expect((await launcher.list()).executions).toHaveLength(1);
+  });
+
   test("a priority is refused where it means nothing, or is none", async () => {
     const free = workflow("free", { input }).step("one", { run: () => undefined });
     const it = limited(new Floor(), { concurrency: 1 });
