@@ -39,6 +39,27 @@ describe("when clocks are changed", () => {
     ]);
   });
 
+  test("of an expression with more than one time of day, what is left out is left out, and what comes twice is taken twice", () => {
+    expect(timesOf(cron("0,30 2 * * *", "Europe/Berlin"), "2026-03-28T12:00Z", 1)).toEqual(["2026-03-30T00:00Z"]);
+    expect(timesOf(cron("0 1-3 * * *", "Europe/Berlin"), "2026-03-28T12:00Z", 3)).toEqual([
+      "2026-03-29T00:00Z",
+      "2026-03-29T01:00Z",
+      "2026-03-29T23:00Z",
+    ]);
+    expect(timesOf(cron("0,30 2 * * *", "Europe/Berlin"), "2026-10-24T12:00Z", 5)).toEqual([
+      "2026-10-25T00:00Z",
+      "2026-10-25T00:30Z",
+      "2026-10-25T01:00Z",
+      "2026-10-25T01:30Z",
+      "2026-10-26T01:00Z",
+    ]);
+    expect(timesOf(cron("0 */2 * * *", "Europe/Berlin"), "2026-10-24T23:30Z", 3)).toEqual([
+      "2026-10-25T00:00Z",
+      "2026-10-25T01:00Z",
+      "2026-10-25T03:00Z",
+    ]);
+  });
+
   test("what comes each hour goes on each hour", () => {
     expect(timesOf(cron("30 * * * *", "Europe/Berlin"), "2026-03-29T00:00Z", 3)).toEqual([
       "2026-03-29T00:30Z",
