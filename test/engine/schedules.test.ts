@@ -186,7 +186,7 @@ onEveryStore("a schedule, when the store fails for a moment,", (start) => {
     const { clock, launcher, store, errors } = await start([report], { pollInterval: "1h" });
     await launcher.schedules.set("tidy", report, eu, { every: "10s" });
     await launcher.schedules.set("tidy too", report, eu, { every: "10s" });
-    const outage = new StepwellError("STEPWELL_STORE_UNAVAILABLE", "It is away.", { retryable: true });
+    const outage = new StepwellError("STEPWELL_STORE_UNREACHABLE", "It is away.", { retryable: true });
     const change = vi.spyOn(store, "changeSchedule").mockRejectedValue(outage);
     await clock.advance("11s");
     expect(await launched(launcher)).toEqual([]);
