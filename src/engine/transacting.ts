@@ -80,7 +80,10 @@ export async function transactWithin(
     answer = conclusion === undefined ? "signalled" : await answerOf(conclusion.transition, course, host);
     isOutage = true;
   }
-  if (answer === "signalled") takeBack();
+  if (answer === "signalled") {
+    takeBack();
+    if (!isOutage && conclusion !== undefined && (await isOwnMail(conclusion.transition, host))) throw ownMail(course);
+  }
   if (answer !== null) return new Within(answer, happening, conclusion, isOutage);
   return new Within(happening === undefined ? "signalled" : undefined, happening, undefined);
 }
@@ -103,6 +106,26 @@ async function answerOf(transition: Transition, course: Course, host: Host): Pro
       await sleep(host.clock, pause);
     }
   }
+}
+
+/** Whether nothing has arrived but what the work sent itself: that is gone with the transaction, and would come again each time. */
+async function isOwnMail({ id, owner, revision, signals }: Transition, host: Host): Promise<boolean> {
+  try {
+    const record = await host.load(id);
+    return record?.owner === owner && record.revision === revision - 1 && record.signals === signals;
+  } catch (error) {
+    if (isRetryable(error)) return false;
+    throw error;
+  }
+}
+
+function ownMail({ identity, position }: Course): StepwellError {
+  return new StepwellError(
+    "STEPWELL_INVALID_RETURN_VALUE",
+    `The work of a transaction(…) sent something to its own execution "${identity.id}", or published it to a topic that the execution ` +
+      `is subscribed to. It can't commit with what it has not seen yet. Do that in another step, or without "tx".`,
+    { execution: identity.id, workflow: identity.workflow, step: position.step },
+  );
 }
 
 function wrongStore(wanted: string, there: string): StepwellError {

@@ -9,6 +9,8 @@ import {
   type StepContext,
   type StepwellError,
 } from "../../src/index.js";
+import { transaction as onPostgres } from "../../src/stores/postgres/index.js";
+import { transaction as onSqlite } from "../../src/stores/sqlite/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { dying } from "../support/dying.js";
 import { deaf, errorOf, onEveryStore, told } from "../support/rig.js";
@@ -300,6 +302,32 @@ onEveryStore("topics", (start) => {
       status: "rolledBack",
       error: { code: "STEPWELL_INVALID_ARGUMENT", message: expect.stringContaining("the topic must be") as string },
     });
+  });
+
+  test("what a transaction of a step publishes to its own execution fails the step, and is not tried for ever", async () => {
+    let runs = 0;
+    let work: (tx: unknown) => unknown = () => undefined;
+    const own = workflow("own", { input }).step("1", {
+      messages,
+      run: async ({ subscribe }) => {
+        runs++;
+        await subscribe("t");
+        return store.name === "postgres" ? onPostgres(async (tx) => void (await work(tx))) : onSqlite((tx) => void work(tx));
+      },
+      onMessage: () => undefined,
+      rollback: () => undefined,
+    });
+    const { launcher, clock, store } = await start([own]);
+    if (store.transact === undefined) return;
+    work = (tx) => (runs > 5 ? undefined : launcher.publish("t", "settled", { cents: 1 }, { tx }));
+    const execution = await launcher.launch(own, { order: "1" });
+    await clock.advance("1m");
+    expect(await execution.outcome()).toMatchObject({
+      status: "rolledBack",
+      error: { code: "STEPWELL_INVALID_RETURN_VALUE", message: expect.stringContaining("its own execution") as string },
+    });
+    expect(runs).toBe(1);
+    expect(await launcher.publish("t", "settled", { cents: 1 })).toMatchObject({ duplicate: false, delivered: 0 });
   });
 
   test("once a function has settled, or was given up, it subscribes to nothing any more", async () => {
