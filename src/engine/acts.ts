@@ -62,7 +62,7 @@ export class Acts {
   async patchState(id: string, patch: object, reason: string, options: OperatorOptions): Promise<void> {
     checkText(reason, "patchState: the reason");
     refuseUnknownOptions(options, ["by"], "patchState");
-    const problem = patchProblem(patch) ?? (Object.keys(patch).length === 0 ? "empty" : undefined);
+    const problem = problemWith(patch) ?? (Object.keys(patch).length === 0 ? "empty" : undefined);
     if (problem !== undefined) throw invalidPatch(id, "patchState: the patch", problem);
     const arrival = await this.#act(id, "patch", { reason, patch, ...options });
     const became = await verdictOn(arrival, id, this.#store, this.#supervisor, "patchState");
@@ -92,7 +92,7 @@ export class Acts {
     const method = methods[kind];
     this.#supervisor.mustRun(method);
     checkBy(act.by, `${method}: by`);
-    const problem = act.patch === undefined ? undefined : patchProblem(act.patch);
+    const problem = act.patch === undefined ? undefined : problemWith(act.patch);
     if (problem !== undefined) throw invalidPatch(id, `${method}: "patch"`, problem);
     for (;;) {
       const record = await this.#existing(id);
@@ -148,6 +148,15 @@ export function checkRetry(options: RetryOptions, names: readonly string[] = ["b
   refuseUnknownOptions(options, names, "retry");
   if (options.reason !== undefined) checkText(options.reason, "retry: the reason");
   checkBy(options.by, "retry: by");
+}
+
+/** A value that can't even be looked at, such as a revoked proxy, is no patch either. */
+function problemWith(patch: unknown): string | undefined {
+  try {
+    return patchProblem(patch);
+  } catch {
+    return "something that can't be read";
+  }
 }
 
 function notStuck({ id, workflow }: ExecutionRecord, method: string, is: string): StepwellError {

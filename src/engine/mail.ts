@@ -13,14 +13,17 @@ import type { Registered } from "./host.js";
 import { refuseRollback, type RollbackRequest } from "./inbox.js";
 import { notFound } from "./not-found.js";
 import { refused, refusedAsUnknown, type RefusedAnswer } from "./refusals.js";
-import { checkBy, checkRollbackReason, checkText } from "./reasons.js";
+import { checkBy, checkMessageId, checkRollbackReason } from "./reasons.js";
 import { carriedBy } from "./telling.js";
 import { registryKey } from "./settings.js";
 import type { Supervisor } from "./supervisor.js";
 import { verdictOn } from "./verdict.js";
 
 export interface SendOptions {
-  /** The sender's own id, such as a webhook's event id: the same one twice is one message. */
+  /**
+   * The sender's own id, such as a webhook's event id: the same one twice is one message. Up to 1000 characters, and 1800
+   * bytes of UTF-8.
+   */
   readonly messageId?: string;
   /**
    * A transaction of your own on the store's database, as the connection that has it: what is stored commits
@@ -80,7 +83,7 @@ export class Mail {
     refuseUnknownOptions(options, ["messageId", "tx"], "send");
     const { messageId, tx } = options;
     const within = tx === undefined ? undefined : this.#supervisor.within(tx, "send");
-    if (messageId !== undefined) checkText(messageId, "send: messageId");
+    if (messageId !== undefined) checkMessageId(messageId, "send: messageId");
     checkMessageName(name, "send");
     const record = await this.#existing(id, within);
     const registered = this.#registered(record);

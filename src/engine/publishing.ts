@@ -7,7 +7,7 @@ import type { Within } from "../stores/store.js";
 import { payloadOf } from "./arrival.js";
 import type { Registered } from "./host.js";
 import { checkMessageName } from "./mail.js";
-import { checkText } from "./reasons.js";
+import { checkMessageId } from "./reasons.js";
 import { checkTopic } from "./subscribing.js";
 import type { Supervisor } from "./supervisor.js";
 import { carriedByAll } from "./telling.js";
@@ -15,7 +15,7 @@ import { carriedByAll } from "./telling.js";
 export interface PublishOptions {
   /**
    * The publisher's own id, such as a webhook's event id: the same one twice is one message, for each subscriber.
-   * Up to 1000 characters.
+   * Up to 1000 characters, and 1800 bytes of UTF-8.
    */
   readonly messageId?: string;
   /** For how long who subscribes later gets it too; 0: not at all. Default: the launcher's `keepPublications`. */
@@ -50,7 +50,7 @@ export async function publish(
   const within = tx === undefined ? undefined : supervisor.within(tx, "publish");
   checkTopic(topic, "publish");
   checkMessageName(name, "publish");
-  if (messageId !== undefined) checkText(messageId, "publish: messageId");
+  if (messageId !== undefined) checkMessageId(messageId, "publish: messageId");
   const keepForMs = keepFor === undefined ? supervisor.keepPublications : milliseconds(keepFor, "publish: keepFor");
   const publication: Publication = {
     id: newId(),

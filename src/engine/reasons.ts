@@ -5,6 +5,7 @@ import { StepwellError } from "../errors.js";
 
 const longestText = 1000;
 const longestSource = 255;
+const mostBytesOfId = 1800;
 
 /** A text that any store can hold. It may have several lines: a history shows it, no log. */
 export function checkText(text: unknown, where: string): asserts text is string {
@@ -16,6 +17,14 @@ export function checkText(text: unknown, where: string): asserts text is string 
     !text.includes("\0");
   if (fits) return;
   throw invalid(`${where} must be a text of 1 to ${longestText} characters, not ${shown(text)}`);
+}
+
+/** An id from outside stands in indexes, beside a topic: of a text that long, PostgreSQL takes no more bytes into one. */
+export function checkMessageId(id: unknown, where: string): asserts id is string {
+  checkText(id, where);
+  const bytes = Buffer.byteLength(id);
+  if (bytes <= mostBytesOfId) return;
+  throw invalid(`${where} must have at most ${mostBytesOfId} bytes of UTF-8, not ${bytes}`);
 }
 
 /**

@@ -32,6 +32,12 @@ async function stuck(start: Start, made: AnyWorkflow = refunding(), input: objec
   return { rig, execution };
 }
 
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
 /** What nobody may change by a bad request. */
 async function everything(execution: Execution, { launcher }: Rig): Promise<unknown> {
   return [await execution.summary(), await execution.history(), await execution.state(), await launcher.list()];
@@ -116,6 +122,8 @@ onEveryStore("an operator's acts", (start) => {
       ["who in two lines", () => launcher.patchState("e", { a: 1 }, "x", { by: "a\nb" }), "STEPWELL_INVALID_ARGUMENT"],
       ["an array", () => launcher.patchState("e", [1], "x"), "STEPWELL_INVALID_ARGUMENT"],
       ["null", () => untyped["patchState"]!("e", null, "x"), "STEPWELL_INVALID_ARGUMENT"],
+      ["what can't be read", () => launcher.patchState("e", revoked(), "x"), "STEPWELL_INVALID_ARGUMENT"],
+      ["the same in a retry", () => launcher.retry("e", { patch: revoked() }), "STEPWELL_INVALID_ARGUMENT"],
       ["an empty patch", () => launcher.patchState("e", {}, "x"), "STEPWELL_INVALID_ARGUMENT"],
       ["a function", () => launcher.patchState("e", { a: () => 1 }, "x"), "STEPWELL_NOT_ENCODABLE"],
       ["too much", () => launcher.patchState("e", { a: "x".repeat(2 ** 21) }, "x"), "STEPWELL_TOO_LARGE"],

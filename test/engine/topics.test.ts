@@ -312,7 +312,9 @@ onEveryStore("topics", (start) => {
       run: async ({ subscribe }) => {
         runs++;
         await subscribe("t");
-        return store.name === "postgres" ? onPostgres(async (tx) => void (await work(tx))) : onSqlite((tx) => void work(tx));
+        return store.name === "postgres"
+          ? onPostgres(async (tx) => void (await work(tx)))
+          : onSqlite((tx) => void work(tx));
       },
       onMessage: () => undefined,
       rollback: () => undefined,
@@ -381,6 +383,28 @@ onEveryStore("topics", (start) => {
     expect(await launcher.publish("t", "settled", { cents: 1 })).toMatchObject({ delivered: 0 });
     expect(await execution.mailbox()).toEqual([]);
     await own.advance("1m");
+  });
+
+  test("the longest topic and message id are stored, and a longer id is refused, by every store alike", async () => {
+    const wide = (length: number): string =>
+      // Of so many different characters that no index could compress them.
+      Array.from({ length }, (_, n) => String.fromCharCode(0x4e00 + ((n * 7919) % 20_000))).join("");
+    const topic = wide(255);
+    const listen = workflow("listen", { input }).step("1", {
+      messages,
+      run: async ({ subscribe }) => (await subscribe(topic), pause()),
+      onMessage: () => undefined,
+    });
+    const { launcher, clock } = await start([listen]);
+    const execution = await launcher.launch(listen, { order: "1" });
+    await clock.settle();
+    const id = { messageId: wide(601) };
+    for (const refused of [execution.send("settled", { cents: 1 }, id), launcher.publish(topic, "settled", {}, id)]) {
+      expect(await errorOf(refused)).toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
+    }
+    const published = await launcher.publish(topic, "settled", { cents: 1 }, { messageId: wide(600) });
+    expect(published).toMatchObject({ delivered: 1 });
+    expect((await execution.outcome()).status).toBe("completed");
   });
 
   test("what can't be a topic, a name, a message or an option is refused, and nothing is stored", async () => {
