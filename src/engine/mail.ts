@@ -3,7 +3,7 @@ import type { ExecutionIdentity } from "../definition/observer.js";
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
-import { isPastPivot } from "../flow/router.js";
+import type { Shape } from "../flow/router.js";
 import type { Status } from "../flow/flow.js";
 import type { Arrival, ArrivalResult } from "../stores/batch.js";
 import type { ExecutionRecord } from "../stores/records.js";
@@ -57,7 +57,8 @@ const patientTries = 3;
 /** Of a workflow that this process does not know. */
 const unknownShape = { count: Infinity, pivot: -1 };
 
-const everything: readonly Status[] = [...alive, "completed", "rolledBack"];
+/** Not what was rolled back: nobody would take a request up there. */
+const askable: readonly Status[] = [...alive, "completed"];
 
 export class Mail {
   readonly #store: Store;
@@ -137,7 +138,7 @@ export class Mail {
     const row = requestTo(id, "rollback", request, {
       method: "rollback",
       sizeLimit: this.#supervisor.sizeLimit,
-      acceptedIn: everything,
+      acceptedIn: askable,
       wakes: ["scheduled", "running", "waiting", "stuck", "completed"],
     });
     // What was read may have moved on before the request is written; then it is judged anew. One that
@@ -153,7 +154,7 @@ export class Mail {
       const earlier = pending.find(({ kind }) => kind === "rollback");
       if (earlier !== undefined) {
         // As its own answer would: only once it has turned does one that has ended take messages again.
-        if (isAtRest(record)) await this.#verdict(id, earlier.id);
+        if (isAtRest(record) && !(await this.#verdict(id, earlier.id, request)).accepted) continue;
         return this.#refused(record, "already-rolling-back");
       }
       const { result } = await this.#supervisor.committer.deliver({
@@ -165,21 +166,32 @@ export class Mail {
       // process does not know the pivot, or the execution could not go on, who takes it up must say. And
       // one that has ended takes messages again only once it has turned.
       const isOpen = movesOn || shape === undefined || record.position.stepIndex === shape.pivot || isAtRest(record);
-      return isOpen ? this.#verdict(id, row.id) : { accepted: true };
+      return isOpen ? this.#verdict(id, row.id, request) : { accepted: true };
     }
   }
 
   /** What became of a request that only the launcher that takes it up can decide. */
-  async #verdict(id: string, arrival: string): Promise<RollbackAnswer> {
+  async #verdict(id: string, arrival: string, request: RollbackRequest): Promise<RollbackAnswer> {
     if ((await verdictOn(arrival, id, this.#store, this.#supervisor, "rollback", this.#patience)) === "consumed") {
       return { accepted: true };
     }
-    const record = await this.#existing(id);
+    const [record] = await this.#store.load([id]);
+    if (record === undefined) return refusedAsUnknown(id);
     const { status, position } = record;
-    const shape = this.#registered(record)?.shape;
-    // It has completed and could go back, but for a list of steps that has changed.
-    const isKept = status === "completed" && shape !== undefined && !isPastPivot(position, shape);
-    return this.#refused(record, status === "stuck" || isKept ? "parked-again" : "past-pivot");
+    const shape = await this.#shapeOf(record);
+    const why = refuseRollback(status, position, shape ?? unknownShape, request);
+    if (why !== undefined) return this.#refused(record, why);
+    // It could go back, but for what parked it, or for a list of steps that has changed.
+    return this.#refused(record, status === "stuck" || shape !== undefined ? "parked-again" : "past-pivot");
+  }
+
+  /** Of the list of steps that it has, whoever has registered that. Undefined: nobody has kept it. */
+  async #shapeOf(record: ExecutionRecord): Promise<Shape | undefined> {
+    const { workflow, version, fingerprint } = record;
+    const registered = this.#registered(record);
+    if (registered !== undefined || fingerprint === null) return registered?.shape;
+    const steps = await this.#supervisor.listOf(workflow, version, fingerprint);
+    return steps && { count: steps.length, pivot: steps.findIndex(({ pivot }) => pivot === true) };
   }
 
   #refused(record: ExecutionRecord, why: Parameters<typeof refused>[1]): RollbackAnswer {

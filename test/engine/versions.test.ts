@@ -163,8 +163,15 @@ onEveryStore("a list of steps that was changed under its version", (start) => {
     lines.length = 0;
     const next = await redeployed(rig, listOf(lines, "a z"));
     expect(await next.rollback(execution.id, "returned")).toMatchObject({ accepted: false, why: "parked-again" });
+    // Who does not know the workflow hears the same.
+    const stranger = await rig.another([
+      workflow("other", { input: z.object({}) }).step("1", { run: () => undefined }),
+    ]);
+    const told = stranger.rollback(execution.id, "returned");
+    await rig.clock.advance("1s");
+    expect(await told).toMatchObject({ accepted: false, why: "parked-again" });
     expect(await next.execution(execution.id).outcome()).toMatchObject({ status: "completed" });
-    expect(rig.errors).toMatchObject([changed]);
+    expect(rig.errors).toMatchObject([changed, changed]);
     expect(lines).toEqual([]);
     const again = await redeployed({ ...rig, launcher: next }, listOf(lines, "a b c"));
     expect(await again.rollback(execution.id, "returned")).toEqual({ accepted: true });
