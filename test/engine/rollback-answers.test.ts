@@ -49,11 +49,10 @@ async function asked(start: Start, names: readonly string[], options: RollbackOp
     if (name === "rollBack") await send("undone");
   });
   const asker: Launcher = await another([other], { store: lookingLate(store, happens) });
-  let answer: RollbackAnswer | undefined;
-  void asker.rollback("e", "back", options).then((it) => (answer = it));
-  for (let turns = 0; turns < 20 && answer === undefined; turns++) await clock.advance("1s");
+  const answer = asker.rollback("e", "back", options);
+  for (let turns = 0; turns < 20; turns++) await clock.advance("1s");
   expect(happens).toHaveLength(0);
-  return answer!;
+  return answer;
 }
 
 const moves = ["stay", "stay", "stay"];
