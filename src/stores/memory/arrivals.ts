@@ -1,0 +1,121 @@
+/** What comes from outside into the mailboxes of a memory store. */
+import type { Arrival, ArrivalResult, Publication, PublishResult, SubscribeResult, Subscription } from "../batch.js";
+import type { MailboxRecord } from "../records.js";
+import type { Hint } from "../store.js";
+import type { Attention } from "./attention.js";
+import { isDeadLetter } from "./dead-letters.js";
+import type { Mutable, Row } from "./rows.js";
+import { idOf, type Topics } from "./topics.js";
+
+export class Arrivals {
+  readonly #rows: ReadonlyMap<string, Row>;
+  readonly #topics: Topics<Row>;
+  readonly #attention: Attention;
+  #lastSequence = 0;
+
+  constructor(rows: ReadonlyMap<string, Row>, topics: Topics<Row>, attention: Attention) {
+    this.#rows = rows;
+    this.#topics = topics;
+    this.#attention = attention;
+  }
+
+  deliver(it: Arrival, at: number, hints: Hint[]): ArrivalResult {
+    const row = this.#rows.get(it.execution);
+    if (row === undefined) return { result: "not-found" };
+    const known = it.messageId === null ? undefined : row.mailbox?.find((other) => other.messageId === it.messageId);
+    if (known !== undefined) return { result: "duplicate", id: known.id };
+    if (!it.acceptedIn.includes(row.status)) return { result: "ended" };
+    if (it.only !== undefined && (it.only.revision !== row.revision || it.only.signals !== row.signals)) {
+      return { result: "moved" };
+    }
+    if (it.resends !== undefined && !this.#takeOut(it.resends)) return { result: "not-dead" };
+    const { id, kind, messageId } = it;
+    this.#put(row, { id, kind, name: it.name, payload: it.payload, messageId, carried: it.carried, topic: null }, at);
+    if (this.#attention.signal(row, it.wakes, at, hints)) hints.push({ type: "due", inMs: 0 });
+    return { result: "stored", id };
+  }
+
+  subscribe({ execution, owner, revision, topic, until }: Subscription, at: number, hints: Hint[]): SubscribeResult {
+    const row = this.#rows.get(execution);
+    if (row === undefined || row.owner !== owner || row.revision !== revision) return "lost";
+    const kept = this.#topics.subscribe(row, topic, until, at);
+    // Each is tried, so that all that is new is there.
+    const isNew = kept.filter((publication) => this.#putPublication(row, publication, at)).length > 0;
+    if (isNew) this.#attention.signal(row, [], at, hints);
+    return "taken";
+  }
+
+  publish(it: Publication, at: number, hints: Hint[]): PublishResult {
+    const reached = this.#topics.publish(it, at);
+    if (!("length" in reached)) {
+      return { result: "duplicate", id: reached.publication.id, delivered: reached.delivered };
+    }
+    let isDue = false;
+    for (const row of reached) {
+      if (this.#putPublication(row, it, at) && this.#attention.signal(row, it.wakes, at, hints)) isDue = true;
+    }
+    if (isDue) hints.push({ type: "due", inMs: 0 });
+    return { result: "stored", id: it.id, delivered: reached.length };
+  }
+
+  /** A dead letter that is sent again. False: it is none. */
+  #takeOut({ execution, arrival }: NonNullable<Arrival["resends"]>): boolean {
+    const letter = this.#rows.get(execution)?.mailbox?.find(({ id }) => id === arrival);
+    if (letter === undefined || !isDeadLetter(letter)) return false;
+    letter.status = "resent";
+    return true;
+  }
+
+  /** False: the execution has it already. */
+  #putPublication(row: Row, it: Publication, at: number): boolean {
+    const messageId = idOf(it);
+    if (row.mailbox?.some((other) => other.messageId === messageId) === true) return false;
+    const { id, name, payload, carried, topic } = it;
+    this.#put(row, { id, kind: "message", name, payload, messageId, carried, topic }, at);
+    return true;
+  }
+
+  #put(
+    row: Row,
+    it: Pick<MailboxRecord, "id" | "kind" | "name" | "payload" | "messageId" | "carried" | "topic">,
+    at: number,
+  ): void {
+    row.mailbox ??= [];
+    row.mailbox.push({
+      id: it.id,
+      execution: row.id,
+      sequence: ++this.#lastSequence,
+      kind: it.kind,
+      name: it.name,
+      payload: it.payload,
+      messageId: it.messageId,
+      status: "pending",
+      receivedAt: at,
+      step: null,
+      carried: it.carried,
+      topic: it.topic,
+    });
+    row.signals++;
+  }
+}
+
+export function settle(
+  mailbox: readonly Mutable<MailboxRecord>[],
+  id: string,
+  as: "consumed" | "dead",
+  step: string | null,
+): void {
+  const row = mailbox.find((it) => it.id === id && it.status === "pending");
+  if (row === undefined) return;
+  row.status = as;
+  row.step = step;
+}
+
+/** In order of acceptance; copies, since the rows go on changing. */
+export function mailOf(row: Row, only?: "pending"): MailboxRecord[] {
+  const records: MailboxRecord[] = [];
+  for (const mail of row.mailbox ?? []) {
+    if (only === undefined || mail.status === only) records.push({ ...mail });
+  }
+  return records;
+}

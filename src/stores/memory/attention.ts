@@ -1,0 +1,111 @@
+/**
+ * Which executions of a memory store want to be looked at: those that are due, and those in work for which
+ * something has arrived that no commit has seen.
+ */
+import type { Status } from "../../flow/flow.js";
+import type { ClaimOptions, Hint } from "../store.js";
+import { DueHeap } from "./due-heap.js";
+import type { Row } from "./rows.js";
+
+export class Attention {
+  /** Who is due, by workflow and version. */
+  readonly #due = new Map<string, DueHeap<Row>>();
+  /** Owned rows with an arrival that no commit has seen. */
+  readonly #signalled = new Set<Row>();
+
+  setDue(row: Row, dueAt: number | null): void {
+    const key = dueKey(row.workflow, row.version);
+    let heap = this.#due.get(key);
+    if (row.place >= 0) heap!.remove(row);
+    row.dueAt = dueAt;
+    if (dueAt === null) return;
+    if (heap === undefined) this.#due.set(key, (heap = new DueHeap()));
+    heap.add(row);
+  }
+
+  dueIn(row: Row, milliseconds: number | null, at: number, hints: Hint[]): void {
+    this.setDue(row, milliseconds === null ? null : at + milliseconds);
+    if (milliseconds !== null) hints.push({ type: "due", inMs: milliseconds });
+  }
+
+  /** Something is new in its mailbox. True: it has become due. */
+  signal(row: Row, wakes: readonly Status[], at: number, hints: Hint[]): boolean {
+    if (row.owner !== null) {
+      this.#signalled.add(row);
+      hints.push({ type: "signalled", execution: row.id });
+      return false;
+    }
+    if (!wakes.includes(row.status)) return false;
+    // One that has been due for longer keeps its place.
+    if (row.dueAt === null || row.dueAt > at) this.setDue(row, at);
+    return true;
+  }
+
+  /** A commit has seen all that has arrived. */
+  see(row: Row): void {
+    row.seen = row.signals;
+    this.#signalled.delete(row);
+  }
+
+  /** It has an owner, who is told of what arrives. */
+  take(row: Row, owner: number): void {
+    this.setDue(row, null);
+    row.owner = owner;
+    row.claims++;
+    if (row.signals > row.seen) this.#signalled.add(row);
+  }
+
+  letGo(row: Row, dueInMs: number | null, at: number, hints: Hint[], claims = 0): void {
+    row.owner = null;
+    row.claims = claims;
+    this.#signalled.delete(row);
+    this.dueIn(row, dueInMs, at, hints);
+  }
+
+  /** Its owner is dead: it is due at once, and `claims` still tells how often it was taken up. */
+  free(row: Row, at: number): void {
+    row.owner = null;
+    this.#signalled.delete(row);
+    this.setDue(row, at);
+  }
+
+  signalledOf(owner: number): string[] {
+    return [...this.#signalled].filter((row) => row.owner === owner).map(({ id }) => id);
+  }
+
+  /** The first that is due of each workflow in turn; who is given a row takes it before asking for the next one. */
+  *inTurn(workflows: ClaimOptions["workflows"], at: number, limit: number): Generator<Row> {
+    let left = limit;
+    let round = this.#heapsOf(workflows);
+    while (left > 0 && round.length > 0) {
+      round = round.filter(({ first }) => first !== undefined && first.dueAt! <= at);
+      for (const { first } of round.slice(0, left)) {
+        yield first!;
+        left--;
+      }
+    }
+  }
+
+  /** When the next one of these is due. Null: none is. */
+  nextAt(workflows: ClaimOptions["workflows"]): number | null {
+    let next: number | null = null;
+    for (const { first } of this.#heapsOf(workflows)) {
+      if (first !== undefined && (next === null || first.dueAt! < next)) next = first.dueAt;
+    }
+    return next;
+  }
+
+  /** Of each workflow and version the longest due, if it was due before that time. */
+  overdue(before: number): Row[] {
+    return [...this.#due.values()].flatMap(({ first }) => (first !== undefined && first.dueAt! < before ? first : []));
+  }
+
+  #heapsOf(workflows: ClaimOptions["workflows"]): DueHeap<Row>[] {
+    return workflows.flatMap(({ name, version }) => this.#due.get(dueKey(name, version)) ?? []);
+  }
+}
+
+/** Unambiguous: a name holds no control characters. */
+function dueKey(workflow: string, version: string): string {
+  return `${workflow}\n${version}`;
+}
