@@ -13,18 +13,35 @@ interface Gate {
   readonly limits: Limits;
 }
 
+const noLimits: Limits = { concurrency: null, perKey: null, rate: null };
+
 /** How often a gate is read again in one round; more of it waits for the next round. */
 const mostReads = 8;
 
 export class Gatekeeper {
   readonly #store: Store;
-  readonly #gates: readonly Gate[];
+  #gates: readonly Gate[];
+  readonly #limited: readonly Gate[];
+  /** Of workflows without limits: only who was launched under limits that they had before waits there. */
+  readonly #unlimited: readonly Gate[];
   /** Which gate is first in the next round, so that none takes all the room. */
   #first = 0;
 
   constructor(store: Store, registry: ReadonlyMap<string, Registered>) {
     this.#store = store;
-    this.#gates = gatesOf(registry);
+    const gates = gatesOf(registry);
+    this.#limited = gates.filter(({ limits }) => limits !== noLimits);
+    this.#unlimited = gates.filter(({ limits }) => limits === noLimits);
+    this.#gates = this.#limited;
+  }
+
+  /** Asked now and then, so that workflows that never had limits cost nothing more. True: more is to be let through. */
+  async lookForForgotten(): Promise<boolean> {
+    if (this.#unlimited.length === 0) return false;
+    const waitedAt = new Set(await this.#store.gates());
+    const forgotten = this.#unlimited.filter(({ name }) => waitedAt.has(name));
+    this.#gates = [...this.#limited, ...forgotten];
+    return forgotten.length > 0;
   }
 
   get isNeeded(): boolean {
@@ -38,7 +55,7 @@ export class Gatekeeper {
    */
   async admit(room: number): Promise<number | null> {
     const gates = [...this.#gates.slice(this.#first), ...this.#gates.slice(0, this.#first)];
-    this.#first = (this.#first + 1) % this.#gates.length;
+    this.#first = (this.#first + 1) % gates.length;
     let left = room;
     let soonest = Infinity;
     for (const gate of gates) {
@@ -73,10 +90,9 @@ function gatesOf(registry: ReadonlyMap<string, Registered>): readonly Gate[] {
   const gates = new Map<string, Gate>();
   for (const { definition } of registry.values()) {
     const { name, version, limits } = definition;
-    if (limits === undefined) continue;
     const known = gates.get(name);
     if (known !== undefined) known.versions.push(version);
-    else gates.set(name, { name, versions: [version], limits: limitsOf(limits) });
+    else gates.set(name, { name, versions: [version], limits: limits === undefined ? noLimits : limitsOf(limits) });
   }
   return [...gates.values()];
 }

@@ -15,6 +15,8 @@ export interface PresenceOwner {
   freed(): void;
   /** Others took this launcher for dead. */
   reborn(dead: number): Promise<void>;
+  /** It has said that it lives. */
+  beaten(): Promise<void>;
 }
 
 export class Presence {
@@ -46,6 +48,7 @@ export class Presence {
       if (!alive) await this.#launcher.reborn(owner);
       const dead = others.filter((other) => this.#isDead(other)).map((other) => other.owner);
       if (dead.length > 0 && (await this.#settings.store.bury(dead)) > 0) this.#launcher.freed();
+      await this.#launcher.beaten();
       await this.#reportOverdue();
     } catch (error) {
       this.#launcher.storeFailed("beat", error);

@@ -94,6 +94,9 @@ export class Supervisor implements Host, DriveOwner {
       storeFailed: (doing, error) => this.#reportStore(doing, error),
       freed: () => this.#pullLater(),
       reborn: (dead) => this.#reborn(dead),
+      beaten: async () => {
+        if (await this.#gatekeeper.lookForForgotten()) this.#pullLater();
+      },
     });
   }
 

@@ -230,6 +230,8 @@ export interface Store {
    */
   write(batch: Batch): MaybePromise<BatchResult>;
   claim(options: ClaimOptions): MaybePromise<Claimed>;
+  /** All gates at which somebody waits, also one that is not to be admitted before a time to come. */
+  gates(): MaybePromise<readonly string[]>;
   /** Reads a gate: who waits, and how many have a place. */
   gate(query: GateQuery): MaybePromise<GateState>;
   /**

@@ -427,6 +427,33 @@ onEveryStore("flow control", (start) => {
     expect(floor.most).toBe(1);
   });
 
+  test("one that waits for limits that were taken away since then begins all the same", async () => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: 1 });
+    const { clock, launcher, store, another } = await start([it]);
+    floor.clock = clock;
+    await launcher.launchMany(it, count(3));
+    await launcher.launch(it, {}, { id: "later", delay: "20s" });
+    await pass(clock, 500);
+    const stopped = launcher.stop();
+    await pass(clock, 1500);
+    await stopped;
+    expect(floor.began).toEqual(["e0"]);
+    const free = limited(floor, {});
+    const next = await another([free]);
+    await pass(clock, 500);
+    expect(floor.began).toEqual(["e0", "e1", "e2"]);
+    // As another launcher does that was not stopped yet, and still has the limits.
+    const old = await another([it], { concurrency: 1 });
+    await old.launchMany(it, count(2, "n"));
+    await pass(clock, 3500);
+    expect(floor.began.toSorted()).toEqual(["e0", "e1", "e2", "n0", "n1"]);
+    await pass(clock, 20_000);
+    expect(floor.began.at(-1)).toBe("later");
+    expect((await next.list({ status: "completed" })).executions).toHaveLength(6);
+    expect(await store.gates()).toEqual([]);
+  });
+
   test("a launcher lets no more in than it can work on", async () => {
     const floor = new Floor();
     const it = limited(floor, { concurrency: 10 });

@@ -38,6 +38,10 @@ export class Gates {
     this.#gateOf.set(id, gate);
   }
 
+  waitedAt(): readonly string[] {
+    return [...this.#gates].flatMap(([name, { waiting }]) => (waiting.length > 0 ? name : []));
+  }
+
   leave(id: string): void {
     const gate = this.#gateOf.get(id);
     if (gate === undefined) return;

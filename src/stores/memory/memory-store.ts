@@ -178,6 +178,11 @@ class MemoryStore implements Store {
     return { records, dueSince, at, nextDueInMs: nextAt === null ? null : Math.max(0, nextAt - at), signalled, alive };
   }
 
+  gates(): readonly string[] {
+    this.#mustBeOpen();
+    return this.#gates.waitedAt();
+  }
+
   gate(query: GateQuery): GateState {
     this.#mustBeOpen();
     return this.#gates.read(query, this.clock.now(), (id) => this.#rows.get(id)?.owner === null);

@@ -17,6 +17,24 @@ export const leaving = `,
 unqueued AS (DELETE FROM stepwell_queue AS q USING updated AS u WHERE q.id = u.id AND u.leaves = 1),
 vacated AS (DELETE FROM stepwell_places AS p USING updated AS u WHERE p.id = u.id AND u.leaves = 1)`;
 
+/** Jumps from one gate to the next in the index: how long a queue is does not matter. */
+const waitedAtQuery: Statement = {
+  name: "gates",
+  text: `
+WITH RECURSIVE known (gate) AS (
+  (SELECT gate FROM stepwell_queue ORDER BY gate, ready_at LIMIT 1)
+  UNION ALL
+  SELECT n.gate FROM known AS k CROSS JOIN LATERAL (
+    SELECT q.gate FROM stepwell_queue AS q WHERE q.gate > k.gate ORDER BY q.gate, q.ready_at LIMIT 1
+  ) AS n
+)
+SELECT gate FROM known`,
+};
+
+export async function waitedAt(database: Database): Promise<readonly string[]> {
+  return (await database.rows<{ readonly gate: string }>(waitedAtQuery)).map(({ gate }) => gate);
+}
+
 /** Walks the queue in its order. What is not ready has its turn later than now, unless it has a priority. */
 const gateQuery: Statement = {
   name: "gate",

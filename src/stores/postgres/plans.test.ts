@@ -110,9 +110,10 @@ describe.each([
         .map((node) => `${name}: ${node["Node Type"]} on ${node["Index Name"] ?? node["Relation Name"]}`),
     );
     expect(wide.toSorted()).toEqual([
-      // All other launchers; the first owner and the first workflow of an index, from where it jumps to the next.
+      // All other launchers; the first owner, gate and workflow of an index, from where it jumps to the next.
       "stepwell_beat: Index Only Scan on stepwell_executions_owned",
       "stepwell_beat: Seq Scan on stepwell_launchers",
+      "stepwell_gates: Index Only Scan on stepwell_queue_ready",
       "stepwell_migrated: Seq Scan on stepwell_migrations",
       "stepwell_overdue: Index Only Scan on stepwell_executions_due",
       // A list of them all.

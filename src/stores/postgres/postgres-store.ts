@@ -37,7 +37,7 @@ import type { PostgresClient } from "./driver.js";
 import { countDeadLetters, deadLetters } from "./dead-letters.js";
 import { define, definitions } from "./definitions.js";
 import { Doubts } from "./doubts.js";
-import { admit, readGate } from "./gates.js";
+import { admit, readGate, waitedAt } from "./gates.js";
 import { beat, bury, register } from "./launchers.js";
 import { Notifications, type Line } from "./notifications.js";
 import { openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
@@ -174,6 +174,10 @@ export class PostgresStore implements Store {
       this.#doubts.lostClaim(owner, ticket);
       throw error;
     }
+  }
+
+  async gates(): Promise<readonly string[]> {
+    return waitedAt(this.#database);
   }
 
   async gate(query: GateQuery): Promise<GateState> {

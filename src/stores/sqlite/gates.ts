@@ -23,6 +23,21 @@ export function leave(database: Database, execution: number): void {
   database.statement("UPDATE stepwell_executions SET admission = NULL WHERE sequence = ?").run(execution);
 }
 
+/** Jumps from one gate to the next in the index: how long a queue is does not matter. */
+const waitedAtQuery = `
+WITH RECURSIVE known (gate) AS (
+  SELECT min(gate) FROM stepwell_queue
+  UNION ALL
+  SELECT (SELECT min(gate) FROM stepwell_queue WHERE gate > known.gate) FROM known WHERE known.gate IS NOT NULL
+)
+SELECT gate FROM known WHERE gate IS NOT NULL`;
+
+export function waitedAt(database: Database): readonly string[] {
+  return database
+    .read(() => database.statement(waitedAtQuery).all() as { readonly gate: string }[])
+    .map((it) => it.gate);
+}
+
 /** Of keys: who has so many places, or began so often in the time that counts. */
 const fullKeys =
   "SELECT key FROM stepwell_places INDEXED BY stepwell_places_key WHERE gate = ?1 AND key IS NOT NULL GROUP BY key HAVING count(*) >= ?3";

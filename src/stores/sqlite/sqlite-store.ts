@@ -36,7 +36,7 @@ import { Database } from "./database.js";
 import { countDeadLetters, deadLetters } from "./dead-letters.js";
 import { define, definitions } from "./definitions.js";
 import type { Connection, Driver } from "./driver.js";
-import { admit, readGate } from "./gates.js";
+import { admit, readGate, waitedAt } from "./gates.js";
 import { beat, bury, register } from "./launchers.js";
 import { openDatabase, type Durability } from "./open.js";
 import { count, history, list, load } from "./read.js";
@@ -112,6 +112,10 @@ export class SqliteStore implements Store {
 
   claim(options: ClaimOptions): Claimed {
     return claim(this.#opened, options, this.clock.now());
+  }
+
+  gates(): readonly string[] {
+    return waitedAt(this.#opened);
   }
 
   gate(query: GateQuery): GateState {

@@ -56,6 +56,17 @@ export const gates: readonly StoreContractCase[] = [
     assert.equal((await read(bench, { gate: "other" })).held, 0);
   }),
 
+  contractCase("it can be asked at which gates somebody waits", async (bench) => {
+    assert.deepEqual(await bench.store.gates(), []);
+    await queue(bench, "a");
+    await queue(bench, "b");
+    await queue(bench, "other", { gate: "buy" });
+    await queue(bench, "later", { gate: "try" }, 1000);
+    assert.deepEqual((await bench.store.gates()).toSorted(), ["buy", "sell", "try"]);
+    await admit(bench, ["a", "b"]);
+    assert.deepEqual((await bench.store.gates()).toSorted(), ["buy", "try"]);
+  }),
+
   contractCase("an admission is refused whole if the gate has let others through since it was read", async (bench) => {
     for (const id of ["a", "b", "c"]) await queue(bench, id);
     const { revision } = await read(bench);
