@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import type { Timer } from "../clock.js";
 import { StepwellError } from "../errors.js";
 import type { LauncherRecord } from "../stores/records.js";
+import type { Overdue } from "../stores/store.js";
 import type { Registered } from "./host.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
 
@@ -71,17 +72,25 @@ export class Presence {
   /** What is due for longer than a dead launcher would need to be found, and no launcher takes it: nobody knows its version. */
   async #reportOverdue(): Promise<void> {
     const { store, heartbeat, pollInterval } = this.#settings;
-    for (const { name, version } of await store.overdue(heartbeat.timeout + pollInterval)) {
+    for (const { what, name, version } of await store.overdue(heartbeat.timeout + pollInterval)) {
       const key = registryKey(name, version);
-      if (this.#registry.has(key) || this.#toldOverdue.has(key)) continue;
-      this.#toldOverdue.add(key);
-      const message =
-        `Executions of workflow "${name}" version "${version}" are due, and no launcher takes them up. They wait until one ` +
-        `registers that version: list it in "workflows" beside the newer one.`;
+      const told = `${what} ${key}`;
+      if (this.#registry.has(key) || this.#toldOverdue.has(told)) continue;
+      this.#toldOverdue.add(told);
+      const message = messages[what](`of workflow "${name}" version "${version}"`);
       this.#launcher.report(new StepwellError("STEPWELL_UNKNOWN_WORKFLOW", message, { workflow: name }));
     }
   }
 }
+
+const messages: Readonly<Record<Overdue["what"], (of: string) => string>> = {
+  executions: (of) =>
+    `Executions ${of} are due, and no launcher takes them up. They wait until one registers that version: list it in ` +
+    `"workflows" beside the newer one.`,
+  schedules: (of) =>
+    `Schedules ${of} are due, and no launcher launches what they plan. They wait until one registers that version: list ` +
+    `it in "workflows", or set them again with a version that is listed, or delete them.`,
+};
 
 /** A process of this host that is gone needs no heartbeat to be known as dead. */
 function processLives(pid: number): boolean {

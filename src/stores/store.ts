@@ -53,6 +53,13 @@ export interface Claimed {
   readonly alive: boolean;
 }
 
+export interface Overdue {
+  readonly what: "executions" | "schedules";
+  /** Of the workflow. */
+  readonly name: string;
+  readonly version: string;
+}
+
 export interface ScheduleChange {
   readonly name: string;
   /** The revision that the row must have; null: it must not be there. */
@@ -239,8 +246,8 @@ export interface Store {
    * Null: the gate has another revision by now, and nothing was done.
    */
   admit(admission: Admission): MaybePromise<number | null>;
-  /** The workflows and versions of which something has been due for longer than `forMs` and nobody has taken it. */
-  overdue(forMs: number): MaybePromise<readonly { readonly name: string; readonly version: string }[]>;
+  /** Of which workflows and versions something has been due for longer than `forMs` and nobody has taken it. */
+  overdue(forMs: number): MaybePromise<readonly Overdue[]>;
   /** Deletes publications that have been over for at least `forMs`, the longest over first, at most `limit`. Says how many. */
   prunePublications(forMs: number, limit: number): MaybePromise<number>;
 

@@ -161,6 +161,26 @@ onEveryStore("a schedule", (start) => {
     await expect(second.schedules.trigger("often")).rejects.toMatchObject({ code: "STEPWELL_UNKNOWN_WORKFLOW" });
   });
 
+  test("of a version that nobody knows any more is told of, once, and not while it is paused", async () => {
+    const { clock, launcher, another, errors } = await start([report]);
+    await launcher.schedules.set("often", report, eu, { every: "10s" });
+    await launcher.schedules.set("paused", report, eu, { every: "10s" });
+    await launcher.schedules.pause("paused");
+    await launcher.stop();
+    const second = await another([other]);
+    for (let i = 0; i < 20; i++) await clock.advance("5s");
+    expect(errors).toMatchObject([
+      {
+        code: "STEPWELL_UNKNOWN_WORKFLOW",
+        workflow: "report",
+        message: expect.stringMatching(/^Schedules of workflow "report" version "1" are due/) as string,
+      },
+    ]);
+    await second.schedules.set("often", other, eu, { every: "10s" });
+    await clock.advance("10s");
+    expect((await second.list()).executions).toMatchObject([{ version: "2" }]);
+  });
+
   test("whose input the schema refuses by now stays due, is told of, and does not hold up others", async () => {
     const { clock, launcher, another, errors } = await start([report]);
     await launcher.schedules.set("old", report, eu, { every: "10s" });

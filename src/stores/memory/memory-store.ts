@@ -38,6 +38,7 @@ import type {
   ListConditions,
   ListFilter,
   ListPage,
+  Overdue,
   Pruned,
   PruneOptions,
   ScheduleChange,
@@ -202,10 +203,12 @@ class MemoryStore implements Store {
     return count;
   }
 
-  overdue(forMs: number): { readonly name: string; readonly version: string }[] {
+  overdue(forMs: number): Overdue[] {
     this.#mustBeOpen();
-    const rows = this.#attention.overdue(this.clock.now() - forMs);
-    return rows.map(({ workflow, version }) => ({ name: workflow, version }));
+    const before = this.clock.now() - forMs;
+    const rows = this.#attention.overdue(before);
+    const executions = rows.map(({ workflow, version }) => ({ what: "executions" as const, name: workflow, version }));
+    return [...executions, ...this.#schedules.overdue(before)];
   }
 
   schedules(name?: string): readonly ScheduleRecord[] {

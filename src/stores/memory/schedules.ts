@@ -1,6 +1,6 @@
 /** The schedules of the memory store. */
 import type { ScheduleRecord } from "../records.js";
-import type { ClaimOptions, DueSchedules, ScheduleChange } from "../store.js";
+import type { ClaimOptions, DueSchedules, Overdue, ScheduleChange } from "../store.js";
 
 export class MemorySchedules {
   readonly #rows = new Map<string, ScheduleRecord>();
@@ -22,6 +22,15 @@ export class MemorySchedules {
       at,
       nextDueInMs: next === undefined ? null : Math.max(0, next.nextAt! - at),
     };
+  }
+
+  /** Of each workflow and version once. */
+  overdue(before: number): readonly Overdue[] {
+    const found = new Map<string, Overdue>();
+    for (const { workflow: name, version, nextAt } of this.#rows.values()) {
+      if (nextAt !== null && nextAt < before) found.set(`${name}\n${version}`, { what: "schedules", name, version });
+    }
+    return [...found.values()];
   }
 
   /** Undefined: it is not as expected. False: this very change has been made before. */

@@ -1,5 +1,5 @@
 import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
-import type { Claimed, ClaimOptions } from "../store.js";
+import type { Claimed, ClaimOptions, Overdue } from "../store.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
@@ -112,17 +112,27 @@ known (workflow, version) AS (
     WHERE e.due_at IS NOT NULL AND (e.workflow, e.version) > (k.workflow, k.version)
     ORDER BY e.workflow, e.version LIMIT 1
   ) AS n
+),
+planned (workflow, version) AS (
+  (SELECT workflow, version FROM stepwell_schedules WHERE next_at IS NOT NULL ORDER BY workflow, version LIMIT 1)
+  UNION ALL
+  SELECT n.workflow, n.version FROM planned AS p CROSS JOIN LATERAL (
+    SELECT s.workflow, s.version FROM stepwell_schedules AS s
+    WHERE s.next_at IS NOT NULL AND (s.workflow, s.version) > (p.workflow, p.version)
+    ORDER BY s.workflow, s.version LIMIT 1
+  ) AS n
 )
-SELECT k.workflow AS name, k.version FROM known AS k WHERE EXISTS (
+SELECT 'executions' AS what, k.workflow AS name, k.version FROM known AS k WHERE EXISTS (
   SELECT 1 FROM stepwell_executions AS e
   WHERE e.workflow = k.workflow AND e.version = k.version AND e.due_at < ${at} - $2::float8
+)
+UNION ALL
+SELECT 'schedules', p.workflow, p.version FROM planned AS p WHERE EXISTS (
+  SELECT 1 FROM stepwell_schedules AS s
+  WHERE s.workflow = p.workflow AND s.version = p.version AND s.next_at < ${at} - $2::float8
 )`,
 };
 
-export async function overdue(
-  database: Database,
-  forMs: number,
-  now: number | null,
-): Promise<{ readonly name: string; readonly version: string }[]> {
+export async function overdue(database: Database, forMs: number, now: number | null): Promise<readonly Overdue[]> {
   return database.rows(overdueQuery, [now, forMs]);
 }

@@ -116,6 +116,7 @@ describe.each([
       "stepwell_gates: Index Only Scan on stepwell_queue_ready",
       "stepwell_migrated: Seq Scan on stepwell_migrations",
       "stepwell_overdue: Index Only Scan on stepwell_executions_due",
+      "stepwell_overdue: Index Only Scan on stepwell_schedules_due",
       // A list of them all.
       "stepwell_schedules: Index Scan on stepwell_schedules_pkey",
     ]);

@@ -25,6 +25,7 @@ import type {
   ListFilter,
   ListPage,
   MaybePromise,
+  Overdue,
   Pruned,
   PruneOptions,
   ScheduleChange,
@@ -190,7 +191,7 @@ export class PostgresStore implements Store {
     return count;
   }
 
-  async overdue(forMs: number): Promise<readonly { readonly name: string; readonly version: string }[]> {
+  async overdue(forMs: number): Promise<readonly Overdue[]> {
     return overdue(this.#database, forMs, this.#now);
   }
 

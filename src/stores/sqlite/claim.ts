@@ -1,6 +1,6 @@
 import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
 import type { ExecutionRecord } from "../records.js";
-import type { Claimed, ClaimOptions } from "../store.js";
+import type { Claimed, ClaimOptions, Overdue } from "../store.js";
 import type { Database } from "./database.js";
 
 interface Candidate {
@@ -42,12 +42,15 @@ WITH RECURSIVE known (workflow, version) AS (
   WHERE next.sequence = (SELECT sequence FROM stepwell_executions INDEXED BY stepwell_executions_due
     WHERE due_at IS NOT NULL AND (workflow, version) > (known.workflow, known.version) ORDER BY workflow, version LIMIT 1)
 )
-SELECT workflow AS name, version FROM known WHERE EXISTS (
+SELECT 'executions' AS what, workflow AS name, version FROM known WHERE EXISTS (
   SELECT 1 FROM stepwell_executions INDEXED BY stepwell_executions_due
-  WHERE workflow = known.workflow AND version = known.version AND due_at < ?)`;
+  WHERE workflow = known.workflow AND version = known.version AND due_at < ?1)
+UNION ALL
+SELECT DISTINCT 'schedules', workflow, version FROM stepwell_schedules INDEXED BY stepwell_schedules_due
+WHERE next_at IS NOT NULL AND next_at < ?1`;
 
-export function overdue(database: Database, before: number): { readonly name: string; readonly version: string }[] {
-  return database.read(() => database.statement(overdueQuery).all(before)) as { name: string; version: string }[];
+export function overdue(database: Database, before: number): readonly Overdue[] {
+  return database.read(() => database.statement(overdueQuery).all(before)) as Overdue[];
 }
 
 /**

@@ -24,6 +24,7 @@ import type {
   ListConditions,
   ListFilter,
   ListPage,
+  Overdue,
   Pruned,
   PruneOptions,
   ScheduleChange,
@@ -128,7 +129,7 @@ export class SqliteStore implements Store {
     return count;
   }
 
-  overdue(forMs: number): readonly { readonly name: string; readonly version: string }[] {
+  overdue(forMs: number): readonly Overdue[] {
     return overdue(this.#opened, this.clock.now() - forMs);
   }
 

@@ -183,7 +183,7 @@ export const claiming: readonly StoreContractCase[] = [
 
   contractCase("it can be asked which workflows and versions have been due for a while", async (bench) => {
     const overdue = async (forMs: number): Promise<string[]> =>
-      (await bench.store.overdue(forMs)).map(({ name, version }) => `${name} ${version}`).toSorted();
+      (await bench.store.overdue(forMs)).map(({ what, name, version }) => `${what} ${name} ${version}`).toSorted();
     assert.deepEqual(await overdue(0), []);
     for (const [id, workflow, version, dueInMs] of [
       ["1", "a", "1", 0],
@@ -195,10 +195,10 @@ export const claiming: readonly StoreContractCase[] = [
     }
     await bench.create("owned", { workflow: "c" });
     await bench.clock.advance(100);
-    assert.deepEqual(await overdue(50), ["a 1", "b 1"]);
-    assert.deepEqual(await overdue(97), ["a 1"]);
+    assert.deepEqual(await overdue(50), ["executions a 1", "executions b 1"]);
+    assert.deepEqual(await overdue(97), ["executions a 1"]);
     assert.deepEqual(await overdue(100), []);
     await bench.clock.advance(1000);
-    assert.deepEqual(await overdue(0), ["a 1", "a 2", "b 1"]);
+    assert.deepEqual(await overdue(0), ["executions a 1", "executions a 2", "executions b 1"]);
   }),
 ];

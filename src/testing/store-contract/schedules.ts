@@ -122,6 +122,21 @@ export const schedules: readonly StoreContractCase[] = [
     assert.equal((await bench.claimedIds()).length, 1);
   }),
 
+  contractCase("it can be asked of which workflows and versions schedules have been due for a while", async (bench) => {
+    const overdue = async (forMs: number): Promise<string[]> =>
+      (await bench.store.overdue(forMs)).map(({ what, name, version }) => `${what} ${name} ${version}`).toSorted();
+    await add(bench, record(bench, "one", { nextAt: bench.now + 5 }));
+    await add(bench, record(bench, "two", { nextAt: bench.now + 10 }));
+    await add(bench, record(bench, "newer", { nextAt: bench.now + 50, version: "2" }));
+    await add(bench, record(bench, "theirs", { nextAt: bench.now + 90, workflow: "buy" }));
+    await add(bench, record(bench, "paused", { nextAt: null, workflow: "try" }));
+    await bench.clock.advance(100);
+    assert.deepEqual(await overdue(100), []);
+    assert.deepEqual(await overdue(94), ["schedules sell 1"]);
+    assert.deepEqual(await overdue(40), ["schedules sell 1", "schedules sell 2"]);
+    assert.deepEqual(await overdue(0), ["schedules buy 1", "schedules sell 1", "schedules sell 2"]);
+  }),
+
   contractCase("what is due is told longest due first, and when the next one is", async (bench) => {
     assert.deepEqual(await due(bench), [null]);
     await add(bench, record(bench, "late", { nextAt: bench.now + 20 }));
