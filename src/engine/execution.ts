@@ -49,6 +49,8 @@ export interface ExecutionSummary {
   readonly workflow: string;
   readonly version: string;
   readonly status: Status;
+  /** It waits for a limit of its workflow to have room for it. Of one that is `scheduled` for a time to come: not yet. */
+  readonly queued: boolean;
   readonly tags: readonly string[];
   readonly flow: Flow & { readonly step: string };
   /** What parked it, else what turned it. */
@@ -57,7 +59,8 @@ export interface ExecutionSummary {
   readonly updatedAt: Date;
 }
 
-export function summaryOf(record: ExecutionRecord): ExecutionSummary {
+/** @param now the store's time */
+export function summaryOf(record: ExecutionRecord, now: number): ExecutionSummary {
   const { id, workflow, version, status, tags, position } = record;
   const error = position.stuckBy ?? position.error;
   return {
@@ -65,6 +68,7 @@ export function summaryOf(record: ExecutionRecord): ExecutionSummary {
     workflow,
     version,
     status,
+    queued: record.admission === "queued" && (position.resumeAt ?? now) <= now,
     tags,
     flow: flowOf(record),
     ...(error !== null && { error }),
@@ -175,7 +179,7 @@ export class Execution<State = unknown, HalfDone = State> {
 
   /** Status, tags, times and flow in one. */
   async summary(): Promise<ExecutionSummary> {
-    return summaryOf(await this.#record());
+    return summaryOf(await this.#record(), this.#supervisor.storeNow());
   }
 
   /**

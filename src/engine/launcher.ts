@@ -325,7 +325,8 @@ export class Launcher {
   async list(options: ListOptions = {}): Promise<ExecutionPage> {
     this.#supervisor.mustRun("list");
     const page = await this.#store.list(filterOf(options));
-    return { executions: page.records.map(summaryOf), cursor: page.cursor };
+    const now = this.#supervisor.storeNow();
+    return { executions: page.records.map((record) => summaryOf(record, now)), cursor: page.cursor };
   }
 
   /**

@@ -355,6 +355,34 @@ onEveryStore("flow control", (start) => {
     expect(floor.began).toEqual(["now", "later"]);
   });
 
+  test("who waits for a limit is told from who waits for a time, a message, or its next attempt", async () => {
+    const floor = new Floor();
+    const it = limited(floor, { concurrency: 1, deadline: "10s" });
+    const { clock, launcher } = await start([it]);
+    floor.clock = clock;
+    const queued = async (): Promise<string[]> => {
+      const { executions } = await launcher.list();
+      for (const { id, queued } of executions) {
+        expect((await launcher.execution(id).summary()).queued).toBe(queued);
+      }
+      return executions.flatMap((one) => (one.queued ? one.id : [])).toReversed();
+    };
+    await launcher.launch(it, {}, { id: "now" });
+    await launcher.launch(it, {}, { id: "later", delay: "700ms" });
+    await launcher.launch(it, {}, { id: "next" });
+    await launcher.launch(it, {}, { id: "asked-back" });
+    await pass(clock, 250);
+    expect(await queued()).toEqual(["next", "asked-back"]);
+    await launcher.execution("asked-back").rollback("not-needed");
+    await pass(clock, 500);
+    expect(await queued()).toEqual(["later", "next"]);
+    await pass(clock, 500);
+    expect(await queued()).toEqual(["later"]);
+    expect(await statusOf(launcher, "later")).toBe("scheduled");
+    await pass(clock, 3000);
+    expect(await queued()).toEqual([]);
+  });
+
   test("what a schedule launches waits as all others do", async () => {
     const floor = new Floor();
     const it = workflow("slow", { input, concurrency: 1 }).step("work", {
