@@ -46,6 +46,7 @@ export type {
   DeadLetter,
   LetterAddress,
   LetterConditions,
+  LetterCount,
   LetterOptions,
   LetterPage,
   ResendOptions,

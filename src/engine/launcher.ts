@@ -16,6 +16,7 @@ import {
   Letters,
   type LetterAddress,
   type LetterConditions,
+  type LetterCount,
   type LetterOptions,
   type LetterPage,
   type ResendOptions,
@@ -205,6 +206,18 @@ export class Launcher {
    */
   async countDeadLetters(conditions: LetterConditions = {}): Promise<number> {
     return this.#letters.count(conditions);
+  }
+
+  /**
+   * How many dead letters the executions of each workflow have; those that have any, by name. One query: for a metric.
+   *
+   * @example
+   * for (const { workflow, count } of await launcher.countDeadLettersByWorkflow()) console.log(workflow, count);
+   *
+   * @throws STEPWELL_LAUNCHER_NOT_RUNNING
+   */
+  async countDeadLettersByWorkflow(): Promise<LetterCount[]> {
+    return this.#letters.countByWorkflow();
   }
 
   /**

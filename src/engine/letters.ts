@@ -53,6 +53,13 @@ export interface LetterPage {
   readonly cursor: string | null;
 }
 
+/** How many dead letters the executions of a workflow have. */
+export interface LetterCount {
+  readonly workflow: string;
+  /** From 1. */
+  readonly count: number;
+}
+
 /** Which dead letter, by what `deadLetters` says of it. */
 export interface LetterAddress {
   readonly execution: string;
@@ -89,6 +96,13 @@ export class Letters {
     this.#supervisor.mustRun("countDeadLetters");
     refuseUnknownOptions(conditions, ["workflow", "execution", "name"], "countDeadLetters");
     return this.#store.countDeadLetters(conditionsOf(conditions, "countDeadLetters"));
+  }
+
+  async countByWorkflow(): Promise<LetterCount[]> {
+    this.#supervisor.mustRun("countDeadLettersByWorkflow");
+    const counts = await this.#store.countDeadLettersByWorkflow();
+    // Stores differ in what they take for the order of texts.
+    return counts.toSorted((one, other) => (one.workflow < other.workflow ? -1 : 1));
   }
 
   async resend(address: LetterAddress, options: ResendOptions): Promise<Sent> {

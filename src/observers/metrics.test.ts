@@ -132,33 +132,41 @@ onEveryStore("metrics", (start) => {
     expect(await of("stepwell_executions_stuck", registry)).toEqual({ "{workflow=paying}": 0 });
   });
 
-  test("asks the store how many dead letters there are, where it is told how; an outage leaves the last count", async () => {
+  test("asks the store how many dead letters each workflow has, where it is told how; an outage leaves the last count", async () => {
     const registry = new Registry();
-    const two = workflow("two", { input })
-      .step("1", { messages: { a: z.null(), b: z.null() }, run: () => pause(), onMessage: () => undefined })
-      .step("2", { run: () => undefined });
-    const { launcher } = await start([two]);
+    const waits = (name: string) =>
+      workflow(name, { input })
+        .step("1", { messages: { a: z.null(), b: z.null() }, run: () => pause(), onMessage: () => undefined })
+        .step("2", { run: () => undefined });
+    const [two, other] = [waits("two"), waits("other")];
+    const { launcher } = await start([two, other]);
     let isAway = false;
     const deadLetters = async () => {
       if (isAway) throw new Error("away");
-      return launcher.countDeadLetters();
+      return launcher.countDeadLettersByWorkflow();
     };
     metrics({ registry });
     expect(registry.getSingleMetric("stepwell_dead_letters")).toBeUndefined();
     for (const _ of ["once", "again"]) metrics({ registry, deadLetters });
-    expect(await registry.metrics()).toContain("stepwell_dead_letters 0");
-    const one = await launcher.launch(two, {}, { delay: "1s" });
-    await one.send("b", null);
-    await one.rollback("never-mind");
-    await launcher.launch(two, {}, { id: "other" });
-    expect(await one.outcome()).toMatchObject({ status: "rolledBack" });
-    expect(await registry.metrics()).toContain("stepwell_dead_letters 1");
+    expect(await of("stepwell_dead_letters", registry)).toEqual({});
+    for (const { steps, letters } of [
+      { steps: two, letters: 1 },
+      { steps: other, letters: 2 },
+    ]) {
+      const ended = await launcher.launch(steps, {}, { delay: "1s" });
+      for (let i = 0; i < letters; i++) await ended.send("b", null);
+      await ended.rollback("never-mind");
+      expect(await ended.outcome()).toMatchObject({ status: "rolledBack" });
+    }
+    await launcher.launch(two, {}, { id: "waiting" });
+    const both = { "{workflow=two}": 1, "{workflow=other}": 2 };
+    expect(await of("stepwell_dead_letters", registry)).toEqual(both);
     isAway = true;
-    expect(await registry.metrics()).toContain("stepwell_dead_letters 1");
+    expect(await of("stepwell_dead_letters", registry)).toEqual(both);
     isAway = false;
-    const [letter] = (await launcher.deadLetters()).letters;
-    await launcher.resend({ execution: one.id, id: letter!.id }, { to: "other" });
-    expect(await registry.metrics()).toContain("stepwell_dead_letters 0");
+    const [letter] = (await launcher.deadLetters({ workflow: "two" })).letters;
+    await launcher.resend({ execution: letter!.execution, id: letter!.id }, { to: "waiting" });
+    expect(await of("stepwell_dead_letters", registry)).toEqual({ ...both, "{workflow=two}": 0 });
     expect(() => metrics({ deadLetters: 1 as never })).toThrow(/"deadLetters" must be a function/);
   });
 

@@ -18,15 +18,21 @@ export interface MetricsOptions {
    */
   readonly stuck?: () => PromiseLike<StuckPage>;
   /**
-   * Asks the store how many dead letters there are, at each scrape; such as `() => launcher.countDeadLetters()`.
+   * Asks the store how many dead letters there are, at each scrape: `() => launcher.countDeadLettersByWorkflow()`.
    * Default: there is no such metric.
    */
-  readonly deadLetters?: () => PromiseLike<number>;
+  readonly deadLetters?: () => PromiseLike<readonly LetterCount[]>;
 }
 
 /** A page of `launcher.list`, of which only the names of the workflows are read. */
 export interface StuckPage {
   readonly executions: readonly { readonly workflow: string }[];
+}
+
+/** As `launcher.countDeadLettersByWorkflow` gives it. */
+export interface LetterCount {
+  readonly workflow: string;
+  readonly count: number;
 }
 
 /**
@@ -175,41 +181,52 @@ function instruments({ Counter, Gauge, Histogram }: PromClient, registry: Metric
 /** Who knows which executions are stuck, by gauge: the last one that was given. */
 const stuckSources = new WeakMap<object, () => PromiseLike<StuckPage>>();
 
-/** The workflows that a gauge has told of: one that has none stuck any more is told as 0. */
+/** The workflows that a gauge has told of: one that has none any more is told as 0. */
 const toldOf = new WeakMap<object, Set<string>>();
+
+function tell(gauge: Gauge<"workflow">, counts: ReadonlyMap<string, number>): void {
+  const told = toldOf.get(gauge) ?? new Set();
+  toldOf.set(gauge, told);
+  for (const workflow of counts.keys()) told.add(workflow);
+  for (const workflow of told) gauge.set({ workflow }, counts.get(workflow) ?? 0);
+}
 
 async function countStuck(this: Gauge<"workflow">): Promise<void> {
   const source = stuckSources.get(this);
   if (source === undefined) return;
   try {
     const { executions } = await source();
-    const told = toldOf.get(this) ?? new Set();
-    toldOf.set(this, told);
-    for (const { workflow } of executions) told.add(workflow);
-    for (const workflow of told) {
-      this.set({ workflow }, executions.filter((execution) => execution.workflow === workflow).length);
-    }
+    const counts = new Map<string, number>();
+    for (const { workflow } of executions) counts.set(workflow, (counts.get(workflow) ?? 0) + 1);
+    tell(this, counts);
   } catch {
     // A store that does not answer must not take the metrics of the whole process with it. The last count stays.
   }
 }
 
 /** Who knows how many dead letters there are, by gauge: the last one that was given. */
-const letterSources = new WeakMap<object, () => PromiseLike<number>>();
+const letterSources = new WeakMap<object, NonNullable<MetricsOptions["deadLetters"]>>();
 
 /** No counter: what was sent again, or pruned, is not there any more, and other processes change it too. */
-function countLetters({ Gauge }: PromClient, registry: MetricsRegistry, source: () => PromiseLike<number>): void {
-  const name = "stepwell_dead_letters";
-  const help = "Messages that no step took, and that were not sent again";
-  const known = registry.getSingleMetric(name) as Gauge | undefined;
-  const gauge = known ?? new Gauge({ name, help, registers: [registry], collect: askForLetters });
-  letterSources.set(gauge, source);
+function countLetters(
+  { Gauge }: PromClient,
+  registry: MetricsRegistry,
+  source: NonNullable<MetricsOptions["deadLetters"]>,
+): void {
+  const gauge = {
+    name: "stepwell_dead_letters",
+    help: "Messages that no step took, and that were not sent again",
+    registers: [registry],
+    labelNames: ["workflow"] as const,
+  };
+  const known = registry.getSingleMetric(gauge.name) as Gauge<"workflow"> | undefined;
+  letterSources.set(known ?? new Gauge({ ...gauge, collect: askForLetters }), source);
 }
 
-async function askForLetters(this: Gauge): Promise<void> {
+async function askForLetters(this: Gauge<"workflow">): Promise<void> {
   try {
-    const count = await letterSources.get(this)?.();
-    if (count !== undefined) this.set(count);
+    const counts = await letterSources.get(this)?.();
+    if (counts !== undefined) tell(this, new Map(counts.map(({ workflow, count }) => [workflow, count])));
   } catch {
     // As above: the last count stays.
   }

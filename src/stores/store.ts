@@ -195,6 +195,12 @@ export interface LetterPage {
   readonly cursor: string | null;
 }
 
+export interface LetterCount {
+  readonly workflow: string;
+  /** From 1. */
+  readonly count: number;
+}
+
 /**
  * A hint that something happened: an execution without an owner wants to be taken up after `inMs`
  * milliseconds (0: now), or one that has an owner got an arrival. May get lost, so the engine polls behind it.
@@ -277,6 +283,8 @@ export interface Store {
   deadLetters(filter: LetterFilter): MaybePromise<LetterPage>;
   /** How many dead letters all pages would show. */
   countDeadLetters(conditions: LetterConditions): MaybePromise<number>;
+  /** How many dead letters each workflow has; those that have any, in any order. */
+  countDeadLettersByWorkflow(): MaybePromise<readonly LetterCount[]>;
 
   /**
    * Runs `work` in a transaction of its own, with the store's connection, and commits with it the

@@ -44,6 +44,32 @@ onEveryStore("dead letters", (start) => {
     expect(await launcher.countDeadLetters()).toBe(1);
     expect(await launcher.countDeadLetters({ workflow: "order", execution: "ended", name: "paid" })).toBe(1);
     expect(await launcher.countDeadLetters({ name: "packed" })).toBe(0);
+    expect(await launcher.countDeadLettersByWorkflow()).toEqual([{ workflow: "order", count: 1 }]);
+  });
+
+  test("are counted by workflow, in the order of the names", async () => {
+    const names = ["b", "a\u{10000}", "a\uffff", "a"];
+    const all = names.map((name) =>
+      workflow(name, { input }).step("1", {
+        messages: { x: z.null() },
+        run: () => pause(),
+        onMessage: () => undefined,
+      }),
+    );
+    const { launcher } = await start(all);
+    expect(await launcher.countDeadLettersByWorkflow()).toEqual([]);
+    for (const steps of all) {
+      const one = await launcher.launch(steps, {}, { delay: "1s" });
+      for (let i = 0; i < steps.name.length; i++) await one.send("x", null);
+      await one.rollback("never-mind");
+      await one.outcome();
+    }
+    expect(await launcher.countDeadLettersByWorkflow()).toEqual([
+      { workflow: "a", count: 1 },
+      { workflow: "a\u{10000}", count: 3 },
+      { workflow: "a\uffff", count: 2 },
+      { workflow: "b", count: 1 },
+    ]);
   });
 
   test("are sent again to another execution, once, and are not counted any more", async () => {

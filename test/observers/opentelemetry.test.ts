@@ -25,6 +25,11 @@ const origin = (id: string, name = "waiting") => trace.getSpanContext(executionC
 
 const named = (told: Telemetry): string[] => told.spans().map(({ name }) => name);
 
+test("the gauge of dead letters is there before anything happens, where a meter is given", async () => {
+  const told = telemetry({ deadLetters: () => Promise.resolve([{ workflow: "waiting", count: 3 }]) });
+  expect(await told.measured("stepwell.dead_letters")).toEqual([[{ "workflow.name": "waiting" }, 3]]);
+});
+
 onEveryStore("a trace", (start) => {
   test("has a span for each burst of work, and in it one for each attempt, with the times of the history", async () => {
     const told = telemetry();
@@ -203,6 +208,36 @@ onEveryStore("a trace", (start) => {
       ["stepwell.transition", "ok"],
     ]);
     expect(await told.measured("stepwell.step.duration")).toHaveLength(2);
+  });
+
+  test("asks the store how many dead letters each workflow has, where it is told how", async () => {
+    let isAway = false;
+    const told = telemetry({
+      deadLetters: async () => {
+        if (isAway) throw new Error("away");
+        return rig.launcher.countDeadLettersByWorkflow();
+      },
+    });
+    const steps = waiting(told.observer);
+    const rig = await start([steps]);
+    expect(await told.measured("stepwell.dead_letters")).toEqual([]);
+    expect(await telemetry().measured("stepwell.dead_letters")).toEqual([]);
+    const ended = await rig.launcher.launch(steps, {}, { delay: "1s" });
+    await ended.send("go", 1);
+    await ended.send("go", 2);
+    await ended.rollback("never-mind");
+    await ended.outcome();
+    const about = { "workflow.name": "waiting" };
+    expect(await told.measured("stepwell.dead_letters")).toEqual([[about, 2]]);
+    isAway = true;
+    expect(await told.measured("stepwell.dead_letters")).toEqual([[about, 2]]);
+    expect(await told.measured("stepwell.execution.rests")).not.toEqual([]);
+    isAway = false;
+    for (const { execution, id } of (await rig.launcher.deadLetters()).letters) {
+      const heir = await rig.launcher.launch(steps, {});
+      await rig.launcher.resend({ execution, id }, { to: heir.id });
+    }
+    expect(await told.measured("stepwell.dead_letters")).toEqual([[about, 0]]);
   });
 
   test("shows what is stuck, and the operator's act that freed it", async () => {

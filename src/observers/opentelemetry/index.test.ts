@@ -4,10 +4,15 @@ import { trace } from "@opentelemetry/api";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { executionContext, opentelemetry } from "./index.js";
 
+const nothing = (): undefined => undefined;
+const withoutGauges = { createCounter: nothing, createHistogram: nothing, createUpDownCounter: nothing };
+
 describe("the options", () => {
-  test.each([
+  test.each<[options: unknown, problem: string]>([
     [{ tracer: {} }, '"tracer" has no function "startSpan"'],
     [{ meter: { createCounter: () => undefined } }, '"meter" has no function "createHistogram"'],
+    [{ meter: withoutGauges, deadLetters: nothing }, '"meter" has no function "createObservableGauge"'],
+    [{ deadLetters: 3 }, '"deadLetters" must be a function, not 3'],
     [{ errorMessages: "yes" }, '"errorMessages" must be true or false, not "yes"'],
     [null, "takes an object of options"],
   ])("%j are refused", (options, problem) => {

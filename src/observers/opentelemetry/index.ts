@@ -3,7 +3,7 @@ import { observer, type ExecutionIdentity, type Observer } from "../../definitio
 import { missingFunction, refuseUnknownOptions, shown } from "../../definition/options.js";
 import { StepwellError } from "../../errors.js";
 import { loadApi } from "./api.js";
-import { Metrics } from "./metrics.js";
+import { Metrics, type LetterCount } from "./metrics.js";
 import { spanContextOf, Traces } from "./traces.js";
 
 export interface OpenTelemetryOptions {
@@ -13,6 +13,11 @@ export interface OpenTelemetryOptions {
   readonly meter?: Meter;
   /** Record what errors say, too, as the description of a span's status. It may be anything. Default: false. */
   readonly errorMessages?: boolean;
+  /**
+   * Asks the store how many dead letters there are, at each collection: `() => launcher.countDeadLettersByWorkflow()`.
+   * With a `meter` from now on, else from the first event on. Default: there is no such metric.
+   */
+  readonly deadLetters?: () => PromiseLike<readonly LetterCount[]>;
 }
 
 /**
@@ -32,12 +37,14 @@ export interface OpenTelemetryOptions {
  * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION
  */
 export function opentelemetry(options: OpenTelemetryOptions = {}): Observer {
-  const { tracer, meter, errorMessages } = checked(options);
+  const { tracer, meter, errorMessages, deadLetters } = checked(options);
   const api = loadApi();
   const traces = new Traces(tracer ?? api.trace.getTracer("stepwell"), errorMessages ?? false);
   let made: Metrics | undefined;
   // A meter that is asked for before its provider is registered measures nothing, ever.
-  const metrics = (): Metrics => (made ??= new Metrics(meter ?? api.metrics.getMeter("stepwell")));
+  const metrics = (): Metrics => (made ??= new Metrics(meter ?? api.metrics.getMeter("stepwell"), deadLetters));
+  // What is dead is there before anything happens.
+  if (meter !== undefined && deadLetters !== undefined) metrics();
   return observer<unknown>({
     name: "opentelemetry",
     wake: (event) => {
@@ -73,8 +80,8 @@ export function executionContext(execution: Pick<ExecutionIdentity, "id" | "work
 }
 
 function checked(options: OpenTelemetryOptions): OpenTelemetryOptions {
-  refuseUnknownOptions(options, ["tracer", "meter", "errorMessages"], "opentelemetry(…)");
-  const { tracer, meter, errorMessages } = options;
+  refuseUnknownOptions(options, ["tracer", "meter", "errorMessages", "deadLetters"], "opentelemetry(…)");
+  const { tracer, meter, errorMessages, deadLetters } = options;
   const refuse = (problem: string): never => {
     throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `opentelemetry(…): ${problem}.`);
   };
@@ -82,9 +89,12 @@ function checked(options: OpenTelemetryOptions): OpenTelemetryOptions {
     thing === undefined ? undefined : missingFunction(thing, names);
   const unlikeTracer = lacks(tracer, ["startSpan"]);
   if (unlikeTracer !== undefined) refuse(`"tracer" has no function "${unlikeTracer}"`);
-  const unlikeMeter = lacks(meter, ["createCounter", "createHistogram", "createUpDownCounter"]);
+  const gauges = deadLetters === undefined ? [] : ["createObservableGauge"];
+  const unlikeMeter = lacks(meter, ["createCounter", "createHistogram", "createUpDownCounter", ...gauges]);
   if (unlikeMeter !== undefined) refuse(`"meter" has no function "${unlikeMeter}"`);
   if (errorMessages !== undefined && typeof errorMessages !== "boolean")
     refuse(`"errorMessages" must be true or false, not ${shown(errorMessages)}`);
+  if (deadLetters !== undefined && typeof deadLetters !== "function")
+    refuse(`"deadLetters" must be a function, not ${shown(deadLetters)}`);
   return options;
 }

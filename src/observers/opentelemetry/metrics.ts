@@ -7,6 +7,12 @@ const secondBounds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300,
 
 const messageBounds = [0, 1, 2, 5, 10, 50, 100, 500, 1000];
 
+/** As `launcher.countDeadLettersByWorkflow` gives it. */
+export interface LetterCount {
+  readonly workflow: string;
+  readonly count: number;
+}
+
 /** No id of an execution or a message: what is measured must not grow with their number. */
 export class Metrics {
   readonly #rests: Counter;
@@ -18,7 +24,7 @@ export class Metrics {
   readonly #observerErrors: Counter;
   readonly #errors: Counter;
 
-  constructor(meter: Meter) {
+  constructor(meter: Meter, deadLetters?: () => PromiseLike<readonly LetterCount[]>) {
     const counter = (name: string, unit: string, description: string): Counter =>
       meter.createCounter(name, { unit, description });
     const histogram = (name: string, unit: string, description: string, explicitBucketBoundaries: number[]) =>
@@ -44,6 +50,7 @@ export class Metrics {
     this.#refused = counter("stepwell.commit.refused", "{commit}", "Commits to executions that another launcher has.");
     this.#observerErrors = counter("stepwell.observer.errors", "{error}", "Reports of observers that failed.");
     this.#errors = counter("stepwell.errors", "{error}", "Errors that were reported to onError, by code.");
+    if (deadLetters !== undefined) observeLetters(meter, deadLetters);
   }
 
   wake({ execution: { workflow }, status, lateMs }: WakeEvent): void {
@@ -77,4 +84,22 @@ export class Metrics {
     if (code === "STEPWELL_OWNERSHIP_LOST") this.#refused.add(1, about);
     if (code === "STEPWELL_OBSERVER_FAILED") this.#observerErrors.add(1, about);
   }
+}
+
+/**
+ * A gauge, since each process tells of the whole store: they must not be added up. Where the store can't be asked,
+ * the SDK reports it, and keeps the last count.
+ */
+function observeLetters(meter: Meter, deadLetters: () => PromiseLike<readonly LetterCount[]>): void {
+  const gauge = meter.createObservableGauge("stepwell.dead_letters", {
+    unit: "{message}",
+    description: "Messages that no step took, and that were not sent again, in the whole store.",
+  });
+  /** One that has none any more is told as 0. */
+  const told = new Set<string>();
+  gauge.addCallback(async (result) => {
+    const counts = new Map((await deadLetters()).map(({ workflow, count }) => [workflow, count]));
+    for (const workflow of counts.keys()) told.add(workflow);
+    for (const workflow of told) result.observe(counts.get(workflow) ?? 0, { "stepwell.workflow.name": workflow });
+  });
 }

@@ -1,7 +1,7 @@
 /** Messages that no step took, in memory. */
 import { letterPlaceOf } from "../cursor.js";
 import type { MailboxRecord } from "../records.js";
-import type { LetterConditions, LetterFilter, LetterPage, LetterRecord } from "../store.js";
+import type { LetterConditions, LetterCount, LetterFilter, LetterPage, LetterRecord } from "../store.js";
 
 interface Addressee {
   readonly workflow: string;
@@ -33,4 +33,10 @@ export function letterPage(rows: Iterable<Addressee>, { limit, after, ...conditi
     .toSorted((one, other) => other.sequence - one.sequence);
   const records = letters.slice(0, limit);
   return { records, cursor: letters.length > limit ? String(records.at(-1)!.sequence) : null };
+}
+
+export function letterCounts(rows: Iterable<Addressee>): LetterCount[] {
+  const counts = new Map<string, number>();
+  for (const { workflow } of lettersOf(rows, {})) counts.set(workflow, (counts.get(workflow) ?? 0) + 1);
+  return [...counts].map(([workflow, count]) => ({ workflow, count }));
 }

@@ -33,6 +33,7 @@ import type {
   GateState,
   Hint,
   LetterConditions,
+  LetterCount,
   LetterFilter,
   LetterPage,
   ListConditions,
@@ -46,7 +47,7 @@ import type {
 } from "../store.js";
 import { Arrivals, mailOf, settle } from "./arrivals.js";
 import { Attention } from "./attention.js";
-import { letterPage, lettersOf } from "./dead-letters.js";
+import { letterCounts, letterPage, lettersOf } from "./dead-letters.js";
 import { Definitions } from "./definitions.js";
 import { Gates } from "./gates.js";
 import { Launchers } from "./launchers.js";
@@ -281,6 +282,11 @@ class MemoryStore implements Store {
   countDeadLetters(conditions: LetterConditions): number {
     this.#mustBeOpen();
     return lettersOf(this.#rows.values(), conditions).length;
+  }
+
+  countDeadLettersByWorkflow(): LetterCount[] {
+    this.#mustBeOpen();
+    return letterCounts(this.#rows.values());
   }
 
   watch(listener: (hint: Hint) => void): () => void {

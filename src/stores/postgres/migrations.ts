@@ -223,7 +223,31 @@ CREATE TABLE stepwell_definitions (
 );`,
 };
 
-export const migrations: readonly Migration[] = [first, schedules, topics, limits, deadLetters, definitions];
+/**
+ * The id of the execution in whose mailbox a letter is, written when it dies: executions have no index by their number,
+ * which each launch would pay for. Null: a process that does not know this column gave it up.
+ */
+const addressees: Migration = {
+  number: 7,
+  oldest: 4,
+  name: "addressees of dead letters",
+  sql: `
+ALTER TABLE stepwell_mailbox ADD COLUMN addressee TEXT COLLATE "C";
+SET LOCAL enable_seqscan = on;
+SET LOCAL enable_hashjoin = on;
+UPDATE stepwell_mailbox AS m SET addressee = e.id FROM stepwell_executions AS e
+WHERE m.status = 'dead' AND m.kind = 'message' AND e.sequence = m.execution;`,
+};
+
+export const migrations: readonly Migration[] = [
+  first,
+  schedules,
+  topics,
+  limits,
+  deadLetters,
+  definitions,
+  addressees,
+];
 
 const migrationsTable = `
 CREATE TABLE IF NOT EXISTS stepwell_migrations (

@@ -19,6 +19,7 @@ import type {
   GateState,
   Hint,
   LetterConditions,
+  LetterCount,
   LetterFilter,
   LetterPage,
   ListConditions,
@@ -35,7 +36,7 @@ import type {
 import { claim, claimLost, overdue } from "./claim.js";
 import type { Database } from "./database.js";
 import type { PostgresClient } from "./driver.js";
-import { countDeadLetters, deadLetters } from "./dead-letters.js";
+import { countDeadLetters, countDeadLettersByWorkflow, deadLetters } from "./dead-letters.js";
 import { define, definitions } from "./definitions.js";
 import { Doubts } from "./doubts.js";
 import { admit, readGate, waitedAt } from "./gates.js";
@@ -244,6 +245,10 @@ export class PostgresStore implements Store {
 
   async countDeadLetters(conditions: LetterConditions): Promise<number> {
     return countDeadLetters(this.#database, conditions);
+  }
+
+  async countDeadLettersByWorkflow(): Promise<LetterCount[]> {
+    return countDeadLettersByWorkflow(this.#database);
   }
 
   async transact(work: (connection: unknown) => MaybePromise<Transition | null>): Promise<CommitResult | null> {

@@ -16,7 +16,7 @@ updated AS (
   FROM unnest($3::text[], $4::integer[], $5::integer[], $6::float8[], $7::text[]) WITH ORDINALITY
     AS g (id, owner, signals, due_in, settled, n)
   WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.signals = coalesce(g.signals, e.signals)
-  RETURNING g.n, e.sequence, g.settled, NULL AS step, 0 AS ends
+  RETURNING g.n, e.sequence, e.id, g.settled, NULL AS step, 0 AS ends
 )${mail ? settling : ""}
 SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;
 

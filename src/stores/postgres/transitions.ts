@@ -29,7 +29,7 @@ updated AS (
       mail ? ", step, settled, ends" : ""
     }${topics ? ", keeps" : ""}${limits ? ", leaves" : ""}${defined ? ", version, fingerprint" : ""}, n)
   WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.revision = g.revision - 1 AND e.signals = g.signals
-  RETURNING g.n, e.sequence, g.revision, g.owner, g.entry, g.patch${mail ? ", g.step, g.settled, g.ends" : ""}${topics ? ", g.keeps" : ""}${limits ? ", e.id, g.leaves" : ""}
+  RETURNING g.n, e.sequence, g.revision, g.owner, g.entry, g.patch${mail ? ", e.id, g.step, g.settled, g.ends" : ""}${topics ? ", g.keeps" : ""}${limits ? ", g.leaves" : ""}
 ),
 written AS (
   INSERT INTO stepwell_history (execution, revision, owner, at, entry, patch)

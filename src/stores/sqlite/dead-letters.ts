@@ -1,7 +1,7 @@
 /** Messages that no step took. */
 import { letterPlaceOf } from "../cursor.js";
 import { letterColumns, letterOf, type LetterRow } from "../sql/rows.js";
-import type { LetterConditions, LetterFilter, LetterPage } from "../store.js";
+import type { LetterConditions, LetterCount, LetterFilter, LetterPage } from "../store.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
 
@@ -20,6 +20,11 @@ export function countDeadLetters(database: Database, conditions: LetterCondition
   const { text, values } = chosen(conditions);
   const [row] = database.rows<{ readonly found: number }>(`SELECT count(*) AS found FROM ${text}`, ...values);
   return row!.found;
+}
+
+export function countDeadLettersByWorkflow(database: Database): LetterCount[] {
+  const { text } = chosen({});
+  return database.rows<LetterCount>(`SELECT e.workflow, count(*) AS count FROM ${text} GROUP BY e.workflow`);
 }
 
 /** Left to itself SQLite would walk along the whole table, which has the same order. */

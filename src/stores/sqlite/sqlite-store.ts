@@ -19,6 +19,7 @@ import type {
   GateState,
   Hint,
   LetterConditions,
+  LetterCount,
   LetterFilter,
   LetterPage,
   ListConditions,
@@ -34,7 +35,7 @@ import type {
 import { mailbox } from "./arrivals.js";
 import { claim, overdue } from "./claim.js";
 import { Database } from "./database.js";
-import { countDeadLetters, deadLetters } from "./dead-letters.js";
+import { countDeadLetters, countDeadLettersByWorkflow, deadLetters } from "./dead-letters.js";
 import { define, definitions } from "./definitions.js";
 import type { Connection, Driver } from "./driver.js";
 import { admit, readGate, waitedAt } from "./gates.js";
@@ -182,6 +183,10 @@ export class SqliteStore implements Store {
 
   countDeadLetters(conditions: LetterConditions): number {
     return countDeadLetters(this.#opened, conditions);
+  }
+
+  countDeadLettersByWorkflow(): LetterCount[] {
+    return countDeadLettersByWorkflow(this.#opened);
   }
 
   transact(work: (connection: unknown) => unknown): CommitResult | null {

@@ -61,6 +61,20 @@ export const deadLetters: readonly StoreContractCase[] = [
     assert.deepEqual(await ids(bench, { execution: "none" }), []);
   }),
 
+  contractCase("dead letters are counted by workflow, where there are any", async (bench) => {
+    const counted = async (): Promise<string[]> =>
+      (await bench.store.countDeadLettersByWorkflow()).map(({ workflow, count }) => `${workflow} ${count}`).toSorted();
+    await bench.create("none");
+    await bench.send("none");
+    assert.deepEqual(await counted(), []);
+    await ended(bench, "one", ["paid", "sent"]);
+    await ended(bench, "two", ["paid"]);
+    await ended(bench, "three", ["paid"], "buy");
+    assert.deepEqual(await counted(), ["buy 1", "sell 3"]);
+    await bench.send("none", { resends: { execution: "three", arrival: "arrival-5" } });
+    assert.deepEqual(await counted(), ["sell 3"]);
+  }),
+
   contractCase("dead letters come in pages; a text that no page gave is refused", async (bench) => {
     await ended(bench, "one", ["a", "b"]);
     await ended(bench, "two", ["c", "d", "e"]);
