@@ -305,11 +305,13 @@ export class Launcher {
    * @example
    * await launcher.prune({ completed: "30d", rolledBack: "90d" }, { dryRun: true }); // { completed: 1204, … }
    *
-   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION; STEPWELL_LAUNCHER_NOT_RUNNING
+   * also where it stops between two batches: what was deleted by then stays so
    */
   async prune(policy: RetentionPolicy, options: PruneOptions = {}): Promise<PruneCounts> {
     this.#supervisor.mustRun("prune");
-    return prune(this.#store, this.#clock, agesOf(policy, "prune"), checkedPruneOptions(options));
+    const goesOn = (): boolean => (this.#supervisor.mustRun("prune"), true);
+    return prune(this.#store, this.#clock, agesOf(policy, "prune"), checkedPruneOptions(options), goesOn);
   }
 
   /**

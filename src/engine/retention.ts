@@ -68,13 +68,13 @@ function invalid(problem: string): StepwellError {
   return new StepwellError("STEPWELL_INVALID_ARGUMENT", `prune: ${problem}.`);
 }
 
-/** Batch after batch; others have their turn in between. Ends early where `goesOn` says so. */
+/** Batch after batch; others have their turn in between. Ends early where `goesOn`, which is asked before a further one, says so. */
 export async function prune(
   store: Store,
   clock: Clock,
   ages: Ages,
   { batch, dryRun }: Required<PruneOptions>,
-  goesOn: () => boolean = () => true,
+  goesOn: () => boolean,
 ): Promise<PruneCounts> {
   const sum = { completed: 0, rolledBack: 0, stuck: 0 };
   let after: string | null = null;

@@ -265,7 +265,7 @@ export interface Store {
 
   /**
    * Deletes executions that have been at rest for long enough, with all that they own: history, mailbox, tags.
-   * One that somebody owns, that is due, or that has an arrival which no commit has seen, is kept. Looks at
+   * One that somebody owns, or that is due, is kept: whoever asks something of one at rest makes it due. Looks at
    * them in the order in which they were created.
    */
   prune(options: PruneOptions): MaybePromise<Pruned>;

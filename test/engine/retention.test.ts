@@ -1,8 +1,8 @@
 /** What is deleted, and when. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { fail, pause, workflow, type Execution, type PruneOptions, type RetentionPolicy } from "../../src/index.js";
-import { onEveryStore } from "../support/rig.js";
+import { errorOf, onEveryStore } from "../support/rig.js";
 
 const input = z.object({ ends: z.enum(["well", "back", "stuck", "never"]) });
 const job = workflow("job", { input }).step("1", {
@@ -62,6 +62,40 @@ onEveryStore("retention", (start) => {
     const again = await launcher.launch(job, { ends: "back" }, { id: "e-3" });
     expect((await again.outcome()).status).toBe("rolledBack");
     expect((await again.history())[0]?.revision).toBe(1);
+  });
+
+  test("a prune ends with its launcher: it tells so, and leaves the rest", async () => {
+    const { clock, launcher, another, store } = await start([job]);
+    const launched = await launcher.launchMany(
+      job,
+      Array.from({ length: 9 }, () => ({ input: { ends: "well" } as const })),
+    );
+    for (const execution of launched) await execution.outcome();
+    clock.skip("1h");
+    const doomed = await another();
+    const prune = store.prune.bind(store);
+    let stopped: Promise<void> | undefined;
+    vi.spyOn(store, "prune").mockImplementation((options) => {
+      stopped ??= doomed.stop();
+      return prune(options);
+    });
+    const pruning = errorOf(doomed.prune({ completed: "1h" }, { batch: 2 }));
+    await clock.advance("1m");
+    expect(await pruning).toMatchObject({ code: "STEPWELL_LAUNCHER_NOT_RUNNING" });
+    await stopped;
+    expect((await launcher.list()).executions).toHaveLength(7);
+    expect(await launcher.prune({ completed: "1h" }, { batch: 2 })).toMatchObject({ completed: 7 });
+  });
+
+  test("what is stuck goes with the messages that came for it since", async () => {
+    const { clock, launcher } = await start([job]);
+    const stuck = await launcher.launch(job, { ends: "stuck" });
+    await stuck.outcome();
+    await stuck.send("note", "hello");
+    clock.skip("90d");
+    expect(await launcher.prune({ stuck: "90d" }, { dryRun: true })).toMatchObject({ stuck: 1 });
+    expect(await launcher.prune({ stuck: "90d" })).toMatchObject({ stuck: 1 });
+    expect(await isThere(stuck)).toBe(false);
   });
 
   test("a launcher prunes by itself, a minute after its start and then each hour", async () => {

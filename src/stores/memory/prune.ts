@@ -20,7 +20,7 @@ export function prune(
   const counts: Partial<Record<Status, number>> = {};
   for (const row of page) {
     const age = olderThanMs[row.status];
-    const isBusy = row.owner !== null || row.dueAt !== null || row.signals > row.seen;
+    const isBusy = row.owner !== null || row.dueAt !== null;
     if (age === undefined || isBusy || row.updatedAt > at - age) continue;
     counts[row.status] = (counts[row.status] ?? 0) + 1;
     if (!dry) remove(row);

@@ -1,3 +1,4 @@
+import { StepwellError } from "../../errors.js";
 import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
 import type { CreateResult, NewExecution } from "../batch.js";
 import type { Hint } from "../store.js";
@@ -50,6 +51,12 @@ const existingQuery: Statement = {
   name: "existing",
   text: `SELECT ticket, ${executionColumns} FROM stepwell_executions WHERE id = ANY ($1::text[])`,
 };
+
+/** It was in the way, and is gone now: asked again, it is created. */
+function prunedMeanwhile(id: string): StepwellError {
+  const message = `Execution "${id}" was pruned in the moment in which another one of this id was created.`;
+  return new StepwellError("STEPWELL_STORE_BUSY", message, { execution: id, retryable: true });
+}
 
 const owned: CreateResult = { created: true, owned: true };
 const notOwned: CreateResult = { created: true, owned: false };
@@ -125,7 +132,8 @@ export class Creating implements Step {
     const found = new Map(rows.map((row) => [row.id, row]));
     for (const index of refused) {
       const { id, owner } = this.#creates[index]!;
-      const row = found.get(id)!;
+      const row = found.get(id);
+      if (row === undefined) throw prunedMeanwhile(id);
       const isOwn = row.ticket === this.#tickets[index] && (owner === null || row.owner === owner);
       this.answers[index] = isOwn
         ? { created: true, owned: owner !== null }

@@ -48,6 +48,38 @@ describe("the PostgreSQL store", () => {
     ).resolves.toBeUndefined();
   });
 
+  test("a create whose id is pruned in the same moment is to be asked again, and is made then", async () => {
+    const schema = freshSchema();
+    const pool = new pg.Pool({ connectionString: postgresUrl(), max: 2 });
+    onTestFinished(() => pool.end());
+    const prune = `DELETE FROM ${schema}.stepwell_executions`;
+    let isInTheWay = true;
+    const connect = async (): Promise<pg.PoolClient> => {
+      const connection = await pool.connect();
+      const query = async (asked: pg.QueryConfig): Promise<unknown> => {
+        // It has found that the id is there, and asks what that is.
+        if (isInTheWay && asked.text.includes("SELECT ticket,")) await client.query(prune);
+        return connection.query(asked);
+      };
+      return new Proxy(connection, {
+        get: (target, key) => {
+          if (key === "query") return query;
+          const value: unknown = Reflect.get(target, key);
+          return typeof value === "function" ? (value.bind(target) as unknown) : value;
+        },
+      });
+    };
+    const store = postgresStore({ connect, on: () => undefined } as never, { schema });
+    await store.open();
+    onTestFinished(() => store.close());
+    const batch = { ...nothing, creates: [one] };
+    await store.write(batch);
+    const again = { ...nothing, creates: [{ ...one }] };
+    await expect(store.write(again)).rejects.toMatchObject({ code: "STEPWELL_STORE_BUSY", retryable: true });
+    isInTheWay = false;
+    expect((await store.write(again)).creates).toMatchObject([{ created: true }]);
+  });
+
   test("keeps the server's time, which is the same for all", async () => {
     const { store } = await opened();
     const { rows } = await client.query<{ readonly now: number }>(

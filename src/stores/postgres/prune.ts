@@ -5,12 +5,15 @@ import { doubleArray, textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
 
-/** What is locked is being worked on, and passed over: so it waits for nobody, and nobody waits for it in turn. */
+/**
+ * What is locked is being worked on, and passed over: so it waits for nobody, and nobody waits for it in turn. What
+ * has changed before its lock was taken has rows that this statement does not see, and is passed over too.
+ */
 const text = (dry: boolean): string => `
 WITH ${moment},
 ages AS MATERIALIZED (SELECT * FROM unnest($2::text[], $3::float8[]) AS a (status, age)),
 page AS MATERIALIZED (
-  SELECT id, sequence, created_at FROM stepwell_executions
+  SELECT id, sequence, created_at, revision, signals FROM stepwell_executions
   WHERE created_at <= ${at} - $4::float8 AND (created_at, sequence) > ($5::float8, $6::bigint)
   ORDER BY created_at, sequence LIMIT $7::integer + 1
 ),
@@ -18,7 +21,7 @@ looked AS MATERIALIZED (SELECT * FROM page ORDER BY created_at, sequence LIMIT $
 chosen AS MATERIALIZED (
   SELECT e.id, e.sequence, e.created_at, e.status, e.tags
   FROM looked AS p JOIN stepwell_executions AS e ON e.id = p.id
-  WHERE e.owner IS NULL AND e.due_at IS NULL AND e.signals <= e.seen
+  WHERE e.owner IS NULL AND e.due_at IS NULL AND e.revision = p.revision AND e.signals = p.signals
     AND e.updated_at <= ${at} - (SELECT a.age FROM ages AS a WHERE a.status = e.status)
   ${dry ? "" : "FOR UPDATE OF e SKIP LOCKED"}
 )${

@@ -4,7 +4,7 @@ import type { Pruned, PruneOptions } from "../store.js";
 import type { Database } from "./database.js";
 
 const page =
-  "SELECT sequence, created_at, updated_at, status, tags, owner IS NOT NULL OR due_at IS NOT NULL OR seen < signals AS busy " +
+  "SELECT sequence, created_at, updated_at, status, tags, owner IS NOT NULL OR due_at IS NOT NULL AS busy " +
   "FROM stepwell_executions WHERE created_at <= ? AND (created_at, sequence) > (?, ?) ORDER BY created_at, sequence LIMIT ?";
 
 interface Row {
@@ -19,7 +19,7 @@ interface Row {
 export function prune(database: Database, { olderThanMs, limit, after, dry }: PruneOptions, at: number): Pruned {
   const youngest = at - Math.min(...Object.values(olderThanMs));
   const { createdAt, sequence } = after === null ? firstPlace : placeOf(after);
-  return database.transaction(() => {
+  const look = (): Pruned => {
     const rows = database.statement(page).all(youngest, createdAt, sequence, limit + 1) as Row[];
     const counts: Partial<Record<Status, number>> = {};
     for (const row of rows.slice(0, limit)) {
@@ -33,7 +33,9 @@ export function prune(database: Database, { olderThanMs, limit, after, dry }: Pr
       counts,
       cursor: last === undefined ? null : cursorOf({ createdAt: last.created_at, sequence: last.sequence }),
     };
-  });
+  };
+  // To count it waits for nobody who writes.
+  return dry ? database.read(look) : database.transaction(look);
 }
 
 const owned = ["stepwell_history", "stepwell_mailbox", "stepwell_subscriptions"];

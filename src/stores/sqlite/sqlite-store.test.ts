@@ -92,6 +92,9 @@ describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
     expect(() => store.register({ host: "here", pid: 1 })).toThrow(busy);
     // Readers are not kept waiting.
     expect(store.load(["one"])).toEqual([undefined]);
+    const old = { olderThanMs: { completed: 0 }, limit: 1, after: null };
+    expect(store.prune({ ...old, dry: true })).toEqual({ counts: {}, cursor: null });
+    expect(() => store.prune({ ...old, dry: false })).toThrow(busy);
     other.exec("COMMIT");
     expect(write()).toMatchObject({ creates: [{ created: true }] });
     other.close();

@@ -86,6 +86,20 @@ export const pruning: readonly StoreContractCase[] = [
     assert.deepEqual(await bench.mail("one"), []);
   }),
 
+  contractCase("a message that nobody has looked at keeps none, and goes with it", async (bench) => {
+    await bench.create("sent");
+    await bench.create("subscribed");
+    await bench.subscribe("subscribed", "t", { until: "end" });
+    for (const id of ["sent", "subscribed"]) await bench.commit(id, { status: "stuck", rests: true });
+    await bench.send("sent", { messageId: "m" });
+    assert.equal((await bench.publish("t")).delivered, 1);
+    await bench.clock.advance(100);
+    assert.deepEqual((await prune(bench, { olderThanMs: { stuck: 100 }, dry: true })).counts, { stuck: 2 });
+    assert.deepEqual((await prune(bench, { olderThanMs: { stuck: 100 } })).counts, { stuck: 2 });
+    await bench.create("sent");
+    assert.deepEqual(await bench.mail("sent"), []);
+  }),
+
   contractCase("what somebody owns, is due, or has been asked back is kept", async (bench) => {
     await rested(bench, "asked", "completed");
     await rested(bench, "gone", "completed");
