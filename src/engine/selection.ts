@@ -2,7 +2,7 @@
 import { refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import type { ExecutionRecord } from "../stores/records.js";
-import type { ListConditions as StoredConditions, Store } from "../stores/store.js";
+import type { ListConditions as StoredConditions, ListPage, Store } from "../stores/store.js";
 import { Acts, checkRetry, type RetryOptions } from "./acts.js";
 import type { Registered } from "./host.js";
 import { conditionsOf, type ListConditions } from "./listing.js";
@@ -39,9 +39,12 @@ export interface BulkAnswer {
   readonly accepted: number;
   /** All others, the newest first. */
   readonly refused: readonly Refused[];
-  /** Requests that are stored, and that no launcher has decided on within some seconds: a pivot runs, or nobody knows the workflow. */
+  /**
+   * Requests that are stored, and that no launcher has decided on within some seconds, or until this one stopped: a pivot
+   * runs, or nobody knows the workflow.
+   */
   readonly undecided: readonly string[];
-  /** The signal was aborted before all were looked at. */
+  /** The signal was aborted, or the launcher stopped, before all were looked at. */
   readonly aborted: boolean;
 }
 
@@ -137,10 +140,11 @@ export class Selection {
     let accepted = 0;
     let matched = 0;
     let after: string | undefined;
+    const isOver = (): boolean => signal?.aborted === true || !this.#supervisor.isRunning;
     do {
-      this.#supervisor.mustRun("select");
-      const page = await this.#store.list({ ...this.#conditions, limit: pageSize, after });
-      const verdicts = await inLanes(page.records, signal, act);
+      const page = await this.#page(after);
+      if (page === undefined) return { matched, accepted, refused, undecided, aborted: true };
+      const verdicts = await inLanes(page.records, isOver, act);
       for (const [index, verdict] of verdicts.entries()) {
         const { id } = page.records[index]!;
         matched += 1;
@@ -153,19 +157,30 @@ export class Selection {
     } while (after !== undefined);
     return { matched, accepted, refused, undecided, aborted: false };
   }
+
+  /** Undefined: the launcher has stopped, and may have closed the store. */
+  async #page(after: string | undefined): Promise<ListPage | undefined> {
+    try {
+      if (!this.#supervisor.isRunning) return undefined;
+      return await this.#store.list({ ...this.#conditions, limit: pageSize, after });
+    } catch (error) {
+      if (!this.#supervisor.isRunning) return undefined;
+      throw error;
+    }
+  }
 }
 
-/** What became of the first ones, in their order; fewer than there are where the signal was aborted. */
+/** What became of the first ones, in their order; fewer than there are where it was over before. */
 async function inLanes(
   records: readonly ExecutionRecord[],
-  signal: AbortSignal | undefined,
+  isOver: () => boolean,
   act: (record: ExecutionRecord) => Promise<Verdict>,
 ): Promise<Verdict[]> {
   const verdicts: Verdict[] = [];
   let next = 0;
   const lane = async (): Promise<void> => {
     for (let index = next++; index < records.length; index = next++) {
-      if (signal?.aborted) return;
+      if (isOver()) return;
       verdicts[index] = await settled(act(records[index]!));
     }
   };
@@ -173,13 +188,16 @@ async function inLanes(
   return verdicts;
 }
 
+/** Of a request that is stored and not decided on: nothing is begun in a launcher that does not run. */
+const undecidedCodes: readonly ErrorCode[] = ["STEPWELL_OUTCOME_TIMEOUT", "STEPWELL_LAUNCHER_NOT_RUNNING"];
+
 /** What goes wrong with one of them must not keep the others from their turn. */
 async function settled(act: Promise<Verdict>): Promise<Verdict> {
   try {
     return await act;
   } catch (error) {
     if (!(error instanceof StepwellError)) return { code: "STEPWELL_STORE_FAILED", message: String(error) };
-    return error.code === "STEPWELL_OUTCOME_TIMEOUT" ? "undecided" : { code: error.code, message: error.message };
+    return undecidedCodes.includes(error.code) ? "undecided" : { code: error.code, message: error.message };
   }
 }
 

@@ -1,6 +1,6 @@
 /** What became of a request that only the launcher that takes it up can decide. */
 import { StepwellError } from "../errors.js";
-import type { ArrivalStatus } from "../stores/records.js";
+import type { ArrivalStatus, MailboxRecord } from "../stores/records.js";
 import type { Store } from "../stores/store.js";
 import type { Supervisor } from "./supervisor.js";
 
@@ -24,6 +24,15 @@ export async function verdictOn(
 ): Promise<Exclude<ArrivalStatus, "pending"> | undefined> {
   const { clock } = supervisor;
   const until = clock.monotonic() + patience;
+  const look = async (only?: "pending"): Promise<readonly MailboxRecord[]> => {
+    try {
+      return await store.mailbox(execution, only);
+    } catch (error) {
+      // A launcher that stops closes its store.
+      supervisor.mustRun(doing);
+      throw error;
+    }
+  };
   let isSettled = false;
   let wake = (): void => undefined;
   // Listens before it looks: what is settled while the store is being asked must not be missed.
@@ -33,7 +42,7 @@ export async function verdictOn(
   });
   try {
     for (let pause = shortestPause; ; pause = Math.min(2 * pause, longestPause)) {
-      const pending = await store.mailbox(execution, "pending");
+      const pending = await look("pending");
       if (!pending.some((row) => row.id === arrival)) break;
       if (clock.monotonic() >= until) {
         const message = `No launcher has decided yet on what execution "${execution}" was asked to do (${doing}). It is stored.`;
@@ -54,6 +63,6 @@ export async function verdictOn(
   } finally {
     forget();
   }
-  const status = (await store.mailbox(execution)).find(({ id }) => id === arrival)?.status;
+  const status = (await look()).find(({ id }) => id === arrival)?.status;
   return status === "pending" ? undefined : status;
 }

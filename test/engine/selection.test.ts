@@ -137,6 +137,52 @@ onEveryStore("acts on many executions", (start) => {
     expect(await launcher.select({ status: "waiting" }).count()).toBe(3);
   });
 
+  test("stop with their launcher, and say what was done until then", async () => {
+    const order = orders();
+    const { launcher, clock, store, another } = await start([order]);
+    await launched(launcher, order, 1, 2, 3);
+    await clock.settle();
+    const doomed = await another();
+    const list = store.list.bind(store);
+    vi.spyOn(store, "list").mockImplementation((filter) => list({ ...filter, limit: 2 }));
+    const deliver = store.write.bind(store);
+    let stopped: Promise<void> | undefined;
+    vi.spyOn(store, "write").mockImplementation((batch) => {
+      if (batch.arrivals.length > 0) stopped ??= doomed.stop();
+      return deliver(batch);
+    });
+    const asked = doomed.select({ all: true }).rollback("recalled");
+    await clock.advance("1m");
+    expect(await asked).toEqual({ matched: 2, accepted: 2, refused: [], undecided: [], aborted: true });
+    await stopped;
+    expect(await launcher.select({ status: "rolledBack" }).count()).toBe(2);
+    // Once it is called again, it does the rest.
+    const answer = await launcher.select({ all: true }).rollback("recalled");
+    expect(answer).toMatchObject({ matched: 3, accepted: 1, aborted: false });
+  });
+
+  test("do not call refused what a launcher that stops has stored", async () => {
+    let finish: (() => void) | undefined;
+    const held = workflow("held", { input }).step("capture", {
+      pivot: true,
+      run: () => new Promise<void>((_, reject) => (finish = () => reject(new Error("no")))),
+      rollback: () => undefined,
+    });
+    const { launcher, clock, another } = await start([held]);
+    await launcher.launch(held, { n: 1 }, { id: "held" });
+    await clock.settle();
+    const doomed = await another();
+    const asked = doomed.select({ all: true }).rollback("recalled");
+    await clock.advance("1s");
+    const stopped = doomed.stop();
+    await clock.advance("10s");
+    await stopped;
+    expect(await asked).toEqual({ matched: 1, accepted: 0, refused: [], undecided: ["held"], aborted: false });
+    finish!();
+    await clock.advance("1m");
+    expect(await launcher.execution("held").outcome()).toMatchObject({ status: "rolledBack", reason: "recalled" });
+  });
+
   test("are not kept by one whose pivot runs: its request is stored, and told as undecided", async () => {
     let finish: (() => void) | undefined;
     const held = workflow("held", { input }).step("capture", {

@@ -69,7 +69,7 @@ describe("the PostgreSQL store", () => {
         },
       });
     };
-    const store = postgresStore({ connect, on: () => undefined } as never, { schema });
+    const store = postgresStore({ connect, on: () => undefined }, { schema });
     await store.open();
     onTestFinished(() => store.close());
     const batch = { ...nothing, creates: [one] };
