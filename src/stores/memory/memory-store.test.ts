@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Clock } from "../../clock.js";
 import { storeContract } from "../../testing/store-contract/index.js";
 import { memoryStore } from "./memory-store.js";
 import type { NewExecution } from "../batch.js";
@@ -24,6 +25,36 @@ describe("the memory store", () => {
     await store.close();
     await store.open();
     expect(await store.load(["one"])).toMatchObject([{ id: "one", owner }]);
+  });
+
+  test("looks at each execution once when it prunes in batches, though the clock was set back meanwhile", async () => {
+    let now = 1000;
+    const store = memoryStore({ clock: { now: () => now } as Clock });
+    await store.open();
+    const owner = await store.register({ host: "here", pid: 1 });
+    for (const [id, at] of Object.entries({ first: 1000, second: 500, third: 600, young: 2000 })) {
+      now = at;
+      const one = {
+        id,
+        workflow: "sell",
+        version: "1",
+        tags: [],
+        status: "completed",
+        owner,
+      } as unknown as NewExecution;
+      await store.write({ creates: [one], transitions: [], releases: [], arrivals: [] });
+      const release = { id, owner, signals: 0, dueInMs: null, dead: [] };
+      await store.write({ creates: [], transitions: [], releases: [release], arrivals: [] });
+    }
+    const seen: unknown[] = [];
+    let after: string | null = null;
+    do {
+      const { counts, cursor } = await store.prune({ olderThanMs: { completed: 1000 }, limit: 1, after, dry: false });
+      seen.push(counts);
+      after = cursor;
+    } while (after !== null);
+    expect(seen).toEqual([{ completed: 1 }, { completed: 1 }, { completed: 1 }]);
+    expect((await store.list({ limit: 10 })).records.map(({ id }) => id)).toEqual(["young"]);
   });
 
   test("refuses an option that does not exist", () => {

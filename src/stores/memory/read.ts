@@ -28,6 +28,6 @@ function fits(row: Row, { workflow, status, tags, createdFrom, createdBefore }: 
   );
 }
 
-export function isNewer(one: ListPlace, other: ListPlace): boolean {
+function isNewer(one: ListPlace, other: ListPlace): boolean {
   return one.createdAt === other.createdAt ? one.sequence > other.sequence : one.createdAt > other.createdAt;
 }
