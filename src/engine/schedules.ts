@@ -14,6 +14,7 @@ import { nextAfter } from "./schedule-timing.js";
 import { scheduleTag, type Scheduler } from "./scheduler.js";
 import { registryKey } from "./settings.js";
 import type { Supervisor } from "./supervisor.js";
+import { checkedTags, mostTags } from "./tags.js";
 
 /** One of `cron`, `every` and `at`. */
 export interface ScheduleOptions {
@@ -33,7 +34,7 @@ export interface ScheduleOptions {
    * one for them all, or each one. Default: "once".
    */
   readonly missed?: "skip" | "once" | "all";
-  /** For what it launches, beside `schedule:` and its name. */
+  /** For what it launches, beside `schedule:` and its name. At most 31, each of 1 to 128 characters. */
   readonly tags?: readonly string[];
 }
 
@@ -64,6 +65,9 @@ type Launch = (registered: Registered, input: unknown, options: LaunchOptions) =
 const longestScheduleName = 100;
 
 const optionNames = ["cron", "timezone", "every", "at", "missed", "tags"];
+
+/** One more is its own. */
+const mostOwnTags = mostTags - 1;
 
 const shortestInterval = 1_000;
 
@@ -124,14 +128,9 @@ export class Schedules {
       throw invalid(where, `"missed" must be "skip", "once" or "all", not ${shown(missed)}`);
     }
     const registered = this.#registered(workflow);
-    const tags = options.tags ?? [];
+    const tags = options.tags === undefined ? [] : checkedTags(options.tags, where, mostOwnTags);
     // Checked as a launch is, and with the tags that a launch will have.
-    const { row } = await prepareLaunch(
-      registered,
-      input,
-      { tags: Array.isArray(tags) ? [scheduleTag(name), ...tags] : tags },
-      this.#supervisor,
-    );
+    const { row } = await prepareLaunch(registered, input, { tags: [scheduleTag(name), ...tags] }, this.#supervisor);
     const given = { workflow: row.workflow, version: row.version, input: row.input };
     return this.#change(name, (before) => {
       const plan = {
@@ -275,7 +274,7 @@ function timingOf({ cron, timezone, every, at }: ScheduleOptions, now: number, w
     throw invalid(where, `give one of "cron", "every" and "at"`);
   }
   if (timezone !== undefined && cron === undefined) throw invalid(where, `"timezone" goes with "cron"`);
-  if (cron !== undefined) return cronTiming(cron, timezone ?? "UTC", now, where);
+  if (cron !== undefined) return cronTiming(cron, timezone === undefined ? "UTC" : timezone, now, where);
   if (every !== undefined) {
     const length = milliseconds(every, `${where}, every`);
     if (length >= shortestInterval) return { every: length, from: now };

@@ -233,7 +233,10 @@ onEveryStore("what makes no schedule is refused, and nothing is stored", (start)
     [{ at: new Date(Number.NaN) }, "valid Date"],
     [{ at: "tomorrow" }, "valid Date"],
     [{ ...hourly, missed: "some" }, `"skip", "once" or "all"`],
-    [{ ...hourly, tags: "night" }, `"tags" must be`],
+    [{ ...hourly, timezone: null }, "IANA name"],
+    [{ ...hourly, tags: "night" }, `schedule "x": "tags" must be`],
+    [{ ...hourly, tags: null }, `"tags" must be`],
+    [{ ...hourly, tags: Array.from({ length: 32 }, (_, n) => `t${n}`) }, "at most 31 texts"],
   ])("%j", async (options, part) => {
     const { launcher } = await start([report]);
     await expect(launcher.schedules.set("x", report, eu, options as ScheduleOptions)).rejects.toMatchObject({
