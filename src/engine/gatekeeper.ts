@@ -2,7 +2,7 @@
  * Lets executions of limited workflows through their gates, before a launcher claims what is due. Several launchers
  * do so at the same time: a gate's revision says whether another one was faster; then it is read again.
  */
-import type { Store } from "../stores/store.js";
+import type { ClaimOptions, Store } from "../stores/store.js";
 import { admissible, limitsOf, queryOf, type Limits } from "./admission.js";
 import type { Registered } from "./host.js";
 
@@ -51,16 +51,22 @@ export class Gatekeeper {
   /**
    * Admits as many as there is room for here. What is admitted is due at once, for any launcher.
    *
+   * @param turns given where more is due than there is room for: the workflows in the order of their turns. Then only those
+   * are admitted whose turn it is, since others would have to wait with a place, and who goes first would be settled too soon.
    * @returns how long until more may be admitted; 0: there is more now. Null: only a place that is given back, or a launch, changes anything.
    */
-  async admit(room: number): Promise<number | null> {
+  async admit(room: number, turns?: ClaimOptions["workflows"]): Promise<number | null> {
     const gates = [...this.#gates.slice(this.#first), ...this.#gates.slice(0, this.#first)];
     this.#first = (this.#first + 1) % gates.length;
     let left = room;
     let soonest = Infinity;
     for (const gate of gates) {
-      if (left <= 0) return 0;
-      const { admitted, againInMs } = await this.#admitTo(gate, left);
+      const share = Math.min(left, shareOf(gate, room, turns));
+      if (share <= 0) {
+        soonest = 0;
+        continue;
+      }
+      const { admitted, againInMs } = await this.#admitTo(gate, share);
       left -= admitted;
       if (againInMs !== null) soonest = Math.min(soonest, againInMs);
     }
@@ -83,6 +89,16 @@ export class Gatekeeper {
     }
     return { admitted: total, againInMs: 0 };
   }
+}
+
+/** How many of a gate will be taken up of so many as there is room for. */
+function shareOf({ name }: Gate, room: number, turns: ClaimOptions["workflows"] | undefined): number {
+  if (turns === undefined) return room;
+  const rounds = Math.floor(room / turns.length);
+  return turns.reduce(
+    (sum, it, index) => (it.name === name ? sum + rounds + Number(index < room % turns.length) : sum),
+    0,
+  );
 }
 
 /** All versions of a workflow share one gate. */

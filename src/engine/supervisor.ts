@@ -8,7 +8,7 @@ import type { ErrorEvent } from "../definition/observer.js";
 import type { Logger } from "../definition/logger.js";
 import { isRetryable, StepwellError } from "../errors.js";
 import type { ExecutionRecord, HistoryRecord } from "../stores/records.js";
-import type { Hint, MaybePromise, Store, Within } from "../stores/store.js";
+import type { ClaimOptions, Hint, MaybePromise, Store, Within } from "../stores/store.js";
 import { Committer } from "./committer.js";
 import { Drive, type DriveOwner } from "./drive.js";
 import type { Host, Inbox, Registered } from "./host.js";
@@ -355,9 +355,9 @@ export class Supervisor implements Host, DriveOwner {
     this.#nextPoll = Infinity;
     this.#pullIn(this.#settings.pollInterval);
     try {
-      const moreIn = this.#gatekeeper.isNeeded ? await this.#admit() : null;
-      const limit = Math.max(0, Math.min(this.#room, largestClaim));
       const workflows = this.#turns.order(this.#drives.values());
+      const moreIn = this.#gatekeeper.isNeeded ? await this.#admit(workflows) : null;
+      const limit = Math.max(0, Math.min(this.#room, largestClaim));
       const { owner } = this.#presence;
       const claimed = await this.#store.claim({ owner, limit, workflows });
       if (!claimed.alive) return await this.#reborn(owner);
@@ -383,9 +383,9 @@ export class Supervisor implements Host, DriveOwner {
   }
 
   /** A gate that fails must not hold up what is due. */
-  async #admit(): Promise<number | null> {
+  async #admit(workflows: ClaimOptions["workflows"]): Promise<number | null> {
     try {
-      return await this.#gatekeeper.admit(this.#room);
+      return await this.#gatekeeper.admit(this.#room, this.#backlog ? workflows : undefined);
     } catch (error) {
       this.#reportStore("let waiting executions begin", error);
       return null;

@@ -238,6 +238,29 @@ onEveryStore("flow control", (start) => {
     expect(floor.began.slice(4)).toEqual(["occupied", "patient"]);
   });
 
+  test.each([1, 3])(
+    "a higher priority goes first also where there is room for %i and much else is due",
+    async (room) => {
+      const floor = new Floor();
+      const it = limited(floor, { concurrency: 50 });
+      const free = workflow("free", { input }).step("work", { run: ({ execution }) => floor.work(execution.id, "a") });
+      const { clock, launcher } = await start([it, free], { concurrency: room });
+      floor.clock = clock;
+      await launcher.launchMany(free, count(20 * room, "f"));
+      await launcher.launchMany(it, count(20 * room));
+      await pass(clock, 10_500);
+      await launcher.launch(it, {}, { id: "urgent", priority: 10 });
+      const before = floor.began.length;
+      expect(floor.began.filter((id) => id.startsWith("e")).length).toBeGreaterThanOrEqual(4 * room);
+      await pass(clock, 3000);
+      const since = floor.began.slice(before).filter((id) => !id.startsWith("f"));
+      expect(since.indexOf("urgent")).toBeGreaterThanOrEqual(0);
+      expect(since.indexOf("urgent")).toBeLessThanOrEqual(1);
+      await pass(clock, 40_000);
+      expect(floor.began).toHaveLength(40 * room + 1);
+    },
+  );
+
   test("one that waits and is asked to roll back ends without ever having run, and is passed over", async () => {
     const floor = new Floor();
     const it = limited(floor, { concurrency: 1 });
