@@ -51,6 +51,7 @@ export type {
   LetterPage,
   ResendOptions,
 } from "./engine/letters.js";
+export { deadLettersIn, type DeadLetters, type DeadLettersOptions } from "./engine/store-letters.js";
 export type { RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./engine/mail.js";
 export type { Outcome } from "./engine/outcome.js";
 export type {

@@ -33,10 +33,13 @@ try {
 console.log("still dead:", await launcher.countDeadLetters());
 
 for (const time of ["once", "again"]) {
-  const { duplicate } = await launcher.resend(letter, { to: "order-2" });
+  const { duplicate } = await launcher.resend(letter, { to: "order-2", by: "ada" });
   console.log(`${time}:`, duplicate ? "a duplicate" : "sent");
 }
 await second.send("left", null);
 console.log("order-2:", (await second.outcome()).state);
+const [, resent] = await first.mailbox();
+console.log("sent again to", resent?.resent?.to, "by", resent?.resent?.by);
+console.log("by workflow:", await launcher.countDeadLettersByWorkflow());
 console.log("in the mailbox of order-1:", (await first.mailbox()).map(({ status }) => status).join(", "));
 console.log("still dead:", await launcher.countDeadLetters());

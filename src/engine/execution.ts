@@ -5,7 +5,7 @@ import { refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
 import type { SerializedError, Status } from "../flow/flow.js";
 import { stateDifference, type Difference } from "../state-changes.js";
-import type { ArrivalStatus, ExecutionRecord } from "../stores/records.js";
+import type { ArrivalStatus, ExecutionRecord, MailboxRecord } from "../stores/records.js";
 import type { Store } from "../stores/store.js";
 import type { Acts, OperatorOptions, RetryOptions, SkipOptions } from "./acts.js";
 import {
@@ -16,6 +16,7 @@ import {
   type ChangedHistoryRow,
   type HistoryRow,
 } from "./history.js";
+import type { ResendNote } from "./letters.js";
 import type { Mail, RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./mail.js";
 import { notFound } from "./not-found.js";
 import { outcomeOfRecord, type Outcome } from "./outcome.js";
@@ -42,6 +43,8 @@ export interface MailboxRow {
   readonly step?: string;
   /** The topic that it was published to; none where it was sent to this execution. */
   readonly topic?: string;
+  /** Of a dead letter that was sent again: to which execution, under which name, by whom, where that was said. */
+  readonly resent?: { readonly to: string; readonly as: string; readonly by?: string; readonly at: Date };
 }
 
 export interface ExecutionSummary {
@@ -88,6 +91,30 @@ function differenceOf(options: HistoryOptions): Difference {
   if (changes === true) return stateDifference(options.redact, "history");
   const message = `history: "changes" is true or there are no options, not ${shown(changes)}.`;
   throw new StepwellError("STEPWELL_INVALID_ARGUMENT", message);
+}
+
+function mailboxRowsOf(rows: readonly MailboxRecord[]): MailboxRow[] {
+  const notes = new Map<string, MailboxRow["resent"]>();
+  for (const { kind, payload, receivedAt } of rows) {
+    if (kind !== "resend") continue;
+    const { letter, ...note } = payload.value as ResendNote;
+    notes.set(letter, { ...note, at: new Date(receivedAt) });
+  }
+  return rows
+    .filter(({ kind }) => kind === "message")
+    .map(({ id, messageId, name, payload, receivedAt, status, step, topic }) => {
+      const resent = notes.get(id);
+      return {
+        id: messageId ?? id,
+        name,
+        payload: payload.value,
+        receivedAt: new Date(receivedAt),
+        status,
+        ...(step !== null && { step }),
+        ...(topic !== null && { topic }),
+        ...(resent !== undefined && { resent }),
+      };
+    });
 }
 
 /**
@@ -215,18 +242,7 @@ export class Execution<State = unknown, HalfDone = State> {
   /** Every message that was accepted, in that order. */
   async mailbox(): Promise<MailboxRow[]> {
     await this.#record();
-    const rows = await this.#store.mailbox(this.id);
-    return rows
-      .filter(({ kind }) => kind === "message")
-      .map(({ id, messageId, name, payload, receivedAt, status, step, topic }) => ({
-        id: messageId ?? id,
-        name,
-        payload: payload.value,
-        receivedAt: new Date(receivedAt),
-        status,
-        ...(step !== null && { step }),
-        ...(topic !== null && { topic }),
-      }));
+    return mailboxRowsOf(await this.#store.mailbox(this.id));
   }
 
   /** As `Launcher.send`. */

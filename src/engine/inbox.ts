@@ -51,7 +51,7 @@ export function triage(
 ): { readonly request: Request | undefined; readonly dead: readonly string[] } {
   const dead: string[] = [];
   for (const arrival of pending) {
-    if (arrival.kind === "message") continue;
+    if (arrival.kind === "message" || arrival.kind === "resend") continue;
     if (arrival.kind === "rollback") {
       const request = arrival.payload.value as RollbackRequest;
       if (refuseRollback(status, position, shape, request) === undefined) {

@@ -223,10 +223,10 @@ export class Launcher {
   /**
    * Sends a dead letter again, to the same execution or to another one. It is checked as `send` checks it. Only once
    * it is stored there the letter counts as `resent`; whatever is thrown, it stays dead. The same call again is a
-   * duplicate, and no second message.
+   * duplicate, and no second message. `execution.mailbox()` of the letter says where it went, when, and who sent it.
    *
    * @example
-   * await launcher.resend({ execution: "order-1001", id: "evt-9" }, { to: "order-1002" });
+   * await launcher.resend({ execution: "order-1001", id: "evt-9" }, { to: "order-1002", by: "ada" });
    *
    * @throws STEPWELL_NOT_DEAD; as `send` for the execution that gets it
    */

@@ -1,16 +1,17 @@
 /** Dead letters: messages that no step took. They are listed, counted, and sent again. */
+import { encode } from "../codec.js";
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
-import { checkExecutionId } from "../ids.js";
+import { checkExecutionId, newId } from "../ids.js";
 import type { ExecutionRecord, MailboxRecord } from "../stores/records.js";
 import type { LetterConditions as StoredConditions, LetterFilter, LetterRecord, Store } from "../stores/store.js";
 import { messageTo } from "./arrival.js";
-import type { Registered } from "./host.js";
+import type { Committer } from "./committer.js";
+import type { Host, Registered } from "./host.js";
 import { checkMessage, checkMessageName, identityOf, type Sent } from "./mail.js";
 import { notFound } from "./not-found.js";
-import { checkText } from "./reasons.js";
+import { checkBy, checkText } from "./reasons.js";
 import { registryKey } from "./settings.js";
-import type { Supervisor } from "./supervisor.js";
 import { carriedBy } from "./telling.js";
 
 /** Which dead letters: all of what is given must hold. */
@@ -71,50 +72,69 @@ export interface ResendOptions {
   readonly to?: string;
   /** The name that it has there. Default: the one that it has. */
   readonly as?: string;
+  /** Who sends it; kept with the letter. One line of 1 to 255 characters. */
+  readonly by?: string;
+}
+
+/** How a dead letter was sent again, as it is kept beside it. */
+export interface ResendNote {
+  /** The letter, by the id of its arrival. */
+  readonly letter: string;
+  readonly to: string;
+  readonly as: string;
+  readonly by?: string;
+}
+
+/** What a letter is sent with: a launcher, or a store alone. */
+export interface Post extends Pick<Host, "report" | "storeNow"> {
+  readonly committer: Pick<Committer, "deliver">;
+  /** @throws where nothing may be asked now */
+  mustRun(what: string): void;
 }
 
 const largestPage = 1000;
 
 export class Letters {
   readonly #store: Store;
-  readonly #supervisor: Supervisor;
+  readonly #post: Post;
   readonly #registry: ReadonlyMap<string, Registered>;
 
-  constructor(store: Store, supervisor: Supervisor, registry: ReadonlyMap<string, Registered>) {
+  constructor(store: Store, post: Post, registry: ReadonlyMap<string, Registered>) {
     this.#store = store;
-    this.#supervisor = supervisor;
+    this.#post = post;
     this.#registry = registry;
   }
 
-  async list(options: LetterOptions): Promise<LetterPage> {
-    this.#supervisor.mustRun("deadLetters");
+  async list(options: LetterOptions = {}): Promise<LetterPage> {
+    this.#post.mustRun("deadLetters");
     const { records, cursor } = await this.#store.deadLetters(letterFilterOf(options));
     return { letters: records.map(letterOf), cursor };
   }
 
-  async count(conditions: LetterConditions): Promise<number> {
-    this.#supervisor.mustRun("countDeadLetters");
+  async count(conditions: LetterConditions = {}): Promise<number> {
+    this.#post.mustRun("countDeadLetters");
     refuseUnknownOptions(conditions, ["workflow", "execution", "name"], "countDeadLetters");
     return this.#store.countDeadLetters(conditionsOf(conditions, "countDeadLetters"));
   }
 
   async countByWorkflow(): Promise<LetterCount[]> {
-    this.#supervisor.mustRun("countDeadLettersByWorkflow");
+    this.#post.mustRun("countDeadLettersByWorkflow");
     const counts = await this.#store.countDeadLettersByWorkflow();
     // Stores differ in what they take for the order of texts.
     return counts.toSorted((one, other) => (one.workflow < other.workflow ? -1 : 1));
   }
 
-  async resend(address: LetterAddress, options: ResendOptions): Promise<Sent> {
-    this.#supervisor.mustRun("resend");
+  async resend(address: LetterAddress, options: ResendOptions = {}): Promise<Sent> {
+    this.#post.mustRun("resend");
     refuseUnknownOptions(address, ["execution", "id"], "resend");
-    refuseUnknownOptions(options, ["to", "as"], "resend");
+    refuseUnknownOptions(options, ["to", "as", "by"], "resend");
     const { execution, id } = address;
     checkExecutionId(execution);
     checkText(id, "resend: id");
-    const { to = execution, as } = options;
+    const { to = execution, as, by } = options;
     checkExecutionId(to);
     if (as !== undefined) checkMessageName(as, "resend: as");
+    checkBy(by, "resend: by");
     const source = await this.#existing(execution);
     const target = to === execution ? source : await this.#existing(to);
     const letter = await this.#letter(execution, id);
@@ -124,24 +144,28 @@ export class Letters {
     const known = await this.#store.mailbox(to);
     if (known.some((row) => row.messageId === messageId)) return { id: messageId, duplicate: true };
     if (letter.status !== "dead") throw notDead(execution, id, because[letter.status]);
-    return this.#deliver(letter, target, as ?? letter.name, messageId, id);
+    const name = as ?? letter.name;
+    const note: ResendNote = { letter: letter.id, to, as: name, ...(by !== undefined && { by }) };
+    return this.#deliver(letter, target, note, messageId, id);
   }
 
   async #deliver(
     letter: MailboxRecord,
     target: ExecutionRecord,
-    name: string,
+    note: ResendNote,
     messageId: string,
     shownId: string,
   ): Promise<Sent> {
+    const { as: name } = note;
     const registered = this.#registry.get(registryKey(target.workflow, target.version));
     if (registered !== undefined) await checkMessage(registered, target.id, name, letter.payload.value);
+    const noted = encode(note, { what: "The note of a resend", limit: Infinity });
     const arrival = messageTo(target.id, name, letter.payload, {
       messageId,
-      carried: registered === undefined ? null : carriedBy("message", identityOf(target), registered, this.#supervisor),
-      resends: { execution: letter.execution, arrival: letter.id },
+      carried: registered === undefined ? null : carriedBy("message", identityOf(target), registered, this.#post),
+      resends: { execution: letter.execution, arrival: letter.id, note: { id: newId(), payload: noted } },
     });
-    const { result } = await this.#supervisor.committer.deliver(arrival);
+    const { result } = await this.#post.committer.deliver(arrival);
     if (result === "stored" || result === "duplicate") return { id: messageId, duplicate: result === "duplicate" };
     if (result === "not-found") throw notFound(target.id);
     if (result === "not-dead") throw notDead(letter.execution, shownId, "it has been sent again meanwhile");

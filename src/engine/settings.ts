@@ -145,22 +145,23 @@ export function registryKey(workflow: string, version: string): string {
   return `${workflow}\n${version}`;
 }
 
-export function registryOf(workflows: readonly AnyWorkflow[], clock: Clock): Map<string, Registered> {
+/** @param place where they were given, for messages */
+export function registryOf(workflows: readonly AnyWorkflow[], clock: Clock, place = where): Map<string, Registered> {
   const registry = new Map<string, Registered>();
   if (!Array.isArray(workflows) || workflows.length === 0) {
-    throw invalid(`"workflows" must list at least one workflow`);
+    throw invalid(`"workflows" must list at least one workflow`, place);
   }
   for (const [index, workflow] of workflows.entries()) {
-    const definition = definitionOf(workflow, `${where}: "workflows[${index}]"`);
+    const definition = definitionOf(workflow, `${place}: "workflows[${index}]"`);
     const key = registryKey(definition.name, definition.version);
     if (registry.has(key)) {
       throw new StepwellError(
         "STEPWELL_INVALID_ARGUMENT",
-        `new Launcher(…): workflow "${definition.name}" version "${definition.version}" is listed twice. Give a changed one a new version.`,
+        `${place}: workflow "${definition.name}" version "${definition.version}" is listed twice. Give a changed one a new version.`,
         { workflow: definition.name },
       );
     }
-    checkSameLimits(definition, workflows);
+    checkSameLimits(definition, workflows, place);
     const shape = { count: definition.steps.length, pivot: definition.pivot };
     registry.set(key, { definition, listed: listed(definition), shape, observing: new Observing(definition, clock) });
   }
@@ -168,13 +169,13 @@ export function registryOf(workflows: readonly AnyWorkflow[], clock: Clock): Map
 }
 
 /** Versions wait at one gate: it can't be wide for one of them and narrow for the other. */
-function checkSameLimits({ name, limits }: WorkflowDefinition, workflows: readonly AnyWorkflow[]): void {
+function checkSameLimits({ name, limits }: WorkflowDefinition, workflows: readonly AnyWorkflow[], place: string): void {
   const numbers = numbersOf(limits);
   for (const other of workflows) {
     if (other.name !== name || numbersOf(definitionOf(other).limits) === numbers) continue;
     throw new StepwellError(
       "STEPWELL_INVALID_ARGUMENT",
-      `${where}: the versions of workflow "${name}" have different limits. "concurrency" and "rate" count for all ` +
+      `${place}: the versions of workflow "${name}" have different limits. "concurrency" and "rate" count for all ` +
         `versions together: give each of them the same ones.`,
       { workflow: name },
     );
@@ -198,8 +199,8 @@ function fromOne(value: number, option: string): number {
   throw invalid(`"${option}" must be a whole number from 1, or Infinity, not ${shown(value)}`);
 }
 
-function invalid(problem: string): StepwellError {
-  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${where}: ${problem}.`);
+function invalid(problem: string, place = where): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${place}: ${problem}.`);
 }
 
 function defaultOnError(logger: Logger | undefined): (error: StepwellError) => void {

@@ -129,9 +129,13 @@ export interface Arrival {
   readonly only?: { readonly revision: number; readonly signals: number };
   /**
    * Set: it is a dead letter that is sent again. Taken only if that one is still dead, and a message (`not-dead`
-   * otherwise); that one becomes `resent` with it.
+   * otherwise); that one becomes `resent` with it. The note goes into its mailbox, of kind `resend` and consumed.
    */
-  readonly resends?: { readonly execution: string; readonly arrival: string };
+  readonly resends?: {
+    readonly execution: string;
+    readonly arrival: string;
+    readonly note: { readonly id: string; readonly payload: Encoded };
+  };
 }
 
 /** All that the engine wants written, in one atomic group. Applied in the order of the fields. */

@@ -100,7 +100,8 @@ export interface MailboxRecord {
   readonly id: string;
   readonly execution: string;
   readonly sequence: number;
-  readonly kind: ArrivalKind;
+  /** `resend`: a note of how a dead letter of this mailbox was sent again. Consumed from the start. */
+  readonly kind: ArrivalKind | "resend";
   readonly name: string;
   readonly payload: Encoded;
   readonly messageId: string | null;

@@ -1,7 +1,7 @@
 /** What no step took is found, counted, and sent again. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { fail, pause, workflow } from "../../src/index.js";
+import { deadLettersIn, fail, memoryStore, pause, workflow } from "../../src/index.js";
 import { onEveryStore } from "../support/rig.js";
 
 const input = z.object({});
@@ -86,6 +86,46 @@ onEveryStore("dead letters", (start) => {
     expect(await launcher.execution("other").mailbox()).toEqual([]);
   });
 
+  test("say where they went, when, under which name, and who sent them; what is sent is what it was", async () => {
+    const { launcher, clock, ended, waiting } = await withLetter();
+    await waiting.send("paid", "ada");
+    await clock.advance("1h");
+    await launcher.resend(letter, { to: "waiting", as: "packed", by: "ada" });
+    await launcher.resend(letter, { to: "waiting", as: "packed", by: "eve" });
+    const resent = { to: "waiting", as: "packed", by: "ada", at: new Date(clock.now()) };
+    expect((await ended.mailbox()).map((row) => row.resent)).toEqual([undefined, resent, undefined]);
+    expect(await waiting.outcome()).toMatchObject({ status: "completed", state: { box: "eve" } });
+    const mail = await waiting.mailbox();
+    expect(mail.map((row) => ({ payload: row.payload, resent: row.resent }))).toEqual([
+      { payload: "ada", resent: undefined },
+      { payload: "eve", resent: undefined },
+    ]);
+    // The note is no request: it wakes nobody.
+    expect((await ended.summary()).status).toBe("completed");
+  });
+
+  test("that nobody signs say where they went; each death has its own note", async () => {
+    const { launcher, ended, waiting } = await withLetter();
+    await waiting.send("paid", "ada");
+    const { id } = await launcher.resend(letter, { to: "waiting" });
+    await waiting.send("packed", "b1");
+    await waiting.outcome();
+    await launcher.launch(order, {}, { id: "third" });
+    await launcher.resend({ execution: "waiting", id }, { to: "third", by: "eve" });
+    const at = expect.any(Date) as Date;
+    expect((await ended.mailbox())[1]!.resent).toEqual({ to: "waiting", as: "paid", at });
+    expect((await waiting.mailbox())[1]!.resent).toEqual({ to: "third", as: "paid", by: "eve", at });
+  });
+
+  test("are pruned with the notes on them", async () => {
+    const { launcher, clock, store } = await withLetter();
+    await launcher.resend(letter, { to: "waiting" });
+    expect(await store.mailbox("ended")).toHaveLength(4);
+    await clock.advance("1h");
+    expect(await launcher.prune({ completed: "30m" })).toMatchObject({ completed: 1 });
+    expect(await store.mailbox("ended")).toEqual([]);
+  });
+
   test("are sent again to one execution only, however many try at once", async () => {
     const { launcher } = await withLetter();
     const targets = ["a", "b", "c", "d"];
@@ -130,6 +170,7 @@ onEveryStore("dead letters", (start) => {
     await expect(refused({ to: "waiting", as: "none" })).rejects.toMatchObject({ code: "STEPWELL_UNKNOWN_MESSAGE" });
     await expect(refused({ to: "waiting", as: "lost" })).rejects.toMatchObject({ code: "STEPWELL_INVALID_MESSAGE" });
     await expect(refused({ to: "waiting", as: "" })).rejects.toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
+    await expect(refused({ to: "waiting", by: "a\nb" })).rejects.toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
     await expect(refused({ into: "x" } as object)).rejects.toMatchObject({ code: "STEPWELL_UNKNOWN_OPTION" });
     expect(await waiting.mailbox()).toEqual([]);
     expect(await launcher.countDeadLetters()).toBe(1);
@@ -149,4 +190,44 @@ onEveryStore("dead letters", (start) => {
       code: "STEPWELL_UNKNOWN_OPTION",
     });
   });
+
+  describe("of a store, without a launcher", () => {
+    test("are listed, counted and sent again as a launcher does it, checked where the workflow is known", async () => {
+      const { launcher, store, waiting, ended } = await withLetter();
+      await waiting.send("paid", "ada");
+      const letters = deadLettersIn(store);
+      expect(await letters.list()).toEqual(await launcher.deadLetters());
+      expect(await letters.count({ name: "paid" })).toBe(1);
+      expect(await letters.countByWorkflow()).toEqual([{ workflow: "order", count: 1 }]);
+      const checked = deadLettersIn(store, { workflows: [order] });
+      await expect(checked.resend(letter, { to: "waiting", as: "none" })).rejects.toMatchObject({
+        code: "STEPWELL_UNKNOWN_MESSAGE",
+      });
+      await expect(letters.resend({ execution: "ended", id: "p1" })).rejects.toMatchObject({
+        code: "STEPWELL_NOT_DEAD",
+      });
+      expect(await checked.resend(letter, { to: "waiting", as: "packed", by: "ada" })).toMatchObject({
+        duplicate: false,
+      });
+      expect(await letters.resend(letter, { to: "waiting", as: "packed" })).toMatchObject({ duplicate: true });
+      expect(await waiting.outcome()).toMatchObject({ status: "completed", state: { box: "eve" } });
+      expect((await ended.mailbox())[1]!.resent).toMatchObject({ to: "waiting", by: "ada" });
+    });
+
+    test("are sent unchecked where no workflow is given: then the step judges", async () => {
+      const { launcher, clock, store, waiting } = await withLetter();
+      await waiting.send("paid", "ada");
+      const letters = deadLettersIn(store);
+      await letters.resend(letter, { to: "waiting", as: "lost" });
+      await clock.settle();
+      expect((await waiting.mailbox()).map(({ status }) => status)).toEqual(["consumed", "dead"]);
+      expect((await launcher.deadLetters()).letters).toMatchObject([{ execution: "waiting", name: "lost" }]);
+    });
+  });
+});
+
+test("deadLettersIn refuses what is no store, and options that it does not have", () => {
+  expect(() => deadLettersIn({} as never)).toThrow(/deadLettersIn takes a store, not an object/);
+  expect(() => deadLettersIn(memoryStore(), { workflow: [] } as never)).toThrow(/Did you mean "workflows"/);
+  expect(() => deadLettersIn(memoryStore(), { workflows: [] })).toThrow(/deadLettersIn: "workflows" must list/);
 });

@@ -7,6 +7,8 @@ import { isDeadLetter } from "./dead-letters.js";
 import type { Mutable, Row } from "./rows.js";
 import { idOf, type Topics } from "./topics.js";
 
+type Content = Pick<MailboxRecord, "id" | "kind" | "name" | "payload" | "messageId" | "carried" | "topic">;
+
 export class Arrivals {
   readonly #rows: ReadonlyMap<string, Row>;
   readonly #topics: Topics<Row>;
@@ -28,7 +30,7 @@ export class Arrivals {
     if (it.only !== undefined && (it.only.revision !== row.revision || it.only.signals !== row.signals)) {
       return { result: "moved" };
     }
-    if (it.resends !== undefined && !this.#takeOut(it.resends)) return { result: "not-dead" };
+    if (it.resends !== undefined && !this.#takeOut(it.resends, at)) return { result: "not-dead" };
     const { id, kind, messageId } = it;
     this.#put(row, { id, kind, name: it.name, payload: it.payload, messageId, carried: it.carried, topic: null }, at);
     if (this.#attention.signal(row, it.wakes, at, hints)) hints.push({ type: "due", inMs: 0 });
@@ -59,10 +61,14 @@ export class Arrivals {
   }
 
   /** A dead letter that is sent again. False: it is none. */
-  #takeOut({ execution, arrival }: NonNullable<Arrival["resends"]>): boolean {
-    const letter = this.#rows.get(execution)?.mailbox?.find(({ id }) => id === arrival);
+  #takeOut({ execution, arrival, note }: NonNullable<Arrival["resends"]>, at: number): boolean {
+    const row = this.#rows.get(execution);
+    const letter = row?.mailbox?.find(({ id }) => id === arrival);
     if (letter === undefined || !isDeadLetter(letter)) return false;
     letter.status = "resent";
+    const { id, payload } = note;
+    const what = { id, kind: "resend", name: "resend", payload, messageId: null, carried: null, topic: null } as const;
+    this.#append(row!, what, at, "consumed");
     return true;
   }
 
@@ -75,11 +81,12 @@ export class Arrivals {
     return true;
   }
 
-  #put(
-    row: Row,
-    it: Pick<MailboxRecord, "id" | "kind" | "name" | "payload" | "messageId" | "carried" | "topic">,
-    at: number,
-  ): void {
+  #put(row: Row, it: Content, at: number): void {
+    this.#append(row, it, at, "pending");
+    row.signals++;
+  }
+
+  #append(row: Row, it: Content, at: number, status: "pending" | "consumed"): void {
     row.mailbox ??= [];
     row.mailbox.push({
       id: it.id,
@@ -89,13 +96,12 @@ export class Arrivals {
       name: it.name,
       payload: it.payload,
       messageId: it.messageId,
-      status: "pending",
+      status,
       receivedAt: at,
       step: null,
       carried: it.carried,
       topic: it.topic,
     });
-    row.signals++;
   }
 }
 

@@ -66,6 +66,11 @@ raised AS (
 taken AS (
   UPDATE stepwell_mailbox AS m SET status = 'resent' FROM source AS s
   WHERE m.execution = s.execution AND m.id = s.id AND EXISTS (SELECT 1 FROM judged WHERE verdict = 'stored')
+),
+noted AS (
+  INSERT INTO stepwell_mailbox (execution, received_at, id, kind, name, payload, status)
+  SELECT execution, ${time}, $15::text, 'resend', 'resend', $16::text, 'consumed'
+  FROM source WHERE EXISTS (SELECT 1 FROM judged WHERE verdict = 'stored')
 )`
     : ""
 }
@@ -144,7 +149,9 @@ export class Delivering implements Step {
       textArray(given.map(({ wakes }) => wakes.join(","))),
       integerArray(given.map(({ only }) => only?.revision ?? null)),
       integerArray(given.map(({ only }) => only?.signals ?? null)),
-      ...(resends === undefined ? [] : [resends.execution, resends.arrival]),
+      ...(resends === undefined
+        ? []
+        : [resends.execution, resends.arrival, resends.note.id, resends.note.payload.text]),
     ]);
     this.at = judged[0]!.at;
     const rows = new Map(judged.map((row) => [row.n, row]));

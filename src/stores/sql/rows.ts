@@ -116,7 +116,7 @@ export function historyOf({ revision, at, entry, patch }: HistoryRow): HistoryRe
 export interface MailboxRow {
   readonly sequence: number;
   readonly id: string;
-  readonly kind: ArrivalKind;
+  readonly kind: ArrivalKind | "resend";
   readonly name: string;
   readonly payload: string;
   readonly message_id: string | null;

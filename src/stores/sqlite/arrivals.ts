@@ -26,7 +26,7 @@ export function deliver(database: Database, it: Arrival, at: number, hints: Hint
   if (it.only !== undefined && (it.only.revision !== row.revision || it.only.signals !== row.signals)) {
     return { result: "moved" };
   }
-  if (it.resends !== undefined && !takeOut(database, it.resends.execution, it.resends.arrival)) {
+  if (it.resends !== undefined && !takeOut(database, it.resends, at)) {
     return { result: "not-dead" };
   }
   database

@@ -1,6 +1,7 @@
 /** Messages that no step took. */
 import { letterPlaceOf } from "../cursor.js";
 import { letterColumns, letterOf, type LetterRow } from "../sql/rows.js";
+import type { Arrival } from "../batch.js";
 import type { LetterConditions, LetterCount, LetterFilter, LetterPage } from "../store.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
@@ -55,12 +56,23 @@ function chosen(
 }
 
 /** Within a transaction. False: it is no dead letter. */
-export function takeOut(database: Database, execution: string, arrival: string): boolean {
+export function takeOut(
+  database: Database,
+  { execution, arrival, note }: NonNullable<Arrival["resends"]>,
+  at: number,
+): boolean {
   const { changes } = database
     .statement(
       "UPDATE stepwell_mailbox SET status = 'resent' WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = ?) " +
         "AND id = ? AND +status = 'dead' AND kind = 'message'",
     )
     .run(execution, arrival);
-  return Number(changes) > 0;
+  if (Number(changes) === 0) return false;
+  database
+    .statement(
+      "INSERT INTO stepwell_mailbox (execution, id, kind, name, payload, status, received_at) " +
+        "SELECT sequence, ?, 'resend', 'resend', ?, 'consumed', ? FROM stepwell_executions WHERE id = ?",
+    )
+    .run(note.id, note.payload.text, at, execution);
+  return true;
 }
