@@ -2,7 +2,7 @@
  * Lets executions of limited workflows through their gates, before a launcher claims what is due. Several launchers
  * do so at the same time: a gate's revision says whether another one was faster; then it is read again.
  */
-import type { ClaimOptions, Store } from "../stores/store.js";
+import type { ClaimOptions, Overdue, Store } from "../stores/store.js";
 import { admissible, limitsOf, queryOf, type Limits } from "./admission.js";
 import type { Registered } from "./host.js";
 
@@ -24,6 +24,8 @@ export class Gatekeeper {
   readonly #limited: readonly Gate[];
   /** Of workflows without limits: only who was launched under limits that they had before waits there. */
   readonly #unlimited: readonly Gate[];
+  /** Of each gate who could have been admitted at the last look, by launchers that know its version. */
+  #suspects = new Map<string, string>();
   /** Which gate is first in the next round, so that none takes all the room. */
   #first = 0;
 
@@ -46,6 +48,28 @@ export class Gatekeeper {
 
   get isNeeded(): boolean {
     return this.#gates.length > 0;
+  }
+
+  /**
+   * Of which versions, unknown here, somebody could have been admitted already when this was asked last, and nobody
+   * did: no launcher knows them. To be asked at intervals in which one would have.
+   */
+  async abandoned(): Promise<readonly Pick<Overdue, "name" | "version">[]> {
+    const suspects = new Map<string, string>();
+    const found: Pick<Overdue, "name" | "version">[] = [];
+    for (const { name, versions, limits } of this.#limited) {
+      const stored = await this.#store.definitions(name);
+      const unknown = [...new Set(stored.map(({ version }) => version))].filter((it) => !versions.includes(it));
+      if (unknown.length === 0) continue;
+      const [first] = admissible(await this.#store.gate(queryOf(name, unknown, limits, 1)), limits, 1);
+      if (first === undefined) continue;
+      suspects.set(name, first.id);
+      if (this.#suspects.get(name) !== first.id) continue;
+      const [record] = await this.#store.load([first.id]);
+      if (record?.admission === "queued") found.push({ name, version: record.version });
+    }
+    this.#suspects = suspects;
+    return found;
   }
 
   /**

@@ -18,6 +18,8 @@ export interface PresenceOwner {
   reborn(dead: number): Promise<void>;
   /** It has said that it lives. */
   beaten(): Promise<void>;
+  /** Of which versions executions wait for a limit, and nobody admits them. Asked at intervals in which a launcher would. */
+  abandoned(): Promise<readonly Pick<Overdue, "name" | "version">[]>;
 }
 
 export class Presence {
@@ -28,6 +30,8 @@ export class Presence {
   readonly #launcher: PresenceOwner;
   #timer: Timer | undefined;
   #ended = false;
+  /** When to ask again for those that nobody admits. */
+  #askAgain = 0;
   /** Workflows and versions that nobody takes up, and of which this launcher has told. */
   readonly #toldOverdue = new Set<string>();
 
@@ -71,8 +75,14 @@ export class Presence {
 
   /** What is due for longer than a dead launcher would need to be found, and no launcher takes it: nobody knows its version. */
   async #reportOverdue(): Promise<void> {
-    const { store, heartbeat, pollInterval } = this.#settings;
-    for (const { what, name, version } of await store.overdue(heartbeat.timeout + pollInterval)) {
+    const { store, clock, heartbeat, pollInterval } = this.#settings;
+    const patience = heartbeat.timeout + pollInterval;
+    const overdue = [...(await store.overdue(patience))];
+    if (clock.monotonic() >= this.#askAgain) {
+      this.#askAgain = clock.monotonic() + patience;
+      for (const it of await this.#launcher.abandoned()) overdue.push({ what: "executions", ...it });
+    }
+    for (const { what, name, version } of overdue) {
       const key = registryKey(name, version);
       const told = `${what} ${key}`;
       if (this.#registry.has(key) || this.#toldOverdue.has(told)) continue;

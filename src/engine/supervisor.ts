@@ -94,6 +94,7 @@ export class Supervisor implements Host, DriveOwner {
       storeFailed: (doing, error) => this.#reportStore(doing, error),
       freed: () => this.#pullLater(),
       reborn: (dead) => this.#reborn(dead),
+      abandoned: () => this.#gatekeeper.abandoned(),
       beaten: async () => {
         if (await this.#gatekeeper.lookForForgotten()) this.#pullLater();
       },

@@ -505,6 +505,36 @@ onEveryStore("flow control", (start) => {
     expect(await store.gates()).toEqual([]);
   });
 
+  test("those of a version that nobody knows any more are told of, once, and not while others are in their place", async () => {
+    const floor = new Floor();
+    const options = { concurrency: { limit: 1, key: ({ account }: { account: string }) => account } };
+    const old = limited(floor, options);
+    const next = limited(floor, { ...options, version: "2" });
+    const { clock, launcher, another, errors } = await start([old]);
+    floor.clock = clock;
+    await launcher.launch(old, { account: "b" }, { id: "done" });
+    await pass(clock, 1500);
+    await launcher.launch(old, {}, { id: "late", delay: "30s" });
+    await launcher.stop();
+    const second = await another([next]);
+    const third = await another([next]);
+    await pass(clock, 25_000);
+    // It could not be admitted, whoever knew it.
+    for (let i = 0; i < 60; i++) await second.launch(next, {}, { id: `n${i}` });
+    await pass(clock, 30_000);
+    expect(errors).toEqual([]);
+    await pass(clock, 60_000);
+    expect(floor.began).toHaveLength(61);
+    expect(errors).toMatchObject([
+      { code: "STEPWELL_UNKNOWN_WORKFLOW", workflow: "limited" },
+      { code: "STEPWELL_UNKNOWN_WORKFLOW", workflow: "limited" },
+    ]);
+    await another([old]);
+    await pass(clock, 2000);
+    expect(floor.began.at(-1)).toBe("late");
+    expect((await third.list({ status: "scheduled" })).executions).toEqual([]);
+  });
+
   test("a launcher lets no more in than it can work on", async () => {
     const floor = new Floor();
     const it = limited(floor, { concurrency: 10 });
