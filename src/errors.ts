@@ -48,6 +48,7 @@ export const errorCodes = {
   STEPWELL_STEP_MISSING: "The execution stands at a step that its workflow does not have.",
   STEPWELL_DEFINITION_CHANGED:
     "The list of steps has changed under the same version, and the execution can't go on with it.",
+  STEPWELL_MIGRATION_FAILED: "An execution could not be migrated to another version of its workflow.",
   STEPWELL_INVARIANT_VIOLATED: "A commit would have broken an invariant; the execution is parked.",
   STEPWELL_SCHEDULE_FAILED: "A schedule could not launch what is due; it is tried again.",
   STEPWELL_LAUNCHER_NOT_RUNNING: "The launcher has not been started, or is stopped.",

@@ -5,6 +5,7 @@ export { findings, type Finding, type FindingKind } from "./definition/findings.
 export type { Direction, Flow, Lifecycle, StepFunc } from "./definition/flow.js";
 export type { Concurrency, ConcurrencyLimit, RateLimit } from "./definition/limits.js";
 export type { Logger } from "./definition/logger.js";
+export type { MigrationOptions, Move, MoveContext, Successors } from "./definition/migration.js";
 export {
   observer,
   type ExecutionIdentity,

@@ -1,7 +1,7 @@
 /** `stepwell check`: what the workflows of a module leave open. */
 import { existsSync } from "node:fs";
 import Table from "cli-table3";
-import { findings, Launcher, StepwellError, type CompatibilityGroup, type Finding } from "../index.js";
+import { findings, Launcher, StepwellError, type CompatibilityGroup, type Finding, type Prospect } from "../index.js";
 import { loadWorkflows } from "./load-workflow.js";
 import type { Screen } from "./screen.js";
 import { isPostgres, storeOn } from "./store.js";
@@ -49,19 +49,20 @@ async function checkStore(
   if (json === true) screen.result(JSON.stringify({ executions: groups }));
   else if (groups.length === 0) screen.result("No execution in the store is alive.");
   else screen.result(prospects(groups));
-  const goesOn = groups.every(({ forward, back }) => forward === "goes-on" && back === "goes-on");
-  return goesOn ? exitCodes.nothing : exitCodes.found;
+  const isFound = (prospect: Prospect): boolean => prospect === "parks" || prospect === "unknown";
+  return groups.every(({ forward, back }) => !isFound(forward) && !isFound(back)) ? exitCodes.nothing : exitCodes.found;
 }
 
 function prospects(groups: readonly CompatibilityGroup[]): string {
   const shown = new Table({
-    head: ["workflow", "version", "status", "at step", "count", "going on", "going back", "why"],
+    head: ["workflow", "version", "status", "at step", "count", "going on", "going back", "how"],
     style: { head: [], border: [] },
   });
   shown.push(
-    ...groups.map(({ workflow, version, status, step, count, forward, back, why = "" }) =>
-      [workflow, version, status, step, String(count), forward, back, why].map(clean),
-    ),
+    ...groups.map(({ workflow, version, status, step, count, forward, back, to, why }) => {
+      const note = why ?? (to === undefined ? "" : `to version ${to.version}, at ${to.step}`);
+      return [workflow, version, status, step, String(count), forward, back, note].map(clean);
+    }),
   );
   return shown.toString();
 }

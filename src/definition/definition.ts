@@ -41,6 +41,17 @@ export interface StepDefinition {
   readonly irreversible: string | undefined;
 }
 
+/** From an older version of a workflow to this one. */
+export interface MigrationDefinition {
+  /** The older version. */
+  readonly from: string;
+  /** The older workflow. Undefined: only its version was given. */
+  readonly older: WorkflowDefinition | undefined;
+  /** What became of steps that have another name; null: they are gone. */
+  readonly steps: Readonly<Record<string, string | null>>;
+  readonly move: ((execution: never) => unknown) | undefined;
+}
+
 export interface WorkflowDefinition {
   readonly name: string;
   readonly version: string;
@@ -55,4 +66,5 @@ export interface WorkflowDefinition {
   readonly pivot: number;
   readonly guards: readonly Observer[];
   readonly watchers: readonly Observer[];
+  readonly migrations: readonly MigrationDefinition[];
 }

@@ -55,7 +55,7 @@ export interface CommittedTransition {
   readonly stepIndex: number;
   readonly func: StepFunc;
   readonly attempt: number;
-  /** `ok`, `continue`, `retried`, `skipped`, `patched`, `cut-off` (by a shutdown; does not count), or a reason. */
+  /** `ok`, `continue`, `retried`, `skipped`, `patched`, `migrated`, `cut-off` (by a shutdown; does not count), or a reason. */
   readonly result: string;
   readonly message?: { readonly id: string; readonly name: string };
   readonly error?: SerializedError;
@@ -66,6 +66,8 @@ export interface CommittedTransition {
   readonly by?: string;
   /** Why, for the same: the reason that was given. */
   readonly why?: string;
+  /** With the result `migrated`: from which version to which. */
+  readonly migration?: { readonly from: string; readonly to: string };
 }
 
 export interface WakeEvent<State = unknown> extends ObserverEvent<State> {

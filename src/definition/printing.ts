@@ -2,13 +2,15 @@
 import type { StepDefinition, WorkflowDefinition } from "./definition.js";
 
 /** One line for the workflow, one for each step with its marks. */
-export function printed({ name, version, steps, guards, watchers }: WorkflowDefinition): string {
+export function printed({ name, version, steps, guards, watchers, migrations }: WorkflowDefinition): string {
   const width = Math.max(0, ...steps.map((step) => step.name.length));
   const lines = steps.map((step, index) =>
     `  ${String(index + 1).padStart(String(steps.length).length)}. ${step.name.padEnd(width)}  ${marks(step).join(", ")}`.trimEnd(),
   );
   const observers = [...guards.map((it) => `${it.name} (guard)`), ...watchers.map((it) => it.name)];
   if (observers.length > 0) lines.push(`  observed by ${observers.join(", ")}`);
+  const older = migrations.map(({ from }) => from);
+  if (older.length > 0) lines.push(`  migrates from version${older.length === 1 ? "" : "s"} ${older.join(", ")}`);
   return [`workflow ${name} (version ${version})`, ...lines].join("\n");
 }
 

@@ -276,3 +276,46 @@ test("an observer that gives back a promise is a compile error, any other answer
   // @ts-expect-error a guard gives back a patch or a veto
   observer({ name: "wrong", guard: true, beforeStep: () => 5 });
 });
+
+test("a migration sees the older state, where every step's part may be missing, and gives one of this version", () => {
+  const older = order.step("reserve", { run: () => ({ reservationId: "r" }) });
+  const newer = workflow("order", { version: "2", input: z.object({ sku: z.string(), euros: z.number() }) }).step(
+    "reserve",
+    {
+      run: () => ({ reservationId: "r" }),
+    },
+  );
+  newer.migrate(older, {
+    move: ({ state: { cents, ...rest } }) => {
+      expectTypeOf(cents).toEqualTypeOf<number>();
+      expectTypeOf(rest.reservationId).toEqualTypeOf<string | undefined>();
+      return { state: { ...rest, euros: cents / 100 } };
+    },
+  });
+  // @ts-expect-error "euros" is missing
+  newer.migrate(older, { move: ({ state }) => ({ state }) });
+  // @ts-expect-error the older state does not do as it is
+  newer.migrate(older, { move: () => ({ step: "reserve" }) });
+  // @ts-expect-error the older state does not do as it is
+  newer.migrate(older, {});
+  // @ts-expect-error a promise
+  newer.migrate(older, { move: async () => ({ state: { sku: "", euros: 1 } }) });
+  // @ts-expect-error nothing is known of the older state
+  newer.migrate("1", {});
+  newer.migrate("1", { move: ({ state }) => ({ state: { sku: String(state["sku"]), euros: 0 } }) });
+});
+
+test("a migration between states that are alike needs no function", () => {
+  const older = order.step("reserve", { run: () => ({ reservationId: "r" }) });
+  const newer = workflow("order", { version: "2", input: z.object({ sku: z.string(), cents: z.number() }) }).step(
+    "book",
+    {
+      run: () => ({ reservationId: "r" }),
+    },
+  );
+  const moving = newer
+    .migrate(older, { steps: { reserve: "book" } })
+    .migrate(older, { move: ({ status }) => (status === "stuck" ? { step: "book" } : undefined) })
+    .migrate(older, { move: () => undefined });
+  expectTypeOf<StateOf<typeof moving>>().toEqualTypeOf<StateOf<typeof newer>>();
+});

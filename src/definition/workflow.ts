@@ -6,6 +6,7 @@ import { milliseconds, type Duration } from "./duration.js";
 import { limitsOf, type Concurrency, type RateLimit } from "./limits.js";
 import type { Observer } from "./observer.js";
 import { checkName, refuseUnknownOptions, shown } from "./options.js";
+import { migrationDefinition, type MigrationOptions } from "./migration.js";
 import { printed } from "./printing.js";
 import { isSchema } from "./schema.js";
 import { definitionOfStep, stepDefinition, type Step, type StepOptions } from "./step.js";
@@ -14,6 +15,7 @@ import type {
   DownResult,
   Flatten,
   Gives,
+  HalfDoneOf,
   Lacks,
   MaybePromise,
   MayGive,
@@ -97,6 +99,31 @@ export interface Workflow<Input, State, HalfDone, Early> extends AnyWorkflow {
   /** Adds observers; guards are asked before watchers are told, each kind in the order listed. */
   observe(...observers: readonly Observer[]): Workflow<Input, State, HalfDone, Early>;
 
+  /**
+   * Says how executions of an older version become executions of this one, wherever they stand. A launcher that has this
+   * version and not the older one takes them up and moves them, before anything of them runs. Stands after the steps.
+   *
+   * @param older the older workflow, from which it has the types; or its version, where the code is gone
+   * @example
+   * export const fulfilOrder = workflow("fulfil-order", { input, version: "2" })
+   *   .step("reserve-stock", { … })
+   *   .step("charge", { … })
+   *   .migrate(fulfilOrder1, {
+   *     steps: { "take-payment": "charge", "print-label": null },
+   *     move: ({ state }) => ({ state: { ...state, currency: "EUR" } }),
+   *   });
+   *
+   * @throws STEPWELL_INVALID_DEFINITION, STEPWELL_UNKNOWN_OPTION
+   */
+  migrate<Older extends AnyWorkflow>(
+    older: Older,
+    options: MigrationOptions<HalfDoneOf<Older>, HalfDone>,
+  ): Workflow<Input, State, HalfDone, Early>;
+  migrate(
+    older: string,
+    options: MigrationOptions<Readonly<Record<string, unknown>>, HalfDone>,
+  ): Workflow<Input, State, HalfDone, Early>;
+
   /** The steps with their marks, as `console.log` shows them. */
   toString(): string;
 }
@@ -150,6 +177,7 @@ export function workflow<Schema extends StandardSchemaV1>(
     pivot: -1,
     guards: [],
     watchers: [],
+    migrations: [],
   }) as unknown as ReturnType<typeof workflow<Schema>>;
 }
 
@@ -193,6 +221,7 @@ function built(definition: WorkflowDefinition): AnyWorkflow {
     steps: Object.freeze(definition.steps),
     guards: Object.freeze(definition.guards),
     watchers: Object.freeze(definition.watchers),
+    migrations: Object.freeze(definition.migrations),
   });
   return Object.freeze({
     name: frozen.name,
@@ -200,6 +229,7 @@ function built(definition: WorkflowDefinition): AnyWorkflow {
     [definitionKey]: frozen,
     step: (first: unknown, options?: unknown) => built(withStep(frozen, stepGiven(first, options, frozen.name))),
     observe: (...observers: readonly Observer[]) => built(withObservers(frozen, observers)),
+    migrate: (older: unknown, options: unknown) => built(withMigration(frozen, older, options)),
     toString: () => printed(frozen),
     [inspectKey]: () => printed(frozen),
   });
@@ -224,6 +254,11 @@ function withStep(definition: WorkflowDefinition, step: StepDefinition): Workflo
   const refuse = (message: string): never => {
     throw new StepwellError("STEPWELL_INVALID_DEFINITION", message, about);
   };
+  if (definition.migrations.length > 0) {
+    refuse(
+      `Workflow "${definition.name}": step "${step.name}" comes after .migrate(…), which is about all steps. Move it up.`,
+    );
+  }
   if (definition.steps.some(({ name }) => name === step.name)) {
     refuse(`Workflow "${definition.name}" has two steps named "${step.name}". Give each its own name: it is stored.`);
   }
@@ -238,6 +273,13 @@ function withStep(definition: WorkflowDefinition, step: StepDefinition): Workflo
     steps: [...definition.steps, step],
     pivot: step.pivot ? definition.steps.length : definition.pivot,
   };
+}
+
+function withMigration(definition: WorkflowDefinition, older: unknown, options: unknown): WorkflowDefinition {
+  const what = `Workflow "${definition.name}": what .migrate(…) was given`;
+  const from = typeof older === "string" ? older : definitionOf(older as AnyWorkflow, what);
+  const migration = migrationDefinition(definition, from, options as MigrationOptions<unknown, unknown>);
+  return { ...definition, migrations: [...definition.migrations, migration] };
 }
 
 function withObservers(definition: WorkflowDefinition, observers: readonly Observer[]): WorkflowDefinition {

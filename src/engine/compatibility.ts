@@ -1,21 +1,24 @@
 /** What the registered workflows would do to the executions that a store holds: asked before anything is deployed. */
 import type { Direction } from "../definition/flow.js";
+import type { StepOutline } from "../definition/outline.js";
 import { changeInTheWay, shapeOf, type Standing } from "../flow/compatibility.js";
 import type { Status } from "../flow/flow.js";
 import { isPastPivot } from "../flow/router.js";
 import type { ExecutionRecord } from "../stores/records.js";
 import type { Store } from "../stores/store.js";
+import { hasBegun } from "./course.js";
 import { misfitOf } from "./fitting.js";
-import type { Registered } from "./host.js";
+import { moved, type Way } from "./migrating.js";
 import { registryKey } from "./settings.js";
 import type { KnownLists } from "./versions.js";
 
 /**
  * - `goes-on`: with the list of steps that it began with, or one in which nothing is in its way
- * - `parks`: something of the list has changed that it must find again; `why` says what
+ * - `migrates`: it becomes one of another version first
+ * - `parks`: something of the list has changed that it must find again, or its migration fails; `why` says what
  * - `unknown`: its workflow and version are not registered; it waits until a launcher has them
  */
-export type Prospect = "goes-on" | "parks" | "unknown";
+export type Prospect = "goes-on" | "migrates" | "parks" | "unknown";
 
 /** Executions that stand alike, and what would become of them. */
 export interface CompatibilityGroup {
@@ -32,6 +35,8 @@ export interface CompatibilityGroup {
   readonly forward: Prospect;
   /** If they turned, or go on turning, there. Past a pivot they never do: then as `forward`. */
   readonly back: Prospect;
+  /** If it migrates: the version, and the step, that it comes to. */
+  readonly to?: { readonly version: string; readonly step: string };
   /** What is in the way. */
   readonly why?: string;
 }
@@ -44,8 +49,9 @@ const mostExamples = 3;
 /** Reads all live executions, a page at a time. */
 export async function compatibilityOf(
   store: Store,
-  registry: ReadonlyMap<string, Registered>,
+  ways: ReadonlyMap<string, Way>,
   lists: KnownLists,
+  sizeLimit: number,
 ): Promise<CompatibilityGroup[]> {
   const groups = new Map<string, CompatibilityGroup & { count: number; examples: string[] }>();
   let after: string | undefined;
@@ -53,7 +59,7 @@ export async function compatibilityOf(
     const { records, cursor } = await store.list({ status: live, limit: pageSize, after });
     for (const record of records) {
       const { workflow, version, status, position } = record;
-      const prospects = await prospectsOf(record, registry.get(registryKey(workflow, version)), lists);
+      const prospects = await prospectsOf(record, ways.get(registryKey(workflow, version)), lists, sizeLimit);
       const found = { workflow, version, status, direction: position.direction, step: position.step, ...prospects };
       const key = JSON.stringify(found);
       const group = groups.get(key) ?? { ...found, count: 0, examples: [] };
@@ -66,25 +72,25 @@ export async function compatibilityOf(
   return [...groups.values()].toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
 }
 
-type Prospects = Pick<CompatibilityGroup, "forward" | "back" | "why">;
+type Prospects = Pick<CompatibilityGroup, "forward" | "back" | "why" | "to">;
 
 async function prospectsOf(
   record: ExecutionRecord,
-  registered: Registered | undefined,
+  way: Way | undefined,
   lists: KnownLists,
+  sizeLimit: number,
 ): Promise<Prospects> {
-  if (registered === undefined) return { forward: "unknown", back: "unknown" };
-  const { workflow, version, position } = record;
-  const misfit = misfitOf(record, registered);
-  if (misfit === undefined) return { forward: "goes-on", back: "goes-on" };
-  const { fingerprint } = misfit;
+  if (way === undefined) return { forward: "unknown", back: "unknown" };
+  if (misfitOf(record, way) === undefined) return goesOn;
+  const { workflow, version, position, fingerprint } = record;
+  const { registered, hops } = way;
   const before = fingerprint === null ? undefined : await lists.find(workflow, version, fingerprint);
+  if (hops.length > 0) return migrates(record, way, before, sizeLimit);
+  if (!hasBegun({ ...record, takenBack: 0 })) return goesOn;
   if (before === undefined) {
     // All that can be compared is the name of its step.
-    if (registered.definition.steps[position.stepIndex]?.name === position.step) {
-      return { forward: "goes-on", back: "goes-on" };
-    }
-    return { forward: "parks", back: "parks", why: `step "${position.step}" is not there any more` };
+    if (registered.definition.steps[position.stepIndex]?.name === position.step) return goesOn;
+    return parks(`step "${position.step}" is not there any more`);
   }
   const turned: Standing = { ...position, direction: "down", stepFunc: "rollback", waitUntil: null };
   const after = registered.listed.outline;
@@ -98,6 +104,33 @@ async function prospectsOf(
     back: behind === undefined ? "goes-on" : "parks",
     ...(why !== undefined && { why }),
   };
+}
+
+const goesOn: Prospects = { forward: "goes-on", back: "goes-on" };
+
+function parks(why: string): Prospects {
+  return { forward: "parks", back: "parks", why };
+}
+
+/** Tried out, and nothing of it is kept. Once it is one of the newer version, it goes on and back as any other. */
+function migrates(
+  record: ExecutionRecord,
+  way: Way,
+  before: readonly StepOutline[] | undefined,
+  sizeLimit: number,
+): Prospects {
+  const { id, workflow, version } = record;
+  let state: object;
+  try {
+    state = record.state.value as object;
+  } catch {
+    return parks("its state can't be read back");
+  }
+  const moving = { ...record, identity: { id, workflow, version }, state, takenBack: 0 };
+  const it = moved(moving, way, before, sizeLimit);
+  if ("problem" in it) return parks(it.problem);
+  const to = { version: it.migration.to, step: it.position.step };
+  return { forward: "migrates", back: "migrates", to };
 }
 
 function keyOf({ workflow, version, status, step }: CompatibilityGroup): string {

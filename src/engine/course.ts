@@ -5,10 +5,11 @@ import type { ExecutionIdentity } from "../definition/observer.js";
 import type { Pause } from "../definition/outcome.js";
 import type { FlowEvent } from "../flow/router.js";
 import type { Position, SerializedError, Status } from "../flow/flow.js";
-import type { ExecutionRecord, MailboxRecord } from "../stores/records.js";
+import type { ExecutionRecord, MailboxRecord, Migration } from "../stores/records.js";
 
 export interface Course {
-  readonly identity: ExecutionIdentity;
+  /** Of another version once a migration is committed. */
+  identity: ExecutionIdentity;
   readonly owner: number;
   readonly deadlineAt: number | null;
   revision: number;
@@ -40,14 +41,14 @@ export interface Course {
   /** What a guard failed with where its failure may change nothing; kept with the next commit. */
   guardError: SerializedError | null;
   /** What each step gave on the way up; undefined until it is read from the history. */
-  given: { readonly stepIndex: number; readonly patch: Encoded }[] | undefined;
+  given: { readonly step: string; readonly patch: Encoded }[] | undefined;
 }
 
 /**
  * What has happened and is to be committed. Beside the router's events: an attempt failed and another
  * one follows after `wait` milliseconds (with `afresh` from the step's own function, not its handler),
- * an operator set a parked execution going again or patched its state, a shutdown cut the attempt off, or the engine itself
- * parks the execution where it stands.
+ * an operator set a parked execution going again or patched its state, a shutdown cut the attempt off, the engine itself
+ * parks the execution where it stands, or it became one of another version.
  */
 export interface Happening {
   readonly event:
@@ -56,11 +57,18 @@ export interface Happening {
     | { readonly type: "resumed" }
     | { readonly type: "patched" }
     | { readonly type: "cutOff" }
-    | { readonly type: "parked"; readonly reason: string };
+    | { readonly type: "parked"; readonly reason: string }
+    | {
+        readonly type: "migrated";
+        readonly status: Status;
+        readonly position: Position;
+        readonly migration: Migration;
+        readonly stays: boolean;
+      };
   readonly func: StepFunc;
   readonly attempt: number;
   readonly durationMs: number;
-  /** For the history: `ok`, `continue`, `retried`, `skipped`, `patched`, `cut-off` or a reason. */
+  /** For the history: `ok`, `continue`, `retried`, `skipped`, `patched`, `migrated`, `cut-off` or a reason. */
   readonly result: string;
   readonly error: SerializedError | null;
   /** What the step itself gave; merged into the state already. */
@@ -82,9 +90,22 @@ export function bookmark(course: Course): () => void {
   return () => void Object.assign(course, { state, isRich, unsaved, guardError, others });
 }
 
+/** What says whether, and how often, something was begun. */
+export type Attempts = Pick<Course, "position" | "claims" | "takenBack" | "revision" | "admission">;
+
 /** Which attempt comes next. What was begun and not counted, cut off by a crash or taken back is numbered too. */
-export function attemptOf({ position, claims, takenBack }: Course): number {
+export function attemptOf({ position, claims, takenBack }: Attempts): number {
   return position.attempts + position.uncounted + Math.max(1, claims) + takenBack;
+}
+
+/**
+ * Whether anything of it may have been done: a commit, or an attempt that was cut off or taken back. What was launched
+ * on the way down was begun elsewhere.
+ */
+export function hasBegun(course: Attempts): boolean {
+  if (course.position.direction === "down") return true;
+  if (course.admission === "queued") return false;
+  return course.revision > 0 || attemptOf(course) > 1;
 }
 
 /** Something happened without a step function's answer. */

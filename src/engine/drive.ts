@@ -8,16 +8,17 @@
  */
 import { decode } from "../codec.js";
 import { validate } from "../definition/schema.js";
-import { isRetryable, type StepwellError } from "../errors.js";
+import { isRetryable, StepwellError } from "../errors.js";
 import { due, isPastPivot, type Action } from "../flow/router.js";
 import { serializeError } from "../serialize-error.js";
 import type { CommitResult, Transition } from "../stores/batch.js";
 import { bitsKept, type ExecutionRecord, type MailboxRecord } from "../stores/records.js";
 import type { MaybePromise } from "../stores/store.js";
 import type { Sink } from "./committer.js";
-import { acted, attemptOf, happened, type Course, type Happening } from "./course.js";
+import { acted, happened, hasBegun, type Course, type Happening } from "./course.js";
 import { exitReason } from "./exiting.js";
-import { problemOf, type Misfit } from "./fitting.js";
+import { fitted, type Misfit } from "./fitting.js";
+import { givenIn } from "./history.js";
 import type { Host, Inbox, Registered } from "./host.js";
 import { awaitedMessage, triage, type Request } from "./inbox.js";
 import {
@@ -69,7 +70,7 @@ export class Drive implements Sink<CommitResult> {
   /** The end is committed, and those who want to know may not have heard of it. */
   #endUntold: boolean;
   readonly #lateMs: number;
-  /** It knows another list of steps than the registered one, and was not looked at yet. */
+  /** It knows another list of steps than the registered one, or is of another version, and was not looked at yet. */
   #misfit: Misfit | undefined;
   /** The list that the next transition takes over. */
   #definition: Transition["definition"];
@@ -287,14 +288,14 @@ export class Drive implements Sink<CommitResult> {
   }
 
   /** Before anything of the execution runs with a list of steps that it does not know. */
-  #fit({ fingerprint }: Misfit): void {
+  #fit(misfit: Misfit): void {
     if (this.#stopping) return this.#letGo(0);
-    const { workflow, version } = this.course.identity;
-    this.#then(fingerprint === null ? undefined : this.#host.listOf(workflow, version, fingerprint), (before) => {
-      const problem = problemOf(this.course, before, this.#registered);
-      if (problem !== undefined) return this.#turnAway(problem);
+    if (this.course.claims > mostClaims) return this.#turnAway(killerError(this.course));
+    this.#then(fitted(this.course, misfit, this.#host), (fit) => {
+      if (fit instanceof StepwellError) return this.#turnAway(fit);
       this.#misfit = undefined;
-      this.#definition = { version, fingerprint: this.#registered.listed.fingerprint };
+      this.#definition = fit.definition;
+      this.#happening = fit.happening;
     });
   }
 
@@ -343,7 +344,7 @@ export class Drive implements Sink<CommitResult> {
     if (request === "deadline" || request.type === "rollback") {
       const { reason, by } = request === "deadline" ? { reason: "deadline", by: undefined } : request.request;
       const why = request === "deadline" ? undefined : reason;
-      const event = { type: "rollbackRequested", reason, begun: this.#begun() } as const;
+      const event = { type: "rollbackRequested", reason, begun: hasBegun(course) } as const;
       const cause = request === "deadline" ? undefined : request.arrival;
       this.#happening = happened(course, event, reason, { cause, by, why });
       return;
@@ -359,19 +360,13 @@ export class Drive implements Sink<CommitResult> {
     this.#happening = acted(course, request.type, { cause, by: act.by, why: act.reason });
   }
 
-  /** Whether anything of this execution may have been done: a commit, or an attempt that was cut off or taken back. */
-  #begun(): boolean {
-    if (this.course.admission === "queued") return false;
-    return this.course.revision > 0 || attemptOf(this.course) > 1;
-  }
-
   /** False: a guard said no. */
   #init(): boolean {
     if (this.#initialised) return true;
     this.#initialised = true;
     const veto = observe("init", this.course, this.#registered, this.#host, { flow: this.course.position });
     if (veto === undefined) return true;
-    const event = { type: "initVetoed", reason: veto.reason, begun: this.#begun() } as const;
+    const event = { type: "initVetoed", reason: veto.reason, begun: hasBegun(this.course) } as const;
     this.#happening = happened(this.course, event, veto.reason, { error: serializeError(veto.error) });
     return false;
   }
@@ -392,9 +387,7 @@ export class Drive implements Sink<CommitResult> {
   /** Reads back what each step gave on the way up. */
   #recall(): MaybePromise<void> {
     const take = (rows: Awaited<ReturnType<Host["history"]>>): void => {
-      this.course.given = rows
-        .filter(({ direction, patch }) => direction === "up" && patch !== null)
-        .map(({ stepIndex, patch }) => ({ stepIndex, patch: patch! }));
+      this.course.given = givenIn(rows);
     };
     const rows = this.#host.history(this.id);
     return rows instanceof Promise ? rows.then(take) : take(rows);
@@ -479,7 +472,8 @@ export class Drive implements Sink<CommitResult> {
   /** @throws STEPWELL_INVARIANT_VIOLATED, which parks the execution */
   #concluded(happening: Happening): Conclusion {
     const conclusion = conclude(this.course, happening, this.#circumstances());
-    const broken = brokenInvariant(this.course.position, conclusion.transition.position);
+    const isMigrated = happening.event.type === "migrated";
+    const broken = isMigrated ? undefined : brokenInvariant(this.course.position, conclusion.transition.position);
     if (broken !== undefined) throw invariantError(this.course, broken);
     // What is parked keeps the list that it knows: a later launcher looks again.
     if (this.#definition === undefined || happening.event.type === "parked") return conclusion;
@@ -519,6 +513,8 @@ export class Drive implements Sink<CommitResult> {
   }
 
   #turnFromOutside(): Turn | undefined {
+    // Until it is one of this version, this list can't say whether anything turns it.
+    if (this.#happening?.event.type === "migrated") return undefined;
     const request = this.#request();
     if (request?.type === "rollback") {
       const { reason, by } = request.request;
@@ -582,11 +578,13 @@ export class Drive implements Sink<CommitResult> {
     this.#happening = undefined;
     const { patch } = transition.history;
     if (patch !== null && course.position.direction === "up") {
-      course.given?.push({ stepIndex: course.position.stepIndex, patch });
+      course.given?.push({ step: course.position.step, patch });
     }
     course.revision = transition.revision;
     course.position = transition.position;
     if (transition.definition !== undefined) this.#definition = undefined;
+    const { migration } = transition.history;
+    if (migration !== undefined) course.identity = { ...course.identity, version: migration.to };
     course.status = transition.status;
     course.claims = 1;
     course.takenBack = 0;

@@ -4,7 +4,7 @@
  */
 import type { ClaimOptions, Overdue, Store } from "../stores/store.js";
 import { admissible, limitsOf, queryOf, type Limits } from "./admission.js";
-import type { Registered } from "./host.js";
+import type { Way } from "./migrating.js";
 
 interface Gate {
   readonly name: string;
@@ -29,9 +29,9 @@ export class Gatekeeper {
   /** Which gate is first in the next round, so that none takes all the room. */
   #first = 0;
 
-  constructor(store: Store, registry: ReadonlyMap<string, Registered>) {
+  constructor(store: Store, ways: ReadonlyMap<string, Way>) {
     this.#store = store;
-    const gates = gatesOf(registry);
+    const gates = gatesOf(ways);
     this.#limited = gates.filter(({ limits }) => limits !== noLimits);
     this.#unlimited = gates.filter(({ limits }) => limits === noLimits);
     this.#gates = this.#limited;
@@ -126,10 +126,10 @@ function shareOf({ name }: Gate, room: number, turns: ClaimOptions["workflows"] 
 }
 
 /** All versions of a workflow share one gate. */
-function gatesOf(registry: ReadonlyMap<string, Registered>): readonly Gate[] {
+function gatesOf(ways: ReadonlyMap<string, Way>): readonly Gate[] {
   const gates = new Map<string, Gate>();
-  for (const { definition } of registry.values()) {
-    const { name, version, limits } = definition;
+  for (const { name, version, registered } of ways.values()) {
+    const { limits } = registered.definition;
     const known = gates.get(name);
     if (known !== undefined) known.versions.push(version);
     else gates.set(name, { name, versions: [version], limits: limits === undefined ? noLimits : limitsOf(limits) });

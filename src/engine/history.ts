@@ -2,7 +2,7 @@
  * What a stored history tells: its rows, what each of them changed, and every state on the way. A state
  * is not stored with each transition; it is made again from what was given at the start and in each row.
  */
-import { merge } from "../codec.js";
+import { merge, type Encoded } from "../codec.js";
 import type { CommittedTransition } from "../definition/observer.js";
 import { shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
@@ -24,10 +24,31 @@ export function rowsOf(rows: readonly HistoryRecord[]): HistoryRow[] {
 
 /** A row of the history without what only the engine reads back. */
 export function transitionOf(entry: HistoryEntry, revision: number, at: number): CommittedTransition {
-  const { direction, step, stepIndex, func, attempt, result, durationMs, message, error, guardError, by, why } = entry;
+  const {
+    direction,
+    step,
+    stepIndex,
+    func,
+    attempt,
+    result,
+    durationMs,
+    message,
+    error,
+    guardError,
+    by,
+    why,
+    migration,
+  } = entry;
   const row = { revision, at: new Date(at), direction, step, stepIndex, func, attempt, result, durationMs };
   // Most rows end here, and making them all of one shape is worth it.
-  if (message === undefined && error === undefined && guardError === undefined && by === undefined && why === undefined)
+  if (
+    message === undefined &&
+    error === undefined &&
+    guardError === undefined &&
+    by === undefined &&
+    why === undefined &&
+    migration === undefined
+  )
     return row;
   return {
     ...row,
@@ -36,6 +57,7 @@ export function transitionOf(entry: HistoryEntry, revision: number, at: number):
     ...(guardError !== undefined && { guardError }),
     ...(by !== undefined && { by }),
     ...(why !== undefined && { why }),
+    ...(migration !== undefined && { migration: { from: migration.from, to: migration.to } }),
   };
 }
 
@@ -77,8 +99,24 @@ function stateAtStart(record: ExecutionRecord, [first]: readonly HistoryRecord[]
   return start.value as object;
 }
 
+/** What each step gave on the way up, under the name that it has now. */
+export function givenIn(rows: readonly HistoryRecord[]): { readonly step: string; readonly patch: Encoded }[] {
+  let given: { readonly step: string; readonly patch: Encoded }[] = [];
+  for (const { direction, step, patch, migration } of rows) {
+    if (direction === "up" && patch !== null) given.push({ step, patch });
+    const steps = migration?.steps;
+    if (steps === undefined) continue;
+    given = given.flatMap((it) => {
+      const now = Object.hasOwn(steps, it.step) ? steps[it.step] : it.step;
+      return typeof now === "string" ? [{ ...it, step: now }] : [];
+    });
+  }
+  return given;
+}
+
 /** What others changed is kept as it was in the end, so it goes over what the step gave. */
-function stateAfter(state: object, { patch, others }: HistoryRecord): object {
+function stateAfter(state: object, { patch, others, replaced }: HistoryRecord): object {
+  if (replaced !== undefined) return replaced.value as object;
   const given = patch === null ? state : merge(state, patch.value as object);
   return others === undefined ? given : merge(given, others.value as object);
 }

@@ -24,9 +24,13 @@ export async function checkedByInput(
   { definition }: Registered,
 ): Promise<object> {
   const check = async (fields: Fields): Promise<Checked> => validate(definition.input, { ...input, ...fields });
-  const input = record.input.value as Fields;
-  const given = new Set(history.flatMap((row) => (row.patch === null ? [] : Object.keys(row.patch.value as object))));
+  // A migration has made a state of its own of the input; where that does not do as one, nothing is the input's any more.
+  const migrated = history.findLastIndex(({ replaced }) => replaced !== undefined);
+  const input = (history[migrated]?.replaced ?? record.input).value as Fields;
+  const since = history.slice(migrated + 1);
+  const given = new Set(since.flatMap((row) => (row.patch === null ? [] : Object.keys(row.patch.value as object))));
   const asLaunched = await check({});
+  if (migrated >= 0 && !asLaunched.ok) return patch;
   const mine: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(patch)) {
     if (!given.has(name) && (await isOfInput(name, value, input, asLaunched, check))) mine[name] = value;

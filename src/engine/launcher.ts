@@ -11,6 +11,7 @@ import { compatibilityOf, type CompatibilityGroup } from "./compatibility.js";
 import { Execution, summaryOf } from "./execution.js";
 import type { Registered } from "./host.js";
 import { checkItems, launchPrepared, prepareLaunch, type LaunchItem, type LaunchOptions } from "./launching.js";
+import { waysOf } from "./migrating.js";
 import { filterOf, type ExecutionPage, type ListOptions } from "./listing.js";
 import {
   Letters,
@@ -326,7 +327,12 @@ export class Launcher {
     const wasOpen = this.#store.isOpen;
     if (!wasOpen) await this.#store.open();
     try {
-      return await compatibilityOf(this.#store, this.#registry, new KnownLists(this.#store));
+      return await compatibilityOf(
+        this.#store,
+        waysOf(this.#registry),
+        new KnownLists(this.#store),
+        this.#supervisor.sizeLimit,
+      );
     } finally {
       if (!wasOpen) await this.#store.close();
     }

@@ -6,7 +6,7 @@ import type { Timer } from "../clock.js";
 import { StepwellError } from "../errors.js";
 import type { LauncherRecord } from "../stores/records.js";
 import type { Overdue } from "../stores/store.js";
-import type { Registered } from "./host.js";
+import type { Way } from "./migrating.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
 
 export interface PresenceOwner {
@@ -26,7 +26,7 @@ export class Presence {
   /** The number under which this launcher is registered. */
   owner = 0;
   readonly #settings: LauncherSettings;
-  readonly #registry: ReadonlyMap<string, Registered>;
+  readonly #ways: ReadonlyMap<string, Way>;
   readonly #launcher: PresenceOwner;
   #timer: Timer | undefined;
   #ended = false;
@@ -35,9 +35,9 @@ export class Presence {
   /** Workflows and versions that nobody takes up, and of which this launcher has told. */
   readonly #toldOverdue = new Set<string>();
 
-  constructor(settings: LauncherSettings, registry: ReadonlyMap<string, Registered>, launcher: PresenceOwner) {
+  constructor(settings: LauncherSettings, ways: ReadonlyMap<string, Way>, launcher: PresenceOwner) {
     this.#settings = settings;
-    this.#registry = registry;
+    this.#ways = ways;
     this.#launcher = launcher;
   }
 
@@ -73,6 +73,12 @@ export class Presence {
     return other.host === hostname() && !processLives(other.pid);
   }
 
+  /** A schedule launches the version that it was set with: a migration is nothing to it. */
+  #takes(what: Overdue["what"], key: string): boolean {
+    const way = this.#ways.get(key);
+    return way !== undefined && (what === "executions" || way.hops.length === 0);
+  }
+
   /** What is due for longer than a dead launcher would need to be found, and no launcher takes it: nobody knows its version. */
   async #reportOverdue(): Promise<void> {
     const { store, clock, heartbeat, pollInterval } = this.#settings;
@@ -85,7 +91,7 @@ export class Presence {
     for (const { what, name, version } of overdue) {
       const key = registryKey(name, version);
       const told = `${what} ${key}`;
-      if (this.#registry.has(key) || this.#toldOverdue.has(told)) continue;
+      if (this.#takes(what, key) || this.#toldOverdue.has(told)) continue;
       this.#toldOverdue.add(told);
       const message = messages[what](`of workflow "${name}" version "${version}"`);
       this.#launcher.report(new StepwellError("STEPWELL_UNKNOWN_WORKFLOW", message, { workflow: name }));
@@ -95,8 +101,8 @@ export class Presence {
 
 const messages: Readonly<Record<Overdue["what"], (of: string) => string>> = {
   executions: (of) =>
-    `Executions ${of} are due, and no launcher takes them up. They wait until one registers that version: list it in ` +
-    `"workflows" beside the newer one.`,
+    `Executions ${of} are due, and no launcher takes them up. They wait until one registers that version, or one that ` +
+    `migrates from it: list it in "workflows" beside the newer one.`,
   schedules: (of) =>
     `Schedules ${of} are due, and no launcher launches what they plan. They wait until one registers that version: list ` +
     `it in "workflows", or set them again with a version that is listed, or delete them.`,

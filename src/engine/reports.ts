@@ -2,9 +2,13 @@
 import { StepwellError, type ErrorCode } from "../errors.js";
 import type { MailboxRecord } from "../stores/records.js";
 import type { Course } from "./course.js";
+import type { Unmoved } from "./migrating.js";
+
+/** Whom an error is about, and where it stands. */
+type Told = Pick<Course, "identity" | "position">;
 
 export function errorAbout(
-  { identity, position }: Course,
+  { identity, position }: Told,
   code: ErrorCode,
   message: string,
   cause?: unknown,
@@ -23,7 +27,7 @@ export function stuckError(course: Course): StepwellError {
   );
 }
 
-export function missingStepError(course: Course): StepwellError {
+export function missingStepError(course: Told): StepwellError {
   const { identity, position } = course;
   return errorAbout(
     course,
@@ -34,7 +38,7 @@ export function missingStepError(course: Course): StepwellError {
 }
 
 /** @param change what of it is in the way */
-export function changedError(course: Course, change: string): StepwellError {
+export function changedError(course: Told, change: string): StepwellError {
   const { identity, position } = course;
   return errorAbout(
     course,
@@ -42,6 +46,17 @@ export function changedError(course: Course, change: string): StepwellError {
     `Execution "${identity.id}" can't go on at step "${position.step}": the steps of workflow "${identity.workflow}" version ` +
       `"${identity.version}" were changed, and ${change}. Give the changed list a new version and register the old one ` +
       `beside it, or migrate from it; then retry.`,
+  );
+}
+
+export function migrationError(course: Told, { problem, from, to, cause }: Unmoved): StepwellError {
+  const { identity, position } = course;
+  return errorAbout(
+    course,
+    "STEPWELL_MIGRATION_FAILED",
+    `Execution "${identity.id}" could not be migrated from version "${from}" of workflow "${identity.workflow}" to "${to}", at ` +
+      `step "${position.step}": ${problem}. It stays as it was. Mend the migration, or register the older version; then retry.`,
+    cause,
   );
 }
 

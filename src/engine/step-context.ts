@@ -3,6 +3,7 @@ import type { Logger } from "../definition/logger.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
 import type { Direction, StepFunc } from "../definition/flow.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
+import { keyNameOf, type Position } from "../flow/flow.js";
 import { idempotencyKey, type Cause } from "../ids.js";
 import type { Course } from "./course.js";
 import type { Host } from "./host.js";
@@ -28,6 +29,8 @@ export interface ContextParts {
   readonly message: DeliveredMessage | undefined;
   /** When the wait was to end, where this is `onTimeout`. */
   readonly timeout: number | null;
+  /** As `Position.keys`. */
+  readonly keys: Position["keys"];
   readonly given: object | undefined;
   readonly reason: string | undefined;
   readonly logger: Logger;
@@ -47,6 +50,7 @@ export class StepContext {
   readonly logger: Logger;
   readonly #func: StepFunc;
   readonly #timeout: number | null;
+  readonly #keys: Position["keys"];
   readonly #course: Course;
   readonly #host: Pick<Host, "committer">;
   #controller: AbortController | undefined;
@@ -66,13 +70,14 @@ export class StepContext {
     this.logger = parts.logger;
     this.#func = parts.func;
     this.#timeout = parts.timeout;
+    this.#keys = parts.keys;
     this.#course = parts.course;
     this.#host = parts.host;
   }
 
   /** The same for all attempts. In a handler the message is part of it: it may be called for several. */
   get idempotencyKey(): string {
-    return idempotencyKey(this.execution.id, this.step.name, this.#func, this.#cause);
+    return idempotencyKey(this.execution.id, this.#keyName, this.#func, this.#cause);
   }
 
   get #cause(): Cause | undefined {
@@ -82,7 +87,12 @@ export class StepContext {
 
   /** On the way down: the key that the step's `run` had. */
   get runKey(): string | undefined {
-    return this.direction === "up" ? undefined : idempotencyKey(this.execution.id, this.step.name, "run");
+    return this.direction === "up" ? undefined : idempotencyKey(this.execution.id, this.#keyName, "run");
+  }
+
+  /** The name under which others know what the step did: it may have another one since a migration. */
+  get #keyName(): string {
+    return keyNameOf(this.step.name, this.#keys);
   }
 
   /** Bound, so that it can be taken out of the context. */

@@ -47,6 +47,7 @@ export function prepare(course: Course, registered: Registered, host: Host, mess
     func: stepFunc,
     message: message?.delivered,
     timeout: message === undefined ? position.waitUntil : null,
+    keys: position.keys,
     given: down ? givenBy(course) : undefined,
     reason: down ? position.reason : undefined,
     logger: host.logger,
@@ -93,8 +94,8 @@ export function shownState({ state, isRich }: Pick<Course, "state" | "isRich">):
 /** What the step being undone gave on the way up. */
 function givenBy(course: Course): object {
   let given = {};
-  for (const { stepIndex, patch } of course.given ?? []) {
-    if (stepIndex === course.position.stepIndex) given = merge(given, patch.value as object);
+  for (const { step, patch } of course.given ?? []) {
+    if (step === course.position.step) given = merge(given, patch.value as object);
   }
   return given;
 }

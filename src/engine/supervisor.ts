@@ -12,6 +12,7 @@ import type { ClaimOptions, Hint, MaybePromise, Store, Within } from "../stores/
 import { Committer } from "./committer.js";
 import { Drive, type DriveOwner } from "./drive.js";
 import type { Host, Inbox, Registered } from "./host.js";
+import { waysOf, type Way } from "./migrating.js";
 import { notFound } from "./not-found.js";
 import { forgotten, isPromise } from "./observing.js";
 import { OutcomeWaiters, outcomeOf, outcomeOfRecord } from "./outcome.js";
@@ -39,6 +40,8 @@ export class Supervisor implements Host, DriveOwner {
   readonly #store: Store;
   readonly #settings: LauncherSettings;
   readonly #registry: ReadonlyMap<string, Registered>;
+  /** To all that it takes up: what is registered, and older versions that become that. */
+  readonly #ways: ReadonlyMap<string, Way>;
   readonly #drives = new Map<string, Drive>();
   readonly #turns: Turns;
   readonly #gatekeeper: Gatekeeper;
@@ -75,9 +78,10 @@ export class Supervisor implements Host, DriveOwner {
   constructor(settings: LauncherSettings, registry: ReadonlyMap<string, Registered>) {
     this.#settings = settings;
     this.#registry = registry;
-    this.#turns = new Turns(registry);
+    this.#ways = waysOf(registry);
+    this.#turns = new Turns(this.#ways);
     this.#store = settings.store;
-    this.#gatekeeper = new Gatekeeper(settings.store, registry);
+    this.#gatekeeper = new Gatekeeper(settings.store, this.#ways);
     this.clock = settings.clock;
     this.logger = settings.logger;
     this.#lists = new KnownLists(settings.store);
@@ -89,7 +93,7 @@ export class Supervisor implements Host, DriveOwner {
     this.#housekeeping = new Housekeeping(settings.store, settings.clock, settings.retention, {
       storeFailed: (doing, error) => this.#reportStore(doing, error),
     });
-    this.#presence = new Presence(settings, registry, {
+    this.#presence = new Presence(settings, this.#ways, {
       report: (error) => this.report(error),
       storeFailed: (doing, error) => this.#reportStore(doing, error),
       freed: () => this.#pullLater(),
@@ -394,7 +398,8 @@ export class Supervisor implements Host, DriveOwner {
   }
 
   #resume(record: ExecutionRecord, owner: number, lateMs: number): void {
-    const registered = this.#registry.get(registryKey(record.workflow, record.version))!;
+    const way = this.#ways.get(registryKey(record.workflow, record.version))!;
+    const { registered } = way;
     const about = { execution: record.id, workflow: record.workflow, step: record.position.step };
     let state: object = {};
     let problem: StepwellError | undefined;
@@ -404,7 +409,7 @@ export class Supervisor implements Host, DriveOwner {
       const message = `The state of execution "${record.id}" can't be read back. It is parked as it is.`;
       problem = new StepwellError("STEPWELL_NOT_DECODABLE", message, { ...about, cause });
     }
-    const drive = new Drive(record, state, owner, registered, this, this, lateMs, misfitOf(record, registered));
+    const drive = new Drive(record, state, owner, registered, this, this, lateMs, misfitOf(record, way));
     if (problem !== undefined) drive.park(problem);
     this.#begin(drive);
   }

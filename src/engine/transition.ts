@@ -72,15 +72,15 @@ export function conclude(course: Course, happened: Happening, circumstances: Cir
   const happening = tooLate ? happened : interrupted(course, happened, turn);
   const { flow, action } = decide(course, happening, shape);
   const position = positionAfter(course, happening, flow, action, circumstances);
-  // One whose state was patched stays stuck, and is let go of once nothing else was asked of it.
-  const isPatched = happening.event.type === "patched";
-  const resting = isPatched ? undefined : restOf(position, action, course, circumstances);
+  // One whose state was patched stays stuck, one that was migrated is as it was, and what is due is seen after that.
+  const kept = keptStatus(happening.event);
+  const resting = kept === undefined ? restOf(position, action, course, circumstances) : undefined;
   const transition: Transition = {
     id: course.identity.id,
     owner: course.owner,
     revision: course.revision + 1,
     signals: course.signals,
-    status: resting?.status ?? (isPatched ? "stuck" : statusOf[action]),
+    status: resting?.status ?? kept ?? statusOf[action],
     position,
     state: course.unsaved,
     rests: resting !== undefined,
@@ -91,15 +91,23 @@ export function conclude(course: Course, happened: Happening, circumstances: Cir
     carried: circumstances.carried,
     history: entryOf(course, happening),
   };
-  const unsubscribes = course.subscribed === 0 ? undefined : endsOf(course, transition);
+  const unsubscribes = course.subscribed === 0 ? undefined : endsOf(course, transition, happening.event);
   return { action, transition: unsubscribes === undefined ? transition : { ...transition, unsubscribes } };
 }
 
+function keptStatus(event: Happening["event"]): Status | undefined {
+  if (event.type === "patched") return "stuck";
+  return event.type === "migrated" ? event.status : undefined;
+}
+
 /** Which subscriptions are over: all with the execution, those of a step once it is done, or left, in its direction. */
-function endsOf(course: Course, { position, ends }: Transition): Transition["unsubscribes"] {
+function endsOf(course: Course, { position, ends }: Transition, event: Happening["event"]): Transition["unsubscribes"] {
   if (ends) return "all";
   const before = course.position;
-  const isLeft = position.stepIndex !== before.stepIndex || position.direction !== before.direction;
+  const isLeft =
+    event.type === "migrated"
+      ? !event.stays
+      : position.stepIndex !== before.stepIndex || position.direction !== before.direction;
   return isLeft && (course.subscribed & untilBits.step) !== 0 ? "step" : undefined;
 }
 
@@ -108,7 +116,7 @@ const patchOptions = { what: "A patch", limit: Infinity };
 function entryOf(course: Course, happening: Happening): HistoryEntry {
   const { guardError, others, initial } = course;
   const { direction, step, stepIndex } = course.position;
-  const { func, attempt, result, durationMs, cause, error, by, why } = happening;
+  const { func, attempt, result, durationMs, cause, error, by, why, event } = happening;
   const patch = happening.patch === undefined ? null : encode(happening.patch, patchOptions);
   const entry = { direction, step, stepIndex, func, attempt, result, durationMs, patch };
   // Most entries end here, and making them all of one shape is worth it.
@@ -119,7 +127,8 @@ function entryOf(course: Course, happening: Happening): HistoryEntry {
     why === undefined &&
     guardError === null &&
     others === undefined &&
-    initial === undefined
+    initial === undefined &&
+    event.type !== "migrated"
   )
     return entry;
   return {
@@ -131,6 +140,8 @@ function entryOf(course: Course, happening: Happening): HistoryEntry {
     ...(why !== undefined && { why }),
     ...(others !== undefined && { others: encode(fieldsOf(course.state, others), patchOptions) }),
     ...(initial !== undefined && { initial }),
+    ...(event.type === "migrated" && { migration: event.migration }),
+    ...(event.type === "migrated" && course.unsaved !== null && { replaced: course.unsaved }),
   };
 }
 
@@ -142,7 +153,8 @@ function decide(course: Course, { event }: Happening, shape: Shape): { flow: Flo
   const { position } = course;
   // One that was parked while it waited waits again.
   if (event.type === "resumed") return { flow: position, action: due(position) };
-  if (event.type === "cutOff" || event.type === "patched") return { flow: position, action: "none" };
+  if (event.type === "cutOff" || event.type === "patched" || event.type === "migrated")
+    return { flow: position, action: "none" };
   if (event.type === "parked") return { flow: { ...position, lastResult: event.reason }, action: "park" };
   if (event.type !== "retry") return route(position, event, shape);
   const start = position.direction === "up" ? ("run" as const) : ("rollback" as const);
@@ -167,6 +179,7 @@ function positionAfter(
   const { position } = course;
   const { event, error } = happening;
   if (event.type === "patched") return position;
+  if (event.type === "migrated") return event.position;
   const stays =
     event.type !== "resumed" &&
     (event.type === "retry" || event.type === "cutOff" || action === "park" || action === "wait");
@@ -191,8 +204,10 @@ function positionAfter(
     error: turns ? error : position.error,
     stuckBy: action === "park" ? error : null,
   };
+  const { keys } = position;
   // Most have none, and are all of one shape.
-  return irreversible === undefined ? after : { ...after, irreversible };
+  if (irreversible === undefined && keys === undefined) return after;
+  return { ...after, ...(irreversible !== undefined && { irreversible }), ...(keys !== undefined && { keys }) };
 }
 
 /** A wait for a message is no attempt: the limit of a retry policy counts from the first failure on. */

@@ -3,9 +3,8 @@
  * which it has the fewest in hand, then the one whose last turn was the longest ago. So none of them
  * keeps another one waiting, however long its queue is, and however little room there is.
  */
-import type { WorkflowDefinition } from "../definition/definition.js";
 import type { ClaimOptions } from "../stores/store.js";
-import type { Registered } from "./host.js";
+import type { Way } from "./migrating.js";
 import { registryKey } from "./settings.js";
 
 interface Place {
@@ -25,8 +24,8 @@ export class Turns {
   readonly #places = new Map<string, Place>();
   #turn = 0;
 
-  constructor(registry: ReadonlyMap<string, Registered>) {
-    for (const [key, { definition }] of registry) this.#places.set(key, placeOf(definition));
+  constructor(ways: ReadonlyMap<string, Way>) {
+    for (const [key, { name, version }] of ways) this.#places.set(key, { name, version, inHand: 0, lastTurn: 0 });
   }
 
   /** @param drives what the launcher has in hand */
@@ -45,8 +44,4 @@ export class Turns {
   had(workflow: string, version: string): void {
     this.#places.get(registryKey(workflow, version))!.lastTurn = ++this.#turn;
   }
-}
-
-function placeOf({ name, version }: WorkflowDefinition): Place {
-  return { name, version, inHand: 0, lastTurn: 0 };
 }

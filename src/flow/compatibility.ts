@@ -25,7 +25,10 @@ export function changeInTheWay(
   }
   const wasPast = isPastPivot(standing, shapeOf(before));
   if (wasPast !== isPastPivot(standing, shapeOf(after))) return pivotMoved(before, after, wasPast);
-  return (wasPast ? undefined : undoGone(before, after, stepIndex)) ?? waitBroken(before, after, standing);
+  return (
+    (wasPast ? undefined : undoGone(before, after, stepIndex)) ??
+    waitBroken(before[stepIndex]!, after[stepIndex]!, standing)
+  );
 }
 
 export function shapeOf(steps: readonly StepOutline[]): Shape {
@@ -39,7 +42,7 @@ function moved(index: number, was: StepOutline | undefined, is: StepOutline | un
 }
 
 /** What could be undone when the step was done could not be any more, or the other way round. */
-function pivotMoved(before: readonly StepOutline[], after: readonly StepOutline[], wasPast: boolean): string {
+export function pivotMoved(before: readonly StepOutline[], after: readonly StepOutline[], wasPast: boolean): string {
   const { name } = (wasPast ? before : after).find(({ pivot }) => pivot === true)!;
   return wasPast
     ? `step "${name}", which is done, was a pivot and is none any more`
@@ -58,15 +61,13 @@ function undoGone(
 }
 
 /** What may still come, a message or a timeout, must find somebody who waits for it. */
-function waitBroken(
-  before: readonly StepOutline[],
-  after: readonly StepOutline[],
-  { stepIndex, stepFunc, waitUntil }: Standing,
+export function waitBroken(
+  was: StepOutline,
+  is: StepOutline,
+  { stepFunc, waitUntil }: Pick<Standing, "stepFunc" | "waitUntil">,
 ): string | undefined {
   if (stepFunc !== "runContinue" && stepFunc !== "rollbackContinue") return undefined;
   const field = stepFunc === "runContinue" ? "messages" : "rollbackMessages";
-  const was = before[stepIndex]!;
-  const is = after[stepIndex]!;
   const missing = (was[field] ?? []).find((name) => is[field]?.includes(name) !== true);
   if (missing !== undefined)
     return `step "${was.name}" waits for message "${missing}", which it does not declare any more`;

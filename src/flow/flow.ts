@@ -41,4 +41,11 @@ export interface Position extends Flow {
   readonly stuckBy: SerializedError | null;
   /** On the way down: the steps at or before the one where it turned that can't be undone. Left out: none. */
   readonly irreversible?: readonly Irreversible[];
+  /** The names that steps had when they may have begun, where a migration has given them others. Left out: none has. */
+  readonly keys?: Readonly<Record<string, string>>;
+}
+
+/** The name under which others know what a step did. */
+export function keyNameOf(step: string, keys: Position["keys"]): string {
+  return keys !== undefined && Object.hasOwn(keys, step) ? keys[step]! : step;
 }

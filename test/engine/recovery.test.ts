@@ -221,7 +221,7 @@ onEveryStore("recovery", (start) => {
     await store.write({
       creates: [
         { ...broken, state: Encoded.ofText("{nonsense") },
-        { ...gone, position: { ...gone.position, step: "renamed" } },
+        { ...gone, position: { ...gone.position, step: "renamed", attempts: 1 } },
       ],
       ...{ transitions: [], releases: [], arrivals: [] },
     });
@@ -243,7 +243,10 @@ onEveryStore("recovery", (start) => {
     const wrong = workflow("changed", { input }).step("1", { run: () => undefined });
     const { store, launcher, clock } = await start([wrong]);
     const row = newRow("changed", "e");
-    await store.write({ ...nothing, creates: [{ ...row, position: { ...row.position, step: "renamed" } }] });
+    await store.write({
+      ...nothing,
+      creates: [{ ...row, position: { ...row.position, step: "renamed", attempts: 1 } }],
+    });
     await clock.advance("1s");
     const answer = launcher.rollback("e", "no-use");
     await clock.advance("1s");
@@ -256,7 +259,10 @@ onEveryStore("recovery", (start) => {
     const wrong = workflow("changed", { input }).step("1", { run: () => undefined });
     const { store, launcher, clock, another } = await start([wrong]);
     const row = newRow("changed", "e");
-    await store.write({ ...nothing, creates: [{ ...row, position: { ...row.position, step: "renamed" } }] });
+    await store.write({
+      ...nothing,
+      creates: [{ ...row, position: { ...row.position, step: "renamed", attempts: 1 } }],
+    });
     await clock.advance("1s");
     for (let again = 0; again < 2; again++) {
       await launcher.retry("e");

@@ -1,0 +1,125 @@
+/** From an older version of a workflow to this one: what users write, checked, and what becomes of the steps' names. */
+import { StepwellError } from "../errors.js";
+import type { MigrationDefinition, WorkflowDefinition } from "./definition.js";
+import type { Direction, Status } from "./flow.js";
+import type { ExecutionIdentity } from "./observer.js";
+import { checkName, refuseUnknownOptions, shown } from "./options.js";
+
+/** By their names in the older list: their names in the newer one; null: they are gone. Who is not named keeps its name. */
+export type Successors = Readonly<Record<string, string | null>>;
+
+/** Where an execution of the older version stands. */
+export interface MoveContext<State> {
+  readonly execution: ExecutionIdentity;
+  /** Read-only. */
+  readonly state: Readonly<State>;
+  readonly status: Status;
+  readonly direction: Direction;
+  /** Where it stands, in the older list. */
+  readonly step: string;
+  /** Its step has paused, and waits. */
+  readonly waits: boolean;
+  /** Anything of it may have been done. */
+  readonly begun: boolean;
+}
+
+/** Where and with what it goes on. */
+export interface Move<State> {
+  /** The step at whose beginning it goes on. Left out: where it stands, with its wait and its attempts. */
+  readonly step?: string;
+  /** The whole state. Left out: as it is. */
+  readonly state?: State;
+}
+
+/** Whether a state of the older version does for this one, as it is. */
+type Fits<Older, State> = [Older] extends [State] ? true : false;
+
+type Moving<Older, State> = (
+  execution: MoveContext<Older>,
+) => Fits<Older, State> extends true ? Move<State> | void : Move<State> & { readonly state: State };
+
+/** The older state must become this version's, where it is none already. */
+export type MigrationOptions<Older, State> = {
+  /** What became of steps that have another name; null: they are gone, and nothing of them is undone here. */
+  readonly steps?: Successors;
+} & (Fits<Older, State> extends true
+  ? {
+      /** For each execution: where and with what it goes on. Synchronous and without effects. */
+      readonly move?: Moving<Older, State>;
+    }
+  : { readonly move: Moving<Older, State> });
+
+/** @throws STEPWELL_INVALID_DEFINITION, STEPWELL_UNKNOWN_OPTION */
+export function migrationDefinition(
+  to: WorkflowDefinition,
+  older: WorkflowDefinition | string,
+  options: { readonly steps?: Successors; readonly move?: MigrationDefinition["move"] },
+): MigrationDefinition {
+  const about = { workflow: to.name };
+  const where = `Workflow "${to.name}", version "${to.version}": .migrate(…)`;
+  const refuse = (problem: string): never => {
+    throw new StepwellError("STEPWELL_INVALID_DEFINITION", `${where} ${problem}.`, about);
+  };
+  refuseUnknownOptions(options, ["steps", "move"], where, about);
+  if (to.steps.length === 0) refuse("comes after the steps, which it is about");
+  const from = typeof older === "string" ? older : older.version;
+  checkName(from, `${where}: the older version`, about);
+  if (typeof older !== "string" && older.name !== to.name)
+    refuse(`takes an older version of the same workflow, not "${older.name}"`);
+  if (from === to.version) refuse("takes another version of the workflow, and this is the same one");
+  if (to.migrations.some((known) => known.from === from)) refuse(`stands there twice for version "${from}"`);
+  const { steps = {}, move } = options;
+  if (move !== undefined && typeof move !== "function") refuse(`takes as "move" a function, not ${shown(move)}`);
+  const checked = checkedSteps(steps, refuse);
+  const names = (definition: WorkflowDefinition): string[] => definition.steps.map(({ name }) => name);
+  const problem = typeof older === "string" ? undefined : namesInTheWay(names(older), names(to), checked);
+  if (problem !== undefined) refuse(`can't be: ${problem}`);
+  return Object.freeze({ from, older: typeof older === "string" ? undefined : older, steps: checked, move });
+}
+
+function checkedSteps(steps: unknown, refuse: (problem: string) => never): Successors {
+  if (typeof steps !== "object" || steps === null || Array.isArray(steps))
+    return refuse(`takes as "steps" names by older names, not ${shown(steps)}`);
+  for (const [older, newer] of Object.entries(steps)) {
+    if (newer === null || typeof newer === "string") continue;
+    refuse(`takes as "steps" names by older names, or null, and for "${older}" there is ${shown(newer)}`);
+  }
+  return Object.freeze({ ...(steps as Successors) });
+}
+
+/** A step's name in the newer list. Null: it is gone, as was said. Undefined: it is gone, and nobody said so. */
+export function successorOf(name: string, after: readonly string[], steps: Successors): string | null | undefined {
+  if (Object.hasOwn(steps, name)) return steps[name];
+  return after.includes(name) ? name : undefined;
+}
+
+/**
+ * What of the names can't be. Undefined: nothing.
+ *
+ * @param keys as `Position.keys`
+ */
+export function namesInTheWay(
+  before: readonly string[],
+  after: readonly string[],
+  steps: Successors,
+  keys: Readonly<Record<string, string>> = {},
+): string | undefined {
+  for (const [older, newer] of Object.entries(steps)) {
+    if (!before.includes(older)) return `"steps" names "${older}", which is no step of the older version`;
+    if (newer !== null && !after.includes(newer))
+      return `"steps" says that "${older}" became "${newer}", which is no step of this version`;
+  }
+  const predecessors = new Map<string, string>();
+  for (const older of before) {
+    const newer = successorOf(older, after, steps);
+    if (typeof newer !== "string") continue;
+    const other = predecessors.get(newer);
+    if (other !== undefined) return `steps "${other}" and "${older}" would both become "${newer}"`;
+    predecessors.set(newer, older);
+  }
+  // Other systems know what was done by a key that is made of the name.
+  const used = new Set([...before, ...Object.values(keys)]);
+  const again = after.find((name) => !predecessors.has(name) && used.has(name));
+  if (again === undefined) return undefined;
+  return `"${again}" was the name of another step, and a new one would have its idempotency key; give it another name`;
+}

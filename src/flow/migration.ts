@@ -1,0 +1,105 @@
+/**
+ * Where an execution stands in another version's list of steps. Pure: two lists, a place and the names of
+ * what became of the steps come in; the new place goes out, or what stands in the way.
+ *
+ * The rule: what was done lies behind it, what can be undone finds its undo, and nothing that was done is
+ * done again.
+ */
+import { namesInTheWay, successorOf, type Successors } from "../definition/migration.js";
+import type { StepOutline } from "../definition/outline.js";
+import { pivotMoved, shapeOf, waitBroken } from "./compatibility.js";
+import { keyNameOf, type Position } from "./flow.js";
+import { isPastPivot } from "./router.js";
+
+/** The two lists, and what became of the older one's steps. */
+export interface Lists {
+  readonly before: readonly StepOutline[];
+  readonly after: readonly StepOutline[];
+  readonly steps: Successors;
+}
+
+/** Where an execution goes on, in the newer list. */
+export interface Place {
+  readonly stepIndex: number;
+  /** In the step where it stood: with its wait and its attempts. Else with that step's beginning. */
+  readonly stays: boolean;
+  /** As `Position.keys`. */
+  readonly keys: Readonly<Record<string, string>>;
+}
+
+/** For what can't be said of a place: the message says what is in the way. */
+export type Placed = Place | { readonly problem: string };
+
+/**
+ * @param begun whether anything of it may have been done
+ * @param at the step at whose beginning it goes on; undefined: where it stands
+ */
+export function placeIn(
+  lists: Lists,
+  position: Position & { readonly begun: boolean },
+  at: string | undefined,
+): Placed {
+  const { before, after } = lists;
+  const problem = namesInTheWay(namesOf(before), namesOf(after), lists.steps, position.keys);
+  if (problem !== undefined) return { problem };
+  const found = at === undefined ? standsAt(lists, position) : stepNamed(at, after);
+  if (typeof found === "string") return { problem: found };
+  const keys = keysIn(lists, position.keys);
+  if (!position.begun) return { stepIndex: found, stays: at === undefined, keys };
+  const wasPast = isPastPivot(position, shapeOf(before));
+  if (wasPast !== isPastPivot({ ...position, stepIndex: found }, shapeOf(after)))
+    return { problem: pivotMoved(before, after, wasPast) };
+  const inTheWay =
+    behind(lists, position, found, wasPast) ??
+    (at === undefined ? waitBroken(before[position.stepIndex]!, after[found]!, position) : undefined);
+  return inTheWay === undefined ? { stepIndex: found, stays: at === undefined, keys } : { problem: inTheWay };
+}
+
+function namesOf(list: readonly StepOutline[]): string[] {
+  return list.map(({ name }) => name);
+}
+
+/** What has not begun begins with the first step, whatever that is. */
+function standsAt(lists: Lists, { begun, step }: Position & { readonly begun: boolean }): number | string {
+  if (!begun) return 0;
+  const successor = successorOf(step, namesOf(lists.after), lists.steps);
+  if (typeof successor === "string") return stepNamed(successor, lists.after);
+  return `step "${step}", where it stands, is not there any more; say in "steps" what became of it, or in "move" where it goes on`;
+}
+
+function stepNamed(name: string, after: readonly StepOutline[]): number | string {
+  const index = after.findIndex((step) => step.name === name);
+  return index >= 0 ? index : `it is to go on at "${name}", which is no step of the newer list`;
+}
+
+/** What was done, or may have been, is behind the new place too, with its undo. */
+function behind(lists: Lists, position: Position, stepIndex: number, isPast: boolean): string | undefined {
+  const { before, after, steps } = lists;
+  const names = namesOf(after);
+  const climbs = position.direction === "up" && position.lifecycle !== "success";
+  for (const [index, { name, rollback }] of before.slice(0, position.stepIndex + 1).entries()) {
+    const successor = successorOf(name, names, steps);
+    if (successor === null) continue;
+    const isAt = successor === undefined ? -1 : names.indexOf(successor);
+    if (rollback === true && !isPast) {
+      if (successor === undefined)
+        return `step "${name}" may have to be undone and is not there any more; say in "steps" what became of it, or null`;
+      if (isAt > stepIndex) return `step "${successor}" may have to be undone, and would come after where it goes on`;
+      if (after[isAt]!.rollback !== true) return `step "${successor}" may have to be undone, and has no rollback`;
+    }
+    if (climbs && index < position.stepIndex && isAt > stepIndex)
+      return `step "${successor}" is done, and would be done again`;
+  }
+  return undefined;
+}
+
+/** Names by which others know what was done, where steps have other names by now. */
+function keysIn(lists: Lists, keys: Position["keys"]): Record<string, string> {
+  const names = namesOf(lists.after);
+  const known = lists.before.flatMap(({ name }): [string, string][] => {
+    const successor = successorOf(name, names, lists.steps);
+    const key = keyNameOf(name, keys);
+    return typeof successor === "string" && successor !== key ? [[successor, key]] : [];
+  });
+  return Object.fromEntries(known);
+}
