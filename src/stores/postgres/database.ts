@@ -55,7 +55,7 @@ export class Database {
   readonly schema: string;
   readonly place: string;
   readonly #ownSessions: boolean;
-  readonly #joins: boolean;
+  readonly joins: boolean;
   readonly #pool: PostgresPool;
   readonly #queries = new Map<Statement, { readonly text: string; readonly name?: string }>();
   /** Connections that somebody listens to, so that none that breaks ends the process. */
@@ -66,7 +66,7 @@ export class Database {
     this.place = place;
     this.#pool = pool;
     this.#ownSessions = ownSessions;
-    this.#joins = joins;
+    this.joins = joins;
   }
 
   /** The rows of one statement, in a transaction of its own. */
@@ -89,7 +89,7 @@ export class Database {
     return this.connected(async (client) => {
       const send = <Row>(statement: Statement, values: unknown[]): Promise<Row[]> =>
         this.#send<Row>(client, statement, values);
-      const transaction = new Transaction(client, send, this.#joins);
+      const transaction = new Transaction(client, send, this.joins);
       try {
         const result = await work(transaction, client);
         await transaction.commit();

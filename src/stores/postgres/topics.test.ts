@@ -146,6 +146,23 @@ test("in a transaction of the caller's it is published with that, or not at all;
   expect(await left.mailbox("e")).toMatchObject([{ id: "kept", topic: "t" }]);
 });
 
+test("on a connection or a pool without a transaction nothing is published", async () => {
+  const { schema, left } = await scene();
+  const own = await client();
+  const pool = new pg.Pool({ connectionString: postgresUrl() });
+  onTestFinished(() => pool.end());
+  for (const tx of [own, pool]) {
+    await expect(left.within!(tx).write({ ...nothing, publications: [publication("p", "t")] })).rejects.toMatchObject({
+      code: "STEPWELL_INVALID_ARGUMENT",
+      message: expect.stringContaining("in no transaction") as string,
+    });
+  }
+  await own.query(`BEGIN; SELECT 1`);
+  await left.within!(own).write({ ...nothing, publications: [publication("p", "t")] });
+  await own.query("COMMIT");
+  expect((await own.query(`SELECT id FROM ${schema}.stepwell_publications`)).rows).toEqual([{ id: "p" }]);
+});
+
 test.each(["REPEATABLE READ", "SERIALIZABLE"])(
   "a transaction with the isolation level %s may publish nothing, and goes on",
   async (level) => {

@@ -19,7 +19,7 @@ export function topicsOf({ subscriptions = [], publications = [] }: Batch): stri
 const lockTopicsQuery: Statement = {
   name: "topics",
   text: `
-SELECT current_setting('transaction_isolation') AS isolation, (
+SELECT current_setting('transaction_isolation') AS isolation, set_config('stepwell.topics', 'locked', true) AS mark, (
   SELECT count(*) FROM (
     SELECT pg_advisory_xact_lock(key)
     FROM (SELECT DISTINCT hashtextextended('stepwell topic ' || t, 0) AS key FROM unnest($1::text[]) AS g (t) ORDER BY key OFFSET 0) AS keys
@@ -27,15 +27,34 @@ SELECT current_setting('transaction_isolation') AS isolation, (
 ) AS locks`,
 };
 
+/** Where the transaction of the locks is over, so are they, and the mark. */
+const markQuery: Statement = {
+  name: "topics_mark",
+  text: "SELECT current_setting('stepwell.topics', true) AS mark",
+};
+
 /** To be awaited before anything else is sent. */
-export async function lockTopics(session: Session, schema: string, topics: readonly string[]): Promise<void> {
+export async function lockTopics(
+  session: Session,
+  { schema, joins }: Pick<Database, "schema" | "joins">,
+  topics: readonly string[],
+): Promise<void> {
   const keys = topics.map((topic) => `${schema} ${topic}`);
   const [row] = await session.rows<{ readonly isolation: string }>(lockTopicsQuery, [textArray(keys)]);
-  if (row!.isolation === "read committed") return;
+  if (row!.isolation !== "read committed") {
+    throw new StepwellError(
+      "STEPWELL_INVALID_ARGUMENT",
+      `A topic needs a transaction of the isolation level "read committed", but this one is "${row!.isolation}": ` +
+        `it would not see who subscribes at the same time. Nothing was published. Begin it with that level.`,
+    );
+  }
+  if (!joins) return;
+  const [kept] = await session.rows<{ readonly mark: string | null }>(markQuery, []);
+  if (kept!.mark === "locked") return;
   throw new StepwellError(
     "STEPWELL_INVALID_ARGUMENT",
-    `A topic needs a transaction of the isolation level "read committed", but this one is "${row!.isolation}": ` +
-      `it would not see who subscribes at the same time. Nothing was published. Begin it with that level.`,
+    `The connection that was given is in no transaction: who subscribes at the same time could miss what is published. ` +
+      `Nothing was published. Begin one, and give the connection that has it, not a pool.`,
   );
 }
 

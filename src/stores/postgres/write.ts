@@ -51,7 +51,7 @@ export async function write(
       const careful = committing.length > 1 || releasing.length > 1 || overlaps(batch);
       const sent: Promise<unknown>[] = [];
       // In a transaction of the caller's nothing may be done before this is allowed.
-      if (topics.length > 0) await lockTopics(transaction, database.schema, topics);
+      if (topics.length > 0) await lockTopics(transaction, database, topics);
       for (const step of steps) {
         // Each step is sorted by itself; over several the order holds if all is locked before.
         if (step === touching[0] && topics.length > 0) sent.push(lockRowsOf(transaction, idsOf(batch), batch));
