@@ -13,12 +13,17 @@ class Hall {
   readonly #doors: ((result: BatchResult) => void)[] = [];
   readonly store: Store;
 
-  constructor(lanes: number | undefined) {
+  constructor(lanes: number | undefined, topicLanes?: number) {
     const write = (batch: Batch): Promise<BatchResult> => {
       this.batches.push(batch);
       return new Promise((resolve) => this.#doors.push(resolve));
     };
-    this.store = { name: "hall", gathers: true, ...(lanes !== undefined && { lanes }), write } as unknown as Store;
+    this.store = {
+      name: "hall",
+      gathers: true,
+      ...(lanes !== undefined && { lanes, topicLanes }),
+      write,
+    } as unknown as Store;
   }
 
   take(index: number): void {
@@ -47,8 +52,8 @@ const arrival = (id: string): Arrival => ({
   wakes: [],
   carried: null,
 });
-const publication = (id: string): Publication => ({
-  ...{ id, topic: "t", name: "n", payload: Encoded.ofText("1"), messageId: null },
+const publication = (id: string, topic = "t"): Publication => ({
+  ...{ id, topic, name: "n", payload: Encoded.ofText("1"), messageId: null },
   ...{ keepForMs: 0, wakes: [], carried: null },
 });
 const subscription = (topic: string): Subscription => ({
@@ -129,6 +134,44 @@ describe("group commit on a store with several lanes", () => {
     hall.take(3);
     expect(await later).toMatchObject({ id: "q" });
     await committer.drained();
+  });
+
+  test("writes what is about other topics while a batch waits for a topic, and what is about that one in its order", async () => {
+    const hall = new Hall(2, 2);
+    const committer = new Committer(hall.store, systemClock);
+    const answers: Promise<unknown>[] = [];
+    const publish = async (id: string, topic: string): Promise<void> => {
+      answers.push(committer.publish(publication(id, topic)));
+      await turn();
+    };
+    await publish("a1", "a");
+    await publish("a2", "a");
+    await publish("b1", "b");
+    await publish("a3", "a");
+    await publish("b2", "b");
+    await publish("c1", "c");
+    for (const id of ["1", "2"]) {
+      committer.release(release(id), sink);
+      await turn();
+    }
+    const written = [["a1"], ["b1"], ["1"], ["2"]];
+    expect(hall.batches.map(idsOf)).toEqual(written);
+    hall.take(2);
+    hall.take(1);
+    await turn();
+    expect(hall.batches.map(idsOf)).toEqual([...written, ["b2", "c1"]]);
+    hall.take(0);
+    await turn();
+    expect(hall.batches.map(idsOf)).toEqual([...written, ["b2", "c1"], ["a2", "a3"]]);
+    hall.take(3);
+    let isDrained = false;
+    const draining = committer.drained().then(() => (isDrained = true));
+    hall.take(4);
+    await turn();
+    expect(isDrained).toBe(false);
+    hall.take(5);
+    await draining;
+    expect(await Promise.all(answers)).toHaveLength(6);
   });
 
   test("is drained when the last batch of all lanes has been taken", async () => {

@@ -21,6 +21,7 @@ import type {
   Transition,
 } from "../stores/batch.js";
 import type { Store } from "../stores/store.js";
+import { TopicBatches } from "./topic-batches.js";
 
 /** Who hears the answer when it could not be given at once. */
 export interface Sink<Answer> {
@@ -84,8 +85,8 @@ export class Committer {
   #queue: Entry[] = [];
   /** Arrivals, where a store writes several batches at once: one batch of them at a time, so that they keep their order. */
   readonly #mail: Apart = { queue: [], isOnItsWay: false };
-  /** So too subscriptions and publications: nothing else waits where somebody keeps the lock of a topic. */
-  readonly #topics: Apart = { queue: [], isOnItsWay: false };
+  /** So too subscriptions and publications; they take no lane, so nothing else waits where somebody keeps the lock of a topic. */
+  readonly #topics: TopicBatches<Entry & { kind: "subscriptions" | "publications" }>;
   #scheduled = false;
   /** How many batches are being written. */
   #writing = 0;
@@ -95,6 +96,7 @@ export class Committer {
   constructor(store: Store, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
+    this.#topics = new TopicBatches(store.topicLanes ?? 1, largestGroup);
   }
 
   /** Answers at once where the store does; otherwise undefined, and the sink hears later. */
@@ -153,7 +155,8 @@ export class Committer {
 
   /** Resolves when nothing is queued or being written. */
   async drained(): Promise<void> {
-    while (this.#scheduled || this.#writing > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    while (this.#scheduled || this.#writing > 0 || this.#topics.isWriting)
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   /** A store that does not answer is not waited for any more: what is queued is refused after the try that runs. */
@@ -191,14 +194,10 @@ export class Committer {
   }
 
   #enqueue(entry: Entry): void {
-    this.#queueOf(entry).push(entry);
+    if (this.#lanes === 1) this.#queue.push(entry);
+    else if (entry.kind === "subscriptions" || entry.kind === "publications") this.#topics.push(entry);
+    else (entry.kind === "arrivals" ? this.#mail.queue : this.#queue).push(entry);
     this.#schedule();
-  }
-
-  #queueOf({ kind }: Entry): Entry[] {
-    if (this.#lanes === 1) return this.#queue;
-    if (kind === "arrivals") return this.#mail.queue;
-    return kind === "subscriptions" || kind === "publications" ? this.#topics.queue : this.#queue;
   }
 
   #schedule(): void {
@@ -211,11 +210,11 @@ export class Committer {
   }
 
   #flush(): void {
-    for (const apart of [this.#mail, this.#topics]) {
-      if (!isReady(apart)) continue;
-      apart.isOnItsWay = true;
-      this.#send(this.#share(apart.queue), () => (apart.isOnItsWay = false));
+    if (isReady(this.#mail)) {
+      this.#mail.isOnItsWay = true;
+      this.#send(this.#share(this.#mail.queue), () => (this.#mail.isOnItsWay = false));
     }
+    while (this.#topics.isReady) this.#sendTopics();
     while (this.#queue.length > 0 && this.#writing < this.#lanes) this.#send(this.#share(this.#queue));
   }
 
@@ -234,9 +233,17 @@ export class Committer {
     });
   }
 
+  #sendTopics(): void {
+    const { entries, done } = this.#topics.take();
+    void this.#write(entries).then(() => {
+      done();
+      this.#flushed();
+    });
+  }
+
   #flushed(): void {
-    if (this.#queue.length > 0 || isReady(this.#mail) || isReady(this.#topics)) return this.#schedule();
-    if (this.#writing > 0) return;
+    if (this.#queue.length > 0 || isReady(this.#mail) || this.#topics.isReady) return this.#schedule();
+    if (this.#writing > 0 || this.#topics.isWriting) return;
     const idle = this.#idle;
     this.#idle = [];
     for (const resolve of idle) resolve();

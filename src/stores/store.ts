@@ -219,6 +219,8 @@ export interface Store {
   readonly gathers: boolean;
   /** How many batches may be on their way at the same time; no execution is in two of them but by an arrival. Default: 1. */
   readonly lanes?: number;
+  /** With several lanes: how many batches of subscriptions and publications besides, of different topics. Default: 1. */
+  readonly topicLanes?: number;
 
   /** Connects and migrates. A second call while it is open is an error of the caller. */
   open(): MaybePromise<void>;

@@ -160,6 +160,39 @@ test("what is published within the caller's own transaction reaches who is subsc
   expect(await execution.outcome()).toMatchObject({ status: "completed", state: { got: 7 } });
 });
 
+test("while a transaction of the caller's keeps a topic, others are published and subscribed to", async () => {
+  const listens = workflow("listens", { input }).step("1", {
+    messages: { go: z.number() },
+    run: async ({ subscribe }) => {
+      await subscribe("free");
+      return pause();
+    },
+    onMessage: ({ message }) => ({ got: message.payload }),
+  });
+  const { launcher } = await desk(() => [listens]);
+  const client = new pg.Client(postgresUrl());
+  await client.connect();
+  onTestFinished(() => client.end());
+  await client.query("BEGIN");
+  const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+  await launcher.publish("kept", "go", 1, { tx: client });
+  let isPublished = false;
+  const waiting = launcher.publish("kept", "go", 2).then(() => (isPublished = true));
+  // It is on its way before the others come.
+  await vi.waitFor(async () => expect(await waitingFor(rows[0]!.pid)).toBe(1));
+  await launcher.publish("free", "go", 3);
+  const execution = await launcher.launch(listens, { n: 1 });
+  expect(await execution.outcome()).toMatchObject({ status: "completed", state: { got: 3 } });
+  expect(isPublished).toBe(false);
+  await client.query("COMMIT");
+  await waiting;
+});
+
+async function waitingFor(pid: number): Promise<number> {
+  const text = "SELECT 1 FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))";
+  return (await query(postgresUrl(), text, [pid])).length;
+}
+
 test("Drizzle works on the connection of a step", async () => {
   const { launcher, notes } = await desk((table) => {
     const [schema, name] = table.split(".") as [string, string];

@@ -58,12 +58,17 @@ export interface Settings extends OpenOptions {
 /** When to ask again for due work while a release is in doubt, in milliseconds. */
 const heldPause = 50;
 
+/** With so many connections two batches of topics may wait at the same time. */
+const connectionsWorthTwo = 5;
+
 /** Each concern has its own file. */
 export class PostgresStore implements Store {
   readonly name = "postgres";
   readonly gathers = true;
   /** One batch is written while the next one is put together; more only makes them smaller. */
   readonly lanes = 2;
+  /** Each may wait for a lock, so they must leave enough connections for the lanes and for what is read. */
+  readonly topicLanes: number;
   /** Undefined: time is the server's. */
   readonly clock?: Clock;
   readonly #source: Source;
@@ -79,6 +84,7 @@ export class PostgresStore implements Store {
   constructor(source: Source, settings: Settings) {
     this.#source = source;
     this.#settings = settings;
+    this.topicLanes = settings.connections < connectionsWorthTwo ? 1 : 2;
     if (settings.clock !== undefined) this.clock = settings.clock;
   }
 
