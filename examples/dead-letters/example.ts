@@ -23,6 +23,7 @@ await first.outcome();
 
 const { letters } = await launcher.deadLetters({ workflow: "order" });
 for (const { execution, id, name, payload } of letters) console.log("dead:", execution, id, name, payload);
+console.log("by workflow:", await launcher.countDeadLettersByWorkflow());
 
 const letter = { execution: "order-1", id: "evt-2" };
 try {
@@ -40,6 +41,5 @@ await second.send("left", null);
 console.log("order-2:", (await second.outcome()).state);
 const [, resent] = await first.mailbox();
 console.log("sent again to", resent?.resent?.to, "by", resent?.resent?.by);
-console.log("by workflow:", await launcher.countDeadLettersByWorkflow());
 console.log("in the mailbox of order-1:", (await first.mailbox()).map(({ status }) => status).join(", "));
 console.log("still dead:", await launcher.countDeadLetters());

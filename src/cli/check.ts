@@ -1,10 +1,9 @@
 /** `stepwell check`: what the workflows of a module leave open. */
-import { existsSync } from "node:fs";
 import Table from "cli-table3";
-import { findings, Launcher, StepwellError, type CompatibilityGroup, type Finding, type Prospect } from "../index.js";
+import { findings, Launcher, type CompatibilityGroup, type Finding, type Prospect } from "../index.js";
 import { loadWorkflows } from "./load-workflow.js";
 import type { Screen } from "./screen.js";
-import { isPostgres, storeOn } from "./store.js";
+import { existingStoreOn } from "./store.js";
 import { clean } from "./text.js";
 
 export interface CheckOptions {
@@ -41,10 +40,7 @@ async function checkStore(
   { schema, json }: CheckOptions,
   screen: Screen,
 ): Promise<number> {
-  if (!isPostgres(place) && !existsSync(place)) {
-    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `--store: there is no file ${JSON.stringify(place)}.`);
-  }
-  const launcher = new Launcher({ store: storeOn(place, schema), workflows });
+  const launcher = new Launcher({ store: existingStoreOn(place, schema), workflows });
   const groups = await launcher.compatibility();
   if (json === true) screen.result(JSON.stringify({ executions: groups }));
   else if (groups.length === 0) screen.result("No execution in the store is alive.");

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { freshSchema, postgresUrl } from "../../test/support/postgres.js";
 import { Launcher, pause, workflow } from "../index.js";
-import { showDeadLetters, type DeadLettersOptions } from "./dead-letters.js";
+import { showDeadLetters, type ShowLettersOptions } from "./dead-letters.js";
 import { main } from "./program.js";
 import type { Screen } from "./screen.js";
 import { storeOn } from "./store.js";
@@ -47,7 +47,7 @@ async function late(place: string, schema: string | undefined, execution: string
   await it.outcome();
 }
 
-async function shown(place: string, options: DeadLettersOptions = {}): Promise<string[]> {
+async function shown(store: string, options: Omit<ShowLettersOptions, "store"> = {}): Promise<string[]> {
   const lines: string[] = [];
   const screen: Screen = {
     begin: () => undefined,
@@ -55,7 +55,7 @@ async function shown(place: string, options: DeadLettersOptions = {}): Promise<s
     note: (text) => lines.push(`note: ${text}`),
     result: (text) => lines.push(text),
   };
-  await showDeadLetters(place, options, screen);
+  await showDeadLetters({ store, ...options }, screen);
   return lines;
 }
 
@@ -83,10 +83,32 @@ test.each(["sqlite", "postgres"])("lists and counts what no step took, on %s", a
   expect(note).toMatch(/^note: There are more than 1\./);
 });
 
+test("shows more than a store gives at once", async () => {
+  const place = join(await folder(), "orders.db");
+  const [many, limit] = [1002, 1001];
+  await using launcher = new Launcher({ store: storeOn(place, undefined), workflows: [order] });
+  await launcher.start();
+  const execution = await launcher.launch(order, {}, { id: "full", delay: "1d" });
+  for (let i = 0; i < many; i++) await execution.send("paid", i);
+  await execution.rollback("never-mind");
+  await execution.outcome();
+  const lines = await shown(place, { json: true, limit });
+  expect(lines.at(-1)).toBe("note: There are more than 1001. Show more of them with --limit.");
+  const payloads = lines.slice(0, -1).map((line) => (JSON.parse(line) as { readonly payload: number }).payload);
+  expect(payloads).toEqual(Array.from({ length: limit }, (_, index) => many - 1 - index));
+  expect(await shown(place, { json: true, limit: many })).toHaveLength(many);
+});
+
 test("makes no file, and refuses what can't be meant", async () => {
   const place = join(await folder(), "none.db");
   await expect(shown(place)).rejects.toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
-  expect(await main(["dead-letters", place])).toBe(2);
+  expect(await main(["dead-letters", "--store", place])).toBe(2);
   expect(existsSync(place)).toBe(false);
-  expect(await main(["dead-letters", place, "--limit", "0"])).toBe(2);
+  expect(await main(["dead-letters", "--store", place, "--limit", "0"])).toBe(2);
+  expect(await main(["dead-letters"])).toBe(2);
+  await fill(place);
+  expect(await main(["dead-letters", "--store", place, "--count"])).toBe(0);
+  for (const bad of ["--name", "--workflow", "--execution"]) {
+    expect(await main(["dead-letters", "--store", place, "--count", bad, ""])).toBe(2);
+  }
 });

@@ -1,12 +1,12 @@
 /** `stepwell dead-letters`: messages that no step took, of all executions of a store. */
-import { existsSync } from "node:fs";
 import Table from "cli-table3";
-import { StepwellError, type DeadLetter, type LetterConditions, type Store } from "../index.js";
+import { deadLettersIn, type DeadLetter, type LetterConditions } from "../index.js";
 import type { Screen } from "./screen.js";
-import { isPostgres, storeOn } from "./store.js";
+import { existingStoreOn } from "./store.js";
 import { clean } from "./text.js";
 
-export interface DeadLettersOptions extends LetterConditions {
+export interface ShowLettersOptions extends LetterConditions {
+  readonly store: string;
   readonly schema?: string;
   readonly limit?: number;
   readonly count?: boolean;
@@ -14,44 +14,40 @@ export interface DeadLettersOptions extends LetterConditions {
   readonly debug?: boolean;
 }
 
-/** Reads the store without a launcher, so that nothing is taken up. @throws StepwellError */
-export async function showDeadLetters(place: string, options: DeadLettersOptions, screen: Screen): Promise<void> {
-  const { schema, workflow, execution, name, limit = 100, count = false, json = false } = options;
-  // Opened, it would be made.
-  if (!isPostgres(place) && !existsSync(place)) {
-    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `There is no SQLite file ${JSON.stringify(place)}.`);
-  }
-  const store = storeOn(place, schema);
+/** What can be asked for at once. */
+const largestPage = 1000;
+
+/** Without a launcher, so that nothing is taken up. @throws StepwellError */
+export async function showDeadLetters(options: ShowLettersOptions, screen: Screen): Promise<void> {
+  const { workflow, execution, name, limit = 100, count = false, json = false } = options;
+  const conditions = {
+    ...(workflow !== undefined && { workflow }),
+    ...(execution !== undefined && { execution }),
+    ...(name !== undefined && { name }),
+  };
+  const store = existingStoreOn(options.store, options.schema);
   await store.open();
   try {
+    const dead = deadLettersIn(store);
     if (count) {
-      const found = await store.countDeadLetters({ workflow, execution, name });
+      const found = await dead.count(conditions);
       screen.result(json ? JSON.stringify({ deadLetters: found }) : String(found));
       return;
     }
-    const { records, cursor } = await store.deadLetters({ workflow, execution, name, limit });
-    const letters = records.map(letterOf);
+    const letters: DeadLetter[] = [];
+    let after: string | undefined;
+    do {
+      const more = Math.min(limit - letters.length, largestPage);
+      const page = await dead.list({ ...conditions, limit: more, ...(after !== undefined && { after }) });
+      letters.push(...page.letters);
+      after = page.cursor ?? undefined;
+    } while (after !== undefined && letters.length < limit);
     if (json) for (const letter of letters) screen.result(JSON.stringify(letter, plain));
     else screen.result(letters.length === 0 ? "No dead letters." : table(letters));
-    if (cursor !== null) screen.note(`There are more than ${letters.length}. Show more of them with --limit.`);
+    if (after !== undefined) screen.note(`There are more than ${letters.length}. Show more of them with --limit.`);
   } finally {
     await store.close();
   }
-}
-
-type LetterRecord = Awaited<ReturnType<Store["deadLetters"]>>["records"][number];
-
-function letterOf({ execution, workflow, id, messageId, ...row }: LetterRecord): DeadLetter {
-  return {
-    execution,
-    workflow,
-    id: messageId ?? id,
-    name: row.name,
-    payload: row.payload.value,
-    receivedAt: new Date(row.receivedAt),
-    ...(row.step !== null && { step: row.step }),
-    ...(row.topic !== null && { topic: row.topic }),
-  };
 }
 
 /** What a payload may hold and JSON has no form for. */

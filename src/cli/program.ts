@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { check, type CheckOptions } from "./check.js";
-import { showDeadLetters, type DeadLettersOptions } from "./dead-letters.js";
+import { showDeadLetters, type ShowLettersOptions } from "./dead-letters.js";
 import { migrate, type MigrateOptions } from "./migrate.js";
+import { resend, type ResendCommandOptions } from "./resend.js";
 import { exitCodes, run, type RunOptions } from "./run.js";
 import { screen } from "./screen.js";
 import { clean, described } from "./text.js";
@@ -77,7 +78,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .command("dead-letters")
     .summary("show the messages that no step took")
     .description("Lists the dead letters of all executions in a store, the last received first. Launches nothing.")
-    .argument("<store>", "an SQLite file, or the connection string of a PostgreSQL database", keptPlace)
+    .requiredOption("--store <place>", "an SQLite file, or the connection string of a PostgreSQL database", keptPlace)
     .option("--schema <name>", "the schema of the PostgreSQL database (default: stepwell)")
     .option("--workflow <name>", "only of executions of this workflow")
     .option("--execution <id>", "only of this execution")
@@ -86,8 +87,29 @@ export async function main(argv: readonly string[]): Promise<number> {
     .option("--count", "print only how many there are, whatever the limit")
     .option("--json", "print each as one line of JSON instead of a table")
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
-    .action(async (place: string, options: DeadLettersOptions) => {
-      await showDeadLetters(place, options, screen(process.stdout, process.stderr));
+    .action(async (options: ShowLettersOptions) => {
+      await showDeadLetters(options, screen(process.stdout, process.stderr));
+    });
+  program
+    .command("resend")
+    .summary("send a message again that no step took")
+    .description(
+      "Sends a dead letter again, once, to its own execution or to another one. Launches nothing: whoever drives that " +
+        "execution finds it.",
+    )
+    .argument("<execution>", "the execution in whose mailbox it is")
+    .argument("<id>", "the letter's id, as dead-letters shows it")
+    .requiredOption("--store <place>", "an SQLite file, or the connection string of a PostgreSQL database", keptPlace)
+    .option("--schema <name>", "the schema of the PostgreSQL database (default: stepwell)")
+    .option("--to <execution>", "the execution that gets it (default: its own)")
+    .option("--as <name>", "the name that it has there (default: its own)")
+    .option("--by <who>", "who sends it; kept with the letter")
+    .option("--module <module>", "a JavaScript module that exports the workflow: the message is checked first")
+    .option("--json", "print what became of it as one line of JSON")
+    .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
+    .addHelpText("after", resendNotes)
+    .action(async (execution: string, id: string, options: ResendCommandOptions) => {
+      await resend(execution, id, options, screen(process.stdout, process.stderr));
     });
   try {
     await program.parseAsync(argv, { from: "user" });
@@ -132,6 +154,19 @@ Exit codes:
 
 Example:
   stepwell check ./workflows.js`;
+
+const resendNotes = `
+Without --module the message is sent as it is. If the step that it comes to refuses it, it is a dead letter once more.
+
+The same command again sends nothing, and ends with 0.
+
+Exit codes:
+  0  it was sent, now or before
+  2  an error in the usage, the module or the store, or the letter was refused and stays dead
+
+Example:
+  stepwell dead-letters --store orders.db
+  stepwell resend order-1001 evt-9 --store orders.db --to order-1002 --by ada`;
 
 /** The command may end at any time, and goes on from what is kept. */
 function keptPlace(place: string): string {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { StepwellError, type Store } from "../index.js";
 import { postgresStore } from "../stores/postgres/index.js";
 import { sqliteStore } from "../stores/sqlite/index.js";
@@ -7,6 +8,12 @@ export function storeOn(place: string, schema: string | undefined): Store {
   if (isPostgres(place)) return postgresStore(place, schema === undefined ? {} : { schema });
   if (schema === undefined) return sqliteStore(place);
   throw new StepwellError("STEPWELL_INVALID_ARGUMENT", "--schema is for PostgreSQL; an SQLite file has no schemas.");
+}
+
+/** As `storeOn`, for a store that must be there already: a file that is opened would be made. */
+export function existingStoreOn(place: string, schema: string | undefined): Store {
+  if (isPostgres(place) || existsSync(place)) return storeOn(place, schema);
+  throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `--store: there is no file ${JSON.stringify(place)}.`);
 }
 
 export function isPostgres(place: string): boolean {

@@ -1,0 +1,58 @@
+/** `stepwell resend`: a message that no step took, sent again. */
+import { deadLettersIn, StepwellError, type AnyWorkflow, type Store } from "../index.js";
+import { loadWorkflows } from "./load-workflow.js";
+import type { Screen } from "./screen.js";
+import { existingStoreOn } from "./store.js";
+import { clean } from "./text.js";
+
+export interface ResendCommandOptions {
+  readonly store: string;
+  readonly schema?: string;
+  readonly to?: string;
+  readonly as?: string;
+  readonly by?: string;
+  /** A module with the workflow of the execution that gets it: then the message is checked. */
+  readonly module?: string;
+  readonly json?: boolean;
+  readonly debug?: boolean;
+}
+
+/** Without a launcher, so that nothing is taken up. @throws StepwellError: nothing was sent */
+export async function resend(
+  execution: string,
+  id: string,
+  options: ResendCommandOptions,
+  screen: Screen,
+): Promise<void> {
+  const { schema, to = execution, as, by, module, json = false } = options;
+  const workflows = module === undefined ? undefined : await loadWorkflows(module);
+  const store = existingStoreOn(options.store, schema);
+  await store.open();
+  try {
+    if (workflows !== undefined) await mustKnow(workflows, module!, to, store);
+    const sent = await deadLettersIn(store, workflows === undefined ? {} : { workflows }).resend(
+      { execution, id },
+      { to, ...(as !== undefined && { as }), ...(by !== undefined && { by }) },
+    );
+    if (json) screen.result(JSON.stringify({ ...sent, to }));
+    else if (sent.duplicate) screen.result(clean(`It had been sent again to "${to}" before. Nothing was stored.`));
+    else screen.result(clean(`Sent again to "${to}", as message "${sent.id}".`));
+  } finally {
+    await store.close();
+  }
+}
+
+/** Who gives a module wants the message checked: without the workflow it would go unchecked, and nobody would hear of it. */
+async function mustKnow(workflows: readonly AnyWorkflow[], module: string, to: string, store: Store): Promise<void> {
+  const [target] = await store.load([to]);
+  // One that is not there is refused by who sends.
+  if (target === undefined) return;
+  const { workflow, version } = target;
+  if (workflows.some((it) => it.name === workflow && it.version === version)) return;
+  throw new StepwellError(
+    "STEPWELL_UNKNOWN_WORKFLOW",
+    `The module ${JSON.stringify(module)} exports no workflow "${workflow}" version "${version}", as execution "${to}" has it. ` +
+      `Nothing was sent. Give the module that has it, or leave out --module to send the message unchecked.`,
+    { execution: to, workflow },
+  );
+}
