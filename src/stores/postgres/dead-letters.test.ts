@@ -1,7 +1,9 @@
 /** Whose a dead letter is stands in its row, so that nobody looks for it among all executions. */
 import { expect, onTestFinished, test } from "vitest";
 import { freshSchema, postgresUrl, query } from "../../../test/support/postgres.js";
+import { Encoded } from "../../codec.js";
 import { storeContract } from "../../testing/store-contract/index.js";
+import type { Arrival } from "../batch.js";
 import { qualified } from "./database.js";
 import { postgresStore } from "./index.js";
 import { migrations } from "./migrations.js";
@@ -52,4 +54,23 @@ test("what a process gave up that does not say whose it is, is found all the sam
   await sql("ALTER TABLE stepwell_mailbox DROP COLUMN addressee");
   await sql(migrations.find(({ name }) => name === "addressees of dead letters")!.sql);
   expect(await sql(mail)).toEqual(before);
+});
+
+test("a letter that is sent again after its answer was lost has one note", async () => {
+  const { store, sql } = await left("dead letters are found by workflow, execution and name");
+  await sql("UPDATE stepwell_executions SET status = 'waiting' WHERE id = 'two'");
+  const arrival: Arrival = {
+    ...{ id: "again", execution: "two", kind: "message", name: "paid", payload: Encoded.ofText("null"), carried: null },
+    ...{ messageId: "resent", acceptedIn: ["waiting"], wakes: [] },
+    resends: { execution: "one", arrival: "arrival-1", note: { id: "note", payload: Encoded.ofText("{}") } },
+  };
+  for (const _ of ["answered", "and asked again"]) {
+    const { arrivals } = await store.write({ creates: [], transitions: [], releases: [], arrivals: [arrival] });
+    expect(arrivals).toEqual([{ result: "stored", id: "again" }]);
+  }
+  expect((await store.mailbox("one")).map(({ id, kind, status }) => [id, kind, status])).toEqual([
+    ["arrival-1", "message", "resent"],
+    ["arrival-2", "message", "dead"],
+    ["note", "resend", "consumed"],
+  ]);
 });
