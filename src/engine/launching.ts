@@ -9,7 +9,7 @@ import { StepwellError } from "../errors.js";
 import { initialFlow, type Position } from "../flow/flow.js";
 import { startedInRollback } from "../flow/router.js";
 import { checkExecutionId, newId } from "../ids.js";
-import type { CreateResult, NewExecution } from "../stores/batch.js";
+import { newRecord, type CreateResult, type NewExecution } from "../stores/batch.js";
 import type { ExecutionRecord } from "../stores/records.js";
 import type { MaybePromise, Within } from "../stores/store.js";
 import type { Registered } from "./host.js";
@@ -250,34 +250,9 @@ function launched({ registered, row, state }: PreparedLaunch, answer: CreateResu
     // Others took this launcher for dead while it wrote: the execution is theirs.
     supervisor.giveUp();
   } else if (owner !== null) {
-    supervisor.take(recordOf(row, owner, supervisor.storeNow()), state, registered);
+    supervisor.take(newRecord(row, owner, supervisor.storeNow()), state, registered);
   }
   return id;
-}
-
-function recordOf(row: Row, owner: number, now: number): ExecutionRecord {
-  return {
-    id: row.id,
-    workflow: row.workflow,
-    version: row.version,
-    fingerprint: row.fingerprint,
-    tags: row.tags,
-    status: row.status,
-    position: row.position,
-    state: row.state,
-    input: row.input,
-    revision: 0,
-    signals: 0,
-    owner,
-    claims: 1,
-    dueAt: null,
-    deadlineAt: row.deadlineInMs === null ? null : now + row.deadlineInMs,
-    createdAt: now,
-    updatedAt: now,
-    carried: row.carried,
-    subscribed: 0,
-    admission: null,
-  };
 }
 
 /** The same id is the same execution, whatever the version registered now; anything else is a conflict. */

@@ -26,6 +26,32 @@ export interface NewExecution {
   readonly queue?: Queueing | undefined;
 }
 
+/** What is kept of one when it is created. With an owner it is in work; without one, the store says when it is due. */
+export function newRecord(it: NewExecution, owner: number | null, at: number): ExecutionRecord {
+  return {
+    id: it.id,
+    workflow: it.workflow,
+    version: it.version,
+    fingerprint: it.fingerprint,
+    tags: it.tags,
+    status: it.status,
+    position: it.position,
+    state: it.state,
+    input: it.input,
+    revision: 0,
+    signals: 0,
+    owner,
+    claims: owner === null ? 0 : 1,
+    dueAt: null,
+    deadlineAt: it.deadlineInMs === null ? null : at + it.deadlineInMs,
+    createdAt: at,
+    updatedAt: at,
+    carried: it.carried,
+    subscribed: 0,
+    admission: it.queue === undefined ? null : "queued",
+  };
+}
+
 /** How an execution waits for its admission. */
 export interface Queueing {
   /** Whose limits it waits for. */

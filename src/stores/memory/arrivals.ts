@@ -26,8 +26,9 @@ export class Arrivals {
     if (row === undefined) return { result: "not-found" };
     const known = it.messageId === null ? undefined : row.mailbox?.find((other) => other.messageId === it.messageId);
     if (known !== undefined) return { result: "duplicate", id: known.id };
-    if (!it.acceptedIn.includes(row.status)) return { result: "ended" };
-    if (it.only !== undefined && (it.only.revision !== row.revision || it.only.signals !== row.signals)) {
+    const { status, revision, signals } = row.record;
+    if (!it.acceptedIn.includes(status)) return { result: "ended" };
+    if (it.only !== undefined && (it.only.revision !== revision || it.only.signals !== signals)) {
       return { result: "moved" };
     }
     if (it.resends !== undefined && !this.#takeOut(it.resends, at)) return { result: "not-dead" };
@@ -39,7 +40,7 @@ export class Arrivals {
 
   subscribe({ execution, owner, revision, topic, until }: Subscription, at: number, hints: Hint[]): SubscribeResult {
     const row = this.#rows.get(execution);
-    if (row === undefined || row.owner !== owner || row.revision !== revision) return "lost";
+    if (row === undefined || row.record.owner !== owner || row.record.revision !== revision) return "lost";
     const kept = this.#topics.subscribe(row, topic, until, at);
     // Each is tried, so that all that is new is there.
     const isNew = kept.filter((publication) => this.#putPublication(row, publication, at)).length > 0;
@@ -83,14 +84,14 @@ export class Arrivals {
 
   #put(row: Row, it: Content, at: number): void {
     this.#append(row, it, at, "pending");
-    row.signals++;
+    row.record.signals++;
   }
 
   #append(row: Row, it: Content, at: number, status: "pending" | "consumed"): void {
     row.mailbox ??= [];
     row.mailbox.push({
       id: it.id,
-      execution: row.id,
+      execution: row.record.id,
       sequence: ++this.#lastSequence,
       kind: it.kind,
       name: it.name,

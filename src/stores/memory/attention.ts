@@ -14,10 +14,11 @@ export class Attention {
   readonly #signalled = new Set<Row>();
 
   setDue(row: Row, dueAt: number | null): void {
-    const key = dueKey(row.workflow, row.version);
+    const { record } = row;
+    const key = dueKey(record.workflow, record.version);
     let heap = this.#due.get(key);
     if (row.place >= 0) heap!.remove(row);
-    row.dueAt = dueAt;
+    record.dueAt = dueAt;
     if (dueAt === null) return;
     if (heap === undefined) this.#due.set(key, (heap = new DueHeap()));
     heap.add(row);
@@ -30,47 +31,48 @@ export class Attention {
 
   /** Something is new in its mailbox. True: it has become due. */
   signal(row: Row, wakes: readonly Status[], at: number, hints: Hint[]): boolean {
-    if (row.owner !== null) {
+    const { id, owner, status, dueAt } = row.record;
+    if (owner !== null) {
       this.#signalled.add(row);
-      hints.push({ type: "signalled", execution: row.id });
+      hints.push({ type: "signalled", execution: id });
       return false;
     }
-    if (!wakes.includes(row.status)) return false;
+    if (!wakes.includes(status)) return false;
     // One that has been due for longer keeps its place.
-    if (row.dueAt === null || row.dueAt > at) this.setDue(row, at);
+    if (dueAt === null || dueAt > at) this.setDue(row, at);
     return true;
   }
 
   /** A commit has seen all that has arrived. */
   see(row: Row): void {
-    row.seen = row.signals;
+    row.seen = row.record.signals;
     this.#signalled.delete(row);
   }
 
   /** It has an owner, who is told of what arrives. */
   take(row: Row, owner: number): void {
     this.setDue(row, null);
-    row.owner = owner;
-    row.claims++;
-    if (row.signals > row.seen) this.#signalled.add(row);
+    row.record.owner = owner;
+    row.record.claims++;
+    if (row.record.signals > row.seen) this.#signalled.add(row);
   }
 
   letGo(row: Row, dueInMs: number | null, at: number, hints: Hint[], claims = 0): void {
-    row.owner = null;
-    row.claims = claims;
+    row.record.owner = null;
+    row.record.claims = claims;
     this.#signalled.delete(row);
     this.dueIn(row, dueInMs, at, hints);
   }
 
   /** Its owner is dead: it is due at once, and `claims` still tells how often it was taken up. */
   free(row: Row, at: number): void {
-    row.owner = null;
+    row.record.owner = null;
     this.#signalled.delete(row);
     this.setDue(row, at);
   }
 
   signalledOf(owner: number): string[] {
-    return [...this.#signalled].filter((row) => row.owner === owner).map(({ id }) => id);
+    return [...this.#signalled].filter((row) => row.record.owner === owner).map(({ record }) => record.id);
   }
 
   /** The first that is due of each workflow in turn; who is given a row takes it before asking for the next one. */
@@ -78,7 +80,7 @@ export class Attention {
     let left = limit;
     let round = this.#heapsOf(workflows);
     while (left > 0 && round.length > 0) {
-      round = round.filter(({ first }) => first !== undefined && first.dueAt! <= at);
+      round = round.filter(({ first }) => first !== undefined && first.record.dueAt! <= at);
       for (const { first } of round.slice(0, left)) {
         yield first!;
         left--;
@@ -90,14 +92,16 @@ export class Attention {
   nextAt(workflows: ClaimOptions["workflows"]): number | null {
     let next: number | null = null;
     for (const { first } of this.#heapsOf(workflows)) {
-      if (first !== undefined && (next === null || first.dueAt! < next)) next = first.dueAt;
+      if (first !== undefined && (next === null || first.record.dueAt! < next)) next = first.record.dueAt;
     }
     return next;
   }
 
   /** Of each workflow and version the longest due, if it was due before that time. */
   overdue(before: number): Row[] {
-    return [...this.#due.values()].flatMap(({ first }) => (first !== undefined && first.dueAt! < before ? first : []));
+    return [...this.#due.values()].flatMap(({ first }) =>
+      first !== undefined && first.record.dueAt! < before ? first : [],
+    );
   }
 
   #heapsOf(workflows: ClaimOptions["workflows"]): DueHeap<Row>[] {

@@ -4,7 +4,7 @@ import type { MailboxRecord } from "../records.js";
 import type { LetterConditions, LetterCount, LetterFilter, LetterPage, LetterRecord } from "../store.js";
 
 interface Addressee {
-  readonly workflow: string;
+  readonly record: { readonly workflow: string };
   readonly mailbox: readonly MailboxRecord[] | undefined;
 }
 
@@ -15,12 +15,12 @@ export function isDeadLetter({ kind, status }: MailboxRecord): boolean {
 export function lettersOf(rows: Iterable<Addressee>, { workflow, execution, name }: LetterConditions): LetterRecord[] {
   const found: LetterRecord[] = [];
   for (const row of rows) {
-    if (row.mailbox === undefined || (workflow !== undefined && row.workflow !== workflow)) continue;
+    if (row.mailbox === undefined || (workflow !== undefined && row.record.workflow !== workflow)) continue;
     for (const letter of row.mailbox) {
       if (!isDeadLetter(letter)) continue;
       if (execution !== undefined && letter.execution !== execution) continue;
       if (name !== undefined && letter.name !== name) continue;
-      found.push({ ...letter, workflow: row.workflow });
+      found.push({ ...letter, workflow: row.record.workflow });
     }
   }
   return found;

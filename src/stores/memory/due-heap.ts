@@ -1,6 +1,6 @@
 /** What a heap needs of its rows: when, which first at the same time, and where in the heap it stands. */
 export interface Due {
-  dueAt: number | null;
+  readonly record: { readonly dueAt: number | null };
   /** Lower goes first among those due at the same time. */
   readonly sequence: number;
   /** Kept by the heap; -1: not in it. */
@@ -64,5 +64,8 @@ export class DueHeap<Row extends Due> {
 }
 
 function isBefore(one: Due, other: Due): boolean {
-  return one.dueAt! < other.dueAt! || (one.dueAt === other.dueAt && one.sequence < other.sequence);
+  return (
+    one.record.dueAt! < other.record.dueAt! ||
+    (one.record.dueAt === other.record.dueAt && one.sequence < other.sequence)
+  );
 }

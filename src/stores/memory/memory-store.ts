@@ -5,15 +5,16 @@
 import { systemClock, type Clock } from "../../clock.js";
 import { refuseUnknownOptions } from "../../definition/options.js";
 import { StepwellError } from "../../errors.js";
-import type {
-  Batch,
-  BatchResult,
-  CommitResult,
-  CreateResult,
-  NewExecution,
-  Queueing,
-  Release,
-  Transition,
+import {
+  newRecord,
+  type Batch,
+  type BatchResult,
+  type CommitResult,
+  type CreateResult,
+  type NewExecution,
+  type Queueing,
+  type Release,
+  type Transition,
 } from "../batch.js";
 import { Hints } from "../hints.js";
 import type {
@@ -128,7 +129,7 @@ class MemoryStore implements Store {
     this.#launchers.remove(dead);
     let freed = 0;
     for (const row of this.#rows.values()) {
-      if (row.owner === null || !dead.has(row.owner)) continue;
+      if (row.record.owner === null || !dead.has(row.record.owner)) continue;
       this.#attention.free(row, now);
       freed++;
     }
@@ -172,7 +173,7 @@ class MemoryStore implements Store {
     // A launcher that was buried takes nothing: nobody would ever free it again.
     const alive = this.#launchers.has(owner);
     for (const row of this.#attention.inTurn(workflows, at, alive ? limit : 0)) {
-      dueSince.push(row.dueAt!);
+      dueSince.push(row.record.dueAt!);
       this.#attention.take(row, owner);
       records.push(recordOf(row));
     }
@@ -187,7 +188,7 @@ class MemoryStore implements Store {
 
   gate(query: GateQuery): GateState {
     this.#mustBeOpen();
-    return this.#gates.read(query, this.clock.now(), (id) => this.#rows.get(id)?.owner === null);
+    return this.#gates.read(query, this.clock.now(), (id) => this.#rows.get(id)?.record.owner === null);
   }
 
   admit(admission: Admission): number | null {
@@ -195,8 +196,8 @@ class MemoryStore implements Store {
     const at = this.clock.now();
     const count = this.#gates.admit(admission, at, (id) => {
       const row = this.#rows.get(id);
-      if (row === undefined || row.owner !== null) return false;
-      row.admission = "admitted";
+      if (row === undefined || row.record.owner !== null) return false;
+      row.record.admission = "admitted";
       this.#attention.setDue(row, at);
       return true;
     });
@@ -208,7 +209,11 @@ class MemoryStore implements Store {
     this.#mustBeOpen();
     const before = this.clock.now() - forMs;
     const rows = this.#attention.overdue(before);
-    const executions = rows.map(({ workflow, version }) => ({ what: "executions" as const, name: workflow, version }));
+    const executions = rows.map(({ record: { workflow, version } }) => ({
+      what: "executions" as const,
+      name: workflow,
+      version,
+    }));
     return [...executions, ...this.#schedules.overdue(before)];
   }
 
@@ -240,7 +245,7 @@ class MemoryStore implements Store {
     this.#mustBeOpen();
     return prune(this.#rows.values(), options, this.clock.now(), (row) => {
       this.#topics.unsubscribe(row, "all");
-      this.#rows.delete(row.id);
+      this.#rows.delete(row.record.id);
     });
   }
 
@@ -299,57 +304,40 @@ class MemoryStore implements Store {
     // As in a claim: what a buried launcher creates is for another one to take up.
     const isOwned = it.owner !== null && this.#launchers.has(it.owner);
     const row: Row = {
-      id: it.id,
-      workflow: it.workflow,
-      version: it.version,
-      fingerprint: it.fingerprint,
-      tags: it.tags,
-      status: it.status,
-      position: it.position,
-      state: it.state,
-      input: it.input,
-      revision: 0,
-      signals: 0,
-      owner: isOwned ? it.owner : null,
-      claims: isOwned ? 1 : 0,
-      dueAt: null,
-      deadlineAt: it.deadlineInMs === null ? null : at + it.deadlineInMs,
-      createdAt: at,
-      updatedAt: at,
-      carried: it.carried,
-      subscribed: 0,
-      topics: undefined,
+      record: newRecord(it, isOwned ? it.owner : null, at),
       sequence: ++this.#lastSequence,
-      admission: it.queue === undefined ? null : "queued",
       place: -1,
       seen: 0,
       last: undefined,
       mailbox: undefined,
+      topics: undefined,
     };
-    this.#rows.set(row.id, row);
+    this.#rows.set(it.id, row);
     if (it.queue !== undefined) this.#queue(row, it.queue, it.dueInMs, at, hints);
     else if (!isOwned) this.#attention.dueIn(row, it.owner === null ? it.dueInMs : 0, at, hints);
     return isOwned ? owned : unowned;
   }
 
   #queue(row: Row, queueing: Queueing, dueInMs: number, at: number, hints: Hint[]): void {
-    this.#gates.queue(row.id, row.version, row.sequence, queueing, at + dueInMs);
-    this.#attention.setDue(row, row.deadlineAt);
+    this.#gates.queue(row.record.id, row.record.version, row.sequence, queueing, at + dueInMs);
+    this.#attention.setDue(row, row.record.deadlineAt);
     hints.push({ type: "due", inMs: dueInMs });
   }
 
   #commit(it: Transition, at: number, hints: Hint[]): CommitResult {
     const row = this.#rows.get(it.id);
-    if (row === undefined || row.owner !== it.owner || row.revision !== it.revision - 1) return "lost";
-    if (row.signals !== it.signals) return "signalled";
-    row.status = it.status;
-    row.position = it.position;
-    if (it.state !== null) row.state = it.state;
-    row.revision = it.revision;
-    row.updatedAt = at;
-    if (it.carried !== null) row.carried = it.carried;
+    if (row === undefined) return "lost";
+    const { record } = row;
+    if (record.owner !== it.owner || record.revision !== it.revision - 1) return "lost";
+    if (record.signals !== it.signals) return "signalled";
+    record.status = it.status;
+    record.position = it.position;
+    if (it.state !== null) record.state = it.state;
+    record.revision = it.revision;
+    record.updatedAt = at;
+    if (it.carried !== null) record.carried = it.carried;
     // While it has an owner it is in no heap, which its version decides.
-    if (it.definition !== undefined) Object.assign(row, it.definition);
+    if (it.definition !== undefined) Object.assign(record, it.definition);
     row.last = { entry: it.history, at, before: row.last };
     if (row.mailbox !== undefined) {
       for (const { arrival, as } of it.settled) settle(row.mailbox, arrival, as, it.history.step);
@@ -359,24 +347,24 @@ class MemoryStore implements Store {
     }
     if (it.unsubscribes !== undefined) this.#topics.unsubscribe(row, it.unsubscribes);
     if (it.leaves === true) {
-      this.#gates.leave(row.id);
-      row.admission = null;
+      this.#gates.leave(it.id);
+      record.admission = null;
       hints.push({ type: "due", inMs: 0 });
     }
     if (it.rests) this.#attention.letGo(row, it.dueInMs, at, hints);
-    else row.claims = 1;
+    else record.claims = 1;
     return "taken";
   }
 
   #release(it: Release, at: number, hints: Hint[]): CommitResult {
     const row = this.#rows.get(it.id);
-    if (row === undefined || row.owner !== it.owner) return "lost";
-    if (it.signals !== null && row.signals !== it.signals) return "signalled";
+    if (row === undefined || row.record.owner !== it.owner) return "lost";
+    if (it.signals !== null && row.record.signals !== it.signals) return "signalled";
     if (row.mailbox !== undefined) {
       for (const id of it.dead) settle(row.mailbox, id, "dead", null);
       if (it.signals !== null) this.#attention.see(row);
     }
-    this.#attention.letGo(row, it.dueInMs, at, hints, row.claims - 1);
+    this.#attention.letGo(row, it.dueInMs, at, hints, row.record.claims - 1);
     return "taken";
   }
 

@@ -2,7 +2,7 @@
 import type { Status } from "../../flow/flow.js";
 import { cursorOf, firstPlace, placeOf } from "../cursor.js";
 import type { Pruned, PruneOptions } from "../store.js";
-import type { Row } from "./rows.js";
+import { placeIn, type Row } from "./rows.js";
 
 /** @param rows in the order in which they were created; `remove` may take the one out that it is given */
 export function prune(
@@ -18,14 +18,15 @@ export function prune(
   let looked = 0;
   let last: Row | undefined;
   for (const row of rows) {
-    if (row.sequence <= sequence || row.createdAt > youngest) continue;
-    if (looked === limit) return { counts, cursor: cursorOf(last!) };
+    const { record } = row;
+    if (row.sequence <= sequence || record.createdAt > youngest) continue;
+    if (looked === limit) return { counts, cursor: cursorOf(placeIn(last!)) };
     looked++;
     last = row;
-    const age = olderThanMs[row.status];
-    const isBusy = row.owner !== null || row.dueAt !== null;
-    if (age === undefined || isBusy || row.updatedAt > at - age) continue;
-    counts[row.status] = (counts[row.status] ?? 0) + 1;
+    const age = olderThanMs[record.status];
+    const isBusy = record.owner !== null || record.dueAt !== null;
+    if (age === undefined || isBusy || record.updatedAt > at - age) continue;
+    counts[record.status] = (counts[record.status] ?? 0) + 1;
     if (!dry) remove(row);
   }
   return { counts, cursor: null };

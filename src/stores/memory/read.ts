@@ -1,33 +1,41 @@
 /** Pages of executions in memory. */
 import { cursorOf, placeOf, type ListPlace } from "../cursor.js";
+import type { ExecutionRecord } from "../records.js";
 import type { ListConditions, ListFilter, ListPage } from "../store.js";
-import { recordOf, type Row } from "./rows.js";
+import { placeIn, recordOf, type Row } from "./rows.js";
 
 export function listPage(rows: Iterable<Row>, { limit, after, ...conditions }: ListFilter): ListPage {
   const place = after === undefined ? undefined : placeOf(after);
   const found = [...rows]
-    .filter((row) => fits(row, conditions) && (place === undefined || isNewer(place, row)))
-    .toSorted((one, other) => (isNewer(one, other) ? -1 : 1));
+    .filter((row) => fits(row.record, conditions) && (place === undefined || isBehind(place, row)))
+    .toSorted(newestFirst);
   const page = found.slice(0, limit);
-  return { records: page.map(recordOf), cursor: found.length > limit ? cursorOf(page.at(-1)!) : null };
+  return { records: page.map(recordOf), cursor: found.length > limit ? cursorOf(placeIn(page.at(-1)!)) : null };
 }
 
 export function countOf(rows: Iterable<Row>, conditions: ListConditions): number {
   let found = 0;
-  for (const row of rows) if (fits(row, conditions)) found++;
+  for (const { record } of rows) if (fits(record, conditions)) found++;
   return found;
 }
 
-function fits(row: Row, { workflow, status, tags, createdFrom, createdBefore }: ListConditions): boolean {
+function fits(
+  record: ExecutionRecord,
+  { workflow, status, tags, createdFrom, createdBefore }: ListConditions,
+): boolean {
   return (
-    (workflow === undefined || row.workflow === workflow) &&
-    (status === undefined || status.includes(row.status)) &&
-    (tags === undefined || tags.every((tag) => row.tags.includes(tag))) &&
-    (createdFrom === undefined || row.createdAt >= createdFrom) &&
-    (createdBefore === undefined || row.createdAt < createdBefore)
+    (workflow === undefined || record.workflow === workflow) &&
+    (status === undefined || status.includes(record.status)) &&
+    (tags === undefined || tags.every((tag) => record.tags.includes(tag))) &&
+    (createdFrom === undefined || record.createdAt >= createdFrom) &&
+    (createdBefore === undefined || record.createdAt < createdBefore)
   );
 }
 
-function isNewer(one: ListPlace, other: ListPlace): boolean {
-  return one.createdAt === other.createdAt ? one.sequence > other.sequence : one.createdAt > other.createdAt;
+function newestFirst(one: Row, other: Row): number {
+  return other.record.createdAt - one.record.createdAt || other.sequence - one.sequence;
+}
+
+function isBehind({ createdAt, sequence }: ListPlace, row: Row): boolean {
+  return row.record.createdAt < createdAt || (row.record.createdAt === createdAt && row.sequence < sequence);
 }

@@ -1,4 +1,5 @@
 /** An execution as the memory store keeps it. */
+import type { ListPlace } from "../cursor.js";
 import type { ExecutionRecord, HistoryEntry, HistoryRecord, MailboxRecord } from "../records.js";
 import type { Due } from "./due-heap.js";
 import type { Subscriber } from "./topics.js";
@@ -12,8 +13,9 @@ interface Committed {
   readonly before: Committed | undefined;
 }
 
-/** An execution with all that belongs to it. */
-export interface Row extends Mutable<ExecutionRecord>, Due, Subscriber {
+/** An execution with all that belongs to it, and what only this store keeps of it. */
+export interface Row extends Due, Subscriber {
+  readonly record: Mutable<ExecutionRecord>;
   /** `signals` as the last commit knew them. */
   seen: number;
   last: Committed | undefined;
@@ -22,35 +24,19 @@ export interface Row extends Mutable<ExecutionRecord>, Due, Subscriber {
 }
 
 /** A copy: the row goes on changing. */
-export function recordOf(row: Row): ExecutionRecord {
-  return {
-    id: row.id,
-    workflow: row.workflow,
-    version: row.version,
-    fingerprint: row.fingerprint,
-    tags: row.tags,
-    status: row.status,
-    position: row.position,
-    state: row.state,
-    input: row.input,
-    revision: row.revision,
-    signals: row.signals,
-    owner: row.owner,
-    claims: row.claims,
-    dueAt: row.dueAt,
-    deadlineAt: row.deadlineAt,
-    createdAt: row.createdAt,
-    updatedAt: row.updatedAt,
-    carried: row.carried,
-    subscribed: row.subscribed,
-    admission: row.admission,
-  };
+export function recordOf({ record }: Row): ExecutionRecord {
+  return { ...record };
+}
+
+/** Where it stands in a list. */
+export function placeIn({ record, sequence }: Row): ListPlace {
+  return { createdAt: record.createdAt, sequence };
 }
 
 /** In order of revision. */
 export function historyOf(row: Row): HistoryRecord[] {
   const records: HistoryRecord[] = [];
-  let { revision } = row;
+  let { revision } = row.record;
   for (let it = row.last; it !== undefined; it = it.before) {
     records.push({ ...it.entry, revision: revision--, at: it.at });
   }

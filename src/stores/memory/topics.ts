@@ -3,8 +3,7 @@ import { bitsKept, type Until, untilBits } from "../records.js";
 
 /** What the topics need of an execution. */
 export interface Subscriber {
-  id: string;
-  subscribed: number;
+  readonly record: { readonly id: string; subscribed: number };
   /** What it is subscribed to; most executions never are. */
   topics: Map<string, Until> | undefined;
 }
@@ -30,7 +29,7 @@ export class Topics<Row extends Subscriber> {
     row.topics ??= new Map();
     const before = row.topics.get(name);
     row.topics.set(name, before === "end" ? before : until);
-    row.subscribed |= untilBits[until];
+    row.record.subscribed |= untilBits[until];
     topic.subscribers.add(row);
     return [...topic.kept.values()].flatMap(({ publication, expiresAt }) => (expiresAt > at ? publication : []));
   }
@@ -43,7 +42,7 @@ export class Topics<Row extends Subscriber> {
       topic.subscribers.delete(row);
       this.#forget(name, topic);
     }
-    row.subscribed &= bitsKept[which];
+    row.record.subscribed &= bitsKept[which];
   }
 
   /** The earlier one that it is a duplicate of, or those whom it reaches. */
@@ -56,7 +55,7 @@ export class Topics<Row extends Subscriber> {
     topic.kept.delete(id);
     const { size: delivered } = topic.subscribers;
     topic.kept.set(id, { publication: it, expiresAt: at + it.keepForMs, delivered });
-    return [...topic.subscribers].toSorted((one, other) => (one.id < other.id ? -1 : 1));
+    return [...topic.subscribers].toSorted((one, other) => (one.record.id < other.record.id ? -1 : 1));
   }
 
   /** The longest over first. */
