@@ -240,7 +240,8 @@ export class Launcher {
    * is aborted and waited for; what it gives back is kept, so that its undo knows of it.
    *
    * @param reason becomes the execution's reason: a short text of one line, and neither `normal` nor `ok`
-   * @throws STEPWELL_INVALID_ARGUMENT
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION; STEPWELL_LAUNCHER_NOT_RUNNING, after which the request
+   * may be stored and follow later where this launcher stopped meanwhile
    */
   async rollback(id: string, reason: string, options: RollbackOptions = {}): Promise<RollbackAnswer> {
     checkExecutionId(id);

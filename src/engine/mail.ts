@@ -150,11 +150,14 @@ export class Mail {
       const shape = this.#registered(record)?.shape;
       const why = refuseRollback(record.status, record.position, shape ?? unknownShape, request);
       if (why !== undefined) return this.#refused(record, why);
+      // While the pivot runs a request is held: only its end says whether it came in time. Where this process
+      // does not know the pivot, or the execution could not go on, who takes it up must say. And one that has
+      // ended takes messages again only once it has turned.
+      const isOpen = shape === undefined || record.position.stepIndex === shape.pivot || isAtRest(record);
       const pending = await this.#store.mailbox(id, "pending");
       const earlier = pending.find(({ kind }) => kind === "rollback");
       if (earlier !== undefined) {
-        // As its own answer would: only once it has turned does one that has ended take messages again.
-        if (isAtRest(record) && !(await this.#verdict(id, earlier.id, request)).accepted) continue;
+        if (isOpen && !(await this.#verdict(id, earlier.id, request)).accepted) continue;
         return this.#refused(record, "already-rolling-back");
       }
       const { result } = await this.#supervisor.committer.deliver({
@@ -162,11 +165,7 @@ export class Mail {
         ...(!movesOn && { only: { revision: record.revision, signals: record.signals } }),
       });
       if (result !== "stored") continue;
-      // While the pivot runs the request is held: only its end says whether it came in time. Where this
-      // process does not know the pivot, or the execution could not go on, who takes it up must say. And
-      // one that has ended takes messages again only once it has turned.
-      const isOpen = movesOn || shape === undefined || record.position.stepIndex === shape.pivot || isAtRest(record);
-      return isOpen ? this.#verdict(id, row.id, request) : { accepted: true };
+      return movesOn || isOpen ? this.#verdict(id, row.id, request) : { accepted: true };
     }
   }
 

@@ -79,6 +79,33 @@ onEveryStore("who asks one that moves on all the time", (start) => {
     expect(await asked(start, [...moves, "complete"])).toEqual({ accepted: true });
   });
 
+  test.each([
+    ["is done", "past-pivot"],
+    ["has failed", "already-rolling-back"],
+  ])("while the pivot runs and another one has asked hears only then that it %s", async (end, why) => {
+    let finish: (() => void) | undefined;
+    const pivot = workflow("pivot", { input }).step("capture", {
+      pivot: true,
+      run: async () => {
+        await new Promise<void>((resolve) => (finish = resolve));
+        return end === "is done" ? {} : fail("no");
+      },
+      rollback: () => undefined,
+    });
+    const { launcher, clock, another } = await start([pivot]);
+    const stranger = await another([other]);
+    const execution = await launcher.launch(pivot, {}, { id: "e" });
+    await clock.settle();
+    const first = execution.rollback("first");
+    await clock.settle();
+    const others = [execution.rollback("second"), stranger.rollback("e", "third")];
+    await clock.advance("10s");
+    finish!();
+    await clock.advance("10s");
+    expect((await first).accepted).toBe(end === "has failed");
+    for (const answer of others) expect(await answer).toMatchObject({ accepted: false, why });
+  });
+
   test("while the pivot runs hears that it is done, also where the execution got stuck right after", async () => {
     let finish: (() => void) | undefined;
     const pivot = workflow("pivot", { input })
