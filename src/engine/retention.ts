@@ -35,8 +35,11 @@ const statuses = ["completed", "rolledBack", "stuck"] as const;
 const defaultBatch = 200;
 const largestBatch = 10_000;
 
-/** When a launcher prunes for the first time, and how long after the end of one time it does again, in milliseconds. */
-const firstPause = 60_000;
+/**
+ * When a launcher prunes for the first time, or again where the store has failed, and how long after the end of one time
+ * it does again, in milliseconds.
+ */
+const shortPause = 60_000;
 const pause = 60 * 60 * 1000;
 
 /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION */
@@ -108,7 +111,7 @@ export class Housekeeping {
   }
 
   begin(): void {
-    this.#in(firstPause);
+    this.#in(shortPause);
   }
 
   end(): void {
@@ -128,6 +131,7 @@ export class Housekeeping {
       if (this.#ages !== undefined) await prune(this.#store, this.#clock, this.#ages, options, goesOn);
     } catch (error) {
       if (!this.#ended) this.#keeper.storeFailed("prune", error);
+      return this.#in(shortPause);
     }
     this.#in(pause);
   }

@@ -1,7 +1,15 @@
 /** What is deleted, and when. */
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
-import { fail, pause, workflow, type Execution, type PruneOptions, type RetentionPolicy } from "../../src/index.js";
+import {
+  fail,
+  pause,
+  StepwellError,
+  workflow,
+  type Execution,
+  type PruneOptions,
+  type RetentionPolicy,
+} from "../../src/index.js";
 import { errorOf, onEveryStore } from "../support/rig.js";
 
 const input = z.object({ ends: z.enum(["well", "back", "stuck", "never"]) });
@@ -112,6 +120,19 @@ onEveryStore("retention", (start) => {
     expect([await isThere(first), await isThere(second)]).toEqual([false, true]);
     await clock.advance("1h");
     expect([await isThere(second), errors]).toEqual([false, []]);
+  });
+
+  test("where the store fails a launcher prunes again a minute later", async () => {
+    const { clock, launcher, store, errors } = await start([job], { ...slowly, retention: { completed: "30m" } });
+    const execution = await launcher.launch(job, { ends: "well" });
+    await execution.outcome();
+    clock.skip("30m");
+    const busy = new StepwellError("STEPWELL_STORE_BUSY", "Not now.", { retryable: true });
+    vi.spyOn(store, "prune").mockRejectedValueOnce(busy);
+    await clock.advance("1s");
+    expect([await isThere(execution), errors.map(({ code }) => code)]).toEqual([true, ["STEPWELL_STORE_BUSY"]]);
+    await clock.advance("1m");
+    expect(await isThere(execution)).toBe(false);
   });
 
   test("publications that are over are deleted in the same rounds, also without a policy", async () => {
