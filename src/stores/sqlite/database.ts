@@ -48,6 +48,21 @@ export class Database {
     });
   }
 
+  /** All of it or nothing, as a part of a transaction that somebody else has begun; without one it is a transaction of its own. */
+  part<Result>(work: () => Result): Result {
+    return this.#guarded(() => {
+      this.statement("SAVEPOINT stepwell").run();
+      try {
+        const result = work();
+        this.statement("RELEASE stepwell").run();
+        return result;
+      } catch (error) {
+        this.#takeBack();
+        throw error;
+      }
+    });
+  }
+
   /** The connection itself, for those who write tables of their own. */
   get connection(): Connection {
     return this.#connection;
@@ -63,6 +78,15 @@ export class Database {
       // Nothing is lost: what stays in the log is read from there.
     }
     this.#guarded(() => this.#connection.close());
+  }
+
+  #takeBack(): void {
+    try {
+      this.statement("ROLLBACK TO stepwell").run();
+      this.statement("RELEASE stepwell").run();
+    } catch {
+      // As below.
+    }
   }
 
   #rollback(): void {

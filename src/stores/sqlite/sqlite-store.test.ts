@@ -101,6 +101,28 @@ describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
     store.close();
   });
 
+  test("within a caller's transaction a batch that fails half-way writes nothing, and the transaction goes on", () => {
+    const path = newFile();
+    const store = storeOn(path);
+    store.open();
+    const own = driver.connect(path);
+    const within = store.within(own);
+    const broken = { ...one, id: "broken", state: Encoded.ofText(Symbol("not a text") as unknown as string) };
+    const failed = expect.objectContaining({ code: "STEPWELL_STORE_FAILED" });
+    // Without a transaction, too.
+    expect(() => within.write({ ...nothing, creates: [one, broken] })).toThrow(failed);
+    expect(store.load(["one"])).toEqual([undefined]);
+    own.exec("BEGIN IMMEDIATE");
+    expect(within.write({ ...nothing, creates: [{ ...one, id: "first" }] })).toMatchObject({
+      creates: [{ created: true }],
+    });
+    expect(() => within.write({ ...nothing, creates: [one, broken] })).toThrow(failed);
+    own.exec("COMMIT");
+    expect(store.load(["one", "first"])).toMatchObject([undefined, { id: "first" }]);
+    own.close();
+    store.close();
+  });
+
   test("a batch that fails half-way writes nothing, and the store goes on", () => {
     const store = storeOn(newFile());
     store.open();

@@ -14,9 +14,9 @@ export function write(database: Database, batch: Batch, at: number, hints: Hint[
   return database.transaction(() => apply(database, batch, at, hints));
 }
 
-/** As `write`, in a transaction that the caller has begun. */
+/** As `write`, in a transaction that the caller has begun: all of the batch is part of it, or nothing. */
 export function writeWithin(database: Database, batch: Batch, at: number): BatchResult {
-  return database.read(() => apply(database, batch, at, []));
+  return database.part(() => apply(database, batch, at, []));
 }
 
 function apply(database: Database, batch: Batch, at: number, hints: Hint[]): BatchResult {
