@@ -2,6 +2,9 @@
 import type { Direction } from "../definition/flow.js";
 import type { Irreversible, Position, SerializedError, Status } from "../flow/flow.js";
 import type { ExecutionRecord } from "../stores/records.js";
+import type { Store } from "../stores/store.js";
+import type { Course } from "./course.js";
+import { notFound } from "./not-found.js";
 
 /**
  * What `outcome()` resolves to. `reason` is `normal`, or what `onExit` made of it, for a completed
@@ -29,7 +32,7 @@ export type Outcome<State = unknown, HalfDone = State> =
     };
 
 /** The outcome of an execution in one of the three statuses at rest; undefined in any other. */
-export function outcomeOf(status: Status, position: Position, state: unknown): Outcome | undefined {
+function outcomeOf(status: Status, position: Position, state: unknown): Outcome | undefined {
   const { reason, error, stuckBy, step, direction, irreversible } = position;
   const marked = irreversible !== undefined && { irreversible };
   switch (status) {
@@ -67,14 +70,6 @@ export interface Waiter {
 export class OutcomeWaiters {
   readonly #waiters = new Map<string, Set<Waiter>>();
 
-  get ids(): string[] {
-    return [...this.#waiters.keys()];
-  }
-
-  has(id: string): boolean {
-    return this.#waiters.size > 0 && this.#waiters.has(id);
-  }
-
   /** Gives back how to stop waiting. */
   add(id: string, waiter: Waiter): () => void {
     const waiters = this.#waiters.get(id) ?? new Set();
@@ -86,11 +81,41 @@ export class OutcomeWaiters {
     };
   }
 
-  settle(id: string, outcome: Outcome): void {
+  /** An execution came to rest in this process. */
+  rested(id: string, { status, position, state }: Pick<Course, "status" | "position" | "state">): void {
+    if (this.#waiters.size === 0 || !this.#waiters.has(id)) return;
+    const outcome = outcomeOf(status, position, state);
+    if (outcome !== undefined) this.#settle(id, outcome);
+  }
+
+  /** Looks for those executions that other processes drive. */
+  async ask(store: Pick<Store, "load">, isDrivenHere: (id: string) => boolean): Promise<void> {
+    const ids = [...this.#waiters.keys()].filter((id) => !isDrivenHere(id));
+    if (ids.length === 0) return;
+    const records = await store.load(ids);
+    for (const [index, id] of ids.entries()) {
+      const record = records[index];
+      if (isDrivenHere(id)) continue;
+      try {
+        if (record === undefined) throw notFound(id);
+        const outcome = outcomeOfRecord(record);
+        if (outcome !== undefined) this.#settle(id, outcome);
+      } catch (error) {
+        // Those who wait for another one must not suffer.
+        this.#fail(id, error);
+      }
+    }
+  }
+
+  failAll(errorOf: () => unknown): void {
+    for (const id of [...this.#waiters.keys()]) this.#fail(id, errorOf());
+  }
+
+  #settle(id: string, outcome: Outcome): void {
     for (const waiter of this.#take(id)) waiter.resolve(outcome);
   }
 
-  fail(id: string, error: unknown): void {
+  #fail(id: string, error: unknown): void {
     for (const waiter of this.#take(id)) waiter.reject(error);
   }
 

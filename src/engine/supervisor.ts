@@ -3,23 +3,21 @@
  * what dead launchers owned, and drops what this one lost. A parked execution is nothing here: only
  * what is being worked on has a drive.
  */
-import type { Clock, Timer } from "../clock.js";
-import type { ErrorEvent } from "../definition/observer.js";
+import type { Clock } from "../clock.js";
 import type { Logger } from "../definition/logger.js";
-import { isRetryable, StepwellError } from "../errors.js";
+import { StepwellError } from "../errors.js";
 import type { ExecutionRecord, HistoryRecord } from "../stores/records.js";
 import type { ClaimOptions, Hint, MaybePromise, Store, Within } from "../stores/store.js";
+import { Alarms } from "./alarms.js";
 import { Committer } from "./committer.js";
 import { Drive, type DriveOwner } from "./drive.js";
 import type { Host, Inbox, Registered } from "./host.js";
 import { waysOf, type Way } from "./migrating.js";
-import { notFound } from "./not-found.js";
-import { forgotten, isPromise } from "./observing.js";
-import { OutcomeWaiters, outcomeOf, outcomeOfRecord } from "./outcome.js";
+import { OutcomeWaiters } from "./outcome.js";
+import { Polling } from "./polling.js";
 import { Presence } from "./presence.js";
 import { Housekeeping } from "./retention.js";
 import { Gatekeeper } from "./gatekeeper.js";
-import { Throttle } from "./throttle.js";
 import { misfitOf } from "./fitting.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
 import { definitionsOf, KnownLists } from "./versions.js";
@@ -47,7 +45,8 @@ export class Supervisor implements Host, DriveOwner {
   readonly #gatekeeper: Gatekeeper;
   readonly #presence: Presence;
   readonly #housekeeping: Housekeeping;
-  readonly #outages: Throttle;
+  readonly #polling: Polling;
+  readonly #alarms: Alarms;
   readonly #lists: KnownLists;
   /** Launches that are being created and have a place already. */
   #reserved = 0;
@@ -63,13 +62,6 @@ export class Supervisor implements Host, DriveOwner {
   #queued = false;
   /** Who waits for an arrival to be settled. */
   readonly #listening = new Set<{ readonly arrival: string; readonly tell: () => void }>();
-  #tellingWatchers = false;
-  #pulling = false;
-  #pullSoon = false;
-  #pullAgain = false;
-  #pollTimer: Timer | undefined;
-  /** When the poll timer fires. */
-  #nextPoll = Infinity;
   #unwatch: (() => void) | undefined;
   #emptied: (() => void) | undefined;
   /** A new number is being asked for. */
@@ -89,18 +81,22 @@ export class Supervisor implements Host, DriveOwner {
     this.sizeLimit = settings.sizeLimit;
     this.keepPublications = settings.keepPublications;
     this.committer = new Committer(settings.store, settings.clock);
-    this.#outages = new Throttle(settings.clock);
+    this.#alarms = new Alarms(settings.onError, registry, settings.clock);
+    this.#polling = new Polling(settings.clock, settings.pollInterval, {
+      look: () => this.#takeUp(),
+      looked: () => this.#tellEmptied(),
+    });
     this.#housekeeping = new Housekeeping(settings.store, settings.clock, settings.retention, {
-      storeFailed: (doing, error) => this.#reportStore(doing, error),
+      storeFailed: (doing, error) => this.#alarms.storeFailed(doing, error),
     });
     this.#presence = new Presence(settings, this.#ways, {
       report: (error) => this.report(error),
-      storeFailed: (doing, error) => this.#reportStore(doing, error),
-      freed: () => this.#pullLater(),
+      storeFailed: (doing, error) => this.#alarms.storeFailed(doing, error),
+      freed: () => this.#polling.soon(),
       reborn: (dead) => this.#reborn(dead),
       abandoned: () => this.#gatekeeper.abandoned(),
       beaten: async () => {
-        if (await this.#gatekeeper.lookForForgotten()) this.#pullLater();
+        if (await this.#gatekeeper.lookForForgotten()) this.#polling.soon();
       },
     });
   }
@@ -139,9 +135,10 @@ export class Supervisor implements Host, DriveOwner {
     await this.#presence.register();
     this.#unwatch = this.#store.watch((hint) => this.#hinted(hint));
     this.#life = "running";
+    this.#polling.begin();
     await this.#presence.begin();
     this.#housekeeping.begin();
-    await this.#pull();
+    await this.#polling.look();
   }
 
   /** Drains, then aborts; gives back what it holds; closes the store if it opened it. */
@@ -150,7 +147,7 @@ export class Supervisor implements Host, DriveOwner {
     await this.#started?.catch(() => undefined);
     if (this.#life !== "running") return;
     this.#life = "stopping";
-    this.#pollTimer?.cancel();
+    this.#polling.end();
     this.#housekeeping.end();
     this.#unwatch?.();
     for (const drive of [...this.#drives.values()]) drive.stop();
@@ -162,7 +159,7 @@ export class Supervisor implements Host, DriveOwner {
     this.#presence.end();
     for (const drive of [...this.#drives.values()]) drive.drop();
     await this.#letGoOfStore();
-    for (const id of this.waiters.ids) this.waiters.fail(id, this.#notRunning("outcome"));
+    this.waiters.failAll(() => this.#notRunning("outcome"));
   }
 
   /** With the store gone, others find out by the heartbeat that this launcher is. */
@@ -174,7 +171,7 @@ export class Supervisor implements Host, DriveOwner {
       await this.#store.bury([this.#presence.owner]);
       await this.#closeStore();
     } catch (error) {
-      this.#reportStore("give back what this launcher held", error);
+      this.#alarms.storeFailed("give back what this launcher held", error);
     }
   }
 
@@ -217,8 +214,8 @@ export class Supervisor implements Host, DriveOwner {
 
   left(drive: Drive): void {
     if (this.#drives.get(drive.id) === drive) this.#drives.delete(drive.id);
-    if (this.waiters.has(drive.id)) this.#tellWaiters(drive);
-    if (this.#backlog || this.#queued) this.#pullLater();
+    if (drive.isAtRest) this.waiters.rested(drive.id, drive.course);
+    if (this.#backlog || this.#queued) this.#polling.soon();
     this.#tellEmptied();
   }
 
@@ -270,13 +267,7 @@ export class Supervisor implements Host, DriveOwner {
   }
 
   report(error: StepwellError): void {
-    this.#tellWatchers(error);
-    try {
-      const heard: unknown = this.#settings.onError(error);
-      if (isPromise(heard)) forgotten(heard);
-    } catch {
-      // Who listens for errors has one of their own; there is nobody left to tell.
-    }
+    this.#alarms.raise(error);
   }
 
   settled(arrivals: readonly string[]): void {
@@ -291,21 +282,6 @@ export class Supervisor implements Host, DriveOwner {
     return () => void this.#listening.delete(listener);
   }
 
-  /** What a watcher fails with when it is told of an error is told to no watcher. */
-  #tellWatchers(error: StepwellError): void {
-    const { workflow, execution } = error;
-    if (workflow === undefined || this.#tellingWatchers) return;
-    this.#tellingWatchers = true;
-    for (const { definition, observing } of this.#registry.values()) {
-      if (definition.name !== workflow || !observing.hears("error")) continue;
-      const make = (): ErrorEvent => ({ error, workflow, ...(execution !== undefined && { execution }) });
-      observing.tellWatchers("error", make, (failure) => this.report(failure));
-      // One version's observers are enough: they are mostly the same.
-      break;
-    }
-    this.#tellingWatchers = false;
-  }
-
   get #room(): number {
     return this.#settings.concurrency - this.#drives.size - this.#reserved;
   }
@@ -317,48 +293,14 @@ export class Supervisor implements Host, DriveOwner {
     else drive.stop();
   }
 
-  #tellWaiters(drive: Drive): void {
-    const { status, position, state } = drive.course;
-    const outcome = drive.isAtRest ? outcomeOf(status, position, state) : undefined;
-    if (outcome !== undefined) this.waiters.settle(drive.id, outcome);
-  }
-
   #hinted(hint: Hint): void {
     if (hint.type === "signalled") this.#drives.get(hint.execution)?.notice();
-    else if (hint.inMs === 0) this.#pullLater();
-    else this.#pullIn(hint.inMs);
-  }
-
-  /** Looks again after that time, if not sooner. */
-  #pullIn(milliseconds: number): void {
-    const at = this.clock.now() + milliseconds;
-    if (!this.isRunning || at >= this.#nextPoll) return;
-    this.#pollTimer?.cancel();
-    this.#nextPoll = at;
-    this.#pollTimer = this.clock.after(milliseconds, () => void this.#pull());
-  }
-
-  #pullLater(): void {
-    if (this.#pullSoon || !this.isRunning) return;
-    this.#pullSoon = true;
-    this.clock.soon(() => {
-      this.#pullSoon = false;
-      void this.#pull();
-    });
+    else if (hint.inMs === 0) this.#polling.soon();
+    else this.#polling.within(hint.inMs);
   }
 
   /** Takes up what is due, as far as there is room, and says when to look again. */
-  async #pull(): Promise<void> {
-    if (!this.isRunning) return;
-    // A hint that comes while the store is being asked may be about something that it did not see.
-    if (this.#pulling) {
-      this.#pullAgain = true;
-      return;
-    }
-    this.#pulling = true;
-    this.#pullAgain = false;
-    this.#nextPoll = Infinity;
-    this.#pullIn(this.#settings.pollInterval);
+  async #takeUp(): Promise<void> {
     try {
       const workflows = this.#turns.order(this.#drives.values());
       const moreIn = this.#gatekeeper.isNeeded ? await this.#admit(workflows) : null;
@@ -374,16 +316,12 @@ export class Supervisor implements Host, DriveOwner {
       for (const id of claimed.signalled) this.#drives.get(id)?.notice();
       this.#backlog = claimed.nextDueInMs === 0;
       this.#queued = moreIn === 0;
-      if ((this.#backlog || this.#queued) && this.#room > 0) this.#pullLater();
-      else if (claimed.nextDueInMs !== null && !this.#backlog) this.#pullIn(claimed.nextDueInMs);
-      if (moreIn !== null && moreIn > 0) this.#pullIn(moreIn);
-      await this.#askForWaiters();
+      if ((this.#backlog || this.#queued) && this.#room > 0) this.#polling.soon();
+      else if (claimed.nextDueInMs !== null && !this.#backlog) this.#polling.within(claimed.nextDueInMs);
+      if (moreIn !== null && moreIn > 0) this.#polling.within(moreIn);
+      await this.waiters.ask(this.#store, (id) => this.#drives.has(id));
     } catch (error) {
-      this.#reportStore("take up due executions", error);
-    } finally {
-      this.#pulling = false;
-      if (this.#pullAgain) this.#pullLater();
-      this.#tellEmptied();
+      this.#alarms.storeFailed("take up due executions", error);
     }
   }
 
@@ -392,7 +330,7 @@ export class Supervisor implements Host, DriveOwner {
     try {
       return await this.#gatekeeper.admit(this.#room, this.#backlog ? workflows : undefined);
     } catch (error) {
-      this.#reportStore("let waiting executions begin", error);
+      this.#alarms.storeFailed("let waiting executions begin", error);
       return null;
     }
   }
@@ -414,25 +352,6 @@ export class Supervisor implements Host, DriveOwner {
     this.#begin(drive);
   }
 
-  /** Those who wait for an execution that another process drives. */
-  async #askForWaiters(): Promise<void> {
-    const ids = this.waiters.ids.filter((id) => !this.#drives.has(id));
-    if (ids.length === 0) return;
-    const records = await this.#store.load(ids);
-    for (const [index, id] of ids.entries()) {
-      const record = records[index];
-      if (this.#drives.has(id)) continue;
-      try {
-        if (record === undefined) throw notFound(id);
-        const outcome = outcomeOfRecord(record);
-        if (outcome !== undefined) this.waiters.settle(id, outcome);
-      } catch (error) {
-        // Those who wait for another one must not suffer.
-        this.waiters.fail(id, error);
-      }
-    }
-  }
-
   /** Others took this launcher for dead: nothing that it held is its own any more. A claim and a beat may both find out. */
   #reborn(dead: number): Promise<void> {
     if (this.#presence.owner !== dead) return Promise.resolve();
@@ -445,12 +364,12 @@ export class Supervisor implements Host, DriveOwner {
   async #register(): Promise<void> {
     for (const drive of [...this.#drives.values()]) drive.drop();
     await this.#presence.register();
-    this.#pullLater();
+    this.#polling.soon();
   }
 
   /** Nothing is worked on, or about to be. */
   get #isEmpty(): boolean {
-    return this.#drives.size === 0 && this.#reserved === 0 && !this.#pulling;
+    return this.#drives.size === 0 && this.#reserved === 0 && !this.#polling.isLooking;
   }
 
   #tellEmptied(): void {
@@ -470,16 +389,5 @@ export class Supervisor implements Host, DriveOwner {
         resolve(true);
       };
     });
-  }
-
-  /** An outage goes on for a while, and is told once in a while. */
-  #reportStore(doing: string, error: unknown): void {
-    if (isRetryable(error) && this.#outages.pass(error.code) === undefined) return;
-    const message = `The store failed when asked to ${doing}. It is asked again.`;
-    this.report(
-      error instanceof StepwellError
-        ? error
-        : new StepwellError("STEPWELL_STORE_FAILED", message, { cause: error, retryable: true }),
-    );
   }
 }

@@ -1,0 +1,56 @@
+/** Who is told of an error of a launcher: those who watch its workflow, and `onError`. */
+import type { Clock } from "../clock.js";
+import type { ErrorEvent } from "../definition/observer.js";
+import { isRetryable, StepwellError } from "../errors.js";
+import type { Registered } from "./host.js";
+import { forgotten, isPromise } from "./observing.js";
+import { Throttle } from "./throttle.js";
+
+export class Alarms {
+  readonly #onError: (error: StepwellError) => unknown;
+  readonly #registry: ReadonlyMap<string, Registered>;
+  readonly #outages: Throttle;
+  #tellingWatchers = false;
+
+  constructor(onError: (error: StepwellError) => unknown, registry: ReadonlyMap<string, Registered>, clock: Clock) {
+    this.#onError = onError;
+    this.#registry = registry;
+    this.#outages = new Throttle(clock);
+  }
+
+  raise(error: StepwellError): void {
+    this.#tellWatchers(error);
+    try {
+      const heard = this.#onError(error);
+      if (isPromise(heard)) forgotten(heard);
+    } catch {
+      // Who listens for errors has one of their own; there is nobody left to tell.
+    }
+  }
+
+  /** An outage goes on for a while, and is told once in a while. */
+  storeFailed(doing: string, error: unknown): void {
+    if (isRetryable(error) && this.#outages.pass(error.code) === undefined) return;
+    const message = `The store failed when asked to ${doing}. It is asked again.`;
+    this.raise(
+      error instanceof StepwellError
+        ? error
+        : new StepwellError("STEPWELL_STORE_FAILED", message, { cause: error, retryable: true }),
+    );
+  }
+
+  /** What a watcher fails with when it is told of an error is told to no watcher. */
+  #tellWatchers(error: StepwellError): void {
+    const { workflow, execution } = error;
+    if (workflow === undefined || this.#tellingWatchers) return;
+    this.#tellingWatchers = true;
+    for (const { definition, observing } of this.#registry.values()) {
+      if (definition.name !== workflow || !observing.hears("error")) continue;
+      const make = (): ErrorEvent => ({ error, workflow, ...(execution !== undefined && { execution }) });
+      observing.tellWatchers("error", make, (failure) => this.raise(failure));
+      // One version's observers are enough: they are mostly the same.
+      break;
+    }
+    this.#tellingWatchers = false;
+  }
+}
