@@ -71,7 +71,7 @@ export class Acts {
     if (record.status !== "stuck") throw notStuck(record, "patchState", record.status);
     throw new StepwellError(
       "STEPWELL_EXECUTION_STUCK",
-      `The state of execution "${id}" was not patched: no launcher could take it up, so it is stuck as before.`,
+      `The state of execution "${id}" was not patched: no launcher could follow that, so it is stuck as before.`,
       { execution: id, workflow: record.workflow, step: record.position.step },
     );
   }
