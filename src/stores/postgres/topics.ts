@@ -9,7 +9,7 @@ import type { Hint } from "../store.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { moment, at as time } from "./moment.js";
-import { inWaves, type Session, type Step } from "./step.js";
+import type { Session, Step } from "./step.js";
 
 export function topicsOf({ subscriptions = [], publications = [] }: Batch): string[] {
   return [...subscriptions, ...publications].map(({ topic }) => topic);
@@ -226,9 +226,20 @@ interface PublishedRow {
   readonly signalled: readonly { readonly execution: string; readonly owner: number }[] | null;
 }
 
-/** In groups in which none changes what is said of another one: a mailbox holds each message id once. */
+/** In groups, one after the other, in which none changes what is said of another one: a mailbox holds each message id once. */
 export function publishings(publications: readonly Publication[], now: number | null): Publishing[] {
-  return inWaves(publications, idOf).map((rows) => new Publishing(rows, publications, now));
+  const groups: number[][] = [];
+  let ids = new Set<string>();
+  for (const [index, publication] of publications.entries()) {
+    const id = idOf(publication);
+    if (groups.length === 0 || ids.has(id)) {
+      groups.push([]);
+      ids = new Set();
+    }
+    groups.at(-1)!.push(index);
+    ids.add(id);
+  }
+  return groups.map((rows) => new Publishing(rows, publications, now));
 }
 
 export class Publishing implements Step {

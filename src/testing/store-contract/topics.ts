@@ -105,6 +105,25 @@ export const topics: readonly StoreContractCase[] = [
     assert.equal((await bench.load("one")).signals, 1);
   }),
 
+  contractCase(
+    "publications of one batch are kept in their order, though one comes again when it was over",
+    async (bench) => {
+      await bench.create("late");
+      const again = { messageId: "m", keepForMs: 0 };
+      const publications = [
+        bench.publication("t", again),
+        bench.publication("t", { ...again, keepForMs: 10 }),
+        bench.publication("t"),
+      ];
+      await bench.write({ publications });
+      await bench.subscribe("late", "t");
+      assert.deepEqual(
+        (await bench.mail("late")).map(({ id }) => id),
+        ["publication-2", "publication-3"],
+      );
+    },
+  ),
+
   contractCase("a mailbox holds a messageId once, whatever way it came", async (bench) => {
     await bench.create("one");
     await bench.send("one", { messageId: "m" });
