@@ -5,7 +5,8 @@ import type { ExecutionIdentity } from "../definition/observer.js";
 import type { Pause } from "../definition/outcome.js";
 import type { FlowEvent } from "../flow/router.js";
 import type { Position, SerializedError, Status } from "../flow/flow.js";
-import type { ExecutionRecord, MailboxRecord, Migration } from "../stores/records.js";
+import type { Transition } from "../stores/batch.js";
+import { bitsKept, type ExecutionRecord, type MailboxRecord, type Migration } from "../stores/records.js";
 
 export interface Course {
   /** Of another version once a migration is committed. */
@@ -42,6 +43,70 @@ export interface Course {
   guardError: SerializedError | null;
   /** What each step gave on the way up; undefined until it is read from the history. */
   given: { readonly step: string; readonly patch: Encoded }[] | undefined;
+}
+
+export function courseOf(record: ExecutionRecord, state: object, owner: number): Course {
+  const isRich = !record.state.isPlain;
+  return {
+    identity: { id: record.id, workflow: record.workflow, version: record.version },
+    owner,
+    deadlineAt: record.deadlineAt,
+    revision: record.revision,
+    signals: record.signals,
+    claims: record.claims,
+    takenBack: 0,
+    status: record.status,
+    position: record.position,
+    state,
+    isRich,
+    saved: { state, isRich },
+    others: undefined,
+    initial: record.revision === 0 && !record.state.isSame(record.input) ? record.state : undefined,
+    admission: record.admission,
+    carried: record.carried,
+    subscribed: record.subscribed,
+    unsaved: null,
+    pending: [],
+    dead: [],
+    guardError: null,
+    // An execution that is driven from its beginning need not read its own history.
+    given: record.revision === 0 ? [] : undefined,
+  };
+}
+
+/** The transition is committed: the course is what it led to. */
+export function tookOver(course: Course, transition: Transition): void {
+  const { patch, migration } = transition.history;
+  if (patch !== null && course.position.direction === "up") {
+    course.given?.push({ step: course.position.step, patch });
+  }
+  if (migration !== undefined) course.identity = { ...course.identity, version: migration.to };
+  course.revision = transition.revision;
+  course.position = transition.position;
+  course.status = transition.status;
+  course.claims = 1;
+  course.takenBack = 0;
+  course.saved = { state: course.state, isRich: course.isRich };
+  course.unsaved = null;
+  course.others = undefined;
+  course.initial = undefined;
+  course.guardError = null;
+  course.carried = transition.carried ?? course.carried;
+  if (transition.unsubscribes !== undefined) course.subscribed &= bitsKept[transition.unsubscribes];
+  if (transition.leaves === true) course.admission = null;
+  course.dead = [];
+  if (course.pending.length > 0) {
+    const settled = new Set(transition.settled.map(({ arrival }) => arrival));
+    course.pending = course.pending.filter(({ id }) => !settled.has(id));
+  }
+}
+
+/** The state is again as it was at the last commit. */
+export function takeBack(course: Course): void {
+  course.state = course.saved.state;
+  course.isRich = course.saved.isRich;
+  course.unsaved = null;
+  course.others = undefined;
 }
 
 /**

@@ -9,18 +9,19 @@
 import { decode } from "../codec.js";
 import { validate } from "../definition/schema.js";
 import { isRetryable, StepwellError } from "../errors.js";
-import { due, isPastPivot, type Action } from "../flow/router.js";
+import { due, type Action } from "../flow/router.js";
 import { serializeError } from "../serialize-error.js";
 import type { CommitResult, Transition } from "../stores/batch.js";
-import { bitsKept, type ExecutionRecord, type MailboxRecord } from "../stores/records.js";
+import type { ExecutionRecord, MailboxRecord } from "../stores/records.js";
 import type { MaybePromise } from "../stores/store.js";
 import type { Sink } from "./committer.js";
-import { acted, happened, hasBegun, type Course, type Happening } from "./course.js";
+import { courseOf, happened, hasBegun, takeBack, tookOver, type Course, type Happening } from "./course.js";
 import { exitReason } from "./exiting.js";
 import { fitted, type Misfit } from "./fitting.js";
 import { givenIn } from "./history.js";
-import type { Host, Inbox, Registered } from "./host.js";
-import { awaitedMessage, triage, type Request } from "./inbox.js";
+import type { Host, Registered } from "./host.js";
+import { awaitedMessage, type Request } from "./inbox.js";
+import { Outside } from "./outside.js";
 import {
   brokenError,
   invariantError,
@@ -32,9 +33,9 @@ import {
 } from "./reports.js";
 import { Runner } from "./runner.js";
 import { Within } from "./transacting.js";
-import { adoptOthers, noteGuard, observe, type Delivery } from "./stepping.js";
+import { noteGuard, observe, type Delivery } from "./stepping.js";
 import { carriedBy, tellCommit, tellRest, tellWake } from "./telling.js";
-import { brokenInvariant, conclude, dueIn, dueWhileQueued, type Conclusion, type Turn } from "./transition.js";
+import { brokenInvariant, conclude, dueIn, dueWhileQueued, type Conclusion } from "./transition.js";
 
 /** Taken up this often without a commit in between, an execution is taken for one that kills its launcher. */
 const mostClaims = 10;
@@ -65,8 +66,7 @@ export class Drive implements Sink<CommitResult> {
   #happening: Happening | undefined;
   /** What is being committed. */
   #conclusion: Conclusion | undefined;
-  /** Something arrived that has not been looked at. */
-  #unseen: boolean;
+  readonly #outside: Outside;
   /** The end is committed, and those who want to know may not have heard of it. */
   #endUntold: boolean;
   readonly #lateMs: number;
@@ -99,36 +99,12 @@ export class Drive implements Sink<CommitResult> {
     misfit?: Misfit,
   ) {
     this.id = record.id;
-    this.course = {
-      identity: { id: record.id, workflow: record.workflow, version: record.version },
-      owner,
-      deadlineAt: record.deadlineAt,
-      revision: record.revision,
-      signals: record.signals,
-      claims: record.claims,
-      takenBack: 0,
-      status: record.status,
-      position: record.position,
-      state,
-      isRich: !record.state.isPlain,
-      saved: { state, isRich: !record.state.isPlain },
-      others: undefined,
-      initial: record.revision === 0 && !record.state.isSame(record.input) ? record.state : undefined,
-      admission: record.admission,
-      carried: record.carried,
-      subscribed: record.subscribed,
-      unsaved: null,
-      pending: [],
-      dead: [],
-      guardError: null,
-      // An execution that is driven from its beginning need not read its own history.
-      given: record.revision === 0 ? [] : undefined,
-    };
+    this.course = courseOf(record, state, owner);
     this.#runner = new Runner(this.course, registered, host, {
       ran: (happen) => this.#ran(happen),
       conclude: (happening) => this.#concluded(happening),
     });
-    this.#unseen = record.signals > 0;
+    this.#outside = new Outside(this.course, registered.shape, host);
     // Taken up again with its end committed: a launcher died before it had told anyone.
     this.#endUntold = record.claims > 1;
     this.#registered = registered;
@@ -180,11 +156,11 @@ export class Drive implements Sink<CommitResult> {
 
   /** Something arrived for this execution. A running step is aborted if it must turn. */
   notice(): void {
-    this.#unseen = true;
+    this.#outside.isUnseen = true;
     if (!this.#runner.isRunning) return this.go();
     // The attempt is what the loop waits for; this look must not set it going.
     this.#safely(() => {
-      const looked = this.#look();
+      const looked = this.#outside.look();
       if (!(looked instanceof Promise)) return this.#interrupt();
       looked.then(
         () => this.#safely(() => this.#interrupt()),
@@ -223,7 +199,7 @@ export class Drive implements Sink<CommitResult> {
 
   /** One thing at a time. */
   #turn(): void {
-    if (this.#unseen) return this.#then(this.#look());
+    if (this.#outside.isUnseen) return this.#then(this.#outside.look());
     if (this.#happening !== undefined) return this.#commit(this.#happening);
     return this.#next();
   }
@@ -244,33 +220,18 @@ export class Drive implements Sink<CommitResult> {
     );
   }
 
-  #look(): MaybePromise<void> {
-    this.#unseen = false;
-    const { revision } = this.course;
-    const inbox = this.#host.inbox(this.id);
-    const take = (it: Inbox): void => {
-      // An answer from before the last commit may show what that commit consumed.
-      if (this.course.revision !== revision || it.signals < this.course.signals) this.#unseen = true;
-      else {
-        this.course.signals = it.signals;
-        this.course.pending = it.pending.filter(({ id }) => !this.course.dead.includes(id));
-      }
-    };
-    return inbox instanceof Promise ? inbox.then(take) : take(inbox);
-  }
-
   /** What the checkpoint says is due. */
   #next(): void {
     const { course } = this;
     const action = due(course.position);
     if (action === "none" && this.#endUntold) return this.#reportEnd();
     if (this.#misfit !== undefined && this.#isAsked(action)) return this.#fit(this.#misfit);
-    const request = this.#request();
+    const request = this.#outside.request();
     if (request !== undefined) return this.#follow(request);
     if (course.status === "stuck" || action === "none") return this.#letGo(null);
     if (this.#stopping) return this.#giveBack();
     if (course.claims > mostClaims) return this.park(killerError(course));
-    if (this.#deadlinePassed()) return this.#follow("deadline");
+    if (this.#outside.deadlinePassed) return this.#follow("deadline");
     if (course.admission === "queued") return this.#letGo(dueWhileQueued(course, this.#host.storeNow()));
     const { resumeAt } = course.position;
     if (resumeAt !== null && resumeAt > this.#host.storeNow()) return this.#letGo(this.#dueIn());
@@ -301,9 +262,8 @@ export class Drive implements Sink<CommitResult> {
 
   /** What has completed stays so: only the request for which it was taken up can't be followed. */
   #turnAway(problem: StepwellError): void {
-    const { status, pending } = this.course;
-    if (status !== "completed") return this.park(problem);
-    this.#bury(pending.flatMap(({ id, kind }) => (kind === "message" ? [] : id)));
+    if (this.course.status !== "completed") return this.park(problem);
+    this.#outside.buryRequests();
     this.#host.report(problem);
   }
 
@@ -315,49 +275,12 @@ export class Drive implements Sink<CommitResult> {
     this.#happening = happened(course, { type: "cutOff" }, "cut-off");
   }
 
-  /** The oldest request that applies; those that came too late become dead with the next commit. */
-  #request(): Request | undefined {
-    const { course } = this;
-    if (course.pending.length === 0) return undefined;
-    const { request, dead } = triage(course.pending, course.status, course.position, this.#registered.shape);
-    if (dead.length > 0) this.#bury(dead);
-    return request;
-  }
-
-  #bury(dead: readonly string[]): void {
-    this.course.dead.push(...dead);
-    this.course.pending = this.course.pending.filter(({ id }) => !dead.includes(id));
-  }
-
   #dueIn(): number | null {
     return dueIn(this.course, this.course.position, this.#registered.shape, this.#host.storeNow());
   }
 
-  #deadlinePassed(): boolean {
-    const { deadlineAt, position } = this.course;
-    if (deadlineAt === null || this.#host.storeNow() < deadlineAt || position.direction === "down") return false;
-    return position.lifecycle !== "success" && !isPastPivot(position, this.#registered.shape);
-  }
-
   #follow(request: Request | "deadline"): void {
-    const { course } = this;
-    if (request === "deadline" || request.type === "rollback") {
-      const { reason, by } = request === "deadline" ? { reason: "deadline", by: undefined } : request.request;
-      const why = request === "deadline" ? undefined : reason;
-      const event = { type: "rollbackRequested", reason, begun: hasBegun(course) } as const;
-      const cause = request === "deadline" ? undefined : request.arrival;
-      this.#happening = happened(course, event, reason, { cause, by, why });
-      return;
-    }
-    const { act, arrival: cause } = request;
-    try {
-      if (act.patch !== undefined) adoptOthers(course, act.patch, this.#host);
-    } catch (error) {
-      // It was checked when it was sent, but the state may have grown since.
-      this.#host.report(brokenError(course, error));
-      return this.#bury([cause.id]);
-    }
-    this.#happening = acted(course, request.type, { cause, by: act.by, why: act.reason });
+    this.#happening = this.#outside.follow(request);
   }
 
   /** False: a guard said no. */
@@ -420,7 +343,7 @@ export class Drive implements Sink<CommitResult> {
   }
 
   #refuseMessage(arrival: MailboxRecord, problem: string): void {
-    this.#bury([arrival.id]);
+    this.#outside.bury([arrival.id]);
     this.#host.report(refusedMessageError(this.course, arrival, problem));
   }
 
@@ -447,7 +370,7 @@ export class Drive implements Sink<CommitResult> {
     if (answer === undefined) this.#happening = happening;
     else if (answer === "signalled") {
       // All of it was rolled back, and the step runs again, knowing what came. What it did elsewhere has been done.
-      this.#unseen = true;
+      this.#outside.isUnseen = true;
       this.course.takenBack += 1;
       if (isOutage) this.#waitOut();
     } else {
@@ -464,7 +387,7 @@ export class Drive implements Sink<CommitResult> {
     const { position } = this.course;
     // What comes while the pivot runs is held: if the pivot succeeds, it is too late.
     if (position.direction === "down" || position.stepIndex === this.#registered.shape.pivot) return;
-    const request = this.#request();
+    const request = this.#outside.request();
     if (request?.type !== "rollback") return;
     this.#runner.abort("STEPWELL_ROLLBACK_REQUESTED", `A rollback was requested: ${request.request.reason}.`);
   }
@@ -495,7 +418,8 @@ export class Drive implements Sink<CommitResult> {
       definition,
       shape,
       clock: this.#host,
-      turn: this.#turnFromOutside(),
+      // Until it is one of this version, this list can't say whether anything turns it.
+      turn: this.#happening?.event.type === "migrated" ? undefined : this.#outside.turn(),
       // A parked one may stand where this list has no step.
       messageWaits: step !== undefined && awaitedMessage(course.pending, step, course.position) !== undefined,
       reports: observing.reports,
@@ -510,19 +434,6 @@ export class Drive implements Sink<CommitResult> {
     if (this.#toCarry === undefined)
       this.#toCarry = carriedBy("burst", this.course.identity, this.#registered, this.#host);
     return this.#toCarry;
-  }
-
-  #turnFromOutside(): Turn | undefined {
-    // Until it is one of this version, this list can't say whether anything turns it.
-    if (this.#happening?.event.type === "migrated") return undefined;
-    const request = this.#request();
-    if (request?.type === "rollback") {
-      const { reason, by } = request.request;
-      return { reason, by, why: reason, arrival: request.arrival.id };
-    }
-    return this.#deadlinePassed()
-      ? { reason: "deadline", by: undefined, why: undefined, arrival: undefined }
-      : undefined;
   }
 
   committed(result: CommitResult): void {
@@ -547,11 +458,7 @@ export class Drive implements Sink<CommitResult> {
 
   /** The state is again as it was at the last commit. */
   #forget(): void {
-    const { course } = this;
-    course.state = course.saved.state;
-    course.isRich = course.saved.isRich;
-    course.unsaved = null;
-    course.others = undefined;
+    takeBack(this.course);
     if (this.#happening?.patch !== undefined) this.#happening = { ...this.#happening, patch: undefined };
   }
 
@@ -560,7 +467,7 @@ export class Drive implements Sink<CommitResult> {
     this.#waiting = false;
     const conclusion = this.#conclusion;
     this.#conclusion = undefined;
-    if (result === "signalled") this.#unseen = true;
+    if (result === "signalled") this.#outside.isUnseen = true;
     else if (result === "lost") this.#lost();
     else if (conclusion === undefined) this.#released();
     else this.#taken(conclusion, at);
@@ -576,34 +483,11 @@ export class Drive implements Sink<CommitResult> {
     const { course } = this;
     const happening = this.#happening;
     this.#happening = undefined;
-    const { patch } = transition.history;
-    if (patch !== null && course.position.direction === "up") {
-      course.given?.push({ step: course.position.step, patch });
-    }
-    course.revision = transition.revision;
-    course.position = transition.position;
-    if (transition.definition !== undefined) this.#definition = undefined;
-    const { migration } = transition.history;
-    if (migration !== undefined) course.identity = { ...course.identity, version: migration.to };
-    course.status = transition.status;
-    course.claims = 1;
-    course.takenBack = 0;
     const before = course.saved;
-    course.saved = { state: course.state, isRich: course.isRich };
-    course.unsaved = null;
-    course.others = undefined;
-    course.initial = undefined;
-    course.carried = transition.carried ?? course.carried;
-    if (transition.unsubscribes !== undefined) course.subscribed &= bitsKept[transition.unsubscribes];
-    if (transition.leaves === true) course.admission = null;
-    if (transition.settled.length > 0) this.#host.settled(transition.settled.map(({ arrival }) => arrival));
+    tookOver(course, transition);
+    if (transition.definition !== undefined) this.#definition = undefined;
     this.#toCarry = null;
-    course.dead = [];
-    if (course.pending.length > 0) {
-      const settled = new Set(transition.settled.map(({ arrival }) => arrival));
-      course.pending = course.pending.filter(({ id }) => !settled.has(id));
-    }
-    course.guardError = null;
+    if (transition.settled.length > 0) this.#host.settled(transition.settled.map(({ arrival }) => arrival));
     tellCommit(course, this.#registered, this.#host, before, transition, happening, at);
     this.#endUntold = transition.ends;
     if (action === "park") this.#host.report(stuckError(course));
@@ -659,7 +543,7 @@ export class Drive implements Sink<CommitResult> {
     if (isRetryable(error)) return this.#waitOut();
     // A step still runs: its end will be the moment to look again.
     if (this.#runner.isRunning) {
-      this.#unseen = true;
+      this.#outside.isUnseen = true;
       return;
     }
     const told = brokenError(this.course, error);
@@ -671,7 +555,7 @@ export class Drive implements Sink<CommitResult> {
   }
 
   #waitOut(): void {
-    this.#unseen = true;
+    this.#outside.isUnseen = true;
     if (this.#waiting) return;
     this.#waiting = true;
     this.#host.clock.after(outagePause, () => {

@@ -48,13 +48,17 @@ const makers: Record<string, (clock: SettlingClock) => Store> = {
 /** A virtual clock that also waits for a store whose answers come over a network: time stands still until they are there. */
 class SettlingClock extends VirtualClock {
   #asked = 0;
+  #questions = 0;
   #answered: (() => void)[] = [];
 
+  /** At rest is what has asked nothing for as long as others take to settle: an answer may have come in between. */
   override async settle(): Promise<void> {
+    let before: number;
     do {
       while (this.#asked > 0) await new Promise<void>((resolve) => this.#answered.push(resolve));
+      before = this.#questions;
       await super.settle();
-    } while (this.#asked > 0);
+    } while (this.#questions !== before);
   }
 
   watching(store: Store): Store {
@@ -73,6 +77,7 @@ class SettlingClock extends VirtualClock {
 
   async #awaited<Answer>(answer: Promise<Answer>): Promise<Answer> {
     this.#asked++;
+    this.#questions++;
     try {
       return await answer;
     } finally {

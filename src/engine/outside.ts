@@ -1,0 +1,104 @@
+/**
+ * What comes to an execution in work from outside: its mailbox as it was last looked at, the request that is to be
+ * followed, and the workflow's deadline, which asks for the same as a rollback request.
+ */
+import { isPastPivot, type Shape } from "../flow/router.js";
+import type { MaybePromise } from "../stores/store.js";
+import { acted, happened, hasBegun, type Course, type Happening } from "./course.js";
+import type { Host, Inbox } from "./host.js";
+import { triage, type Request } from "./inbox.js";
+import { brokenError } from "./reports.js";
+import { adoptOthers } from "./stepping.js";
+import type { Turn } from "./transition.js";
+
+export class Outside {
+  /** Something arrived that has not been looked at. */
+  isUnseen: boolean;
+  readonly #course: Course;
+  readonly #shape: Shape;
+  readonly #host: Host;
+
+  constructor(course: Course, shape: Shape, host: Host) {
+    this.isUnseen = course.signals > 0;
+    this.#course = course;
+    this.#shape = shape;
+    this.#host = host;
+  }
+
+  look(): MaybePromise<void> {
+    this.isUnseen = false;
+    const course = this.#course;
+    const { revision } = course;
+    const inbox = this.#host.inbox(course.identity.id);
+    const take = (it: Inbox): void => {
+      // An answer from before the last commit may show what that commit consumed.
+      if (course.revision !== revision || it.signals < course.signals) this.isUnseen = true;
+      else {
+        course.signals = it.signals;
+        course.pending = it.pending.filter(({ id }) => !course.dead.includes(id));
+      }
+    };
+    return inbox instanceof Promise ? inbox.then(take) : take(inbox);
+  }
+
+  /** The oldest request that applies; those that came too late become dead with the next commit. */
+  request(): Request | undefined {
+    const { pending, status, position } = this.#course;
+    if (pending.length === 0) return undefined;
+    const { request, dead } = triage(pending, status, position, this.#shape);
+    if (dead.length > 0) this.bury(dead);
+    return request;
+  }
+
+  /** All requests, where none of them can be followed. */
+  buryRequests(): void {
+    this.bury(this.#course.pending.flatMap(({ id, kind }) => (kind === "message" ? [] : id)));
+  }
+
+  bury(dead: readonly string[]): void {
+    this.#course.dead.push(...dead);
+    this.#course.pending = this.#course.pending.filter(({ id }) => !dead.includes(id));
+  }
+
+  get deadlinePassed(): boolean {
+    const { deadlineAt, position } = this.#course;
+    if (deadlineAt === null || this.#host.storeNow() < deadlineAt || position.direction === "down") return false;
+    return position.lifecycle !== "success" && !isPastPivot(position, this.#shape);
+  }
+
+  /** What turns the execution, whatever its step has given meanwhile. */
+  turn(): Turn | undefined {
+    const request = this.request();
+    if (request?.type === "rollback") {
+      const { reason, by } = request.request;
+      return { reason, by, why: reason, arrival: request.arrival.id };
+    }
+    return this.deadlinePassed ? { reason: "deadline", by: undefined, why: undefined, arrival: undefined } : undefined;
+  }
+
+  /** Undefined: it can't be followed any more, and is dead. */
+  follow(request: Request | "deadline"): Happening | undefined {
+    const course = this.#course;
+    if (request === "deadline") return this.#turned("deadline", {});
+    const { arrival: cause } = request;
+    if (request.type === "rollback") {
+      const { reason, by } = request.request;
+      return this.#turned(reason, { cause, by, why: reason });
+    }
+    const { act } = request;
+    try {
+      if (act.patch !== undefined) adoptOthers(course, act.patch, this.#host);
+    } catch (error) {
+      // It was checked when it was sent, but the state may have grown since.
+      this.#host.report(brokenError(course, error));
+      this.bury([cause.id]);
+      return undefined;
+    }
+    return acted(course, request.type, { cause, by: act.by, why: act.reason });
+  }
+
+  #turned(reason: string, asked: Partial<Pick<Happening, "cause" | "by" | "why">>): Happening {
+    const begun = hasBegun(this.#course);
+    return happened(this.#course, { type: "rollbackRequested", reason, begun }, reason, asked);
+  }
+}
