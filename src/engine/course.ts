@@ -156,7 +156,7 @@ export function bookmark(course: Course): () => void {
 }
 
 /** What says whether, and how often, something was begun. */
-export type Attempts = Pick<Course, "position" | "claims" | "takenBack" | "revision" | "admission">;
+export type Attempts = Pick<Course, "position" | "claims" | "takenBack" | "admission">;
 
 /** Which attempt comes next. What was begun and not counted, cut off by a crash or taken back is numbered too. */
 export function attemptOf({ position, claims, takenBack }: Attempts): number {
@@ -164,13 +164,14 @@ export function attemptOf({ position, claims, takenBack }: Attempts): number {
 }
 
 /**
- * Whether anything of it may have been done: a commit, or an attempt that was cut off or taken back. What was launched
- * on the way down was begun elsewhere.
+ * Whether anything of it may have been done: a step, or an attempt at the first one. What was launched on the way down was
+ * begun elsewhere.
  */
 export function hasBegun(course: Attempts): boolean {
-  if (course.position.direction === "down") return true;
+  const { direction, lifecycle } = course.position;
+  if (direction === "down") return true;
   if (course.admission === "queued") return false;
-  return course.revision > 0 || attemptOf(course) > 1;
+  return lifecycle !== "init" || attemptOf(course) > 1;
 }
 
 /** Something happened without a step function's answer. */

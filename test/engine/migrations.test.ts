@@ -177,6 +177,18 @@ onEveryStore("an execution of an older version", (start) => {
     expect(lines[0]).toBe("init");
   });
 
+  test("that has not begun, and is asked back, has nothing to undo", async () => {
+    const lines: string[] = [];
+    const rig = await start([first(lines)]);
+    const { id } = await rig.launcher.launch(first(lines), { sku: "A-1" }, { delay: "2h" });
+    await rig.clock.settle();
+    const next = await deployed(rig, moving(lines));
+    expect(await next.rollback(id, "mistake")).toEqual({ accepted: true });
+    expect(await next.execution(id).outcome()).toMatchObject({ status: "rolledBack", reason: "mistake" });
+    expect(await told(next.execution(id))).toEqual(["run reserve: migrated", "run check: mistake"]);
+    expect(own(lines)).toEqual([]);
+  });
+
   test("is moved to another step where the migration says so, and begins it", async () => {
     const lines: string[] = [];
     const rig = await start([first(lines)]);
