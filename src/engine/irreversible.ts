@@ -4,8 +4,10 @@ import type { Irreversible } from "../flow/flow.js";
 
 /** The steps up to that one that are marked; undefined: none is. */
 export function irreversibleUpTo(index: number, { steps }: WorkflowDefinition): readonly Irreversible[] | undefined {
-  const found = steps
-    .slice(0, index + 1)
-    .flatMap(({ name: step, irreversible: reason }) => (reason === undefined ? [] : [{ step, reason }]));
-  return found.length === 0 ? undefined : found;
+  let found: Irreversible[] | undefined;
+  for (let i = 0; i <= index; i++) {
+    const { name: step, irreversible: reason } = steps[i]!;
+    if (reason !== undefined) (found ??= []).push({ step, reason });
+  }
+  return found;
 }

@@ -118,32 +118,23 @@ function entryOf(course: Course, happening: Happening): HistoryEntry {
   const { direction, step, stepIndex } = course.position;
   const { func, attempt, result, durationMs, cause, error, by, why, event } = happening;
   const patch = happening.patch === undefined ? null : encode(happening.patch, patchOptions);
-  const entry = { direction, step, stepIndex, func, attempt, result, durationMs, patch };
-  // Most entries end here, and making them all of one shape is worth it.
-  if (
-    cause === undefined &&
-    error === null &&
-    by === undefined &&
-    why === undefined &&
-    guardError === null &&
-    others === undefined &&
-    initial === undefined &&
-    event.type !== "migrated"
-  )
-    return entry;
-  return {
-    ...entry,
-    ...(cause?.kind === "message" && { message: { id: cause.messageId ?? cause.id, name: cause.name } }),
-    ...(error !== null && { error }),
-    ...(guardError !== null && { guardError }),
-    ...(by !== undefined && { by }),
-    ...(why !== undefined && { why }),
-    ...(others !== undefined && { others: encode(fieldsOf(course.state, others), patchOptions) }),
-    ...(initial !== undefined && { initial }),
-    ...(event.type === "migrated" && { migration: event.migration }),
-    ...(event.type === "migrated" && course.unsaved !== null && { replaced: course.unsaved }),
-  };
+  const entry: Writable<HistoryEntry> = { direction, step, stepIndex, func, attempt, result, durationMs, patch };
+  // Field by field: most entries have one of these or none, and spreading costs.
+  if (cause?.kind === "message") entry.message = { id: cause.messageId ?? cause.id, name: cause.name };
+  if (error !== null) entry.error = error;
+  if (guardError !== null) entry.guardError = guardError;
+  if (by !== undefined) entry.by = by;
+  if (why !== undefined) entry.why = why;
+  if (others !== undefined) entry.others = encode(fieldsOf(course.state, others), patchOptions);
+  if (initial !== undefined) entry.initial = initial;
+  if (event.type === "migrated") {
+    entry.migration = event.migration;
+    if (course.unsaved !== null) entry.replaced = course.unsaved;
+  }
+  return entry;
 }
+
+type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 function fieldsOf(state: object, names: ReadonlySet<string>): object {
   return isolate(Object.fromEntries(Object.entries(state).filter(([name]) => names.has(name))));
