@@ -82,16 +82,27 @@ export interface HistoryRow {
   readonly patch: string | null;
 }
 
-/** The patch is encoded already: inside the JSON it would be encoded twice. */
+/** The patch is encoded already: inside the JSON it would be encoded twice. Written out field by field, since each step makes one. */
 export function historyEntryOf(entry: HistoryEntry): string {
-  const { others, initial, replaced } = entry;
+  const { direction, step, stepIndex, func, attempt, result, durationMs, message, error, guardError, by, why } = entry;
   return JSON.stringify({
-    ...entry,
-    patch: undefined,
-    others: others?.text,
-    initial: initial?.text,
-    replaced: replaced?.text,
-  });
+    direction,
+    step,
+    stepIndex,
+    func,
+    attempt,
+    result,
+    durationMs,
+    message,
+    error,
+    guardError,
+    by,
+    why,
+    others: entry.others?.text,
+    initial: entry.initial?.text,
+    replaced: entry.replaced?.text,
+    migration: entry.migration,
+  } satisfies Record<Exclude<keyof HistoryEntry, "patch">, unknown>);
 }
 
 type StoredEntry = Omit<HistoryEntry, "patch" | "others" | "initial" | "replaced"> & {
