@@ -131,6 +131,19 @@ it("says what the workflows would do to the executions of a store, with 1 where 
   const changed = await checked(waiting(`.step("look", { run: () => ({}) })`), { store });
   expect(changed.code).toBe(1);
   expect(changed.output).toContain('step 1 was "ask" and is "look" now');
+  const newer = (migration: string): string => `
+    const order = workflow("order", { input, version: "2" })
+      .step("answered", { run: () => pause(), messages: { answer: input }, onMessage: () => ({}), rollback: () => undefined })
+      .migrate("1", ${migration});
+    export { order };`;
+  const moved = await checked(newer(`{ steps: { ask: "answered" } }`), { store });
+  expect(moved.code).toBe(0);
+  expect(moved.output).toMatch(
+    /order +│ 1 +│ waiting +│ ask +│ 1 +│ migrates +│ migrates +│ to version 2, at answered/,
+  );
+  const unmoved = await checked(newer("{}"), { store });
+  expect(unmoved.code).toBe(1);
+  expect(unmoved.output).toContain('step "ask", where it stands, is not there any more');
   await expect(checked(waiting(""), { store: join(folder, "none.db") })).rejects.toMatchObject({
     code: "STEPWELL_INVALID_ARGUMENT",
   });

@@ -1,33 +1,16 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { stepwell } from "../../test/support/command.js";
 import { freshSchema, postgresUrl, query } from "../../test/support/postgres.js";
 import { migrations } from "../stores/postgres/migrations.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const require = createRequire(import.meta.url);
-const loader = pathToFileURL(require.resolve("tsx")).href;
 const canary = "canary-7f3a";
-
-interface Ended {
-  readonly code: number;
-  readonly output: string;
-  readonly errors: string;
-}
-
-function stepwell(folder: string, ...args: string[]): Promise<Ended> {
-  const words = ["--import", loader, join(root, "src", "cli", "main.ts"), ...args];
-  return new Promise((resolve) => {
-    const env = { ...process.env, DEBUG: "", NO_COLOR: undefined };
-    execFile(process.execPath, words, { cwd: folder, env }, (error, output, errors) =>
-      resolve({ code: error === null ? 0 : Number(error.code), output, errors }),
-    );
-  });
-}
 
 async function folderWith(files: Readonly<Record<string, string>> = {}): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "stepwell-cli-"));

@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -7,29 +6,13 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
+import { stepwell, type Ended } from "../../test/support/command.js";
 import { freshSchema, postgresUrl } from "../../test/support/postgres.js";
 import { Launcher, pause, workflow } from "../index.js";
 import { storeOn } from "./store.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const require = createRequire(import.meta.url);
-const loader = pathToFileURL(require.resolve("tsx")).href;
-
-interface Ended {
-  readonly code: number;
-  readonly output: string;
-  readonly errors: string;
-}
-
-function stepwell(folder: string, ...args: string[]): Promise<Ended> {
-  const words = ["--import", loader, join(root, "src", "cli", "main.ts"), ...args];
-  return new Promise((resolve) => {
-    const env = { ...process.env, DEBUG: "", NO_COLOR: undefined };
-    execFile(process.execPath, words, { cwd: folder, env }, (error, output, errors) =>
-      resolve({ code: error === null ? 0 : Number(error.code), output, errors }),
-    );
-  });
-}
 
 const order = workflow("order", { input: z.object({}) }).step("pay", {
   messages: { paid: z.number(), refused: z.null() },
