@@ -96,13 +96,13 @@ export function successorOf(name: string, after: readonly string[], steps: Succe
 /**
  * What of the names can't be. Undefined: nothing.
  *
- * @param keys as `Position.keys`
+ * @param others names by which others know what steps did, beside those of the older list
  */
 export function namesInTheWay(
   before: readonly string[],
   after: readonly string[],
   steps: Successors,
-  keys: Readonly<Record<string, string>> = {},
+  others: readonly string[] = [],
 ): string | undefined {
   for (const [older, newer] of Object.entries(steps)) {
     if (!before.includes(older)) return `"steps" names "${older}", which is no step of the older version`;
@@ -118,7 +118,7 @@ export function namesInTheWay(
     predecessors.set(newer, older);
   }
   // Other systems know what was done by a key that is made of the name.
-  const used = new Set([...before, ...Object.values(keys)]);
+  const used = new Set([...before, ...others]);
   const again = after.find((name) => !predecessors.has(name) && used.has(name));
   if (again === undefined) return undefined;
   return `"${again}" was the name of another step, and a new one would have its idempotency key; give it another name`;

@@ -59,7 +59,7 @@ export async function compatibilityOf(
     const { records, cursor } = await store.list({ status: live, limit: pageSize, after });
     for (const record of records) {
       const { workflow, version, status, position } = record;
-      const prospects = await prospectsOf(record, ways.get(registryKey(workflow, version)), lists, sizeLimit);
+      const prospects = await prospectsOf(takenUp(record), ways.get(registryKey(workflow, version)), lists, sizeLimit);
       const found = { workflow, version, status, direction: position.direction, step: position.step, ...prospects };
       const key = JSON.stringify(found);
       const group = groups.get(key) ?? { ...found, count: 0, examples: [] };
@@ -70,6 +70,11 @@ export async function compatibilityOf(
     after = cursor ?? undefined;
   } while (after !== undefined);
   return [...groups.values()].toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
+}
+
+/** What another launcher works on now may have been begun: whoever takes it up next counts that as an attempt. */
+function takenUp(record: ExecutionRecord): ExecutionRecord {
+  return record.owner === null ? record : { ...record, claims: record.claims + 1 };
 }
 
 type Prospects = Pick<CompatibilityGroup, "forward" | "back" | "why" | "to">;

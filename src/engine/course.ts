@@ -122,7 +122,8 @@ export interface Happening {
     | { readonly type: "resumed" }
     | { readonly type: "patched" }
     | { readonly type: "cutOff" }
-    | { readonly type: "parked"; readonly reason: string }
+    /** `untouched`: before anything of it was called, so no attempt was made. */
+    | { readonly type: "parked"; readonly reason: string; readonly untouched: boolean }
     | {
         readonly type: "migrated";
         readonly status: Status;

@@ -181,9 +181,13 @@ export class Drive implements Sink<CommitResult> {
     this.#runner.abort("STEPWELL_LAUNCHER_STOPPING", "The launcher is stopping and its drain time is over.");
   }
 
-  /** Parks the execution where it stands, whatever direction it has; `go` commits it. */
-  park(error: StepwellError): void {
-    const event = { type: "parked", reason: error.code } as const;
+  /**
+   * Parks the execution where it stands, whatever direction it has; `go` commits it.
+   *
+   * @param untouched before anything of it was called
+   */
+  park(error: StepwellError, untouched = false): void {
+    const event = { type: "parked", reason: error.code, untouched } as const;
     // What a step gave and was not committed is in the state, so it belongs into the history too.
     const patch = this.#happening?.patch;
     this.#happening = { ...happened(this.course, event, error.code, { error: serializeError(error) }), patch };
@@ -262,7 +266,7 @@ export class Drive implements Sink<CommitResult> {
 
   /** What has completed stays so: only the request for which it was taken up can't be followed. */
   #turnAway(problem: StepwellError): void {
-    if (this.course.status !== "completed") return this.park(problem);
+    if (this.course.status !== "completed") return this.park(problem, true);
     this.#outside.buryRequests();
     this.#host.report(problem);
   }

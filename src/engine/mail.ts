@@ -124,7 +124,7 @@ export class Mail {
 
   /** What the answer to a request would be as things stand. Nothing is stored. */
   async judgeRollback(record: ExecutionRecord, request: RollbackRequest): Promise<RollbackAnswer> {
-    const shape = this.#registered(record)?.shape ?? unknownShape;
+    const shape = (await this.#shapeOf(record)) ?? unknownShape;
     const why = refuseRollback(record.status, record.position, shape, request);
     if (why !== undefined) return this.#refused(record, why);
     // Most executions never got anything.

@@ -140,19 +140,20 @@ function movedAlong(moving: Moving, { hops }: Way, before: readonly StepOutline[
       throw failed("its list of steps was not kept; give the older workflow itself to .migrate(…)");
     const move = moveOf(now, migration, begun, failed);
     const after = outlineOf(to.steps);
-    const place = placeIn({ before: list, after, steps: migration.steps }, { ...now.position, begun }, move.step);
+    const steps = stepsIn(list, migration);
+    const place = placeIn({ before: list, after, steps }, { ...now.position, begun }, move.step);
     if ("problem" in place) throw failed(place.problem);
     if (move.state !== undefined) state = stateOf(move.state, limit, failed);
     now = {
       ...now,
-      ...arrived(now, place, migration.steps, to),
+      ...arrived(now, place, steps, to),
       claims: 1,
       takenBack: 0,
       identity: { ...now.identity, version: to.version },
       state: state?.value ?? now.state,
       stays: now.stays && place.stays,
     };
-    lists.push({ steps: migration.steps, after: to.steps.map(({ name }) => name) });
+    lists.push({ steps, after: to.steps.map(({ name }) => name) });
     list = after;
     begun ||= move.step !== undefined;
   }
@@ -160,6 +161,15 @@ function movedAlong(moving: Moving, { hops }: Way, before: readonly StepOutline[
   const { status, position, stays, identity } = now;
   const migration = { from: moving.identity.version, to: identity.version, ...(steps !== undefined && { steps }) };
   return { status, position, migration, stays, ...(state !== undefined && { state }) };
+}
+
+/**
+ * What is said of steps that its list has: a version may have had several, and the names were compared with the one that
+ * the older workflow has now.
+ */
+function stepsIn(list: readonly StepOutline[], { older, steps }: MigrationDefinition): Successors {
+  if (older === undefined) return steps;
+  return Object.fromEntries(Object.entries(steps).filter(([name]) => list.some((step) => step.name === name)));
 }
 
 type Failed = (problem: string, cause?: unknown) => InTheWay;
@@ -216,14 +226,14 @@ function stateOf(given: object, limit: number, failed: Failed): Moved["state"] {
 
 function arrived(
   moving: Moving,
-  { stepIndex, stays, keys }: Place,
+  { stepIndex, stays, keys, gone }: Place,
   steps: Successors,
   to: WorkflowDefinition,
 ): Pick<Moved, "status" | "position"> {
   const { status, position } = moving;
   const names = to.steps.map(({ name }) => name);
   const isSame = successorOf(position.step, names, steps) === names[stepIndex];
-  const { keys: _, ...rest } = position;
+  const { keys: _keys, gone: _gone, ...rest } = position;
   const there: Position = {
     ...rest,
     stepIndex,
@@ -231,6 +241,7 @@ function arrived(
     // What was begun and not counted is told apart from the attempts that come.
     uncounted: attemptOf(moving) - position.attempts - 1,
     ...(Object.keys(keys).length > 0 && { keys }),
+    ...(gone.length > 0 && { gone }),
   };
   if (stays || status === "completed") return { status, position: there };
   const begins: Position = {

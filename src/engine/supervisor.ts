@@ -348,7 +348,7 @@ export class Supervisor implements Host, DriveOwner {
       problem = new StepwellError("STEPWELL_NOT_DECODABLE", message, { ...about, cause });
     }
     const drive = new Drive(record, state, owner, registered, this, this, lateMs, misfitOf(record, way));
-    if (problem !== undefined) drive.park(problem);
+    if (problem !== undefined) drive.park(problem, true);
     this.#begin(drive);
   }
 

@@ -174,7 +174,8 @@ function positionAfter(
   const stays =
     event.type !== "resumed" &&
     (event.type === "retry" || event.type === "cutOff" || action === "park" || action === "wait");
-  const failed = event.type === "retry" || action === "park";
+  // What was parked untouched is no further than it was: one that had not begun has still not begun.
+  const failed = event.type === "retry" || (action === "park" && !(event.type === "parked" && event.untouched));
   const ends = action === "succeed" || action === "finish";
   const turns = position.direction === "up" && flow.direction === "down";
   const irreversible = turns && !ends ? irreversibleUpTo(flow.stepIndex, definition) : position.irreversible;
@@ -195,10 +196,15 @@ function positionAfter(
     error: turns ? error : position.error,
     stuckBy: action === "park" ? error : null,
   };
-  const { keys } = position;
+  const { keys, gone } = position;
   // Most have none, and are all of one shape.
-  if (irreversible === undefined && keys === undefined) return after;
-  return { ...after, ...(irreversible !== undefined && { irreversible }), ...(keys !== undefined && { keys }) };
+  if (irreversible === undefined && keys === undefined && gone === undefined) return after;
+  return {
+    ...after,
+    ...(irreversible !== undefined && { irreversible }),
+    ...(keys !== undefined && { keys }),
+    ...(gone !== undefined && { gone }),
+  };
 }
 
 /** A wait for a message is no attempt: the limit of a retry policy counts from the first failure on. */

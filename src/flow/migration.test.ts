@@ -73,6 +73,9 @@ test("wherever an execution is placed, what it may have done is undone once on t
         return rollback === true && now(name) !== null && !isUndone;
       });
       expect(isPast ? [] : missing).toEqual([]);
+      const undone = way === "down" ? before.slice(stands.stepIndex + 1).filter(({ rollback }) => rollback) : [];
+      const toUndo = behind.filter(({ rollback }) => rollback).map(({ name }) => name);
+      expect(toUndo.filter((name) => undone.some((step) => now(step.name) === name))).toEqual([]);
       const ahead = way === "up" ? after.slice(place.stepIndex + 1).map(({ name }) => name) : [];
       const done = before.slice(0, stands.stepIndex).map(({ name }) => now(name));
       expect(ahead.filter((name) => done.includes(name))).toEqual([]);
@@ -97,7 +100,7 @@ test("between lists that are the same an execution stands where it stood", () =>
     fc.property(list, fc.nat(4), fc.constantFrom("up", "down", "done"), (same, at, way) => {
       const stands = standing(same, at, way);
       const place = placeIn({ before: same, after: same, steps: {} }, stands, undefined);
-      expect(place).toEqual({ stepIndex: stands.stepIndex, stays: true, keys: {} });
+      expect(place).toEqual({ stepIndex: stands.stepIndex, stays: true, keys: {}, gone: [] });
     }),
   );
 });

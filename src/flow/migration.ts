@@ -25,6 +25,8 @@ export interface Place {
   readonly stays: boolean;
   /** As `Position.keys`. */
   readonly keys: Readonly<Record<string, string>>;
+  /** As `Position.gone`. */
+  readonly gone: readonly string[];
 }
 
 /** For what can't be said of a place: the message says what is in the way. */
@@ -40,19 +42,25 @@ export function placeIn(
   at: string | undefined,
 ): Placed {
   const { before, after } = lists;
-  const problem = namesInTheWay(namesOf(before), namesOf(after), lists.steps, position.keys);
+  const known = [...Object.values(position.keys ?? {}), ...(position.gone ?? [])];
+  const problem = namesInTheWay(namesOf(before), namesOf(after), lists.steps, known);
   if (problem !== undefined) return { problem };
   const found = at === undefined ? standsAt(lists, position) : stepNamed(at, after);
   if (typeof found === "string") return { problem: found };
-  const keys = keysIn(lists, position.keys);
-  if (!position.begun) return { stepIndex: found, stays: at === undefined, keys };
+  const place = {
+    stepIndex: found,
+    stays: at === undefined,
+    keys: keysIn(lists, position.keys),
+    gone: goneIn(lists, position),
+  };
+  if (!position.begun) return place;
   const wasPast = isPastPivot(position, shapeOf(before));
   if (wasPast !== isPastPivot({ ...position, stepIndex: found }, shapeOf(after)))
     return { problem: pivotMoved(before, after, wasPast) };
   const inTheWay =
     behind(lists, position, found, wasPast) ??
     (at === undefined ? waitBroken(before[position.stepIndex]!, after[found]!, position) : undefined);
-  return inTheWay === undefined ? { stepIndex: found, stays: at === undefined, keys } : { problem: inTheWay };
+  return inTheWay === undefined ? place : { problem: inTheWay };
 }
 
 function namesOf(list: readonly StepOutline[]): string[] {
@@ -90,6 +98,18 @@ function behind(lists: Lists, position: Position, stepIndex: number, isPast: boo
     if (climbs && index < position.stepIndex && isAt > stepIndex)
       return `step "${successor}" is done, and would be done again`;
   }
+  return position.direction === "down" ? undoneAgain(lists, position, stepIndex) : undefined;
+}
+
+/** On the way down: what comes after where it stood may be undone already. */
+function undoneAgain({ before, after, steps }: Lists, position: Position, stepIndex: number): string | undefined {
+  const ahead = after.slice(0, stepIndex + 1).flatMap(({ name, rollback }) => (rollback === true ? [name] : []));
+  const names = namesOf(after);
+  for (const { name, rollback } of before.slice(position.stepIndex + 1)) {
+    const successor = successorOf(name, names, steps);
+    if (rollback === true && typeof successor === "string" && ahead.includes(successor))
+      return `step "${successor}" may have been undone, and would be undone again`;
+  }
   return undefined;
 }
 
@@ -102,4 +122,15 @@ function keysIn(lists: Lists, keys: Position["keys"]): Record<string, string> {
     return typeof successor === "string" && successor !== key ? [[successor, key]] : [];
   });
   return Object.fromEntries(known);
+}
+
+/** Names by which others may know what was done in steps that are not there any more. On the way up nothing lies ahead. */
+function goneIn(
+  lists: Lists,
+  { begun, direction, stepIndex, keys, gone = [] }: Parameters<typeof placeIn>[1],
+): string[] {
+  const names = namesOf(lists.after);
+  const reached = begun ? lists.before.slice(0, direction === "up" ? stepIndex + 1 : undefined) : [];
+  const lost = reached.filter(({ name }) => typeof successorOf(name, names, lists.steps) !== "string");
+  return [...gone, ...lost.map(({ name }) => keyNameOf(name, keys))];
 }

@@ -1,0 +1,180 @@
+/** Where a migration could do something twice, or leave it out: after a failure, on the way down, over several versions. */
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { Launcher, pause, workflow, type AnyWorkflow } from "../../src/index.js";
+import { onEveryStore, told, type Rig } from "../support/rig.js";
+
+const input = z.object({});
+const waits = { messages: { paid: z.object({}) }, run: () => pause(), onMessage: () => undefined };
+
+/** The last launcher is gone, and another one has these workflows instead. */
+async function deployed({ launcher, another, clock }: Rig, ...workflows: AnyWorkflow[]): Promise<Launcher> {
+  const stopped = launcher.stop();
+  await clock.advance("1m");
+  await stopped;
+  const next = await another(workflows);
+  await clock.advance("1s");
+  return next;
+}
+
+onEveryStore("a migration", (start) => {
+  test.each(["retry", "rollback"] as const)(
+    "that failed before an execution had begun leaves it so, and a %s finds nothing done",
+    async (act) => {
+      const lines: string[] = [];
+      const older = workflow("order", { input }).step("reserve", { run: () => undefined, rollback: () => undefined });
+      const newer = workflow("order", { input, version: "2" })
+        .step("check", { run: () => void lines.push("check"), rollback: () => void lines.push("uncheck") })
+        .step("reserve", { run: () => void lines.push("reserve"), rollback: () => void lines.push("release") });
+      const failing = newer.migrate(older, {
+        move: () => {
+          throw new Error("not today");
+        },
+      });
+      const rig = await start([older]);
+      const { id } = await rig.launcher.launch(older, {}, { delay: "1h" });
+      await rig.clock.settle();
+      let next = await deployed(rig, failing);
+      await rig.clock.advance("1h");
+      expect(await next.execution(id).outcome()).toMatchObject({ status: "stuck" });
+      next = await deployed({ ...rig, launcher: next }, newer.migrate(older, {}));
+      await (act === "retry" ? next.retry(id) : next.rollback(id, "mistake"));
+      await rig.clock.settle();
+      expect(await next.execution(id).outcome()).toMatchObject({
+        status: act === "retry" ? "completed" : "rolledBack",
+      });
+      expect(lines).toEqual(act === "retry" ? ["check", "reserve"] : []);
+    },
+  );
+
+  test("undoes nothing again on the way down: what was undone can't come before the place", async () => {
+    const lines: string[] = [];
+    let broken = true;
+    const older = workflow("order", { input })
+      .step("a", {
+        run: () => undefined,
+        rollbackRetry: { attempts: 1 },
+        rollback: () => {
+          if (broken) throw new Error("no undo today");
+        },
+      })
+      .step("c", { run: () => undefined, rollback: () => void lines.push("undo c") })
+      .step("d", {
+        run: () => {
+          throw new Error("no");
+        },
+      });
+    const newer = workflow("order", { input, version: "2" })
+      .step("c", { run: () => undefined, rollback: () => void lines.push("undo c again") })
+      .step("a", { run: () => undefined, rollback: () => undefined })
+      .migrate(older, { steps: { d: null } });
+    const rig = await start([older]);
+    const { id } = await rig.launcher.launch(older, {});
+    await rig.clock.settle();
+    broken = false;
+    const next = await deployed(rig, newer);
+    await next.retry(id);
+    await rig.clock.settle();
+    expect(await next.execution(id).outcome()).toMatchObject({
+      status: "stuck",
+      step: "a",
+      error: { message: expect.stringMatching(/"c" may have been undone, and would be undone again/) as string },
+    });
+    expect(lines).toEqual(["undo c"]);
+  });
+
+  test.each([1, 2])(
+    "gives no step the key of one that is gone since an older version, in %i deployments",
+    async (deployments) => {
+      const keys: string[] = [];
+      const call = { run: ({ idempotencyKey }: { idempotencyKey: string }) => void keys.push(idempotencyKey) };
+      const first = workflow("order", { input }).step("call", call).step("pay", waits).step("later", call);
+      const second = workflow("order", { input, version: "2" })
+        .step("pay", waits)
+        .step("ship", waits)
+        .migrate(first, { steps: { call: null, later: null } });
+      const third = (name: string) =>
+        workflow("order", { input, version: "3" })
+          .step("pay", waits)
+          .step("ship", waits)
+          .step(name, call)
+          .migrate(second, {});
+      const rig = await start([first]);
+      for (const id of ["one", "two"]) await rig.launcher.launch(first, {}, { id });
+      await rig.clock.settle();
+      let next = rig.launcher;
+      if (deployments === 2) {
+        next = await deployed(rig, second);
+        for (const id of ["one", "two"]) await next.send(id, "paid", {});
+        await rig.clock.settle();
+      }
+      next = await deployed({ ...rig, launcher: next }, third("call"));
+      await next.send("one", "paid", {});
+      await rig.clock.settle();
+      expect(await next.execution("one").outcome()).toMatchObject({
+        status: "stuck",
+        error: { message: expect.stringMatching(/"call" was the name of another step/) as string },
+      });
+      expect(keys).toHaveLength(2);
+      // What lay ahead was never begun: its name is free.
+      next = await deployed({ ...rig, launcher: next }, third("later"));
+      for (let left = 3 - deployments; left > 0; left--) await next.send("two", "paid", {});
+      expect(await next.execution("two").outcome()).toMatchObject({ status: "completed" });
+      expect(new Set(keys).size).toBe(3);
+    },
+  );
+
+  test("says what became of steps of an execution that knows them, where its version has had several lists", async () => {
+    const before = workflow("order", { input }).step("pay", waits);
+    const since = before.step("label", { run: () => undefined, rollback: () => undefined });
+    const newer = workflow("order", { input, version: "2" })
+      .step("pay", waits)
+      .migrate(since, { steps: { label: null } });
+    const rig = await start([before]);
+    const { id } = await rig.launcher.launch(before, {});
+    await rig.clock.settle();
+    const next = await deployed({ ...rig, launcher: await deployed(rig, since) }, newer);
+    await next.send(id, "paid", {});
+    expect(await next.execution(id).outcome()).toMatchObject({ status: "completed" });
+  });
+
+  test("is foreseen for an execution whose first step runs, as what it will be", async () => {
+    const older = workflow("order", { input }).step("reserve", {
+      run: async () => new Promise<void>(() => undefined),
+      rollback: () => undefined,
+    });
+    const newer = workflow("order", { input, version: "2" })
+      .step("check", { run: () => undefined })
+      .step("reserve", { run: () => undefined, rollback: () => undefined })
+      .migrate(older, {});
+    const rig = await start([older]);
+    const { id } = await rig.launcher.launch(older, {});
+    await rig.clock.settle();
+    const asked = new Launcher({ store: rig.store, workflows: [newer] });
+    expect(await asked.compatibility()).toMatchObject([{ forward: "migrates", to: { version: "2", step: "reserve" } }]);
+    const next = await deployed(rig, newer);
+    expect(await next.execution(id).outcome()).toMatchObject({ status: "completed" });
+    expect((await told(next.execution(id))).slice(-2)).toEqual(["run reserve: migrated", "run reserve: ok"]);
+  });
+
+  test("that would find an execution past its pivot makes no dry run say otherwise", async () => {
+    const older = workflow("order", { input })
+      .step("pay", { run: () => undefined, pivot: true })
+      .step("ship", waits);
+    const newer = workflow("order", { input, version: "2" })
+      .step("pay", { run: () => undefined, pivot: true })
+      .step("ship", waits)
+      .migrate(older, {});
+    const rig = await start([older]);
+    await rig.launcher.launch(older, {});
+    await rig.clock.settle();
+    const next = await deployed(rig, newer);
+    const chosen = next.select({ workflow: "order" });
+    for (const dryRun of [true, false]) {
+      expect(await chosen.rollback("mistake", { dryRun })).toMatchObject({
+        accepted: 0,
+        refused: [{ code: "STEPWELL_PAST_PIVOT" }],
+      });
+    }
+  });
+});
