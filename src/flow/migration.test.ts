@@ -183,3 +183,43 @@ test("a wait that nothing could end any more is in the way, unless its step begi
   });
   expect(placeIn({ before, after, steps: {} }, stands, "a")).toMatchObject({ stepIndex: 0, stays: false });
 });
+
+test("over several versions no two steps that may have been begun are known by one key", () => {
+  const renaming = fc.dictionary(fc.constantFrom(...names), fc.option(fc.constantFrom(...names)), { maxKeys: 2 });
+  const plain = fc
+    .shuffledSubarray(names, { minLength: 1 })
+    .map((chosen): readonly StepOutline[] => chosen.map((name) => ({ name })));
+  const hop = fc.record({ after: plain, steps: renaming, further: fc.nat(2) });
+  let placed = 0;
+  const property = fc.property(plain, fc.nat(2), fc.array(hop, { minLength: 2, maxLength: 4 }), (first, at, hops) => {
+    let before = first;
+    let stands = standing(first, at, "up");
+    let steps = first.map(({ name }) => ({ begunAs: name }));
+    const begun = new Set(steps.slice(0, stands.stepIndex + 1));
+    for (const [index, { after, further, ...hop }] of hops.entries()) {
+      // What is not spoken of and not there any more is nobody's mistake here.
+      const known = Object.fromEntries(
+        Object.entries(hop.steps).filter(([name]) => before.some((it) => it.name === name)),
+      );
+      const place = placeIn({ before, after, steps: known }, stands, undefined);
+      if ("problem" in place) return;
+      if (index > 0) placed++;
+      const olderNames = before.map(({ name }) => (Object.hasOwn(known, name) ? known[name] : name));
+      steps = after.map(({ name }) => steps[olderNames.indexOf(name)] ?? { begunAs: name });
+      const stepIndex = Math.min(after.length - 1, place.stepIndex + further);
+      stands = { ...stands, stepIndex, step: after[stepIndex]!.name, keys: place.keys, gone: place.gone };
+      for (const [index, step] of steps.slice(0, stepIndex + 1).entries()) {
+        // What was counted as done without being begun has no key yet.
+        if (index >= place.stepIndex) begun.add(step);
+      }
+      for (const [index, step] of steps.entries()) {
+        const key = keyNameOf(after[index]!.name, place.keys);
+        if (begun.has(step)) expect(key).toBe(step.begunAs);
+        for (const other of begun) if (other !== step) expect(key).not.toBe(other.begunAs);
+      }
+      before = after;
+    }
+  });
+  fc.assert(property, { numRuns: 5_000 });
+  expect(placed).toBeGreaterThan(100);
+});
