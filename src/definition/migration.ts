@@ -71,8 +71,8 @@ export function migrationDefinition(
   const { steps = {}, move } = options;
   if (move !== undefined && typeof move !== "function") refuse(`takes as "move" a function, not ${shown(move)}`);
   const checked = checkedSteps(steps, refuse);
-  const names = (definition: WorkflowDefinition): string[] => definition.steps.map(({ name }) => name);
-  const problem = typeof older === "string" ? undefined : namesInTheWay(names(older), names(to), checked);
+  const problem =
+    typeof older === "string" ? undefined : namesInTheWay(namesOf(older.steps), namesOf(to.steps), checked);
   if (problem !== undefined) refuse(`can't be: ${problem}`);
   return Object.freeze({ from, older: typeof older === "string" ? undefined : older, steps: checked, move });
 }
@@ -85,6 +85,10 @@ function checkedSteps(steps: unknown, refuse: (problem: string) => never): Succe
     refuse(`takes as "steps" names by older names, or null, and for "${older}" there is ${shown(newer)}`);
   }
   return Object.freeze({ ...(steps as Successors) });
+}
+
+export function namesOf(steps: readonly { readonly name: string }[]): string[] {
+  return steps.map(({ name }) => name);
 }
 
 /** A step's name in the newer list. Null: it is gone, as was said. Undefined: it is gone, and nobody said so. */

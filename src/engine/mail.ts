@@ -3,6 +3,7 @@ import type { ExecutionIdentity } from "../definition/observer.js";
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
+import { shapeOf } from "../flow/compatibility.js";
 import type { Shape } from "../flow/router.js";
 import type { Status } from "../flow/flow.js";
 import type { Arrival, ArrivalResult } from "../stores/batch.js";
@@ -190,7 +191,7 @@ export class Mail {
     const registered = this.#registered(record);
     if (registered !== undefined || fingerprint === null) return registered?.shape;
     const steps = await this.#supervisor.listOf(workflow, version, fingerprint);
-    return steps && { count: steps.length, pivot: steps.findIndex(({ pivot }) => pivot === true) };
+    return steps && shapeOf(steps);
   }
 
   #refused(record: ExecutionRecord, why: Parameters<typeof refused>[1]): RollbackAnswer {

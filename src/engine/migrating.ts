@@ -4,7 +4,7 @@
  */
 import { encode, isolate, type Encoded } from "../codec.js";
 import type { MigrationDefinition, WorkflowDefinition } from "../definition/definition.js";
-import { successorOf, type Move, type MoveContext, type Successors } from "../definition/migration.js";
+import { namesOf, successorOf, type Move, type MoveContext, type Successors } from "../definition/migration.js";
 import { refuseUnknownOptions, shown } from "../definition/options.js";
 import { outlineOf, type StepOutline } from "../definition/outline.js";
 import { patchProblem } from "../definition/outcome.js";
@@ -153,7 +153,7 @@ function movedAlong(moving: Moving, { hops }: Way, before: readonly StepOutline[
       state: state?.value ?? now.state,
       stays: now.stays && place.stays,
     };
-    lists.push({ steps, after: to.steps.map(({ name }) => name) });
+    lists.push({ steps, after: namesOf(to.steps) });
     list = after;
     begun ||= move.step !== undefined;
   }
@@ -231,7 +231,7 @@ function arrived(
   to: WorkflowDefinition,
 ): Pick<Moved, "status" | "position"> {
   const { status, position } = moving;
-  const names = to.steps.map(({ name }) => name);
+  const names = namesOf(to.steps);
   const isSame = successorOf(position.step, names, steps) === names[stepIndex];
   const { keys: _keys, gone: _gone, ...rest } = position;
   const there: Position = {

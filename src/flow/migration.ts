@@ -5,7 +5,7 @@
  * The rule: what was done lies behind it, what can be undone finds its undo, and nothing that was done is
  * done again.
  */
-import { namesInTheWay, successorOf, type Successors } from "../definition/migration.js";
+import { namesInTheWay, namesOf, successorOf, type Successors } from "../definition/migration.js";
 import type { StepOutline } from "../definition/outline.js";
 import { pivotMoved, shapeOf, waitBroken } from "./compatibility.js";
 import { keyNameOf, type Position } from "./flow.js";
@@ -61,10 +61,6 @@ export function placeIn(
     behind(lists, position, found, wasPast) ??
     (at === undefined ? waitBroken(before[position.stepIndex]!, after[found]!, position) : undefined);
   return inTheWay === undefined ? place : { problem: inTheWay };
-}
-
-function namesOf(list: readonly StepOutline[]): string[] {
-  return list.map(({ name }) => name);
 }
 
 /** What has not begun begins with the first step, whatever that is. */
