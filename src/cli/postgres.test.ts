@@ -56,6 +56,28 @@ describe("stepwell migrate", () => {
   });
 });
 
+test.each([
+  ["run", "shop.mjs", "--input", "orders.jsonl"],
+  ["check", "shop.mjs"],
+  ["dead-letters"],
+  ["resend", "order-1", "evt-1"],
+  ["migrate"],
+])("%s prints nothing of a --store that it does not understand", async (...command) => {
+  const folder = await folderWith({ "shop.mjs": shop, "orders.jsonl": `{"cents":1}\n` });
+  const places = [
+    `mysql://me:${canary}@db.example/shop`,
+    `postgres:/me:${canary}@db.example/shop`,
+    `host=db.example password=${canary}`,
+    `postgres://me:p@${canary}?7@db.example/shop`,
+  ];
+  for (const place of places) {
+    const { code, output, errors } = await stepwell(folder, ...command, "--store", place, "--debug");
+    expect(errors).toMatch(/^error STEPWELL_INVALID_ARGUMENT/);
+    expect(code).toBe(2);
+    expect(output + errors).not.toMatch(new RegExp(`${canary}|db\\.example`));
+  }
+});
+
 const shop = `
   import { workflow } from ${JSON.stringify(pathToFileURL(join(root, "src", "index.ts")).href)};
   import { z } from ${JSON.stringify(pathToFileURL(require.resolve("zod")).href)};

@@ -12,7 +12,8 @@ export function storeOn(place: string, schema: string | undefined): Store {
 
 /** As `storeOn`, for a store that must be there already: a file that is opened would be made. */
 export function existingStoreOn(place: string, schema: string | undefined): Store {
-  if (isPostgres(place) || existsSync(place)) return storeOn(place, schema);
+  const store = storeOn(place, schema);
+  if (isPostgres(place) || existsSync(place)) return store;
   throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `--store: there is no file ${JSON.stringify(place)}.`);
 }
 

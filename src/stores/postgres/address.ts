@@ -3,23 +3,44 @@ import { StepwellError } from "../../errors.js";
 
 const scheme = /^postgres(?:ql)?:\/\//i;
 
+const unknownPlace = "the PostgreSQL database";
+
+/** The user and the password end at the last `@` before the options, so they may hold every sign but `?`. */
+const shape = /^(postgres(?:ql)?:\/\/)(?:([^?]*)@)?([^?@]*)(\?[^@]*)?$/i;
+
 /** @throws STEPWELL_INVALID_ARGUMENT */
 export function checkUrl(url: string): void {
-  if (scheme.test(url) && !url.includes("\0")) return;
-  throw new StepwellError(
-    "STEPWELL_INVALID_ARGUMENT",
-    "postgresStore needs a connection string such as postgres://user:password@host:5432/database, or a pool of pg.",
-  );
+  if (!scheme.test(url) || url.includes("\0")) {
+    throw invalid("needs a connection string such as postgres://user:password@host:5432/database, or a pool of pg.");
+  }
+  if (!shape.test(url)) {
+    throw invalid(
+      `can't tell where the password in the connection string ends: write "?" in it as %3F, and "@" in an option as %40.`,
+    );
+  }
+}
+
+/** For the driver: what has a meaning in an address has none in the user and the password. */
+export function escaped(url: string): string {
+  const [, begin = "", who, place = "", options = ""] = shape.exec(url) ?? [];
+  if (who === undefined) return url;
+  const plain = who.replace(/%(?![0-9a-f]{2})/gi, "%25").replace(/[/#@[\]\\\s]/g, encodeURIComponent);
+  return `${begin}${plain}@${place}${options}`;
 }
 
 /** Where a database is, without the user, the password and the options. */
 export function placeOf(url: string): string {
+  const [, , , place, options = ""] = shape.exec(url) ?? [];
+  if (place === undefined) return unknownPlace;
   try {
-    const { hostname, port, pathname, searchParams } = new URL(url.replace("@/", "@local/"));
+    // An address must have a host; PostgreSQL's may leave it out.
+    const { hostname, port, pathname, searchParams } = new URL(
+      `postgres://${place.startsWith("/") ? "local" : ""}${place}${options}`,
+    );
     const host = searchParams.get("host") ?? (hostname === "" ? "the default host" : hostname);
-    return `the PostgreSQL database ${pathname.slice(1)} on ${host}${port === "" ? "" : `:${port}`}`.replace("  ", " ");
+    return `${unknownPlace} ${pathname.slice(1)} on ${host}${port === "" ? "" : `:${port}`}`.replace("  ", " ");
   } catch {
-    return "the PostgreSQL database";
+    return unknownPlace;
   }
 }
 
@@ -29,6 +50,10 @@ export function explained(error: unknown): string {
     return error.code;
   }
   return error instanceof Error ? error.name : "an unknown error";
+}
+
+function invalid(problem: string): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `postgresStore ${problem}`);
 }
 
 const longestSchema = 50;

@@ -3,7 +3,7 @@
  * here, so its types are not needed where Stepwell is installed without it.
  */
 import { StepwellError } from "../../errors.js";
-import { explained } from "./address.js";
+import { escaped, explained } from "./address.js";
 
 export interface Query {
   readonly text: string;
@@ -111,7 +111,7 @@ export class Driver {
 
 function common(url: string): object {
   return {
-    connectionString: url,
+    connectionString: escaped(url),
     connectionTimeoutMillis: connectionPatience,
     fallback_application_name: "stepwell",
     keepAlive: true,

@@ -37,6 +37,7 @@ describe("a password", () => {
         .replace("postgres@", `postgres:${canary}@`)
         .replace(/:\d+\//, ":70000/"),
     ],
+    ["signs that have a meaning in an address", `postgres://me:12@${canary}/${canary}@127.0.0.1:1/shop`],
     ["a text that is no address", `postgres://me:${canary}@[::bad/shop`],
   ])("is in no error: %s", async (_, url) => {
     const store = postgresStore(url, { schema: freshSchema() });

@@ -22,6 +22,9 @@ export interface SqliteStoreOptions {
   readonly durability?: Durability;
 }
 
+/** What is no path holds a password, maybe, and messages hold paths: so it is refused and never printed. */
+const otherDatabase = /^(?!file:)[a-z][\w+.-]+:\/\/|^postgres(?:ql)?:|:[^\\/]*@|\b(?:host|dbname|password)\s*=/i;
+
 /**
  * Keeps executions in an SQLite file, which is created if it is not there; its folder must exist.
  * `":memory:"` keeps them in memory until the store is closed.
@@ -40,6 +43,13 @@ export interface SqliteStoreOptions {
 export function sqliteStore(path: string, options: SqliteStoreOptions = {}): Store {
   if (typeof path !== "string" || path === "" || path.includes("\0")) {
     throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `sqliteStore needs the path of a file, or ":memory:".`);
+  }
+  if (otherDatabase.test(path)) {
+    throw new StepwellError(
+      "STEPWELL_INVALID_ARGUMENT",
+      "sqliteStore needs the path of a file, not the address of another database. PostgreSQL has postgresStore and " +
+        "an address such as postgres://user:password@host:5432/database.",
+    );
   }
   refuseUnknownOptions(options, ["clock", "durability"], "sqliteStore");
   const { clock = systemClock, durability = "full" } = options;

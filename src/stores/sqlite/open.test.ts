@@ -184,6 +184,30 @@ test("Node's own SQLite goes first", () => {
   expect(findDriver().name).toBe(own ? "node:sqlite" : "@photostructure/sqlite");
 });
 
+const otherPlaces = [
+  "mysql://me:canary@db.example/shop",
+  "postgres://me:canary@db.example/shop",
+  "postgres:me:canary@db.example/shop",
+  "me:canary@db.example/shop",
+  "host=db.example user=me password=canary dbname=shop",
+];
+
+test.each(otherPlaces)("the address of another database is no path, and is not printed: %s", (place) => {
+  expect(() => sqliteStore(place)).toThrow(
+    expect.objectContaining({
+      code: "STEPWELL_INVALID_ARGUMENT",
+      message: expect.stringMatching(/^(?!.*(canary|db\.example)).*postgresStore/) as string,
+    }),
+  );
+});
+
+test.each(["orders.db", "C:\\data\\orders@home.db", "/var/data/me@home/orders.db", "file:orders.db"])(
+  "%s is a path",
+  (place) => {
+    expect(() => sqliteStore(place)).not.toThrow();
+  },
+);
+
 test("what sqliteStore is given is checked at once", () => {
   const invalid = expect.objectContaining({ code: "STEPWELL_INVALID_ARGUMENT" });
   for (const path of ["", undefined, 7, "a\0b"]) expect(() => sqliteStore(path as string)).toThrow(invalid);
