@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -10,6 +11,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
 
 interface Manifest {
+  readonly keywords: readonly string[];
   readonly files: readonly string[];
   readonly bin: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>;
@@ -37,6 +39,7 @@ async function run(command: string, args: readonly string[], cwd: string): Promi
 
 async function link(name: string): Promise<void> {
   const place = join(consumer, "node_modules", name);
+  if (existsSync(place)) return;
   await mkdir(dirname(place), { recursive: true });
   await symlink(join(root, "node_modules", name), place, "junction");
 }
@@ -72,14 +75,46 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("the packed package", () => {
-  it("ships the build, the documents and nothing else", () => {
-    const wanted = /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+\.md|dist\/.+\.(js|d\.ts))$/;
+  it("ships the build, the sources, the documents and nothing else", () => {
+    const wanted =
+      /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+\.md|src\/.+\.ts|dist\/.+\.(js|d\.ts)(\.map)?)$/;
     expect(shipped.filter((path) => !wanted.test(path))).toEqual([]);
     expect(shipped).toEqual(expect.arrayContaining(["LICENSE", "package.json"]));
   });
 
   it("ships no tests and no tools of tests", () => {
     expect(shipped.filter((path) => /\.test(-d)?\.|flow\/walk\./.test(path))).toEqual([]);
+  });
+
+  it("maps each file of the build to a source that ships", async () => {
+    const installed = join(consumer, "node_modules", "stepwell");
+    const built = shipped.filter((path) => /\.(js|d\.ts)$/.test(path) && path.startsWith("dist/"));
+    const lost: string[] = [];
+    for (const path of built) {
+      const map: { sources: string[] } = JSON.parse(await readFile(join(installed, `${path}.map`), "utf8"));
+      if (map.sources.length !== 1) lost.push(path);
+      for (const source of map.sources) {
+        if (!shipped.includes(posix.join(posix.dirname(path), source))) lost.push(`${path}: ${source}`);
+      }
+    }
+    expect(built.length).toBeGreaterThan(100);
+    expect(lost).toEqual([]);
+  });
+
+  it("leads a stack trace into the sources", async () => {
+    const code = `import { workflow } from "stepwell"; try { workflow(""); } catch (error) { console.log(error.stack); }`;
+    const trace = await run(process.execPath, ["--enable-source-maps", "--input-type=module", "-e", code], consumer);
+    expect(trace).toMatch(/stepwell\/src\/definition\/\w[\w-]*\.ts:\d+/);
+  });
+
+  it("says on its page what it is, whose it is and where it may be used", () => {
+    expect(manifest).toMatchObject({
+      description: expect.stringMatching(/^.{40,160}$/) as string,
+      license: "MIT",
+      author: expect.any(String) as string,
+      engines: { node: expect.any(String) as string },
+    });
+    expect(manifest.keywords.length).toBeGreaterThan(5);
   });
 
   it("holds every file that its manifest points at", () => {
@@ -99,6 +134,15 @@ describe("the packed package", () => {
     expect(await run(process.execPath, ["--input-type=module", "-e", code], consumer)).toBe(
       "ERR_PACKAGE_PATH_NOT_EXPORTED\n",
     );
+  });
+
+  it("runs the first example of the README as it stands there, without a compiler", async () => {
+    const page = await readFile(join(root, "README.md"), "utf8");
+    const [, code = "", printed = ""] = /^```ts run\n([^]*?)^```$[^`]*```text\n([^]*?)```$/m.exec(page) ?? [];
+    for (const name of ["zod", "@photostructure/sqlite"]) await link(name);
+    await writeFile(join(consumer, "example.mjs"), code);
+    expect(await run(process.execPath, ["example.mjs"], consumer)).toBe(printed);
+    expect(printed).toContain("rolledBack");
   });
 
   it.each(Object.keys(manifest.bin))("answers to %s --help", async (name) => {
