@@ -45,7 +45,7 @@ export interface Decision {
 export function route(flow: Flow, event: FlowEvent, steps: Shape): Decision {
   if (flow.lifecycle === "failure") return { flow, action: "none" };
   if (flow.lifecycle === "success") {
-    // A finished execution can be asked back, at the last step that was done.
+    // A completed execution can be undone, from the last step that was done.
     if (event.type !== "rollbackRequested" || isPastPivot(flow, steps)) return { flow, action: "none" };
     return turn({ ...flow, lifecycle: "step" }, event.reason, flow.stepIndex);
   }

@@ -100,7 +100,7 @@ export const pruning: readonly StoreContractCase[] = [
     assert.deepEqual(await bench.mail("sent"), []);
   }),
 
-  contractCase("what somebody owns, is due, or has been asked back is kept", async (bench) => {
+  contractCase("what somebody owns, is due, or is asked to roll back is kept", async (bench) => {
     await rested(bench, "asked", "completed");
     await rested(bench, "gone", "completed");
     await bench.create("owned");
