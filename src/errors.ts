@@ -23,6 +23,7 @@ export const errorCodes = {
   STEPWELL_PAST_PIVOT: "The execution's pivot is done; nothing turns it any more.",
   STEPWELL_ROLLBACK_REFUSED: "The execution can't be asked to roll back, as things stand.",
   STEPWELL_OUTCOME_TIMEOUT: "The execution did not come to rest within the time given.",
+  STEPWELL_UNDECIDED: "No launcher has decided yet on a request that is stored.",
   // Messages.
   STEPWELL_UNKNOWN_MESSAGE: "No step of the workflow declares a message of this name.",
   STEPWELL_INVALID_MESSAGE: "No step that declares this message accepts the payload.",
@@ -52,6 +53,7 @@ export const errorCodes = {
   STEPWELL_INVARIANT_VIOLATED: "A commit would have broken an invariant; the execution is parked.",
   STEPWELL_SCHEDULE_FAILED: "A schedule could not launch what is due; it is tried again.",
   STEPWELL_LAUNCHER_NOT_RUNNING: "The launcher has not been started, or is stopped.",
+  STEPWELL_CLIENT_STOPPED: "The client was stopped.",
   // Stores.
   STEPWELL_STORE_CLOSED: "The store is not open.",
   STEPWELL_STORE_BUSY: "The store is locked by another writer; the call may be tried again.",

@@ -40,6 +40,7 @@ export { workflow, type AnyWorkflow, type Workflow, type WorkflowOptions } from 
 export type { OperatorOptions, RetryOptions, SkipOptions } from "./engine/acts.js";
 export type { Execution, ExecutionSummary, HistoryOptions, MailboxRow } from "./engine/execution.js";
 export type { ChangedHistoryRow, HistoryRow } from "./engine/history.js";
+export { Client } from "./engine/client.js";
 export { Launcher } from "./engine/launcher.js";
 export type { LaunchItem, LaunchOptions } from "./engine/launching.js";
 export type { ExecutionPage, ListConditions, ListOptions } from "./engine/listing.js";
@@ -65,7 +66,7 @@ export type {
   SelectOptions,
 } from "./engine/selection.js";
 export type { Published, PublishOptions } from "./engine/publishing.js";
-export type { LauncherOptions } from "./engine/settings.js";
+export type { ClientOptions, LauncherOptions } from "./engine/settings.js";
 export { errorCodes, StepwellError, type ErrorCode, type ErrorDetails } from "./errors.js";
 export type { Irreversible, SerializedError, Status } from "./flow/flow.js";
 export type { ChangeOperation } from "./state-changes.js";

@@ -6,13 +6,13 @@ import { StepwellError } from "../errors.js";
 import type { ExecutionRecord } from "../stores/records.js";
 import type { Store } from "../stores/store.js";
 import { requestTo } from "./arrival.js";
+import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
 import type { OperatorAct } from "./inbox.js";
 import { checkedByInput } from "./input-fields.js";
 import { notFound } from "./not-found.js";
 import { checkBy, checkText } from "./reasons.js";
 import { registryKey } from "./settings.js";
-import type { Supervisor } from "./supervisor.js";
 import { verdictOn } from "./verdict.js";
 
 export interface OperatorOptions {
@@ -39,12 +39,12 @@ const methods: Readonly<Record<Kind, string>> = { retry: "retry", skip: "skip", 
 
 export class Acts {
   readonly #store: Store;
-  readonly #supervisor: Supervisor;
+  readonly #host: ClientHost;
   readonly #registry: ReadonlyMap<string, Registered>;
 
-  constructor(store: Store, supervisor: Supervisor, registry: ReadonlyMap<string, Registered>) {
+  constructor(store: Store, host: ClientHost, registry: ReadonlyMap<string, Registered>) {
     this.#store = store;
-    this.#supervisor = supervisor;
+    this.#host = host;
     this.#registry = registry;
   }
 
@@ -65,7 +65,7 @@ export class Acts {
     const problem = problemWith(patch) ?? (Object.keys(patch).length === 0 ? "empty" : undefined);
     if (problem !== undefined) throw invalidPatch(id, "patchState: the patch", problem);
     const arrival = await this.#act(id, "patch", { reason, patch, ...options });
-    const became = await verdictOn(arrival, id, this.#store, this.#supervisor, "patchState");
+    const became = await verdictOn(arrival, id, this.#store, this.#host, "patchState");
     if (became === "consumed") return;
     const record = await this.#existing(id);
     if (record.status !== "stuck") throw notStuck(record, "patchState", record.status);
@@ -90,7 +90,7 @@ export class Acts {
   /** Gives back the id of the stored request. */
   async #act(id: string, kind: Kind, act: OperatorAct): Promise<string> {
     const method = methods[kind];
-    this.#supervisor.mustRun(method);
+    await this.#host.ready(method);
     checkBy(act.by, `${method}: by`);
     const problem = act.patch === undefined ? undefined : problemWith(act.patch);
     if (problem !== undefined) throw invalidPatch(id, `${method}: "patch"`, problem);
@@ -101,12 +101,12 @@ export class Acts {
       const asked: OperatorAct = patch === undefined ? act : { ...act, patch };
       const arrival = requestTo(id, kind, asked, {
         method,
-        sizeLimit: this.#supervisor.sizeLimit,
+        sizeLimit: this.#host.sizeLimit,
         acceptedIn: ["stuck"],
         wakes: ["stuck"],
         only: { revision: record.revision, signals: record.signals },
       });
-      const { result } = await this.#supervisor.committer.deliver(arrival);
+      const { result } = await this.#host.committer.deliver(arrival);
       if (result === "stored") return arrival.id;
     }
   }
@@ -131,7 +131,7 @@ export class Acts {
         : await checkedByInput(isolated, record, await this.#store.history(id), registered);
     encode(merge(record.state.value as object, isolate(checked)), {
       what: "The state",
-      limit: this.#supervisor.sizeLimit,
+      limit: this.#host.sizeLimit,
     });
     return checked;
   }

@@ -17,10 +17,10 @@ import {
   type HistoryRow,
 } from "./history.js";
 import type { ResendNote } from "./letters.js";
+import type { ClientHost } from "./client-host.js";
 import type { Mail, RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./mail.js";
 import { notFound } from "./not-found.js";
 import { outcomeOfRecord, type Outcome } from "./outcome.js";
-import type { Supervisor } from "./supervisor.js";
 
 export interface HistoryOptions {
   /** Each row says what it changed in the state, too, as JSON Patch (RFC 6902). */
@@ -127,14 +127,14 @@ function mailboxRowsOf(rows: readonly MailboxRecord[]): MailboxRow[] {
 export class Execution<State = unknown, HalfDone = State> {
   readonly id: string;
   readonly #store: Store;
-  readonly #supervisor: Supervisor;
+  readonly #host: ClientHost;
   readonly #mail: Mail;
   readonly #acts: Acts;
 
-  constructor(id: string, store: Store, supervisor: Supervisor, mail: Mail, acts: Acts) {
+  constructor(id: string, store: Store, host: ClientHost, mail: Mail, acts: Acts) {
     this.id = id;
     this.#store = store;
-    this.#supervisor = supervisor;
+    this.#host = host;
     this.#mail = mail;
     this.#acts = acts;
   }
@@ -149,8 +149,10 @@ export class Execution<State = unknown, HalfDone = State> {
   async outcome(options: { readonly timeout?: Duration } = {}): Promise<Outcome<State, HalfDone>> {
     refuseUnknownOptions(options, ["timeout"], "outcome");
     const limit = options.timeout === undefined ? undefined : milliseconds(options.timeout, "outcome: timeout");
+    const opened = this.#host.opened();
+    if (opened instanceof Promise) await opened;
     let asked: Promise<Outcome | undefined> | undefined;
-    if (!this.#supervisor.isDriving(this.id)) {
+    if (!this.#host.isDriving(this.id)) {
       const loaded = this.#store.load([this.id]);
       if (loaded instanceof Promise) asked = loaded.then(([record]) => this.#restOutcome(record));
       else {
@@ -160,7 +162,7 @@ export class Execution<State = unknown, HalfDone = State> {
     }
     return new Promise((resolve, reject) => {
       // Waits before the store has answered: an execution that comes to rest in between must find who waits.
-      const forget = this.#supervisor.waiters.add(this.id, {
+      const forget = this.#host.whenAtRest(this.id, {
         resolve(outcome) {
           timer?.cancel();
           resolve(outcome as Outcome<State, HalfDone>);
@@ -173,7 +175,7 @@ export class Execution<State = unknown, HalfDone = State> {
       const timer =
         limit === undefined
           ? undefined
-          : this.#supervisor.clock.after(limit, () => {
+          : this.#host.clock.after(limit, () => {
               forget();
               const message = `Execution "${this.id}" did not come to rest within ${limit} ms; it goes on.`;
               reject(new StepwellError("STEPWELL_OUTCOME_TIMEOUT", message, { execution: this.id }));
@@ -206,7 +208,7 @@ export class Execution<State = unknown, HalfDone = State> {
 
   /** Status, tags, times and flow in one. */
   async summary(): Promise<ExecutionSummary> {
-    return summaryOf(await this.#record(), this.#supervisor.storeNow());
+    return summaryOf(await this.#record(), this.#host.storeNow());
   }
 
   /**
@@ -274,11 +276,12 @@ export class Execution<State = unknown, HalfDone = State> {
   #restOutcome(record: ExecutionRecord | undefined): Outcome | undefined {
     if (record === undefined) throw notFound(this.id);
     const outcome = outcomeOfRecord(record);
-    if (outcome === undefined) this.#supervisor.mustRun("outcome");
+    if (outcome === undefined) this.#host.mustRun("outcome");
     return outcome;
   }
 
   async #record(): Promise<ExecutionRecord> {
+    await this.#host.opened();
     const [record] = await this.#store.load([this.id]);
     if (record === undefined) throw notFound(this.id);
     return record;

@@ -12,12 +12,12 @@ import { checkExecutionId, newId } from "../ids.js";
 import { newRecord, type CreateResult, type NewExecution } from "../stores/batch.js";
 import type { ExecutionRecord } from "../stores/records.js";
 import type { MaybePromise, Within } from "../stores/store.js";
+import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
 import { irreversibleUpTo } from "./irreversible.js";
 import { queueingOf } from "./queueing.js";
 import { checkRollbackReason } from "./reasons.js";
 import { carriedBy } from "./telling.js";
-import type { Supervisor } from "./supervisor.js";
 import { checkedTags } from "./tags.js";
 
 export interface LaunchOptions {
@@ -84,13 +84,13 @@ export function prepareLaunch(
   registered: Registered,
   input: unknown,
   options: LaunchOptions,
-  supervisor: Supervisor,
+  host: ClientHost,
 ): MaybePromise<PreparedLaunch> {
   refuseUnknownOptions(options, optionNames, `launch of "${registered.definition.name}"`);
   const checked = validate(registered.definition.input, input);
   return checked instanceof Promise
-    ? checked.then((it) => prepareChecked(registered, input, it, options, supervisor))
-    : prepareChecked(registered, input, checked, options, supervisor);
+    ? checked.then((it) => prepareChecked(registered, input, it, options, host))
+    : prepareChecked(registered, input, checked, options, host);
 }
 
 const noTags: readonly string[] = [];
@@ -102,7 +102,7 @@ function prepareChecked(
   input: unknown,
   checked: Checked,
   options: LaunchOptions,
-  supervisor: Supervisor,
+  host: ClientHost,
 ): PreparedLaunch {
   const { definition, listed } = registered;
   const about = { workflow: definition.name, execution: options.id };
@@ -123,17 +123,17 @@ function prepareChecked(
   const id = options.id ?? newId();
   if (options.id !== undefined) checkExecutionId(options.id);
   const position = firstPosition(registered, options);
-  const limit = supervisor.sizeLimit;
+  const limit = host.sizeLimit;
   const given = isolate(input);
   // A schema that only checks gives back what it was given.
   let state = checked.value === input ? (given as object) : isolate(checked.value);
   if (options.rollback?.state !== undefined) state = merge(state, isolate(options.rollback.state));
-  const delay = delayOf(options, supervisor);
+  const delay = delayOf(options, host);
   const queue = queueingOf(definition, options, state);
   return {
     registered,
     state,
-    within: options.tx === undefined ? undefined : supervisor.within(options.tx, "launch"),
+    within: options.tx === undefined ? undefined : host.within(options.tx, "launch"),
     row: {
       id,
       owner: null,
@@ -142,17 +142,12 @@ function prepareChecked(
       fingerprint: listed.fingerprint,
       tags: options.tags === undefined ? noTags : checkedTags(options.tags, "launch"),
       status: delay > 0 || queue !== undefined ? "scheduled" : "running",
-      position: delay > 0 ? { ...position, resumeAt: supervisor.storeNow() + delay } : position,
+      position: delay > 0 ? { ...position, resumeAt: host.storeNow() + delay } : position,
       state: encode(state, { what: "The state", limit }),
       input: encode(given, { what: "The input", limit }),
       dueInMs: delay,
       deadlineInMs: definition.deadline === undefined ? null : delay + definition.deadline,
-      carried: carriedBy(
-        "launch",
-        { id, workflow: definition.name, version: definition.version },
-        registered,
-        supervisor,
-      ),
+      carried: carriedBy("launch", { id, workflow: definition.name, version: definition.version }, registered, host),
       queue,
     },
   };
@@ -204,7 +199,7 @@ function positionAt({ direction, reason, stepIndex, stepFunc, lifecycle, lastRes
   };
 }
 
-function delayOf({ delay, at }: LaunchOptions, supervisor: Supervisor): number {
+function delayOf({ delay, at }: LaunchOptions, host: ClientHost): number {
   if (delay !== undefined && at !== undefined) {
     throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `launch takes "delay" or "at", not both.`);
   }
@@ -212,45 +207,45 @@ function delayOf({ delay, at }: LaunchOptions, supervisor: Supervisor): number {
   if (at === undefined) return 0;
   const time = at instanceof Date ? at.getTime() : Number.NaN;
   if (Number.isNaN(time)) throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `launch: "at" must be a valid Date.`);
-  return Math.max(0, time - supervisor.storeNow());
+  return Math.max(0, time - host.storeNow());
 }
 
 /** Writes a prepared launch; begins to drive it if there is room. */
-export function launchPrepared(prepared: PreparedLaunch, supervisor: Supervisor): MaybePromise<string> {
+export function launchPrepared(prepared: PreparedLaunch, host: ClientHost): MaybePromise<string> {
   const { row, within } = prepared;
-  if (within !== undefined) return launchWithin(prepared, within, supervisor);
-  row.owner = row.dueInMs === 0 && row.queue === undefined ? supervisor.reserve() : null;
+  if (within !== undefined) return launchWithin(prepared, within, host);
+  row.owner = row.dueInMs === 0 && row.queue === undefined ? (host.places?.reserve() ?? null) : null;
   const failed = (error: unknown): never => {
-    if (row.owner !== null) supervisor.giveUp();
+    if (row.owner !== null) host.places!.giveUp();
     throw error;
   };
   let answer;
   try {
-    answer = supervisor.committer.create(row);
+    answer = host.committer.create(row);
   } catch (error) {
     return failed(error);
   }
   return answer instanceof Promise
-    ? answer.then((it) => launched(prepared, it, supervisor), failed)
-    : launched(prepared, answer, supervisor);
+    ? answer.then((it) => launched(prepared, it, host), failed)
+    : launched(prepared, answer, host);
 }
 
 /** Nobody owns it: whether it will be there at all, only the caller's commit says. */
-async function launchWithin(prepared: PreparedLaunch, within: Within, supervisor: Supervisor): Promise<string> {
+async function launchWithin(prepared: PreparedLaunch, within: Within, host: ClientHost): Promise<string> {
   const { creates } = await within.write({ creates: [prepared.row], transitions: [], releases: [], arrivals: [] });
-  return launched(prepared, creates[0]!, supervisor);
+  return launched(prepared, creates[0]!, host);
 }
 
-function launched({ registered, row, state }: PreparedLaunch, answer: CreateResult, supervisor: Supervisor): string {
+function launched({ registered, row, state }: PreparedLaunch, answer: CreateResult, host: ClientHost): string {
   const { id, owner } = row;
   if (!answer.created) {
-    if (owner !== null) supervisor.giveUp();
+    if (owner !== null) host.places!.giveUp();
     refuseConflict(row, answer.existing);
   } else if (owner !== null && !answer.owned) {
     // Others took this launcher for dead while it wrote: the execution is theirs.
-    supervisor.giveUp();
+    host.places!.giveUp();
   } else if (owner !== null) {
-    supervisor.take(newRecord(row, owner, supervisor.storeNow()), state, registered);
+    host.places!.take(newRecord(row, owner, host.storeNow()), state, registered);
   }
   return id;
 }

@@ -4,7 +4,13 @@ import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/
 import { StepwellError } from "../errors.js";
 import { checkExecutionId, newId } from "../ids.js";
 import type { ExecutionRecord, MailboxRecord } from "../stores/records.js";
-import type { LetterConditions as StoredConditions, LetterFilter, LetterRecord, Store } from "../stores/store.js";
+import type {
+  LetterConditions as StoredConditions,
+  LetterFilter,
+  LetterRecord,
+  MaybePromise,
+  Store,
+} from "../stores/store.js";
 import { messageTo } from "./arrival.js";
 import type { Committer } from "./committer.js";
 import type { Host, Registered } from "./host.js";
@@ -89,7 +95,7 @@ export interface ResendNote {
 export interface Post extends Pick<Host, "report" | "storeNow"> {
   readonly committer: Pick<Committer, "deliver">;
   /** @throws where nothing may be asked now */
-  mustRun(what: string): void;
+  ready(what: string): MaybePromise<void>;
 }
 
 const largestPage = 1000;
@@ -106,26 +112,26 @@ export class Letters {
   }
 
   async list(options: LetterOptions = {}): Promise<LetterPage> {
-    this.#post.mustRun("deadLetters");
+    await this.#post.ready("deadLetters");
     const { records, cursor } = await this.#store.deadLetters(letterFilterOf(options));
     return { letters: records.map(letterOf), cursor };
   }
 
   async count(conditions: LetterConditions = {}): Promise<number> {
-    this.#post.mustRun("countDeadLetters");
+    await this.#post.ready("countDeadLetters");
     refuseUnknownOptions(conditions, ["workflow", "execution", "name"], "countDeadLetters");
     return this.#store.countDeadLetters(conditionsOf(conditions, "countDeadLetters"));
   }
 
   async countByWorkflow(): Promise<LetterCount[]> {
-    this.#post.mustRun("countDeadLettersByWorkflow");
+    await this.#post.ready("countDeadLettersByWorkflow");
     const counts = await this.#store.countDeadLettersByWorkflow();
     // Stores differ in what they take for the order of texts.
     return counts.toSorted((one, other) => (one.workflow < other.workflow ? -1 : 1));
   }
 
   async resend(address: LetterAddress, options: ResendOptions = {}): Promise<Sent> {
-    this.#post.mustRun("resend");
+    await this.#post.ready("resend");
     refuseUnknownOptions(address, ["execution", "id"], "resend");
     refuseUnknownOptions(options, ["to", "as", "by"], "resend");
     const { execution, id } = address;

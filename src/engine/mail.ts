@@ -10,6 +10,7 @@ import type { Arrival, ArrivalResult } from "../stores/batch.js";
 import type { ExecutionRecord } from "../stores/records.js";
 import type { Store, Within } from "../stores/store.js";
 import { alive, messageTo, payloadOf, requestTo } from "./arrival.js";
+import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
 import { refuseRollback, type RollbackRequest } from "./inbox.js";
 import { notFound } from "./not-found.js";
@@ -17,7 +18,6 @@ import { refused, refusedAsUnknown, type RefusedAnswer } from "./refusals.js";
 import { checkBy, checkMessageId, checkRollbackReason } from "./reasons.js";
 import { carriedBy } from "./telling.js";
 import { registryKey } from "./settings.js";
-import type { Supervisor } from "./supervisor.js";
 import { verdictOn } from "./verdict.js";
 
 export interface SendOptions {
@@ -63,28 +63,28 @@ const askable: readonly Status[] = [...alive, "completed"];
 
 export class Mail {
   readonly #store: Store;
-  readonly #supervisor: Supervisor;
+  readonly #host: ClientHost;
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #patience: number;
 
   /** @param patience for how long a request is waited for that only a launcher's commit decides, in milliseconds */
   constructor(
     store: Store,
-    supervisor: Supervisor,
+    host: ClientHost,
     registry: ReadonlyMap<string, Registered>,
-    patience: number = Infinity,
+    patience: number = host.patience,
   ) {
     this.#store = store;
-    this.#supervisor = supervisor;
+    this.#host = host;
     this.#registry = registry;
     this.#patience = patience;
   }
 
   async send(id: string, name: string, payload: unknown, options: SendOptions): Promise<Sent> {
-    this.#supervisor.mustRun("send");
+    await this.#host.ready("send");
     refuseUnknownOptions(options, ["messageId", "tx"], "send");
     const { messageId, tx } = options;
-    const within = tx === undefined ? undefined : this.#supervisor.within(tx, "send");
+    const within = tx === undefined ? undefined : this.#host.within(tx, "send");
     if (messageId !== undefined) checkMessageId(messageId, "send: messageId");
     checkMessageName(name, "send");
     const record = await this.#existing(id, within);
@@ -93,12 +93,12 @@ export class Mail {
     const duplicate = messageId === undefined ? undefined : await this.#duplicate(id, messageId, within);
     if (duplicate !== undefined) return duplicate;
     if (registered !== undefined) await checkMessage(registered, id, name, payload);
-    const arrival = messageTo(id, name, payloadOf(name, payload, this.#supervisor.sizeLimit), {
-      carried: registered === undefined ? null : carriedBy("message", identityOf(record), registered, this.#supervisor),
+    const arrival = messageTo(id, name, payloadOf(name, payload, this.#host.sizeLimit), {
+      carried: registered === undefined ? null : carriedBy("message", identityOf(record), registered, this.#host),
       messageId: messageId ?? null,
     });
     const result = await (within === undefined
-      ? this.#supervisor.committer.deliver(arrival)
+      ? this.#host.committer.deliver(arrival)
       : deliverWithin(within, arrival));
     if (result.result === "stored" || result.result === "duplicate") {
       return { id: messageId ?? result.id, duplicate: result.result === "duplicate" };
@@ -110,9 +110,8 @@ export class Mail {
     );
   }
 
-  /** @throws STEPWELL_LAUNCHER_NOT_RUNNING, STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
+  /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
   checkRollback(reason: string, options: RollbackOptions): RollbackRequest {
-    this.#supervisor.mustRun("rollback");
     checkRollbackReason(reason, "rollback: the reason");
     refuseUnknownOptions(options, ["ifCompleted", "by"], "rollback");
     const { ifCompleted = "undo", by } = options;
@@ -136,9 +135,10 @@ export class Mail {
 
   async rollback(id: string, reason: string, options: RollbackOptions): Promise<RollbackAnswer> {
     const request = this.checkRollback(reason, options);
+    await this.#host.ready("rollback");
     const row = requestTo(id, "rollback", request, {
       method: "rollback",
-      sizeLimit: this.#supervisor.sizeLimit,
+      sizeLimit: this.#host.sizeLimit,
       acceptedIn: askable,
       wakes: ["scheduled", "running", "waiting", "stuck", "completed"],
     });
@@ -148,7 +148,7 @@ export class Mail {
       const movesOn = tries > patientTries;
       const [record] = await this.#store.load([id]);
       if (record === undefined) return refusedAsUnknown(id);
-      const shape = this.#registered(record)?.shape;
+      const shape = await this.#shapeOf(record);
       const why = refuseRollback(record.status, record.position, shape ?? unknownShape, request);
       if (why !== undefined) return this.#refused(record, why);
       // While the pivot runs a request is held: only its end says whether it came in time. Where this process
@@ -161,7 +161,7 @@ export class Mail {
         if (isOpen && !(await this.#verdict(id, earlier.id, request)).accepted) continue;
         return this.#refused(record, "already-rolling-back");
       }
-      const { result } = await this.#supervisor.committer.deliver({
+      const { result } = await this.#host.committer.deliver({
         ...row,
         ...(!movesOn && { only: { revision: record.revision, signals: record.signals } }),
       });
@@ -172,7 +172,7 @@ export class Mail {
 
   /** What became of a request that only the launcher that takes it up can decide. */
   async #verdict(id: string, arrival: string, request: RollbackRequest): Promise<RollbackAnswer> {
-    if ((await verdictOn(arrival, id, this.#store, this.#supervisor, "rollback", this.#patience)) === "consumed") {
+    if ((await verdictOn(arrival, id, this.#store, this.#host, "rollback", this.#patience)) === "consumed") {
       return { accepted: true };
     }
     const [record] = await this.#store.load([id]);
@@ -190,7 +190,7 @@ export class Mail {
     const { workflow, version, fingerprint } = record;
     const registered = this.#registered(record);
     if (registered !== undefined || fingerprint === null) return registered?.shape;
-    const steps = await this.#supervisor.listOf(workflow, version, fingerprint);
+    const steps = await this.#host.listOf(workflow, version, fingerprint);
     return steps && shapeOf(steps);
   }
 

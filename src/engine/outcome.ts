@@ -70,6 +70,10 @@ export interface Waiter {
 export class OutcomeWaiters {
   readonly #waiters = new Map<string, Set<Waiter>>();
 
+  get isEmpty(): boolean {
+    return this.#waiters.size === 0;
+  }
+
   /** Gives back how to stop waiting. */
   add(id: string, waiter: Waiter): () => void {
     const waiters = this.#waiters.get(id) ?? new Set();

@@ -5,11 +5,11 @@ import { newId } from "../ids.js";
 import type { Publication, PublishResult } from "../stores/batch.js";
 import type { Within } from "../stores/store.js";
 import { payloadOf } from "./arrival.js";
+import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
 import { checkMessageName } from "./mail.js";
 import { checkMessageId } from "./reasons.js";
 import { checkTopic } from "./subscribing.js";
-import type { Supervisor } from "./supervisor.js";
 import { carriedByAll } from "./telling.js";
 
 export interface PublishOptions {
@@ -37,33 +37,33 @@ export interface Published {
 }
 
 export async function publish(
-  supervisor: Supervisor,
+  host: ClientHost,
   registry: ReadonlyMap<string, Registered>,
   topic: string,
   name: string,
   payload: unknown,
   options: PublishOptions,
 ): Promise<Published> {
-  supervisor.mustRun("publish");
+  await host.ready("publish");
   refuseUnknownOptions(options, ["messageId", "keepFor", "tx"], "publish");
   const { messageId, keepFor, tx } = options;
-  const within = tx === undefined ? undefined : supervisor.within(tx, "publish");
+  const within = tx === undefined ? undefined : host.within(tx, "publish");
   checkTopic(topic, "publish");
   checkMessageName(name, "publish");
   if (messageId !== undefined) checkMessageId(messageId, "publish: messageId");
-  const keepForMs = keepFor === undefined ? supervisor.keepPublications : milliseconds(keepFor, "publish: keepFor");
+  const keepForMs = keepFor === undefined ? host.keepPublications : milliseconds(keepFor, "publish: keepFor");
   const publication: Publication = {
     id: newId(),
     topic,
     name,
-    payload: payloadOf(name, payload, supervisor.sizeLimit),
+    payload: payloadOf(name, payload, host.sizeLimit),
     messageId: messageId ?? null,
     keepForMs,
     wakes: ["waiting"],
-    carried: carriedByAll(topic, registry, supervisor),
+    carried: carriedByAll(topic, registry, host),
   };
   const stored = await (within === undefined
-    ? supervisor.committer.publish(publication)
+    ? host.committer.publish(publication)
     : publishWithin(within, publication));
   const { result, id, delivered } = stored;
   return { id: messageId ?? id, duplicate: result === "duplicate", delivered };

@@ -8,11 +8,11 @@ import { newId } from "../ids.js";
 import type { NewExecution } from "../stores/batch.js";
 import type { ScheduleRecord } from "../stores/records.js";
 import type { Store } from "../stores/store.js";
+import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
 import { prepareLaunch } from "./launching.js";
 import { firing } from "./schedule-timing.js";
 import { registryKey } from "./settings.js";
-import type { Supervisor } from "./supervisor.js";
 import { Throttle } from "./throttle.js";
 
 /** One look takes up no more. */
@@ -32,7 +32,7 @@ export function scheduleTag(name: string): string {
 export class Scheduler {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #supervisor: Supervisor;
+  readonly #host: ClientHost;
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #pollInterval: number;
   readonly #failures: Throttle;
@@ -48,13 +48,13 @@ export class Scheduler {
   constructor(
     store: Store,
     clock: Clock,
-    supervisor: Supervisor,
+    host: ClientHost,
     registry: ReadonlyMap<string, Registered>,
     pollInterval: number,
   ) {
     this.#store = store;
     this.#clock = clock;
-    this.#supervisor = supervisor;
+    this.#host = host;
     this.#registry = registry;
     this.#pollInterval = pollInterval;
     this.#failures = new Throttle(clock);
@@ -130,7 +130,7 @@ export class Scheduler {
     const registered = this.#registry.get(registryKey(workflow, version))!;
     const id = `${name}@${new Date(time).toISOString()}`;
     const options = { id, tags: [scheduleTag(name), ...plan.tags] };
-    const { row } = await prepareLaunch(registered, input.value, options, this.#supervisor);
+    const { row } = await prepareLaunch(registered, input.value, options, this.#host);
     return row;
   }
 
@@ -139,6 +139,6 @@ export class Scheduler {
     // An outage is one, whatever it keeps from being launched.
     const isOutage = isRetryable(cause);
     if (this.#failures.pass(isOutage ? cause.code : about) === undefined) return;
-    this.#supervisor.report(isOutage ? cause : new StepwellError("STEPWELL_SCHEDULE_FAILED", message, { cause }));
+    this.#host.report(isOutage ? cause : new StepwellError("STEPWELL_SCHEDULE_FAILED", message, { cause }));
   }
 }

@@ -8,12 +8,12 @@ import { newId } from "../ids.js";
 import type { ScheduleRecord, ScheduleTiming } from "../stores/records.js";
 import type { Store } from "../stores/store.js";
 import type { Execution } from "./execution.js";
+import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
 import { prepareLaunch, type LaunchOptions } from "./launching.js";
 import { nextAfter } from "./schedule-timing.js";
-import { scheduleTag, type Scheduler } from "./scheduler.js";
+import { scheduleTag } from "./scheduler.js";
 import { registryKey } from "./settings.js";
-import type { Supervisor } from "./supervisor.js";
 import { checkedTags, mostTags } from "./tags.js";
 
 /** One of `cron`, `every` and `at`. */
@@ -83,25 +83,14 @@ const mostTries = 100;
  */
 export class Schedules {
   readonly #store: Store;
-  readonly #supervisor: Supervisor;
-  readonly #scheduler: Scheduler;
+  readonly #host: ClientHost;
   readonly #registry: ReadonlyMap<string, Registered>;
-  readonly #registered: (workflow: AnyWorkflow) => Registered;
   readonly #launch: Launch;
 
-  constructor(
-    store: Store,
-    supervisor: Supervisor,
-    scheduler: Scheduler,
-    registry: ReadonlyMap<string, Registered>,
-    registered: (workflow: AnyWorkflow) => Registered,
-    launch: Launch,
-  ) {
+  constructor(store: Store, host: ClientHost, registry: ReadonlyMap<string, Registered>, launch: Launch) {
     this.#store = store;
-    this.#supervisor = supervisor;
-    this.#scheduler = scheduler;
+    this.#host = host;
     this.#registry = registry;
-    this.#registered = registered;
     this.#launch = launch;
   }
 
@@ -117,20 +106,20 @@ export class Schedules {
     input: InputOf<W>,
     options: ScheduleOptions,
   ): Promise<ScheduleSummary> {
-    this.#supervisor.mustRun("schedules.set");
+    await this.#host.ready("schedules.set");
     checkScheduleName(name);
     const where = `schedule "${name}"`;
     refuseUnknownOptions(options, optionNames, where);
-    const now = this.#supervisor.storeNow();
+    const now = this.#host.storeNow();
     const timing = timingOf(options, now, where);
     const { missed = "once" } = options;
     if (missed !== "skip" && missed !== "once" && missed !== "all") {
       throw invalid(where, `"missed" must be "skip", "once" or "all", not ${shown(missed)}`);
     }
-    const registered = this.#registered(workflow);
+    const registered = await this.#host.registered(workflow);
     const tags = options.tags === undefined ? [] : checkedTags(options.tags, where, mostOwnTags);
     // Checked as a launch is, and with the tags that a launch will have.
-    const { row } = await prepareLaunch(registered, input, { tags: [scheduleTag(name), ...tags] }, this.#supervisor);
+    const { row } = await prepareLaunch(registered, input, { tags: [scheduleTag(name), ...tags] }, this.#host);
     const given = { workflow: row.workflow, version: row.version, input: row.input };
     return this.#change(name, (before) => {
       const plan = {
@@ -148,11 +137,13 @@ export class Schedules {
 
   /** All schedules, in the order of their names. */
   async list(): Promise<ScheduleSummary[]> {
+    await this.#host.opened();
     return (await this.#store.schedules()).map(summaryOf);
   }
 
   /** @throws STEPWELL_SCHEDULE_NOT_FOUND */
   async get(name: string): Promise<ScheduleSummary> {
+    await this.#host.opened();
     return summaryOf(await this.#existing(name));
   }
 
@@ -162,7 +153,7 @@ export class Schedules {
    * @throws STEPWELL_SCHEDULE_NOT_FOUND
    */
   async pause(name: string): Promise<ScheduleSummary> {
-    this.#supervisor.mustRun("schedules.pause");
+    await this.#host.ready("schedules.pause");
     return this.#changeExisting(name, (before) =>
       before.plan.paused
         ? before
@@ -176,10 +167,10 @@ export class Schedules {
    * @throws STEPWELL_SCHEDULE_NOT_FOUND
    */
   async resume(name: string): Promise<ScheduleSummary> {
-    this.#supervisor.mustRun("schedules.resume");
+    await this.#host.ready("schedules.resume");
     return this.#changeExisting(name, (before) => {
       if (!before.plan.paused) return before;
-      const nextAt = nextAfter(before.plan.timing, this.#supervisor.storeNow());
+      const nextAt = nextAfter(before.plan.timing, this.#host.storeNow());
       return { ...before, plan: { ...before.plan, paused: false }, nextAt, revision: newId() };
     });
   }
@@ -190,7 +181,7 @@ export class Schedules {
    * @throws STEPWELL_SCHEDULE_NOT_FOUND, STEPWELL_UNKNOWN_WORKFLOW where this launcher does not know its workflow
    */
   async trigger(name: string): Promise<Execution> {
-    this.#supervisor.mustRun("schedules.trigger");
+    await this.#host.ready("schedules.trigger");
     const { workflow, version, input, plan } = await this.#existing(name);
     const registered = this.#registry.get(registryKey(workflow, version));
     if (registered === undefined) {
@@ -210,7 +201,7 @@ export class Schedules {
    * @throws STEPWELL_SCHEDULE_NOT_FOUND
    */
   async delete(name: string): Promise<void> {
-    this.#supervisor.mustRun("schedules.delete");
+    await this.#host.ready("schedules.delete");
     await this.#change(name, (before) => {
       if (before === undefined) throw notFound(name);
       return null;
@@ -247,7 +238,7 @@ export class Schedules {
       if (schedule !== null && schedule === before) return summaryOf(before);
       const expected = before?.revision ?? null;
       if (await this.#store.changeSchedule({ name, expected, schedule, creates: [] })) {
-        this.#scheduler.lookIn(Math.max(0, (schedule?.nextAt ?? Infinity) - this.#supervisor.storeNow()));
+        this.#host.scheduled(Math.max(0, (schedule?.nextAt ?? Infinity) - this.#host.storeNow()));
         return schedule === null ? undefined : summaryOf(schedule);
       }
       if (tries === mostTries) {

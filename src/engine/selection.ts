@@ -4,10 +4,10 @@ import { StepwellError, type ErrorCode } from "../errors.js";
 import type { ExecutionRecord } from "../stores/records.js";
 import type { ListConditions as StoredConditions, ListPage, Store } from "../stores/store.js";
 import { Acts, checkRetry, type RetryOptions } from "./acts.js";
+import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
 import { conditionsOf, type ListConditions } from "./listing.js";
 import { Mail, type RollbackAnswer, type RollbackOptions } from "./mail.js";
-import type { Supervisor } from "./supervisor.js";
 
 export interface SelectOptions extends ListConditions {
   /** Every execution in the store. Has to be said, so that nobody undoes everything by leaving out a condition. */
@@ -71,22 +71,22 @@ type Verdict = "accepted" | "undecided" | Omit<Refused, "id">;
 export class Selection {
   readonly #conditions: StoredConditions;
   readonly #store: Store;
-  readonly #supervisor: Supervisor;
+  readonly #host: ClientHost;
   readonly #mail: Mail;
   readonly #acts: Acts;
 
   /** @internal Made by `Launcher.select`. */
-  constructor(options: SelectOptions, store: Store, supervisor: Supervisor, registry: ReadonlyMap<string, Registered>) {
+  constructor(options: SelectOptions, store: Store, host: ClientHost, registry: ReadonlyMap<string, Registered>) {
     this.#conditions = selected(options);
     this.#store = store;
-    this.#supervisor = supervisor;
-    this.#mail = new Mail(store, supervisor, registry, patience);
-    this.#acts = new Acts(store, supervisor, registry);
+    this.#host = host;
+    this.#mail = new Mail(store, host, registry, Math.min(patience, host.patience));
+    this.#acts = new Acts(store, host, registry);
   }
 
   /** How many fit now. */
   async count(): Promise<number> {
-    this.#supervisor.mustRun("count");
+    await this.#host.ready("count");
     return this.#store.count(this.#conditions);
   }
 
@@ -100,6 +100,7 @@ export class Selection {
     refuseUnknownOptions(options, ["by", "ifCompleted", "dryRun", "signal"], "rollback");
     const { dryRun, signal, ...asked } = options;
     const request = this.#mail.checkRollback(reason, asked);
+    await this.#host.ready("rollback");
     return this.#each({ dryRun, signal }, async (record) => {
       const answer = dryRun
         ? await this.#mail.judgeRollback(record, request)
@@ -116,7 +117,7 @@ export class Selection {
   async retry(options: BulkRetryOptions = {}): Promise<BulkAnswer> {
     refuseUnknownOptions(options, ["by", "reason", "dryRun", "signal"], "retry");
     const { dryRun, signal, ...asked } = options;
-    this.#supervisor.mustRun("retry");
+    await this.#host.ready("retry");
     checkRetry(asked, ["by", "reason"]);
     return this.#each({ dryRun, signal }, async (record) => {
       if (dryRun) await this.#acts.judgeRetry(record);
@@ -140,7 +141,7 @@ export class Selection {
     let accepted = 0;
     let matched = 0;
     let after: string | undefined;
-    const isOver = (): boolean => signal?.aborted === true || !this.#supervisor.isRunning;
+    const isOver = (): boolean => signal?.aborted === true || !this.#host.isRunning;
     do {
       const page = await this.#page(after);
       if (page === undefined) return { matched, accepted, refused, undecided, aborted: true };
@@ -161,10 +162,10 @@ export class Selection {
   /** Undefined: the launcher has stopped, and may have closed the store. */
   async #page(after: string | undefined): Promise<ListPage | undefined> {
     try {
-      if (!this.#supervisor.isRunning) return undefined;
+      if (!this.#host.isRunning) return undefined;
       return await this.#store.list({ ...this.#conditions, limit: pageSize, after });
     } catch (error) {
-      if (!this.#supervisor.isRunning) return undefined;
+      if (!this.#host.isRunning) return undefined;
       throw error;
     }
   }
@@ -189,7 +190,11 @@ async function inLanes(
 }
 
 /** Of a request that is stored and not decided on: nothing is begun in a launcher that does not run. */
-const undecidedCodes: readonly ErrorCode[] = ["STEPWELL_OUTCOME_TIMEOUT", "STEPWELL_LAUNCHER_NOT_RUNNING"];
+const undecidedCodes: readonly ErrorCode[] = [
+  "STEPWELL_UNDECIDED",
+  "STEPWELL_LAUNCHER_NOT_RUNNING",
+  "STEPWELL_CLIENT_STOPPED",
+];
 
 /** What goes wrong with one of them must not keep the others from their turn. */
 async function settled(act: Promise<Verdict>): Promise<Verdict> {

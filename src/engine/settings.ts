@@ -14,6 +14,35 @@ import type { Registered } from "./host.js";
 import { Observing } from "./observing.js";
 import { agesOf, type Ages, type RetentionPolicy } from "./retention.js";
 
+export interface ClientOptions {
+  /** Where executions live. Opened by the first call if it is not open yet, and then closed by `stop`. */
+  readonly store: Store;
+  /**
+   * What is sent to executions of these, or merged into their states, is checked before it is stored. Those that are
+   * launched here need not be listed. Default: none.
+   */
+  readonly workflows?: readonly AnyWorkflow[];
+  /**
+   * For how long a call waits for the word of the launcher that follows a request, where only that can decide on it. Then the
+   * call rejects with STEPWELL_UNDECIDED; the request stays stored. Default: "10s".
+   */
+  readonly patience?: Duration;
+  /** The largest encoded state, input or message, in bytes: a whole number from 1, or Infinity. Default: 1 MiB. */
+  readonly sizeLimit?: number;
+  /** Hears every error that no caller hears, such as an outage of the store while an outcome is waited for. Default: `console.error`. */
+  readonly onError?: (error: StepwellError) => void;
+}
+
+export interface ClientSettings {
+  readonly store: Store;
+  readonly workflows: readonly AnyWorkflow[];
+  /** In milliseconds. */
+  readonly patience: number;
+  readonly sizeLimit: number;
+  readonly clock: Clock;
+  readonly onError: (error: StepwellError) => void;
+}
+
 export interface LauncherOptions {
   /** Where executions live. Opened by `start` if it is not open yet, and then closed by `stop`. */
   readonly store: Store;
@@ -62,6 +91,27 @@ export interface LauncherSettings {
   readonly onError: (error: StepwellError) => void;
 }
 
+const clientNames = ["store", "workflows", "patience", "sizeLimit", "onError"];
+
+/** Those of a client alone. */
+export function clientSettingsOf(options: ClientOptions): ClientSettings {
+  const place = "new Client(…)";
+  refuseUnknownOptions(options, clientNames, place);
+  const { store, workflows = [], patience = "10s", sizeLimit = defaultSizeLimit, onError = defaultOnError() } = options;
+  checkStore(store, place);
+  checkOnError(onError, place);
+  if (!Array.isArray(workflows))
+    throw invalid(`"workflows" must be an array of workflows, not ${shown(workflows)}`, place);
+  return {
+    store,
+    workflows,
+    patience: milliseconds(patience, `${place}, patience`),
+    sizeLimit: fromOne(sizeLimit, "sizeLimit", place),
+    clock: store.clock ?? systemClock,
+    onError,
+  };
+}
+
 const names = [
   "store",
   "workflows",
@@ -90,9 +140,9 @@ export function settingsOf(options: LauncherOptions): LauncherSettings {
     keepPublications = "3d",
     onError = defaultOnError(logger),
   } = options;
-  checkStore(store);
+  checkStore(store, where);
   if (logger !== undefined) checkLogger(logger);
-  if (typeof onError !== "function") throw invalid(`"onError" must be a function, not ${shown(onError)}`);
+  checkOnError(onError, where);
   return {
     store,
     concurrency: fromOne(concurrency, "concurrency"),
@@ -109,9 +159,16 @@ export function settingsOf(options: LauncherOptions): LauncherSettings {
   };
 }
 
-function checkStore(store: unknown): void {
+function checkStore(store: unknown, place: string): void {
   if (missingFunction(store, ["write"]) === undefined) return;
-  throw invalid(`"store" must be a store, such as memoryStore() or sqliteStore("orders.db"), not ${shown(store)}`);
+  throw invalid(
+    `"store" must be a store, such as memoryStore() or sqliteStore("orders.db"), not ${shown(store)}`,
+    place,
+  );
+}
+
+function checkOnError(onError: unknown, place: string): void {
+  if (typeof onError !== "function") throw invalid(`"onError" must be a function, not ${shown(onError)}`, place);
 }
 
 function checkLogger(logger: unknown): void {
@@ -194,16 +251,16 @@ function positive(duration: Duration, option: string): number {
   throw invalid(`"${option}" must be longer than 0`);
 }
 
-function fromOne(value: number, option: string): number {
+function fromOne(value: number, option: string, place = where): number {
   if (value === Infinity || (Number.isInteger(value) && value >= 1)) return value;
-  throw invalid(`"${option}" must be a whole number from 1, or Infinity, not ${shown(value)}`);
+  throw invalid(`"${option}" must be a whole number from 1, or Infinity, not ${shown(value)}`, place);
 }
 
 function invalid(problem: string, place = where): StepwellError {
   return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${place}: ${problem}.`);
 }
 
-function defaultOnError(logger: Logger | undefined): (error: StepwellError) => void {
+function defaultOnError(logger?: Logger): (error: StepwellError) => void {
   if (logger === undefined) return (error) => console.error(error);
   return (error) =>
     logger.error(

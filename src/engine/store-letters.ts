@@ -39,7 +39,7 @@ export function deadLettersIn(store: Store, options: DeadLettersOptions = {}): D
   const clock = store.clock ?? systemClock;
   const post: Post = {
     committer: new Committer(store, clock),
-    mustRun: () => undefined,
+    ready: () => undefined,
     report: (error) => console.error(error),
     storeNow: () => clock.now(),
   };

@@ -5,20 +5,25 @@
  */
 import type { Clock } from "../clock.js";
 import type { Logger } from "../definition/logger.js";
+import { definitionOf, type AnyWorkflow } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import type { ExecutionRecord, HistoryRecord } from "../stores/records.js";
 import type { ClaimOptions, Hint, MaybePromise, Store, Within } from "../stores/store.js";
 import { Alarms } from "./alarms.js";
+import { callerTransaction } from "./caller-transaction.js";
+import type { ClientHost, Places } from "./client-host.js";
 import { Committer } from "./committer.js";
 import { Drive, type DriveOwner } from "./drive.js";
 import type { Host, Inbox, Registered } from "./host.js";
 import { waysOf, type Way } from "./migrating.js";
-import { OutcomeWaiters } from "./outcome.js";
+import { OutcomeWaiters, type Waiter } from "./outcome.js";
 import { Polling } from "./polling.js";
 import { Presence } from "./presence.js";
 import { Housekeeping } from "./retention.js";
 import { Gatekeeper } from "./gatekeeper.js";
 import { misfitOf } from "./fitting.js";
+import { Scheduler } from "./scheduler.js";
+import { holdStore } from "./shared-store.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
 import { definitionsOf, KnownLists } from "./versions.js";
 import { Turns } from "./turns.js";
@@ -26,7 +31,7 @@ import { Turns } from "./turns.js";
 /** One claim takes up no more than this, so that a claim never holds a store for long. */
 const largestClaim = 256;
 
-export class Supervisor implements Host, DriveOwner {
+export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly committer: Committer;
@@ -34,6 +39,9 @@ export class Supervisor implements Host, DriveOwner {
   readonly sizeLimit: number;
   /** In milliseconds. */
   readonly keepPublications: number;
+  /** Somebody waits until it is decided, or until this launcher stops. */
+  readonly patience = Infinity;
+  readonly places = this;
   readonly waiters = new OutcomeWaiters();
   readonly #store: Store;
   readonly #settings: LauncherSettings;
@@ -47,13 +55,14 @@ export class Supervisor implements Host, DriveOwner {
   readonly #housekeeping: Housekeeping;
   readonly #polling: Polling;
   readonly #alarms: Alarms;
+  readonly #scheduler: Scheduler;
   readonly #lists: KnownLists;
   /** Launches that are being created and have a place already. */
   #reserved = 0;
   #life: "new" | "running" | "stopping" | "stopped" = "new";
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
-  #openedStore = false;
+  #letGoOfStore: (() => Promise<void>) | undefined;
   /** The store's time minus this clock's. */
   #offset = 0;
   /** More is due than there was room for. */
@@ -82,6 +91,7 @@ export class Supervisor implements Host, DriveOwner {
     this.keepPublications = settings.keepPublications;
     this.committer = new Committer(settings.store, settings.clock);
     this.#alarms = new Alarms(settings.onError, registry, settings.clock);
+    this.#scheduler = new Scheduler(settings.store, settings.clock, this, registry, settings.pollInterval);
     this.#polling = new Polling(settings.clock, settings.pollInterval, {
       look: () => this.#takeUp(),
       looked: () => this.#tellEmptied(),
@@ -110,6 +120,24 @@ export class Supervisor implements Host, DriveOwner {
     if (this.#life !== "running") throw this.#notRunning(what);
   }
 
+  ready(what: string): void {
+    this.mustRun(what);
+  }
+
+  /** It is opened by `start`. */
+  opened(): void {}
+
+  registered(workflow: AnyWorkflow): Registered {
+    const { name, version } = definitionOf(workflow);
+    const registered = this.#registry.get(registryKey(name, version));
+    if (registered !== undefined) return registered;
+    throw new StepwellError(
+      "STEPWELL_UNKNOWN_WORKFLOW",
+      `Workflow "${name}" version "${version}" is not registered with this launcher. List it in "workflows".`,
+      { workflow: name },
+    );
+  }
+
   start(): Promise<void> {
     if (this.#stopped !== undefined) return Promise.reject(this.#notRunning("start"));
     this.#started ??= this.#start().catch(async (error: unknown) => {
@@ -121,15 +149,13 @@ export class Supervisor implements Host, DriveOwner {
   }
 
   stop(): Promise<void> {
+    this.#scheduler.stop();
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
 
   async #start(): Promise<void> {
-    if (!this.#store.isOpen) {
-      await this.#store.open();
-      this.#openedStore = true;
-    }
+    this.#letGoOfStore = await holdStore(this.#store);
     // Before the first execution has one of them.
     await this.#store.define(definitionsOf(this.#registry));
     await this.#presence.register();
@@ -139,6 +165,7 @@ export class Supervisor implements Host, DriveOwner {
     await this.#presence.begin();
     this.#housekeeping.begin();
     await this.#polling.look();
+    this.#scheduler.lookIn(0);
   }
 
   /** Drains, then aborts; gives back what it holds; closes the store if it opened it. */
@@ -158,12 +185,12 @@ export class Supervisor implements Host, DriveOwner {
     this.#life = "stopped";
     this.#presence.end();
     for (const drive of [...this.#drives.values()]) drive.drop();
-    await this.#letGoOfStore();
+    await this.#giveBackAll();
     this.waiters.failAll(() => this.#notRunning("outcome"));
   }
 
   /** With the store gone, others find out by the heartbeat that this launcher is. */
-  async #letGoOfStore(): Promise<void> {
+  async #giveBackAll(): Promise<void> {
     const patience = this.clock.after(this.grace, () => this.committer.close());
     await this.committer.drained();
     patience.cancel();
@@ -176,8 +203,8 @@ export class Supervisor implements Host, DriveOwner {
   }
 
   async #closeStore(): Promise<void> {
-    if (this.#openedStore) await this.#store.close();
-    this.#openedStore = false;
+    await this.#letGoOfStore?.();
+    this.#letGoOfStore = undefined;
   }
 
   #notRunning(what: string): StepwellError {
@@ -248,14 +275,8 @@ export class Supervisor implements Host, DriveOwner {
     return this.#store.transact?.bind(this.#store);
   }
 
-  /** @throws STEPWELL_INVALID_ARGUMENT where the store has no transactions that a caller could have */
   within(tx: unknown, where: string): Within {
-    if (typeof tx === "object" && tx !== null && this.#store.within !== undefined) return this.#store.within(tx);
-    throw new StepwellError(
-      "STEPWELL_INVALID_ARGUMENT",
-      `${where}: "tx" must be a connection of the store's database that is in a transaction; the ${this.#store.name} store ` +
-        `${this.#store.within === undefined ? "has none" : "can't use what was given"}.`,
-    );
+    return callerTransaction(this.#store, tx, where);
   }
 
   history(id: string): MaybePromise<readonly HistoryRecord[]> {
@@ -273,6 +294,14 @@ export class Supervisor implements Host, DriveOwner {
   settled(arrivals: readonly string[]): void {
     if (this.#listening.size === 0) return;
     for (const listener of [...this.#listening]) if (arrivals.includes(listener.arrival)) listener.tell();
+  }
+
+  whenAtRest(id: string, waiter: Waiter): () => void {
+    return this.waiters.add(id, waiter);
+  }
+
+  scheduled(inMs: number): void {
+    this.#scheduler.lookIn(inMs);
   }
 
   /** Calls `tell` when one of this launcher's commits settles the arrival, until the returned function is called. */

@@ -2,7 +2,7 @@
 import { StepwellError } from "../errors.js";
 import type { ArrivalStatus, MailboxRecord } from "../stores/records.js";
 import type { Store } from "../stores/store.js";
-import type { Supervisor } from "./supervisor.js";
+import type { ClientHost } from "./client-host.js";
 
 /** How long between two looks for the answer, where another launcher gives it, in milliseconds. */
 const shortestPause = 20;
@@ -12,31 +12,31 @@ const longestPause = 1_000;
  * Waits until the arrival is settled. Undefined: it is gone.
  *
  * @param patience for how long, in milliseconds
- * @throws STEPWELL_LAUNCHER_NOT_RUNNING where this launcher stops first; STEPWELL_OUTCOME_TIMEOUT where the patience ends first
+ * @throws STEPWELL_LAUNCHER_NOT_RUNNING, STEPWELL_CLIENT_STOPPED where that stops first; STEPWELL_UNDECIDED where the patience ends first
  */
 export async function verdictOn(
   arrival: string,
   execution: string,
   store: Store,
-  supervisor: Supervisor,
+  host: ClientHost,
   doing: string,
   patience = Infinity,
 ): Promise<Exclude<ArrivalStatus, "pending"> | undefined> {
-  const { clock } = supervisor;
+  const { clock } = host;
   const until = clock.monotonic() + patience;
   const look = async (only?: "pending"): Promise<readonly MailboxRecord[]> => {
     try {
       return await store.mailbox(execution, only);
     } catch (error) {
       // A launcher that stops closes its store.
-      supervisor.mustRun(doing);
+      host.mustRun(doing);
       throw error;
     }
   };
   let isSettled = false;
   let wake = (): void => undefined;
   // Listens before it looks: what is settled while the store is being asked must not be missed.
-  const forget = supervisor.onSettled(arrival, () => {
+  const forget = host.onSettled(arrival, () => {
     isSettled = true;
     wake();
   });
@@ -45,12 +45,16 @@ export async function verdictOn(
       const pending = await look("pending");
       if (!pending.some((row) => row.id === arrival)) break;
       if (clock.monotonic() >= until) {
-        const message = `No launcher has decided yet on what execution "${execution}" was asked to do (${doing}). It is stored.`;
-        throw new StepwellError("STEPWELL_OUTCOME_TIMEOUT", message, { execution });
+        throw new StepwellError(
+          "STEPWELL_UNDECIDED",
+          `${doing}: no launcher has decided within ${patience} ms on what execution "${execution}" was asked to do. ` +
+            `The request is stored, and is followed or refused when a launcher takes the execution up.`,
+          { execution },
+        );
       }
       if (!isSettled) {
         await new Promise<void>((resolve) => {
-          const timer = clock.after(pause, resolve);
+          const timer = clock.after(Math.min(pause, until - clock.monotonic()), resolve);
           wake = () => {
             timer.cancel();
             resolve();
@@ -58,7 +62,7 @@ export async function verdictOn(
         });
       }
       isSettled = false;
-      supervisor.mustRun(doing);
+      host.mustRun(doing);
     }
   } finally {
     forget();
