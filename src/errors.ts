@@ -44,6 +44,7 @@ export const errorCodes = {
   STEPWELL_TOO_LARGE: "A value is larger than the limit when encoded.",
   STEPWELL_NOT_DECODABLE: "A stored value cannot be read back.",
   // Supervision.
+  STEPWELL_EXECUTION_STRUGGLING: "A step has failed five times and is tried again.",
   STEPWELL_EXECUTION_STUCK: "An execution is parked: it needs an operator.",
   STEPWELL_CRASHES_LAUNCHER: "The execution was taken up many times without progress and is parked.",
   STEPWELL_STEP_MISSING: "The execution stands at a step that its workflow does not have.",

@@ -84,6 +84,8 @@ export interface WakeEvent<State = unknown> extends ObserverEvent<State> {
 
 export interface CommitEvent<State = unknown> extends ObserverEvent<State> {
   readonly status: Status;
+  /** Its step has failed five times or more and is tried again. */
+  readonly struggling: boolean;
   /** The state before this transition. */
   readonly before: State;
   readonly transition: CommittedTransition;

@@ -11,17 +11,20 @@ import { refuseUnknownOptions, shown } from "./options.js";
  * retry: { attempts: 5, delay: "200ms", factor: 2, maxDelay: "30s" }
  */
 export interface RetryPolicy {
-  /** All tries, the first one included: a whole number from 1, or Infinity. Default: 1 up, 5 down and after a pivot. */
+  /** All tries, the first one included: a whole number from 1, or Infinity. Default: 1 up, Infinity down and after a pivot. */
   readonly attempts?: number;
   /** The wait before the second try. Default: "200ms", or `maxDelay` where that is shorter. */
   readonly delay?: Duration;
   /** By how much each wait is longer than the one before; at least 1. Default: 2. */
   readonly factor?: number;
-  /** No wait is longer. Both given, it must not be shorter than `delay`. Default: "30s", or `delay` where that is longer. */
+  /** No wait is longer. Both given, it must not be shorter than `delay`. Default: "30s" up, "5m" down, or `delay` where that is longer. */
   readonly maxDelay?: Duration;
   /** Draw each wait from the upper half of its length, so that many retries spread. Default: true. */
   readonly jitter?: boolean;
-  /** No try begins later than this after the first one began; may be Infinity. Default: Infinity. */
+  /**
+   * No try begins later than this after the first one began; may be Infinity. Default: Infinity; down and after a pivot,
+   * where no `attempts` are given, "24h".
+   */
   readonly within?: Duration;
 }
 
@@ -35,8 +38,13 @@ export const defaultRetry: RetryDefinition = {
   within: Infinity,
 };
 
-/** An undo must succeed in the end, so it is tried more often. */
-export const defaultRollbackRetry: RetryDefinition = { ...defaultRetry, attempts: 5 };
+/** An undo must succeed in the end: an outage of an evening parks nothing. */
+export const defaultRollbackRetry: RetryDefinition = {
+  ...defaultRetry,
+  attempts: Infinity,
+  maxDelay: 5 * 60_000,
+  within: 24 * 60 * 60_000,
+};
 
 const names = ["attempts", "delay", "factor", "maxDelay", "jitter", "within"];
 
@@ -50,7 +58,7 @@ export function retryDefinition(
   if (policy === undefined) return undefined;
   refuseNoPolicy(policy, where, about);
   refuseUnknownOptions(policy, names, where, about);
-  const { attempts = defaults.attempts, factor = defaults.factor, jitter = defaults.jitter, within } = policy;
+  const { attempts = defaults.attempts, factor = defaults.factor, jitter = defaults.jitter } = policy;
   const refuse = (what: string): never => {
     throw new StepwellError("STEPWELL_INVALID_RETRY_POLICY", `${where}: ${what}.`, about);
   };
@@ -75,8 +83,14 @@ export function retryDefinition(
     factor,
     maxDelay,
     jitter,
-    within: within === undefined || within === Infinity ? Infinity : milliseconds(within, `${where}, within`),
+    within: withinOf(policy, defaults, where),
   });
+}
+
+/** Who says how often, and not for how long, wants no other limit. */
+function withinOf({ attempts, within }: RetryPolicy, defaults: RetryDefinition, where: string): number {
+  if (within === undefined) return attempts === undefined ? defaults.within : Infinity;
+  return within === Infinity ? Infinity : milliseconds(within, `${where}, within`);
 }
 
 /** `retry: false` is what other libraries take for "never again"; here it must not mean the default. */

@@ -117,7 +117,7 @@ export interface StepOptions<
   ) => MaybePromise<DownResult>;
   /** For errors thrown on the way up. Default: one attempt; after a pivot, as on the way down. */
   readonly retry?: RetryPolicy;
-  /** For errors thrown on the way down. Default: five attempts, from 200 ms, doubled up to 30 s. */
+  /** For errors thrown on the way down. Default: again and again for a day, from 200 ms, doubled up to 5 minutes. */
   readonly rollbackRetry?: RetryPolicy;
   /** For each attempt; then its signal is aborted and it counts as failed. Default: none. */
   readonly timeout?: Duration;

@@ -230,6 +230,13 @@ describe("a workflow", () => {
     expect(definitionOf(observed).watchers.map(({ name }) => name)).toEqual(["w1", "w2"]);
   });
 
+  test("has no limit in time for a rollback that says how often it is tried", () => {
+    const { steps } = definitionOf(
+      workflow("a", { input }).step("s", { rollback: () => undefined, rollbackRetry: { attempts: Infinity } }),
+    );
+    expect(steps[0]!.rollbackRetry).toMatchObject({ attempts: Infinity, within: Infinity });
+  });
+
   test("has durations in milliseconds and retry policies filled in", () => {
     const { deadline, steps } = definitionOf(
       workflow("a", { input, deadline: "2 h" }).step("s", {
@@ -243,7 +250,14 @@ describe("a workflow", () => {
     expect(steps[0]).toMatchObject({
       timeout: 1500,
       retry: { attempts: Infinity, delay: 60_000, factor: 2, maxDelay: 60_000, jitter: true, within: 86_400_000 },
-      rollbackRetry: { attempts: 5, delay: 200, factor: 2, maxDelay: 30_000, jitter: false, within: Infinity },
+      rollbackRetry: {
+        attempts: Infinity,
+        delay: 200,
+        factor: 2,
+        maxDelay: 300_000,
+        jitter: false,
+        within: 86_400_000,
+      },
     });
   });
 });

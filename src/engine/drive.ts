@@ -9,6 +9,7 @@
 import { decode } from "../codec.js";
 import { validate } from "../definition/schema.js";
 import { isRetryable, StepwellError } from "../errors.js";
+import { strugglingFrom } from "../flow/flow.js";
 import { due, type Action } from "../flow/router.js";
 import { serializeError } from "../serialize-error.js";
 import type { CommitResult, Transition } from "../stores/batch.js";
@@ -29,6 +30,7 @@ import {
   lostError,
   messageOf,
   refusedMessageError,
+  strugglingError,
   stuckError,
 } from "./reports.js";
 import { Runner } from "./runner.js";
@@ -495,6 +497,8 @@ export class Drive implements Sink<CommitResult> {
     tellCommit(course, this.#registered, this.#host, before, transition, happening, at);
     this.#endUntold = transition.ends;
     if (action === "park") this.#host.report(stuckError(course));
+    if (happening?.event.type === "retry" && course.position.attempts === strugglingFrom)
+      this.#host.report(strugglingError(course, happening.error));
     if (transition.rests) this.#rest();
   }
 

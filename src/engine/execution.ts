@@ -3,7 +3,7 @@ import { milliseconds, type Duration } from "../definition/duration.js";
 import type { Flow } from "../definition/flow.js";
 import { refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
-import type { SerializedError, Status } from "../flow/flow.js";
+import { isStruggling, type SerializedError, type Status } from "../flow/flow.js";
 import { stateDifference, type Difference } from "../state-changes.js";
 import type { ArrivalStatus, ExecutionRecord, MailboxRecord } from "../stores/records.js";
 import type { Store } from "../stores/store.js";
@@ -54,6 +54,8 @@ export interface ExecutionSummary {
   readonly status: Status;
   /** It waits for a limit of its workflow to have room for it. Of one that is `scheduled` for a time to come: not yet. */
   readonly queued: boolean;
+  /** Its step has failed five times or more and is tried again. */
+  readonly struggling: boolean;
   readonly tags: readonly string[];
   readonly flow: Flow & { readonly step: string };
   /** What parked it, else what turned it. */
@@ -72,6 +74,7 @@ export function summaryOf(record: ExecutionRecord, now: number): ExecutionSummar
     version,
     status,
     queued: record.admission === "queued" && (position.resumeAt ?? now) <= now,
+    struggling: isStruggling(status, position),
     tags,
     flow: flowOf(record),
     ...(error !== null && { error }),

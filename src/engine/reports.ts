@@ -1,5 +1,6 @@
 /** The errors that an execution in work gives: each says where it stands, and what to do. */
 import { StepwellError, type ErrorCode } from "../errors.js";
+import type { SerializedError } from "../flow/flow.js";
 import type { MailboxRecord } from "../stores/records.js";
 import type { Course } from "./course.js";
 import type { Unmoved } from "./migrating.js";
@@ -24,6 +25,17 @@ export function stuckError(course: Course): StepwellError {
     "STEPWELL_EXECUTION_STUCK",
     `Execution "${identity.id}" is stuck at step "${position.step}" on the way ${position.direction}: ` +
       `${position.stuckBy?.message ?? position.lastResult}. Mend the cause, then retry or skip the step.`,
+  );
+}
+
+/** It is tried again by itself: somebody may still want to know before it is parked. */
+export function strugglingError(course: Course, last: SerializedError | null): StepwellError {
+  const { identity, position } = course;
+  return errorAbout(
+    course,
+    "STEPWELL_EXECUTION_STRUGGLING",
+    `Step "${position.step}" of execution "${identity.id}" has failed ${position.attempts} times on the way ` +
+      `${position.direction} and is tried again: ${last?.message ?? position.lastResult}. Mend the cause, or wait.`,
   );
 }
 

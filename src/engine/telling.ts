@@ -1,5 +1,6 @@
 /** What watchers hear of the engine's own work: bursts, commits, and what is carried from one to the next. */
 import type { CommitEvent, ExecutionIdentity, RestEvent, WakeEvent } from "../definition/observer.js";
+import { isStruggling } from "../flow/flow.js";
 import type { Transition } from "../stores/batch.js";
 import type { Course, Happening } from "./course.js";
 import { transitionOf } from "./history.js";
@@ -53,6 +54,7 @@ export function tellCommit(
       state: shownState(course),
       revision,
       status,
+      struggling: isStruggling(status, position),
       before: shownState(before),
       transition: transitionOf(history, revision, at),
       called: happening?.called ?? false,

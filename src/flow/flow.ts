@@ -2,7 +2,7 @@
  * The engine's own small record beside the state, as it begins and as it is stored.
  * Pure data; `router.ts` says how it changes.
  */
-import type { Flow, SerializedError } from "../definition/flow.js";
+import type { Flow, SerializedError, Status } from "../definition/flow.js";
 
 export type { SerializedError, Status } from "../definition/flow.js";
 
@@ -45,6 +45,14 @@ export interface Position extends Flow {
   readonly keys?: Readonly<Record<string, string>>;
   /** The names under which others may know what steps did that are gone since a migration. Left out: none. */
   readonly gone?: readonly string[];
+}
+
+/** From so many failed attempts on, an execution that is tried again is struggling. */
+export const strugglingFrom = 5;
+
+/** It goes on failing, and is tried again. */
+export function isStruggling(status: Status, { attempts }: Pick<Position, "attempts">): boolean {
+  return attempts >= strugglingFrom && (status === "scheduled" || status === "running" || status === "waiting");
 }
 
 /** The name under which others know what a step did. */

@@ -117,6 +117,26 @@ onEveryStore("metrics", (start) => {
     expect((await of("stepwell_errors_total", registry))["{workflow=paying,code=STEPWELL_EXECUTION_STUCK}"]).toBe(3);
   });
 
+  test("shows how many this process has seen failing again and again and not going on", async () => {
+    const registry = new Registry();
+    let isAway = true;
+    const steps = workflow("patient", { input })
+      .step("1", {
+        retry: { attempts: Infinity, delay: "1s", factor: 1 },
+        run: () => {
+          if (isAway) throw new Error("away");
+        },
+      })
+      .observe(metrics({ registry }));
+    const { launcher, clock } = await start([steps]);
+    await launcher.launch(steps, {});
+    await clock.advance("10s");
+    expect(await of("stepwell_executions_struggling", registry)).toEqual({ "{workflow=patient}": 1 });
+    isAway = false;
+    await clock.advance("5s");
+    expect(await of("stepwell_executions_struggling", registry)).toEqual({ "{workflow=patient}": 0 });
+  });
+
   test("asks the store how many are stuck, where it is told how: also after a restart", async () => {
     const before = paying(new Registry());
     const rig = await start([before]);

@@ -64,7 +64,8 @@ export function metrics(options: MetricsOptions = {}): Observer {
   if (deadLetters !== undefined) countLetters(client, registry, deadLetters);
   const to = instruments(client, registry);
   if (stuck !== undefined) stuckSources.set(to.stuck, stuck);
-  const park = parking(to.stuck);
+  const park = seeing(to.stuck);
+  const struggle = seeing(to.struggling);
   return observer<unknown>({
     name: "metrics",
     wake: ({ execution: { workflow }, revision, claims, lateMs }) => {
@@ -76,10 +77,11 @@ export function metrics(options: MetricsOptions = {}): Observer {
       const labels = { workflow, step: step?.name ?? "", direction: flow.direction, result };
       to.stepDuration.observe(labels, durationMs / 1000);
     },
-    commit: ({ execution: { id, workflow }, status }) => {
+    commit: ({ execution: { id, workflow }, status, struggling }) => {
       if (status === "completed" || status === "rolledBack" || status === "stuck")
         to.executions.inc({ workflow, status });
       park(id, workflow, status === "stuck");
+      struggle(id, workflow, struggling);
     },
     rest: ({ execution: { workflow }, pending, lost }) => {
       // What another launcher has, it will tell of itself.
@@ -115,6 +117,7 @@ interface Instruments {
   readonly claimDelay: Histogram<"workflow">;
   readonly mailboxDepth: Histogram<"workflow">;
   readonly stuck: Gauge<"workflow">;
+  readonly struggling: Gauge<"workflow">;
   readonly refusedCommits: Counter<"workflow">;
   readonly observerErrors: Counter<"workflow">;
   readonly errors: Counter<"workflow" | "code">;
@@ -168,6 +171,16 @@ function instruments({ Counter, Gauge, Histogram }: PromClient, registry: Metric
       "workflow",
     ),
     stuck: known(gauge.name, () => new Gauge({ ...gauge, labelNames: ["workflow"] as const, collect: countStuck })),
+    struggling: known(
+      "stepwell_executions_struggling",
+      () =>
+        new Gauge({
+          name: "stepwell_executions_struggling",
+          help: "Executions whose step has failed five times or more and is tried again",
+          registers,
+          labelNames: ["workflow"] as const,
+        }),
+    ),
     refusedCommits: counter(
       "stepwell_refused_commits_total",
       "Commits refused because another launcher had the execution",
@@ -232,13 +245,13 @@ async function askForLetters(this: Gauge<"workflow">): Promise<void> {
   }
 }
 
-/** Counts what this process sees getting stuck and going on, for a gauge that nobody else tells. */
-function parking(gauge: Gauge<"workflow">): (id: string, workflow: string, isStuck: boolean) => void {
-  const parked = new Set<string>();
-  return (id, workflow, isStuck) => {
-    if (stuckSources.has(gauge) || isStuck === parked.has(id)) return;
-    if (isStuck) parked.add(id);
-    else parked.delete(id);
-    gauge[isStuck ? "inc" : "dec"]({ workflow });
+/** Counts what this process sees getting stuck, or struggling, and going on, for a gauge that nobody else tells. */
+function seeing(gauge: Gauge<"workflow">): (id: string, workflow: string, isSo: boolean) => void {
+  const seen = new Set<string>();
+  return (id, workflow, isSo) => {
+    if (stuckSources.has(gauge) || isSo === seen.has(id)) return;
+    if (isSo) seen.add(id);
+    else seen.delete(id);
+    gauge[isSo ? "inc" : "dec"]({ workflow });
   };
 }

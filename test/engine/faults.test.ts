@@ -15,6 +15,7 @@ onEveryStore("what must not happen", (start) => {
         run: () => {
           throw new Error("no");
         },
+        rollbackRetry: { attempts: 5 },
         rollback: () => {
           tries++;
           throw new TypeError("can't undo");

@@ -38,6 +38,7 @@ onEveryStore("after a pivot", (start) => {
     let tries = 0;
     const { outcome, execution } = await ended(
       captured().step("notify", {
+        retry: { attempts: 5, delay: "1s" },
         timeout: "1s",
         run: ({ signal }) => {
           tries++;
@@ -56,6 +57,7 @@ onEveryStore("after a pivot", (start) => {
     let tries = 0;
     const { outcome } = await ended(
       captured().step("ask", {
+        retry: { attempts: 5, delay: "1s" },
         messages: { answer: z.null() },
         run: () => (tries++, pause(undefined, { timeout: "1s" })),
         onMessage: () => undefined,

@@ -1,28 +1,80 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { pause, workflow, type StepwellError } from "../../src/index.js";
-import { onEveryStore, told } from "../support/rig.js";
+import { onEveryStore, patient, told } from "../support/rig.js";
 
 const input = z.object({});
 
 onEveryStore("retries and timeouts", (start) => {
-  test("a step is tried once by default, its rollback five times", async () => {
-    let runs = 0;
-    let undos = 0;
-    const flaky = workflow("flaky", { input }).step("1", {
+  /** Fails on its way up once, and on its way down until the bank is open. */
+  function flaky(calls: { runs: number; undos: number[]; isOpen: boolean }, now: () => number) {
+    return workflow("flaky", { input }).step("1", {
       run: () => {
-        runs++;
+        calls.runs++;
         throw new Error("no");
       },
       rollback: () => {
-        if (++undos < 5) throw new Error("not yet");
+        calls.undos.push(now());
+        if (!calls.isOpen) throw new Error("closed");
       },
     });
-    const { launcher, clock } = await start([flaky]);
-    const execution = await launcher.launch(flaky, {});
-    await clock.advance("5m");
+  }
+
+  test("a step is tried once by default, its rollback with growing waits until the other side is there", async () => {
+    const calls = { runs: 0, undos: [] as number[], isOpen: false };
+    const it = flaky(calls, () => rig.clock.now());
+    const rig = await start([it], patient);
+    const execution = await rig.launcher.launch(it, {});
+    await rig.clock.advance("6h");
+    expect(await execution.summary()).toMatchObject({ status: "scheduled", struggling: true });
+    calls.isOpen = true;
+    await rig.clock.advance("5m");
     expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "Error" });
-    expect([runs, undos]).toEqual([1, 5]);
+    expect(calls.runs).toBe(1);
+    const waits = calls.undos.slice(1).map((at, index) => at - calls.undos[index]!);
+    for (const [index, wait] of waits.entries()) {
+      const longest = Math.min(200 * 2 ** index, 300_000);
+      expect(wait).toBeGreaterThanOrEqual(longest / 2);
+      expect(wait).toBeLessThanOrEqual(longest);
+    }
+  });
+
+  test("a rollback that fails for a day parks the execution", async () => {
+    const calls = { runs: 0, undos: [] as number[], isOpen: false };
+    const it = flaky(calls, () => rig.clock.now());
+    const rig = await start([it], patient);
+    const execution = await rig.launcher.launch(it, {});
+    await rig.clock.advance("25h");
+    expect(await execution.summary()).toMatchObject({ status: "stuck", struggling: false });
+    const [first, last] = [calls.undos[0]!, calls.undos.at(-1)!];
+    expect(last - first).toBeLessThanOrEqual(24 * 3_600_000);
+    expect(last - first).toBeGreaterThan(24 * 3_600_000 - 300_001);
+  });
+
+  test("one that goes on failing is told of once, at its fifth failure, and shown as struggling until it goes on", async () => {
+    let isOpen = false;
+    const it = workflow("struggling", { input })
+      .step("1", {
+        retry: { attempts: 10, delay: "1m", factor: 1, jitter: false },
+        run: () => {
+          if (!isOpen) throw new Error("closed");
+        },
+      })
+      .step("2", { messages: { go: z.null() }, run: () => pause(), onMessage: () => undefined });
+    const { launcher, clock, errors } = await start([it]);
+    const execution = await launcher.launch(it, {});
+    await clock.advance("210s");
+    expect((await execution.summary()).struggling).toBe(false);
+    expect(errors).toEqual([]);
+    await clock.advance("3m");
+    expect((await launcher.list({})).executions).toMatchObject([{ id: execution.id, struggling: true }]);
+    expect(errors).toMatchObject([
+      { code: "STEPWELL_EXECUTION_STRUGGLING", step: "1", message: expect.stringContaining("closed") as string },
+    ]);
+    isOpen = true;
+    await clock.advance("1m");
+    expect(await execution.summary()).toMatchObject({ status: "waiting", struggling: false });
+    expect(errors).toHaveLength(1);
   });
 
   test("waits grow by the factor up to the maximum, and are durable: nothing runs in between", async () => {

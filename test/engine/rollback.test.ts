@@ -3,7 +3,7 @@ import { z } from "zod";
 import { complete, fail, pause, workflow, type StepwellError } from "../../src/index.js";
 import type { Claimed } from "../../src/stores/store.js";
 import { EffectsLedger } from "../../src/testing/effects-ledger.js";
-import { onEveryStore, told } from "../support/rig.js";
+import { onEveryStore, patient, told } from "../support/rig.js";
 
 const input = z.object({});
 
@@ -196,18 +196,20 @@ onEveryStore("a pivot", (start) => {
       .step("after", { run: after as () => undefined });
   }
 
-  test("after it a thrown error is retried and then parks the execution, going up", async () => {
+  test("after it a thrown error is retried for a day and then parks the execution, going up", async () => {
     let tries = 0;
     const undone: string[] = [];
     const after = pivoted(() => {
       tries++;
       throw new Error("no");
     }, undone);
-    const { launcher, clock } = await start([after]);
+    const { launcher, clock } = await start([after], patient);
     const execution = await launcher.launch(after, {});
-    await clock.advance("5m");
+    await clock.advance("23h");
+    expect(await execution.summary()).toMatchObject({ status: "scheduled", struggling: true });
+    await clock.advance("2h");
     expect(await execution.outcome()).toMatchObject({ status: "stuck", step: "after", direction: "up" });
-    expect(tries).toBe(5);
+    expect(tries).toBeGreaterThan(24 * 12);
     expect(await execution.rollback("please")).toMatchObject({ accepted: false, why: "past-pivot" });
     expect(undone).toEqual([]);
   });

@@ -113,6 +113,12 @@ export function onEveryStore(name: string, tests: (start: Start) => void): void 
   });
 }
 
+/** For tests over days: a launcher that looks rarely, since each look of it is a call of the store. */
+export const patient: Partial<LauncherOptions> = {
+  pollInterval: "1h",
+  heartbeat: { interval: "1h", timeout: "1d" },
+};
+
 /** What an execution did, as `direction step func result` lines of its history. */
 export async function told(execution: Execution<unknown, unknown>): Promise<string[]> {
   const rows = await execution.history();

@@ -17,6 +17,7 @@ export interface LetterCount {
 export class Metrics {
   readonly #rests: Counter;
   readonly #stuck: UpDownCounter;
+  readonly #struggles: Counter;
   readonly #duration: Histogram;
   readonly #delay: Histogram;
   readonly #depth: Histogram;
@@ -34,6 +35,11 @@ export class Metrics {
       unit: "{execution}",
       description: "Executions that came to rest as stuck, without those taken up again.",
     });
+    this.#struggles = counter(
+      "stepwell.execution.struggles",
+      "{struggle}",
+      "How often a step failed five times and was tried again.",
+    );
     this.#duration = histogram("stepwell.step.duration", "s", "How long attempts of steps took.", secondBounds);
     this.#delay = histogram(
       "stepwell.claim.delay",
@@ -81,6 +87,7 @@ export class Metrics {
   error({ error: { code }, workflow }: ErrorEvent): void {
     const about = { "stepwell.workflow.name": workflow };
     this.#errors.add(1, { ...about, "error.type": code });
+    if (code === "STEPWELL_EXECUTION_STRUGGLING") this.#struggles.add(1, about);
     if (code === "STEPWELL_OWNERSHIP_LOST") this.#refused.add(1, about);
     if (code === "STEPWELL_OBSERVER_FAILED") this.#observerErrors.add(1, about);
   }
