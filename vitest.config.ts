@@ -1,16 +1,26 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
+import { Progress } from "./test/support/progress.js";
 
 const { CI } = process.env;
 
+const all = "{src,test,examples}/**/*.test.ts";
+/** Trials that repeat what the other tests show once: many crashes, many outages, many random plans. */
+const long = "{src,test,examples}/**/*.long.test.ts";
+
+/** Some tests start processes, which is slow on a busy machine. */
+const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 };
+
 export default defineConfig({
   test: {
-    include: ["{src,test,examples}/**/*.test.ts"],
+    // Here, not in the projects: they share the server.
     globalSetup: ["test/support/postgres-run.ts"],
-    // Some tests start processes, which is slow on a busy machine.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    projects: [
+      { test: { name: "main", include: [all], exclude: [...configDefaults.exclude, long], ...timeouts } },
+      { test: { name: "long", include: [long], ...timeouts } },
+    ],
     // `.ci/run` counts the tests from the file.
-    reporters: CI ? ["default", ["json", { outputFile: ".tmp/tests.json" }]] : ["default"],
+    reporters: ["default", new Progress({ minutes: { main: 5, long: 5 } }), ...(CI ? ["json"] : [])],
+    outputFile: { json: ".tmp/tests.json" },
     coverage: { provider: "v8", include: ["src/**/*.ts"], exclude: ["src/**/*.test.ts", "src/**/*.test-d.ts"] },
   },
 });
