@@ -34,12 +34,14 @@ export class Attempt {
   readonly #deadline: Timer | undefined;
   #timedOut: StepwellError | undefined;
   #over = false;
+  /** How much of the timeout is left, and since when that runs, from the clock's `monotonic`. */
+  #left: number | undefined;
+  #since = 0;
 
   constructor(options: AttemptOptions) {
     this.#options = options;
-    if (options.timeout !== undefined) {
-      this.#timer = options.clock.after(options.timeout, () => this.#timeOut(options.timeout!));
-    }
+    this.#left = options.timeout;
+    this.resume();
     if (options.deadline !== undefined) {
       this.#deadline = options.clock.after(options.deadline, () => options.deadlinePassed());
     }
@@ -51,6 +53,19 @@ export class Attempt {
 
   abort(reason: StepwellError): void {
     this.#options.context.abort(reason);
+  }
+
+  /** From now on it waits for its turn: that is not counted. */
+  pause(): void {
+    if (this.#left === undefined || this.#timedOut !== undefined) return;
+    this.#timer?.cancel();
+    this.#left -= this.#options.clock.monotonic() - this.#since;
+  }
+
+  resume(): void {
+    if (this.#left === undefined || this.#timedOut !== undefined || this.#over) return;
+    this.#since = this.#options.clock.monotonic();
+    this.#timer = this.#options.clock.after(Math.max(0, this.#left), () => this.#timeOut(this.#options.timeout!));
   }
 
   /** Its function is done: it is waited for until it settles, however long the store takes. */

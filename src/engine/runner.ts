@@ -123,6 +123,8 @@ export class Runner {
       },
       conclude: (happening: Happening) => this.#owner.conclude(happening),
       isWanted: () => this.#attempt === attempt && !call.context.isAborted,
+      waits: () => attempt.pause(),
+      begins: () => attempt.resume(),
     };
     const given = (value: unknown): unknown =>
       value instanceof Transacted ? transactWithin(value, this.#course, this.#host, within) : value;

@@ -45,6 +45,10 @@ export interface Judge {
   readonly conclude: (happening: Happening) => Conclusion;
   /** Whether the engine still waits for it. */
   readonly isWanted: () => boolean;
+  /** It waits for its turn, or for a connection: that is no time of the attempt's. */
+  readonly waits: () => void;
+  /** The work begins. */
+  readonly begins: () => void;
 }
 
 /** Rejects with what the work threw: that is a failed attempt, like any other. */
@@ -52,7 +56,7 @@ export async function transactWithin(
   { store, work }: Transacted,
   course: Course,
   host: Host,
-  { judge, takeBack, conclude, isWanted }: Judge,
+  { judge, takeBack, conclude, isWanted, waits, begins }: Judge,
 ): Promise<Within> {
   if (host.transact === undefined || host.storeName !== store) throw wrongStore(store, host.storeName);
   let happening: Happening | undefined;
@@ -64,15 +68,29 @@ export async function transactWithin(
     conclusion = conclude(happening);
     return conclusion.transition;
   };
+  let thrown: { readonly error: unknown } | undefined;
+  const threw = (error: unknown): never => {
+    thrown = { error };
+    throw error;
+  };
   let answer: CommitResult | null;
   let isOutage = false;
+  waits();
   try {
     answer = await host.transact((connection) => {
-      const given = work(connection as never);
-      return isPromise(given) ? Promise.resolve(given).then(settle) : settle(given);
+      begins();
+      if (!isWanted()) return null;
+      let given: unknown;
+      try {
+        given = work(connection as never);
+      } catch (error) {
+        return threw(error);
+      }
+      return isPromise(given) ? Promise.resolve(given).then(settle, threw) : settle(given);
     });
   } catch (error) {
-    if (!isRetryable(error)) {
+    // What the work threw is a failed attempt, also where it says that something is away.
+    if ((thrown !== undefined && error === thrown.error) || !isRetryable(error)) {
       takeBack();
       throw error;
     }

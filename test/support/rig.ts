@@ -46,7 +46,7 @@ const makers: Record<string, (clock: SettlingClock) => Store> = {
 };
 
 /** A virtual clock that also waits for a store whose answers come over a network: time stands still until they are there. */
-class SettlingClock extends VirtualClock {
+export class SettlingClock extends VirtualClock {
   #asked = 0;
   #questions = 0;
   #answered: (() => void)[] = [];

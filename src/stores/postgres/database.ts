@@ -58,8 +58,8 @@ export class Database {
   readonly joins: boolean;
   readonly #pool: PostgresPool;
   readonly #queries = new Map<Statement, { readonly text: string; readonly name?: string }>();
-  /** Connections that somebody listens to, so that none that breaks ends the process. */
-  readonly #guarded = new WeakSet<PooledClient>();
+  /** Connections that somebody listens to, so that none that breaks ends the process; and what they broke with. */
+  readonly #guarded = new WeakMap<PooledClient, { error: unknown }>();
 
   constructor(pool: PostgresPool, { schema, place, ownSessions, joins = false }: Settings) {
     this.schema = schema;
@@ -87,9 +87,7 @@ export class Database {
     work: (transaction: Transaction, client: PooledClient) => Promise<Result>,
   ): Promise<Result> {
     return this.connected(async (client) => {
-      const send = <Row>(statement: Statement, values: unknown[]): Promise<Row[]> =>
-        this.#send<Row>(client, statement, values);
-      const transaction = new Transaction(client, send, this.joins);
+      const transaction = this.begin(client);
       try {
         const result = await work(transaction, client);
         await transaction.commit();
@@ -99,6 +97,13 @@ export class Database {
         throw error;
       }
     });
+  }
+
+  /** For who sees to its end, and to the connection. */
+  begin(client: PooledClient): Transaction {
+    const send = <Row>(statement: Statement, values: unknown[]): Promise<Row[]> =>
+      this.#send<Row>(client, statement, values);
+    return new Transaction(client, send, this.joins);
   }
 
   /** A connection for as long as the work takes; one that failed is not used again. */
@@ -121,13 +126,19 @@ export class Database {
     try {
       const client = await this.#pool.connect();
       if (!this.#guarded.has(client)) {
-        this.#guarded.add(client);
-        client.on("error", ignored);
+        const loss = { error: undefined as unknown };
+        this.#guarded.set(client, loss);
+        client.on("error", (error: unknown) => (loss.error ??= error));
       }
       return client;
     } catch (error) {
       throw connectionError(error, this.place);
     }
+  }
+
+  /** What a connection that was checked out broke with, as far as it has said so. */
+  lossOf(client: PooledClient): unknown {
+    return this.#guarded.get(client)?.error;
   }
 
   async #send<Row>(client: PostgresClient, statement: Statement, values: unknown[]): Promise<Row[]> {
@@ -149,6 +160,8 @@ export class Transaction {
   readonly #send: <Row>(statement: Statement, values: unknown[]) => Promise<Row[]>;
   readonly #pipelines: boolean;
   readonly #joins: boolean;
+  /** It has begun; rejects where that failed. */
+  readonly begun: Promise<unknown>;
   #last: Promise<unknown>;
   #committed: Promise<void> | undefined;
 
@@ -161,8 +174,9 @@ export class Transaction {
     this.#send = send;
     this.#pipelines = (client as { readonly pipeline?: boolean }).pipeline === true;
     this.#joins = joins;
-    this.#last = joins ? Promise.resolve() : client.query({ text: "BEGIN" });
-    this.#last.catch(ignored);
+    this.begun = joins ? Promise.resolve() : client.query({ text: "BEGIN" });
+    this.begun.catch(ignored);
+    this.#last = this.begun;
   }
 
   rows<Row>(statement: Statement, values: unknown[]): Promise<Row[]> {
@@ -182,10 +196,14 @@ export class Transaction {
     return this.#committed;
   }
 
-  /** After an error. What can't be rolled back is lost with its connection; after a commit it does nothing. */
-  async rollback(): Promise<void> {
+  /** After an error. False: its connection is gone, and it with that. After a commit it does nothing. */
+  async rollback(): Promise<boolean> {
     await this.#last.catch(ignored);
-    if (!this.#joins) await this.#client.query({ text: "ROLLBACK" }).catch(ignored);
+    if (this.#joins) return true;
+    return this.#client.query({ text: "ROLLBACK" }).then(
+      () => true,
+      () => false,
+    );
   }
 
   #next<Result>(send: () => Promise<Result>): Promise<Result> {

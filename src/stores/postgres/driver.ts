@@ -37,6 +37,7 @@ export interface PooledClient extends PostgresClient {
 
 /** A pool of `pg`, or what behaves like one. */
 export interface PostgresPool {
+  readonly options?: { readonly max?: number };
   connect(): Promise<PooledClient>;
   on(event: "error", listener: Listener): unknown;
 }

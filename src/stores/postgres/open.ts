@@ -13,6 +13,7 @@ export interface OpenOptions {
   /** Behind a pooler in transaction mode a connection is somebody else's after each transaction. */
   readonly sharedSessions: boolean;
   readonly connections: number;
+  readonly notifications: boolean;
 }
 
 export interface Opened {
@@ -23,7 +24,10 @@ export interface Opened {
 }
 
 /** Connects, without looking at what is there. */
-export async function connect(source: Source, { schema, sharedSessions, connections }: OpenOptions): Promise<Opened> {
+export async function connect(
+  source: Source,
+  { schema, sharedSessions, connections }: Omit<OpenOptions, "notifications">,
+): Promise<Opened> {
   if (typeof source !== "string") {
     const place = "the PostgreSQL database of the pool";
     return {
@@ -42,8 +46,31 @@ export async function connect(source: Source, { schema, sharedSessions, connecti
   };
 }
 
+/** With one connection, a transaction would wait for what is asked within it. */
+const fewest = 2;
+
+/** How many connections there are, besides the one for notifications. */
+export function connectionsOf(source: Source, { connections, notifications }: OpenOptions): number {
+  if (typeof source === "string") return connections;
+  const max = source.options?.max;
+  return typeof max === "number" ? max - (notifications ? 1 : 0) : connections;
+}
+
+/** @throws STEPWELL_INVALID_ARGUMENT for a pool of the user's that has too few */
+function checkPool(source: Source, options: OpenOptions): void {
+  const found = connectionsOf(source, options);
+  if (found >= fewest) return;
+  const needed = options.notifications ? `${fewest + 1}, one of them for notifications` : String(fewest);
+  throw new StepwellError(
+    "STEPWELL_INVALID_ARGUMENT",
+    `postgresStore: the pool has "max" ${String((source as PostgresPool).options?.max)}, and the store needs at least ${needed}. ` +
+      `Make the pool larger, or give a connection string: then the store has connections of its own.`,
+  );
+}
+
 /** Connects and migrates, and leaves nothing open if that fails. */
 export async function openDatabase(source: Source, options: OpenOptions): Promise<Opened> {
+  checkPool(source, options);
   const opened = await connect(source, options);
   try {
     await checkServer(opened.database);

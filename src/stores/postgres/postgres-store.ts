@@ -42,16 +42,16 @@ import { Doubts } from "./doubts.js";
 import { admit, readGate, waitedAt } from "./gates.js";
 import { beat, bury, register } from "./launchers.js";
 import { Notifications, type Line } from "./notifications.js";
-import { openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
+import { connectionsOf, openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
 import { count, history, list, load, mailbox } from "./read.js";
 import { prune } from "./prune.js";
+import { Semaphore } from "./semaphore.js";
 import { changeSchedule, dueSchedules, schedules } from "./schedules.js";
 import { prunePublications } from "./topics.js";
 import { databaseOn, transact } from "./transact.js";
 import { write } from "./write.js";
 
 export interface Settings extends OpenOptions {
-  readonly notifications: boolean;
   readonly clock: Clock | undefined;
 }
 
@@ -60,6 +60,9 @@ const heldPause = 50;
 
 /** With so many connections two batches of topics may wait at the same time. */
 const connectionsWorthTwo = 5;
+
+/** So many connections are kept from the transactions of steps: for heartbeats, claims, commits and what is read. */
+const keptFree = 2;
 
 /** Each concern has its own file. */
 export class PostgresStore implements Store {
@@ -77,6 +80,8 @@ export class PostgresStore implements Store {
   /** Launchers of this process. */
   readonly #owners = new Set<number>();
   readonly #doubts = new Doubts();
+  /** Steps that have a transaction open. */
+  readonly #transacting: Semaphore;
   #life: "closed" | "opening" | "open" = "closed";
   #opened: Opened | undefined;
   #notifications: Notifications | undefined;
@@ -84,7 +89,9 @@ export class PostgresStore implements Store {
   constructor(source: Source, settings: Settings) {
     this.#source = source;
     this.#settings = settings;
-    this.topicLanes = settings.connections < connectionsWorthTwo ? 1 : 2;
+    const connections = connectionsOf(source, settings);
+    this.topicLanes = connections < connectionsWorthTwo ? 1 : 2;
+    this.#transacting = new Semaphore(Math.max(1, connections - keptFree));
     if (settings.clock !== undefined) this.clock = settings.clock;
   }
 
@@ -258,7 +265,9 @@ export class PostgresStore implements Store {
   }
 
   async transact(work: (connection: unknown) => MaybePromise<Transition | null>): Promise<CommitResult | null> {
-    const { answer, hints } = await transact(this.#database, work, this.#doubts, this.#now);
+    const { answer, hints } = await this.#transacting.run(() =>
+      transact(this.#database, work, this.#doubts, this.#now),
+    );
     this.#tell(hints);
     return answer;
   }

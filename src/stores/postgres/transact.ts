@@ -1,10 +1,11 @@
 /** The user's work and the transition that it leads to, in one transaction; and the store within a transaction of the user's. */
+import { StepwellError } from "../../errors.js";
 import type { CommitResult, Transition } from "../batch.js";
 import type { Hint, MaybePromise } from "../store.js";
-import { Database } from "./database.js";
+import { Database, type Transaction } from "./database.js";
 import type { Doubts } from "./doubts.js";
 import type { PooledClient, PostgresClient } from "./driver.js";
-import { kindOf, storeError } from "./failure.js";
+import { connectionError, isInDoubt, sqlState, storeError } from "./failure.js";
 import { Committing } from "./transitions.js";
 
 export interface Transacted {
@@ -12,49 +13,89 @@ export interface Transacted {
   readonly hints: readonly Hint[];
 }
 
-/** Takes everything back; what it carries is the answer all the same. */
-class RolledBack extends Error {
-  readonly answer: CommitResult | null;
+const nothing: Transacted = { answer: null, hints: [] };
 
-  constructor(answer: CommitResult | null) {
-    super("rolled back");
-    this.answer = answer;
-  }
-}
+type Work = (connection: unknown) => MaybePromise<Transition | null>;
 
 export async function transact(
   database: Database,
-  work: (connection: unknown) => MaybePromise<Transition | null>,
+  work: Work,
   doubts: Doubts,
   now: number | null,
 ): Promise<Transacted> {
-  // What the work throws is the user's, not an error of the store.
-  let thrown: { readonly error: unknown } | undefined;
+  const client = await database.checkOut();
+  let isUsable = false;
   try {
-    return await database.transaction(async (transaction, client) => {
-      let transition: Transition | null;
+    const transaction = database.begin(client);
+    await begun(transaction, database);
+    let transition: Transition | null;
+    try {
+      transition = await work(client);
+    } catch (error) {
+      isUsable = await transaction.rollback();
+      // What the work throws is the user's, whatever it looks like: only the connection says that the store is away.
+      throw isUsable ? error : lossOf(client, database, error);
+    }
+    let transacted = nothing;
+    if (transition !== null) {
       try {
-        transition = await work(client);
+        transacted = await commit(transaction, transition, doubts, now);
       } catch (error) {
-        thrown = { error };
-        throw error;
+        const told = storeError(error, database.place);
+        isUsable = (await transaction.rollback()) && !isInDoubt(told);
+        throw (isUsable ? undefined : timeoutOf(client, database, error)) ?? told;
       }
-      if (transition === null) throw new RolledBack(null);
-      const committing = new Committing([0], [transition], doubts, now);
-      await committing.run(transaction);
-      await committing.explain(transaction);
-      const [answer] = committing.answers;
-      if (answer !== "taken") throw new RolledBack(answer!);
-      return { answer, hints: committing.hints };
-    });
-  } catch (error) {
-    // A connection that broke under the work is the store's affair: nothing of it was committed.
-    if (thrown !== undefined)
-      throw kindOf(thrown.error) === "unreachable" ? storeError(thrown.error, database.place) : thrown.error;
-    const { cause } = error as Error;
-    if (cause instanceof RolledBack) return { answer: cause.answer, hints: [] };
-    throw error;
+    }
+    isUsable = transacted.answer === "taken" || (await transaction.rollback());
+    return transacted;
+  } finally {
+    client.release(!isUsable);
   }
+}
+
+/** Waited for, so that no work writes outside of a transaction, and none is begun on a connection that is gone. */
+async function begun(transaction: Transaction, { place }: Database): Promise<void> {
+  try {
+    await transaction.begun;
+  } catch (error) {
+    throw connectionError(error, place);
+  }
+}
+
+async function commit(
+  transaction: Transaction,
+  transition: Transition,
+  doubts: Doubts,
+  now: number | null,
+): Promise<Transacted> {
+  const committing = new Committing([0], [transition], doubts, now);
+  await committing.run(transaction);
+  await committing.explain(transaction);
+  const answer = committing.answers[0]!;
+  if (answer !== "taken") return { answer, hints: [] };
+  await transaction.commit();
+  return { answer, hints: committing.hints };
+}
+
+/** Why the connection is gone under the work: then nothing was committed. */
+function lossOf(client: PooledClient, database: Database, error: unknown): StepwellError {
+  const lost = new Error("it broke while the work of a step had a transaction on it", { cause: error });
+  return timeoutOf(client, database, error) ?? connectionError(lost, database.place);
+}
+
+/** The server ends a transaction that waits, or lasts, for longer than it allows. */
+const endedByServer = new Set(["25P03", "25P04"]);
+
+/** That is no outage, and would happen again and again: the attempt has failed. */
+function timeoutOf(client: PooledClient, database: Database, error: unknown): StepwellError | undefined {
+  const cause = [database.lossOf(client), error].find((it) => endedByServer.has(sqlState(it) ?? ""));
+  if (cause === undefined) return undefined;
+  return new StepwellError(
+    "STEPWELL_TRANSACTION_TIMEOUT",
+    `PostgreSQL ended the transaction of a step: ${(cause as Error).message}. Nothing of it was committed. ` +
+      `The work of a transaction must not wait for other things than the database: do what takes time in a step before it.`,
+    { cause },
+  );
 }
 
 /** The store on one connection that is somebody else's: nothing of it is kept, begun or ended here. */
