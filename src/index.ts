@@ -1,3 +1,31 @@
+export type {
+  AnyWorkflow,
+  Bag,
+  BagOf,
+  Entries,
+  HalfDoneOf,
+  InputOf,
+  MessageName,
+  MessagesOf,
+  PayloadOf,
+  StateOf,
+  StatePatch,
+  StepsOf,
+  Unseen,
+} from "./definition/bag.js";
+export type {
+  MessageContext,
+  RecoverContext,
+  RollbackContext,
+  RollbackMessageContext,
+  StateContext,
+  StepContext,
+  SubscribeOptions,
+  Undoing,
+} from "./definition/contexts.js";
+export type { Frozen, Shown } from "./definition/frozen.js";
+export type { First, Next } from "./definition/growth.js";
+export type { MessageOf, Messages } from "./definition/messages.js";
 export type { Clock, Timer } from "./clock.js";
 export { diagram } from "./definition/diagram.js";
 export type { Duration } from "./definition/duration.js";
@@ -25,18 +53,17 @@ export {
   type PauseOptions,
 } from "./definition/outcome.js";
 export type { RetryPolicy } from "./definition/retry-policy.js";
-export {
-  step,
-  type MessageContext,
-  type RollbackContext,
-  type RollbackMessageContext,
-  type Step,
-  type StepContext,
-  type StepOptions,
-  type SubscribeOptions,
-} from "./definition/step.js";
-export type { HalfDoneOf, InputOf, StateOf } from "./definition/types.js";
-export { workflow, type AnyWorkflow, type Workflow, type WorkflowOptions } from "./definition/workflow.js";
+export { step, type Step, type Takes } from "./definition/step.js";
+export type {
+  Conditions,
+  ConditionOption,
+  ExtraOption,
+  PlainOptions,
+  RunArgument,
+  StepExtras,
+  StepOptions,
+} from "./definition/step-options.js";
+export { workflow, type Workflow, type WorkflowOptions } from "./definition/workflow.js";
 export type { OperatorOptions, RetryOptions, SkipOptions } from "./engine/acts.js";
 export type { Execution, ExecutionSummary, HistoryOptions, MailboxRow } from "./engine/execution.js";
 export type { ChangedHistoryRow, HistoryRow } from "./engine/history.js";

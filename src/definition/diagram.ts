@@ -1,5 +1,6 @@
 import { diagrammed } from "./printing.js";
-import { definitionOf, type AnyWorkflow } from "./workflow.js";
+import type { AnyWorkflow } from "./bag.js";
+import { definitionOf } from "./workflow.js";
 
 /**
  * A workflow as Mermaid text, for a README or a page: the way up, the way down, and where it can get stuck.

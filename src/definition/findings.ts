@@ -1,7 +1,8 @@
 /** What a workflow leaves open that will matter on the day something fails. Pure: it looks, and calls nothing. */
 import type { StepDefinition, StepFunction, WorkflowDefinition } from "./definition.js";
 import { defaultRollbackRetry } from "./retry-policy.js";
-import { definitionOf, type AnyWorkflow } from "./workflow.js";
+import type { AnyWorkflow } from "./bag.js";
+import { definitionOf } from "./workflow.js";
 
 /**
  * - `no-undo`: the step has a `run`, but neither a `rollback` nor `irreversible`

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { StepwellError } from "../errors.js";
-import { definitionOf, workflow, type AnyWorkflow } from "./workflow.js";
+import type { AnyWorkflow } from "./bag.js";
+import { definitionOf, workflow } from "./workflow.js";
 
 const input = z.object({ account: z.string() });
 const key = ({ account }: { account: string }): string => account;

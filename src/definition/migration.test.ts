@@ -38,7 +38,7 @@ test.each<[string, () => unknown, string, RegExp]>([
   ["no name", () => newer.migrate("", { move: () => ({ state: {} }) }), "STEPWELL_INVALID_DEFINITION", /older version/],
   [
     "what is no workflow",
-    () => newer.migrate({ name: "x", version: "1" } as never, {} as never),
+    () => newer.migrate({ name: "x", version: "1" } as never, {}),
     "STEPWELL_INVALID_ARGUMENT",
     /not a workflow/,
   ],
@@ -69,13 +69,13 @@ test.each<[string, () => unknown, string, RegExp]>([
   ],
   [
     "an older step that is none",
-    () => newer.migrate(older, { steps: { b: "a" } }),
+    () => newer.migrate(older, { steps: { b: "a" } as {} }),
     "STEPWELL_INVALID_DEFINITION",
     /"b", which is no step/,
   ],
   [
     "a newer step that is none",
-    () => newer.migrate(older, { steps: { a: "b" } }),
+    () => newer.migrate(older, { steps: { a: "b" as never } }),
     "STEPWELL_INVALID_DEFINITION",
     /"b", which is no step/,
   ],

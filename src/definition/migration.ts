@@ -1,7 +1,9 @@
 /** From an older version of a workflow to this one: what users write, checked, and what becomes of the steps' names. */
 import { StepwellError } from "../errors.js";
+import type { AnyWorkflow, Bag, HalfDoneOf, StepsOf } from "./bag.js";
 import type { MigrationDefinition, WorkflowDefinition } from "./definition.js";
 import type { Direction, Status } from "./flow.js";
+import type { Shown } from "./frozen.js";
 import type { ExecutionIdentity } from "./observer.js";
 import { checkName, refuseUnknownOptions, shown } from "./options.js";
 
@@ -9,14 +11,14 @@ import { checkName, refuseUnknownOptions, shown } from "./options.js";
 export type Successors = Readonly<Record<string, string | null>>;
 
 /** Where an execution of the older version stands. */
-export interface MoveContext<State> {
+export interface MoveContext<Older extends AnyWorkflow = AnyWorkflow> {
   readonly execution: ExecutionIdentity;
   /** Read-only. */
-  readonly state: Readonly<State>;
+  readonly state: Shown<HalfDoneOf<Older>>;
   readonly status: Status;
   readonly direction: Direction;
   /** Where it stands, in the older list. */
-  readonly step: string;
+  readonly step: StepsOf<Older>;
   /** Its step has paused, and waits. */
   readonly waits: boolean;
   /** Anything of it may have been done. */
@@ -24,30 +26,32 @@ export interface MoveContext<State> {
 }
 
 /** Where and with what it goes on. */
-export interface Move<State> {
+export interface Move<B extends Bag = Bag> {
   /** The step at whose beginning it goes on. Left out: where it stands, with its wait and its attempts. */
-  readonly step?: string;
+  readonly step?: B["steps"];
   /** The whole state. Left out: as it is. */
-  readonly state?: State;
+  readonly state?: Shown<B["halfDone"]>;
 }
 
 /** Whether a state of the older version does for this one, as it is. */
-type Fits<Older, State> = [Older] extends [State] ? true : false;
+type Fits<Older extends AnyWorkflow, B extends Bag> = [Shown<HalfDoneOf<Older>>] extends [Shown<B["halfDone"]>]
+  ? true
+  : false;
 
-type Moving<Older, State> = (
+type Moving<Older extends AnyWorkflow, B extends Bag> = (
   execution: MoveContext<Older>,
-) => Fits<Older, State> extends true ? Move<State> | void : Move<State> & { readonly state: State };
+) => Fits<Older, B> extends true ? Move<B> | void : Move<B> & { readonly state: Shown<B["halfDone"]> };
 
 /** The older state must become this version's, where it is none already. */
-export type MigrationOptions<Older, State> = {
+export type MigrationOptions<Older extends AnyWorkflow, B extends Bag> = {
   /** What became of steps that have another name; null: they are gone, and nothing of them is undone here. */
-  readonly steps?: Successors;
-} & (Fits<Older, State> extends true
+  readonly steps?: { readonly [Step in StepsOf<Older>]?: B["steps"] | null };
+} & (Fits<Older, B> extends true
   ? {
       /** For each execution: where and with what it goes on. Synchronous and without effects. */
-      readonly move?: Moving<Older, State>;
+      readonly move?: Moving<Older, B>;
     }
-  : { readonly move: Moving<Older, State> });
+  : { readonly move: Moving<Older, B> });
 
 /** @throws STEPWELL_INVALID_DEFINITION, STEPWELL_UNKNOWN_OPTION */
 export function migrationDefinition(

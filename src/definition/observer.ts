@@ -4,7 +4,9 @@
  */
 
 import { StepwellError } from "../errors.js";
+import type { AnyWorkflow, Bag, HalfDoneOf, StepsOf } from "./bag.js";
 import type { Direction, Flow, SerializedError, Status, StepFunc } from "./flow.js";
+import type { Shown } from "./frozen.js";
 import { checkName, refuseUnknownOptions, shown } from "./options.js";
 import type { Fail } from "./outcome.js";
 
@@ -16,10 +18,10 @@ export interface ExecutionIdentity {
 }
 
 /** What every callback gets. `step`, `attempt`, `durationMs` and `error` are there where they mean something. */
-export interface ObserverEvent<State = unknown> {
+export interface ObserverEvent<out State = unknown, out Steps extends string = string> {
   /** From `wake` to `rest` one and the same object, so it may be the key of a `WeakMap`. */
   readonly execution: ExecutionIdentity;
-  readonly step?: { readonly name: string; readonly index: number };
+  readonly step?: { readonly name: Steps; readonly index: number };
   readonly flow: Flow;
   /** As it is at that moment: `beforeStep` what the step will see, `afterStep` with its patch merged. */
   readonly state: State;
@@ -70,7 +72,7 @@ export interface CommittedTransition {
   readonly migration?: { readonly from: string; readonly to: string };
 }
 
-export interface WakeEvent<State = unknown> extends ObserverEvent<State> {
+export interface WakeEvent<out State = unknown, out Steps extends string = string> extends ObserverEvent<State, Steps> {
   /** The store's time. */
   readonly at: Date;
   readonly status: Status;
@@ -82,7 +84,10 @@ export interface WakeEvent<State = unknown> extends ObserverEvent<State> {
   readonly carried: Carried;
 }
 
-export interface CommitEvent<State = unknown> extends ObserverEvent<State> {
+export interface CommitEvent<out State = unknown, out Steps extends string = string> extends ObserverEvent<
+  State,
+  Steps
+> {
   readonly status: Status;
   /** Its step has failed five times or more and is tried again. */
   readonly struggling: boolean;
@@ -93,7 +98,7 @@ export interface CommitEvent<State = unknown> extends ObserverEvent<State> {
   readonly called: boolean;
 }
 
-export interface RestEvent<State = unknown> extends ObserverEvent<State> {
+export interface RestEvent<out State = unknown, out Steps extends string = string> extends ObserverEvent<State, Steps> {
   /** The store's time. */
   readonly at: Date;
   readonly status: Status;
@@ -126,32 +131,32 @@ export type CarryEvent =
       readonly execution?: undefined;
     };
 
-export interface ObserverCallbacks<Returned, State = unknown> {
+export interface ObserverCallbacks<Returned, in State = unknown, in Steps extends string = string> {
   /** Before the first step. */
-  readonly init?: (event: ObserverEvent<State>) => Returned;
+  readonly init?: (event: ObserverEvent<State, Steps>) => Returned;
   /** Before each attempt of `run` and `rollback`. A guard that fails here keeps a step from running. */
-  readonly beforeStep?: (event: ObserverEvent<State>) => Returned;
+  readonly beforeStep?: (event: ObserverEvent<State, Steps>) => Returned;
   /** After each attempt that did not pause, whatever its result. */
-  readonly afterStep?: (event: ObserverEvent<State>) => Returned;
+  readonly afterStep?: (event: ObserverEvent<State, Steps>) => Returned;
   /** The execution has turned. */
-  readonly startRollback?: (event: ObserverEvent<State>) => Returned;
+  readonly startRollback?: (event: ObserverEvent<State, Steps>) => Returned;
   /** Completed, and committed. Called at least once. */
-  readonly success?: (event: ObserverEvent<State>) => Returned;
+  readonly success?: (event: ObserverEvent<State, Steps>) => Returned;
   /** Rolled back, and committed. Called at least once. */
-  readonly failure?: (event: ObserverEvent<State>) => Returned;
+  readonly failure?: (event: ObserverEvent<State, Steps>) => Returned;
 }
 
 /**
  * What only watchers may hear of: not the steps, but the engine's own work on an execution. For tracing,
  * metrics and change logs.
  */
-export interface EngineCallbacks<Returned, State = unknown> {
+export interface EngineCallbacks<Returned, in State = unknown, in Steps extends string = string> {
   /** A launcher has taken the execution up, to drive it until its next rest: a "burst" of work begins. */
-  readonly wake?: (event: WakeEvent<State>) => Returned;
+  readonly wake?: (event: WakeEvent<State, Steps>) => Returned;
   /** A transition has been committed. A crash right after the commit loses the call, never the row of the history. */
-  readonly commit?: (event: CommitEvent<State>) => Returned;
+  readonly commit?: (event: CommitEvent<State, Steps>) => Returned;
   /** The launcher has let go of the execution: it ended, waits, is stuck, or is another one's. */
-  readonly rest?: (event: RestEvent<State>) => Returned;
+  readonly rest?: (event: RestEvent<State, Steps>) => Returned;
   /** An error about this workflow or one of its executions was reported to `onError`. */
   readonly error?: (event: ErrorEvent) => Returned;
   /**
@@ -161,8 +166,9 @@ export interface EngineCallbacks<Returned, State = unknown> {
   readonly carry?: (event: CarryEvent) => Carried | undefined;
 }
 
-/** An observer as the engine sees it. */
-export interface Observer extends ObserverCallbacks<unknown>, EngineCallbacks<unknown> {
+/** What `observer(…)` makes: for any workflow, or for those whose state has what it reads. */
+export interface Observer<in State = Readonly<Record<string, unknown>>, in Steps extends string = string>
+  extends ObserverCallbacks<unknown, State, Steps>, EngineCallbacks<unknown, State, Steps> {
   readonly name: string;
   readonly guard: boolean;
 }
@@ -171,20 +177,33 @@ export interface Observer extends ObserverCallbacks<unknown>, EngineCallbacks<un
 export type Synchronous =
   void | null | undefined | string | number | bigint | boolean | symbol | (object & { readonly then?: never });
 
-type GuardAnswer = void | null | undefined | Fail | (object & { readonly then?: never });
+export type GuardAnswer = void | null | undefined | Fail | (object & { readonly then?: never });
 
-export interface WatcherOptions<State>
-  extends ObserverCallbacks<Synchronous, State>, EngineCallbacks<Synchronous, State> {
+export interface WatcherOptions<in State, in Steps extends string = string>
+  extends ObserverCallbacks<Synchronous, State, Steps>, EngineCallbacks<Synchronous, State, Steps> {
   readonly name: string;
   readonly guard?: false;
 }
 
 type NoEngineCallbacks = { readonly [Callback in keyof EngineCallbacks<unknown>]?: never };
 
-export interface GuardOptions<State> extends ObserverCallbacks<GuardAnswer, State>, NoEngineCallbacks {
+export interface GuardOptions<in State, in Steps extends string = string>
+  extends ObserverCallbacks<GuardAnswer, State, Steps>, NoEngineCallbacks {
   readonly name: string;
   readonly guard: true;
 }
+
+/** What a workflow's `.observe(…)` takes: an observer, or the options of one. */
+export type ObserverOf<B extends Bag> =
+  | Observer<Shown<B["halfDone"]>, B["steps"]>
+  | WatcherOptions<Shown<B["halfDone"]>, B["steps"]>
+  | GuardOptions<Shown<B["halfDone"]>, B["steps"]>;
+
+/** The event of a workflow's observers: its state, and the names of its steps. */
+export type EventOf<W extends AnyWorkflow> = ObserverEvent<Shown<HalfDoneOf<W>>, StepsOf<W>>;
+
+/** Shared over copies of this package, so that an observer may come from a module that has another one. */
+const madeKey = Symbol.for("stepwell.observer");
 
 const stepCallbacks = ["init", "beforeStep", "afterStep", "startRollback", "success", "failure"] as const;
 
@@ -209,9 +228,14 @@ export type CallbackName = (typeof callbacks)[number];
  *
  * @throws STEPWELL_INVALID_DEFINITION, STEPWELL_UNKNOWN_OPTION
  */
-export function observer<State = Readonly<Record<string, unknown>>>(
-  options: WatcherOptions<State> | GuardOptions<State>,
-): Observer {
+export function observer<State extends object = Readonly<Record<string, unknown>>>(
+  options: WatcherOptions<Shown<State>> | GuardOptions<Shown<State>>,
+): Observer<Shown<State>> {
+  return checkedObserver(options);
+}
+
+/** The same for whatever state. */
+export function checkedObserver<State>(options: WatcherOptions<State> | GuardOptions<State>): Observer<State> {
   checkName(options?.name, "The name of an observer");
   const heard = options.guard === true ? stepCallbacks : callbacks;
   refuseUnknownOptions(options, ["name", "guard", ...heard], `Observer "${options.name}"`);
@@ -227,5 +251,12 @@ export function observer<State = Readonly<Record<string, unknown>>>(
     throw invalid(`: "guard" must be true or false, not ${shown(guard)}`);
   if (heard.every((callback) => (options as WatcherOptions<State>)[callback] === undefined))
     throw invalid(" has no callback, so it would hear nothing");
-  return Object.freeze({ ...options, guard: options.guard ?? false }) as Observer;
+  return Object.freeze({ ...options, guard: options.guard ?? false, [madeKey]: true });
+}
+
+/** An observer as it is, or made from its options. */
+export function observerOf(given: ObserverOf<Bag>): Observer {
+  return (given as { readonly [madeKey]?: true })[madeKey] === true
+    ? (given as Observer)
+    : checkedObserver(given as WatcherOptions<unknown>);
 }

@@ -41,12 +41,26 @@ export class Fail<Patch extends object = object> {
   }
 }
 
+export class Again<Patch extends object = object> {
+  declare readonly [outcome]: "again";
+  readonly patch: Patch | undefined;
+  /** Milliseconds. */
+  readonly after: number;
+
+  constructor(patch: Patch | undefined, after: number) {
+    this.patch = patch;
+    this.after = after;
+  }
+}
+
 /**
  * Work within the store's own database transaction: what it writes and the transition that it leads to
  * commit together, or not at all. Made by `transaction` of the store's entry point.
  */
-export class Transacted<Result = unknown> {
+export class Transacted<in State = never, out Result = unknown> {
   declare readonly [outcome]: "transaction";
+  /** For the compiler only: always undefined. */
+  declare readonly "~takes"?: (state: State) => void;
   /** The kind of store whose transaction it needs: its `name`. */
   readonly store: string;
   /** Called with the store's own connection. */
@@ -62,11 +76,11 @@ export class Transacted<Result = unknown> {
 export function transacted<Connection, Result>(
   store: string,
   work: (connection: Connection) => Result,
-): Transacted<Result> {
+): Transacted<unknown, Result> {
   if (typeof work !== "function") {
     throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `transaction(…) takes a function, not ${shown(work)}.`);
   }
-  return Object.freeze(new Transacted<Result>(store, work as (connection: never) => Result));
+  return Object.freeze(new Transacted<unknown, Result>(store, work as (connection: never) => Result));
 }
 
 export interface PauseOptions {

@@ -2,146 +2,35 @@
 import { StepwellError, type ErrorDetails } from "../errors.js";
 import type { MessageSchemas, StepDefinition, StepFunction } from "./definition.js";
 import { milliseconds, type Duration } from "./duration.js";
-import type { Direction } from "./flow.js";
-import type { Logger } from "./logger.js";
-import type { ExecutionIdentity } from "./observer.js";
+import type { Messages } from "./messages.js";
 import { checkName, refuseUnknownOptions, shown } from "./options.js";
-import { defaultRetry, defaultRollbackRetry, retryDefinition, type RetryPolicy } from "./retry-policy.js";
+import type { Completes, Either, Gives, IfWhen, Leaves } from "./patches.js";
+import { defaultRetry, defaultRollbackRetry, retryDefinition } from "./retry-policy.js";
 import { isSchema } from "./schema.js";
-import type {
-  Completes,
-  DownResult,
-  Gives,
-  MaybePromise,
-  MayGive,
-  Merge,
-  MessageOf,
-  Messages,
-  Simplify,
-  Undoes,
-  UpResult,
-  Waiting,
-} from "./types.js";
-
-/** What every step function is called with. */
-export interface StepContext<State> {
-  /** Read-only; what is to change goes into the patch that the function gives back. */
-  readonly state: Readonly<State>;
-  /**
-   * The same over all attempts of this function for this execution, and different from every other:
-   * give it to the other side, so that a second attempt has no second effect.
-   */
-  readonly idempotencyKey: string;
-  /** From 1; grows with each attempt, also after a crash. */
-  readonly attempt: number;
-  /** Aborted when the attempt times out, a rollback is requested, or the launcher stops or loses the execution. */
-  readonly signal: AbortSignal;
-  readonly execution: ExecutionIdentity;
-  readonly step: { readonly name: string; readonly index: number };
-  readonly direction: Direction;
-  /**
-   * Wants the messages of a topic: those that are kept, at once, and those to come. It is stored when this resolves.
-   * They come as those that were sent: to a handler that declares their names. Again, also by a later attempt, it
-   * changes nothing.
-   *
-   * @param topic 1 to 255 characters, without control characters
-   * @throws (rejects) STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION; STEPWELL_OWNERSHIP_LOST;
-   * STEPWELL_SUBSCRIBE_TOO_LATE once the function has given back what it gives
-   * @example
-   * await subscribe(`payment:${id}`);
-   * return pause({ paymentId: id }, { timeout: "30m" });
-   */
-  readonly subscribe: (topic: string, options?: SubscribeOptions) => Promise<void>;
-  readonly logger: Logger;
-}
-
-export interface SubscribeOptions {
-  /** When it ends: when this step is done, or left, in this direction; or with the execution. Default: "step". */
-  readonly until?: "step" | "end";
-}
-
-export interface MessageContext<State, M extends Messages> extends StepContext<State> {
-  readonly message: MessageOf<M>;
-}
-
-export interface RollbackContext<State, Given> extends StepContext<State> {
-  /** What this step itself gave on the way up, even where a later step has overwritten a field. */
-  readonly given: Readonly<Given>;
-  /** The key that this step's `run` had: names what is to be undone where its answer was lost. */
-  readonly runKey: string;
-  /** Why the execution turned. */
-  readonly reason: string;
-}
-
-export interface RollbackMessageContext<State, Given, M extends Messages> extends RollbackContext<State, Given> {
-  readonly message: MessageOf<M>;
-}
-
-/** The state in a step's own undo: what the step itself gives may be missing. */
-type Undoing<State, Run, Handler> = Merge<State, MayGive<Run, Handler>>;
-
-/**
- * The options of a step. Write `run` first, then its handlers, then `rollback`: the compiler takes
- * the type of the state from what stands above.
- */
-export interface StepOptions<
-  State,
-  Run extends MaybePromise<UpResult>,
-  M extends Messages,
-  OnMessage extends MaybePromise<UpResult>,
-  OnTimeout extends MaybePromise<UpResult>,
-  Rollback extends MaybePromise<DownResult>,
-  RM extends Messages,
-> {
-  /** The messages that `onMessage` takes, by name, each with a schema of any Standard Schema library. */
-  readonly messages?: M;
-  /** The same for `onRollbackMessage`. */
-  readonly rollbackMessages?: RM;
-  /** Does the step's work. Gives back nothing, a patch, `pause(…)`, `complete(…)` or `fail(…)`. */
-  readonly run?: (context: StepContext<State>) => Run;
-  /** Goes on after a pause, with the oldest declared message. */
-  readonly onMessage?: (context: MessageContext<Waiting<State, Run>, M>) => OnMessage;
-  /** Decides when a pause on the way up has timed out. Default: the step fails with reason `timeout`. */
-  readonly onTimeout?: (context: StepContext<Waiting<State, Run>>) => OnTimeout;
-  /** Undoes the step's work, whether it was done, half done or never begun in earnest. */
-  readonly rollback?: (
-    context: RollbackContext<Undoing<State, Run, OnMessage | OnTimeout>, MayGive<Run, OnMessage | OnTimeout>>,
-  ) => Rollback;
-  /** Goes on after a pause in `rollback`. */
-  readonly onRollbackMessage?: (
-    context: RollbackMessageContext<
-      Merge<Undoing<State, Run, OnMessage | OnTimeout>, Undoes<Rollback>>,
-      MayGive<Run, OnMessage | OnTimeout>,
-      RM
-    >,
-  ) => MaybePromise<DownResult>;
-  /** For errors thrown on the way up. Default: one attempt; after a pivot, as on the way down. */
-  readonly retry?: RetryPolicy;
-  /** For errors thrown on the way down. Default: again and again for a day, from 200 ms, doubled up to 5 minutes. */
-  readonly rollbackRetry?: RetryPolicy;
-  /** For each attempt; then its signal is aborted and it counts as failed. Default: none. */
-  readonly timeout?: Duration;
-  /** A point of no return: once this step is done, nothing turns the execution. At most one in a workflow. */
-  readonly pivot?: boolean;
-  /** Why this step can't be undone; instead of a `rollback`. For readers, printing and diagrams. */
-  readonly irreversible?: string;
-}
-
-declare const types: unique symbol;
+import type { ExtraOption, PlainOptions, StepOptions } from "./step-options.js";
+import type { Options } from "./verdicts.js";
 
 /** Shared over copies of this package, so that a step may come from a module that has another one. */
 const stepKey = Symbol.for("stepwell.step");
 
+/** What takes a state that has what it needs. `in`: also for users without `strictFunctionTypes`. */
+export interface Takes<in Needs> {
+  /** For the compiler only: always undefined. */
+  readonly "~needs"?: (needs: Needs) => void;
+}
+
 /** A step in a module of its own: what it needs of the state, and what it adds. */
-export interface Step<Needs, Given, May, Early> {
-  readonly name: string;
-  readonly definition: StepDefinition;
-  readonly [types]?: {
-    readonly needs: (needs: Needs) => void;
-    readonly gives: Given;
-    readonly mayGive: May;
-    readonly completes: Early;
-  };
+export interface Step<
+  in Needs,
+  out Given,
+  out Left,
+  out Early,
+  out Name extends string = string,
+  out M extends Messages = Messages,
+> extends Takes<Needs> {
+  readonly name: Name;
+  /** For the compiler only: always undefined. */
+  readonly "~gives"?: { readonly given: Given; readonly left: Left; readonly early: Early; readonly messages: M };
 }
 
 /**
@@ -157,23 +46,43 @@ export interface Step<Needs, Given, May, Early> {
  */
 export function step<Needs extends object = object>() {
   return <
-    Run extends MaybePromise<UpResult> = void,
-    M extends Messages = Messages,
-    OnMessage extends MaybePromise<UpResult> = never,
-    OnTimeout extends MaybePromise<UpResult> = never,
-    Rollback extends MaybePromise<DownResult> = void,
-    RM extends Messages = Messages,
+    const N extends string,
+    Run,
+    OnMessage,
+    OnTimeout,
+    Rollback,
+    OnRollbackMessage,
+    Otherwise,
+    Recover,
+    M extends Messages = {},
+    RM extends Messages = {},
+    Keys extends string = never,
   >(
-    name: string,
-    options: StepOptions<Needs, Run, M, OnMessage, OnTimeout, Rollback, RM>,
+    name: N,
+    options: StepOptions<
+      Needs,
+      Run,
+      OnMessage,
+      OnTimeout,
+      Rollback,
+      OnRollbackMessage,
+      Otherwise,
+      Recover,
+      M,
+      RM,
+      Keys
+    > &
+      Options<Keys, "run" | ExtraOption>,
   ): Step<
     Needs,
-    Gives<Run, OnMessage | OnTimeout>,
-    Simplify<MayGive<Run, OnMessage | OnTimeout> & Undoes<Rollback>>,
-    Completes<Run, OnMessage | OnTimeout>
+    Gives<Run, Either<OnMessage, OnTimeout>, IfWhen<Keys>, Otherwise, Recover>,
+    Leaves<Run, Either<OnMessage, OnTimeout>, Otherwise, Recover, Rollback, OnRollbackMessage>,
+    Completes<{}, Run, Either<OnMessage, OnTimeout>>,
+    N,
+    M & RM
   > => {
     const definition = stepDefinition(name, options, {});
-    return Object.freeze({ name, definition, [stepKey]: definition });
+    return Object.freeze({ name, [stepKey]: definition });
   };
 }
 
@@ -201,13 +110,9 @@ type Functions = "run" | "onMessage" | "onTimeout" | "rollback" | "onRollbackMes
 
 /** The options without their types, which the compiler has dealt with. */
 type Untyped = Readonly<
-  Partial<
-    Record<Functions, StepFunction> & { messages: MessageSchemas; rollbackMessages: MessageSchemas } & Pick<
-        StepOptions<never, never, Messages, never, never, never, Messages>,
-        "retry" | "rollbackRetry" | "timeout" | "pivot" | "irreversible"
-      >
-  >
->;
+  Partial<Record<Functions, StepFunction> & { messages: MessageSchemas; rollbackMessages: MessageSchemas }>
+> &
+  PlainOptions;
 
 /** Checks a step as its author wrote it. */
 export function stepDefinition(name: unknown, options: unknown, about: ErrorDetails): StepDefinition {

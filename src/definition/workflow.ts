@@ -1,34 +1,40 @@
 /** A workflow: a named, versioned, ordered list of steps, with a schema for its input. Immutable: each call gives a new one. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { AnyWorkflow, Bag, Unseen } from "./bag.js";
 import { StepwellError, type ErrorDetails } from "../errors.js";
 import type { StepDefinition, WorkflowDefinition } from "./definition.js";
 import { milliseconds, type Duration } from "./duration.js";
+import type { First, Next } from "./growth.js";
+import type { Shown } from "./frozen.js";
 import { limitsOf, type Concurrency, type RateLimit } from "./limits.js";
-import type { Observer } from "./observer.js";
+import type { Messages } from "./messages.js";
+import type { Grow } from "./objects.js";
+import { observerOf, type ObserverOf } from "./observer.js";
 import { checkName, refuseUnknownOptions, shown } from "./options.js";
 import { migrationDefinition, type MigrationOptions } from "./migration.js";
+import type { Completes, Either, Gives, IfWhen, Leaves } from "./patches.js";
 import { printed } from "./printing.js";
 import { isSchema } from "./schema.js";
-import { definitionOfStep, stepDefinition, type Step, type StepOptions } from "./step.js";
-import type {
-  Completes,
-  DownResult,
-  Flatten,
-  Gives,
-  HalfDoneOf,
-  Lacks,
-  MaybePromise,
-  MayGive,
-  Merge,
-  Messages,
-  Undoes,
-  UpResult,
-  WorkflowTypes,
-} from "./types.js";
+import { definitionOfStep, stepDefinition, type Step, type Takes } from "./step.js";
+import type { ExtraOption, RunArgument, StepExtras, StepOptions } from "./step-options.js";
+import type { FieldProblem, Free, IsTaken, Meets, Missing, NoState, Options, Right, Verdict } from "./verdicts.js";
+
+/** Undefined: the schema's output can be the first state. A schema that is a type parameter is left to the run time. */
+type InputProblem<Schema extends StandardSchemaV1> = unknown extends Schema
+  ? undefined
+  : NoState<StandardSchemaV1.InferOutput<Schema>>;
+
+/** What keeps a step of a module from standing here. */
+type StepProblem<B extends Bag, Needs, Given, N extends string> =
+  IsTaken<N, B["steps"]> extends true
+    ? `a step named "${N}" is there already`
+    : Meets<Shown<B["state"]>, Shown<Needs>> extends false
+      ? Missing<Shown<B["state"]>, Shown<Needs>>
+      : Verdict<FieldProblem<Given, B["state"]>>;
 
 export interface WorkflowOptions<Schema extends StandardSchemaV1> {
   /** Checks the input of a launch; its output is the first state. Any Standard Schema library. */
-  readonly input: Schema;
+  readonly input: Right<InputProblem<Schema>, Schema>;
   /** An execution keeps the version that it started with; several can be registered side by side. Default: "1". */
   readonly version?: string;
   /** How long the way up may take, from the launch. Longer than 0. Then the execution turns with reason `deadline`. Default: no limit. */
@@ -41,63 +47,106 @@ export interface WorkflowOptions<Schema extends StandardSchemaV1> {
   /** How many executions may begin in any period of this length, over all launchers and versions. Default: no limit. */
   readonly rate?: RateLimit<StandardSchemaV1.InferOutput<Schema>>;
   /** May map the final reason to another one. Synchronous, and without effects: it may be called more than once. */
-  readonly onExit?: (reason: string, state: Readonly<Record<string, unknown>>) => string | undefined | void;
+  readonly onExit?: (
+    reason: string,
+    state: Shown<StandardSchemaV1.InferOutput<Schema>> & Readonly<Record<string, unknown>>,
+  ) => string | undefined | void;
 }
 
-/** Any workflow, whatever its types. */
-export interface AnyWorkflow {
-  readonly name: string;
-  readonly version: string;
-  readonly types?: WorkflowTypes;
-}
-
-type Grown<Input, State, HalfDone, Early, Given, May, Completed> = Workflow<
-  Input,
-  Merge<State, Given>,
-  Merge<HalfDone, May>,
-  Early | ([Completed] extends [never] ? never : Merge<State, Flatten<Completed>>)
->;
-
-export interface Workflow<Input, State, HalfDone, Early> extends AnyWorkflow {
-  /** For the compiler only: always undefined. */
-  readonly types?: {
-    readonly input: Input;
-    readonly state: [Early] extends [never] ? State : Flatten<State | Early>;
-    readonly halfDone: HalfDone;
-  };
+export interface Workflow<B extends Bag> extends AnyWorkflow {
+  readonly types?: B;
 
   /**
-   * Adds a step; steps run in this order and are undone in reverse.
+   * Adds a step; steps run in this order and are undone in reverse. Takes a step from a module of its own; or a name and
+   * options; or a name, its `run`, and the other options.
    *
    * @throws STEPWELL_INVALID_DEFINITION (a name that is empty or taken, a handler without messages …),
    * STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION, STEPWELL_INVALID_RETRY_POLICY
    */
-  step<Needs, Given, May, Early2>(
-    step: Step<Needs, Given, May, Early2> &
-      (State extends Needs ? unknown : { "the state here lacks what this step needs": Lacks<State, Needs> }),
-  ): Grown<Input, State, HalfDone, Early, Given, May, Early2>;
+  step<Needs, Given, Left, Early, N extends string, M extends Messages>(
+    step: Right<StepProblem<B, Needs, Given, N>, Step<Needs, Given, Left, Early, N, M> & Takes<Shown<B["state"]>>>,
+  ): Next<B, N, Given, Left, [Early] extends [never] ? never : Grow<B["state"], Early>, M>;
   step<
-    Run extends MaybePromise<UpResult> = void,
-    M extends Messages = Messages,
-    OnMessage extends MaybePromise<UpResult> = never,
-    OnTimeout extends MaybePromise<UpResult> = never,
-    Rollback extends MaybePromise<DownResult> = void,
-    RM extends Messages = Messages,
+    const N extends string,
+    Run,
+    OnMessage,
+    OnTimeout,
+    Rollback,
+    OnRollbackMessage,
+    Otherwise,
+    Recover,
+    M extends Messages = {},
+    RM extends Messages = {},
+    Keys extends string = never,
   >(
-    name: string,
-    options: StepOptions<State, Run, M, OnMessage, OnTimeout, Rollback, RM>,
-  ): Grown<
-    Input,
-    State,
-    HalfDone,
-    Early,
-    Gives<Run, OnMessage | OnTimeout>,
-    MayGive<Run, OnMessage | OnTimeout> & Undoes<Rollback>,
-    Completes<Run, OnMessage | OnTimeout>
+    name: Free<N, B["steps"]>,
+    options: StepOptions<
+      B["state"],
+      Run,
+      OnMessage,
+      OnTimeout,
+      Rollback,
+      OnRollbackMessage,
+      Otherwise,
+      Recover,
+      M,
+      RM,
+      Keys
+    > &
+      Options<Keys, "run" | ExtraOption>,
+  ): Next<
+    B,
+    N,
+    Gives<Run, Either<OnMessage, OnTimeout>, IfWhen<Keys>, Otherwise, Recover>,
+    Leaves<Run, Either<OnMessage, OnTimeout>, Otherwise, Recover, Rollback, OnRollbackMessage>,
+    Completes<B["state"], Run, Either<OnMessage, OnTimeout>>,
+    M & RM
+  >;
+  step<
+    const N extends string,
+    Run,
+    OnMessage,
+    OnTimeout,
+    Rollback,
+    OnRollbackMessage,
+    Otherwise,
+    Recover,
+    M extends Messages = {},
+    RM extends Messages = {},
+    Keys extends string = never,
+  >(
+    name: Free<N, B["steps"]>,
+    run: RunArgument<B["state"], Run>,
+    options: StepExtras<
+      B["state"],
+      Run,
+      OnMessage,
+      OnTimeout,
+      Rollback,
+      OnRollbackMessage,
+      Otherwise,
+      Recover,
+      M,
+      RM,
+      Keys
+    > &
+      Options<Keys, ExtraOption>,
+  ): Next<
+    B,
+    N,
+    Gives<Run, Either<OnMessage, OnTimeout>, IfWhen<Keys>, Otherwise, Recover>,
+    Leaves<Run, Either<OnMessage, OnTimeout>, Otherwise, Recover, Rollback, OnRollbackMessage>,
+    Completes<B["state"], Run, Either<OnMessage, OnTimeout>>,
+    M & RM
   >;
 
-  /** Adds observers; guards are asked before watchers are told, each kind in the order listed. */
-  observe(...observers: readonly Observer[]): Workflow<Input, State, HalfDone, Early>;
+  /**
+   * Adds observers, made with `observer(…)` or written here, where the workflow gives them their types. Guards are asked
+   * before watchers are told, each kind in the order listed.
+   *
+   * @throws STEPWELL_INVALID_DEFINITION, STEPWELL_UNKNOWN_OPTION
+   */
+  observe(...observers: readonly ObserverOf<B>[]): Workflow<B>;
 
   /**
    * Says how executions of an older version become executions of this one, wherever they stand. A launcher that has this
@@ -115,14 +164,10 @@ export interface Workflow<Input, State, HalfDone, Early> extends AnyWorkflow {
    *
    * @throws STEPWELL_INVALID_DEFINITION, STEPWELL_UNKNOWN_OPTION
    */
-  migrate<Older extends AnyWorkflow>(
+  migrate<Older extends AnyWorkflow | string>(
     older: Older,
-    options: MigrationOptions<HalfDoneOf<Older>, HalfDone>,
-  ): Workflow<Input, State, HalfDone, Early>;
-  migrate(
-    older: string,
-    options: MigrationOptions<Readonly<Record<string, unknown>>, HalfDone>,
-  ): Workflow<Input, State, HalfDone, Early>;
+    options: MigrationOptions<Older extends AnyWorkflow ? Older : Unseen, B>,
+  ): Workflow<B>;
 
   /** The steps with their marks, as `console.log` shows them. */
   toString(): string;
@@ -147,12 +192,7 @@ const inspectKey = Symbol.for("nodejs.util.inspect.custom");
 export function workflow<Schema extends StandardSchemaV1>(
   name: string,
   options: WorkflowOptions<Schema>,
-): Workflow<
-  StandardSchemaV1.InferInput<Schema>,
-  StandardSchemaV1.InferOutput<Schema>,
-  StandardSchemaV1.InferOutput<Schema>,
-  never
-> {
+): First<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema> & object> {
   checkName(name, "The name of a workflow");
   const about = { workflow: name };
   const where = `Workflow "${name}"`;
@@ -228,7 +268,7 @@ function built(definition: WorkflowDefinition): AnyWorkflow {
     version: frozen.version,
     [definitionKey]: frozen,
     step: (first: unknown, options?: unknown) => built(withStep(frozen, stepGiven(first, options, frozen.name))),
-    observe: (...observers: readonly Observer[]) => built(withObservers(frozen, observers)),
+    observe: (...observers: readonly ObserverOf<Bag>[]) => built(withObservers(frozen, observers)),
     migrate: (older: unknown, options: unknown) => built(withMigration(frozen, older, options)),
     toString: () => printed(frozen),
     [inspectKey]: () => printed(frozen),
@@ -278,19 +318,19 @@ function withStep(definition: WorkflowDefinition, step: StepDefinition): Workflo
 function withMigration(definition: WorkflowDefinition, older: unknown, options: unknown): WorkflowDefinition {
   const what = `Workflow "${definition.name}": what .migrate(…) was given`;
   const from = typeof older === "string" ? older : definitionOf(older as AnyWorkflow, what);
-  const migration = migrationDefinition(definition, from, options as MigrationOptions<unknown, unknown>);
+  const migration = migrationDefinition(definition, from, options as Parameters<typeof migrationDefinition>[2]);
   return { ...definition, migrations: [...definition.migrations, migration] };
 }
 
-function withObservers(definition: WorkflowDefinition, observers: readonly Observer[]): WorkflowDefinition {
-  for (const observer of observers) {
-    if (typeof observer === "object" && observer !== null && typeof observer.guard === "boolean") continue;
+function withObservers(definition: WorkflowDefinition, given: readonly ObserverOf<Bag>[]): WorkflowDefinition {
+  const observers = given.map((one) => {
+    if (typeof one === "object" && one !== null) return observerOf(one);
     throw new StepwellError(
       "STEPWELL_INVALID_DEFINITION",
-      `Workflow "${definition.name}": .observe(…) takes observers, made with observer({ name, … }).`,
+      `Workflow "${definition.name}": .observe(…) takes observers, made with observer({ name, … }), or their options.`,
       { workflow: definition.name },
     );
-  }
+  });
   return {
     ...definition,
     guards: [...definition.guards, ...observers.filter(({ guard }) => guard)],

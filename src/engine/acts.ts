@@ -1,5 +1,6 @@
 /** What an operator may do with a stuck execution: retry its step, skip it, or patch its state. */
 import { encode, isolate, merge } from "../codec.js";
+import type { AnyWorkflow, StatePatch } from "../definition/bag.js";
 import { refuseUnknownOptions } from "../definition/options.js";
 import { patchProblem } from "../definition/outcome.js";
 import { StepwellError } from "../errors.js";
@@ -20,16 +21,16 @@ export interface OperatorOptions {
   readonly by?: string;
 }
 
-export interface RetryOptions extends OperatorOptions {
+export interface RetryOptions<W extends AnyWorkflow = AnyWorkflow> extends OperatorOptions {
   /** Why; for the history. A text of 1 to 1000 characters. */
   readonly reason?: string;
   /** Merged into the state before the step is tried again. Checked as that of `patchState` where the workflow is known. */
-  readonly patch?: object;
+  readonly patch?: StatePatch<W>;
 }
 
-export interface SkipOptions extends OperatorOptions {
+export interface SkipOptions<W extends AnyWorkflow = AnyWorkflow> extends OperatorOptions {
   /** Merged into the state, where later steps need what this one did not give. Checked as that of `patchState` where the workflow is known. */
-  readonly patch?: object;
+  readonly patch?: StatePatch<W>;
 }
 
 type Kind = "retry" | "skip" | "patch";

@@ -1,5 +1,5 @@
 /** What the parts of a client need of who they belong to: a launcher, which also drives, or a client alone, which only asks. */
-import type { AnyWorkflow } from "../definition/workflow.js";
+import type { AnyWorkflow } from "../definition/bag.js";
 import type { ExecutionRecord } from "../stores/records.js";
 import type { MaybePromise, Within } from "../stores/store.js";
 import type { Host, Registered } from "./host.js";

@@ -1,7 +1,8 @@
 /** What programs ask of executions: launched, addressed, read and acted on, without driving them. */
 import { encode } from "../codec.js";
-import type { HalfDoneOf, InputOf, StateOf } from "../definition/types.js";
-import { definitionOf, type AnyWorkflow } from "../definition/workflow.js";
+import type { AnyWorkflow, InputOf } from "../definition/bag.js";
+import type { Frozen } from "../definition/frozen.js";
+import { definitionOf } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import { checkExecutionId } from "../ids.js";
 import type { Store } from "../stores/store.js";
@@ -106,20 +107,20 @@ export class Client {
    */
   async launch<W extends AnyWorkflow>(
     workflow: W,
-    input: InputOf<W>,
-    options: LaunchOptions = {},
-  ): Promise<Execution<StateOf<W>, HalfDoneOf<W>>> {
+    input: InputOf<W> | Frozen<InputOf<W>>,
+    options: LaunchOptions<W> = {},
+  ): Promise<Execution<W>> {
     const ready = this.#host.ready("launch");
     if (ready instanceof Promise) await ready;
     const registered = this.#host.registered(workflow);
     return this.#launch(registered instanceof Promise ? await registered : registered, input, options);
   }
 
-  async #launch<State, HalfDone>(
+  async #launch<W extends AnyWorkflow>(
     registered: Registered,
     input: unknown,
     options: LaunchOptions,
-  ): Promise<Execution<State, HalfDone>> {
+  ): Promise<Execution<W>> {
     try {
       const prepared = prepareLaunch(registered, input, options, this.#host);
       const launched = launchPrepared(prepared instanceof Promise ? await prepared : prepared, this.#host);
@@ -134,10 +135,7 @@ export class Client {
    * Starts many executions of one workflow; they share commits. All inputs are checked before the
    * first one is stored. A conflict of one does not keep the others from being launched; it rejects.
    */
-  async launchMany<W extends AnyWorkflow>(
-    workflow: W,
-    items: readonly LaunchItem<InputOf<W>>[],
-  ): Promise<Execution<StateOf<W>, HalfDoneOf<W>>[]> {
+  async launchMany<W extends AnyWorkflow>(workflow: W, items: readonly LaunchItem<W>[]): Promise<Execution<W>[]> {
     await this.#host.ready("launchMany");
     const registered = await this.#host.registered(workflow);
     checkItems(items, registered);
@@ -284,7 +282,7 @@ export class Client {
    * @throws STEPWELL_INVALID_ARGUMENT at once, for what can't be an id
    */
   execution(id: string): Execution;
-  execution<W extends AnyWorkflow>(workflow: W, id: string): Execution<StateOf<W>, HalfDoneOf<W>>;
+  execution<W extends AnyWorkflow>(workflow: W, id: string): Execution<W>;
   execution(...given: readonly [id: string] | readonly [workflow: AnyWorkflow, id: string]): Execution {
     if (given.length > 1) definitionOf(given[0] as AnyWorkflow);
     const id: unknown = given.at(-1);
@@ -366,7 +364,7 @@ export class Client {
     return existing.input.equals(encode(input, { what: "The input" }));
   }
 
-  #handle<State, HalfDone>(id: string): Execution<State, HalfDone> {
+  #handle<W extends AnyWorkflow>(id: string): Execution<W> {
     return new Execution(id, this.#store, this.#host, this.#mail, this.#acts);
   }
 }

@@ -1,4 +1,5 @@
 /** A handle on one execution. It holds nothing but the id: every reader asks the store. */
+import type { AnyWorkflow, HalfDoneOf, MessageName, PayloadOf, StatePatch } from "../definition/bag.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import type { Flow } from "../definition/flow.js";
 import { refuseUnknownOptions, shown } from "../definition/options.js";
@@ -127,7 +128,7 @@ function mailboxRowsOf(rows: readonly MailboxRecord[]): MailboxRow[] {
  * const execution = launcher.execution("order-1001");
  * const outcome = await execution.outcome({ timeout: "1m" });
  */
-export class Execution<State = unknown, HalfDone = State> {
+export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   readonly id: string;
   readonly #store: Store;
   readonly #host: ClientHost;
@@ -149,7 +150,7 @@ export class Execution<State = unknown, HalfDone = State> {
    * @throws STEPWELL_OUTCOME_TIMEOUT with `timeout`, when that time has passed; STEPWELL_LAUNCHER_NOT_RUNNING
    * where the launcher stops, or has stopped, before the execution is at rest
    */
-  async outcome(options: { readonly timeout?: Duration } = {}): Promise<Outcome<State, HalfDone>> {
+  async outcome(options: { readonly timeout?: Duration } = {}): Promise<Outcome<W>> {
     refuseUnknownOptions(options, ["timeout"], "outcome");
     const limit = options.timeout === undefined ? undefined : milliseconds(options.timeout, "outcome: timeout");
     const opened = this.#host.opened();
@@ -160,7 +161,7 @@ export class Execution<State = unknown, HalfDone = State> {
       if (loaded instanceof Promise) asked = loaded.then(([record]) => this.#restOutcome(record));
       else {
         const outcome = this.#restOutcome(loaded[0]);
-        if (outcome !== undefined) return outcome as Outcome<State, HalfDone>;
+        if (outcome !== undefined) return outcome as Outcome<W>;
       }
     }
     return new Promise((resolve, reject) => {
@@ -168,7 +169,7 @@ export class Execution<State = unknown, HalfDone = State> {
       const forget = this.#host.whenAtRest(this.id, {
         resolve(outcome) {
           timer?.cancel();
-          resolve(outcome as Outcome<State, HalfDone>);
+          resolve(outcome as Outcome<W>);
         },
         reject(error) {
           timer?.cancel();
@@ -188,7 +189,7 @@ export class Execution<State = unknown, HalfDone = State> {
           if (outcome === undefined) return;
           forget();
           timer?.cancel();
-          resolve(outcome as Outcome<State, HalfDone>);
+          resolve(outcome as Outcome<W>);
         },
         (error: unknown) => {
           forget();
@@ -200,8 +201,8 @@ export class Execution<State = unknown, HalfDone = State> {
   }
 
   /** The state as of the last commit. */
-  async state(): Promise<HalfDone> {
-    return (await this.#record()).state.value as HalfDone;
+  async state(): Promise<HalfDoneOf<W>> {
+    return (await this.#record()).state.value as HalfDoneOf<W>;
   }
 
   /** Where it is and which way it goes, as of the last commit. */
@@ -238,10 +239,10 @@ export class Execution<State = unknown, HalfDone = State> {
    *
    * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_REVISION_NOT_FOUND; STEPWELL_NOT_DECODABLE where what is stored is damaged
    */
-  async stateAt(revision: number): Promise<HalfDone> {
+  async stateAt(revision: number): Promise<HalfDoneOf<W>> {
     checkRevision(revision);
     const record = await this.#record();
-    return stateAtRevision(record, await this.#store.history(this.id), revision) as HalfDone;
+    return stateAtRevision(record, await this.#store.history(this.id), revision) as HalfDoneOf<W>;
   }
 
   /** Every message that was accepted, in that order. */
@@ -251,7 +252,7 @@ export class Execution<State = unknown, HalfDone = State> {
   }
 
   /** As `Launcher.send`. */
-  send(name: string, payload: unknown, options: SendOptions = {}): Promise<Sent> {
+  send<Name extends MessageName<W>>(name: Name, payload: PayloadOf<W, Name>, options: SendOptions = {}): Promise<Sent> {
     return this.#mail.send(this.id, name, payload, options);
   }
 
@@ -261,17 +262,17 @@ export class Execution<State = unknown, HalfDone = State> {
   }
 
   /** As `Launcher.retry`. */
-  retry(options: RetryOptions = {}): Promise<void> {
+  retry(options: RetryOptions<W> = {}): Promise<void> {
     return this.#acts.retry(this.id, options);
   }
 
   /** As `Launcher.skip`. */
-  skip(reason: string, options: SkipOptions = {}): Promise<void> {
+  skip(reason: string, options: SkipOptions<W> = {}): Promise<void> {
     return this.#acts.skip(this.id, reason, options);
   }
 
   /** As `Launcher.patchState`. */
-  patchState(patch: object, reason: string, options: OperatorOptions = {}): Promise<void> {
+  patchState(patch: StatePatch<W>, reason: string, options: OperatorOptions = {}): Promise<void> {
     return this.#acts.patchState(this.id, patch, reason, options);
   }
 

@@ -1,7 +1,9 @@
 /** From an input to a stored execution: everything is checked before anything is written. */
 import { encode, isolate, merge } from "../codec.js";
+import type { AnyWorkflow, InputOf, StatePatch, StepsOf } from "../definition/bag.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import type { Flow } from "../definition/flow.js";
+import type { Frozen } from "../definition/frozen.js";
 import { refuseUnknownOptions, shown } from "../definition/options.js";
 import { patchProblem } from "../definition/outcome.js";
 import { validate } from "../definition/schema.js";
@@ -20,7 +22,7 @@ import { checkRollbackReason } from "./reasons.js";
 import { carriedBy } from "./telling.js";
 import { checkedTags } from "./tags.js";
 
-export interface LaunchOptions {
+export interface LaunchOptions<W extends AnyWorkflow = AnyWorkflow> {
   /**
    * Makes the launch idempotent: a second launch with the same id, workflow and input is the same
    * execution. 1 to 255 characters. Default: a new UUID (version 7).
@@ -41,7 +43,11 @@ export interface LaunchOptions {
    * Start directly in rollback: undo from this step, as if a run had come that far with this state. The
    * reason becomes the execution's: a text of one line, and neither `normal` nor `ok`.
    */
-  readonly rollback?: { readonly from: string; readonly reason: string; readonly state?: object };
+  readonly rollback?: {
+    readonly from: StepsOf<W>;
+    readonly reason: string;
+    readonly state?: StatePatch<W>;
+  };
   /**
    * A transaction of your own on the store's database, as the connection that has it: what is stored commits
    * with it, or not at all. It is taken up after your commit, by polling at the latest.
@@ -50,8 +56,8 @@ export interface LaunchOptions {
 }
 
 /** One of the executions of `launchMany`. */
-export interface LaunchItem<Input> extends LaunchOptions {
-  readonly input: Input;
+export interface LaunchItem<W extends AnyWorkflow = AnyWorkflow> extends LaunchOptions<W> {
+  readonly input: InputOf<W> | Frozen<InputOf<W>>;
 }
 
 /** What is written; who owns it from the start is known last. */

@@ -174,10 +174,10 @@ function stepsIn(list: readonly StepOutline[], { older, steps }: MigrationDefini
 
 type Failed = (problem: string, cause?: unknown) => InTheWay;
 
-function moveOf(moving: Moving, { move, from }: MigrationDefinition, begun: boolean, failed: Failed): Move<object> {
+function moveOf(moving: Moving, { move, from }: MigrationDefinition, begun: boolean, failed: Failed): Move {
   if (move === undefined) return {};
   const { identity, status, position } = moving;
-  const context: MoveContext<object> = {
+  const context: MoveContext = {
     execution: { ...identity, version: from },
     state: isolate(moving.state),
     status,
@@ -199,7 +199,7 @@ function moveOf(moving: Moving, { move, from }: MigrationDefinition, begun: bool
   return checkedMove(given, failed);
 }
 
-function checkedMove(given: unknown, failed: Failed): Move<object> {
+function checkedMove(given: unknown, failed: Failed): Move {
   if (given === undefined) return {};
   const problem = patchProblem(given);
   if (problem !== undefined) throw failed(`"move" gave ${problem}, and not { step, state }`);
@@ -208,7 +208,7 @@ function checkedMove(given: unknown, failed: Failed): Move<object> {
   } catch (error) {
     throw failed(`"move": ${error instanceof Error ? error.message : String(error)}`, error);
   }
-  const { step, state } = given as Move<object>;
+  const { step, state } = given as Move;
   if (step !== undefined && typeof step !== "string") throw failed(`"move" gave as "step" ${shown(step)}`);
   const wrong = state === undefined ? undefined : patchProblem(state);
   if (wrong !== undefined) throw failed(`"move" gave as "state" ${wrong}`);

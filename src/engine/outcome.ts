@@ -1,4 +1,5 @@
 /** How an execution came to rest, and those who wait to hear of it. */
+import type { AnyWorkflow, HalfDoneOf, StateOf, StepsOf } from "../definition/bag.js";
 import type { Direction } from "../definition/flow.js";
 import type { Irreversible, Position, SerializedError, Status } from "../flow/flow.js";
 import type { ExecutionRecord } from "../stores/records.js";
@@ -10,12 +11,12 @@ import { notFound } from "./not-found.js";
  * What `outcome()` resolves to. `reason` is `normal`, or what `onExit` made of it, for a completed
  * execution. In the state of one that did not complete, what its steps give is optional.
  */
-export type Outcome<State = unknown, HalfDone = State> =
-  | { readonly status: "completed"; readonly reason: string; readonly state: State }
+export type Outcome<W extends AnyWorkflow = AnyWorkflow> =
+  | { readonly status: "completed"; readonly reason: string; readonly state: StateOf<W> }
   | {
       readonly status: "rolledBack";
       readonly reason: string;
-      readonly state: HalfDone;
+      readonly state: HalfDoneOf<W>;
       readonly error?: SerializedError;
       /** What was begun and can't be undone, in the order of the steps. Left out: nothing. */
       readonly irreversible?: readonly Irreversible[];
@@ -23,16 +24,16 @@ export type Outcome<State = unknown, HalfDone = State> =
   | {
       readonly status: "stuck";
       readonly reason: string;
-      readonly step: string;
+      readonly step: StepsOf<W>;
       readonly direction: Direction;
       readonly error: SerializedError;
-      readonly state: HalfDone;
+      readonly state: HalfDoneOf<W>;
       /** As above, on the way down. */
       readonly irreversible?: readonly Irreversible[];
     };
 
 /** The outcome of an execution in one of the three statuses at rest; undefined in any other. */
-function outcomeOf(status: Status, position: Position, state: unknown): Outcome | undefined {
+function outcomeOf(status: Status, position: Position, state: object): Outcome | undefined {
   const { reason, error, stuckBy, step, direction, irreversible } = position;
   const marked = irreversible !== undefined && { irreversible };
   switch (status) {
@@ -59,7 +60,7 @@ function outcomeOf(status: Status, position: Position, state: unknown): Outcome 
 export function outcomeOfRecord(record: ExecutionRecord): Outcome | undefined {
   if (record.owner !== null || record.dueAt !== null) return undefined;
   if (record.status !== "completed" && record.status !== "rolledBack" && record.status !== "stuck") return undefined;
-  return outcomeOf(record.status, record.position, record.state.value);
+  return outcomeOf(record.status, record.position, record.state.value as object);
 }
 
 export interface Waiter {

@@ -1,8 +1,8 @@
 /** What users plan: launches at times to come. */
 import { milliseconds, type Duration } from "../definition/duration.js";
 import { isLine, refuseUnknownOptions, shown } from "../definition/options.js";
-import type { InputOf } from "../definition/types.js";
-import type { AnyWorkflow } from "../definition/workflow.js";
+import type { AnyWorkflow, InputOf } from "../definition/bag.js";
+import type { Frozen } from "../definition/frozen.js";
 import { StepwellError } from "../errors.js";
 import { newId } from "../ids.js";
 import type { ScheduleRecord, ScheduleTiming } from "../stores/records.js";
@@ -103,7 +103,7 @@ export class Schedules {
   async set<W extends AnyWorkflow>(
     name: string,
     workflow: W,
-    input: InputOf<W>,
+    input: InputOf<W> | Frozen<InputOf<W>>,
     options: ScheduleOptions,
   ): Promise<ScheduleSummary> {
     await this.#host.ready("schedules.set");

@@ -1,7 +1,7 @@
 /** The dead letters of a store, for those who run no launcher. */
 import { systemClock } from "../clock.js";
 import { missingFunction, refuseUnknownOptions, shown } from "../definition/options.js";
-import type { AnyWorkflow } from "../definition/workflow.js";
+import type { AnyWorkflow } from "../definition/bag.js";
 import { StepwellError } from "../errors.js";
 import type { Store } from "../stores/store.js";
 import { Committer } from "./committer.js";

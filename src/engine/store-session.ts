@@ -3,7 +3,8 @@
  * done: nothing comes to it by itself, for it is registered nowhere and owns nothing.
  */
 import type { Clock, Timer } from "../clock.js";
-import { definitionOf, type AnyWorkflow } from "../definition/workflow.js";
+import type { AnyWorkflow } from "../definition/bag.js";
+import { definitionOf } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import type { MaybePromise, Within } from "../stores/store.js";
 import { Alarms } from "./alarms.js";

@@ -1,6 +1,6 @@
 /** `subscribe`, as a step function has it: for as long as it runs, and as long as its launcher has the execution. */
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
-import type { SubscribeOptions } from "../definition/step.js";
+import type { SubscribeOptions } from "../definition/contexts.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { type Until, untilBits } from "../stores/records.js";
 import type { Course } from "./course.js";

@@ -5,7 +5,8 @@
  */
 import type { Clock } from "../clock.js";
 import type { Logger } from "../definition/logger.js";
-import { definitionOf, type AnyWorkflow } from "../definition/workflow.js";
+import type { AnyWorkflow } from "../definition/bag.js";
+import { definitionOf } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import type { ExecutionRecord, HistoryRecord } from "../stores/records.js";
 import type { ClaimOptions, Hint, MaybePromise, Store, Within } from "../stores/store.js";

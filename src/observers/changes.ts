@@ -1,5 +1,5 @@
 import { appendFileSync, closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { observer, type CommitEvent, type Observer, type Synchronous } from "../definition/observer.js";
+import { checkedObserver, type CommitEvent, type Observer, type Synchronous } from "../definition/observer.js";
 import { refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
 import { stateDifference, type ChangeOperation } from "../state-changes.js";
@@ -62,13 +62,13 @@ export function changes(sink: ChangeSink, options: ChangesOptions = {}): Observe
   }
   refuseUnknownOptions(options, ["redact"], "changes(…)");
   const difference = stateDifference(options.redact, "changes(…)");
-  return observer<object>({
+  return checkedObserver<unknown>({
     name: "changes",
-    commit: (event) => sink(recordOf(event, difference(event.before, event.state))),
+    commit: (event) => sink(recordOf(event, difference(event.before as object, event.state as object))),
   });
 }
 
-function recordOf({ execution, transition }: CommitEvent<object>, operations: ChangeOperation[]): ChangeRecord {
+function recordOf({ execution, transition }: CommitEvent, operations: ChangeOperation[]): ChangeRecord {
   const { revision, at, step, direction, func, attempt, result, by, why, message } = transition;
   return {
     execution: execution.id,

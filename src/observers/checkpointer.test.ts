@@ -130,7 +130,7 @@ onEveryStore("a checkpointer", (start) => {
     await elsewhere.start();
     const undone = await elsewhere.launch(again, state as { sku: string }, {
       id: "e",
-      rollback: { from, reason, state },
+      rollback: { from: from as "charge", reason, state },
     });
     expect(await undone.outcome()).toMatchObject({ status: "rolledBack", reason: "declined" });
     expect(after).toEqual(["rollback charge p", "rollback reserve r"]);
@@ -147,7 +147,7 @@ onEveryStore("a checkpointer", (start) => {
     const again = order(after);
     await using elsewhere = new Launcher({ store: memoryStore(), workflows: [again] });
     await elsewhere.start();
-    const rollback = { from, reason: "store-lost", state };
+    const rollback = { from: from as "charge", reason: "store-lost", state };
     await (await elsewhere.launch(again, state as { sku: string }, { id: "e", rollback })).outcome();
     expect(after).toEqual(["rollback charge p", "rollback reserve r"]);
   });

@@ -1,5 +1,5 @@
 import type { Direction, Status, StepFunc } from "../definition/flow.js";
-import { observer, type ExecutionIdentity, type Observer, type ObserverEvent } from "../definition/observer.js";
+import { checkedObserver, type ExecutionIdentity, type Observer, type ObserverEvent } from "../definition/observer.js";
 import { missingFunction, refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
 import { Outbox } from "../outbox.js";
@@ -34,7 +34,7 @@ export interface CheckpointerOptions<State> {
 }
 
 /** A watcher that may still be saving. */
-export interface Checkpointer extends Observer {
+export interface Checkpointer<in State = Readonly<Record<string, unknown>>> extends Observer<State> {
   /** Resolves when everything has been saved, or has failed. For the end of a process, after `launcher.stop()`. */
   settled(): Promise<void>;
 }
@@ -56,7 +56,7 @@ export interface Checkpointer extends Observer {
  */
 export function checkpointer<State = Readonly<Record<string, unknown>>>(
   options: CheckpointerOptions<State>,
-): Checkpointer {
+): Checkpointer<State> {
   refuseUnknownOptions(options, ["save", "deleteAll", "onError"], "checkpointer(…)");
   const functions = ["save", "deleteAll", ...(options.onError === undefined ? [] : ["onError" as const])] as const;
   const missing = missingFunction(options, functions);
@@ -76,7 +76,7 @@ export function checkpointer<State = Readonly<Record<string, unknown>>>(
     const what = `The end of execution "${execution.id}"`;
     outbox.post({ what, execution: execution.id, workflow: execution.workflow }, () => options.deleteAll(execution));
   };
-  const watcher = observer<State>({
+  const watcher = checkedObserver<State>({
     name: "checkpointer",
     // The first step has no commit before it; and a launcher that died may not have told of its last one.
     wake: (event) => {

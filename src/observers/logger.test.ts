@@ -228,7 +228,7 @@ const event: ObserverEvent = {
 /** The fields of the one call that a target gets for an event. */
 function fieldsFor(given: Partial<ObserverEvent>, options?: LoggerOptions): Record<string, unknown> {
   const warn = vi.fn<(fields: object, message: string) => void>();
-  logger({ ...silentLogger, warn }, options).afterStep!({ ...event, ...given });
+  logger({ ...silentLogger, warn }, options).afterStep!({ ...event, ...given } as ObserverEvent<never>);
   return warn.mock.calls[0]![0] as Record<string, unknown>;
 }
 
@@ -448,7 +448,7 @@ describe("the target", () => {
 
   test("is told whether the message comes first, where its shape does not say it", () => {
     const info = vi.fn<(...parts: unknown[]) => void>();
-    logger({ ...silentLogger, info }, { messageFirst: true }).init!(event);
+    logger({ ...silentLogger, info }, { messageFirst: true }).init!(event as ObserverEvent<never>);
     expect(info).toHaveBeenCalledWith("execution started", { execution: "e", workflow: "w", direction: "up" });
   });
 

@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import redactor from "@pinojs/redact";
-import { observer, type ErrorEvent, type Observer, type ObserverEvent } from "../definition/observer.js";
+import { checkedObserver, type ErrorEvent, type Observer, type ObserverEvent } from "../definition/observer.js";
 import { missingFunction, refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 
@@ -64,7 +64,7 @@ export function logger(target: FieldsFirst | MessageFirst = pinoLogger(), option
   const log = (level: Level, event: ObserverEvent, message: string): void => {
     if (isOn(level)) write(level, fieldsOf(event), message);
   };
-  return observer<unknown>({
+  return checkedObserver<unknown>({
     name: "logger",
     init: (event) => log("info", event, "execution started"),
     beforeStep: (event) => log("debug", event, "step started"),

@@ -4,12 +4,12 @@ import { dying } from "../../test/support/dying.js";
 import { onEveryStore } from "../../test/support/rig.js";
 import { fail, Launcher, observer, pause, workflow, type StepwellError } from "../index.js";
 import { VirtualClock } from "../testing/virtual-clock.js";
-import { messenger, type StatusMessage } from "./messenger.js";
+import { messenger, type Messenger, type StatusMessage } from "./messenger.js";
 
 const input = z.object({ email: z.string() });
 
 /** Steps that wait for an answer; with `"no"` they go back. */
-const asking = (watcher: ReturnType<typeof messenger>) =>
+const asking = (watcher: Messenger<{ email: string }>) =>
   workflow("order", { input })
     .step("reserve", { run: () => ({ reserved: true }), rollback: () => undefined })
     .step("charge", {

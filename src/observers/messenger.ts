@@ -1,5 +1,5 @@
 import type { Direction } from "../definition/flow.js";
-import { observer, type CommitEvent, type Observer, type ObserverEvent } from "../definition/observer.js";
+import { checkedObserver, type CommitEvent, type Observer, type ObserverEvent } from "../definition/observer.js";
 import { refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
 import { Outbox } from "../outbox.js";
@@ -28,7 +28,7 @@ export interface MessengerOptions {
 }
 
 /** A watcher that may still be sending. */
-export interface Messenger extends Observer {
+export interface Messenger<in State = Readonly<Record<string, unknown>>> extends Observer<State> {
   /** Resolves when everything that was told has been sent, or has failed. For the end of a process, after `launcher.stop()`. */
   settled(): Promise<void>;
 }
@@ -50,7 +50,7 @@ export interface Messenger extends Observer {
 export function messenger<State = Readonly<Record<string, unknown>>>(
   send: (message: StatusMessage, state: State) => unknown,
   options: MessengerOptions = {},
-): Messenger {
+): Messenger<State> {
   if (typeof send !== "function") throw invalid(`takes a function that sends a message, not ${shown(send)}`);
   refuseUnknownOptions(options, ["onError"], "messenger(…)");
   const { onError } = options;
@@ -63,7 +63,7 @@ export function messenger<State = Readonly<Record<string, unknown>>>(
     const { id, execution, workflow } = message;
     outbox.post({ what: `Message "${id}"`, execution, workflow }, () => send(message, event.state));
   };
-  const watcher = observer<State>({
+  const watcher = checkedObserver<State>({
     name: "messenger",
     init: (event) => tell("init", `${event.execution.workflow} started`, event),
     beforeStep: (event) => tell("beforeStep", beginText(event), event),

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import type * as library from "prom-client";
 import type { Counter, Gauge, Histogram, OpenMetricsContentType, Registry } from "prom-client";
-import { observer, type Observer } from "../definition/observer.js";
+import { checkedObserver, type Observer } from "../definition/observer.js";
 import { missingFunction, refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
 
@@ -66,7 +66,7 @@ export function metrics(options: MetricsOptions = {}): Observer {
   if (stuck !== undefined) stuckSources.set(to.stuck, stuck);
   const park = seeing(to.stuck);
   const struggle = seeing(to.struggling);
-  return observer<unknown>({
+  return checkedObserver<unknown>({
     name: "metrics",
     wake: ({ execution: { workflow }, revision, claims, lateMs }) => {
       if (revision === 0 && claims === 1) to.started.inc({ workflow });

@@ -13,7 +13,7 @@ const order = z.object({
 function refunding(asked: unknown[] = []) {
   return workflow("refunding", { input: order })
     .step("charge", {
-      run: () => ({ paymentId: "p-1", cents: "3 EUR" as unknown }),
+      run: () => ({ paymentId: "p-1", cents: "3 EUR" as unknown as number }),
       rollback: ({ state }) => {
         asked.push({ ...state });
         if (state.iban !== "good") throw Object.assign(new Error("no such account"), { code: "ENOACCOUNT" });

@@ -64,7 +64,7 @@ onEveryStore("what must not happen", (start) => {
       .step("2", { messages: { b: z.null() }, run: () => pause(), onMessage: () => undefined });
     const { launcher, clock } = await start([later]);
     const execution = await launcher.launch(later, {});
-    await expect(execution.send("c", null)).rejects.toMatchObject({ code: "STEPWELL_UNKNOWN_MESSAGE" });
+    await expect(launcher.send(execution.id, "c", null)).rejects.toMatchObject({ code: "STEPWELL_UNKNOWN_MESSAGE" });
     await execution.send("b", null);
     await clock.settle();
     expect((await execution.flow()).step).toBe("1");
@@ -144,7 +144,7 @@ onEveryStore("what must not happen", (start) => {
   test("a step can't change the state in place", async () => {
     const sneaky = workflow("sneaky", { input: z.object({ list: z.array(z.number()) }) }).step("1", {
       run: ({ state }) => {
-        state.list.push(2);
+        (state.list as number[]).push(2);
       },
     });
     const { launcher } = await start([sneaky]);

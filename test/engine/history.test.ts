@@ -39,7 +39,7 @@ onEveryStore("stateAt", (start) => {
     };
     const steps = workflow("steps", { input: z.object({ n: z.number() }) })
       .step("1", { run: () => ({ ...rich, map: new Map([["a", { deep: new Set([1n]) }]]) }) })
-      .step("2", { run: () => ({ at: undefined, map: "plain", n: 2 }) })
+      .step("2", { run: () => ({ at: undefined as never, map: "plain" as never, n: 2 }) })
       .step("3", { run: () => ({ big: 11n }) })
       .observe(witness.observer);
     const { launcher } = await start([steps]);
@@ -127,9 +127,9 @@ onEveryStore("stateAt", (start) => {
     const { launcher, clock } = await start([stuck]);
     const execution = await launcher.launch(stuck, {});
     await execution.outcome();
-    await execution.retry({ by: "ada", patch: { patched: new Date(1), a: undefined } });
+    await execution.retry({ by: "ada", patch: { patched: new Date(1), a: undefined } as object });
     await clock.settle();
-    await execution.skip("by hand", { by: "ada", patch: { a: "skipped" } });
+    await execution.skip("by hand", { by: "ada", patch: { a: "skipped" as never } });
     expect((await execution.outcome()).status).toBe("rolledBack");
     const states = await witness.confirm(execution, {});
     expect(states.at(-1)).toEqual({ a: "skipped", tried: true, patched: new Date(1), undone: 1 });
@@ -172,7 +172,7 @@ onEveryStore("stateAt", (start) => {
     const up = await launcher.launch(steps, { at });
     await up.outcome();
     await witness.confirm(up, begun);
-    const rollback = { from: "2", reason: "old", state: { b: 5n, n: 8 } };
+    const rollback = { from: "2" as const, reason: "old", state: { b: 5n as never, n: 8 } };
     const down = await launcher.launch(steps, { at }, { rollback });
     await down.outcome();
     expect((await witness.confirm(down, { ...begun, b: 5n, n: 8 })).at(-1)).toMatchObject({ undone: 1, b: 5n });
@@ -253,7 +253,7 @@ onEveryStore("stateAt", (start) => {
       .step("2", {
         run: () => {
           faulty.left = 1;
-          return { a: "refused" };
+          return { a: "refused" as never };
         },
       })
       .observe(

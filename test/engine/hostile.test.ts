@@ -135,9 +135,9 @@ onEveryStore("work that never waits", (start) => {
 onEveryStore("what users may change in place", (start) => {
   test("a Map or a Date in the state is a copy for each who sees it", async () => {
     const seen: string[] = [];
-    const meddles = ({ state }: { state: { m: Map<string, number>; at: Date } }): void => {
+    const meddles = ({ state }: { state: { m: ReadonlyMap<string, number>; at: Date } }): void => {
       seen.push(`${[...state.m.keys()].join()} ${state.at.getTime()}`);
-      state.m.set("evil", 1);
+      (state.m as Map<string, number>).set("evil", 1);
       state.at.setTime(0);
     };
     const steps = workflow("rich", { input })
@@ -145,9 +145,10 @@ onEveryStore("what users may change in place", (start) => {
       .step("2", { run: meddles, rollback: meddles })
       .step("3", { run: (context) => (meddles(context), fail("no", { patch: { tried: true } })), rollback: meddles })
       .observe(
-        observer<{ m: Map<string, number>; at: Date }>({
+        observer<{ m?: Map<string, number>; at?: Date }>({
           name: "meddler",
-          afterStep: ({ state }) => void (state.m?.set("watcher", 1), state.at?.setTime(1)),
+          afterStep: ({ state }) =>
+            void ((state.m as Map<string, number> | undefined)?.set("watcher", 1), state.at?.setTime(1)),
         }),
       );
     const { launcher } = await start([steps]);
@@ -265,12 +266,12 @@ onEveryStore("an operator's patch", (start) => {
     const { launcher } = await start([steps], { sizeLimit: 1000 });
     const execution = await launcher.launch(steps, {});
     expect((await execution.outcome()).status).toBe("stuck");
-    const patch = { note: "y".repeat(700) };
+    const patch: object = { note: "y".repeat(700) };
     for (const act of [execution.skip("too much", { patch }), execution.retry({ patch })]) {
       await expect(act).rejects.toMatchObject({ code: "STEPWELL_TOO_LARGE" } satisfies Partial<StepwellError>);
     }
     expect((await execution.summary()).status).toBe("stuck");
-    await execution.retry({ patch: { fixed: true }, by: "ann" });
+    await execution.retry({ patch: { fixed: true } as object, by: "ann" });
     expect(await execution.outcome()).toMatchObject({ status: "completed", state: { fixed: true, done: true } });
     expect((await execution.summary()).error).toBeUndefined();
   });

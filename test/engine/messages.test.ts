@@ -49,7 +49,10 @@ onEveryStore("messages", (start) => {
     expect(await execution.send("end", null, { messageId: "evt_1" })).toEqual({ id: "evt_1", duplicate: false });
     await execution.outcome();
     expect(await execution.send("end", null, { messageId: "evt_1" })).toEqual({ id: "evt_1", duplicate: true });
-    expect(await execution.send("nonsense", 5, { messageId: "evt_1" })).toEqual({ id: "evt_1", duplicate: true });
+    expect(await launcher.send(execution.id, "nonsense", 5, { messageId: "evt_1" })).toEqual({
+      id: "evt_1",
+      duplicate: true,
+    });
     expect(seen).toHaveLength(1);
   });
 
@@ -57,12 +60,12 @@ onEveryStore("messages", (start) => {
     const gather = gathering([]);
     const { launcher } = await start([gather]);
     const execution = await launcher.launch(gather, {});
-    await expect(execution.send("parts", { n: 1 })).rejects.toMatchObject({
+    await expect(launcher.send(execution.id, "parts", { n: 1 })).rejects.toMatchObject({
       code: "STEPWELL_UNKNOWN_MESSAGE",
       message: expect.stringContaining("part, end"),
     });
     await expect(execution.send("part", { n: "many" })).rejects.toMatchObject({ code: "STEPWELL_INVALID_MESSAGE" });
-    await expect(execution.send("part", { n: 1, f: () => 1 })).rejects.toMatchObject({
+    await expect(launcher.send(execution.id, "part", { n: 1, f: () => 1 })).rejects.toMatchObject({
       code: "STEPWELL_NOT_ENCODABLE",
     });
     await execution.send("end", null);
@@ -235,7 +238,7 @@ onEveryStore("messages", (start) => {
       },
     });
     const { launcher, clock } = await start([tick]);
-    const launch = async (name: string) => {
+    const launch = async (name: "keep" | "restart" | "clear") => {
       const execution = await launcher.launch(tick, {});
       await clock.advance("8m");
       await execution.send(name, null);

@@ -232,7 +232,7 @@ onEveryStore("an execution of an older version", (start) => {
     const rig = await start([first(lines)]);
     const { id } = await rig.launcher.launch(first(lines), { sku: "A-1" });
     await rig.clock.settle();
-    const options = { steps: { "take-payment": "charge", "print-label": null } };
+    const options = { steps: { "take-payment": "charge", "print-label": null } } as const;
     const failing: [AnyWorkflow, RegExp][] = [
       [
         second(lines).migrate("1", {

@@ -335,7 +335,7 @@ onEveryStore("stuck", (start) => {
     const { launcher } = await start([stuck]);
     const execution = await launcher.launch(stuck, {});
     await execution.outcome();
-    await execution.skip("refunded by hand, ticket 7", { by: "bob", patch: { fix: "manual" } });
+    await execution.skip("refunded by hand, ticket 7", { by: "bob", patch: { fix: "manual" } as object });
     expect(await execution.outcome()).toMatchObject({ status: "rolledBack", state: { undoneWith: "manual" } });
     expect((await execution.history()).find(({ result }) => result === "skipped")).toMatchObject({
       by: "bob",
@@ -356,7 +356,9 @@ onEveryStore("stuck", (start) => {
     const other = await launcher.launch(stuck, {});
     await other.outcome();
     await expect(other.skip("  ")).rejects.toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
-    await expect(other.skip("x", { patch: [1] })).rejects.toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
+    await expect(other.skip("x", { patch: [1] as object })).rejects.toMatchObject({
+      code: "STEPWELL_INVALID_ARGUMENT",
+    });
     expect((await other.outcome()).status).toBe("stuck");
   });
 
@@ -368,7 +370,7 @@ onEveryStore("stuck", (start) => {
     const { launcher } = await start([up]);
     const execution = await launcher.launch(up, {});
     expect((await execution.outcome()).status).toBe("stuck");
-    await execution.skip("told by phone", { patch: { told: "phone" } });
+    await execution.skip("told by phone", { patch: { told: "phone" } as object });
     expect(await execution.outcome()).toMatchObject({ status: "completed", state: { seen: "phone" } });
   });
 });

@@ -32,7 +32,7 @@ function paying(beforePause: () => unknown = () => undefined) {
   });
 }
 
-const statusOf = async (execution: Execution<unknown, unknown>): Promise<string> => (await execution.summary()).status;
+const statusOf = async (execution: Execution): Promise<string> => (await execution.summary()).status;
 
 onEveryStore("topics", (start) => {
   test("a webhook that knows only the payment's id reaches the right execution", async () => {

@@ -120,7 +120,7 @@ export const patient: Partial<LauncherOptions> = {
 };
 
 /** What an execution did, as `direction step func result` lines of its history. */
-export async function told(execution: Execution<unknown, unknown>): Promise<string[]> {
+export async function told(execution: Execution): Promise<string[]> {
   const rows = await execution.history();
   return rows.map(({ step, func, result }) => `${func} ${step}: ${result}`);
 }

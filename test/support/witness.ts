@@ -17,7 +17,7 @@ export class Witness {
   });
 
   /** Compares every state that the history gives with the one that was seen. Gives them back, from the start on. */
-  async confirm(execution: Execution<unknown, unknown>, start: unknown): Promise<unknown[]> {
+  async confirm(execution: Execution, start: unknown): Promise<unknown[]> {
     const { length } = await execution.history();
     const states = [await execution.stateAt(0)];
     assert.deepEqual(states[0], start);

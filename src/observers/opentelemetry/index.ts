@@ -1,5 +1,5 @@
 import type { Context, Meter, Tracer } from "@opentelemetry/api";
-import { observer, type ExecutionIdentity, type Observer } from "../../definition/observer.js";
+import { checkedObserver, type ExecutionIdentity, type Observer } from "../../definition/observer.js";
 import { missingFunction, refuseUnknownOptions, shown } from "../../definition/options.js";
 import { StepwellError } from "../../errors.js";
 import { loadApi } from "./api.js";
@@ -45,7 +45,7 @@ export function opentelemetry(options: OpenTelemetryOptions = {}): Observer {
   const metrics = (): Metrics => (made ??= new Metrics(meter ?? api.metrics.getMeter("stepwell"), deadLetters));
   // What is dead is there before anything happens.
   if (meter !== undefined && deadLetters !== undefined) metrics();
-  return observer<unknown>({
+  return checkedObserver<unknown>({
     name: "opentelemetry",
     wake: (event) => {
       traces.wake(event);

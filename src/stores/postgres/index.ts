@@ -116,7 +116,7 @@ export interface PostgresConnection {
  */
 export function transaction<Result, Connection = PostgresConnection>(
   work: (connection: Connection) => Result,
-): Transacted<Result> {
+): Transacted<unknown, Result> {
   return transacted("postgres", work);
 }
 

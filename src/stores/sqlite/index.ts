@@ -77,7 +77,7 @@ export type SqliteConnection = Connection;
  */
 export function transaction<Result>(
   work: (connection: SqliteConnection) => Result extends PromiseLike<unknown> ? never : Result,
-): Transacted<Result> {
+): Transacted<unknown, Result> {
   return transacted("sqlite", work as (connection: SqliteConnection) => Result);
 }
 

@@ -1,0 +1,79 @@
+/** What the functions of a step are called with. */
+import type { SerializedError, Direction } from "./flow.js";
+import type { Shown } from "./frozen.js";
+import type { Logger } from "./logger.js";
+import type { MessageOf, Messages } from "./messages.js";
+import type { GrowHalf } from "./objects.js";
+import type { ExecutionIdentity } from "./observer.js";
+import type { MayGive } from "./patches.js";
+
+/** What synchronous functions beside a step are called with, such as the one that says how long a sleep is. */
+export interface StateContext<State> {
+  /** Read-only; what is to change goes into the patch that the function gives back. */
+  readonly state: Shown<State>;
+}
+
+/** What every step function is called with. */
+export interface StepContext<State> extends StateContext<State> {
+  /**
+   * The same over all attempts of this function for this execution, and different from every other:
+   * give it to the other side, so that a second attempt has no second effect.
+   */
+  readonly idempotencyKey: string;
+  /** From 1; grows with each attempt, also after a crash. */
+  readonly attempt: number;
+  /** Aborted when the attempt times out, a rollback is requested, or the launcher stops or loses the execution. */
+  readonly signal: AbortSignal;
+  readonly execution: ExecutionIdentity;
+  readonly step: { readonly name: string; readonly index: number };
+  readonly direction: Direction;
+  /**
+   * Wants the messages of a topic: those that are kept, at once, and those to come. It is stored when this resolves.
+   * They come as those that were sent: to a handler that declares their names. Again, also by a later attempt, it
+   * changes nothing.
+   *
+   * @param topic 1 to 255 characters, without control characters
+   * @throws (rejects) STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION; STEPWELL_OWNERSHIP_LOST;
+   * STEPWELL_SUBSCRIBE_TOO_LATE once the function has given back what it gives
+   * @example
+   * await subscribe(`payment:${id}`);
+   * return pause({ paymentId: id }, { timeout: "30m" });
+   */
+  readonly subscribe: (topic: string, options?: SubscribeOptions) => Promise<void>;
+  readonly logger: Logger;
+}
+
+export interface SubscribeOptions {
+  /** When it ends: when this step is done, or left, in this direction; or with the execution. Default: "step". */
+  readonly until?: "step" | "end";
+}
+
+export interface MessageContext<State, M extends Messages> extends StepContext<State> {
+  readonly message: MessageOf<M>;
+}
+
+export interface RollbackContext<State, Given> extends StepContext<State> {
+  /** What this step itself gave on the way up, even where a later step has overwritten a field. */
+  readonly given: Shown<Given>;
+  /** The key that this step's `run` had: names what is to be undone where its answer was lost. */
+  readonly runKey: string;
+  /** Why the execution turned. */
+  readonly reason: string;
+}
+
+export interface RollbackMessageContext<State, Given, M extends Messages> extends RollbackContext<State, Given> {
+  readonly message: MessageOf<M>;
+}
+
+/** What `recover` is called with. */
+export interface RecoverContext<State> extends StateContext<State> {
+  /** What the step failed with. */
+  readonly reason: string;
+  readonly error?: SerializedError;
+}
+
+/** The state in a step's own undo: what the step itself gives may be missing. */
+export type Undoing<State, Run, Handler, Recover = never, Rollback = never> = GrowHalf<
+  State,
+  MayGive<Run, Handler, Recover, Rollback>
+>;

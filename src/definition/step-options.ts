@@ -1,0 +1,153 @@
+/** The options of a step. Each depends on what those above it give, so their order counts: see `StepOptions`. */
+import type {
+  MessageContext,
+  RecoverContext,
+  RollbackContext,
+  RollbackMessageContext,
+  StateContext,
+  StepContext,
+  Undoing,
+} from "./contexts.js";
+import type { Duration } from "./duration.js";
+import type { Messages } from "./messages.js";
+import type { Transacted } from "./outcome.js";
+import type { Either, MayGive, Waiting } from "./patches.js";
+import type { RetryPolicy } from "./retry-policy.js";
+import type { First, Late, Lonely, Problem, Right } from "./verdicts.js";
+
+/** What every kind of step may say of when it applies. */
+export interface Conditions<S, Otherwise, Keys> {
+  /**
+   * Whether the step applies to this execution. Synchronous and without effects; asked once, and the answer is stored. False:
+   * the step is passed over, and has nothing to undo. Default: it applies.
+   */
+  readonly when?: (context: StateContext<S>) => boolean;
+  /** What a step that is passed over gives instead. Synchronous and without effects. Default: nothing. */
+  readonly otherwise?: (
+    context: StateContext<S>,
+  ) => Right<First<Lonely<Keys, "when", "otherwise">, Problem<Otherwise, S>>, Otherwise>;
+  /**
+   * Limits the whole step on the way up, from its first beginning: attempts, waits and polls together. Then it fails with
+   * reason `timeout`. Default: no limit.
+   */
+  readonly deadline?: Duration;
+}
+
+/** What depends on no type. */
+export interface PlainOptions {
+  /** For errors thrown on the way up. Default: one attempt; after a pivot, as on the way down. */
+  readonly retry?: RetryPolicy;
+  /** For errors thrown on the way down. Default: again and again for a day, from 200 ms, doubled up to 5 minutes. */
+  readonly rollbackRetry?: RetryPolicy;
+  /** For each attempt; then its signal is aborted and it counts as failed. Default: none. */
+  readonly timeout?: Duration;
+  /** A point of no return: once this step is done, nothing turns the execution. At most one in a workflow. */
+  readonly pivot?: boolean;
+  /** Why this step can't be undone; instead of a `rollback`. For readers, printing and diagrams. */
+  readonly irreversible?: string;
+}
+
+export type ConditionOption = "when" | "otherwise" | "deadline";
+export type ExtraOption =
+  | ConditionOption
+  | keyof PlainOptions
+  | "messages"
+  | "onMessage"
+  | "onTimeout"
+  | "recover"
+  | "rollback"
+  | "rollbackMessages"
+  | "onRollbackMessage";
+
+/**
+ * All options but `run`. A handler's own type must not be conditional, or its context is worked out before `run` has been
+ * read: so what is wrong with a handler stands in the type of what it gives back.
+ */
+export interface StepExtras<
+  S,
+  Run,
+  OnMessage,
+  OnTimeout,
+  Rollback,
+  OnRollbackMessage,
+  Otherwise,
+  Recover,
+  M extends Messages,
+  RM extends Messages,
+  Keys,
+>
+  extends Conditions<S, Otherwise, Keys>, PlainOptions {
+  /** The messages that `onMessage` takes, by name, each with a schema of any Standard Schema library. */
+  readonly messages?: "onMessage" extends Keys ? M : `"messages" goes with "onMessage", which is missing`;
+  /** Goes on after a pause, with the oldest declared message. */
+  readonly onMessage?: (
+    context: MessageContext<Waiting<S, Run>, M>,
+  ) => Right<
+    First<
+      Lonely<Keys, "messages", "onMessage">,
+      First<Late<OnMessage, "onMessage", "recover and rollback">, Problem<OnMessage, S>>
+    >,
+    OnMessage
+  >;
+  /** Decides when a pause on the way up has timed out. Default: the step fails with reason `timeout`. */
+  readonly onTimeout?: (
+    context: StepContext<Waiting<S, Run>>,
+  ) => Right<First<Late<OnTimeout, "onTimeout", "recover and rollback">, Problem<OnTimeout, S>>, OnTimeout>;
+  /**
+   * Asked when the step has failed for good on the way up, before the execution turns. A patch: it goes on, and the step is
+   * undone like any other, should it turn later. `fail(…)`: it turns with this reason. Synchronous and without effects.
+   */
+  readonly recover?: (
+    context: RecoverContext<Undoing<S, Run, Either<OnMessage, OnTimeout>>>,
+  ) => Right<First<Late<Recover, "recover", "rollback">, Problem<Recover, S>>, Recover>;
+  /** Undoes the step's work, whether it was done, half done or never begun in earnest. */
+  readonly rollback?: (
+    context: RollbackContext<
+      Undoing<S, Run, Either<OnMessage, OnTimeout>, Recover>,
+      MayGive<Run, Either<OnMessage, OnTimeout>, Recover>
+    >,
+  ) => Right<Problem<Rollback, S, "down">, Rollback>;
+  /** The messages that `onRollbackMessage` takes, as `messages`. */
+  readonly rollbackMessages?: "onRollbackMessage" extends Keys
+    ? RM
+    : `"rollbackMessages" goes with "onRollbackMessage", which is missing`;
+  /** Goes on after a pause in `rollback`. */
+  readonly onRollbackMessage?: (
+    context: RollbackMessageContext<
+      Undoing<S, Run, Either<OnMessage, OnTimeout>, Recover, Rollback>,
+      MayGive<Run, Either<OnMessage, OnTimeout>, Recover>,
+      RM
+    >,
+  ) => Right<
+    First<Lonely<Keys, "rollbackMessages", "onRollbackMessage">, Problem<OnRollbackMessage, S, "down">>,
+    OnRollbackMessage
+  >;
+}
+
+/**
+ * The options of a step. Write `run` first, then its handlers, then `rollback`: the compiler takes the type of the state from
+ * what stands above. In the form `.step(name, run, options)` the order is free.
+ */
+export interface StepOptions<
+  S,
+  Run,
+  OnMessage,
+  OnTimeout,
+  Rollback,
+  OnRollbackMessage,
+  Otherwise,
+  Recover,
+  M extends Messages,
+  RM extends Messages,
+  Keys,
+> extends StepExtras<S, Run, OnMessage, OnTimeout, Rollback, OnRollbackMessage, Otherwise, Recover, M, RM, Keys> {
+  /** Does the step's work. Gives back nothing, a patch, `pause(…)`, `again(…)`, `complete(…)` or `fail(…)`. */
+  readonly run?:
+    | ((
+        context: StepContext<S>,
+      ) => Right<First<Late<Run, "run", "its handlers, recover and rollback">, Problem<Run, S>>, Run>)
+    | Transacted<S, Run>;
+}
+
+/** `run` as an argument of its own. */
+export type RunArgument<S, Run> = ((context: StepContext<S>) => Right<Problem<Run, S>, Run>) | Transacted<S, Run>;

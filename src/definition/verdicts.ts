@@ -1,0 +1,166 @@
+/**
+ * What is wrong with what was written, in words. The text becomes the type that was expected there, so that the compiler
+ * shows it at the place: `Type '…' is not assignable to type '"this gives a number; give a patch, …"'`.
+ */
+import type { AnyFunction, Frozen, Scalar } from "./frozen.js";
+import type { IsAny } from "./objects.js";
+import type { Complete } from "./outcome.js";
+import type {
+  AgainPatch,
+  AnyOutcome,
+  CompletePatch,
+  FailPatch,
+  IsUnwritten,
+  Nothing,
+  PausePatch,
+  Unwrapped,
+} from "./patches.js";
+
+/** Undefined: nothing is wrong; else a text, or several. */
+export type Verdict<T> = [T] extends [never] ? undefined : T;
+
+/**
+ * The option's type, or what is wrong with what was written for it. Asked as `[…] extends [never]`: where it stays open, in
+ * a generic function, the compiler tries it with a wildcard, which is no `never`; so only the type itself must fit.
+ */
+export type Right<Problem, Type> = [Problem extends string ? never : 1] extends [never] ? Problem : Type;
+
+/** Which of two texts is said. */
+export type First<A, B> = A extends string ? A : B;
+
+// ---- What a function gives back ---------------------------------------------------------------
+
+/** @typeParam S the state before, whose fields keep their types */
+export type Problem<R, S, Way = "up"> = [R] extends [never]
+  ? undefined
+  : unknown extends R
+    ? undefined
+    : Verdict<ResultProblem<Unwrapped<Awaited<R>>, S, Way>>;
+
+type NotAPatch<What extends string> = `this gives ${What}; give a patch, an object of fields, or nothing`;
+
+type ResultProblem<R, S, Way> = R extends Nothing
+  ? never
+  : R extends AnyOutcome
+    ? R extends Complete
+      ? Way extends "up"
+        ? FieldProblem<CompletePatch<R>, S>
+        : "complete(…) means nothing here: only on the way up can a workflow end early"
+      : FieldProblem<PausePatch<R> | AgainPatch<R> | FailPatch<R>, S>
+    : R extends string
+      ? NotAPatch<"a text">
+      : R extends number | bigint
+        ? NotAPatch<"a number">
+        : R extends boolean
+          ? NotAPatch<"a boolean">
+          : R extends symbol
+            ? NotAPatch<"a symbol">
+            : R extends readonly unknown[]
+              ? NotAPatch<"an array">
+              : R extends AnyFunction
+                ? NotAPatch<"a function">
+                : R extends InstanceOfAClass
+                  ? NotAPatch<"an instance of a class">
+                  : FieldProblem<R, S>;
+
+/** As far as the compiler can tell one from an object of fields. */
+export type InstanceOfAClass =
+  | Error
+  | { readonly [Symbol.iterator]: AnyFunction }
+  | { readonly [Symbol.asyncIterator]: AnyFunction }
+  | { readonly [Symbol.toPrimitive]: AnyFunction }
+  | { readonly [Symbol.toStringTag]: string };
+
+/** For each field of a patch. */
+export type FieldProblem<P, S> = P extends unknown
+  ? { [K in keyof P & string]-?: ValueProblem<K, P[K]> | Clash<K, P, S> }[keyof P & string]
+  : never;
+
+type ValueProblem<K extends string, T> = unknown extends T
+  ? never
+  : T extends Scalar
+    ? T extends symbol
+      ? `"${K}" is a symbol, which can't be stored`
+      : never
+    : T extends PromiseLike<unknown>
+      ? `"${K}" is a promise: await it first`
+      : T extends AnyFunction
+        ? `"${K}" is a function, which can't be stored`
+        : T extends readonly (infer E)[]
+          ? unknown extends E
+            ? never
+            : E extends PromiseLike<unknown>
+              ? `"${K}" holds promises: await Promise.all(…) first`
+              : never
+          : never;
+
+/**
+ * A field that is there already and would change its type: the rollbacks of earlier steps, compiled for the old type, would
+ * be shown the new value. `infer`, not `K extends keyof S ? S[K]`: while K is open, that makes as many intersections as S
+ * has fields, at each step.
+ */
+type Clash<K extends PropertyKey, P, S> = string extends keyof S
+  ? never
+  : [S] extends [{ readonly [X in K]?: infer V }]
+    ? [{} extends Pick<P, K & keyof P> ? Exclude<P[K & keyof P], undefined> : P[K & keyof P]] extends [Frozen<V>]
+      ? never
+      : `"${K & string}" has another type in the state here, for which earlier rollbacks are written: use another name`
+    : never;
+
+// ---- Options together -------------------------------------------------------------------------
+
+/** A function whose result is needed above it stands too low. */
+export type Late<R, Name extends string, Before extends string> =
+  IsUnwritten<R> extends true
+    ? `"${Name}" comes too late: write it before ${Before}, or use .step(name, run, options)`
+    : undefined;
+
+/** What goes together. `Keys` are the options that were written. */
+export type Lonely<Keys, Other extends string, Name extends string> = Other extends Keys
+  ? undefined
+  : `"${Name}" goes with "${Other}", which is missing`;
+
+/** Infers which options were written, and refuses those that do not exist. */
+export type Options<Keys extends string, Known extends string> = {
+  readonly [K in Keys]?: K extends Known ? unknown : `there is no option "${K}"`;
+};
+
+// ---- Names ------------------------------------------------------------------------------------
+
+type IsLiteral<N extends string> = {} extends Record<N, 1> ? false : true;
+export type IsTaken<N extends string, Taken extends string> = Taken & N extends never
+  ? false
+  : [Extract<Taken, N>] extends [never]
+    ? false
+    : IsLiteral<N>;
+export type NameProblem<N extends string, Taken extends string> =
+  IsTaken<N, Taken> extends true ? `a step named "${N}" is there already` : undefined;
+/** A name that no step has yet. */
+export type Free<N extends string, Taken extends string> = Right<NameProblem<N, Taken>, N>;
+
+// ---- The input --------------------------------------------------------------------------------
+
+export type NoState<T> =
+  IsAny<T> extends true
+    ? "the input's schema must say what the fields are: this one gives any"
+    : [T] extends [readonly unknown[] | AnyFunction | InstanceOfAClass]
+      ? "the input's schema must give an object of fields, and this one gives none"
+      : [T] extends [object]
+        ? undefined
+        : "the input's schema must give an object of fields, and this one gives none";
+
+// ---- Needs ------------------------------------------------------------------------------------
+
+/** Keeps a type whose fields are all optional from being refused because it shares none. */
+interface Mark {
+  readonly "~mark": 1;
+}
+export type Meets<S, Needs> = unknown extends S ? true : S & Mark extends Needs & Mark ? true : false;
+type MissingKey<S, Needs> = keyof { [K in keyof Needs as Meets<S, Pick<Needs, K>> extends true ? never : K]: 1 } &
+  string;
+export type Missing<S, Needs> =
+  MissingKey<S, Needs> extends infer K extends string
+    ? K extends keyof S
+      ? `the state here lacks "${K}" of that type, which this step needs`
+      : `the state here lacks "${K}", which this step needs`
+    : never;
