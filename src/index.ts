@@ -53,7 +53,7 @@ export {
   type PauseOptions,
 } from "./definition/outcome.js";
 export type { RetryPolicy } from "./definition/retry-policy.js";
-export { step, type Step, type Takes } from "./definition/step.js";
+export { step, type MakeStep, type Step, type Takes } from "./definition/step.js";
 export type {
   Conditions,
   ConditionOption,

@@ -15,14 +15,17 @@ export type Frozen<T> =
         : T extends ReadonlySet<infer V>
           ? ReadonlySet<Frozen<V>>
           : T extends readonly unknown[]
-            ? { readonly [I in keyof T]: Frozen<T[I]> }
+            ? // Not mapped, as tuples are: the compiler would work out the elements at once, and those of `Json` have no end.
+              number extends T["length"]
+              ? readonly Frozen<T[number]>[]
+              : { readonly [I in keyof T]: Frozen<T[I]> }
             : T extends object
               ? HasMethods<T> extends true
                 ? T
                 : { readonly [K in keyof T]: Frozen<T[K]> }
               : T;
 
-type HasMethods<T> = true extends {
+export type HasMethods<T> = true extends {
   [K in keyof T]-?: NonNullable<T[K]> extends AnyFunction ? true : never;
 }[keyof T]
   ? true

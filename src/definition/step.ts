@@ -7,7 +7,7 @@ import { checkName, refuseUnknownOptions, shown } from "./options.js";
 import type { Completes, Either, Gives, IfWhen, Leaves } from "./patches.js";
 import { defaultRetry, defaultRollbackRetry, retryDefinition } from "./retry-policy.js";
 import { isSchema } from "./schema.js";
-import type { ExtraOption, PlainOptions, StepOptions } from "./step-options.js";
+import type { ExtraOption, PlainOptions, RunArgument, StepExtras, StepOptions } from "./step-options.js";
 import type { Options } from "./verdicts.js";
 
 /** Shared over copies of this package, so that a step may come from a module that has another one. */
@@ -44,8 +44,14 @@ export interface Step<
  *
  * @throws STEPWELL_INVALID_DEFINITION, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION, STEPWELL_INVALID_RETRY_POLICY
  */
-export function step<Needs extends object = object>() {
-  return <
+export function step<Needs extends object = object>(): MakeStep<Needs> {
+  return ((name: string, ...given: readonly unknown[]) =>
+    Object.freeze({ name, [stepKey]: stepDefinition(name, optionsGiven(name, given, {}), {}) })) as MakeStep<Needs>;
+}
+
+/** Takes a name and options; or a name, its `run`, and the other options. */
+export interface MakeStep<Needs> {
+  <
     const N extends string,
     Run,
     OnMessage,
@@ -73,18 +79,60 @@ export function step<Needs extends object = object>() {
       Keys
     > &
       Options<Keys, "run" | ExtraOption>,
-  ): Step<
-    Needs,
-    Gives<Run, Either<OnMessage, OnTimeout>, IfWhen<Keys>, Otherwise, Recover>,
-    Leaves<Run, Either<OnMessage, OnTimeout>, Otherwise, Recover, Rollback, OnRollbackMessage>,
-    Completes<{}, Run, Either<OnMessage, OnTimeout>>,
-    N,
-    M & RM
-  > => {
-    const definition = stepDefinition(name, options, {});
-    return Object.freeze({ name, [stepKey]: definition });
-  };
+  ): StepOf<Needs, N, Run, OnMessage, OnTimeout, Rollback, OnRollbackMessage, Otherwise, Recover, M, RM, Keys>;
+  <
+    const N extends string,
+    Run,
+    OnMessage,
+    OnTimeout,
+    Rollback,
+    OnRollbackMessage,
+    Otherwise,
+    Recover,
+    M extends Messages = {},
+    RM extends Messages = {},
+    Keys extends string = never,
+  >(
+    name: N,
+    run: RunArgument<Needs, Run>,
+    options: StepExtras<
+      Needs,
+      Run,
+      OnMessage,
+      OnTimeout,
+      Rollback,
+      OnRollbackMessage,
+      Otherwise,
+      Recover,
+      M,
+      RM,
+      Keys
+    > &
+      Options<Keys, ExtraOption>,
+  ): StepOf<Needs, N, Run, OnMessage, OnTimeout, Rollback, OnRollbackMessage, Otherwise, Recover, M, RM, Keys>;
 }
+
+type StepOf<
+  Needs,
+  N extends string,
+  Run,
+  OnMessage,
+  OnTimeout,
+  Rollback,
+  OnRollbackMessage,
+  Otherwise,
+  Recover,
+  M extends Messages,
+  RM extends Messages,
+  Keys,
+> = Step<
+  Needs,
+  Gives<Run, Either<OnMessage, OnTimeout>, IfWhen<Keys>, Otherwise, Recover>,
+  Leaves<Run, Either<OnMessage, OnTimeout>, Otherwise, Recover, Rollback, OnRollbackMessage>,
+  Completes<{}, Run, Either<OnMessage, OnTimeout>>,
+  N,
+  M & RM
+>;
 
 /** The data of a step that `step<…>()(…)` has made; undefined for anything else. */
 export function definitionOfStep(step: unknown): StepDefinition | undefined {
@@ -113,6 +161,19 @@ type Untyped = Readonly<
   Partial<Record<Functions, StepFunction> & { messages: MessageSchemas; rollbackMessages: MessageSchemas }>
 > &
   PlainOptions;
+
+/** The options as one object, where `run` may be an argument of its own. */
+export function optionsGiven(name: string, given: readonly unknown[], about: ErrorDetails): unknown {
+  if (given.length < 2) return given[0];
+  const [run, options] = given;
+  refuseUnknownOptions(
+    options,
+    optionNames.filter((option) => option !== "run"),
+    `Step "${name}"`,
+    { ...about, step: name },
+  );
+  return { ...(options as object), run };
+}
 
 /** Checks a step as its author wrote it. */
 export function stepDefinition(name: unknown, options: unknown, about: ErrorDetails): StepDefinition {

@@ -2,7 +2,7 @@
  * What is wrong with what was written, in words. The text becomes the type that was expected there, so that the compiler
  * shows it at the place: `Type '…' is not assignable to type '"this gives a number; give a patch, …"'`.
  */
-import type { AnyFunction, Frozen, Scalar } from "./frozen.js";
+import type { AnyFunction, Frozen, HasMethods, Scalar } from "./frozen.js";
 import type { IsAny } from "./objects.js";
 import type { Complete } from "./outcome.js";
 import type {
@@ -59,17 +59,21 @@ type ResultProblem<R, S, Way> = R extends Nothing
               ? NotAPatch<"an array">
               : R extends AnyFunction
                 ? NotAPatch<"a function">
-                : R extends InstanceOfAClass
+                : R extends BuiltIn | ThrownError<R>
                   ? NotAPatch<"an instance of a class">
                   : FieldProblem<R, S>;
 
-/** As far as the compiler can tell one from an object of fields. */
-export type InstanceOfAClass =
-  | Error
+/** A class of the language: Map, Date, a generator, an ArrayBuffer. */
+type BuiltIn =
   | { readonly [Symbol.iterator]: AnyFunction }
   | { readonly [Symbol.asyncIterator]: AnyFunction }
   | { readonly [Symbol.toPrimitive]: AnyFunction }
-  | { readonly [Symbol.toStringTag]: string };
+  | { readonly [Symbol.toStringTag]: string }
+  | RegExp;
+/** An object of the fields `name` and `message` looks like one, but for the stack. */
+type ThrownError<R> = R extends Error ? ("stack" extends keyof R ? R : never) : never;
+/** Classes outside of the language that can be stored: URL. */
+type StorableClass = { readonly href: string; readonly toJSON: AnyFunction };
 
 /** For each field of a patch. */
 export type FieldProblem<P, S> = P extends unknown
@@ -92,7 +96,13 @@ type ValueProblem<K extends string, T> = unknown extends T
             : E extends PromiseLike<unknown>
               ? `"${K}" holds promises: await Promise.all(…) first`
               : never
-          : never;
+          : T extends BuiltIn | StorableClass
+            ? never
+            : [T] extends [ThrownError<T>]
+              ? `"${K}" is an error, which can't be stored`
+              : HasMethods<T> extends true
+                ? `"${K}" is an instance of a class, which can't be stored`
+                : never;
 
 /**
  * A field that is there already and would change its type: the rollbacks of earlier steps, compiled for the old type, would
@@ -140,14 +150,24 @@ export type Free<N extends string, Taken extends string> = Right<NameProblem<N, 
 
 // ---- The input --------------------------------------------------------------------------------
 
-export type NoState<T> =
-  IsAny<T> extends true
+type Fields = object & {
+  readonly [Symbol.iterator]?: never;
+  readonly [Symbol.toPrimitive]?: never;
+  readonly [Symbol.toStringTag]?: never;
+};
+
+/**
+ * Undefined: the schema's output can be the first state. In a generic function, where the schema is a type parameter, the
+ * compiler asks with a wildcard, and that takes the first branch because it stands within an object.
+ */
+export type InputProblem<Output> = { readonly any: IsAny<Output>; readonly output: Output } extends {
+  readonly any: false;
+  readonly output: Fields;
+}
+  ? undefined
+  : IsAny<Output> extends true
     ? "the input's schema must say what the fields are: this one gives any"
-    : [T] extends [readonly unknown[] | AnyFunction | InstanceOfAClass]
-      ? "the input's schema must give an object of fields, and this one gives none"
-      : [T] extends [object]
-        ? undefined
-        : "the input's schema must give an object of fields, and this one gives none";
+    : "the input's schema must give an object of fields, and this one gives none";
 
 // ---- Needs ------------------------------------------------------------------------------------
 

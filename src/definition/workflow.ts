@@ -15,14 +15,9 @@ import { migrationDefinition, type MigrationOptions } from "./migration.js";
 import type { Completes, Either, Gives, IfWhen, Leaves } from "./patches.js";
 import { printed } from "./printing.js";
 import { isSchema } from "./schema.js";
-import { definitionOfStep, stepDefinition, type Step, type Takes } from "./step.js";
+import { definitionOfStep, optionsGiven, stepDefinition, type Step, type Takes } from "./step.js";
 import type { ExtraOption, RunArgument, StepExtras, StepOptions } from "./step-options.js";
-import type { FieldProblem, Free, IsTaken, Meets, Missing, NoState, Options, Right, Verdict } from "./verdicts.js";
-
-/** Undefined: the schema's output can be the first state. A schema that is a type parameter is left to the run time. */
-type InputProblem<Schema extends StandardSchemaV1> = unknown extends Schema
-  ? undefined
-  : NoState<StandardSchemaV1.InferOutput<Schema>>;
+import type { FieldProblem, Free, InputProblem, IsTaken, Meets, Missing, Options, Right, Verdict } from "./verdicts.js";
 
 /** What keeps a step of a module from standing here. */
 type StepProblem<B extends Bag, Needs, Given, N extends string> =
@@ -34,7 +29,7 @@ type StepProblem<B extends Bag, Needs, Given, N extends string> =
 
 export interface WorkflowOptions<Schema extends StandardSchemaV1> {
   /** Checks the input of a launch; its output is the first state. Any Standard Schema library. */
-  readonly input: Right<InputProblem<Schema>, Schema>;
+  readonly input: Right<InputProblem<StandardSchemaV1.InferOutput<Schema>>, Schema>;
   /** An execution keeps the version that it started with; several can be registered side by side. Default: "1". */
   readonly version?: string;
   /** How long the way up may take, from the launch. Longer than 0. Then the execution turns with reason `deadline`. Default: no limit. */
@@ -267,7 +262,7 @@ function built(definition: WorkflowDefinition): AnyWorkflow {
     name: frozen.name,
     version: frozen.version,
     [definitionKey]: frozen,
-    step: (first: unknown, options?: unknown) => built(withStep(frozen, stepGiven(first, options, frozen.name))),
+    step: (...given: readonly unknown[]) => built(withStep(frozen, stepGiven(given, frozen.name))),
     observe: (...observers: readonly ObserverOf<Bag>[]) => built(withObservers(frozen, observers)),
     migrate: (older: unknown, options: unknown) => built(withMigration(frozen, older, options)),
     toString: () => printed(frozen),
@@ -275,16 +270,17 @@ function built(definition: WorkflowDefinition): AnyWorkflow {
   });
 }
 
-/** What `.step(…)` was called with: a step from a module of its own, or a name and options. */
-function stepGiven(first: unknown, options: unknown, workflow: string): StepDefinition {
-  if (typeof first === "string") return stepDefinition(first, options, { workflow });
+/** What `.step(…)` was called with: a step from a module of its own, or a name and options, with `run` among them or before them. */
+function stepGiven(given: readonly unknown[], workflow: string): StepDefinition {
+  const [first, ...options] = given;
+  if (typeof first === "string") return stepDefinition(first, optionsGiven(first, options, { workflow }), { workflow });
   const definition = definitionOfStep(first);
-  if (definition !== undefined && options === undefined) return definition;
-  const given =
+  if (definition !== undefined && options.length === 0) return definition;
+  const shownGiven =
     definition === undefined ? shown(first) : `step "${definition.name}" with options, which it has already`;
   throw new StepwellError(
     "STEPWELL_INVALID_DEFINITION",
-    `Workflow "${workflow}": .step(…) takes a name and options, or a step made with step<…>()("name", { run, … }), not ${given}.`,
+    `Workflow "${workflow}": .step(…) takes a name and options, or a step made with step<…>()("name", { run, … }), not ${shownGiven}.`,
     { workflow, step: definition?.name },
   );
 }
