@@ -36,10 +36,24 @@ export type { Logger } from "./definition/logger.js";
 export type { MigrationOptions, Move, MoveContext, Successors } from "./definition/migration.js";
 export {
   observer,
+  type Carried,
+  type CarryEvent,
+  type CommitEvent,
+  type CommittedTransition,
+  type EngineCallbacks,
+  type ErrorEvent,
+  type EventOf,
   type ExecutionIdentity,
+  type GuardAnswer,
   type GuardOptions,
+  type MessageIdentity,
   type Observer,
+  type ObserverCallbacks,
   type ObserverEvent,
+  type ObserverOf,
+  type RestEvent,
+  type Synchronous,
+  type WakeEvent,
   type WatcherOptions,
 } from "./definition/observer.js";
 export {
@@ -49,9 +63,24 @@ export {
   type Complete,
   type Fail,
   type FailOptions,
+  type Again,
   type Pause,
   type PauseOptions,
+  type Transacted,
 } from "./definition/outcome.js";
+export type { Flatten, Grow, GrowHalf, Over, Simplify } from "./definition/objects.js";
+export type {
+  Completes,
+  Either,
+  Gives,
+  IfWhen,
+  Leaves,
+  MaybePromise,
+  MayGive,
+  Settled,
+  Waiting,
+  Written,
+} from "./definition/patches.js";
 export type { RetryPolicy } from "./definition/retry-policy.js";
 export { step, type MakeStep, type Step, type Takes } from "./definition/step.js";
 export type {
@@ -63,6 +92,21 @@ export type {
   StepExtras,
   StepOptions,
 } from "./definition/step-options.js";
+export type {
+  FieldProblem,
+  FirstOf,
+  Free,
+  InputProblem,
+  Late,
+  Lonely,
+  Meets,
+  Missing,
+  NameProblem,
+  Options,
+  Problem,
+  Right,
+  Verdict,
+} from "./definition/verdicts.js";
 export { workflow, type Workflow, type WorkflowOptions } from "./definition/workflow.js";
 export type { OperatorOptions, RetryOptions, SkipOptions } from "./engine/acts.js";
 export type { Execution, ExecutionSummary, HistoryOptions, MailboxRow } from "./engine/execution.js";

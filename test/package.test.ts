@@ -152,48 +152,114 @@ describe("the packed package", () => {
   });
 });
 
+/** The oldest compilers that are supported, and the one that builds it. */
+const compilers = { "5.9": "typescript-5.9", "6.0": "typescript-6.0", "7.0": "typescript" } as const;
+type Version = keyof typeof compilers;
+const versions = Object.keys(compilers) as Version[];
+
 describe("the types of the packed package", () => {
+  const compilerOptions = {
+    target: "es2023",
+    lib: ["es2023", "esnext.disposable"],
+    module: "nodenext",
+    types: ["node"],
+    strict: true,
+    noEmit: true,
+    // A type that no entry point names is an error where a declaration is made of it.
+    declaration: true,
+  };
+
   beforeAll(async () => {
     for (const name of ["@types/node", "undici-types", "zod", ...Object.keys(manifest.peerDependencies)]) {
       await link(name);
     }
-    const compilerOptions = {
-      target: "es2023",
-      lib: ["es2023", "esnext.disposable"],
-      module: "nodenext",
-      types: ["node"],
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      noEmit: true,
-    };
-    await writeFile(join(consumer, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["main.ts"] }));
+    await cp(join(root, "test", "compilers"), consumer, { recursive: true });
   });
 
-  it("check in a strict project that checks its libraries too", async () => {
-    const imports = entries.map((entry, index) => `import * as entry${index} from "${entry}";`);
-    const use = `
-      import { workflow, pause, Launcher } from "stepwell";
-      import { postgresStore } from "stepwell/postgres";
-      import { sqliteStore } from "stepwell/sqlite";
-      import { logger } from "stepwell/observers/logger";
-      import { z } from "zod";
-      const greet = workflow("greet", { input: z.object({ name: z.string() }) })
-        .step("write", { run: async ({ state }) => ({ letter: \`Dear \${state.name}\` }) })
-        .step("post", { run: async ({ state }) => ({ size: state.letter.length }) })
-        .observe(logger());
-      export async function main(): Promise<number | undefined> {
-        const url = process.env["DATABASE_URL"];
-        const store = url === undefined ? sqliteStore("greetings.db") : postgresStore(url, { schema: "greetings" });
-        await using launcher = new Launcher({ store, workflows: [greet] });
-        await launcher.start();
-        const execution = await launcher.launch(greet, { name: "you" }, { id: "greet-1" });
-        const outcome = await execution.outcome();
-        // @ts-expect-error: the input has a name that is text.
-        await launcher.launch(greet, { name: 1 });
-        return outcome.status === "completed" ? outcome.state.size : undefined;
-      }
-      export const all = [pause, ${entries.map((_, index) => `entry${index}`).join(", ")}];`;
-    await writeFile(join(consumer, "main.ts"), [...imports, use].join("\n"));
-    expect(await run(process.execPath, [tsc, "-p", "."], consumer)).toBe("");
+  /** What the compiler says of one file. */
+  async function compiled(file: string, version: Version, options: object = {}, ...flags: string[]): Promise<string> {
+    const config = `${file}.json`;
+    await writeFile(
+      join(consumer, config),
+      JSON.stringify({ compilerOptions: { ...compilerOptions, ...options }, files: [file] }),
+    );
+    const program = join(root, "node_modules", compilers[version], "bin", "tsc");
+    const args = [program, "-p", config, "--pretty", "false", ...flags];
+    const answer = promisify(execFile)(process.execPath, args, { cwd: consumer, maxBuffer: 2 ** 26 });
+    return (await answer.catch((failed: { stdout: string }) => failed)).stdout;
+  }
+
+  it("of all entry points check in a project that checks its libraries too", async () => {
+    const imports = entries.map((entry, index) => `export * as entry${index} from "${entry}";`);
+    await writeFile(join(consumer, "entries.ts"), imports.join("\n"));
+    expect(await compiled("entries.ts", "7.0", { exactOptionalPropertyTypes: true })).toBe("");
   });
+
+  it.each(
+    versions.flatMap((version) => [
+      { version, name: "strict", options: {} },
+      { version, name: "strict, with exact optional fields", options: { exactOptionalPropertyTypes: true } },
+      { version, name: "not strict", options: { strict: false } },
+    ]),
+  )("suit a project under TypeScript $version, $name", async ({ version, options }) => {
+    expect(await compiled("consumer.ts", version, options)).toBe("");
+  });
+
+  it.each(versions)("refuse mistakes where they are written, in words, under TypeScript %s", async (version) => {
+    const lines = (await readFile(join(root, "test", "compilers", "mistakes.ts"), "utf8")).split("\n");
+    const mark = /^ *\/\/ @ts-expect-error (.*)$/;
+    await writeFile(join(consumer, "mistakes.ts"), lines.map((line) => (mark.test(line) ? "//" : line)).join("\n"));
+    const answer = await compiled("mistakes.ts", version, { exactOptionalPropertyTypes: true });
+    const said = new Map<number, string>();
+    for (const [, line = "", text = ""] of answer.matchAll(
+      /^mistakes\.ts\((\d+),\d+\): ([^]*?)(?=^mistakes|$(?![^]))/gm,
+    )) {
+      said.set(Number(line), (said.get(Number(line)) ?? "") + text);
+    }
+    const wanted = lines.flatMap((line, index) => {
+      const [, text] = mark.exec(line) ?? [];
+      return text === undefined ? [] : [[index + 2, text] as const];
+    });
+    expect([...said.keys()].toSorted((a, b) => a - b)).toEqual(wanted.map(([line]) => line));
+    expect(wanted.filter(([line, text]) => !said.get(line)!.includes(text))).toEqual([]);
+    expect(wanted.length).toBeGreaterThan(30);
+  });
+
+  it.each(versions)(
+    "carry a hundred steps at a cost that grows with their number, under TypeScript %s",
+    async (version) => {
+      const steps = Array.from({ length: 100 }, (_, step) => {
+        const fields = Array.from(
+          { length: (step % 5) + 1 },
+          (_, field) => `f${step}_${field}: ${field % 2 ? 1 : '"x"'}`,
+        );
+        return `.step("step-${step}", {
+        run: async ({ state }) => ({ ${fields.join(", ")}, seen: state.sku }),
+        rollback: async ({ state }) => void state.f${step}_0?.length,
+      })`;
+      });
+      const code = `import { workflow, type HalfDoneOf, type StateOf } from "stepwell";
+      import { z } from "zod";
+      export const long = workflow("long", { input: z.object({ sku: z.string() }) })${steps.join("\n")};
+      export const last: StateOf<typeof long>["f99_0"] = "x";
+      export const maybe: HalfDoneOf<typeof long>["f0_0"] = undefined;
+      export const hovered: 0 = (null as unknown as StateOf<typeof long>);`;
+      await writeFile(join(consumer, "long.ts"), code);
+      const answer = await compiled(
+        "long.ts",
+        version,
+        { declaration: false },
+        "--extendedDiagnostics",
+        "--noErrorTruncation",
+      );
+      const [error = "", ...others] = answer.split("\n").filter((line) => line.includes("error TS"));
+      expect(others).toEqual([]);
+      // A flat object, as an editor shows it.
+      expect(error).toMatch(
+        /^long\.ts\(\d+,\d+\): error TS2322: Type '\{ sku: string; [^{}&]*\}' is not assignable to type '0'/,
+      );
+      const [, instantiations] = /^Instantiations:\s+(\d+)/m.exec(answer) ?? [];
+      expect(Number(instantiations)).toBeLessThan(4_000_000);
+    },
+  );
 });

@@ -13,7 +13,7 @@ import type { Messages } from "./messages.js";
 import type { Transacted } from "./outcome.js";
 import type { Either, MayGive, Waiting } from "./patches.js";
 import type { RetryPolicy } from "./retry-policy.js";
-import type { First, Late, Lonely, Problem, Right } from "./verdicts.js";
+import type { FirstOf, Late, Lonely, Problem, Right } from "./verdicts.js";
 
 /** What every kind of step may say of when it applies. */
 export interface Conditions<S, Otherwise, Keys> {
@@ -25,7 +25,7 @@ export interface Conditions<S, Otherwise, Keys> {
   /** What a step that is passed over gives instead. Synchronous and without effects. Default: nothing. */
   readonly otherwise?: (
     context: StateContext<S>,
-  ) => Right<First<Lonely<Keys, "when", "otherwise">, Problem<Otherwise, S>>, Otherwise>;
+  ) => Right<FirstOf<Lonely<Keys, "when", "otherwise">, Problem<Otherwise, S>>, Otherwise>;
   /**
    * Limits the whole step on the way up, from its first beginning: attempts, waits and polls together. Then it fails with
    * reason `timeout`. Default: no limit.
@@ -83,23 +83,23 @@ export interface StepExtras<
   readonly onMessage?: (
     context: MessageContext<Waiting<S, Run>, M>,
   ) => Right<
-    First<
+    FirstOf<
       Lonely<Keys, "messages", "onMessage">,
-      First<Late<OnMessage, "onMessage", "recover and rollback">, Problem<OnMessage, S>>
+      FirstOf<Late<OnMessage, "onMessage", "recover and rollback">, Problem<OnMessage, S>>
     >,
     OnMessage
   >;
   /** Decides when a pause on the way up has timed out. Default: the step fails with reason `timeout`. */
   readonly onTimeout?: (
     context: StepContext<Waiting<S, Run>>,
-  ) => Right<First<Late<OnTimeout, "onTimeout", "recover and rollback">, Problem<OnTimeout, S>>, OnTimeout>;
+  ) => Right<FirstOf<Late<OnTimeout, "onTimeout", "recover and rollback">, Problem<OnTimeout, S>>, OnTimeout>;
   /**
    * Asked when the step has failed for good on the way up, before the execution turns. A patch: it goes on, and the step is
    * undone like any other, should it turn later. `fail(…)`: it turns with this reason. Synchronous and without effects.
    */
   readonly recover?: (
     context: RecoverContext<Undoing<S, Run, Either<OnMessage, OnTimeout>>>,
-  ) => Right<First<Late<Recover, "recover", "rollback">, Problem<Recover, S>>, Recover>;
+  ) => Right<FirstOf<Late<Recover, "recover", "rollback">, Problem<Recover, S>>, Recover>;
   /** Undoes the step's work, whether it was done, half done or never begun in earnest. */
   readonly rollback?: (
     context: RollbackContext<
@@ -119,7 +119,7 @@ export interface StepExtras<
       RM
     >,
   ) => Right<
-    First<Lonely<Keys, "rollbackMessages", "onRollbackMessage">, Problem<OnRollbackMessage, S, "down">>,
+    FirstOf<Lonely<Keys, "rollbackMessages", "onRollbackMessage">, Problem<OnRollbackMessage, S, "down">>,
     OnRollbackMessage
   >;
 }
@@ -145,7 +145,7 @@ export interface StepOptions<
   readonly run?:
     | ((
         context: StepContext<S>,
-      ) => Right<First<Late<Run, "run", "its handlers, recover and rollback">, Problem<Run, S>>, Run>)
+      ) => Right<FirstOf<Late<Run, "run", "its handlers, recover and rollback">, Problem<Run, S>>, Run>)
     | Transacted<S, Run>;
 }
 

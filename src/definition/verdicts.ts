@@ -26,7 +26,7 @@ export type Verdict<T> = [T] extends [never] ? undefined : T;
 export type Right<Problem, Type> = [Problem extends string ? never : 1] extends [never] ? Problem : Type;
 
 /** Which of two texts is said. */
-export type First<A, B> = A extends string ? A : B;
+export type FirstOf<A, B> = A extends string ? A : B;
 
 // ---- What a function gives back ---------------------------------------------------------------
 

@@ -1,0 +1,118 @@
+/**
+ * What is refused where it is written. Each mark says what the compiler's answer to the next line must hold: the test takes
+ * the marks away and reads.
+ */
+import { complete, Launcher, memoryStore, pause, step, workflow } from "stepwell";
+import { z } from "zod";
+
+const order = workflow("order", {
+  input: z.object({
+    sku: z.string(),
+    lines: z.array(z.object({ name: z.string() })),
+    tags: z.map(z.string(), z.date()),
+  }),
+});
+class Account {
+  close(): void {}
+}
+
+// What a step gives back.
+// @ts-expect-error this gives a number; give a patch, an object of fields, or nothing
+order.step("a", { run: () => 1 });
+// @ts-expect-error this gives an array; give a patch, an object of fields, or nothing
+order.step("a", { run: async () => [1] });
+// @ts-expect-error this gives a text; give a patch, an object of fields, or nothing
+order.step("a", { run: ({ state }) => (state.sku === "" ? "none" : { found: true }) });
+// @ts-expect-error this gives a function; give a patch, an object of fields, or nothing
+order.step("a", { run: () => () => 1 });
+// @ts-expect-error this gives a symbol; give a patch, an object of fields, or nothing
+order.step("a", { run: () => Symbol("x") });
+// @ts-expect-error this gives an instance of a class; give a patch, an object of fields, or nothing
+order.step("a", { run: () => new Map() });
+// @ts-expect-error this gives an instance of a class; give a patch, an object of fields, or nothing
+order.step("a", { run: () => new Error("x") });
+// @ts-expect-error this gives an instance of a class; give a patch, an object of fields, or nothing
+order.step("a", { run: async function* () {} });
+// @ts-expect-error this gives a boolean; give a patch, an object of fields, or nothing
+order.step("a", { run: () => undefined, rollback: async () => true });
+// @ts-expect-error complete(…) means nothing here: only on the way up can a workflow end early
+order.step("a", { run: () => undefined, rollback: () => complete() });
+
+// The fields of a patch.
+// @ts-expect-error \"x\" is a promise: await it first
+order.step("a", { run: () => ({ x: Promise.resolve(1) }) });
+order.step("a", {
+  messages: { go: z.null() },
+  // @ts-expect-error \"x\" is a promise: await it first
+  run: () => pause({ x: Promise.resolve(1) }),
+  onMessage: () => undefined,
+});
+// @ts-expect-error \"x\" holds promises: await Promise.all(…) first
+order.step("a", { run: () => ({ x: [Promise.resolve(1)] }) });
+// @ts-expect-error \"x\" is a function, which can't be stored
+order.step("a", { run: () => ({ x: () => 1 }) });
+// @ts-expect-error \"x\" is a symbol, which can't be stored
+order.step("a", { run: () => ({ x: Symbol("x") }) });
+// @ts-expect-error \"x\" is an instance of a class, which can't be stored
+order.step("a", { run: () => ({ x: new Account() }) });
+// @ts-expect-error \"x\" is an error, which can't be stored
+order.step("a", { run: () => ({ x: new Error("x") }) });
+// @ts-expect-error \"sku\" has another type in the state here, for which earlier rollbacks are written: use another name
+order.step("a", { run: () => ({ sku: 5 }) });
+// @ts-expect-error \"x\" has another type in the state here, for which earlier rollbacks are written: use another name
+order.step("a", { run: () => ({ x: 5 }) }).step("b", { run: () => undefined, rollback: () => ({ x: "text" }) });
+
+// The options of a step.
+// @ts-expect-error \"messages\" goes with \"onMessage\", which is missing
+order.step("a", { run: () => undefined, messages: { a: z.null() } });
+// @ts-expect-error \"onMessage\" goes with \"messages\", which is missing
+order.step("a", { run: () => undefined, onMessage: () => undefined });
+// @ts-expect-error \"rollbackMessages\" goes with \"onRollbackMessage\", which is missing
+order.step("a", { run: () => undefined, rollback: () => undefined, rollbackMessages: { a: z.null() } });
+// @ts-expect-error there is no option \"rollbakc\"
+order.step("a", { run: () => undefined, rollbakc: () => undefined });
+// @ts-expect-error a step named \"a\" is there already
+order.step("a", { run: () => undefined }).step("a", { run: () => undefined });
+
+// Steps of modules.
+const ship = step<{ settledAt: Date }>()("ship", { run: ({ state }) => ({ shipped: state.settledAt }) });
+// @ts-expect-error the state here lacks \"settledAt\", which this step needs
+order.step(ship);
+// @ts-expect-error the state here lacks \"settledAt\" of that type, which this step needs
+order.step("a", { run: () => ({ settledAt: "today" }) }).step(ship);
+const shipped = order.step("a", { run: () => ({ settledAt: new Date() }) }).step(ship);
+// @ts-expect-error a step named \"ship\" is there already
+shipped.step(ship);
+
+// The input.
+// @ts-expect-error the input's schema must say what the fields are: this one gives any
+workflow("x", { input: z.any() });
+// @ts-expect-error the input's schema must give an object of fields, and this one gives none
+workflow("x", { input: z.string() });
+// @ts-expect-error the input's schema must give an object of fields, and this one gives none
+workflow("x", { input: z.array(z.string()) });
+
+// The state is read-only, also within.
+// @ts-expect-error Property 'push' does not exist on type 'readonly
+order.step("a", { run: ({ state }) => void state.lines.push({ name: "x" }) });
+// @ts-expect-error Cannot assign to 'name' because it is a read-only property
+order.step("a", { run: ({ state }) => void (state.lines[0]!.name = "x") });
+// @ts-expect-error Property 'set' does not exist on type 'ReadonlyMap<string, Date>'
+order.step("a", { run: ({ state }) => void state.tags.set("x", new Date()) });
+
+// Handles and launches.
+const paying = workflow("paying", { input: z.object({ cents: z.number() }) }).step("pay", {
+  messages: { paid: z.object({ at: z.date() }) },
+  run: () => pause({ paymentId: "p" }),
+  onMessage: ({ message }) => ({ paidAt: message.payload.at }),
+});
+const launcher = new Launcher({ store: memoryStore(), workflows: [paying] });
+// @ts-expect-error Type '"pya"' is not assignable to type '"pay"'
+void launcher.launch(paying, { cents: 1 }, { rollback: { from: "pya", reason: "x" } });
+const execution = launcher.execution(paying, "id");
+// @ts-expect-error Argument of type '"piad"' is not assignable to parameter of type '"paid"'
+void execution.send("piad", { at: new Date() });
+// @ts-expect-error Type 'string' is not assignable to type 'Date'
+void execution.send("paid", { at: "today" });
+// @ts-expect-error Type 'number' is not assignable to type 'string'
+void execution.patchState({ paymentId: 5 }, "found by hand");
