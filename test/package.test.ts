@@ -129,6 +129,18 @@ describe("the packed package", () => {
     expect(await run(process.execPath, ["--input-type=module", "-e", code], consumer)).toBe("true\n");
   });
 
+  it("lets a CommonJS project require it, and compile against it", async () => {
+    const code = `const { workflow } = require("stepwell"); console.log(typeof workflow);`;
+    await writeFile(join(consumer, "old.cjs"), code);
+    expect(await run(process.execPath, ["old.cjs"], consumer)).toBe("function\n");
+    await writeFile(join(consumer, "old.cts"), `import { workflow } from "stepwell"; export const made = workflow;`);
+    const options = ["--noEmit", "--skipLibCheck", "--target", "es2023", "--types", ""];
+    expect(await run(process.execPath, [tsc, ...options, "--module", "nodenext", "old.cts"], consumer)).toBe("");
+    await expect(run(process.execPath, [tsc, ...options, "--module", "node16", "old.cts"], consumer)).rejects.toThrow(
+      "TS1479",
+    );
+  });
+
   it("keeps its inner rooms to itself", async () => {
     const code = `await import("stepwell/dist/engine/launcher.js").catch((error) => console.log(error.code));`;
     expect(await run(process.execPath, ["--input-type=module", "-e", code], consumer)).toBe(
