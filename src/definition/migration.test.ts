@@ -104,3 +104,35 @@ test("observers may be added after a migration, and the printed workflow says fr
     .observe();
   expect(String(both)).toContain("migrates from versions 1, 0");
 });
+
+const undo = { run: () => undefined, rollback: () => undefined };
+
+test.each([
+  [
+    "is gone",
+    workflow("order", { input, version: "2" }).step("b", undo),
+    /"a" may have to be undone.*not there any more/,
+  ],
+  [
+    "has no rollback any more",
+    workflow("order", { input, version: "2" })
+      .step("a", { run: () => undefined })
+      .step("b", undo),
+    /"a" may have to be undone, and has no rollback/,
+  ],
+])("a migration that would lose an undo is refused when it is built: the step %s", (_, to, problem) => {
+  const from = workflow("order", { input }).step("a", undo).step("b", undo);
+  expect(refusalOf(() => to.migrate(from, {}))).toMatchObject({
+    code: "STEPWELL_INVALID_DEFINITION",
+    message: expect.stringMatching(problem) as string,
+  });
+});
+
+test("an undo that was given up by name, or that lies past the pivot, is no undo lost", () => {
+  const from = workflow("order", { input })
+    .step("a", undo)
+    .step("b", { run: () => undefined, pivot: true })
+    .step("c", undo);
+  const to = workflow("order", { input, version: "2" }).step("b", { run: () => undefined, pivot: true });
+  expect(refusalOf(() => to.migrate(from, { steps: { a: null } }))).toBeUndefined();
+});

@@ -76,9 +76,25 @@ export function migrationDefinition(
   if (move !== undefined && typeof move !== "function") refuse(`takes as "move" a function, not ${shown(move)}`);
   const checked = checkedSteps(steps, refuse);
   const problem =
-    typeof older === "string" ? undefined : namesInTheWay(namesOf(older.steps), namesOf(to.steps), checked);
+    typeof older === "string"
+      ? undefined
+      : (namesInTheWay(namesOf(older.steps), namesOf(to.steps), checked) ?? lostUndo(older, to, checked));
   if (problem !== undefined) refuse(`can't be: ${problem}`);
   return Object.freeze({ from, older: typeof older === "string" ? undefined : older, steps: checked, move });
+}
+
+/** An undo that no execution would find: past the pivot none is looked for. What is gone on purpose is null. */
+function lostUndo(older: WorkflowDefinition, to: WorkflowDefinition, steps: Successors): string | undefined {
+  const names = namesOf(to.steps);
+  for (const { name, rollback } of older.steps.slice(0, older.pivot < 0 ? undefined : older.pivot + 1)) {
+    const successor = successorOf(name, names, steps);
+    if (rollback === undefined || successor === null) continue;
+    if (successor === undefined)
+      return `step "${name}" may have to be undone and is not there any more; say in "steps" what became of it, or null`;
+    if (to.steps[names.indexOf(successor)]!.rollback === undefined)
+      return `step "${successor}" may have to be undone, and has no rollback in this version`;
+  }
+  return undefined;
 }
 
 function checkedSteps(steps: unknown, refuse: (problem: string) => never): Successors {
