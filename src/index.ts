@@ -57,6 +57,7 @@ export {
   type WatcherOptions,
 } from "./definition/observer.js";
 export {
+  again,
   complete,
   fail,
   pause,
@@ -64,6 +65,7 @@ export {
   type Fail,
   type FailOptions,
   type Again,
+  type AgainOptions,
   type Pause,
   type PauseOptions,
   type Transacted,

@@ -22,6 +22,8 @@ export interface StepContext<State> extends StateContext<State> {
   readonly idempotencyKey: string;
   /** From 1; grows with each attempt, also after a crash. */
   readonly attempt: number;
+  /** How often this function has given `again`. */
+  readonly polls: number;
   /** Aborted when the attempt times out, a rollback is requested, or the launcher stops or loses the execution. */
   readonly signal: AbortSignal;
   readonly execution: ExecutionIdentity;

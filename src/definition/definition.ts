@@ -23,12 +23,21 @@ export type StepFunction = (context: never) => unknown;
 
 export type MessageSchemas = Readonly<Record<string, StandardSchemaV1>>;
 
+/** What decides without effects, synchronously: `when`, `otherwise`, `recover`. */
+export type StateFunction = (context: never) => unknown;
+
 export interface StepDefinition {
   readonly name: string;
+  /** Whether it is done at all. Undefined: it is. */
+  readonly when: StateFunction | undefined;
+  /** What a step that is passed over gives. */
+  readonly otherwise: StateFunction | undefined;
   readonly run: StepFunction | undefined;
   readonly messages: MessageSchemas;
   readonly onMessage: StepFunction | undefined;
   readonly onTimeout: StepFunction | undefined;
+  /** Asked when the step has failed for good on its way up. */
+  readonly recover: StateFunction | undefined;
   readonly rollback: StepFunction | undefined;
   readonly rollbackMessages: MessageSchemas;
   readonly onRollbackMessage: StepFunction | undefined;
@@ -37,6 +46,10 @@ export interface StepDefinition {
   readonly rollbackRetry: RetryDefinition | undefined;
   /** For each attempt, in milliseconds. Undefined: none. */
   readonly timeout: number | undefined;
+  /** For all of it on the way up, in milliseconds. Undefined: none. */
+  readonly deadline: number | undefined;
+  /** It only waits: for a time, or for messages, with or without a timeout. Undefined: it does something. */
+  readonly waits: "time" | "messages" | "messages, with a timeout" | undefined;
   readonly pivot: boolean;
   readonly irreversible: string | undefined;
 }

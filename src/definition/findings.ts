@@ -50,7 +50,8 @@ type Problem = Pick<Finding, "kind" | "problem">;
 function problemsOf(step: StepDefinition, index: number, { pivot, deadline }: WorkflowDefinition): Problem[] {
   const isPastPivot = pivot >= 0 && index > pivot;
   const found: Problem[] = [];
-  if (step.run !== undefined && step.rollback === undefined && step.irreversible === undefined) {
+  const mayHaveDone = step.run !== undefined && step.waits === undefined;
+  if (mayHaveDone && step.rollback === undefined && step.irreversible === undefined) {
     const why = isPastPivot ? " Nothing turns after the pivot, but readers should know that it was meant." : "";
     found.push({
       kind: "no-undo",
@@ -58,7 +59,8 @@ function problemsOf(step: StepDefinition, index: number, { pivot, deadline }: Wo
     });
   }
   // The deadline ends a wait on the way up; from the pivot on it has no effect.
-  const up = deadline !== undefined && !isPastPivot ? undefined : waitUp(step);
+  const ends = step.deadline !== undefined || (deadline !== undefined && !isPastPivot);
+  const up = ends ? undefined : waitUp(step);
   if (up !== undefined) found.push({ kind: "wait-without-timeout", problem: up });
   const down = waitDown(step);
   if (down !== undefined) found.push({ kind: "wait-without-timeout", problem: down });
@@ -72,8 +74,9 @@ function problemsOf(step: StepDefinition, index: number, { pivot, deadline }: Wo
   return found;
 }
 
-function waitUp({ messages, run, onMessage, onTimeout }: StepDefinition): string | undefined {
-  if (Object.keys(messages).length === 0) return undefined;
+function waitUp({ waits, messages, run, onMessage, onTimeout }: StepDefinition): string | undefined {
+  if (Object.keys(messages).length === 0 || waits === "messages, with a timeout") return undefined;
+  if (waits !== undefined) return "It may wait for ever. Give it a timeout, or a deadline.";
   const begun = pausesIn(run);
   if (begun.includes("none")) return endless("run", `Give the pause a timeout, or the workflow a deadline`);
   if (begun.length === 0 && onTimeout === undefined && ![run, onMessage].some(namesTimeout)) {

@@ -57,12 +57,12 @@ export interface CommittedTransition {
   readonly stepIndex: number;
   readonly func: StepFunc;
   readonly attempt: number;
-  /** `ok`, `continue`, `retried`, `skipped`, `patched`, `migrated`, `cut-off` (by a shutdown; does not count), or a reason. */
+  /** `ok`, `continue`, `again`, `begins`, `passed-over`, `recovered`, `retried`, `skipped`, `patched`, `migrated`, `cut-off` (by a shutdown; does not count), or a reason. */
   readonly result: string;
   readonly message?: { readonly id: string; readonly name: string };
   readonly error?: SerializedError;
-  /** What a guard failed with where nothing may stop the execution: on the way down, or beside a failed step. */
-  readonly guardError?: SerializedError;
+  /** What guards failed with where nothing may stop the execution: on the way down, or beside a failed step. */
+  readonly guardErrors?: readonly SerializedError[];
   readonly durationMs: number;
   /** Who did it, for an operator's act or a rollback request. */
   readonly by?: string;
@@ -144,6 +144,8 @@ export interface ObserverCallbacks<Returned, in State = unknown, in Steps extend
   readonly success?: (event: ObserverEvent<State, Steps>) => Returned;
   /** Rolled back, and committed. Called at least once. */
   readonly failure?: (event: ObserverEvent<State, Steps>) => Returned;
+  /** Parked, and committed: it needs an operator. Called at least once, each time. */
+  readonly stuck?: (event: ObserverEvent<State, Steps>) => Returned;
 }
 
 /**
@@ -205,7 +207,7 @@ export type EventOf<W extends AnyWorkflow> = ObserverEvent<Shown<HalfDoneOf<W>>,
 /** Shared over copies of this package, so that an observer may come from a module that has another one. */
 const madeKey = Symbol.for("stepwell.observer");
 
-const stepCallbacks = ["init", "beforeStep", "afterStep", "startRollback", "success", "failure"] as const;
+const stepCallbacks = ["init", "beforeStep", "afterStep", "startRollback", "success", "failure", "stuck"] as const;
 
 const engineCallbacks = ["wake", "commit", "rest", "error", "carry"] as const;
 

@@ -1,10 +1,10 @@
-/** What a step function may give back beside a patch: `pause`, `complete`, `fail`. Values, not exceptions, so that no `catch` can swallow them. */
+/** What a step function may give back beside a patch: `pause`, `again`, `complete`, `fail`. Values, not exceptions, so that no `catch` can swallow them. */
 import { StepwellError } from "../errors.js";
 import { milliseconds, type Duration } from "./duration.js";
 import { refuseUnknownOptions, shown } from "./options.js";
 import { meansSuccess } from "./reason.js";
 
-/** Tells the three apart from patches, and from one another, for the compiler. */
+/** Tells them apart from patches, and from one another, for the compiler. */
 export declare const outcome: unique symbol;
 
 export class Pause<Patch extends object = object> {
@@ -12,10 +12,25 @@ export class Pause<Patch extends object = object> {
   readonly patch: Patch | undefined;
   /** Milliseconds; null: clear the one that runs; undefined: leave it as it is. */
   readonly timeout: number | null | undefined;
+  /** The time of the timeout itself, in milliseconds since 1970, instead of its length. */
+  readonly until: number | undefined;
 
-  constructor(patch: Patch | undefined, timeout: number | null | undefined) {
+  constructor(patch: Patch | undefined, timeout: number | null | undefined, until?: number) {
     this.patch = patch;
     this.timeout = timeout;
+    this.until = until;
+  }
+}
+
+export class Again<Patch extends object = object> {
+  declare readonly [outcome]: "again";
+  readonly patch: Patch | undefined;
+  /** Milliseconds. */
+  readonly after: number;
+
+  constructor(patch: Patch | undefined, after: number) {
+    this.patch = patch;
+    this.after = after;
   }
 }
 
@@ -38,18 +53,6 @@ export class Fail<Patch extends object = object> {
     this.reason = reason;
     this.patch = patch;
     this.details = details;
-  }
-}
-
-export class Again<Patch extends object = object> {
-  declare readonly [outcome]: "again";
-  readonly patch: Patch | undefined;
-  /** Milliseconds. */
-  readonly after: number;
-
-  constructor(patch: Patch | undefined, after: number) {
-    this.patch = patch;
-    this.after = after;
   }
 }
 
@@ -107,6 +110,35 @@ export function pause<Patch extends object = object>(patch?: Patch, options: Pau
   const { timeout } = options;
   const length = timeout === undefined || timeout === null ? timeout : milliseconds(timeout, "pause(…), timeout");
   return Object.freeze(new Pause(patch, length));
+}
+
+export interface AgainOptions {
+  /** How long to wait before the function is called again. */
+  readonly after: Duration;
+}
+
+/**
+ * Not yet: merge the patch, commit, wait without memory, and call the same function from its beginning, with the same
+ * idempotency key. For asking somebody else until it is done. From `run` and `rollback` only.
+ *
+ * The retry policy counts anew. No message ends the wait; a rollback request or a deadline does. However often it is
+ * given in a row, it makes one row of the history, unless it brings a patch.
+ *
+ * @example
+ * const { isReady } = await kitchen.ask(state.orderId);
+ * return isReady ? { ready: true } : again({}, { after: "30s" });
+ *
+ * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_INVALID_DURATION, STEPWELL_UNKNOWN_OPTION
+ */
+export function again<Patch extends object = object>(patch: Patch | undefined, options: AgainOptions): Again<Patch> {
+  if (typeof options !== "object" || options === null) {
+    throw new StepwellError(
+      "STEPWELL_INVALID_ARGUMENT",
+      `again(patch, { after }) needs to know how long to wait, such as again({}, { after: "30s" }). Got ${shown(options)}.`,
+    );
+  }
+  refuseUnknownOptions(options, ["after"], "again(…)");
+  return Object.freeze(new Again(patch, milliseconds(options.after, "again(…), after")));
 }
 
 /**

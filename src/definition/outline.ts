@@ -7,6 +7,7 @@ import type { StepDefinition } from "./definition.js";
 /** Fields are there only where they say yes, so that the same list always makes the same text. */
 export interface StepOutline {
   readonly name: string;
+  readonly when?: true;
   readonly rollback?: true;
   readonly pivot?: true;
   readonly onTimeout?: true;
@@ -16,8 +17,9 @@ export interface StepOutline {
 }
 
 export function outlineOf(steps: readonly StepDefinition[]): readonly StepOutline[] {
-  return steps.map(({ name, rollback, pivot, onTimeout, messages, rollbackMessages }) => ({
+  return steps.map(({ name, when, rollback, pivot, onTimeout, messages, rollbackMessages }) => ({
     name,
+    ...(when !== undefined && { when: true }),
     ...(rollback !== undefined && { rollback: true }),
     ...(pivot && { pivot: true }),
     ...(onTimeout !== undefined && { onTimeout: true }),

@@ -16,7 +16,11 @@ export function printed({ name, version, steps, guards, watchers, migrations }: 
 
 function marks(step: StepDefinition): string[] {
   const found: string[] = [];
-  if (step.run !== undefined) found.push("run");
+  if (step.waits === "time") found.push("sleep");
+  else if (step.waits !== undefined) found.push("wait");
+  else if (step.run !== undefined) found.push("run");
+  if (step.when !== undefined) found.push(step.otherwise === undefined ? "when" : "when, otherwise");
+  if (step.recover !== undefined) found.push("recover");
   if (step.rollback !== undefined) found.push("rollback");
   const messages = Object.keys(step.messages);
   if (messages.length > 0) found.push(`messages: ${messages.join(" | ")}`);
@@ -25,6 +29,7 @@ function marks(step: StepDefinition): string[] {
   if (step.retry !== undefined) found.push(`retry: ${times(step.retry.attempts)}`);
   if (step.rollbackRetry !== undefined) found.push(`rollback retry: ${times(step.rollbackRetry.attempts)}`);
   if (step.timeout !== undefined) found.push(`timeout: ${step.timeout} ms`);
+  if (step.deadline !== undefined) found.push(`deadline: ${step.deadline} ms`);
   if (step.pivot) found.push("pivot");
   if (step.irreversible !== undefined) found.push(`irreversible: ${step.irreversible}`);
   return found;
@@ -38,7 +43,7 @@ function times(attempts: number): string {
 export function diagrammed({ name, steps, pivot }: WorkflowDefinition): string {
   const lines = ["flowchart TB", `  launched([${quoted(name)}]) --> up0`];
   steps.forEach((step, i) => {
-    const label = quoted(step.name + waits(step.messages) + marked(step));
+    const label = quoted(step.name + waits(step) + marked(step));
     lines.push(
       `  up${i}${step.pivot ? `{{${label}}}` : `[${label}]`} --> ${i === steps.length - 1 ? "completed" : `up${i + 1}`}`,
     );
@@ -58,14 +63,19 @@ export function diagrammed({ name, steps, pivot }: WorkflowDefinition): string {
 
 function undoing({ name, rollback, irreversible, rollbackMessages }: StepDefinition): string {
   if (irreversible !== undefined) return `can't be undone: ${name}`;
-  return `${rollback === undefined ? "nothing to undo" : "undo"}: ${name}${waits(rollbackMessages)}`;
+  return `${rollback === undefined ? "nothing to undo" : "undo"}: ${name}${waitsFor(rollbackMessages)}`;
 }
 
 function marked({ irreversible }: StepDefinition): string {
   return irreversible === undefined ? "" : `\nirreversible: ${irreversible}`;
 }
 
-function waits(messages: StepDefinition["messages"]): string {
+function waits({ waits, messages, when, recover }: StepDefinition): string {
+  const sleeps = waits === "time" ? "\nsleeps" : waitsFor(messages);
+  return sleeps + (when === undefined ? "" : "\nmay be passed over") + (recover === undefined ? "" : "\nmay recover");
+}
+
+function waitsFor(messages: StepDefinition["messages"]): string {
   const names = Object.keys(messages);
   return names.length === 0 ? "" : `\nwaits for ${names.join(" or ")}`;
 }

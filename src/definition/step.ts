@@ -140,6 +140,10 @@ export function definitionOfStep(step: unknown): StepDefinition | undefined {
 }
 
 const optionNames = [
+  "when",
+  "otherwise",
+  "recover",
+  "deadline",
   "run",
   "messages",
   "onMessage",
@@ -154,13 +158,24 @@ const optionNames = [
   "irreversible",
 ];
 
-type Functions = "run" | "onMessage" | "onTimeout" | "rollback" | "onRollbackMessage";
+const functions = [
+  "run",
+  "onMessage",
+  "onTimeout",
+  "rollback",
+  "onRollbackMessage",
+  "when",
+  "otherwise",
+  "recover",
+] as const;
+
+type Functions = (typeof functions)[number];
 
 /** The options without their types, which the compiler has dealt with. */
 type Untyped = Readonly<
   Partial<Record<Functions, StepFunction> & { messages: MessageSchemas; rollbackMessages: MessageSchemas }>
 > &
-  PlainOptions;
+  PlainOptions & { readonly deadline?: Duration };
 
 /** The options as one object, where `run` may be an argument of its own. */
 export function optionsGiven(name: string, given: readonly unknown[], about: ErrorDetails): unknown {
@@ -175,8 +190,17 @@ export function optionsGiven(name: string, given: readonly unknown[], about: Err
   return { ...(options as object), run };
 }
 
-/** Checks a step as its author wrote it. */
-export function stepDefinition(name: unknown, options: unknown, about: ErrorDetails): StepDefinition {
+/**
+ * Checks a step as its author wrote it.
+ *
+ * @param waits for what, where it does nothing else
+ */
+export function stepDefinition(
+  name: unknown,
+  options: unknown,
+  about: ErrorDetails,
+  waits?: StepDefinition["waits"],
+): StepDefinition {
   checkName(name, "The name of a step", about);
   const here = { ...about, step: name };
   const where = `Step "${name}"`;
@@ -188,6 +212,9 @@ export function stepDefinition(name: unknown, options: unknown, about: ErrorDeta
   checkSense({ ...given, messages, rollbackMessages }, where, here);
   return Object.freeze({
     name,
+    when: given.when,
+    otherwise: given.otherwise,
+    recover: given.recover,
     run: given.run,
     messages,
     onMessage: given.onMessage,
@@ -197,7 +224,9 @@ export function stepDefinition(name: unknown, options: unknown, about: ErrorDeta
     onRollbackMessage: given.onRollbackMessage,
     retry: retryDefinition(given.retry, defaultRetry, `${where}, retry`, here),
     rollbackRetry: retryDefinition(given.rollbackRetry, defaultRollbackRetry, `${where}, rollbackRetry`, here),
-    timeout: attemptTimeout(given.timeout, where, here),
+    timeout: limitOf("timeout", given.timeout, where, here),
+    deadline: limitOf("deadline", given.deadline, where, here),
+    waits,
     pivot: given.pivot ?? false,
     irreversible: given.irreversible,
   });
@@ -205,7 +234,7 @@ export function stepDefinition(name: unknown, options: unknown, about: ErrorDeta
 
 /** Each option by itself. */
 function checkKinds(given: Untyped, where: string, about: ErrorDetails): void {
-  for (const key of ["run", "onMessage", "onTimeout", "rollback", "onRollbackMessage"] as const) {
+  for (const key of functions) {
     if (given[key] !== undefined && typeof given[key] !== "function") {
       throw invalid(`${where}: "${key}" must be a function, not ${shown(given[key])}`, about);
     }
@@ -237,6 +266,12 @@ function checkSense(given: Checked, where: string, about: ErrorDetails): void {
       `${where}: "rollbackMessages" and "onRollbackMessage" belong together; one of them is missing`,
       about,
     );
+  }
+  if (given.otherwise !== undefined && given.when === undefined) {
+    throw invalid(`${where}: "otherwise" is for a step that is passed over, and there is no "when"`, about);
+  }
+  if (given.recover !== undefined && given.pivot === true) {
+    throw invalid(`${where} is a pivot and has "recover": a pivot that has failed turns the execution`, about);
   }
   checkReachable(given, where, about);
 }
@@ -279,10 +314,10 @@ function messageSchemas(messages: MessageSchemas | undefined, where: string, abo
   return Object.freeze({ ...messages });
 }
 
-function attemptTimeout(timeout: Duration | undefined, where: string, about: ErrorDetails): number | undefined {
-  if (timeout === undefined) return undefined;
-  const length = milliseconds(timeout, `${where}, timeout`);
-  if (length === 0) throw invalid(`${where}: "timeout" must be longer than 0`, about);
+function limitOf(option: string, limit: Duration | undefined, where: string, about: ErrorDetails): number | undefined {
+  if (limit === undefined) return undefined;
+  const length = milliseconds(limit, `${where}, ${option}`);
+  if (length === 0) throw invalid(`${where}: "${option}" must be longer than 0`, about);
   return length;
 }
 

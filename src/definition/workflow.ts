@@ -4,20 +4,34 @@ import type { AnyWorkflow, Bag, Unseen } from "./bag.js";
 import { StepwellError, type ErrorDetails } from "../errors.js";
 import type { StepDefinition, WorkflowDefinition } from "./definition.js";
 import { milliseconds, type Duration } from "./duration.js";
+import type { MessageContext, RecoverContext, StateContext, StepContext } from "./contexts.js";
 import type { First, Next } from "./growth.js";
 import type { Shown } from "./frozen.js";
 import { limitsOf, type Concurrency, type RateLimit } from "./limits.js";
 import type { Messages } from "./messages.js";
 import type { Grow } from "./objects.js";
 import { observerOf, type ObserverOf } from "./observer.js";
+import type { Pause } from "./outcome.js";
 import { checkName, refuseUnknownOptions, shown } from "./options.js";
 import { migrationDefinition, type MigrationOptions } from "./migration.js";
 import type { Completes, Either, Gives, IfWhen, Leaves } from "./patches.js";
 import { printed } from "./printing.js";
 import { isSchema } from "./schema.js";
 import { definitionOfStep, optionsGiven, stepDefinition, type Step, type Takes } from "./step.js";
-import type { ExtraOption, RunArgument, StepExtras, StepOptions } from "./step-options.js";
-import type { FieldProblem, Free, InputProblem, IsTaken, Meets, Missing, Options, Right, Verdict } from "./verdicts.js";
+import type { ConditionOption, Conditions, ExtraOption, RunArgument, StepExtras, StepOptions } from "./step-options.js";
+import type {
+  FieldProblem,
+  Free,
+  InputProblem,
+  IsTaken,
+  Meets,
+  Missing,
+  Options,
+  Problem,
+  Right,
+  Verdict,
+} from "./verdicts.js";
+import { sleepDefinition, waitDefinition } from "./waiting.js";
 
 /** What keeps a step of a module from standing here. */
 type StepProblem<B extends Bag, Needs, Given, N extends string> =
@@ -133,6 +147,66 @@ export interface Workflow<B extends Bag> extends AnyWorkflow {
     Leaves<Run, Either<OnMessage, OnTimeout>, Otherwise, Recover, Rollback, OnRollbackMessage>,
     Completes<B["state"], Run, Either<OnMessage, OnTimeout>>,
     M & RM
+  >;
+
+  /**
+   * Adds a step that only waits: for that long, or until that time. A function is asked once, and the time is stored.
+   * There is nothing to undo.
+   *
+   * @example
+   * .sleep("cool-off", ({ state }) => (state.isUrgent ? "1h" : "3d"))
+   *
+   * @throws as `step`
+   */
+  sleep<const N extends string>(
+    name: Free<N, B["steps"]>,
+    time: Duration | ((context: StateContext<B["state"]>) => Duration | Date),
+    options?: {
+      readonly when?: (context: StateContext<B["state"]>) => boolean;
+      readonly deadline?: Duration;
+    },
+  ): Next<B, N, {}, {}, never, {}>;
+
+  /**
+   * Adds a step that only waits for a message. Without `onMessage` any of them ends it; without `timeout` it waits for ever.
+   * There is nothing to undo.
+   *
+   * @example
+   * .waitFor("approval", { approved: z.object({ by: z.string() }), rejected: z.null() }, {
+   *   timeout: "2d",
+   *   onMessage: ({ message }) => (message.name === "approved" ? { approvedBy: message.payload.by } : fail("rejected")),
+   * })
+   *
+   * @throws as `step`
+   */
+  waitFor<
+    const N extends string,
+    M extends Messages,
+    OnMessage,
+    OnTimeout,
+    Otherwise,
+    Recover,
+    Keys extends string = never,
+  >(
+    name: Free<N, B["steps"]>,
+    messages: M,
+    options?: Conditions<B["state"], Otherwise, Keys> &
+      Options<Keys, ConditionOption | "recover" | "timeout" | "onMessage" | "onTimeout"> & {
+        /** Then the step fails with reason `timeout`, or `onTimeout` decides. Default: none. */
+        readonly timeout?: Duration;
+        readonly onMessage?: (
+          context: MessageContext<B["state"], M>,
+        ) => Right<Problem<OnMessage, B["state"]>, OnMessage>;
+        readonly onTimeout?: (context: StepContext<B["state"]>) => Right<Problem<OnTimeout, B["state"]>, OnTimeout>;
+        readonly recover?: (context: RecoverContext<B["state"]>) => Right<Problem<Recover, B["state"]>, Recover>;
+      },
+  ): Next<
+    B,
+    N,
+    Gives<Pause<{}>, Either<OnMessage, OnTimeout>, IfWhen<Keys>, Otherwise, Recover>,
+    Leaves<never, Either<OnMessage, OnTimeout>, Otherwise, Recover, never, never>,
+    Completes<B["state"], Pause<{}>, Either<OnMessage, OnTimeout>>,
+    M
   >;
 
   /**
@@ -263,6 +337,10 @@ function built(definition: WorkflowDefinition): AnyWorkflow {
     version: frozen.version,
     [definitionKey]: frozen,
     step: (...given: readonly unknown[]) => built(withStep(frozen, stepGiven(given, frozen.name))),
+    sleep: (name: unknown, time: unknown, options?: unknown) =>
+      built(withStep(frozen, sleepDefinition(name, time, options, { workflow: frozen.name }))),
+    waitFor: (name: unknown, messages: unknown, options?: unknown) =>
+      built(withStep(frozen, waitDefinition(name, messages, options, { workflow: frozen.name }))),
     observe: (...observers: readonly ObserverOf<Bag>[]) => built(withObservers(frozen, observers)),
     migrate: (older: unknown, options: unknown) => built(withMigration(frozen, older, options)),
     toString: () => printed(frozen),

@@ -9,7 +9,8 @@ import type { StepContext } from "./step-context.js";
 export type Settled =
   | { readonly kind: "returned"; readonly value: unknown }
   | { readonly kind: "threw"; readonly error: unknown }
-  | { readonly kind: "timedOut"; readonly error: StepwellError };
+  /** `isFinal`: no other attempt may follow. */
+  | { readonly kind: "timedOut"; readonly error: StepwellError; readonly isFinal: boolean };
 
 export interface AttemptOptions {
   readonly context: StepContext;
@@ -17,6 +18,8 @@ export interface AttemptOptions {
   readonly clock: Clock;
   /** In milliseconds. Undefined: none. */
   readonly timeout: number | undefined;
+  /** Milliseconds until the step's own deadline. Undefined: it has none. */
+  readonly stepDeadline: number | undefined;
   /** Milliseconds until the workflow's deadline, where it turns this step. Undefined: it does not. */
   readonly deadline: number | undefined;
   /** How long a timed-out attempt is waited for before the engine goes on without it, in milliseconds. */
@@ -31,8 +34,9 @@ export interface AttemptOptions {
 export class Attempt {
   readonly #options: AttemptOptions;
   #timer: Timer | undefined;
+  readonly #stepDeadline: Timer | undefined;
   readonly #deadline: Timer | undefined;
-  #timedOut: StepwellError | undefined;
+  #timedOut: Extract<Settled, { kind: "timedOut" }> | undefined;
   #over = false;
   /** How much of the timeout is left, and since when that runs, from the clock's `monotonic`. */
   #left: number | undefined;
@@ -40,6 +44,10 @@ export class Attempt {
 
   constructor(options: AttemptOptions) {
     this.#options = options;
+    // Where both pass at the same time, no other attempt may follow.
+    if (options.stepDeadline !== undefined) {
+      this.#stepDeadline = options.clock.after(options.stepDeadline, () => this.#timeOut(true));
+    }
     this.#left = options.timeout;
     this.resume();
     if (options.deadline !== undefined) {
@@ -65,12 +73,13 @@ export class Attempt {
   resume(): void {
     if (this.#left === undefined || this.#timedOut !== undefined || this.#over) return;
     this.#since = this.#options.clock.monotonic();
-    this.#timer = this.#options.clock.after(Math.max(0, this.#left), () => this.#timeOut(this.#options.timeout!));
+    this.#timer = this.#options.clock.after(Math.max(0, this.#left), () => this.#timeOut(false));
   }
 
   /** Its function is done: it is waited for until it settles, however long the store takes. */
   hold(): void {
     this.#timer?.cancel();
+    this.#stepDeadline?.cancel();
     this.#deadline?.cancel();
   }
 
@@ -81,16 +90,20 @@ export class Attempt {
     this.hold();
   }
 
-  #timeOut(timeout: number): void {
+  #timeOut(isFinal: boolean): void {
     const { execution, step } = this.#options.context;
-    this.#timedOut = new StepwellError(
+    const what = isFinal
+      ? "is not done, and its deadline has passed. Raise the step's deadline"
+      : `ran longer than its timeout of ${this.#options.timeout} ms. Raise the step's timeout`;
+    const error = new StepwellError(
       "STEPWELL_ATTEMPT_TIMEOUT",
-      `Step "${step.name}" of execution "${execution.id}" (${execution.workflow}) ran longer than its timeout of ${timeout} ms. ` +
-        `Raise the step's timeout, or make it stop sooner when its signal is aborted.`,
+      `Step "${step.name}" of execution "${execution.id}" (${execution.workflow}) ${what}, or make it stop sooner when its signal is aborted.`,
       { workflow: execution.workflow, step: step.name, execution: execution.id },
     );
+    this.hold();
+    this.#timedOut = { kind: "timedOut", error, isFinal };
     this.#timer = this.#options.clock.after(this.#options.grace, () => this.#finish());
-    this.abort(this.#timedOut);
+    this.abort(error);
   }
 
   #settle(settled: Settled): void {
@@ -105,6 +118,6 @@ export class Attempt {
 
   #finish(): void {
     this.abandon();
-    this.#options.settled({ kind: "timedOut", error: this.#timedOut! });
+    this.#options.settled(this.#timedOut!);
   }
 }

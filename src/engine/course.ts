@@ -1,6 +1,7 @@
 /** An execution in work, as the launcher that owns it knows it, and what happened to it last. */
 import type { Encoded } from "../codec.js";
 import type { StepFunc } from "../definition/flow.js";
+import type { StepOutline } from "../definition/outline.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
 import type { Pause } from "../definition/outcome.js";
 import type { FlowEvent } from "../flow/router.js";
@@ -20,6 +21,8 @@ export interface Course {
   takenBack: number;
   status: Status;
   position: Position;
+  /** `position` is ahead of what is stored: nothing of it but how long it waits. */
+  isUnsaved: boolean;
   state: object;
   /** It holds something that JavaScript can't freeze. */
   isRich: boolean;
@@ -39,11 +42,13 @@ export interface Course {
   carried: string | null;
   /** As in the record; what is being asked for counts already. */
   subscribed: number;
-  /** What a guard failed with where its failure may change nothing; kept with the next commit. */
-  guardError: SerializedError | null;
+  /** What guards failed with where their failure may change nothing; kept with the next commit. */
+  guardErrors: readonly SerializedError[];
   /** What each step gave on the way up; undefined until it is read from the history. */
   given: { readonly step: string; readonly patch: Encoded }[] | undefined;
 }
+
+const none: readonly never[] = [];
 
 export function courseOf(record: ExecutionRecord, state: object, owner: number): Course {
   const isRich = !record.state.isPlain;
@@ -57,6 +62,7 @@ export function courseOf(record: ExecutionRecord, state: object, owner: number):
     takenBack: 0,
     status: record.status,
     position: record.position,
+    isUnsaved: false,
     state,
     isRich,
     saved: { state, isRich },
@@ -68,7 +74,7 @@ export function courseOf(record: ExecutionRecord, state: object, owner: number):
     unsaved: null,
     pending: [],
     dead: [],
-    guardError: null,
+    guardErrors: none,
     // An execution that is driven from its beginning need not read its own history.
     given: record.revision === 0 ? [] : undefined,
   };
@@ -83,6 +89,7 @@ export function tookOver(course: Course, transition: Transition): void {
   if (migration !== undefined) course.identity = { ...course.identity, version: migration.to };
   course.revision = transition.revision;
   course.position = transition.position;
+  course.isUnsaved = false;
   course.status = transition.status;
   course.claims = 1;
   course.takenBack = 0;
@@ -90,7 +97,7 @@ export function tookOver(course: Course, transition: Transition): void {
   course.unsaved = null;
   course.others = undefined;
   course.initial = undefined;
-  course.guardError = null;
+  course.guardErrors = none;
   course.carried = transition.carried ?? course.carried;
   if (transition.unsubscribes !== undefined) course.subscribed &= bitsKept[transition.unsubscribes];
   if (transition.leaves === true) course.admission = null;
@@ -111,14 +118,16 @@ export function takeBack(course: Course): void {
 
 /**
  * What has happened and is to be committed. Beside the router's events: an attempt failed and another
- * one follows after `wait` milliseconds (with `afresh` from the step's own function, not its handler),
- * an operator set a parked execution going again or patched its state, a shutdown cut the attempt off, the engine itself
+ * one follows after `wait` milliseconds (with `afresh` from the step's own function, not its handler), the function is
+ * to be called again after `wait`, the step begins, an operator set a parked execution going again or patched its state, a shutdown cut the attempt off, the engine itself
  * parks the execution where it stands, or it became one of another version.
  */
 export interface Happening {
   readonly event:
     | FlowEvent
     | { readonly type: "retry"; readonly reason: string; readonly wait: number; readonly afresh: boolean }
+    | { readonly type: "again"; readonly wait: number }
+    | { readonly type: "begins" }
     | { readonly type: "resumed" }
     | { readonly type: "patched" }
     | { readonly type: "cutOff" }
@@ -134,7 +143,7 @@ export interface Happening {
   readonly func: StepFunc;
   readonly attempt: number;
   readonly durationMs: number;
-  /** For the history: `ok`, `continue`, `retried`, `skipped`, `patched`, `migrated`, `cut-off` or a reason. */
+  /** For the history: `ok`, `continue`, `again`, `begins`, `passed-over`, `recovered`, `retried`, `skipped`, `patched`, `migrated`, `cut-off` or a reason. */
   readonly result: string;
   readonly error: SerializedError | null;
   /** What the step itself gave; merged into the state already. */
@@ -145,15 +154,17 @@ export interface Happening {
   /** Who asked for it, and why, where it came from outside. */
   readonly by: string | undefined;
   readonly why: string | undefined;
+  /** The step itself has failed for good, rather than that a guard has said so: its `recover` may still be asked. */
+  readonly failedItself?: boolean;
   /** A function of the step was called, rather than a request followed, a veto heeded or a wait given up. */
   readonly called: boolean;
 }
 
 /** Remembers the state, with all that was merged into it so far. Gives back what returns to it. */
 export function bookmark(course: Course): () => void {
-  const { state, isRich, unsaved, guardError } = course;
+  const { state, isRich, unsaved, guardErrors } = course;
   const others = course.others === undefined ? undefined : new Set(course.others);
-  return () => void Object.assign(course, { state, isRich, unsaved, guardError, others });
+  return () => void Object.assign(course, { state, isRich, unsaved, guardErrors, others });
 }
 
 /** What says whether, and how often, something was begun. */
@@ -175,6 +186,12 @@ export function hasBegun(course: Attempts): boolean {
   return lifecycle !== "init" || attemptOf(course) > 1;
 }
 
+/** An attempt at the step was begun when it had no `when`, which is not asked any more. */
+export function isBegun(course: Attempts, was: StepOutline | undefined): boolean {
+  const { direction, stepFunc } = course.position;
+  return direction === "up" && stepFunc === "run" && was !== undefined && was.when !== true && attemptOf(course) > 1;
+}
+
 /** Something happened without a step function's answer. */
 export function happened(
   course: Course,
@@ -187,7 +204,11 @@ export function happened(
     why,
     called = false,
     durationMs = 0,
-  }: Partial<Pick<Happening, "error" | "cause" | "by" | "why" | "called" | "durationMs">> = {},
+    patch,
+    failedItself = false,
+  }: Partial<
+    Pick<Happening, "error" | "cause" | "by" | "why" | "called" | "durationMs" | "patch" | "failedItself">
+  > = {},
 ): Happening {
   return {
     event,
@@ -196,11 +217,12 @@ export function happened(
     durationMs,
     result,
     error,
-    patch: undefined,
+    patch,
     pause: undefined,
     cause,
     by,
     why,
+    failedItself,
     called,
   };
 }

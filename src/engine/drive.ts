@@ -7,16 +7,18 @@
  * does not, the loop stops and its answer starts it again.
  */
 import { decode } from "../codec.js";
+import type { StepDefinition } from "../definition/definition.js";
 import { validate } from "../definition/schema.js";
 import { isRetryable, StepwellError } from "../errors.js";
-import { strugglingFrom } from "../flow/flow.js";
+import { isPolling, strugglingFrom } from "../flow/flow.js";
 import { due, type Action } from "../flow/router.js";
 import { serializeError } from "../serialize-error.js";
 import type { CommitResult, Transition } from "../stores/batch.js";
 import type { ExecutionRecord, MailboxRecord } from "../stores/records.js";
 import type { MaybePromise } from "../stores/store.js";
 import type { Sink } from "./committer.js";
-import { courseOf, happened, hasBegun, takeBack, tookOver, type Course, type Happening } from "./course.js";
+import { beginning, recovered } from "./beginning.js";
+import { attemptOf, courseOf, happened, hasBegun, takeBack, tookOver, type Course, type Happening } from "./course.js";
 import { exitReason } from "./exiting.js";
 import { fitted, type Misfit } from "./fitting.js";
 import { givenIn } from "./history.js";
@@ -35,7 +37,7 @@ import {
 } from "./reports.js";
 import { Runner } from "./runner.js";
 import { Within } from "./transacting.js";
-import { noteGuard, observe, type Delivery } from "./stepping.js";
+import { isTooLate, noteGuard, observe, type Delivery } from "./stepping.js";
 import { carriedBy, tellCommit, tellRest, tellWake } from "./telling.js";
 import { brokenInvariant, conclude, dueIn, dueWhileQueued, type Conclusion } from "./transition.js";
 
@@ -50,6 +52,9 @@ const outagePause = 500;
 
 /** How long an execution is left alone that could not even be parked, in milliseconds. */
 const brokenPause = 60_000;
+
+/** What observers hear when it has come to rest. */
+const reportOf = { succeed: "success", finish: "failure", park: "stuck" } as const;
 
 /** What the launcher hears when an execution leaves its hands. */
 export interface DriveOwner {
@@ -69,8 +74,8 @@ export class Drive implements Sink<CommitResult> {
   /** What is being committed. */
   #conclusion: Conclusion | undefined;
   readonly #outside: Outside;
-  /** The end is committed, and those who want to know may not have heard of it. */
-  #endUntold: boolean;
+  /** That it came to rest is committed, and those who want to know may not have heard of it. */
+  #restUntold: boolean;
   readonly #lateMs: number;
   /** It knows another list of steps than the registered one, or is of another version, and was not looked at yet. */
   #misfit: Misfit | undefined;
@@ -107,8 +112,8 @@ export class Drive implements Sink<CommitResult> {
       conclude: (happening) => this.#concluded(happening),
     });
     this.#outside = new Outside(this.course, registered.shape, host);
-    // Taken up again with its end committed: a launcher died before it had told anyone.
-    this.#endUntold = record.claims > 1;
+    // Taken up again when it had come to rest: a launcher died before it had told anyone.
+    this.#restUntold = record.claims > 1;
     this.#registered = registered;
     this.#host = host;
     this.#owner = launcher;
@@ -230,7 +235,7 @@ export class Drive implements Sink<CommitResult> {
   #next(): void {
     const { course } = this;
     const action = due(course.position);
-    if (action === "none" && this.#endUntold) return this.#reportEnd();
+    if (this.#restUntold && (action === "none" || course.status === "stuck")) return this.#reportRest();
     if (this.#misfit !== undefined && this.#isAsked(action)) return this.#fit(this.#misfit);
     const request = this.#outside.request();
     if (request !== undefined) return this.#follow(request);
@@ -240,12 +245,45 @@ export class Drive implements Sink<CommitResult> {
     if (this.#outside.deadlinePassed) return this.#follow("deadline");
     if (course.admission === "queued") return this.#letGo(dueWhileQueued(course, this.#host.storeNow()));
     const { resumeAt } = course.position;
+    if (this.#isOverdue(action)) return void (this.#happening = this.#runner.overdue());
     if (resumeAt !== null && resumeAt > this.#host.storeNow()) return this.#letGo(this.#dueIn());
     if (course.position.direction === "down" && course.given === undefined) return this.#then(this.#recall());
     if (action === "wait") return this.#deliver();
     if (action === "init" && !this.#init()) return;
     if (action === "startRollback") this.#startRollback();
+    const first = beginning(course, this.#step!, this.#host);
+    if (first !== undefined) return void (this.#happening = first);
+    if (isTooLate(course, this.#step!, this.#registered, this.#host)) return this.#giveUp();
     return this.#execute();
+  }
+
+  /** One that is parked may stand where its list has none. */
+  get #step(): StepDefinition | undefined {
+    return this.#registered.definition.steps[this.course.position.stepIndex];
+  }
+
+  /** The step's own deadline has passed. */
+  #isOverdue(action: Action): boolean {
+    const { stepDeadlineAt } = this.course.position;
+    if (stepDeadlineAt === undefined || this.#step?.deadline === undefined) return false;
+    return (action === "execute" || action === "wait") && stepDeadlineAt <= this.#host.storeNow();
+  }
+
+  /** The time for tries is over before this one has begun: the step fails with what the last one failed with. */
+  #giveUp(): void {
+    const { course } = this;
+    const { lastResult: reason } = course.position;
+    const take = (rows: Awaited<ReturnType<Host["history"]>>): void => {
+      const error = rows.findLast((row) => row.error !== undefined)?.error ?? null;
+      const cause = awaitedMessage(course.pending, this.#step!, course.position);
+      const handled = course.position.stepFunc === "run" || course.position.stepFunc === "rollback" ? undefined : cause;
+      this.#happening = happened(course, { type: "stepFailed", reason }, reason, {
+        error,
+        cause: handled,
+        failedItself: true,
+      });
+    };
+    this.#then(this.#host.history(this.id), take);
   }
 
   /** Whether there is anything to do for which the list of steps matters. */
@@ -409,11 +447,41 @@ export class Drive implements Sink<CommitResult> {
     return { ...conclusion, transition: { ...conclusion.transition, definition: this.#definition } };
   }
 
-  #commit(happening: Happening): void {
+  #commit(happened: Happening): void {
+    if (this.#isQuiet(happened)) return this.#waitOn(happened.event.wait);
+    // Not for a request or the workflow's deadline: those turn it whatever the step has given.
+    const asks = happened.failedItself === true && this.#outside.turn() === undefined;
+    const happening = asks ? recovered(happened, this.course, this.#step, this.#host) : happened;
+    this.#happening = happening;
     this.#conclusion = this.#concluded(happening);
     this.#waiting = true;
     const result = this.#host.committer.commit(this.#conclusion.transition, this);
     if (result !== undefined) this.#answered(result);
+  }
+
+  /** Again, right after another one, and nothing to commit but how long it waits. */
+  #isQuiet(happening: Happening): happening is Happening & { readonly event: { readonly type: "again" } } {
+    const { course } = this;
+    if (happening.event.type !== "again" || !isPolling(course.position) || happening.patch !== undefined) return false;
+    const isNews = course.unsaved !== null || course.guardErrors.length > 0 || this.#definition !== undefined;
+    return !isNews && this.#outside.turn() === undefined;
+  }
+
+  /** Waits on without a transition: whatever comes next commits the position as it is now. */
+  #waitOn(wait: number): void {
+    const { course } = this;
+    const { position } = course;
+    this.#happening = undefined;
+    course.position = {
+      ...position,
+      uncounted: attemptOf(course),
+      polls: (position.polls ?? 0) + 1,
+      resumeAt: this.#host.storeNow() + wait,
+    };
+    course.isUnsaved = true;
+    course.claims = 1;
+    course.takenBack = 0;
+    this.#letGo(this.#dueIn());
   }
 
   #circumstances(): Parameters<typeof conclude>[2] {
@@ -428,7 +496,7 @@ export class Drive implements Sink<CommitResult> {
       turn: this.#happening?.event.type === "migrated" ? undefined : this.#outside.turn(),
       // A parked one may stand where this list has no step.
       messageWaits: step !== undefined && awaitedMessage(course.pending, step, course.position) !== undefined,
-      reports: observing.reports,
+      reports: (action) => observing.hears(reportOf[action]),
       stopping: this.#stopping,
       carried: this.#carries(),
       onExit: (reason) => exitReason(reason, course, this.#registered, this.#host),
@@ -495,27 +563,31 @@ export class Drive implements Sink<CommitResult> {
     this.#toCarry = null;
     if (transition.settled.length > 0) this.#host.settled(transition.settled.map(({ arrival }) => arrival));
     tellCommit(course, this.#registered, this.#host, before, transition, happening, at);
-    this.#endUntold = transition.ends;
+    this.#restUntold = transition.ends || action === "park";
     if (action === "park") this.#host.report(stuckError(course));
     if (happening?.event.type === "retry" && course.position.attempts === strugglingFrom)
       this.#host.report(strugglingError(course, happening.error));
     if (transition.rests) this.#rest();
   }
 
-  /** The end is committed: tell those who want to know. */
-  #reportEnd(): void {
+  /** It has come to rest, and that is committed: tell those who want to know. */
+  #reportRest(): void {
     const { course } = this;
-    const { reason, error } = course.position;
-    // The end is committed: what a guard gives back now is not stored, so nobody may see it either.
-    const callback = course.status === "completed" ? "success" : "failure";
+    const { position, status } = course;
+    const isStuck = status === "stuck";
+    const reason = isStuck && position.direction === "up" ? position.lastResult : position.reason;
+    const error = isStuck ? position.stuckBy : position.error;
+    // It is committed: what a guard gives back now is not stored, so nobody may see it either.
+    const callback = isStuck ? "stuck" : status === "completed" ? "success" : "failure";
     const veto = observe(callback, course, this.#registered, this.#host, {
-      flow: course.position,
+      flow: position,
       reason,
+      ...(isStuck && { step: { name: position.step, index: position.stepIndex } }),
       ...(error !== null && { error }),
     });
     if (veto !== undefined) noteGuard(callback, veto.error, course, this.#host);
     this.#forget();
-    this.#endUntold = false;
+    this.#restUntold = false;
   }
 
   /** Lets go without a transition. Refused if something arrived meanwhile; then the loop looks again. */
@@ -528,6 +600,7 @@ export class Drive implements Sink<CommitResult> {
       signals: dueInMs === 0 ? null : course.signals,
       dueInMs,
       dead: course.dead,
+      ...(course.isUnsaved && { position: course.position }),
     };
     this.#waiting = true;
     const result = this.#host.committer.release(release, this);

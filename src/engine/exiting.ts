@@ -1,3 +1,4 @@
+import { meansSuccess } from "../definition/reason.js";
 import type { Course } from "./course.js";
 import type { Host, Registered } from "./host.js";
 import { forgotten, isPromise } from "./observing.js";
@@ -11,7 +12,11 @@ export function exitReason(reason: string, course: Course, { definition }: Regis
   try {
     const mapped: unknown = onExit(reason, shownState(course) as never);
     if (isPromise(mapped)) throw new TypeError(`it gave back ${forgotten(mapped)}`);
-    return typeof mapped === "string" && mapped !== "" ? mapped : reason;
+    if (typeof mapped !== "string" || mapped === "") return reason;
+    // What went back must not read as what succeeded.
+    if (meansSuccess(mapped) && !meansSuccess(reason))
+      throw new TypeError(`it gave "${mapped}" for what was rolled back`);
+    return mapped;
   } catch (error) {
     const message = `onExit of workflow "${name}" failed; the reason stays "${reason}": ${messageOf(error)}.`;
     host.report(errorAbout(course, "STEPWELL_OBSERVER_FAILED", message, error));

@@ -8,7 +8,7 @@ import { changeInTheWay } from "../flow/compatibility.js";
 import type { Transition } from "../stores/batch.js";
 import type { ExecutionRecord } from "../stores/records.js";
 import type { MaybePromise } from "../stores/store.js";
-import { happened, hasBegun, type Attempts, type Course, type Happening } from "./course.js";
+import { happened, hasBegun, isBegun, type Attempts, type Course, type Happening } from "./course.js";
 import type { Host, Registered } from "./host.js";
 import { moved, type Way } from "./migrating.js";
 import { changedError, migrationError, missingStepError } from "./reports.js";
@@ -45,6 +45,8 @@ export function fitted(course: Course, { fingerprint, way }: Misfit, host: Host)
     if (problem !== undefined) return problem;
     // What has not begun begins with whatever is the first step.
     if (!hasBegun(course)) course.position = { ...course.position, step: definition.steps[0]!.name };
+    else if (isBegun(course, before?.[course.position.stepIndex]))
+      course.position = { ...course.position, begins: true };
     return { definition: list, happening: undefined };
   };
   const before = fingerprint === null ? undefined : host.listOf(workflow, version, fingerprint);

@@ -34,7 +34,7 @@ export function transitionOf(entry: HistoryEntry, revision: number, at: number):
     durationMs,
     message,
     error,
-    guardError,
+    guardErrors,
     by,
     why,
     migration,
@@ -44,7 +44,7 @@ export function transitionOf(entry: HistoryEntry, revision: number, at: number):
   if (
     message === undefined &&
     error === undefined &&
-    guardError === undefined &&
+    guardErrors === undefined &&
     by === undefined &&
     why === undefined &&
     migration === undefined
@@ -54,7 +54,7 @@ export function transitionOf(entry: HistoryEntry, revision: number, at: number):
     ...row,
     ...(message !== undefined && { message }),
     ...(error !== undefined && { error }),
-    ...(guardError !== undefined && { guardError }),
+    ...(guardErrors !== undefined && { guardErrors }),
     ...(by !== undefined && { by }),
     ...(why !== undefined && { why }),
     ...(migration !== undefined && { migration: { from: migration.from, to: migration.to } }),

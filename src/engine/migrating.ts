@@ -12,7 +12,7 @@ import { StepwellError } from "../errors.js";
 import type { Position, Status } from "../flow/flow.js";
 import { placeIn, type Place } from "../flow/migration.js";
 import type { Migration } from "../stores/records.js";
-import { attemptOf, hasBegun, type Attempts, type Course } from "./course.js";
+import { attemptOf, hasBegun, isBegun, type Attempts, type Course } from "./course.js";
 import type { Registered } from "./host.js";
 import { isPromise } from "./observing.js";
 import { registryKey } from "./settings.js";
@@ -146,7 +146,7 @@ function movedAlong(moving: Moving, { hops }: Way, before: readonly StepOutline[
     if (move.state !== undefined) state = stateOf(move.state, limit, failed);
     now = {
       ...now,
-      ...arrived(now, place, steps, to),
+      ...arrived(now, place, steps, to, list),
       claims: 1,
       takenBack: 0,
       identity: { ...now.identity, version: to.version },
@@ -226,14 +226,15 @@ function stateOf(given: object, limit: number, failed: Failed): Moved["state"] {
 
 function arrived(
   moving: Moving,
-  { stepIndex, stays, keys, gone }: Place,
+  { stepIndex, stays, keys, gone, passed }: Place,
   steps: Successors,
   to: WorkflowDefinition,
+  list: readonly StepOutline[],
 ): Pick<Moved, "status" | "position"> {
   const { status, position } = moving;
   const names = namesOf(to.steps);
   const isSame = successorOf(position.step, names, steps) === names[stepIndex];
-  const { keys: _keys, gone: _gone, ...rest } = position;
+  const { keys: _keys, gone: _gone, passed: _passed, begins: isCommitted, stepDeadlineAt, polls, ...rest } = position;
   const there: Position = {
     ...rest,
     stepIndex,
@@ -242,8 +243,17 @@ function arrived(
     uncounted: attemptOf(moving) - position.attempts - 1,
     ...(Object.keys(keys).length > 0 && { keys }),
     ...(gone.length > 0 && { gone }),
+    ...(passed.length > 0 && { passed }),
   };
-  if (stays || status === "completed") return { status, position: there };
+  if (stays || status === "completed") {
+    const isOn = isCommitted === true || isBegun(moving, list[position.stepIndex]);
+    const more = {
+      ...(isOn && { begins: true as const }),
+      ...(stepDeadlineAt !== undefined && { stepDeadlineAt }),
+      ...(polls !== undefined && { polls }),
+    };
+    return { status, position: { ...there, ...more } };
+  }
   const begins: Position = {
     ...there,
     stepFunc: position.direction === "up" ? "run" : "rollback",

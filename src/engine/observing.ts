@@ -31,8 +31,6 @@ export class Observing {
   readonly #listening: ReadonlySet<CallbackName>;
   readonly #clock: Clock;
   readonly #throttle: Throttle;
-  /** Whether anyone wants to hear of the end. */
-  readonly reports: boolean;
 
   constructor(definition: WorkflowDefinition, clock: Clock) {
     this.#workflow = definition.name;
@@ -42,7 +40,6 @@ export class Observing {
     this.#throttle = new Throttle(clock);
     const all = [...definition.guards, ...definition.watchers];
     this.#listening = new Set(callbacks.filter((name) => all.some((observer) => observer[name] !== undefined)));
-    this.reports = this.#listening.has("success") || this.#listening.has("failure");
   }
 
   hears(callback: CallbackName): boolean {

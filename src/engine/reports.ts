@@ -105,6 +105,25 @@ export function waitTimeoutError(course: Course): StepwellError {
   );
 }
 
+export function stepDeadlineError(course: Course): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_ATTEMPT_TIMEOUT",
+    `Step "${course.position.step}" was not done when its deadline passed.`,
+  );
+}
+
+/** Its `when`, its `otherwise` or its `recover` did what it must not. */
+export function decidingError(course: Course, option: string, problem: string, cause?: unknown): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_INVALID_RETURN_VALUE",
+    `"${option}" of step "${course.position.step}" of workflow "${course.identity.workflow}" ${problem}. ` +
+      `It must answer at once, and without effects.`,
+    cause,
+  );
+}
+
 export function lateError(course: Course, step: string): StepwellError {
   return errorAbout(
     course,

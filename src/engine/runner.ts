@@ -2,6 +2,7 @@
  * Runs the function of a step that is due: the observers around it, its attempt while it does not
  * answer, its abort. What comes of it is a happening, for the drive to commit.
  */
+import { isPolling } from "../flow/flow.js";
 import { isPastPivot } from "../flow/router.js";
 import type { ErrorCode } from "../errors.js";
 import { serializeError } from "../serialize-error.js";
@@ -10,7 +11,7 @@ import { Attempt, type Settled } from "./attempt.js";
 import { attemptOf, bookmark, happened, type Course, type Happening } from "./course.js";
 import type { Host, Registered } from "./host.js";
 import { isPromise } from "./observing.js";
-import { errorAbout, lateError, waitTimeoutError } from "./reports.js";
+import { errorAbout, lateError, stepDeadlineError, waitTimeoutError } from "./reports.js";
 import { transactWithin, Within } from "./transacting.js";
 import type { Conclusion } from "./transition.js";
 import { conclusionOf, elapsedOf, noteGuard, observe, prepare, type Call, type Delivery } from "./stepping.js";
@@ -44,7 +45,9 @@ export class Runner {
 
   /** Calls the function that is due. Undefined: it has not answered yet. */
   run(message?: Delivery): Happening | undefined {
-    if (message === undefined && this.#course.position.stepFunc !== "runContinue") {
+    const { position } = this.#course;
+    // One that is asked again has begun, and the observers were told.
+    if (message === undefined && position.stepFunc !== "runContinue" && !isPolling(position)) {
       const vetoed = this.#beforeStep();
       if (vetoed !== undefined) return vetoed;
     }
@@ -73,12 +76,26 @@ export class Runner {
     const course = this.#course;
     const call = prepare(course, this.#registered, this.#host);
     const error = waitTimeoutError(course);
-    const concluded = conclusionOf(call, { kind: "timedOut", error }, course, this.#registered, this.#host);
+    const isFinal = course.position.direction === "up" && !isPastPivot(course.position, this.#registered.shape);
+    const concluded = conclusionOf(call, { kind: "timedOut", error, isFinal }, course, this.#registered, this.#host);
     const happening = { ...concluded, called: false };
-    const turns = course.position.direction === "up" && !isPastPivot(course.position, this.#registered.shape);
-    if (turns) return { ...happening, event: { type: "stepFailed", reason: "timeout" } };
     if (happening.event.type !== "retry") return happening;
     return { ...happening, event: { ...happening.event, afresh: true } };
+  }
+
+  /** The step's own deadline has passed while nothing of it ran. */
+  overdue(): Happening {
+    const course = this.#course;
+    const { position } = course;
+    const error = stepDeadlineError(course);
+    // Of what waits, the observers were told that it began; of a try that failed, how it ended.
+    if (position.stepFunc === "runContinue" || isPolling(position)) {
+      const call = prepare(course, this.#registered, this.#host);
+      const settled = { kind: "timedOut", error, isFinal: true } as const;
+      return { ...conclusionOf(call, settled, course, this.#registered, this.#host), called: false };
+    }
+    const event = { type: "stepFailed", reason: "timeout" } as const;
+    return happened(course, event, "timeout", { error: serializeError(error), failedItself: true });
   }
 
   /** Aborts what runs, if something does. */
@@ -137,6 +154,7 @@ export class Runner {
       }),
       clock: this.#host.clock,
       timeout: call.step.timeout,
+      stepDeadline: this.#untilStepDeadline(call.step),
       deadline: this.#untilDeadline(),
       deadlinePassed: () => this.abort("STEPWELL_DEADLINE_EXCEEDED", "The workflow's deadline has passed."),
       grace: this.#host.grace,
@@ -155,6 +173,12 @@ export class Runner {
   #outcome(call: Call, settled: Settled): Happening | Within {
     if (settled.kind === "returned" && settled.value instanceof Within) return settled.value;
     return this.#settled(call, settled);
+  }
+
+  #untilStepDeadline({ deadline }: Call["step"]): number | undefined {
+    const { stepDeadlineAt, direction } = this.#course.position;
+    if (deadline === undefined || stepDeadlineAt === undefined || direction === "down") return undefined;
+    return Math.max(0, stepDeadlineAt - this.#host.storeNow());
   }
 
   /** As a request, a deadline that passes while the pivot runs waits for its end. */

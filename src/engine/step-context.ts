@@ -23,6 +23,7 @@ export interface DeliveredMessage {
 export interface ContextParts {
   readonly state: object;
   readonly attempt: number;
+  readonly polls: number;
   readonly execution: ExecutionIdentity;
   readonly step: StepIdentity;
   readonly func: StepFunc;
@@ -41,6 +42,7 @@ export interface ContextParts {
 export class StepContext {
   readonly state: object;
   readonly attempt: number;
+  readonly polls: number;
   readonly execution: ExecutionIdentity;
   readonly step: StepIdentity;
   readonly direction: Direction;
@@ -61,6 +63,7 @@ export class StepContext {
   constructor(parts: ContextParts) {
     this.state = parts.state;
     this.attempt = parts.attempt;
+    this.polls = parts.polls;
     this.execution = parts.execution;
     this.step = parts.step;
     this.direction = parts.func === "run" || parts.func === "runContinue" ? "up" : "down";

@@ -1,9 +1,9 @@
 /** Calls one function of a step and says what happened: observers around it, its result classified. */
 import { encode, isolate, merge } from "../codec.js";
 import type { Flow } from "../definition/flow.js";
-import type { StepDefinition, StepFunction } from "../definition/definition.js";
+import type { RetryDefinition, StepDefinition, StepFunction } from "../definition/definition.js";
 import type { CallbackName, MessageIdentity, ObserverEvent } from "../definition/observer.js";
-import { Complete, Fail, Pause, patchProblem } from "../definition/outcome.js";
+import { Again, Complete, Fail, Pause, patchProblem } from "../definition/outcome.js";
 import { defaultRetry, defaultRollbackRetry } from "../definition/retry-policy.js";
 import { StepwellError } from "../errors.js";
 import { isPastPivot } from "../flow/router.js";
@@ -42,6 +42,7 @@ export function prepare(course: Course, registered: Registered, host: Host, mess
   const context = new StepContext({
     state: shownState(course),
     attempt,
+    polls: position.polls ?? 0,
     execution: identity,
     step: { name: step.name, index: position.stepIndex },
     func: stepFunc,
@@ -113,10 +114,17 @@ export function conclusionOf(
   registered: Registered,
   host: Host,
 ): Happening {
+  const happening = resultOf(call, settled, course, registered, host);
+  const { type } = happening.event;
+  // What is not done, and did not fail, is not after the step.
+  if (type === "stepPaused" || type === "again" || !registered.observing.hears("afterStep")) return happening;
+  return afterStep(happening, call, settled, course, registered, host);
+}
+
+function resultOf(call: Call, settled: Settled, course: Course, registered: Registered, host: Host): Happening {
   const elapsed = elapsedOf(call, host);
   const read = keepPatch(readSafely(call, settled, course, registered, host, elapsed), call, course, host);
-  const down = course.position.direction === "down";
-  const happening: Happening = {
+  return {
     event: read.event,
     func: course.position.stepFunc,
     attempt: call.attempt,
@@ -128,15 +136,26 @@ export function conclusionOf(
     cause: call.cause,
     by: undefined,
     why: undefined,
+    failedItself: read.event.type === "stepFailed",
     called: call.fn !== undefined,
   };
-  if (happening.event.type === "stepPaused" || !registered.observing.hears("afterStep")) return happening;
+}
+
+function afterStep(
+  happening: Happening,
+  call: Call,
+  settled: Settled,
+  course: Course,
+  registered: Registered,
+  host: Host,
+): Happening {
+  const down = course.position.direction === "down";
   const flow = {
     ...course.position,
     lifecycle: down ? ("rollback" as const) : ("step" as const),
     lastResult: happening.result,
   };
-  const thrown = settled.kind === "returned" ? (read.error ?? undefined) : settled.error;
+  const thrown = settled.kind === "returned" ? (happening.error ?? undefined) : settled.error;
   const message = messageIdentity(call.cause);
   const veto = observe("afterStep", course, registered, host, {
     flow,
@@ -180,6 +199,8 @@ function readSettled(
   elapsed: number,
 ): Read {
   if (settled.kind !== "returned") {
+    if (settled.kind === "timedOut" && settled.isFinal)
+      return failed("timeout", serializeError(settled.error), undefined);
     const reason = settled.kind === "timedOut" ? "timeout" : reasonOf(settled.error);
     return technicalFailure(settled.error, reason, call, course, registered, host, elapsed);
   }
@@ -189,11 +210,13 @@ function readSettled(
   const outcome =
     value instanceof Pause
       ? "pause"
-      : value instanceof Fail
-        ? "fail"
-        : value instanceof Complete
-          ? "complete"
-          : undefined;
+      : value instanceof Again
+        ? "again"
+        : value instanceof Fail
+          ? "fail"
+          : value instanceof Complete
+            ? "complete"
+            : undefined;
   if (outcome !== undefined) {
     const { patch } = value as Pause;
     const problem = patch === undefined ? undefined : patchProblem(patch);
@@ -203,6 +226,13 @@ function readSettled(
     const problem = pauseProblem(call, value, down);
     if (problem !== undefined) return invalid(call, problem);
     return { event: { type: "stepPaused" }, result: "continue", error: null, patch: value.patch, pause: value };
+  }
+  if (value instanceof Again) {
+    const { stepFunc } = course.position;
+    if (stepFunc !== "run" && stepFunc !== "rollback")
+      return invalid(call, "again(…) from a handler, and only run and rollback are called again");
+    const { after: wait, patch } = value;
+    return { event: { type: "again", wait }, result: "again", error: null, patch, pause: undefined };
   }
   if (value instanceof Fail) return failed(reasonOf(value), serializeError(value), value.patch);
   if (value instanceof Complete) {
@@ -225,7 +255,7 @@ function invalid({ step, context }: Call, problem: string): Read {
   const error = new StepwellError(
     "STEPWELL_INVALID_RETURN_VALUE",
     `Step "${step.name}" of workflow "${context.execution.workflow}" gave back ${problem}. ` +
-      `Give back nothing, an object of fields to merge into the state, pause(…), complete(…) or fail(…).`,
+      `Give back nothing, an object of fields to merge into the state, pause(…), again(…), complete(…) or fail(…).`,
     { workflow: context.execution.workflow, step: step.name, execution: context.execution.id },
   );
   return failed("invalid-return-value", serializeError(error), undefined);
@@ -235,6 +265,7 @@ function invalid({ step, context }: Call, problem: string): Read {
 function pauseProblem({ step }: Call, pause: Pause, down: boolean): string | undefined {
   const messages = down ? step.rollbackMessages : step.messages;
   if (Object.keys(messages).length > 0 || typeof pause.timeout === "number") return undefined;
+  if (pause.until !== undefined) return undefined;
   return down
     ? "pause(…), but declares no rollbackMessages and gave no timeout"
     : "pause(…), but declares no messages and gave no timeout";
@@ -251,34 +282,56 @@ function technicalFailure(
   duration: number,
 ): Read {
   const { position } = course;
-  const policy =
-    position.direction === "down"
-      ? (call.step.rollbackRetry ?? defaultRollbackRetry)
-      : (call.step.retry ?? (isPastPivot(position, registered.shape) ? defaultRollbackRetry : defaultRetry));
+  const policy = policyOf(call.step, position, registered);
   const elapsed = position.firstAttemptAt === null ? duration : host.storeNow() - position.firstAttemptAt;
   const wait = nextDelay(policy, position.attempts + 1, elapsed, host.clock.random());
   const read = failed(reason, serializeError(thrown), undefined);
   return wait === undefined ? read : { ...read, event: { type: "retry", reason, wait, afresh: false } };
 }
 
+/** What the direction that the step has now lets it try. */
+export function policyOf(
+  { retry, rollbackRetry }: StepDefinition,
+  position: Course["position"],
+  { shape }: Pick<Registered, "shape">,
+): RetryDefinition {
+  if (position.direction === "down") return rollbackRetry ?? defaultRollbackRetry;
+  return retry ?? (isPastPivot(position, shape) ? defaultRollbackRetry : defaultRetry);
+}
+
+/** Whether a try that is due begins later than its policy allows. */
+export function isTooLate(course: Course, step: StepDefinition, registered: Registered, host: Host): boolean {
+  const { attempts, firstAttemptAt, lastResult } = course.position;
+  // After a pause it is no try that is due, but what the pause was for.
+  if (attempts === 0 || firstAttemptAt === null || lastResult === "continue") return false;
+  return host.storeNow() - firstAttemptAt > policyOf(step, course.position, registered).within;
+}
+
 /** Merges the patch; one that can't be stored is a failure, and the undo then works without it. */
-function keepPatch(read: Read, { step, context }: Call, course: Course, host: Host): Read {
+function keepPatch(read: Read, { step }: Call, course: Course, host: Host): Read {
   if (read.patch === undefined) return read;
+  const kept = keptPatch(read.patch, step.name, course, host);
+  if (kept instanceof StepwellError) return failed(kept.code, serializeError(kept), undefined);
+  const { event, result, error, pause } = read;
+  return { event, result, error, patch: kept, pause };
+}
+
+/** Merges what a step gives into the state. Undefined: it is empty. An error: it can't be stored, and nothing was merged. */
+export function keptPatch(given: object, step: string, course: Course, host: Host): object | StepwellError | undefined {
   try {
-    const patch = isolate(read.patch);
-    const isEmpty = Object.keys(patch).length === 0;
-    if (!isEmpty) adopt(course, patch, host);
-    const { event, result, error, pause } = read;
-    return { event, result, error, patch: isEmpty ? undefined : patch, pause };
+    const patch = isolate(given);
+    if (Object.keys(patch).length === 0) return undefined;
+    adopt(course, patch, host);
+    return patch;
   } catch (error) {
-    const refused = new StepwellError(
+    const { id, workflow } = course.identity;
+    return new StepwellError(
       error instanceof StepwellError ? error.code : "STEPWELL_NOT_ENCODABLE",
-      `What step "${step.name}" of execution "${context.execution.id}" gave back can't be stored: ${
+      `What step "${step}" of execution "${id}" gave back can't be stored: ${
         error instanceof Error ? error.message : String(error)
       }`,
-      { workflow: context.execution.workflow, step: step.name, execution: context.execution.id, cause: error },
+      { workflow, step, execution: id, cause: error },
     );
-    return failed(refused.code, serializeError(refused), undefined);
   }
 }
 
@@ -307,11 +360,12 @@ export function messageIdentity(cause: MailboxRecord | undefined): MessageIdenti
 /** A guard failed where it may stop nothing: it is reported, and kept in the history. */
 export function noteGuard(callback: CallbackName, error: unknown, course: Course, host: Host): void {
   const { identity, position } = course;
-  course.guardError = serializeError(error);
+  const kept = serializeError(error);
+  course.guardErrors = [...course.guardErrors, kept];
   host.report(
     new StepwellError(
       "STEPWELL_OBSERVER_FAILED",
-      `A guard failed in ${callback} where nothing may stop the execution; it goes on. The guard said: ${course.guardError.message}`,
+      `A guard failed in ${callback} where nothing may stop the execution; it goes on. The guard said: ${kept.message}`,
       { execution: identity.id, workflow: identity.workflow, step: position.step, cause: error },
     ),
   );

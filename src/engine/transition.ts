@@ -1,8 +1,7 @@
 /** From what happened to what is committed. Pure, save for the user's `onExit`. */
 import { encode, isolate } from "../codec.js";
-import type { WorkflowDefinition } from "../definition/definition.js";
-import type { Flow } from "../definition/flow.js";
-import { due, isPastPivot, route, type Action, type Shape } from "../flow/router.js";
+import type { StepDefinition, WorkflowDefinition } from "../definition/definition.js";
+import { due, isPastPivot, route, type Action, type Passage, type Shape } from "../flow/router.js";
 import type { Position, Status } from "../flow/flow.js";
 import type { Transition } from "../stores/batch.js";
 import { type HistoryEntry, untilBits } from "../stores/records.js";
@@ -24,6 +23,9 @@ export interface Conclusion {
   readonly action: Action;
 }
 
+/** The actions that bring an execution to rest. */
+export type RestAction = "succeed" | "finish" | "park";
+
 export interface Circumstances {
   readonly definition: WorkflowDefinition;
   readonly shape: Shape;
@@ -33,8 +35,8 @@ export interface Circumstances {
   readonly turn: Turn | undefined;
   /** Whether a message that the paused step waits for is there already. */
   readonly messageWaits: boolean;
-  /** Whether someone must be told of the end before the execution is let go. */
-  readonly reports: boolean;
+  /** Whether someone must be told how it came to rest before the execution is let go. */
+  readonly reports: (action: RestAction) => boolean;
   /** The launcher stops: let go of the execution with this commit. */
   readonly stopping: boolean;
   /** What observers gave this burst to carry; null: nothing new. */
@@ -53,7 +55,7 @@ const statusOf: Record<Action, Status> = {
   none: "running",
 };
 
-const interruptible = new Set<string>(["stepOk", "stepCompleted", "stepPaused", "stepFailed", "retry"]);
+const interruptible = new Set<string>(["stepOk", "stepCompleted", "stepPaused", "stepFailed", "retry", "again"]);
 
 /** What a turn from outside does to the result of a step that ran meanwhile: all that the step gave is kept. */
 function interrupted(course: Course, happening: Happening, turn: Turn | undefined): Happening {
@@ -70,7 +72,8 @@ export function conclude(course: Course, happened: Happening, circumstances: Cir
   // A pivot that succeeded is a point of no return: a request that came while it ran is too late.
   const tooLate = done && course.position.stepIndex === shape.pivot;
   const happening = tooLate ? happened : interrupted(course, happened, turn);
-  const { flow, action } = decide(course, happening, shape);
+  const step = circumstances.definition.steps[course.position.stepIndex];
+  const { flow, action } = decide(course, happening, shape, step);
   const position = positionAfter(course, happening, flow, action, circumstances);
   // One whose state was patched stays stuck, one that was migrated is as it was, and what is due is seen after that.
   const kept = keptStatus(happening.event);
@@ -114,7 +117,7 @@ function endsOf(course: Course, { position, ends }: Transition, event: Happening
 const patchOptions = { what: "A patch", limit: Infinity };
 
 function entryOf(course: Course, happening: Happening): HistoryEntry {
-  const { guardError, others, initial } = course;
+  const { guardErrors, others, initial } = course;
   const { direction, step, stepIndex } = course.position;
   const { func, attempt, result, durationMs, cause, error, by, why, event } = happening;
   const patch = happening.patch === undefined ? null : encode(happening.patch, patchOptions);
@@ -122,7 +125,7 @@ function entryOf(course: Course, happening: Happening): HistoryEntry {
   // Field by field: most entries have one of these or none, and spreading costs.
   if (cause?.kind === "message") entry.message = { id: cause.messageId ?? cause.id, name: cause.name };
   if (error !== null) entry.error = error;
-  if (guardError !== null) entry.guardError = guardError;
+  if (guardErrors.length > 0) entry.guardErrors = guardErrors;
   if (by !== undefined) entry.by = by;
   if (why !== undefined) entry.why = why;
   if (others !== undefined) entry.others = encode(fieldsOf(course.state, others), patchOptions);
@@ -140,30 +143,58 @@ function fieldsOf(state: object, names: ReadonlySet<string>): object {
   return isolate(Object.fromEntries(Object.entries(state).filter(([name]) => names.has(name))));
 }
 
-function decide(course: Course, { event }: Happening, shape: Shape): { flow: Flow; action: Action } {
+function decide(
+  course: Course,
+  { event }: Happening,
+  shape: Shape,
+  step: StepDefinition | undefined,
+): { flow: Passage; action: Action } {
   const { position } = course;
   // One that was parked while it waited waits again.
   if (event.type === "resumed") return { flow: position, action: due(position) };
   if (event.type === "cutOff" || event.type === "patched" || event.type === "migrated")
     return { flow: position, action: "none" };
   if (event.type === "parked") return { flow: { ...position, lastResult: event.reason }, action: "park" };
-  if (event.type !== "retry") return route(position, event, shape);
+  // The init observers are not asked again: the first step has their consent, and begins.
+  if (event.type === "begins") {
+    const lifecycle = position.lifecycle === "init" ? "beforeStep" : position.lifecycle;
+    return { flow: { ...position, lifecycle }, action: "none" };
+  }
+  if (event.type !== "retry" && event.type !== "again")
+    return unbegunPassed(course, route(position, event, shape), step);
   const start = position.direction === "up" ? ("run" as const) : ("rollback" as const);
   return {
     flow: {
       ...position,
-      stepFunc: event.afresh ? start : position.stepFunc,
+      stepFunc: event.type === "retry" && event.afresh ? start : position.stepFunc,
       lifecycle: position.direction === "up" ? "step" : "rollback",
-      lastResult: event.reason,
+      lastResult: event.type === "retry" ? event.reason : "again",
     },
     action: "none",
   };
 }
 
+/** Where it turns at a step whose `when` was not asked yet, nothing of that step has begun, and nothing of it is undone. */
+function unbegunPassed(
+  { position }: Course,
+  { flow, action }: { flow: Passage; action: Action },
+  step: StepDefinition | undefined,
+): { flow: Passage; action: Action } {
+  const turns = position.direction === "up" && flow.direction === "down" && flow.stepIndex === position.stepIndex;
+  const isUnbegun =
+    step?.when !== undefined &&
+    position.begins !== true &&
+    position.lifecycle !== "success" &&
+    position.stepFunc === "run" &&
+    position.attempts + position.uncounted === 0;
+  if (!turns || !isUnbegun) return { flow, action };
+  return { flow: { ...flow, passed: [...(flow.passed ?? []), flow.stepIndex] }, action };
+}
+
 function positionAfter(
   course: Course,
   happening: Happening,
-  flow: Flow,
+  flow: Passage,
   action: Action,
   { definition, clock, onExit }: Circumstances,
 ): Position {
@@ -173,7 +204,11 @@ function positionAfter(
   if (event.type === "migrated") return event.position;
   const stays =
     event.type !== "resumed" &&
-    (event.type === "retry" || event.type === "cutOff" || action === "park" || action === "wait");
+    (event.type === "retry" ||
+      event.type === "cutOff" ||
+      event.type === "begins" ||
+      action === "park" ||
+      action === "wait");
   // What was parked untouched is no further than it was: one that had not begun has still not begun.
   const failed = event.type === "retry" || (action === "park" && !(event.type === "parked" && event.untouched));
   const ends = action === "succeed" || action === "finish";
@@ -192,19 +227,67 @@ function positionAfter(
     firstAttemptAt: firstAttemptAt(position, happening, stays, failed, clock),
     uncounted: uncounted(course, event, stays),
     waitUntil: waitUntil(position, happening, action, clock),
-    resumeAt: event.type === "retry" ? clock.storeNow() + event.wait : null,
+    resumeAt: event.type === "retry" || event.type === "again" ? clock.storeNow() + event.wait : null,
     error: turns ? error : position.error,
     stuckBy: action === "park" ? error : null,
   };
   const { keys, gone } = position;
+  const { passed } = flow;
+  const { begins, stepDeadlineAt, polls } = ends ? nothingMore : moreOf(position, event, flow, definition, clock);
   // Most have none, and are all of one shape.
-  if (irreversible === undefined && keys === undefined && gone === undefined) return after;
+  if (
+    irreversible === undefined &&
+    keys === undefined &&
+    gone === undefined &&
+    passed === undefined &&
+    begins === undefined &&
+    stepDeadlineAt === undefined &&
+    polls === undefined
+  )
+    return after;
   return {
     ...after,
     ...(irreversible !== undefined && { irreversible }),
     ...(keys !== undefined && { keys }),
     ...(gone !== undefined && { gone }),
+    ...(passed !== undefined && { passed }),
+    ...(begins !== undefined && { begins }),
+    ...(stepDeadlineAt !== undefined && { stepDeadlineAt }),
+    ...(polls !== undefined && { polls }),
   };
+}
+
+type More = Pick<Position, "begins" | "stepDeadlineAt" | "polls">;
+
+const nothingMore: More = {};
+
+/** What is remembered of a step for as long as the execution stands at it, in one direction. */
+function moreOf(
+  position: Position,
+  event: Happening["event"],
+  flow: Passage,
+  { steps }: WorkflowDefinition,
+  clock: Circumstances["clock"],
+): More {
+  if (flow.stepIndex !== position.stepIndex || flow.direction !== position.direction) return nothingMore;
+  const { type } = event;
+  const deadline = flow.direction === "up" ? steps[flow.stepIndex]?.deadline : undefined;
+  // An operator's retry has all the time again.
+  const isBegun = position.begins === true || type === "begins";
+  const starts = type === "begins" || (type === "resumed" && position.stepDeadlineAt !== undefined);
+  const stepDeadlineAt = starts && deadline !== undefined ? clock.storeNow() + deadline : position.stepDeadlineAt;
+  const polls = pollsAfter(position, type, flow);
+  return {
+    ...(isBegun && { begins: true as const }),
+    ...(stepDeadlineAt !== undefined && { stepDeadlineAt }),
+    ...(polls !== undefined && { polls }),
+  };
+}
+
+/** A function that is called from its beginning for another reason has not polled yet. */
+function pollsAfter(position: Position, type: Happening["event"]["type"], flow: Passage): number | undefined {
+  if (type === "again") return (position.polls ?? 0) + 1;
+  return type === "resumed" || flow.stepFunc !== position.stepFunc ? undefined : position.polls;
 }
 
 /** A wait for a message is no attempt: the limit of a retry policy counts from the first failure on. */
@@ -222,6 +305,7 @@ function firstAttemptAt(
 /** Attempts that were begun and count for nothing, so that the number of an attempt never comes twice. */
 function uncounted(course: Course, event: Happening["event"], stays: boolean): number {
   const { attempts } = course.position;
+  if (event.type === "again") return attemptOf(course);
   const before = attemptOf(course) - attempts - 1;
   if (event.type === "cutOff") return before + 1;
   if (event.type === "resumed") return before + attempts;
@@ -235,11 +319,13 @@ function waitUntil(
   action: Action,
   clock: Circumstances["clock"],
 ): number | null {
-  if (event.type === "cutOff" || event.type === "parked" || event.type === "resumed") return position.waitUntil;
+  const { type } = event;
+  if (type === "cutOff" || type === "parked" || type === "resumed" || type === "begins") return position.waitUntil;
   if (event.type === "retry") return event.afresh ? null : position.waitUntil;
   if (action !== "wait" || pause === undefined) return null;
   // A handler without a message is `onTimeout`: the timeout that it answers is over.
   const isTimeoutHandler = cause === undefined && func === "runContinue";
+  if (pause.until !== undefined) return pause.until;
   if (pause.timeout === undefined) return isTimeoutHandler ? null : position.waitUntil;
   return pause.timeout === null ? null : clock.storeNow() + pause.timeout;
 }
@@ -251,9 +337,8 @@ function restOf(
   course: Course,
   { clock, shape, messageWaits, reports, stopping }: Circumstances,
 ): { status: Status; dueInMs: number | null } | undefined {
-  if (action === "park") return { status: "stuck", dueInMs: null };
-  if (action === "succeed" || action === "finish")
-    return reports ? undefined : { status: statusOf[action], dueInMs: null };
+  if (action === "succeed" || action === "finish" || action === "park")
+    return reports(action) ? undefined : { status: statusOf[action], dueInMs: null };
   if (action === "wait" && !messageWaits)
     return { status: "waiting", dueInMs: dueIn(course, position, shape, clock.storeNow()) };
   if (position.resumeAt !== null && position.resumeAt > clock.storeNow()) {
@@ -266,10 +351,10 @@ function restOf(
 export function dueIn(course: Course, position: Position, shape: Shape, storeNow: number): number | null {
   // Where the deadline turns nothing it wakes nobody: once it had passed, it would do so again and again.
   const mayTurn = position.direction === "up" && !isPastPivot(position, shape);
-  const deadline = mayTurn ? course.deadlineAt : null;
-  const next = position.resumeAt ?? position.waitUntil;
-  const at = next === null ? deadline : deadline === null ? next : Math.min(next, deadline);
-  return at === null ? null : Math.max(0, at - storeNow);
+  const deadline = (mayTurn ? course.deadlineAt : null) ?? Infinity;
+  const stepDeadline = (position.direction === "up" ? position.stepDeadlineAt : undefined) ?? Infinity;
+  const at = Math.min(position.resumeAt ?? position.waitUntil ?? Infinity, deadline, stepDeadline);
+  return at === Infinity ? null : Math.max(0, at - storeNow);
 }
 
 /** Until it is admitted only its deadline wakes it. */

@@ -5,12 +5,11 @@
  * What lies ahead may change: nothing of it has begun. What lies behind must be found again by an undo, and
  * where the execution stands it must be able to stand.
  */
-import type { Flow } from "../definition/flow.js";
 import type { StepOutline } from "../definition/outline.js";
-import { isPastPivot, type Shape } from "./router.js";
+import { isPastPivot, type Passage, type Shape } from "./router.js";
 
 /** Where an execution stands, as far as a change of its list matters. */
-export type Standing = Flow & { readonly waitUntil: number | null };
+export type Standing = Passage & { readonly waitUntil: number | null };
 
 /** What of the change keeps an execution that stands there from going on; undefined: nothing. */
 export function changeInTheWay(
@@ -26,7 +25,7 @@ export function changeInTheWay(
   const wasPast = isPastPivot(standing, shapeOf(before));
   if (wasPast !== isPastPivot(standing, shapeOf(after))) return pivotMoved(before, after, wasPast);
   return (
-    (wasPast ? undefined : undoGone(before, after, stepIndex)) ??
+    (wasPast ? undefined : undoGone(before, after, standing)) ??
     waitBroken(before[stepIndex]!, after[stepIndex]!, standing)
   );
 }
@@ -52,10 +51,12 @@ export function pivotMoved(before: readonly StepOutline[], after: readonly StepO
 function undoGone(
   before: readonly StepOutline[],
   after: readonly StepOutline[],
-  stepIndex: number,
+  { stepIndex, passed }: Standing,
 ): string | undefined {
+  // Nothing of what was passed over is undone.
   const gone = before.find(
-    ({ rollback }, index) => index <= stepIndex && rollback === true && after[index]!.rollback !== true,
+    ({ rollback }, index) =>
+      index <= stepIndex && rollback === true && after[index]!.rollback !== true && passed?.includes(index) !== true,
   );
   return gone === undefined ? undefined : `step "${gone.name}" has no rollback any more and could not be undone`;
 }

@@ -45,6 +45,19 @@ export interface Position extends Flow {
   readonly keys?: Readonly<Record<string, string>>;
   /** The names under which others may know what steps did that are gone since a migration. Left out: none. */
   readonly gone?: readonly string[];
+  /** The steps that were passed over, by index: nothing of them is undone. Left out: none. */
+  readonly passed?: readonly number[];
+  /** It is committed that the step begins: its `when` was true, its own deadline runs. Left out: there was nothing to commit. */
+  readonly begins?: true;
+  /** When the step's own deadline passes (the store's time). */
+  readonly stepDeadlineAt?: number;
+  /** How often the function has given `again`. Left out: never. */
+  readonly polls?: number;
+}
+
+/** The function that is due has given `again` last: it was not done, and did not fail. */
+export function isPolling({ polls = 0, attempts }: Pick<Position, "polls" | "attempts">): boolean {
+  return polls > 0 && attempts === 0;
 }
 
 /** From so many failed attempts on, an execution that is tried again is struggling. */

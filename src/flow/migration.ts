@@ -27,6 +27,8 @@ export interface Place {
   readonly keys: Readonly<Record<string, string>>;
   /** As `Position.gone`. */
   readonly gone: readonly string[];
+  /** As `Position.passed`. */
+  readonly passed: readonly number[];
 }
 
 /** For what can't be said of a place: the message says what is in the way. */
@@ -52,10 +54,11 @@ export function placeIn(
     stays: at === undefined,
     keys: keysIn(lists, position.keys),
     gone: goneIn(lists, position),
+    passed: passedIn(lists, position, found, at === undefined),
   };
   if (!position.begun) return place;
   const wasPast = isPastPivot(position, shapeOf(before));
-  if (wasPast !== isPastPivot({ ...position, stepIndex: found }, shapeOf(after)))
+  if (wasPast !== isPastPivot({ ...position, stepIndex: found, passed: place.passed }, shapeOf(after)))
     return { problem: pivotMoved(before, after, wasPast) };
   const inTheWay =
     behind(lists, position, found, wasPast) ??
@@ -83,7 +86,7 @@ function behind(lists: Lists, position: Position, stepIndex: number, isPast: boo
   const climbs = position.direction === "up" && position.lifecycle !== "success";
   for (const [index, { name, rollback }] of before.slice(0, position.stepIndex + 1).entries()) {
     const successor = successorOf(name, names, steps);
-    if (successor === null) continue;
+    if (successor === null || position.passed?.includes(index) === true) continue;
     const isAt = successor === undefined ? -1 : names.indexOf(successor);
     if (rollback === true && !isPast) {
       if (successor === undefined)
@@ -107,6 +110,17 @@ function undoneAgain({ before, after, steps }: Lists, position: Position, stepIn
       return `step "${successor}" may have been undone, and would be undone again`;
   }
   return undefined;
+}
+
+/** The steps that were passed over, where they are now; one that comes again is none of them any more. */
+function passedIn(lists: Lists, { passed = [], direction }: Position, stepIndex: number, stays: boolean): number[] {
+  const names = namesOf(lists.after);
+  const last = direction === "up" && !stays ? stepIndex - 1 : stepIndex;
+  return passed.flatMap((index) => {
+    const successor = successorOf(lists.before[index]!.name, names, lists.steps);
+    const isAt = typeof successor === "string" ? names.indexOf(successor) : -1;
+    return isAt >= 0 && isAt <= last ? isAt : [];
+  });
 }
 
 /** Names by which others know what was done, where steps have other names by now. */

@@ -116,6 +116,27 @@ describe("the table of the way up", () => {
     expect(route(up(2, { stepFunc }), { type: "stepOk" }, three)).toEqual({ flow: succeeded, action: "succeed" });
   });
 
+  it("goes on as after a step that is done when one is passed over, and remembers it", () => {
+    expect(route(up(0), { type: "stepPassedOver" }, three)).toEqual({
+      flow: { ...up(1, { lastResult: "ok" }), passed: [0] },
+      action: "execute",
+    });
+    expect(route({ ...up(2), passed: [0] }, { type: "stepPassedOver" }, three)).toEqual({
+      flow: { ...succeeded, passed: [0, 2] },
+      action: "succeed",
+    });
+  });
+
+  it("can be turned after a pivot that was passed over, on its way and when it has succeeded", () => {
+    for (const flow of [up(2), succeeded]) {
+      expect(route(flow, requested, pivotInTheMiddle).action).toBe("none");
+      const { flow: turned, action } = route({ ...flow, passed: [1] }, requested, pivotInTheMiddle);
+      expect(action).toBe("startRollback");
+      expect(turned).toMatchObject({ direction: "down", stepIndex: 2, passed: [1] });
+    }
+    expect(route({ ...up(2), passed: [1] }, stepFailed, pivotInTheMiddle).action).toBe("startRollback");
+  });
+
   it("succeeds at once when a step completes early, and an undo would start at that step", () => {
     const { flow, action } = route(up(1), { type: "stepCompleted" }, three);
     expect(action).toBe("succeed");

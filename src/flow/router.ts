@@ -18,10 +18,13 @@ export interface Shape {
   readonly pivot: number;
 }
 
+/** A flow, and the steps that were passed over on its way up, by index: a pivot among them is none. Left out: none was. */
+export type Passage = Flow & { readonly passed?: readonly number[] };
+
 /**
  * What happened. `stepFailed` comes when a step has failed for good: its retries are used up, it
  * called `fail`, its wait timed out, or an after-step guard failed. `begun` says whether the current
- * step may have begun in an earlier attempt.
+ * step may have begun in an earlier attempt. `beforeStepVetoed` comes, too, when a step's `when` has failed.
  */
 export type FlowEvent =
   | { readonly type: "started" }
@@ -29,6 +32,7 @@ export type FlowEvent =
   | { readonly type: "initVetoed"; readonly reason: string; readonly begun: boolean }
   | { readonly type: "beforeStepVetoed"; readonly reason: string; readonly begun: boolean }
   | { readonly type: "stepOk" }
+  | { readonly type: "stepPassedOver" }
   | { readonly type: "stepCompleted" }
   | { readonly type: "stepPaused" }
   | { readonly type: "stepFailed"; readonly reason: string }
@@ -38,11 +42,11 @@ export type FlowEvent =
 export type Action = "init" | "execute" | "wait" | "startRollback" | "succeed" | "finish" | "park" | "none";
 
 export interface Decision {
-  readonly flow: Flow;
+  readonly flow: Passage;
   readonly action: Action;
 }
 
-export function route(flow: Flow, event: FlowEvent, steps: Shape): Decision {
+export function route(flow: Passage, event: FlowEvent, steps: Shape): Decision {
   if (flow.lifecycle === "failure") return { flow, action: "none" };
   if (flow.lifecycle === "success") {
     // A completed execution can be undone, from the last step that was done.
@@ -52,7 +56,7 @@ export function route(flow: Flow, event: FlowEvent, steps: Shape): Decision {
   return flow.direction === "up" ? routeUp(flow, event, steps) : routeDown(flow, event);
 }
 
-function routeUp(flow: Flow, event: FlowEvent, steps: Shape): Decision {
+function routeUp(flow: Passage, event: FlowEvent, steps: Shape): Decision {
   const i = flow.stepIndex;
   switch (event.type) {
     case "started":
@@ -60,12 +64,12 @@ function routeUp(flow: Flow, event: FlowEvent, steps: Shape): Decision {
     case "initOk":
       return { flow, action: "execute" };
     case "initVetoed": {
-      const vetoed: Flow = { ...flow, lifecycle: "init", lastResult: event.reason };
+      const vetoed: Passage = { ...flow, lifecycle: "init", lastResult: event.reason };
       // After a crash the init observers are asked again, and the first step may have half-happened.
       return event.begun ? turn(vetoed, event.reason, i) : nothingToUndo(vetoed, event.reason);
     }
     case "beforeStepVetoed": {
-      const vetoed: Flow = { ...flow, lifecycle: "beforeStep", lastResult: event.reason };
+      const vetoed: Passage = { ...flow, lifecycle: "beforeStep", lastResult: event.reason };
       if (isPastPivot(flow, steps)) return { flow: vetoed, action: "park" };
       // An earlier attempt may have half-happened, so this step is undone too.
       if (event.begun) return turn(vetoed, event.reason, i);
@@ -74,6 +78,8 @@ function routeUp(flow: Flow, event: FlowEvent, steps: Shape): Decision {
     case "stepOk":
       if (i === steps.count - 1) return succeed(flow);
       return { flow: at(flow, "run", i + 1, "step", "ok"), action: "execute" };
+    case "stepPassedOver":
+      return routeUp({ ...flow, passed: [...(flow.passed ?? []), i] }, { type: "stepOk" }, steps);
     case "stepCompleted":
       return succeed(flow);
     case "stepPaused":
@@ -92,7 +98,7 @@ function routeUp(flow: Flow, event: FlowEvent, steps: Shape): Decision {
   }
 }
 
-function routeDown(flow: Flow, event: FlowEvent): Decision {
+function routeDown(flow: Passage, event: FlowEvent): Decision {
   const i = flow.stepIndex;
   switch (event.type) {
     case "started":
@@ -100,6 +106,7 @@ function routeDown(flow: Flow, event: FlowEvent): Decision {
     case "startRollbackObserved":
       return { flow: { ...flow, lifecycle: "startRollback" }, action: "execute" };
     case "stepOk":
+    case "stepPassedOver":
     case "stepCompleted":
       if (i === 0) return { flow: at(flow, "rollback", 0, "failure", "ok"), action: "finish" };
       return { flow: at(flow, "rollback", i - 1, "rollback", "ok"), action: "execute" };
@@ -130,8 +137,9 @@ export function due(flow: Flow): Action {
 }
 
 /** Whether the pivot is done: nothing turns the execution any more. */
-export function isPastPivot(flow: Flow, steps: Shape): boolean {
+export function isPastPivot(flow: Passage, steps: Shape): boolean {
   if (steps.pivot < 0 || flow.direction === "down") return false;
+  if (flow.passed?.includes(steps.pivot) === true) return false;
   return flow.lifecycle === "success" ? flow.stepIndex >= steps.pivot : flow.stepIndex > steps.pivot;
 }
 
@@ -141,26 +149,27 @@ export function startedInRollback(stepIndex: number, reason: string): Flow {
 }
 
 function at(
-  flow: Flow,
+  { direction, reason, passed }: Passage,
   stepFunc: Flow["stepFunc"],
   stepIndex: number,
   lifecycle: Flow["lifecycle"],
   lastResult: string,
-): Flow {
-  return { direction: flow.direction, reason: flow.reason, stepIndex, stepFunc, lifecycle, lastResult };
+): Passage {
+  const flow: Flow = { direction, reason, stepIndex, stepFunc, lifecycle, lastResult };
+  return passed === undefined ? flow : { ...flow, passed };
 }
 
-function turn(flow: Flow, reason: string, stepIndex: number): Decision {
+function turn(flow: Passage, reason: string, stepIndex: number): Decision {
   return { flow: { ...flow, direction: "down", reason, stepIndex, stepFunc: "rollback" }, action: "startRollback" };
 }
 
-function nothingToUndo(flow: Flow, reason: string): Decision {
+function nothingToUndo(flow: Passage, reason: string): Decision {
   return {
     flow: { ...flow, direction: "down", reason, stepFunc: "rollback", lifecycle: "failure", lastResult: reason },
     action: "finish",
   };
 }
 
-function succeed(flow: Flow): Decision {
+function succeed(flow: Passage): Decision {
   return { flow: at(flow, "run", flow.stepIndex, "success", "ok"), action: "succeed" };
 }

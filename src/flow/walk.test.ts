@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Flow } from "../definition/flow.js";
 import { due, route, type Decision, type FlowEvent, type Shape } from "./router.js";
-import { isDone, walk, type End, type Entry, type Machine, type Path } from "./walk.js";
+import { isDone, isPassedOver, walk, type End, type Entry, type Machine, type Path } from "./walk.js";
 
 interface Walked {
   /** How many paths ended in each way. */
@@ -50,6 +50,7 @@ function violation(path: Path): string | undefined {
     handlerProblem(path.entries) ??
     wayUpProblem(ups, path) ??
     wayDownProblem(downs, from) ??
+    passedProblem(ups, downs) ??
     pivotProblem(ups, downs, path) ??
     endProblem(ups, downs, from, path) ??
     reasonProblem(ups, path)
@@ -99,9 +100,16 @@ function wayDownProblem(downs: readonly Entry[], from: number): string | undefin
   return undefined;
 }
 
+/** What was passed over on the way up, and that alone, is on the way down. */
+function passedProblem(ups: readonly Entry[], downs: readonly Entry[]): string | undefined {
+  const passed = new Set(ups.filter(isPassedOver).map(({ stepIndex }) => stepIndex));
+  const wrong = downs.find((entry) => isPassedOver(entry) !== passed.has(entry.stepIndex));
+  return wrong && `the undo of step ${wrong.stepIndex}, which ${isPassedOver(wrong) ? "was done" : "was passed over"}`;
+}
+
 function pivotProblem(ups: readonly Entry[], downs: readonly Entry[], path: Path): string | undefined {
   const turned = downs.length > 0 || path.end === "rolledBack";
-  const passed = ups.some((entry) => entry.stepIndex === path.shape.pivot && isDone(entry));
+  const passed = ups.some((entry) => entry.stepIndex === path.shape.pivot && isDone(entry) && !isPassedOver(entry));
   if (turned && passed) return "it turned after its pivot";
   if (path.end === "stuck" && !turned && !passed) return "it is stuck on the way up before its pivot";
   return undefined;

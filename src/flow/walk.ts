@@ -2,12 +2,21 @@
  * For tests: walks every way that an execution can go, and writes down what would be committed on it.
  *
  * It plays the engine (asks the router, does what it says) and the world: wherever something can
- * happen, it goes each way. It is bounded: a step pauses once at most in each direction, and an
- * operator acts once at most.
+ * happen, it goes each way. It is bounded: a step pauses once at most in each direction, one step at most
+ * is passed over, and an operator acts once at most.
  */
 import type { Direction, Flow, StepFunc } from "../definition/flow.js";
 import { initialFlow } from "./flow.js";
-import { due, route, startedInRollback, type Action, type Decision, type FlowEvent, type Shape } from "./router.js";
+import {
+  due,
+  route,
+  startedInRollback,
+  type Action,
+  type Decision,
+  type FlowEvent,
+  type Passage,
+  type Shape,
+} from "./router.js";
 
 /** What is walked; a test of the checks hands in a faulty one. */
 export interface Machine {
@@ -47,7 +56,7 @@ export interface Visitor {
 
 /** A branch of the walk: what has happened so far is in the walker's `entries`. */
 interface Point {
-  readonly flow: Flow;
+  readonly flow: Passage;
   readonly action: Action;
   /** Which steps have paused, on the way up (first set of bits) and on the way down (second). */
   readonly paused: number;
@@ -124,7 +133,9 @@ function take(walker: Walker, point: Point, { event, happened, result }: Branch)
       action: decision.action,
       paused: event.type === "stepPaused" ? point.paused | pauseBit(flow) : point.paused,
       operated: point.operated,
-      pivotDone: point.pivotDone || (flow.direction === "up" && flow.stepIndex === shape.pivot && isDone(entry)),
+      pivotDone:
+        point.pivotDone ||
+        (flow.direction === "up" && flow.stepIndex === shape.pivot && isDone(entry) && !isPassedOver(entry)),
     });
   } else {
     visitor.surprised(problem, entries);
@@ -198,6 +209,7 @@ function vetoing(type: "initVetoed" | "beforeStepVetoed", begun: boolean): Branc
 
 const ok: Branch = { event: { type: "stepOk" }, happened: "stepOk", result: "ok" };
 const completed: Branch = { event: { type: "stepCompleted" }, happened: "stepCompleted", result: "ok" };
+const passedOver: Branch = { event: { type: "stepPassedOver" }, happened: "stepPassedOver", result: "passed-over" };
 const paused: Branch = { event: { type: "stepPaused" }, happened: "stepPaused", result: "continue" };
 const undo: Branch = { ...requesting("returned", true), happened: "undoRequested" };
 
@@ -220,11 +232,14 @@ const settledDown = [ok, failing("failed")];
 function branches({ flow, action, paused: bits, pivotDone }: Point): readonly Branch[] {
   const mayPause = action === "execute" && (bits & pauseBit(flow)) === 0 ? [paused] : [];
   if (flow.direction === "down") {
+    // Nothing of it is called, so nothing else can happen there.
+    if (flow.passed?.includes(flow.stepIndex) === true) return [passedOver];
     return action === "wait" ? [...settledDown, timedOut] : [...settledDown, ...mayPause];
   }
   // After the pivot a request changes nothing; `checkIgnored` sees to that.
   if (action === "wait") return [...settledUp, timedOut, ...(pivotDone ? [] : requestedInWait)];
-  return [...settledUp, ...vetoedInRun, ...mayPause, ...(pivotDone ? [] : [requestedInRun])];
+  const mayBePassed = flow.passed === undefined && (bits & pauseBit(flow)) === 0 ? [passedOver] : [];
+  return [...settledUp, ...vetoedInRun, ...mayPause, ...mayBePassed, ...(pivotDone ? [] : [requestedInRun])];
 }
 
 function pauseBit({ direction, stepIndex }: Flow): number {
@@ -233,7 +248,17 @@ function pauseBit({ direction, stepIndex }: Flow): number {
 
 /** Whether the step is over in that direction. */
 export function isDone({ happened }: Entry): boolean {
-  return happened === "stepOk" || happened === "stepCompleted" || happened === "operatorSkipped";
+  return (
+    happened === "stepOk" ||
+    happened === "stepPassedOver" ||
+    happened === "stepCompleted" ||
+    happened === "operatorSkipped"
+  );
+}
+
+/** Whether nothing of the step was called in that direction. */
+export function isPassedOver({ happened }: Entry): boolean {
+  return happened === "stepPassedOver";
 }
 
 const probes: readonly FlowEvent[] = [

@@ -72,19 +72,19 @@ export function logger(target: FieldsFirst | MessageFirst = pinoLogger(), option
     startRollback: (event) => log("warn", event, "rollback started"),
     success: (event) => log("info", event, "execution completed"),
     failure: (event) => log("warn", event, "execution rolled back"),
+    stuck: (event) => log("error", event, "execution stuck"),
     error: (event) => {
       const { code } = event.error;
+      // Of one that is stuck it has heard as `stuck`.
+      if (code === "STEPWELL_EXECUTION_STUCK") return;
       const level = needSomeone.has(code) ? "error" : "warn";
-      if (isOn(level)) write(level, fieldsOfError(event), code === stuck ? "execution stuck" : "error reported");
+      if (isOn(level)) write(level, fieldsOfError(event), "error reported");
     },
   });
 }
 
-const stuck: ErrorCode = "STEPWELL_EXECUTION_STUCK";
-
 /** Errors that nothing but a person can mend. */
 const needSomeone: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  stuck,
   "STEPWELL_CRASHES_LAUNCHER",
   "STEPWELL_INVARIANT_VIOLATED",
   "STEPWELL_NOT_DECODABLE",

@@ -8,7 +8,7 @@ import { Outbox } from "../outbox.js";
 export interface StatusMessage {
   /** The same when the same thing is told again, as after a crash; another one for everything else. */
   readonly id: string;
-  readonly what: "init" | "beforeStep" | "afterStep" | "startRollback" | "success" | "failure";
+  readonly what: "init" | "beforeStep" | "afterStep" | "startRollback" | "success" | "failure" | "stuck";
   /** In plain English, such as `charge done`. */
   readonly text: string;
   readonly execution: string;
@@ -35,10 +35,10 @@ export interface Messenger<in State = Readonly<Record<string, unknown>>> extends
 
 /**
  * A watcher that tells people how an execution gets on: it has begun, a step begins, is done, the execution turns,
- * is completed, is rolled back. What is done is told when it is committed, and not before.
+ * is completed, is rolled back, is stuck. What is done is told when it is committed, and not before.
  *
  * Messages of one execution are sent in order, one at a time; the execution does not wait for them. The last one
- * (`success`, `failure`) is given to `send` at least once, the others mostly once: a crash can lose them.
+ * (`success`, `failure`, `stuck`) is given to `send` at least once, the others mostly once: a crash can lose them.
  *
  * @param send what it throws, or its promise is rejected with, goes to `onError`; the execution is not disturbed. The
  * state comes beside the message, for an address or a name; it is not part of the message
@@ -76,6 +76,8 @@ export function messenger<State = Readonly<Record<string, unknown>>>(
       tell("startRollback", `${event.execution.workflow} is being undone: ${event.reason}`, event),
     success: (event) => tell("success", `${event.execution.workflow} completed`, event),
     failure: (event) => tell("failure", `${event.execution.workflow} was undone: ${event.reason}`, event),
+    stuck: (event) =>
+      tell("stuck", `${event.execution.workflow} is stuck at ${event.step?.name}: ${event.reason}`, event),
   });
   return Object.freeze({ ...watcher, settled: () => outbox.settled() });
 }
@@ -86,8 +88,8 @@ function invalid(problem: string): StepwellError {
 
 function messageOf(what: StatusMessage["what"], text: string, event: ObserverEvent): StatusMessage {
   const { execution, revision, flow, step, attempt, reason } = event;
-  const isOfStep = what === "beforeStep" || what === "afterStep";
-  const hasReason = reason !== undefined && (what === "startRollback" || what === "success" || what === "failure");
+  const isOfStep = what === "beforeStep" || what === "afterStep" || what === "stuck";
+  const hasReason = reason !== undefined && what !== "init" && what !== "beforeStep" && what !== "afterStep";
   return {
     // An execution begins once, though what it began with may be cut off, committed and begun again.
     id: `${execution.id}/${what === "init" ? 0 : revision}/${what}`,
@@ -111,7 +113,7 @@ function beginText({ step, flow, attempt = 1 }: ObserverEvent): string {
 /** A step that was done or undone with this commit; the event's own flow is that of what comes next. */
 function doneOf<State>(event: CommitEvent<State>): { text: string; event: ObserverEvent<State> } | undefined {
   const { result, direction, step, stepIndex, attempt } = event.transition;
-  if (result !== "ok") return undefined;
+  if (result !== "ok" && result !== "recovered") return undefined;
   const { execution, revision, state, flow } = event;
   return {
     text: `${step} ${direction === "up" ? "done" : "undone"}`,

@@ -94,13 +94,18 @@ export interface Transition {
   readonly unsubscribes?: "step" | "all";
 }
 
-/** Lets go of an execution without a transition, since there was nothing to do: `claims` goes down by one, as if it had not been taken up. */
+/**
+ * Lets go of an execution without a transition, since there was nothing to do: `claims` goes down by one, as if it had not been
+ * taken up; with a position, it becomes 0.
+ */
 export interface Release {
   readonly id: string;
   readonly owner: number;
   /** As in a transition: an arrival that the engine has not seen refuses the release. Null: whatever came. */
   readonly signals: number | null;
   readonly dueInMs: number | null;
+  /** Of an execution that goes on waiting: the same place, with another time. Left out: unchanged. */
+  readonly position?: Position;
   /** Mailbox rows that became dead while looking (refused by their step's schema, or by the law). */
   readonly dead: readonly string[];
 }

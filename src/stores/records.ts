@@ -45,13 +45,13 @@ export interface HistoryEntry {
   readonly stepIndex: number;
   readonly func: StepFunc;
   readonly attempt: number;
-  /** `ok`, `continue`, or a reason. */
+  /** `ok`, `continue`, `again`, `begins`, `passed-over`, `recovered`, or a reason. */
   readonly result: string;
   readonly durationMs: number;
   readonly message?: { readonly id: string; readonly name: string };
   readonly error?: SerializedError;
-  /** What a guard failed with where its failure may change nothing. */
-  readonly guardError?: SerializedError;
+  /** What guards failed with where their failure may change nothing. */
+  readonly guardErrors?: readonly SerializedError[];
   /** Who did it, for an operator's act or a rollback request. */
   readonly by?: string;
   /** Why, for the same. */

@@ -182,6 +182,17 @@ onEveryStore("what the ancestor did", (start) => {
     expect(errors[0]!.message).toContain('"broken"');
   });
 
+  test.each(["normal", "ok", " ok "])(
+    "onExit can't call what was rolled back %j: that is reported, and not taken",
+    async (word) => {
+      const lying = workflow("lying", { input, onExit: () => word }).step("1", { run: () => fail("no") });
+      const { launcher, errors } = await start([lying]);
+      const execution = await launcher.launch(lying, {});
+      expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "no" });
+      expect(errors).toMatchObject([{ code: "STEPWELL_OBSERVER_FAILED", execution: execution.id }]);
+    },
+  );
+
   test("onExit sees the reason and may map it", async () => {
     const seen: unknown[] = [];
     const mapped = workflow("mapped", {

@@ -236,14 +236,56 @@ onEveryStore("a guard that fails where nothing may stop the execution", (start) 
       "no in failure",
     ]);
     const kept = (await execution.history()).map(
-      ({ func, step, guardError }) => `${func} ${step}: ${guardError?.message}`,
+      ({ func, step, guardErrors = [] }) => `${func} ${step}: ${guardErrors.map(({ message }) => message).join(", ")}`,
     );
     expect(kept).toEqual([
-      "run 1: undefined",
+      "run 1: ",
       "run 2: no in afterStep",
-      "rollback 2: no in beforeStep",
+      "rollback 2: no in startRollback, no in beforeStep",
       "rollback 1: no in beforeStep",
     ]);
+  });
+
+  test("those who want to hear of one that is stuck hear of it, each time, also where a launcher died before it told them", async () => {
+    const heard: string[] = [];
+    const steps = workflow("parks", { input })
+      .step("1", { run: () => fail("no"), rollback: () => fail("no-way-back", { details: { why: 1 } }) })
+      .observe(
+        observer({
+          name: "listener",
+          stuck: ({ step, reason, error, flow, state }) =>
+            void heard.push(
+              `${step?.name} ${flow.direction} ${reason} ${(error as { message: string }).message} ${JSON.stringify(state)}`,
+            ),
+          failure: () => void heard.push("failure"),
+        }),
+      );
+    const { launcher, store, another, clock } = await start([steps]);
+    const execution = await launcher.launch(steps, {});
+    expect(await execution.outcome()).toMatchObject({ status: "stuck" });
+    expect(heard).toEqual(["1 down no no-way-back {}"]);
+    await execution.retry();
+    await execution.outcome();
+    expect(heard).toHaveLength(2);
+    await launcher.stop();
+    // A launcher has it when it dies, and nobody knows whether it has told.
+    const owner = await store.register({ host: "elsewhere", pid: 1 });
+    await store.write({
+      ...{ creates: [], transitions: [], releases: [] },
+      arrivals: [
+        {
+          ...{ id: "m", execution: execution.id, kind: "message", name: "note", messageId: null, carried: null },
+          ...{ payload: encode(null, { what: "It" }), acceptedIn: ["stuck"], wakes: ["stuck"] },
+        },
+      ],
+    });
+    const claimed = await store.claim({ owner, limit: 1, workflows: [{ name: "parks", version: "1" }] });
+    expect(claimed.records).toHaveLength(1);
+    await store.bury([owner]);
+    await another();
+    await clock.settle();
+    expect(heard).toHaveLength(3);
+    expect(heard).not.toContain("failure");
   });
 
   test("those who want to hear of an end hear of it, though a rollback was asked for before they could be told", async () => {

@@ -141,6 +141,49 @@ onEveryStore("retries and timeouts", (start) => {
     expect(tries).toBe(4);
   });
 
+  test("no try begins later than `within`, also where no launcher was there when it was due", async () => {
+    let tries = 0;
+    const limited = workflow("limited", { input }).step("1", {
+      retry: { attempts: 5, delay: "500ms", factor: 1, jitter: false, within: "1s" },
+      run: () => {
+        tries++;
+        throw Object.assign(new Error("no answer"), { code: "AWAY" });
+      },
+    });
+    const { launcher, clock, another } = await start([limited]);
+    const execution = await launcher.launch(limited, {});
+    await clock.settle();
+    const stopped = launcher.stop();
+    await clock.advance("3s");
+    await stopped;
+    const other = await another();
+    await clock.advance("5s");
+    expect(await other.execution(execution.id).outcome()).toMatchObject({
+      status: "rolledBack",
+      reason: "AWAY",
+      error: { message: "no answer" },
+    });
+    expect(tries).toBe(1);
+    expect(await told(other.execution(execution.id))).toEqual(["run 1: AWAY", "run 1: AWAY", "rollback 1: ok"]);
+  });
+
+  test("a message that comes after `within` is no try of what failed before the pause", async () => {
+    const limited = workflow("limited", { input }).step("1", {
+      retry: { attempts: 5, delay: 0, within: "1s" },
+      messages: { go: z.null() },
+      run: ({ attempt }) => {
+        if (attempt === 1) throw new Error("no");
+        return pause();
+      },
+      onMessage: () => ({ done: true }),
+    });
+    const { launcher, clock } = await start([limited]);
+    const execution = await launcher.launch(limited, {});
+    await clock.advance("1h");
+    await execution.send("go", null);
+    expect(await execution.outcome()).toMatchObject({ status: "completed", state: { done: true } });
+  });
+
   test("a pause does not refill the attempts", async () => {
     let handled = 0;
     const paused = workflow("paused", { input }).step("1", {

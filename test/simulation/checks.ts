@@ -27,7 +27,7 @@ export function violationsOf(it: Case, trip: Trip, store: Store, books: Books): 
   const evidence: Evidence = { it, trip, record, rows, mailbox, books, store };
   for (const row of rows)
     books.note(
-      `${it.id} history ${row.revision}: ${row.direction} ${row.func} ${row.step} #${row.attempt} ${row.result} ${row.message?.id ?? ""} ${row.by ?? ""} ${row.guardError?.message ?? ""}`,
+      `${it.id} history ${row.revision}: ${row.direction} ${row.func} ${row.step} #${row.attempt} ${row.result} ${row.message?.id ?? ""} ${row.by ?? ""} ${row.guardErrors?.[0]?.message ?? ""}`,
     );
   books.note(`${it.id} ends ${record.status} ${record.position.reason}`);
   for (const row of mailbox)

@@ -103,6 +103,7 @@ const release = fc.record({
   signals: fc.constantFrom(0, 0, -1, null),
   dueInMs: fc.option(delay),
   dead: fc.array(count, { maxLength: 2 }),
+  resumeAt: fc.option(count, { freq: 1 }),
 });
 
 const arrival = fc.record({
@@ -265,7 +266,11 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
       revision: (rows.get(it.id)?.revision ?? 0) + 1 + it.revision,
       signals: (rows.get(it.id)?.signals ?? 0) + it.signals,
       status: it.status,
-      position: { ...position, reason: it.reason },
+      position: {
+        ...position,
+        reason: it.reason,
+        ...(it.ends && { passed: [0, 2], begins: true, stepDeadlineAt: 7.5 }),
+      },
       state: it.state,
       rests: it.rests,
       dueInMs: it.dueInMs,
@@ -293,6 +298,7 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
       owner: ownerOf(it.id, it.owner),
       signals: it.signals === null ? null : (rows.get(it.id)?.signals ?? 0) + it.signals,
       dueInMs: it.dueInMs,
+      ...(it.resumeAt !== null && { position: { ...position, polls: 2, resumeAt: it.resumeAt } }),
       dead: it.dead.map((index) => boxes.get(it.id)?.[index] ?? "none"),
     })),
     arrivals: drawn.arrivals.map(({ only, ...it }): Arrival => {

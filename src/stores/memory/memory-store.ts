@@ -364,7 +364,8 @@ class MemoryStore implements Store {
       for (const id of it.dead) settle(row.mailbox, id, "dead", null);
       if (it.signals !== null) this.#attention.see(row);
     }
-    this.#attention.letGo(row, it.dueInMs, at, hints, row.record.claims - 1);
+    if (it.position !== undefined) row.record.position = it.position;
+    this.#attention.letGo(row, it.dueInMs, at, hints, it.position === undefined ? row.record.claims - 1 : 0);
     return "taken";
   }
 

@@ -11,10 +11,11 @@ import { sorted, type Session, type Step } from "./step.js";
 const letGo = (mail: boolean): string => `
 WITH ${moment},
 updated AS (
-  UPDATE stepwell_executions AS e SET claims = e.claims - 1, owner = NULL, due_at = ${time} + g.due_in,
+  UPDATE stepwell_executions AS e SET claims = CASE WHEN g.position IS NULL THEN e.claims - 1 ELSE 0 END, owner = NULL,
+    due_at = ${time} + g.due_in, position = coalesce(g.position, e.position),
     seen = CASE WHEN g.signals IS NULL THEN e.seen ELSE e.signals END
-  FROM unnest($3::text[], $4::integer[], $5::integer[], $6::float8[], $7::text[]) WITH ORDINALITY
-    AS g (id, owner, signals, due_in, settled, n)
+  FROM unnest($3::text[], $4::integer[], $5::integer[], $6::float8[], $7::text[], $8::text[]) WITH ORDINALITY
+    AS g (id, owner, signals, due_in, settled, position, n)
   WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.signals = coalesce(g.signals, e.signals)
   RETURNING g.n, e.sequence, e.id, g.settled, NULL AS step, 0 AS ends
 )${mail ? settling : ""}
@@ -51,6 +52,7 @@ export class Releasing implements Step {
       integerArray(given.map(({ signals }) => signals)),
       doubleArray(given.map(({ dueInMs }) => dueInMs)),
       textArray(given.map(({ dead }) => settledText(dead.map((arrival) => ({ arrival, as: "dead" }))))),
+      textArray(given.map(({ position }) => (position === undefined ? null : JSON.stringify(position)))),
     ]);
     this.at = row!.at;
     const taken = row!.taken === null ? undefined : new Set(row!.taken);

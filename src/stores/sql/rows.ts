@@ -4,7 +4,7 @@
  * a text column can't hold.
  */
 import { Encoded } from "../../codec.js";
-import type { Position, Status } from "../../flow/flow.js";
+import type { Position, SerializedError, Status } from "../../flow/flow.js";
 import type {
   ArrivalKind,
   ArrivalStatus,
@@ -84,7 +84,7 @@ export interface HistoryRow {
 
 /** The patch is encoded already: inside the JSON it would be encoded twice. Written out field by field, since each step makes one. */
 export function historyEntryOf(entry: HistoryEntry): string {
-  const { direction, step, stepIndex, func, attempt, result, durationMs, message, error, guardError, by, why } = entry;
+  const { direction, step, stepIndex, func, attempt, result, durationMs, message, error, guardErrors, by, why } = entry;
   return JSON.stringify({
     direction,
     step,
@@ -95,7 +95,7 @@ export function historyEntryOf(entry: HistoryEntry): string {
     durationMs,
     message,
     error,
-    guardError,
+    guardErrors,
     by,
     why,
     others: entry.others?.text,
@@ -109,15 +109,18 @@ type StoredEntry = Omit<HistoryEntry, "patch" | "others" | "initial" | "replaced
   readonly others?: string;
   readonly initial?: string;
   readonly replaced?: string;
+  /** As it was written when there was one at most. */
+  readonly guardError?: SerializedError;
 };
 
 export function historyOf({ revision, at, entry, patch }: HistoryRow): HistoryRecord {
-  const { others, initial, replaced, ...rest } = JSON.parse(entry) as StoredEntry;
+  const { others, initial, replaced, guardError, ...rest } = JSON.parse(entry) as StoredEntry;
   return {
     revision,
     at,
     ...rest,
     patch: patch === null ? null : Encoded.ofText(patch),
+    ...(guardError !== undefined && { guardErrors: [guardError] }),
     ...(others !== undefined && { others: Encoded.ofText(others) }),
     ...(initial !== undefined && { initial: Encoded.ofText(initial) }),
     ...(replaced !== undefined && { replaced: Encoded.ofText(replaced) }),

@@ -156,11 +156,13 @@ export function commit(database: Database, it: Transition, at: number, hints: Hi
 }
 
 const updateReleased =
-  "UPDATE stepwell_executions SET claims = claims - 1, owner = NULL, due_at = ?1, seen = iif(?4 IS NULL, seen, signals) " +
+  "UPDATE stepwell_executions SET claims = iif(?5 IS NULL, claims - 1, 0), owner = NULL, due_at = ?1, " +
+  "seen = iif(?4 IS NULL, seen, signals), position = coalesce(?5, position) " +
   "WHERE id = ?2 AND owner = ?3 AND signals = coalesce(?4, signals) RETURNING sequence";
 
 function release(database: Database, it: Release, at: number, hints: Hint[]): CommitResult {
-  const row = database.statement(updateReleased).get(dueAt(at, it.dueInMs), it.id, it.owner, it.signals);
+  const position = it.position === undefined ? null : JSON.stringify(it.position);
+  const row = database.statement(updateReleased).get(dueAt(at, it.dueInMs), it.id, it.owner, it.signals, position);
   if (row === undefined) return refusal(database, it.id, it.owner, null);
   const { sequence } = row as { sequence: number };
   for (const arrival of it.dead) settle(database, sequence, arrival, "dead", null);

@@ -21,6 +21,26 @@ export const releasing: readonly StoreContractCase[] = [
     assert.equal((await bench.load("one")).claims, 1);
   }),
 
+  contractCase("a release with a position keeps it without a transition, and counts anew", async (bench) => {
+    await bench.create("one", { status: "scheduled" });
+    await bench.store.bury([bench.owner]);
+    const other = await bench.register();
+    await bench.claim(other);
+    const before = await bench.load("one");
+    const position = { ...before.position, polls: 2, resumeAt: bench.now + 30 };
+    assert.equal(await bench.release("one", { owner: other, dueInMs: 30, position }), "taken");
+    assert.deepEqual(await bench.load("one"), { ...before, position, owner: null, claims: 0, dueAt: bench.now + 30 });
+    assert.deepEqual(await bench.history("one"), []);
+  }),
+
+  contractCase("a release that is refused leaves the position as it was", async (bench) => {
+    await bench.create("one");
+    const { position } = await bench.load("one");
+    await bench.send("one");
+    assert.equal(await bench.release("one", { position: { ...position, polls: 2 } }), "signalled");
+    assert.deepEqual((await bench.load("one")).position, position);
+  }),
+
   contractCase("a release without a time is not due by itself", async (bench) => {
     await bench.create("one");
     await bench.release("one");
