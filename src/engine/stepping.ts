@@ -290,7 +290,7 @@ function technicalFailure(
 }
 
 /** What the direction that the step has now lets it try. */
-export function policyOf(
+function policyOf(
   { retry, rollbackRetry }: StepDefinition,
   position: Course["position"],
   { shape }: Pick<Registered, "shape">,

@@ -24,7 +24,7 @@ export interface Conclusion {
 }
 
 /** The actions that bring an execution to rest. */
-export type RestAction = "succeed" | "finish" | "park";
+type RestAction = "succeed" | "finish" | "park";
 
 export interface Circumstances {
   readonly definition: WorkflowDefinition;
