@@ -39,6 +39,10 @@ export interface StepDefinition {
   readonly timeout: number | undefined;
   readonly pivot: boolean;
   readonly irreversible: string | undefined;
+  /** Its `run` is nothing but work in the store's own transaction: what was not committed never happened. */
+  readonly transactional: boolean;
+  /** Of which stores its functions are transactions. */
+  readonly stores: readonly string[];
 }
 
 /** From an older version of a workflow to this one. */

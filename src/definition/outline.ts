@@ -9,6 +9,7 @@ export interface StepOutline {
   readonly name: string;
   readonly rollback?: true;
   readonly pivot?: true;
+  readonly transactional?: true;
   readonly onTimeout?: true;
   /** Names of messages, sorted. */
   readonly messages?: readonly string[];
@@ -16,10 +17,11 @@ export interface StepOutline {
 }
 
 export function outlineOf(steps: readonly StepDefinition[]): readonly StepOutline[] {
-  return steps.map(({ name, rollback, pivot, onTimeout, messages, rollbackMessages }) => ({
+  return steps.map(({ name, rollback, pivot, transactional, onTimeout, messages, rollbackMessages }) => ({
     name,
     ...(rollback !== undefined && { rollback: true }),
     ...(pivot && { pivot: true }),
+    ...(transactional && { transactional: true }),
     ...(onTimeout !== undefined && { onTimeout: true }),
     ...named("messages", messages),
     ...named("rollbackMessages", rollbackMessages),

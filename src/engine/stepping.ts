@@ -5,7 +5,7 @@ import type { StepDefinition, StepFunction } from "../definition/definition.js";
 import type { CallbackName, MessageIdentity, ObserverEvent } from "../definition/observer.js";
 import { Complete, Fail, Pause, patchProblem } from "../definition/outcome.js";
 import { defaultRetry, defaultRollbackRetry } from "../definition/retry-policy.js";
-import { StepwellError } from "../errors.js";
+import { StepwellError, type ErrorCode } from "../errors.js";
 import { isPastPivot } from "../flow/router.js";
 import { nextDelay } from "../flow/retry.js";
 import { reasonOf, serializeError } from "../serialize-error.js";
@@ -49,6 +49,7 @@ export function prepare(course: Course, registered: Registered, host: Host, mess
     timeout: message === undefined ? position.waitUntil : null,
     keys: position.keys,
     given: down ? givenBy(course) : undefined,
+    halfDone: down ? position.inDoubt === true : undefined,
     reason: down ? position.reason : undefined,
     logger: host.logger,
     course,
@@ -129,6 +130,7 @@ export function conclusionOf(
     by: undefined,
     why: undefined,
     called: call.fn !== undefined,
+    gave: settled.kind === "returned" && read.isKept,
   };
   if (happening.event.type === "stepPaused" || !registered.observing.hears("afterStep")) return happening;
   const flow = {
@@ -160,7 +162,8 @@ export function conclusionOf(
   };
 }
 
-type Read = Pick<Happening, "event" | "result" | "error" | "patch" | "pause">;
+/** `isKept`: not if what was given back is lost. */
+type Read = Pick<Happening, "event" | "result" | "error" | "patch" | "pause"> & { readonly isKept: boolean };
 
 /** A value that can't even be looked at, such as a revoked proxy, is nonsense like any other. */
 function readSafely(...parts: Parameters<typeof readSettled>): Read {
@@ -202,23 +205,30 @@ function readSettled(
   if (value instanceof Pause) {
     const problem = pauseProblem(call, value, down);
     if (problem !== undefined) return invalid(call, problem);
-    return { event: { type: "stepPaused" }, result: "continue", error: null, patch: value.patch, pause: value };
+    return {
+      event: { type: "stepPaused" },
+      result: "continue",
+      error: null,
+      patch: value.patch,
+      pause: value,
+      isKept: true,
+    };
   }
   if (value instanceof Fail) return failed(reasonOf(value), serializeError(value), value.patch);
   if (value instanceof Complete) {
     if (down) return invalid(call, "complete(…), which has a meaning on the way up only");
-    return { event: { type: "stepCompleted" }, result: "ok", error: null, patch: value.patch, pause: undefined };
+    return { ...ok(value.patch), event: { type: "stepCompleted" } };
   }
   const problem = patchProblem(value);
   return problem === undefined ? ok(value) : invalid(call, problem);
 }
 
 function ok(patch: object | undefined): Read {
-  return { event: { type: "stepOk" }, result: "ok", error: null, patch, pause: undefined };
+  return { event: { type: "stepOk" }, result: "ok", error: null, patch, pause: undefined, isKept: true };
 }
 
 function failed(reason: string, error: Read["error"], patch: object | undefined): Read {
-  return { event: { type: "stepFailed", reason }, result: reason, error, patch, pause: undefined };
+  return { event: { type: "stepFailed", reason }, result: reason, error, patch, pause: undefined, isKept: true };
 }
 
 function invalid({ step, context }: Call, problem: string): Read {
@@ -228,7 +238,7 @@ function invalid({ step, context }: Call, problem: string): Read {
       `Give back nothing, an object of fields to merge into the state, pause(…), complete(…) or fail(…).`,
     { workflow: context.execution.workflow, step: step.name, execution: context.execution.id },
   );
-  return failed("invalid-return-value", serializeError(error), undefined);
+  return { ...failed("invalid-return-value", serializeError(error), undefined), isKept: false };
 }
 
 /** A pause that nothing could ever end is a mistake of the definition, not a wait. */
@@ -239,6 +249,9 @@ function pauseProblem({ step }: Call, pause: Pause, down: boolean): string | und
     ? "pause(…), but declares no rollbackMessages and gave no timeout"
     : "pause(…), but declares no messages and gave no timeout";
 }
+
+/** Mistakes of the program's: to try again would change nothing. */
+const mistakes = new Set<string>(["STEPWELL_INVALID_RETURN_VALUE", "STEPWELL_WRONG_STORE"] satisfies ErrorCode[]);
 
 /** Thrown errors and timeouts: another attempt if the policy has one left. */
 function technicalFailure(
@@ -256,7 +269,9 @@ function technicalFailure(
       ? (call.step.rollbackRetry ?? defaultRollbackRetry)
       : (call.step.retry ?? (isPastPivot(position, registered.shape) ? defaultRollbackRetry : defaultRetry));
   const elapsed = position.firstAttemptAt === null ? duration : host.storeNow() - position.firstAttemptAt;
-  const wait = nextDelay(policy, position.attempts + 1, elapsed, host.clock.random());
+  const wait = mistakes.has(reason)
+    ? undefined
+    : nextDelay(policy, position.attempts + 1, elapsed, host.clock.random());
   const read = failed(reason, serializeError(thrown), undefined);
   return wait === undefined ? read : { ...read, event: { type: "retry", reason, wait, afresh: false } };
 }
@@ -269,7 +284,7 @@ function keepPatch(read: Read, { step, context }: Call, course: Course, host: Ho
     const isEmpty = Object.keys(patch).length === 0;
     if (!isEmpty) adopt(course, patch, host);
     const { event, result, error, pause } = read;
-    return { event, result, error, patch: isEmpty ? undefined : patch, pause };
+    return { event, result, error, patch: isEmpty ? undefined : patch, pause, isKept: true };
   } catch (error) {
     const refused = new StepwellError(
       error instanceof StepwellError ? error.code : "STEPWELL_NOT_ENCODABLE",
@@ -278,7 +293,7 @@ function keepPatch(read: Read, { step, context }: Call, course: Course, host: Ho
       }`,
       { workflow: context.execution.workflow, step: step.name, execution: context.execution.id, cause: error },
     );
-    return failed(refused.code, serializeError(refused), undefined);
+    return { ...failed(refused.code, serializeError(refused), undefined), isKept: false };
   }
 }
 
