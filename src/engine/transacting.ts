@@ -89,7 +89,7 @@ export async function transactWithin(
       if (!isWanted()) return null;
       let given: unknown;
       try {
-        given = work(connection as never, context as never);
+        given = work(connection as never, context);
       } catch (error) {
         return threw(error);
       }

@@ -127,12 +127,12 @@ test("what has no transaction is refused by a coded error, before anything is wr
   };
   for (const [name, tx] of Object.entries(without)) {
     const given = { tx: tx as CallerTransaction };
-    for (const asked of [
-      launcher.launch(waits, { n: 1 }, given),
-      launcher.send("e", "go", 7, given),
-      launcher.publish("topic", "go", 7, given),
+    for (const ask of [
+      () => launcher.launch(waits, { n: 1 }, given),
+      () => launcher.send("e", "go", 7, given),
+      () => launcher.publish("topic", "go", 7, given),
     ]) {
-      expect(await errorOf(asked), name).toMatchObject({ code: "STEPWELL_NOT_IN_TRANSACTION" });
+      expect(await errorOf(ask()), name).toMatchObject({ code: "STEPWELL_NOT_IN_TRANSACTION" });
     }
   }
   expect(await rows()).toBe(0);
@@ -140,7 +140,7 @@ test("what has no transaction is refused by a coded error, before anything is wr
 
 test("a client whose BEGIN and COMMIT are on their way is asked in line with them", async () => {
   const { launcher, rows } = await desk();
-  const client = new pg.Client({ connectionString: postgresUrl(), pipeline: true } as object);
+  const client = new pg.Client({ connectionString: postgresUrl(), pipeline: true });
   await client.connect();
   onTestFinished(() => client.end());
   const begun = client.query("BEGIN");
@@ -180,5 +180,6 @@ test("the compiler refuses a pool, and what has no transaction by its type", () 
   taken(kysely);
   // @ts-expect-error -- it has no transaction
   taken(drizzle({ client: pool }));
-  taken(new pg.Client());
+  const client = new pg.Client();
+  expect(taken(client)).toBe(client);
 });

@@ -15,7 +15,7 @@ function undone(heard: boolean[], options: object): Steps {
   return workflow("steps", { input }).step("1", {
     ...options,
     rollback: ({ halfDone }: { halfDone: boolean }) => void heard.push(halfDone),
-  } as never) as never;
+  } as never);
 }
 
 const forever = (signal: AbortSignal): Promise<never> =>
