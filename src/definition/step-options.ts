@@ -158,4 +158,5 @@ export interface StepOptions<
 }
 
 /** `run` as an argument of its own. */
-export type RunArgument<S, Run> = ((context: StepContext<S>) => Right<Problem<Run, S>, Run>) | Transacted<StepContext<S>, Run>;
+export type RunArgument<S, Run> =
+  ((context: StepContext<S>) => Right<Problem<Run, S>, Run>) | Transacted<StepContext<S>, Run>;

@@ -89,7 +89,7 @@ export async function transactWithin(
       if (!isWanted()) return null;
       let given: unknown;
       try {
-        given = work(connection as never, context);
+        given = work(connection as never, context as never);
       } catch (error) {
         return threw(error);
       }

@@ -16,12 +16,12 @@ interface Context {
 }
 
 /** One row of the table that the test has made; then what the step gives. */
-function written<Result>(what: string, result: (number: number) => Result): Transacted<Result, Context> {
+function written<Result>(what: string, result: (number: number) => Result): Transacted<Context, Result> {
   if (isPostgres) {
     return postgres.transaction(async (connection: postgres.PostgresConnection, { state: { number } }: Context) => {
       await connection.query("INSERT INTO bookings (number, what) VALUES ($1, $2)", [number, what]);
       return result(number);
-    }) as unknown as Transacted<Result, Context>;
+    }) as unknown as Transacted<Context, Result>;
   }
   return sqlite.transaction((connection, { state: { number } }: Context) => {
     connection.prepare("INSERT INTO bookings (number, what) VALUES (?, ?)").run(number, what);
