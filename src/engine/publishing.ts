@@ -44,7 +44,9 @@ export async function publish(
   payload: unknown,
   options: PublishOptions,
 ): Promise<Published> {
-  await host.ready("publish");
+  // Within a step's own transaction on SQLite it must be written at once: that is over when the work returns.
+  const ready = host.ready("publish");
+  if (ready instanceof Promise) await ready;
   refuseUnknownOptions(options, ["messageId", "keepFor", "tx"], "publish");
   const { messageId, keepFor, tx } = options;
   const within = tx === undefined ? undefined : host.within(tx, "publish");
