@@ -10,6 +10,7 @@ export const errorCodes = {
   STEPWELL_INVALID_RETRY_POLICY: "A retry policy has a value that makes no sense.",
   // Launching and addressing executions.
   STEPWELL_INVALID_ARGUMENT: "An argument of a call is not usable.",
+  STEPWELL_NOT_IN_TRANSACTION: "What was given as `tx` is not in a transaction on the store's database.",
   STEPWELL_INVALID_INPUT: "The input of a launch was refused by the workflow's schema.",
   STEPWELL_UNKNOWN_WORKFLOW: "The workflow is not registered with this launcher.",
   STEPWELL_LAUNCH_CONFLICT: "An execution with this id exists with another workflow or input.",
@@ -31,6 +32,7 @@ export const errorCodes = {
   // What steps and observers give back.
   STEPWELL_INVALID_RETURN_VALUE: "A step or guard gave back something that is neither a patch nor an outcome.",
   STEPWELL_OBSERVER_FAILED: "A watcher threw or gave back a promise; the execution was not disturbed.",
+  STEPWELL_WRONG_STORE: "A step is a transaction of another store than the launcher's.",
   STEPWELL_TRANSACTION_TIMEOUT: "The database ended the transaction of a step, since its work took too long.",
   // Interruption: reasons of an aborted AbortSignal.
   STEPWELL_ATTEMPT_TIMEOUT: "An attempt ran longer than its step's timeout.",

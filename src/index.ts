@@ -147,4 +147,4 @@ export type { CompatibilityGroup, Prospect } from "./engine/compatibility.js";
 export type { PruneCounts, PruneOptions, RetentionPolicy } from "./engine/retention.js";
 export { Schedules, type ScheduleOptions, type ScheduleSummary } from "./engine/schedules.js";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory/memory-store.js";
-export type { Store } from "./stores/store.js";
+export type { CallerTransaction, Store } from "./stores/store.js";

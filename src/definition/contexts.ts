@@ -59,6 +59,12 @@ export interface RollbackContext<State, Given> extends StepContext<State> {
   readonly given: Shown<Given>;
   /** The key that this step's `run` had: names what is to be undone where its answer was lost. */
   readonly runKey: string;
+  /**
+   * The last function of this step on the way up may have begun and gave nothing back: it threw, timed out, was aborted or
+   * lost its launcher, so nobody knows what became of it. Look for what was asked under `runKey`. False: all that it did is
+   * in the state.
+   */
+  readonly halfDone: boolean;
   /** Why the execution turned. */
   readonly reason: string;
 }

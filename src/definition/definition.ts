@@ -52,6 +52,10 @@ export interface StepDefinition {
   readonly waits: "time" | "messages" | "messages, with a timeout" | undefined;
   readonly pivot: boolean;
   readonly irreversible: string | undefined;
+  /** Its `run` is nothing but work in the store's own transaction: what was not committed never happened. */
+  readonly transactional: boolean;
+  /** Of which stores its functions are transactions. */
+  readonly stores: readonly string[];
 }
 
 /** From an older version of a workflow to this one. */

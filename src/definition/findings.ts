@@ -2,6 +2,7 @@
 import type { StepDefinition, StepFunction, WorkflowDefinition } from "./definition.js";
 import { defaultRollbackRetry } from "./retry-policy.js";
 import type { AnyWorkflow } from "./bag.js";
+import { writtenFor } from "./step.js";
 import { definitionOf } from "./workflow.js";
 
 /**
@@ -137,7 +138,7 @@ const commentsAndTexts = /\/\*[^]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[
 
 /** The function's text without its comments, and with its texts emptied: what stands in them calls nothing. */
 function codeOf(fn: StepFunction): string {
-  return Function.prototype.toString.call(fn).replace(commentsAndTexts, (part) => {
+  return Function.prototype.toString.call(writtenFor(fn)).replace(commentsAndTexts, (part) => {
     if (part.startsWith("/")) return " ";
     return /^["']timeout["']$/.test(part) ? "timeout" : '""';
   });

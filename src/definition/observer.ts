@@ -70,6 +70,8 @@ export interface CommittedTransition {
   readonly why?: string;
   /** With the result `migrated`: from which version to which. */
   readonly migration?: { readonly from: string; readonly to: string };
+  /** It turned here, and the step is not undone: it is purely transactional, and its transaction was not committed. */
+  readonly leftNothing?: true;
 }
 
 export interface WakeEvent<out State = unknown, out Steps extends string = string> extends ObserverEvent<State, Steps> {

@@ -60,30 +60,28 @@ export class Fail<Patch extends object = object> {
  * Work within the store's own database transaction: what it writes and the transition that it leads to
  * commit together, or not at all. Made by `transaction` of the store's entry point.
  */
-export class Transacted<in State = never, out Result = unknown> {
+export class Transacted<in Context = never, out Result = unknown> {
   declare readonly [outcome]: "transaction";
-  /** For the compiler only: always undefined. */
-  declare readonly "~takes"?: (state: State) => void;
   /** The kind of store whose transaction it needs: its `name`. */
   readonly store: string;
-  /** Called with the store's own connection. */
-  readonly work: (connection: never) => Result;
+  /** Called with the store's own connection, and what the step's function is called with. */
+  readonly work: (connection: never, context: Context) => Result;
 
-  constructor(store: string, work: (connection: never) => Result) {
+  constructor(store: string, work: (connection: never, context: Context) => Result) {
     this.store = store;
     this.work = work;
   }
 }
 
 /** Checks what the entry points of the stores are given. */
-export function transacted<Connection, Result>(
+export function transacted<Connection, Result, Context>(
   store: string,
-  work: (connection: Connection) => Result,
-): Transacted<unknown, Result> {
+  work: (connection: Connection, context: Context) => Result,
+): Transacted<Context, Result> {
   if (typeof work !== "function") {
     throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `transaction(…) takes a function, not ${shown(work)}.`);
   }
-  return Object.freeze(new Transacted<unknown, Result>(store, work as (connection: never) => Result));
+  return Object.freeze(new Transacted<Context, Result>(store, work as (connection: never, context: Context) => Result));
 }
 
 export interface PauseOptions {

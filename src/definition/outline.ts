@@ -10,6 +10,7 @@ export interface StepOutline {
   readonly when?: true;
   readonly rollback?: true;
   readonly pivot?: true;
+  readonly transactional?: true;
   readonly onTimeout?: true;
   /** Names of messages, sorted. */
   readonly messages?: readonly string[];
@@ -17,11 +18,12 @@ export interface StepOutline {
 }
 
 export function outlineOf(steps: readonly StepDefinition[]): readonly StepOutline[] {
-  return steps.map(({ name, when, rollback, pivot, onTimeout, messages, rollbackMessages }) => ({
+  return steps.map(({ name, when, rollback, pivot, transactional, onTimeout, messages, rollbackMessages }) => ({
     name,
     ...(when !== undefined && { when: true }),
     ...(rollback !== undefined && { rollback: true }),
     ...(pivot && { pivot: true }),
+    ...(transactional && { transactional: true }),
     ...(onTimeout !== undefined && { onTimeout: true }),
     ...named("messages", messages),
     ...named("rollbackMessages", rollbackMessages),

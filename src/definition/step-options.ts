@@ -101,12 +101,20 @@ export interface StepExtras<
     context: RecoverContext<Undoing<S, Run, Either<OnMessage, OnTimeout>>>,
   ) => Right<FirstOf<Late<Recover, "recover", "rollback">, Problem<Recover, S>>, Recover>;
   /** Undoes the step's work, whether it was done, half done or never begun in earnest. */
-  readonly rollback?: (
-    context: RollbackContext<
-      Undoing<S, Run, Either<OnMessage, OnTimeout>, Recover>,
-      MayGive<Run, Either<OnMessage, OnTimeout>, Recover>
-    >,
-  ) => Right<Problem<Rollback, S, "down">, Rollback>;
+  readonly rollback?:
+    | ((
+        context: RollbackContext<
+          Undoing<S, Run, Either<OnMessage, OnTimeout>, Recover>,
+          MayGive<Run, Either<OnMessage, OnTimeout>, Recover>
+        >,
+      ) => Right<Problem<Rollback, S, "down">, Rollback>)
+    | Transacted<
+        RollbackContext<
+          Undoing<S, Run, Either<OnMessage, OnTimeout>, Recover>,
+          MayGive<Run, Either<OnMessage, OnTimeout>, Recover>
+        >,
+        Rollback
+      >;
   /** The messages that `onRollbackMessage` takes, as `messages`. */
   readonly rollbackMessages?: "onRollbackMessage" extends Keys
     ? RM
@@ -146,8 +154,9 @@ export interface StepOptions<
     | ((
         context: StepContext<S>,
       ) => Right<FirstOf<Late<Run, "run", "its handlers, recover and rollback">, Problem<Run, S>>, Run>)
-    | Transacted<S, Run>;
+    | Transacted<StepContext<S>, Run>;
 }
 
 /** `run` as an argument of its own. */
-export type RunArgument<S, Run> = ((context: StepContext<S>) => Right<Problem<Run, S>, Run>) | Transacted<S, Run>;
+export type RunArgument<S, Run> =
+  ((context: StepContext<S>) => Right<Problem<Run, S>, Run>) | Transacted<StepContext<S>, Run>;

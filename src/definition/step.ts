@@ -3,6 +3,7 @@ import { StepwellError, type ErrorDetails } from "../errors.js";
 import type { MessageSchemas, StepDefinition, StepFunction } from "./definition.js";
 import { milliseconds, type Duration } from "./duration.js";
 import type { Messages } from "./messages.js";
+import { Transacted } from "./outcome.js";
 import { checkName, refuseUnknownOptions, shown } from "./options.js";
 import type { Completes, Either, Gives, IfWhen, Leaves } from "./patches.js";
 import { defaultRetry, defaultRollbackRetry, retryDefinition } from "./retry-policy.js";
@@ -173,7 +174,7 @@ type Functions = (typeof functions)[number];
 
 /** The options without their types, which the compiler has dealt with. */
 type Untyped = Readonly<
-  Partial<Record<Functions, StepFunction> & { messages: MessageSchemas; rollbackMessages: MessageSchemas }>
+  Partial<Record<Functions, StepFunction | Transacted> & { messages: MessageSchemas; rollbackMessages: MessageSchemas }>
 > &
   PlainOptions & { readonly deadline?: Duration };
 
@@ -212,16 +213,16 @@ export function stepDefinition(
   checkSense({ ...given, messages, rollbackMessages }, where, here);
   return Object.freeze({
     name,
-    when: given.when,
-    otherwise: given.otherwise,
-    recover: given.recover,
-    run: given.run,
+    when: given.when as StepFunction | undefined,
+    otherwise: given.otherwise as StepFunction | undefined,
+    recover: given.recover as StepFunction | undefined,
+    run: asFunction(given.run),
     messages,
-    onMessage: given.onMessage,
-    onTimeout: given.onTimeout,
-    rollback: given.rollback,
+    onMessage: given.onMessage as StepFunction | undefined,
+    onTimeout: given.onTimeout as StepFunction | undefined,
+    rollback: asFunction(given.rollback),
     rollbackMessages,
-    onRollbackMessage: given.onRollbackMessage,
+    onRollbackMessage: given.onRollbackMessage as StepFunction | undefined,
     retry: retryDefinition(given.retry, defaultRetry, `${where}, retry`, here),
     rollbackRetry: retryDefinition(given.rollbackRetry, defaultRollbackRetry, `${where}, rollbackRetry`, here),
     timeout: limitOf("timeout", given.timeout, where, here),
@@ -229,13 +230,35 @@ export function stepDefinition(
     waits,
     pivot: given.pivot ?? false,
     irreversible: given.irreversible,
+    transactional: given.run instanceof Transacted,
+    stores: [given.run, given.rollback].flatMap((it) => (it instanceof Transacted ? it.store : [])),
   });
+}
+
+/** What those that were given as transactions do. */
+const works = new WeakMap<StepFunction, Transacted["work"]>();
+
+function asFunction(given: StepFunction | Transacted | undefined): StepFunction | undefined {
+  if (!(given instanceof Transacted)) return given;
+  const fn = (): Transacted => given;
+  works.set(fn, given.work);
+  return fn;
+}
+
+/** What the user wrote for a function of a step: it, or the work of the transaction that was given in its place. */
+export function writtenFor(fn: StepFunction): (...given: never[]) => unknown {
+  return works.get(fn) ?? fn;
 }
 
 /** Each option by itself. */
 function checkKinds(given: Untyped, where: string, about: ErrorDetails): void {
   for (const key of functions) {
-    if (given[key] !== undefined && typeof given[key] !== "function") {
+    const isWork = given[key] instanceof Transacted;
+    if (isWork && key !== "run" && key !== "rollback") {
+      const how = `a function that gives it back: ${key}: () => transaction(…)`;
+      throw invalid(`${where}: "${key}" can't be a transaction itself; write ${how}`, about);
+    }
+    if (given[key] !== undefined && !isWork && typeof given[key] !== "function") {
       throw invalid(`${where}: "${key}" must be a function, not ${shown(given[key])}`, about);
     }
   }

@@ -158,6 +158,8 @@ export interface Happening {
   readonly failedItself?: boolean;
   /** A function of the step was called, rather than a request followed, a veto heeded or a wait given up. */
   readonly called: boolean;
+  /** What the called function gave back could be kept. False: it threw, timed out, was cut off, or gave what can't be stored. */
+  readonly gave: boolean;
 }
 
 /** Remembers the state, with all that was merged into it so far. Gives back what returns to it. */
@@ -173,6 +175,38 @@ export type Attempts = Pick<Course, "position" | "claims" | "takenBack" | "admis
 /** Which attempt comes next. What was begun and not counted, cut off by a crash or taken back is numbered too. */
 export function attemptOf({ position, claims, takenBack }: Attempts): number {
   return position.attempts + position.uncounted + Math.max(1, claims) + takenBack;
+}
+
+/** Whether an attempt was begun since the last commit and is over without a word: its launcher died, or its transaction was taken back. */
+function hasLostOne({ claims, takenBack, admission }: Attempts): boolean {
+  return (claims > 1 || takenBack > 0) && admission !== "queued";
+}
+
+/** What of a step matters for that: `run` of a transactional one leaves nothing unless it is committed. */
+type Kind = { readonly transactional?: boolean } | undefined;
+
+/** Whether the step is in doubt where it stands: the last function of its way up may have begun and gave nothing back. */
+export function isInDoubt(course: Attempts, step: Kind): boolean {
+  const { position } = course;
+  if (position.inDoubt === true || position.direction === "down") return position.inDoubt === true;
+  return hasLostOne(course) && !isUncommitted(position, step) && position.lifecycle !== "success";
+}
+
+/** On the way up, before anything that the step's `run` does in a transaction is committed. */
+function isUncommitted({ direction, stepFunc, lifecycle }: Position, step: Kind): boolean {
+  return step?.transactional === true && direction === "up" && stepFunc === "run" && lifecycle !== "success";
+}
+
+/** Nothing of the step where it stands is there: all that was begun of it was work of transactions that were not committed. */
+export function leftNothing(course: Attempts, step: Kind): boolean {
+  const { position } = course;
+  return isUncommitted(position, step) && position.inDoubt !== true && position.partly !== true;
+}
+
+/** Its position, for another list of steps: there a step may be transactional that was not, or the other way round. */
+export function withItsDoubt(course: Attempts, before: Kind): Position {
+  const { position } = course;
+  return position.inDoubt !== true && isInDoubt(course, before) ? { ...position, inDoubt: true } : position;
 }
 
 /**
@@ -224,6 +258,7 @@ export function happened(
     why,
     failedItself,
     called,
+    gave: false,
   };
 }
 

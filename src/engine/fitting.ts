@@ -8,7 +8,7 @@ import { changeInTheWay } from "../flow/compatibility.js";
 import type { Transition } from "../stores/batch.js";
 import type { ExecutionRecord } from "../stores/records.js";
 import type { MaybePromise } from "../stores/store.js";
-import { happened, hasBegun, isBegun, type Attempts, type Course, type Happening } from "./course.js";
+import { happened, hasBegun, isBegun, withItsDoubt, type Attempts, type Course, type Happening } from "./course.js";
 import type { Host, Registered } from "./host.js";
 import { moved, type Way } from "./migrating.js";
 import { changedError, migrationError, missingStepError } from "./reports.js";
@@ -43,6 +43,7 @@ export function fitted(course: Course, { fingerprint, way }: Misfit, host: Host)
     }
     const problem = problemOf(course, before, way.registered);
     if (problem !== undefined) return problem;
+    course.position = withItsDoubt(course, before?.[course.position.stepIndex]);
     // What has not begun begins with whatever is the first step.
     if (!hasBegun(course)) course.position = { ...course.position, step: definition.steps[0]!.name };
     else if (isBegun(course, before?.[course.position.stepIndex]))

@@ -38,6 +38,7 @@ export function transitionOf(entry: HistoryEntry, revision: number, at: number):
     by,
     why,
     migration,
+    leftNothing,
   } = entry;
   const row = { revision, at: new Date(at), direction, step, stepIndex, func, attempt, result, durationMs };
   // Most rows end here, and making them all of one shape is worth it.
@@ -47,7 +48,8 @@ export function transitionOf(entry: HistoryEntry, revision: number, at: number):
     guardErrors === undefined &&
     by === undefined &&
     why === undefined &&
-    migration === undefined
+    migration === undefined &&
+    leftNothing === undefined
   )
     return row;
   return {
@@ -58,6 +60,7 @@ export function transitionOf(entry: HistoryEntry, revision: number, at: number):
     ...(by !== undefined && { by }),
     ...(why !== undefined && { why }),
     ...(migration !== undefined && { migration: { from: migration.from, to: migration.to } }),
+    ...(leftNothing !== undefined && { leftNothing }),
   };
 }
 

@@ -2,6 +2,7 @@
 import { Client } from "./client.js";
 import { registryOf, settingsOf, type LauncherOptions } from "./settings.js";
 import { Supervisor } from "./supervisor.js";
+import { checkStores } from "./transacting.js";
 
 /**
  * Starts, drives, recovers and supervises executions.
@@ -15,9 +16,11 @@ import { Supervisor } from "./supervisor.js";
 export class Launcher extends Client {
   readonly #supervisor: Supervisor;
 
+  /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_WRONG_STORE */
   constructor(options: LauncherOptions) {
     const settings = settingsOf(options);
     const registry = registryOf(options.workflows, settings.clock);
+    for (const { definition } of registry.values()) checkStores(definition, settings.store);
     const supervisor = new Supervisor(settings, registry);
     super(options, { store: settings.store, host: supervisor, registry });
     this.#supervisor = supervisor;

@@ -13,7 +13,7 @@ import { startedInRollback } from "../flow/router.js";
 import { checkExecutionId, newId } from "../ids.js";
 import { newRecord, type CreateResult, type NewExecution } from "../stores/batch.js";
 import type { ExecutionRecord } from "../stores/records.js";
-import type { MaybePromise, Within } from "../stores/store.js";
+import type { CallerTransaction, MaybePromise, Within } from "../stores/store.js";
 import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
 import { irreversibleUpTo } from "./irreversible.js";
@@ -52,7 +52,7 @@ export interface LaunchOptions<W extends AnyWorkflow = AnyWorkflow> {
    * A transaction of your own on the store's database, as the connection that has it: what is stored commits
    * with it, or not at all. It is taken up after your commit, by polling at the latest.
    */
-  readonly tx?: unknown;
+  readonly tx?: CallerTransaction;
 }
 
 /** One of the executions of `launchMany`. */

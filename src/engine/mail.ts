@@ -8,7 +8,7 @@ import type { Shape } from "../flow/router.js";
 import type { Status } from "../flow/flow.js";
 import type { Arrival, ArrivalResult } from "../stores/batch.js";
 import type { ExecutionRecord } from "../stores/records.js";
-import type { Store, Within } from "../stores/store.js";
+import type { CallerTransaction, Store, Within } from "../stores/store.js";
 import { alive, messageTo, payloadOf, requestTo } from "./arrival.js";
 import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
@@ -30,7 +30,7 @@ export interface SendOptions {
    * A transaction of your own on the store's database, as the connection that has it: what is stored commits
    * with it, or not at all. It is taken up after your commit, by polling at the latest.
    */
-  readonly tx?: unknown;
+  readonly tx?: CallerTransaction;
 }
 
 export interface Sent {

@@ -12,7 +12,7 @@ import { StepwellError } from "../errors.js";
 import type { Position, Status } from "../flow/flow.js";
 import { placeIn, type Place } from "../flow/migration.js";
 import type { Migration } from "../stores/records.js";
-import { attemptOf, hasBegun, isBegun, type Attempts, type Course } from "./course.js";
+import { attemptOf, hasBegun, isBegun, withItsDoubt, type Attempts, type Course } from "./course.js";
 import type { Registered } from "./host.js";
 import { isPromise } from "./observing.js";
 import { registryKey } from "./settings.js";
@@ -130,7 +130,7 @@ function movedAlong(moving: Moving, { hops }: Way, before: readonly StepOutline[
   const first = before ?? (older && outlineOf(older.steps));
   let list = first;
   let begun = hasBegun(moving);
-  let now = { ...moving, stays: true };
+  let now = { ...moving, position: withItsDoubt(moving, first?.[moving.position.stepIndex]), stays: true };
   let state: Moved["state"];
   const lists: { readonly steps: Successors; readonly after: readonly string[] }[] = [];
   for (const { migration, to } of hops) {
@@ -235,8 +235,9 @@ function arrived(
   const names = namesOf(to.steps);
   const isSame = successorOf(position.step, names, steps) === names[stepIndex];
   const { keys: _keys, gone: _gone, passed: _passed, begins: isCommitted, stepDeadlineAt, polls, ...rest } = position;
+  const { inDoubt: _inDoubt, partly: _partly, ...elsewhere } = rest;
   const there: Position = {
-    ...rest,
+    ...(stays || isSame ? rest : elsewhere),
     stepIndex,
     step: names[stepIndex]!,
     // What was begun and not counted is told apart from the attempts that come.
@@ -263,6 +264,7 @@ function arrived(
     uncounted: isSame ? attemptOf(moving) - 1 : 0,
     waitUntil: null,
     resumeAt: null,
+    ...(isSame && position.stepFunc === "runContinue" && { partly: true as const }),
   };
   return { status: status === "stuck" ? status : "running", position: begins };
 }

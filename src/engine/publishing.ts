@@ -3,7 +3,7 @@ import { milliseconds, type Duration } from "../definition/duration.js";
 import { refuseUnknownOptions } from "../definition/options.js";
 import { newId } from "../ids.js";
 import type { Publication, PublishResult } from "../stores/batch.js";
-import type { Within } from "../stores/store.js";
+import type { CallerTransaction, Within } from "../stores/store.js";
 import { payloadOf } from "./arrival.js";
 import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
@@ -24,7 +24,7 @@ export interface PublishOptions {
    * A transaction of your own on the store's database, as the connection that has it: what is published commits
    * with it, or not at all. In PostgreSQL its isolation level must be `read committed`.
    */
-  readonly tx?: unknown;
+  readonly tx?: CallerTransaction;
 }
 
 export interface Published {
@@ -44,7 +44,9 @@ export async function publish(
   payload: unknown,
   options: PublishOptions,
 ): Promise<Published> {
-  await host.ready("publish");
+  // Within a step's own transaction on SQLite it must be written at once: that is over when the work returns.
+  const ready = host.ready("publish");
+  if (ready instanceof Promise) await ready;
   refuseUnknownOptions(options, ["messageId", "keepFor", "tx"], "publish");
   const { messageId, keepFor, tx } = options;
   const within = tx === undefined ? undefined : host.within(tx, "publish");

@@ -144,7 +144,7 @@ export class Runner {
       begins: () => attempt.resume(),
     };
     const given = (value: unknown): unknown =>
-      value instanceof Transacted ? transactWithin(value, this.#course, this.#host, within) : value;
+      value instanceof Transacted ? transactWithin(value, this.#course, this.#host, call.context, within) : value;
     const attempt: Attempt = new Attempt({
       context: call.context,
       promise: promise.then((value) => {

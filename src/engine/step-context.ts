@@ -33,6 +33,7 @@ export interface ContextParts {
   /** As `Position.keys`. */
   readonly keys: Position["keys"];
   readonly given: object | undefined;
+  readonly halfDone: boolean | undefined;
   readonly reason: string | undefined;
   readonly logger: Logger;
   readonly course: Course;
@@ -48,6 +49,7 @@ export class StepContext {
   readonly direction: Direction;
   readonly message: DeliveredMessage | undefined;
   readonly given: object | undefined;
+  readonly halfDone: boolean | undefined;
   readonly reason: string | undefined;
   readonly logger: Logger;
   readonly #func: StepFunc;
@@ -69,6 +71,7 @@ export class StepContext {
     this.direction = parts.func === "run" || parts.func === "runContinue" ? "up" : "down";
     this.message = parts.message;
     this.given = parts.given;
+    this.halfDone = parts.halfDone;
     this.reason = parts.reason;
     this.logger = parts.logger;
     this.#func = parts.func;

@@ -5,7 +5,7 @@ import type { RetryDefinition, StepDefinition, StepFunction } from "../definitio
 import type { CallbackName, MessageIdentity, ObserverEvent } from "../definition/observer.js";
 import { Again, Complete, Fail, Pause, patchProblem } from "../definition/outcome.js";
 import { defaultRetry, defaultRollbackRetry } from "../definition/retry-policy.js";
-import { StepwellError } from "../errors.js";
+import { StepwellError, type ErrorCode } from "../errors.js";
 import { isPastPivot } from "../flow/router.js";
 import { nextDelay } from "../flow/retry.js";
 import { reasonOf, serializeError } from "../serialize-error.js";
@@ -50,6 +50,7 @@ export function prepare(course: Course, registered: Registered, host: Host, mess
     timeout: message === undefined ? position.waitUntil : null,
     keys: position.keys,
     given: down ? givenBy(course) : undefined,
+    halfDone: down ? position.inDoubt === true : undefined,
     reason: down ? position.reason : undefined,
     logger: host.logger,
     course,
@@ -138,6 +139,7 @@ function resultOf(call: Call, settled: Settled, course: Course, registered: Regi
     why: undefined,
     failedItself: read.event.type === "stepFailed",
     called: call.fn !== undefined,
+    gave: settled.kind === "returned" && read.isKept,
   };
 }
 
@@ -179,7 +181,8 @@ function afterStep(
   };
 }
 
-type Read = Pick<Happening, "event" | "result" | "error" | "patch" | "pause">;
+/** `isKept`: not if what was given back is lost. */
+type Read = Pick<Happening, "event" | "result" | "error" | "patch" | "pause"> & { readonly isKept: boolean };
 
 /** A value that can't even be looked at, such as a revoked proxy, is nonsense like any other. */
 function readSafely(...parts: Parameters<typeof readSettled>): Read {
@@ -225,30 +228,37 @@ function readSettled(
   if (value instanceof Pause) {
     const problem = pauseProblem(call, value, down);
     if (problem !== undefined) return invalid(call, problem);
-    return { event: { type: "stepPaused" }, result: "continue", error: null, patch: value.patch, pause: value };
+    return {
+      event: { type: "stepPaused" },
+      result: "continue",
+      error: null,
+      patch: value.patch,
+      pause: value,
+      isKept: true,
+    };
   }
   if (value instanceof Again) {
     const { stepFunc } = course.position;
     if (stepFunc !== "run" && stepFunc !== "rollback")
       return invalid(call, "again(…) from a handler, and only run and rollback are called again");
     const { after: wait, patch } = value;
-    return { event: { type: "again", wait }, result: "again", error: null, patch, pause: undefined };
+    return { event: { type: "again", wait }, result: "again", error: null, patch, pause: undefined, isKept: true };
   }
   if (value instanceof Fail) return failed(reasonOf(value), serializeError(value), value.patch);
   if (value instanceof Complete) {
     if (down) return invalid(call, "complete(…), which has a meaning on the way up only");
-    return { event: { type: "stepCompleted" }, result: "ok", error: null, patch: value.patch, pause: undefined };
+    return { ...ok(value.patch), event: { type: "stepCompleted" } };
   }
   const problem = patchProblem(value);
   return problem === undefined ? ok(value) : invalid(call, problem);
 }
 
 function ok(patch: object | undefined): Read {
-  return { event: { type: "stepOk" }, result: "ok", error: null, patch, pause: undefined };
+  return { event: { type: "stepOk" }, result: "ok", error: null, patch, pause: undefined, isKept: true };
 }
 
 function failed(reason: string, error: Read["error"], patch: object | undefined): Read {
-  return { event: { type: "stepFailed", reason }, result: reason, error, patch, pause: undefined };
+  return { event: { type: "stepFailed", reason }, result: reason, error, patch, pause: undefined, isKept: true };
 }
 
 function invalid({ step, context }: Call, problem: string): Read {
@@ -258,7 +268,7 @@ function invalid({ step, context }: Call, problem: string): Read {
       `Give back nothing, an object of fields to merge into the state, pause(…), again(…), complete(…) or fail(…).`,
     { workflow: context.execution.workflow, step: step.name, execution: context.execution.id },
   );
-  return failed("invalid-return-value", serializeError(error), undefined);
+  return { ...failed("invalid-return-value", serializeError(error), undefined), isKept: false };
 }
 
 /** A pause that nothing could ever end is a mistake of the definition, not a wait. */
@@ -270,6 +280,9 @@ function pauseProblem({ step }: Call, pause: Pause, down: boolean): string | und
     ? "pause(…), but declares no rollbackMessages and gave no timeout"
     : "pause(…), but declares no messages and gave no timeout";
 }
+
+/** Mistakes of the program's: to try again would change nothing. */
+const mistakes = new Set<string>(["STEPWELL_INVALID_RETURN_VALUE", "STEPWELL_WRONG_STORE"] satisfies ErrorCode[]);
 
 /** Thrown errors and timeouts: another attempt if the policy has one left. */
 function technicalFailure(
@@ -284,7 +297,9 @@ function technicalFailure(
   const { position } = course;
   const policy = policyOf(call.step, position, registered);
   const elapsed = position.firstAttemptAt === null ? duration : host.storeNow() - position.firstAttemptAt;
-  const wait = nextDelay(policy, position.attempts + 1, elapsed, host.clock.random());
+  const wait = mistakes.has(reason)
+    ? undefined
+    : nextDelay(policy, position.attempts + 1, elapsed, host.clock.random());
   const read = failed(reason, serializeError(thrown), undefined);
   return wait === undefined ? read : { ...read, event: { type: "retry", reason, wait, afresh: false } };
 }
@@ -311,9 +326,9 @@ export function isTooLate(course: Course, step: StepDefinition, registered: Regi
 function keepPatch(read: Read, { step }: Call, course: Course, host: Host): Read {
   if (read.patch === undefined) return read;
   const kept = keptPatch(read.patch, step.name, course, host);
-  if (kept instanceof StepwellError) return failed(kept.code, serializeError(kept), undefined);
+  if (kept instanceof StepwellError) return { ...failed(kept.code, serializeError(kept), undefined), isKept: false };
   const { event, result, error, pause } = read;
-  return { event, result, error, patch: kept, pause };
+  return { event, result, error, patch: kept, pause, isKept: true };
 }
 
 /** Merges what a step gives into the state. Undefined: it is empty. An error: it can't be stored, and nothing was merged. */

@@ -2,11 +2,14 @@
 import { isDeepStrictEqual } from "node:util";
 import { sleep } from "../clock.js";
 import type { Transacted } from "../definition/outcome.js";
-import { isRetryable, StepwellError } from "../errors.js";
+import type { WorkflowDefinition } from "../definition/definition.js";
+import { isRetryable, StepwellError, type ErrorDetails } from "../errors.js";
 import type { CommitResult, Transition } from "../stores/batch.js";
+import type { Store } from "../stores/store.js";
 import type { Course, Happening } from "./course.js";
 import type { Host } from "./host.js";
 import { isPromise } from "./observing.js";
+import type { StepContext } from "./step-context.js";
 import type { Conclusion } from "./transition.js";
 
 /** How long before the store is asked again what became of a commit, in milliseconds. */
@@ -56,9 +59,13 @@ export async function transactWithin(
   { store, work }: Transacted,
   course: Course,
   host: Host,
+  context: StepContext,
   { judge, takeBack, conclude, isWanted, waits, begins }: Judge,
 ): Promise<Within> {
-  if (host.transact === undefined || host.storeName !== store) throw wrongStore(store, host.storeName);
+  if (host.transact === undefined || host.storeName !== store) {
+    const { id, workflow } = course.identity;
+    throw wrongStore(store, host.storeName, { execution: id, workflow, step: course.position.step });
+  }
   let happening: Happening | undefined;
   let conclusion: Conclusion | undefined;
   const settle = (value: unknown): Transition | null => {
@@ -82,7 +89,7 @@ export async function transactWithin(
       if (!isWanted()) return null;
       let given: unknown;
       try {
-        given = work(connection as never);
+        given = work(connection as never, context as never);
       } catch (error) {
         return threw(error);
       }
@@ -146,10 +153,23 @@ function ownMail({ identity, position }: Course): StepwellError {
   );
 }
 
-function wrongStore(wanted: string, there: string): StepwellError {
+/** @throws STEPWELL_WRONG_STORE where a step is a transaction that the store can't have */
+export function checkStores({ steps, name }: WorkflowDefinition, store: Pick<Store, "name" | "transact">): void {
+  for (const { name: step, stores } of steps) {
+    const other = stores.find((it) => store.transact === undefined || it !== store.name);
+    if (other !== undefined) throw wrongStore(other, store.name, { workflow: name, step });
+  }
+}
+
+function wrongStore(wanted: string, there: string, about: ErrorDetails): StepwellError {
+  const advice =
+    there === "memory"
+      ? `The memory store has no transactions: test such a step on the store that it is written for, such as sqliteStore(":memory:").`
+      : "Use the transaction function of the store that the launcher has.";
   return new StepwellError(
-    "STEPWELL_INVALID_RETURN_VALUE",
-    `A step gave back a transaction(…) of "stepwell/${wanted}", but the launcher's store is "${there}". ` +
-      `Use the transaction function of the store that the launcher has; the memory store has none.`,
+    "STEPWELL_WRONG_STORE",
+    `Step "${about.step}" of workflow "${about.workflow}" is or gave back a transaction(…) of "stepwell/${wanted}", ` +
+      `but the launcher's store is "${there}". ${advice}`,
+    about,
   );
 }

@@ -5,7 +5,7 @@ import { due, isPastPivot, route, type Action, type Passage, type Shape } from "
 import type { Position, Status } from "../flow/flow.js";
 import type { Transition } from "../stores/batch.js";
 import { type HistoryEntry, untilBits } from "../stores/records.js";
-import { attemptOf, type Course, type Happening } from "./course.js";
+import { attemptOf, isInDoubt, leftNothing, type Course, type Happening } from "./course.js";
 import { irreversibleUpTo } from "./irreversible.js";
 
 /** Something outside the step wants the execution to turn: a rollback request, or its deadline. */
@@ -67,14 +67,16 @@ function interrupted(course: Course, happening: Happening, turn: Turn | undefine
 }
 
 export function conclude(course: Course, happened: Happening, circumstances: Circumstances): Conclusion {
-  const { shape, turn } = circumstances;
+  const { definition, shape, turn } = circumstances;
   const done = happened.event.type === "stepOk" || happened.event.type === "stepCompleted";
   // A pivot that succeeded is a point of no return: a request that came while it ran is too late.
   const tooLate = done && course.position.stepIndex === shape.pivot;
   const happening = tooLate ? happened : interrupted(course, happened, turn);
-  const step = circumstances.definition.steps[course.position.stepIndex];
-  const { flow, action } = decide(course, happening, shape, step);
+  const step = definition.steps[course.position.stepIndex];
+  const nothingLeft = !commitsWork(happened) && leftNothing(course, step);
+  const { flow, action } = decide(course, nothingLeft ? withoutTrace(happening) : happening, shape, step);
   const position = positionAfter(course, happening, flow, action, circumstances);
+  const isPassedOver = nothingLeft && course.position.direction === "up" && flow.direction === "down";
   // One whose state was patched stays stuck, one that was migrated is as it was, and what is due is seen after that.
   const kept = keptStatus(happening.event);
   const resting = kept === undefined ? restOf(position, action, course, circumstances) : undefined;
@@ -92,10 +94,30 @@ export function conclude(course: Course, happened: Happening, circumstances: Cir
     ends: action === "succeed" || action === "finish",
     leaves: course.admission !== null && (action === "succeed" || action === "finish" || action === "park"),
     carried: circumstances.carried,
-    history: entryOf(course, happening),
+    history: isPassedOver ? { ...entryOf(course, happening), leftNothing: true } : entryOf(course, happening),
   };
   const unsubscribes = course.subscribed === 0 ? undefined : endsOf(course, transition, happening.event);
   return { action, transition: unsubscribes === undefined ? transition : { ...transition, unsubscribes } };
+}
+
+/** Whether what the function did in the store's transaction is committed with it. */
+function commitsWork({ called, event: { type } }: Happening): boolean {
+  return called && (type === "stepOk" || type === "stepCompleted" || type === "stepPaused" || type === "again");
+}
+
+/** The same of a step of which nothing is there: there is nothing to undo of it. */
+function withoutTrace(happening: Happening): Happening {
+  const { event } = happening;
+  switch (event.type) {
+    case "stepFailed":
+    case "rollbackRequested":
+      return { ...happening, event: { ...event, leftNothing: true } };
+    case "initVetoed":
+    case "beforeStepVetoed":
+      return { ...happening, event: { ...event, begun: false } };
+    default:
+      return happening;
+  }
 }
 
 function keptStatus(event: Happening["event"]): Status | undefined {
@@ -234,8 +256,13 @@ function positionAfter(
   const { keys, gone } = position;
   const { passed } = flow;
   const { begins, stepDeadlineAt, polls } = ends ? nothingMore : moreOf(position, event, flow, definition, clock);
+  const isSame = !ends && flow.stepIndex === position.stepIndex;
+  const inDoubt = isSame && staysInDoubt(course, happening, definition);
+  const partly = isSame && isPartlyDone(position, flow, event);
   // Most have none, and are all of one shape.
   if (
+    !inDoubt &&
+    !partly &&
     irreversible === undefined &&
     keys === undefined &&
     gone === undefined &&
@@ -247,6 +274,8 @@ function positionAfter(
     return after;
   return {
     ...after,
+    ...(inDoubt && { inDoubt }),
+    ...(partly && { partly }),
     ...(irreversible !== undefined && { irreversible }),
     ...(keys !== undefined && { keys }),
     ...(gone !== undefined && { gone }),
@@ -288,6 +317,22 @@ function moreOf(
 function pollsAfter(position: Position, type: Happening["event"]["type"], flow: Passage): number | undefined {
   if (type === "again") return (position.polls ?? 0) + 1;
   return type === "resumed" || flow.stepFunc !== position.stepFunc ? undefined : position.polls;
+}
+
+/** Whether the step where it stood is in doubt now. */
+function staysInDoubt(course: Course, { called, gave }: Happening, { steps }: WorkflowDefinition): boolean {
+  const step = steps[course.position.stepIndex];
+  if (!called || course.position.direction === "down") return isInDoubt(course, step);
+  if (gave) return false;
+  // What a transaction did was taken back.
+  return !leftNothing(course, step);
+}
+
+/** Whether its `run` is called again though something that it did was committed. */
+function isPartlyDone(position: Position, flow: Passage, { type }: Happening["event"]): boolean {
+  if (flow.direction === "down") return false;
+  if (position.partly === true || type === "again") return true;
+  return position.stepFunc === "runContinue" && flow.stepFunc === "run";
 }
 
 /** A wait for a message is no attempt: the limit of a retry policy counts from the first failure on. */

@@ -39,6 +39,13 @@ export interface Position extends Flow {
   readonly error: SerializedError | null;
   /** The error that parked it, while it is parked. */
   readonly stuckBy: SerializedError | null;
+  /**
+   * The last function of this step on the way up may have begun, and gave nothing back that could be kept. Of a step that is
+   * being undone too. Left out: no.
+   */
+  readonly inDoubt?: true;
+  /** On the way up: this step's `run` begins again, and what it did before was committed. Left out: no. */
+  readonly partly?: true;
   /** On the way down: the steps at or before the one where it turned that can't be undone. Left out: none. */
   readonly irreversible?: readonly Irreversible[];
   /** The names that steps had when they may have begun, where a migration has given them others. Left out: none has. */

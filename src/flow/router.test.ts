@@ -182,6 +182,29 @@ describe("the table of the way up", () => {
   });
 });
 
+describe("a step of which nothing is there, since its transaction was not committed", () => {
+  const events: readonly FlowEvent[] = [
+    { type: "stepFailed", reason: "broken", leftNothing: true },
+    { type: "rollbackRequested", reason: "broken", begun: true, leftNothing: true },
+  ];
+
+  it.each(events)("is not undone: the execution turns to the step before it on $type", (event) => {
+    const { flow, action } = route(up(2), event, three);
+    expect(flow).toMatchObject({ direction: "down", reason: "broken", stepIndex: 1, stepFunc: "rollback" });
+    expect(action).toBe("startRollback");
+  });
+
+  it.each(events)("leaves nothing to undo where it is the first, on $type", (event) => {
+    const { flow, action } = route(up(0), event, three);
+    expect(flow).toMatchObject({ direction: "down", reason: "broken", stepIndex: 0, lifecycle: "failure" });
+    expect(action).toBe("finish");
+  });
+
+  it("parks after a pivot as any other", () => {
+    expect(route(up(2), events[0]!, pivotInTheMiddle)).toMatchObject({ flow: { stepIndex: 2 }, action: "park" });
+  });
+});
+
 describe("the table of the way down", () => {
   it("executes the undo of the step where it turned once the start-rollback observers ran", () => {
     expect(route(down(1, { lifecycle: "step" }), { type: "startRollbackObserved" }, three)).toEqual({

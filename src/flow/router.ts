@@ -24,7 +24,8 @@ export type Passage = Flow & { readonly passed?: readonly number[] };
 /**
  * What happened. `stepFailed` comes when a step has failed for good: its retries are used up, it
  * called `fail`, its wait timed out, or an after-step guard failed. `begun` says whether the current
- * step may have begun in an earlier attempt. `beforeStepVetoed` comes, too, when a step's `when` has failed.
+ * step may have begun in an earlier attempt; `leftNothing`, that it may have begun, and nothing of it stays: it is purely
+ * transactional, and its transaction was not committed. `beforeStepVetoed` comes, too, when a step's `when` has failed.
  */
 export type FlowEvent =
   | { readonly type: "started" }
@@ -35,9 +36,14 @@ export type FlowEvent =
   | { readonly type: "stepPassedOver" }
   | { readonly type: "stepCompleted" }
   | { readonly type: "stepPaused" }
-  | { readonly type: "stepFailed"; readonly reason: string }
+  | { readonly type: "stepFailed"; readonly reason: string; readonly leftNothing?: boolean }
   | { readonly type: "startRollbackObserved" }
-  | { readonly type: "rollbackRequested"; readonly reason: string; readonly begun: boolean };
+  | {
+      readonly type: "rollbackRequested";
+      readonly reason: string;
+      readonly begun: boolean;
+      readonly leftNothing?: boolean;
+    };
 
 export type Action = "init" | "execute" | "wait" | "startRollback" | "succeed" | "finish" | "park" | "none";
 
@@ -72,8 +78,7 @@ function routeUp(flow: Passage, event: FlowEvent, steps: Shape): Decision {
       const vetoed: Passage = { ...flow, lifecycle: "beforeStep", lastResult: event.reason };
       if (isPastPivot(flow, steps)) return { flow: vetoed, action: "park" };
       // An earlier attempt may have half-happened, so this step is undone too.
-      if (event.begun) return turn(vetoed, event.reason, i);
-      return i === 0 ? nothingToUndo(vetoed, event.reason) : turn(vetoed, event.reason, i - 1);
+      return event.begun ? turn(vetoed, event.reason, i) : turnBefore(vetoed, event.reason);
     }
     case "stepOk":
       if (i === steps.count - 1) return succeed(flow);
@@ -86,12 +91,14 @@ function routeUp(flow: Passage, event: FlowEvent, steps: Shape): Decision {
       return { flow: at(flow, "runContinue", i, "step", "continue"), action: "wait" };
     case "stepFailed": {
       const failed = at(flow, "run", i, "step", event.reason);
-      return isPastPivot(flow, steps) ? { flow: failed, action: "park" } : turn(failed, event.reason, i);
+      if (isPastPivot(flow, steps)) return { flow: failed, action: "park" };
+      return event.leftNothing === true ? turnBefore(failed, event.reason) : turn(failed, event.reason, i);
     }
     case "rollbackRequested":
       if (isPastPivot(flow, steps)) return { flow, action: "none" };
       // Nothing was done yet: not even the first step has to be undone.
       if (i === 0 && !event.begun) return nothingToUndo(flow, event.reason);
+      if (event.leftNothing === true) return turnBefore(flow, event.reason);
       return turn(flow, event.reason, i);
     case "startRollbackObserved":
       return { flow, action: "none" };
@@ -161,6 +168,11 @@ function at(
 
 function turn(flow: Passage, reason: string, stepIndex: number): Decision {
   return { flow: { ...flow, direction: "down", reason, stepIndex, stepFunc: "rollback" }, action: "startRollback" };
+}
+
+/** The step where it stands is not undone: nothing of it was done. */
+function turnBefore(flow: Passage, reason: string): Decision {
+  return flow.stepIndex === 0 ? nothingToUndo(flow, reason) : turn(flow, reason, flow.stepIndex - 1);
 }
 
 function nothingToUndo(flow: Passage, reason: string): Decision {

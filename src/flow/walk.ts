@@ -202,6 +202,10 @@ function requesting(reason: string, begun: boolean): Branch {
   return { event: { type: "rollbackRequested", reason, begun }, happened, result: reason };
 }
 
+function withNothingLeft({ event, result }: Branch): Branch {
+  return { event: { ...event, leftNothing: true } as FlowEvent, happened: "turnedUnbegun", result };
+}
+
 function vetoing(type: "initVetoed" | "beforeStepVetoed", begun: boolean): Branch {
   const reason = begun ? `${type} in a later attempt` : type;
   return { event: { type, reason, begun }, happened: begun ? type : "turnedUnbegun", result: reason };
@@ -223,6 +227,9 @@ const beforeInit = [
 /** The function ran to its end, or its handler did after a message. */
 const settledUp = [ok, completed, failing("failed"), failing("after-step guard")];
 const vetoedInRun = [vetoing("beforeStepVetoed", false), vetoing("beforeStepVetoed", true)];
+/** A purely transactional step, of which nothing was committed: as if it had never begun. */
+const withoutTrace = withNothingLeft(failing("taken back"));
+const requestedWithoutTrace = withNothingLeft(requesting("cancelled, and taken back", true));
 const requestedInRun = requesting("cancelled while it ran", true);
 const timedOut = failing("timeout");
 const requestedInWait = [requesting("cancelled while it waited", true), requesting("cancelled in a handler", true)];
@@ -239,7 +246,8 @@ function branches({ flow, action, paused: bits, pivotDone }: Point): readonly Br
   // After the pivot a request changes nothing; `checkIgnored` sees to that.
   if (action === "wait") return [...settledUp, timedOut, ...(pivotDone ? [] : requestedInWait)];
   const mayBePassed = flow.passed === undefined && (bits & pauseBit(flow)) === 0 ? [passedOver] : [];
-  return [...settledUp, ...vetoedInRun, ...mayPause, ...mayBePassed, ...(pivotDone ? [] : [requestedInRun])];
+  const requested = pivotDone ? [] : [requestedInRun, requestedWithoutTrace];
+  return [...settledUp, ...vetoedInRun, withoutTrace, ...mayPause, ...mayBePassed, ...requested];
 }
 
 function pauseBit({ direction, stepIndex }: Flow): number {

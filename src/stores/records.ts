@@ -65,6 +65,7 @@ export interface HistoryEntry {
   /** The state as a whole, where it was replaced rather than added to. */
   readonly replaced?: Encoded;
   readonly migration?: Migration;
+  readonly leftNothing?: true;
 }
 
 /** From one version of a workflow to another. */

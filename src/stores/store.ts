@@ -208,6 +208,16 @@ export interface LetterCount {
 export type Hint =
   { readonly type: "due"; readonly inMs: number } | { readonly type: "signalled"; readonly execution: string };
 
+/**
+ * A transaction of the caller's on the store's database: a client of `pg` or a connection of SQLite that is in one, or the
+ * transaction object of Drizzle (node-postgres) or Kysely (`PostgresDialect`). A pool is none.
+ */
+export type CallerTransaction =
+  | { query(...given: never[]): unknown; readonly totalCount?: never }
+  | { readonly _: { readonly session: object }; rollback(): unknown }
+  | { readonly isTransaction: true; getExecutor(): object }
+  | { exec(sql: string): unknown; prepare(sql: string): object };
+
 export type Within = Pick<Store, "load" | "mailbox" | "write">;
 
 export interface Store {

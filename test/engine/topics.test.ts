@@ -8,6 +8,7 @@ import {
   type Execution,
   type StepContext,
   type StepwellError,
+  type CallerTransaction,
 } from "../../src/index.js";
 import { transaction as onPostgres } from "../../src/stores/postgres/index.js";
 import { transaction as onSqlite } from "../../src/stores/sqlite/index.js";
@@ -321,7 +322,8 @@ onEveryStore("topics", (start) => {
     });
     const { launcher, clock, store } = await start([own]);
     if (store.transact === undefined) return;
-    work = (tx) => (runs > 5 ? undefined : launcher.publish("t", "settled", { cents: 1 }, { tx }));
+    work = (tx) =>
+      runs > 5 ? undefined : launcher.publish("t", "settled", { cents: 1 }, { tx: tx as CallerTransaction });
     const execution = await launcher.launch(own, { order: "1" });
     await clock.advance("1m");
     expect(await execution.outcome()).toMatchObject({

@@ -2,10 +2,16 @@
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { Launcher, pause, StepwellError, workflow, type AnyWorkflow } from "../../src/index.js";
-import { postgresStore, transaction, type PostgresStoreOptions } from "../../src/stores/postgres/index.js";
+import { fail, Launcher, pause, StepwellError, workflow, type AnyWorkflow } from "../../src/index.js";
+import {
+  postgresStore,
+  transaction,
+  type PostgresConnection,
+  type PostgresStoreOptions,
+} from "../../src/stores/postgres/index.js";
 import { freshSchema, postgresUrl, query } from "../support/postgres.js";
 import { told } from "../support/rig.js";
+import { TcpProxy } from "../support/tcp-proxy.js";
 import { onTransactingStores } from "../support/transacting.js";
 
 const input = z.object({ n: z.number() });
@@ -133,6 +139,53 @@ test("a work that fails leaves its connection to the next one", async () => {
   const { launcher } = await desk([fails], postgresUrl(), { connections: 2 });
   expect((await (await launcher.launch(fails, { n: 1 })).outcome()).status).toBe("rolledBack");
   expect(backends.size).toBeLessThanOrEqual(2);
+});
+
+/** The next COMMIT on that connection reaches the server and its answer is lost, or it is lost itself. */
+function loseCommit(connection: PostgresConnection, proxy: TcpProxy, reaches: boolean): void {
+  const client = connection as unknown as { query: (query: { readonly text?: string }) => Promise<unknown> };
+  const send = client.query.bind(client);
+  const broken = (): void => {
+    proxy.cut();
+    proxy.mode = "open";
+  };
+  client.query = (asked) => {
+    if (asked.text !== "COMMIT") return send(asked);
+    proxy.mode = reaches ? "mute" : "frozen";
+    if (reaches) void proxy.answered().then(broken);
+    else setTimeout(broken, 20);
+    return send(asked);
+  };
+}
+
+test.each([
+  ["was committed is undone, though nobody heard of it", true, ["up", "down"], 1],
+  ["never reached the server is done again, and is not undone where that fails", false, [], 2],
+] as const)("a transactional step whose commit %s", async (_, reaches, expected, expectedCalls) => {
+  const proxy = await TcpProxy.before(postgresUrl());
+  onTestFinished(() => proxy.close());
+  const schema = freshSchema();
+  await query(postgresUrl(), `CREATE SCHEMA ${schema}; CREATE TABLE ${schema}.notes (id serial, text text NOT NULL)`);
+  let calls = 0;
+  const steps = workflow("steps", { input })
+    .step("1", { run: () => undefined })
+    .step("2", {
+      run: transaction(async (client) => {
+        await client.query(`INSERT INTO ${schema}.notes (text) VALUES ('up')`);
+        if (++calls > 1) throw new Error("no seat left");
+        loseCommit(client, proxy, reaches);
+      }),
+      rollback: transaction(async (client) => {
+        await client.query(`INSERT INTO ${schema}.notes (text) VALUES ('down')`);
+      }),
+    })
+    .step("3", { run: () => fail("no") });
+  const { launcher } = await desk([steps], proxy.url, { schema });
+  const execution = await launcher.launch(steps, { n: 1 });
+  expect((await execution.outcome()).status).toBe("rolledBack");
+  const notes = await query<{ text: string }>(postgresUrl(), `SELECT text FROM ${schema}.notes ORDER BY id`);
+  expect(notes.map(({ text }) => text)).toEqual(expected);
+  expect(calls).toBe(expectedCalls);
 });
 
 /** Together they take longer than a launcher may be silent; each by itself is shorter. */

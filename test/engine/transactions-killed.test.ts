@@ -11,7 +11,7 @@ import { query } from "../support/postgres.js";
 import { startPostgres } from "../support/postgres-server.js";
 
 const desk = fileURLToPath(new URL("../support/booking-desk.ts", import.meta.url));
-const count = 300;
+const count = 150;
 
 interface Booking {
   readonly number: number;
@@ -62,7 +62,7 @@ test("what a step wrote in the transaction of an SQLite file is there exactly on
   connection.exec(table);
   await killedAgainAndAgain(path);
   expect(told(connection.prepare("SELECT number, what FROM bookings").all() as Booking[])).toEqual(exactlyOnce);
-});
+}, 120_000);
 
 test("what a step wrote in the transaction of a PostgreSQL database is there exactly once, wherever its process was killed", async () => {
   const server = await startPostgres({ fsync: true });
@@ -71,4 +71,4 @@ test("what a step wrote in the transaction of a PostgreSQL database is there exa
   await killedAgainAndAgain(server.url);
   const rows = await query<Booking & Record<string, unknown>>(server.url, "SELECT number, what FROM bookings");
   expect(told(rows)).toEqual(exactlyOnce);
-});
+}, 120_000);

@@ -13,6 +13,7 @@ import {
   StepwellError,
   workflow,
   type AnyWorkflow,
+  type CallerTransaction,
   type Store,
 } from "../../src/index.js";
 import { sqliteStore, transaction, type SqliteConnection } from "../../src/stores/sqlite/index.js";
@@ -469,7 +470,7 @@ describe("launch and send within the caller's own transaction", () => {
   test("a store without transactions says so", async () => {
     await using launcher = new Launcher({ store: memoryStore(), workflows: [waits] });
     await launcher.start();
-    const refusal = await errorOf(launcher.launch(waits, { n: 1 }, { tx: {} }));
+    const refusal = await errorOf(launcher.launch(waits, { n: 1 }, { tx: {} as CallerTransaction }));
     expect(refusal).toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
   });
 });

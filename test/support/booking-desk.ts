@@ -4,39 +4,40 @@
  */
 import { z } from "zod";
 import { fail, Launcher, workflow } from "../../src/index.js";
+import type { Transacted } from "../../src/definition/outcome.js";
 import * as postgres from "../../src/stores/postgres/index.js";
 import * as sqlite from "../../src/stores/sqlite/index.js";
 
 const [address = "", count] = process.argv.slice(2);
 const isPostgres = address.startsWith("postgres:");
 
-type Written<Result> = ReturnType<typeof postgres.transaction<Promise<Result>, postgres.PostgresConnection>>;
-
-/** One row of the table that the test has made; then what the step gives. */
-function written<Result>(number: number, what: string, result: Result): Written<Result> {
-  if (isPostgres) {
-    return postgres.transaction(async (connection: postgres.PostgresConnection) => {
-      await connection.query("INSERT INTO bookings (number, what) VALUES ($1, $2)", [number, what]);
-      return result;
-    });
-  }
-  const transacted = sqlite.transaction((connection) => {
-    connection.prepare("INSERT INTO bookings (number, what) VALUES (?, ?)").run(number, what);
-    return result as never;
-  });
-  return transacted;
+interface Context {
+  readonly state: { readonly number: number };
 }
 
+/** One row of the table that the test has made; then what the step gives. */
+function written<Result>(what: string, result: (number: number) => Result): Transacted<Context, Result> {
+  if (isPostgres) {
+    return postgres.transaction(async (connection: postgres.PostgresConnection, { state: { number } }: Context) => {
+      await connection.query("INSERT INTO bookings (number, what) VALUES ($1, $2)", [number, what]);
+      return result(number);
+    }) as unknown as Transacted<Context, Result>;
+  }
+  return sqlite.transaction((connection, { state: { number } }: Context) => {
+    connection.prepare("INSERT INTO bookings (number, what) VALUES (?, ?)").run(number, what);
+    return result(number) as never;
+  });
+}
+
+/** The second step fails for every third: then it is not undone, since nothing of it was committed. */
 const book = workflow("book", { input: z.object({ number: z.number() }) })
   .step("reserve", {
-    run: async ({ state }) => written(state.number, "reserved", undefined),
-    rollback: async ({ state }) => written(state.number, "released", undefined),
+    run: written("reserved", () => undefined),
+    rollback: written("released", () => undefined),
   })
   .step("confirm", {
-    run: ({ state: { number } }) =>
-      number % 3 === 0
-        ? written(number, "confirmed", fail("every-third"))
-        : written(number, "confirmed", { done: true }),
+    run: written("confirmed", (number) => (number % 3 === 0 ? fail("every-third") : { done: true })),
+    rollback: written("taken back", () => undefined),
   });
 
 const store = isPostgres ? postgres.postgresStore(address) : sqlite.sqliteStore(address, { durability: "normal" });

@@ -55,7 +55,7 @@ const grounds: Record<string, (clock: SettlingClock) => Promise<Ground>> = {
         work(
           (text) => void connection.prepare("INSERT INTO notes VALUES (?)").run(text),
           context,
-        )) as never)) as unknown as Transact;
+        )) as never)) as Transact;
     const notes = async (): Promise<string[]> =>
       (other.prepare("SELECT text FROM notes ORDER BY rowid").all() as { text: string }[]).map(({ text }) => text);
     return { store: sqlite.sqliteStore(path, { clock, durability: "normal" }), transact, notes };

@@ -114,9 +114,9 @@ export interface PostgresConnection {
  *     return { booked: true };
  *   }),
  */
-export function transaction<Result, Connection = PostgresConnection>(
-  work: (connection: Connection) => Result,
-): Transacted<unknown, Result> {
+export function transaction<Result, Connection = PostgresConnection, Context = unknown>(
+  work: (connection: Connection, context: Context) => Result,
+): Transacted<Context, Result> {
   return transacted("postgres", work);
 }
 

@@ -33,9 +33,9 @@ import type {
   Store,
   Within,
 } from "../store.js";
+import { clientOf, mustBeInTransaction } from "./callers.js";
 import { claim, claimLost, overdue } from "./claim.js";
 import type { Database } from "./database.js";
-import type { PostgresClient } from "./driver.js";
 import { countDeadLetters, countDeadLettersByWorkflow, deadLetters } from "./dead-letters.js";
 import { define, definitions } from "./definitions.js";
 import { Doubts } from "./doubts.js";
@@ -274,18 +274,20 @@ export class PostgresStore implements Store {
 
   /** When the caller commits, nobody here hears of it: what becomes due is found by polling. */
   within(connection: unknown): Within {
-    const database = databaseOn(this.#database, connection as PostgresClient);
+    const database = databaseOn(this.#database, clientOf(connection as object));
+    let checked: Promise<void> | undefined;
+    const inside = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+      await (checked ??= mustBeInTransaction(database));
+      return work();
+    };
     return {
-      load: (ids) => load(database, ids),
-      mailbox: (id, only) => mailbox(database, id, only),
+      load: (ids) => inside(() => load(database, ids)),
+      mailbox: (id, only) => inside(() => mailbox(database, id, only)),
       write: (batch) =>
-        write(
-          database,
-          batch,
-          batch.creates.map(() => this.#doubts.newTicket()),
-          this.#doubts,
-          this.#now,
-        ),
+        inside(() => {
+          const tickets = batch.creates.map(() => this.#doubts.newTicket());
+          return write(database, batch, tickets, this.#doubts, this.#now);
+        }),
     };
   }
 

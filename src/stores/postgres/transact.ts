@@ -99,7 +99,7 @@ function timeoutOf(client: PooledClient, database: Database, error: unknown): St
 }
 
 /** The store on one connection that is somebody else's: nothing of it is kept, begun or ended here. */
-export function databaseOn(database: Database, connection: PostgresClient): Database {
+export function databaseOn(database: Database, connection: Pick<PostgresClient, "query">): Database {
   const borrowed: PooledClient = {
     query: (query) => connection.query(query),
     on: () => undefined,

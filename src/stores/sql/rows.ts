@@ -102,6 +102,7 @@ export function historyEntryOf(entry: HistoryEntry): string {
     initial: entry.initial?.text,
     replaced: entry.replaced?.text,
     migration: entry.migration,
+    leftNothing: entry.leftNothing,
   } satisfies Record<Exclude<keyof HistoryEntry, "patch">, unknown>);
 }
 

@@ -48,7 +48,7 @@ export class Database {
     });
   }
 
-  /** All of it or nothing, as a part of a transaction that somebody else has begun; without one it is a transaction of its own. */
+  /** All of it or nothing, as a part of a transaction that somebody else has begun. */
   part<Result>(work: () => Result): Result {
     return this.#guarded(() => {
       this.statement("SAVEPOINT stepwell").run();

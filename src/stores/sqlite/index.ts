@@ -75,10 +75,10 @@ export type SqliteConnection = Connection;
  *     return { booked: true };
  *   }),
  */
-export function transaction<Result>(
-  work: (connection: SqliteConnection) => Result extends PromiseLike<unknown> ? never : Result,
-): Transacted<unknown, Result> {
-  return transacted("sqlite", work as (connection: SqliteConnection) => Result);
+export function transaction<Result, Context = unknown>(
+  work: (connection: SqliteConnection, context: Context) => Result extends PromiseLike<unknown> ? never : Result,
+): Transacted<Context, Result> {
+  return transacted("sqlite", work as (connection: SqliteConnection, context: Context) => Result);
 }
 
 export type { Durability } from "./open.js";

@@ -33,6 +33,7 @@ import type {
   Within,
 } from "../store.js";
 import { mailbox } from "./arrivals.js";
+import { connectionOf } from "./callers.js";
 import { claim, overdue } from "./claim.js";
 import { Database } from "./database.js";
 import { countDeadLetters, countDeadLettersByWorkflow, deadLetters } from "./dead-letters.js";
@@ -203,7 +204,7 @@ export class SqliteStore implements Store {
 
   /** Nobody tells when the caller commits: what becomes due is found by polling. */
   within(connection: unknown): Within {
-    const database = new Database(this.#path, connection as Connection);
+    const database = new Database(this.#path, connectionOf(connection, this.#path));
     return {
       load: (ids) => load(database, ids),
       mailbox: (id, only) => mailbox(database, id, only),

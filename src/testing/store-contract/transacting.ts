@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Transition } from "../../stores/batch.js";
-import type { Store } from "../../stores/store.js";
+import type { BatchResult, Transition } from "../../stores/batch.js";
+import type { MaybePromise, Store, Within } from "../../stores/store.js";
 import { contractCase, promised, type Bench, type StoreContractCase } from "./bench.js";
 
 type Work = Parameters<NonNullable<Store["transact"]>>[0];
@@ -12,7 +12,10 @@ function transactingCase(
 ): StoreContractCase {
   return contractCase(name, async (bench) => {
     const { store } = bench;
-    if (store.transact === undefined) return;
+    if (store.transact === undefined) {
+      assert.ok(!("within" in store), "a store without transactions has none of the caller's either");
+      return;
+    }
     await body(bench, (work) => promised(() => store.transact!(work)));
   });
 }
@@ -43,13 +46,15 @@ export const transacting: readonly StoreContractCase[] = [
 
   transactingCase("a transaction rejects with what its work threw, and changes nothing", async (bench, transact) => {
     await bench.create("one");
-    const error = new TypeError("the user's own");
-    await assert.rejects(
-      transact(() => {
-        throw error;
-      }),
-      (thrown) => thrown === error,
-    );
+    // Not even one that looks as if the database were away.
+    for (const error of [new TypeError("the user's own"), Object.assign(new Error("no"), { code: "ECONNREFUSED" })]) {
+      await assert.rejects(
+        transact(() => {
+          throw error;
+        }),
+        (thrown) => thrown === error,
+      );
+    }
     assert.equal((await bench.load("one")).revision, 0);
     assert.equal(await bench.commit("one"), "taken");
   }),
@@ -70,24 +75,68 @@ export const transacting: readonly StoreContractCase[] = [
   ),
 
   transactingCase(
-    "what a caller writes within a transaction of its own is seen there, duplicates too",
+    "what a caller writes within a transaction of its own is seen there, duplicates too, and is gone when that is rolled back",
     async (bench, transact) => {
       await bench.create("one");
-      const { store } = bench;
-      if (store.within === undefined) return;
       await transact((connection) => {
-        const within = store.within!(connection);
-        const batch = { transitions: [], releases: [] };
-        const wrote = within.write({
-          ...batch,
-          creates: [bench.newExecution("two", { owner: null })],
-          arrivals: [bench.arrival("one", { messageId: "m" })],
+        const within = withinOf(bench, connection);
+        const write = (): MaybePromise<BatchResult> =>
+          within.write({
+            ...{ transitions: [], releases: [] },
+            creates: [bench.newExecution("two", { owner: null })],
+            arrivals: [bench.arrival("one", { messageId: "m" })],
+          });
+        const seen = next(next(write(), write), (again) => {
+          assert.deepEqual([again.creates[0]?.created, again.arrivals[0]?.result], [false, "duplicate"]);
+          return within.load(["two"]);
         });
-        const check = (): Transition | null => null;
-        return wrote instanceof Promise ? wrote.then(check) : check();
+        const loaded = next(seen, ([two]) => {
+          assert.equal(two?.id, "two");
+          return within.mailbox("one", "pending");
+        });
+        return next(loaded, (pending) => {
+          assert.equal(pending.length, 1);
+          return null;
+        });
       });
-      assert.equal((await store.load(["two"]))[0], undefined);
+      assert.equal((await bench.store.load(["two"]))[0], undefined);
       assert.deepEqual(await bench.mailbox("one"), []);
     },
   ),
+
+  transactingCase(
+    "a caller's connection whose transaction is over, or that is no connection, is refused, and nothing is written",
+    async (bench, transact) => {
+      let connection: unknown;
+      await transact((given) => {
+        connection = given;
+        return null;
+      });
+      for (const tx of [connection, {}, { query: 1 }]) {
+        await assert.rejects(
+          promised(() =>
+            withinOf(bench, tx).write({
+              ...{ transitions: [], releases: [], arrivals: [] },
+              creates: [bench.newExecution("one", { owner: null })],
+            }),
+          ),
+          { code: "STEPWELL_NOT_IN_TRANSACTION" },
+        );
+      }
+      assert.equal((await bench.store.load(["one"]))[0], undefined);
+    },
+  ),
 ];
+
+/** At once, where the store answers at once: its transaction may not wait. */
+function next<Value, Result>(
+  value: MaybePromise<Value>,
+  use: (value: Value) => MaybePromise<Result>,
+): MaybePromise<Result> {
+  return value instanceof Promise ? value.then(use) : use(value);
+}
+
+function withinOf({ store }: Bench, connection: unknown): Within {
+  assert.ok(store.within !== undefined, "a store with transactions can be had within one of the caller's");
+  return store.within(connection);
+}
