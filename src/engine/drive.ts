@@ -82,6 +82,8 @@ export class Drive implements Sink<CommitResult> {
   #toCarry: string | null | undefined;
   /** An answer is outstanding; it will start the loop again. */
   #waiting = false;
+  /** The last turn was a look. What arrived in it refuses the next commit; to look again first might never end on a slow store. */
+  #hasLooked = false;
   #initialised = false;
   #stopping = false;
   #over = false;
@@ -205,7 +207,9 @@ export class Drive implements Sink<CommitResult> {
 
   /** One thing at a time. */
   #turn(): void {
-    if (this.#outside.isUnseen) return this.#then(this.#outside.look());
+    const looks = this.#outside.isUnseen && !this.#hasLooked;
+    this.#hasLooked = looks;
+    if (looks) return this.#then(this.#outside.look());
     if (this.#happening !== undefined) return this.#commit(this.#happening);
     return this.#next();
   }

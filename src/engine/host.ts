@@ -33,8 +33,10 @@ export interface Host {
   readonly grace: number;
   /** The largest encoded state or payload, in bytes. */
   readonly sizeLimit: number;
-  /** The store's time, in milliseconds since 1970. */
+  /** The store's time, in milliseconds since 1970: it is not earlier than this. For what is compared and shown. */
   storeNow(): number;
+  /** The store's time is not later than this: for what is set, so that it is never early. */
+  storeNowAtMost(): number;
   inbox(id: string): MaybePromise<Inbox>;
   history(id: string): MaybePromise<readonly HistoryRecord[]>;
   /** A list of steps that some launcher has had; undefined: nobody has kept it. */

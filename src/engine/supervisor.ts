@@ -27,6 +27,7 @@ import { Scheduler } from "./scheduler.js";
 import { holdStore } from "./shared-store.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
 import { definitionsOf, KnownLists } from "./versions.js";
+import { StoreTime } from "./store-time.js";
 import { Turns } from "./turns.js";
 
 /** One claim takes up no more than this, so that a claim never holds a store for long. */
@@ -58,14 +59,13 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   readonly #alarms: Alarms;
   readonly #scheduler: Scheduler;
   readonly #lists: KnownLists;
+  readonly #time: StoreTime;
   /** Launches that are being created and have a place already. */
   #reserved = 0;
   #life: "new" | "running" | "stopping" | "stopped" = "new";
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   #letGoOfStore: (() => Promise<void>) | undefined;
-  /** The store's time minus this clock's. */
-  #offset = 0;
   /** More is due than there was room for. */
   #backlog = false;
   /** The same of those that wait for a limit. */
@@ -87,6 +87,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     this.clock = settings.clock;
     this.logger = settings.logger;
     this.#lists = new KnownLists(settings.store);
+    this.#time = new StoreTime(settings.clock, settings.store.clock === settings.clock);
     this.grace = settings.grace;
     this.sizeLimit = settings.sizeLimit;
     this.keepPublications = settings.keepPublications;
@@ -220,7 +221,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
    * Where others are due already, or could be admitted, a new one waits for its turn as they do.
    */
   reserve(): number | null {
-    if (!this.isRunning || this.#backlog || this.#queued || this.#room <= 0) return null;
+    if (!this.isRunning || !this.#time.isKnown || this.#backlog || this.#queued || this.#room <= 0) return null;
     this.#reserved++;
     return this.#presence.owner;
   }
@@ -248,7 +249,11 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   }
 
   storeNow(): number {
-    return this.clock.now() + this.#offset;
+    return this.#time.atLeast;
+  }
+
+  storeNowAtMost(): number {
+    return this.#time.atMost;
   }
 
   inbox(id: string): MaybePromise<Inbox> {
@@ -336,9 +341,10 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
       const moreIn = this.#gatekeeper.isNeeded ? await this.#admit(workflows) : null;
       const limit = Math.max(0, Math.min(this.#room, largestClaim));
       const { owner } = this.#presence;
+      const answered = this.#time.ask();
       const claimed = await this.#store.claim({ owner, limit, workflows });
+      answered(claimed.at);
       if (!claimed.alive) return await this.#reborn(owner);
-      if (this.#store.clock !== this.clock) this.#offset = claimed.at - this.clock.now();
       for (const [index, record] of claimed.records.entries()) {
         this.#turns.had(record.workflow, record.version);
         this.#resume(record, owner, Math.max(0, claimed.at - claimed.dueSince[index]!));
