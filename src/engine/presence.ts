@@ -22,6 +22,9 @@ export interface PresenceOwner {
   abandoned(): Promise<readonly Pick<Overdue, "name" | "version">[]>;
 }
 
+/** A beat that is not answered may be lost with its connection: so many may be under way. */
+const mostUnanswered = 3;
+
 export class Presence {
   /** The number under which this launcher is registered. */
   owner = 0;
@@ -30,6 +33,9 @@ export class Presence {
   readonly #launcher: PresenceOwner;
   #timer: Timer | undefined;
   #ended = false;
+  /** Beats that the store has not answered yet. */
+  #unanswered = 0;
+  #caring = false;
   /** When to ask again for those that nobody admits. */
   #askAgain = 0;
   /** Workflows and versions that nobody takes up, and of which this launcher has told. */
@@ -45,21 +51,54 @@ export class Presence {
     this.owner = await this.#settings.store.register({ host: hostname(), pid: process.pid });
   }
 
-  /** Says that the launcher lives, from now on, and buries those who do not. */
-  async begin(): Promise<void> {
+  /** Says that the launcher lives, from now on, and buries those who do not. Resolves after the first time. */
+  begin(): Promise<void> {
+    this.#beatAgain();
+    return this.#beatAndCare();
+  }
+
+  async #beatAndCare(): Promise<void> {
+    await this.#care(await this.#beat());
+  }
+
+  #beatAgain(): void {
+    const { clock, heartbeat } = this.#settings;
+    this.#timer = clock.after(heartbeat.interval, () => {
+      this.#beatAgain();
+      void this.#beatAndCare();
+    });
+  }
+
+  /** Waits for nothing but its own answer; and for that only so often, since the connection may be dead. */
+  async #beat(): Promise<readonly LauncherRecord[]> {
+    if (this.#unanswered === mostUnanswered) return [];
+    this.#unanswered++;
     try {
       const { owner } = this;
       const { alive, others } = await this.#settings.store.beat(owner);
       if (!alive) await this.#launcher.reborn(owner);
+      return others;
+    } catch (error) {
+      this.#launcher.storeFailed("beat", error);
+      return [];
+    } finally {
+      this.#unanswered--;
+    }
+  }
+
+  /** What may have to wait for others, as to bury may: one at a time, and no beat waits for it. */
+  async #care(others: readonly LauncherRecord[]): Promise<void> {
+    if (this.#caring || this.#ended) return;
+    this.#caring = true;
+    try {
       const dead = others.filter((other) => this.#isDead(other)).map((other) => other.owner);
       if (dead.length > 0 && (await this.#settings.store.bury(dead)) > 0) this.#launcher.freed();
       await this.#launcher.beaten();
       await this.#reportOverdue();
     } catch (error) {
-      this.#launcher.storeFailed("beat", error);
+      this.#launcher.storeFailed("look after other launchers", error);
     } finally {
-      const { clock, heartbeat } = this.#settings;
-      if (!this.#ended) this.#timer = clock.after(heartbeat.interval, () => void this.begin());
+      this.#caring = false;
     }
   }
 

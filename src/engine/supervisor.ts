@@ -18,6 +18,7 @@ import { Drive, type DriveOwner } from "./drive.js";
 import type { Host, Inbox, Registered } from "./host.js";
 import { waysOf, type Way } from "./migrating.js";
 import { OutcomeWaiters, type Waiter } from "./outcome.js";
+import { answered } from "./patience.js";
 import { Polling } from "./polling.js";
 import { Presence } from "./presence.js";
 import { Housekeeping } from "./retention.js";
@@ -197,7 +198,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     await this.committer.drained();
     patience.cancel();
     try {
-      await this.#store.bury([this.#presence.owner]);
+      await answered(this.clock, this.#store.bury([this.#presence.owner]), this.grace);
       await this.#closeStore();
     } catch (error) {
       this.#alarms.storeFailed("give back what this launcher held", error);

@@ -229,13 +229,16 @@ export interface Store {
 
   /** A new launcher: a number greater than any before. */
   register(launcher: { readonly host: string; readonly pid: number }): MaybePromise<number>;
-  /** Heartbeat. `alive` is false if this launcher was buried. `others` are all other registered ones. */
+  /** Heartbeat; waits for nobody. `alive` is false if this launcher was buried. `others` are all other registered ones. */
   beat(owner: number): MaybePromise<{ readonly alive: boolean; readonly others: readonly LauncherRecord[] }>;
   /** Keeps lists of steps; one that is there already stays as it is. */
   define(definitions: readonly StoredDefinition[]): MaybePromise<void>;
   /** All that were kept for a workflow, whatever the version, by version and fingerprint. */
   definitions(workflow: string): MaybePromise<readonly StoredDefinition[]>;
-  /** Removes launchers; what they owned is due at once. Says how many executions were freed. */
+  /**
+   * Removes launchers; what they owned is due at once. Says how many executions were freed. Waits for no lock of
+   * somebody else: what is locked stays owned, and its owner is one of the `others` of a beat until it is buried again.
+   */
   bury(owners: readonly number[]): MaybePromise<number>;
 
   /**

@@ -60,14 +60,17 @@ export async function beat(
   return { alive: rows[0]!.alive, others };
 }
 
-/** Rows are locked in the order of their ids, as in every batch: so none waits for the other in turn. */
+/**
+ * Rows are locked in the order of their ids, as in every batch: so none waits for the other in turn. What somebody else
+ * has locked is passed over: its owner is a stray from now on, and is buried again at the next beat.
+ */
 const deleteLaunchers: Statement = {
   name: "bury",
   text: `
 WITH ${moment},
 gone AS (DELETE FROM stepwell_launchers WHERE owner = ANY ($2::integer[])),
 owned AS MATERIALIZED (
-  SELECT id FROM stepwell_executions WHERE owner = ANY ($2::integer[]) ORDER BY id FOR NO KEY UPDATE
+  SELECT id FROM stepwell_executions WHERE owner = ANY ($2::integer[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ),
 freed AS (
   UPDATE stepwell_executions AS e SET owner = NULL, due_at = ${at}
