@@ -45,7 +45,7 @@ const mostClaims = 10;
 /** After so many turns without a wait the drive lets others have theirs. */
 const mostTurns = 256;
 
-/** How long a drive waits before it tries again what the store could not do, in milliseconds. */
+/** How long a drive waits before it tries again what the store could not do, in milliseconds, on the average. */
 const outagePause = 500;
 
 /** How long an execution is left alone that could not even be parked, in milliseconds. */
@@ -570,7 +570,9 @@ export class Drive implements Sink<CommitResult> {
     this.#outside.isUnseen = true;
     if (this.#waiting) return;
     this.#waiting = true;
-    this.#host.clock.after(outagePause, () => {
+    const { clock } = this.#host;
+    // Each after another time: a thousand that wait must not come back in one moment.
+    clock.after(outagePause * (0.5 + clock.random()), () => {
       this.#waiting = false;
       this.go();
     });

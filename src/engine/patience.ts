@@ -1,10 +1,13 @@
 /** For how long an answer of the store is waited for. */
-import type { Clock } from "../clock.js";
-import { StepwellError } from "../errors.js";
+import { sleep, type Clock } from "../clock.js";
+import { isRetryable, StepwellError } from "../errors.js";
 import type { MaybePromise } from "../stores/store.js";
 
 /** How long a launch or a send waits for a store that is away or does not answer, in milliseconds. */
 export const callerPatience = 5_000;
+
+/** The longest pause between two tries to begin with a store, in milliseconds. */
+const longestPause = 500;
 
 /** @param doubt whether what was asked for may have been done all the same */
 export function unanswered(milliseconds: number, doubt: boolean): StepwellError {
@@ -29,4 +32,23 @@ export async function answered<Answer>(
     const timer = clock.after(milliseconds, () => reject(unanswered(milliseconds, true)));
     asked.then(resolve, reject).finally(() => timer.cancel());
   });
+}
+
+/** Tries again, while `goesOn` and for so many milliseconds, what a store that comes later, or is busy, can't do yet. */
+export async function patiently<Result>(
+  clock: Clock,
+  milliseconds: number,
+  goesOn: () => boolean,
+  act: () => Promise<Result>,
+): Promise<Result> {
+  const began = clock.monotonic();
+  for (let tries = 1; ; tries++) {
+    try {
+      return await act();
+    } catch (error) {
+      const left = began + milliseconds - clock.monotonic();
+      if (!isRetryable(error) || left <= 0 || !goesOn()) throw error;
+      await sleep(clock, Math.min(left, (0.5 + clock.random()) * Math.min(25 * 2 ** tries, longestPause)));
+    }
+  }
 }

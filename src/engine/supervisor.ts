@@ -18,7 +18,7 @@ import { Drive, type DriveOwner } from "./drive.js";
 import type { Host, Inbox, Registered } from "./host.js";
 import { waysOf, type Way } from "./migrating.js";
 import { OutcomeWaiters, type Waiter } from "./outcome.js";
-import { answered } from "./patience.js";
+import { answered, patiently } from "./patience.js";
 import { Polling } from "./polling.js";
 import { Presence } from "./presence.js";
 import { Housekeeping } from "./retention.js";
@@ -158,10 +158,13 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   }
 
   async #start(): Promise<void> {
-    this.#letGoOfStore = await holdStore(this.#store);
-    // Before the first execution has one of them.
-    await this.#store.define(definitionsOf(this.#registry));
-    await this.#presence.register();
+    const goesOn = (): boolean => this.#stopped === undefined;
+    await patiently(this.clock, this.#settings.startTimeout, goesOn, async () => {
+      this.#letGoOfStore ??= await holdStore(this.#store);
+      // Before the first execution has one of them.
+      await this.#store.define(definitionsOf(this.#registry));
+      await this.#presence.register();
+    });
     this.#unwatch = this.#store.watch((hint) => this.#hinted(hint));
     this.#life = "running";
     this.#polling.begin();
@@ -199,15 +202,20 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     patience.cancel();
     try {
       await answered(this.clock, this.#store.bury([this.#presence.owner]), this.grace);
-      await this.#closeStore();
     } catch (error) {
       this.#alarms.storeFailed("give back what this launcher held", error);
+    }
+    try {
+      await this.#closeStore();
+    } catch (error) {
+      this.#alarms.storeFailed("close", error);
     }
   }
 
   async #closeStore(): Promise<void> {
-    await this.#letGoOfStore?.();
+    const letGo = this.#letGoOfStore;
     this.#letGoOfStore = undefined;
+    await letGo?.();
   }
 
   #notRunning(what: string): StepwellError {

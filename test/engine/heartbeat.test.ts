@@ -4,7 +4,9 @@ import { z } from "zod";
 import { workflow, type Store } from "../../src/index.js";
 import { onEveryStore } from "../support/rig.js";
 
-const job = workflow("job", { input: z.object({}) }).step("work", { run: () => new Promise(() => undefined) });
+const job = workflow("job", { input: z.object({}) }).step("work", {
+  run: () => new Promise<undefined>(() => undefined),
+});
 
 /** Its answers to these questions never come. */
 function silentOn(store: Store, ...methods: readonly (keyof Store)[]): Store {
