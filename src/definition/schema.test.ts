@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { expect, test } from "vitest";
 import { validate } from "./schema.js";
@@ -7,17 +8,15 @@ function schemaOf(answer: () => unknown): StandardSchemaV1 {
   return { "~standard": { version: 1, vendor: "test", validate: answer as never } };
 }
 
-/** A promise of another kind, as some libraries have. */
-function thenable(settle: (resolve: (value: unknown) => void, reject: (error: unknown) => void) => void): unknown {
-  return { then: settle };
-}
+/** As of a library that was loaded into another realm, or has promises of its own. */
+const ForeignPromise = runInNewContext("Promise") as PromiseConstructor;
 
 test("an answer that comes by a promise of another kind is waited for, as any", async () => {
-  const refusing = schemaOf(() => thenable((resolve) => resolve({ issues: [{ message: "too small" }] })));
+  const refusing = schemaOf(() => ForeignPromise.resolve({ issues: [{ message: "too small" }] }));
   expect(await validate(refusing, 1)).toEqual({ ok: false, problem: "too small" });
-  const taking = schemaOf(() => thenable((resolve) => resolve({ value: 2 })));
+  const taking = schemaOf(() => ForeignPromise.resolve({ value: 2 }));
   expect(await validate(taking, 1)).toEqual({ ok: true, value: 2 });
-  const failing = schemaOf(() => thenable((_, reject) => reject(new Error("no"))));
+  const failing = schemaOf(() => ForeignPromise.reject(new Error("no")));
   expect(await validate(failing, 1)).toEqual({ ok: false, problem: "the schema threw: no" });
 });
 
