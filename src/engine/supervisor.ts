@@ -8,7 +8,7 @@ import type { Logger } from "../definition/logger.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import { definitionOf } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
-import type { ExecutionRecord, HistoryRecord } from "../stores/records.js";
+import type { Death, ExecutionRecord, HistoryRecord } from "../stores/records.js";
 import type { ClaimOptions, Hint, MaybePromise, Store, Within } from "../stores/store.js";
 import { Alarms } from "./alarms.js";
 import { callerTransaction } from "./caller-transaction.js";
@@ -201,7 +201,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     await this.committer.drained();
     patience.cancel();
     try {
-      await answered(this.clock, this.#store.bury([this.#presence.owner]), this.grace);
+      await answered(this.clock, this.#store.bury([this.#presence.owner], "left"), this.grace);
     } catch (error) {
       this.#alarms.storeFailed("give back what this launcher held", error);
     }
@@ -275,6 +275,14 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     return loaded instanceof Promise
       ? loaded.then(([record]) => rest(record?.signals ?? 0))
       : rest(loaded[0]?.signals ?? 0);
+  }
+
+  begin(id: string, owner: number): MaybePromise<boolean> {
+    return this.#store.begin(id, owner);
+  }
+
+  deaths(id: string): MaybePromise<readonly Death[]> {
+    return this.#store.deaths(id);
   }
 
   load(id: string): MaybePromise<ExecutionRecord | undefined> {

@@ -44,7 +44,7 @@ export async function prepareSession(client: PostgresClient): Promise<void> {
 
 /** Tables, and the sequence: what is named in statements. */
 const relations =
-  /\bstepwell_(?:executions|sequence|history|mailbox|tags|launchers|schedules|migrations|subscriptions|publications|gates|queue|places|starts|definitions)\b/g;
+  /\bstepwell_(?:executions|sequence|history|mailbox|tags|launchers|schedules|migrations|subscriptions|publications|gates|queue|places|starts|definitions|burials)\b/g;
 
 export function qualified(text: string, schema: string): string {
   return text.replace(relations, `"${schema}".$&`);

@@ -3,7 +3,9 @@ import { StepwellError } from "../../errors.js";
 import { Hints } from "../hints.js";
 import type { Batch, BatchResult, CommitResult, Transition } from "../batch.js";
 import type {
+  Death,
   ExecutionRecord,
+  Fate,
   HistoryRecord,
   LauncherRecord,
   MailboxRecord,
@@ -39,7 +41,7 @@ import { countDeadLetters, countDeadLettersByWorkflow, deadLetters } from "./dea
 import { define, definitions } from "./definitions.js";
 import type { Connection, Driver } from "./driver.js";
 import { admit, readGate, waitedAt } from "./gates.js";
-import { beat, bury, register } from "./launchers.js";
+import { beat, begin, bury, deaths, register } from "./launchers.js";
 import { openDatabase, type Durability } from "./open.js";
 import { count, history, list, load } from "./read.js";
 import { prune } from "./prune.js";
@@ -83,16 +85,24 @@ export class SqliteStore implements Store {
     database?.close();
   }
 
-  register({ host, pid }: { readonly host: string; readonly pid: number }): number {
-    return register(this.#opened, host, pid, this.clock.now());
+  register({ host, pid }: { readonly host: string; readonly pid: number }, formerly?: number): number {
+    return register(this.#opened, host, pid, formerly, this.clock.now());
   }
 
   beat(owner: number): { readonly alive: boolean; readonly others: readonly LauncherRecord[] } {
     return beat(this.#opened, owner, this.clock.now());
   }
 
-  bury(owners: readonly number[]): number {
-    const freed = bury(this.#opened, owners, this.clock.now());
+  begin(id: string, owner: number): boolean {
+    return begin(this.#opened, id, owner);
+  }
+
+  deaths(id: string): readonly Death[] {
+    return deaths(this.#opened, id, this.clock.now());
+  }
+
+  bury(owners: readonly number[], fate?: Fate): number {
+    const freed = bury(this.#opened, owners, fate, this.clock.now());
     if (freed > 0) this.#hints.tell([{ type: "due", inMs: 0 }]);
     return freed;
   }
