@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { StepwellError } from "./errors.js";
 import { Outbox } from "./outbox.js";
+import { VirtualClock } from "./testing/virtual-clock.js";
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -37,6 +38,27 @@ describe("an outbox", () => {
     first.done();
     await settled;
     expect(lines).toEqual(["b1", "a1", "a2", "settled"]);
+  });
+
+  test("waits a minute for what never settles, reports it, and goes on with the next one of its execution", async () => {
+    const clock = new VirtualClock();
+    const errors: StepwellError[] = [];
+    const lines: string[] = [];
+    const outbox = new Outbox((error) => errors.push(error), clock);
+    outbox.post(posted("a", "Message 1"), () => new Promise(() => undefined));
+    outbox.post(posted("a", "Message 2"), () => new Promise(() => undefined));
+    outbox.post(posted("a"), () => lines.push("a3"));
+    const settled = outbox.settled().then(() => lines.push("settled"));
+    await clock.advance("59s");
+    expect(errors).toEqual([]);
+    await clock.advance("61s");
+    expect(errors.map(({ message }) => message)).toEqual([
+      "Message 1 was not taken: it has not been settled for 60 seconds. It is not tried again.",
+      "Message 2 was not taken: it has not been settled for 60 seconds. It is not tried again.",
+    ]);
+    await settled;
+    expect(lines).toEqual(["a3", "settled"]);
+    expect(clock.pending).toBe(0);
   });
 
   test("reports what throws and what is rejected, with its execution and cause, and goes on", async () => {

@@ -3,7 +3,11 @@
  * after the other for each execution, no promise lost, every failure reported. Observers are synchronous,
  * so nothing waits for it.
  */
+import { systemClock, type Clock, type Timer } from "./clock.js";
 import { StepwellError } from "./errors.js";
+
+/** How long one thing may take, in milliseconds. Then it counts as not taken, and the next one of its execution has its turn. */
+const patience = 60_000;
 
 /** What a thing is, for the report of its failure. */
 export interface Posted {
@@ -17,8 +21,10 @@ export class Outbox {
   /** The last of what is under way, by execution. */
   readonly #last = new Map<string, Promise<void>>();
   readonly #onError: (error: StepwellError) => void;
+  readonly #clock: Clock;
 
-  constructor(onError: (error: StepwellError) => unknown = onConsole()) {
+  constructor(onError: (error: StepwellError) => unknown = onConsole(), clock: Clock = systemClock) {
+    this.#clock = clock;
     this.#onError = (error) => {
       try {
         ignored(onError(error));
@@ -38,12 +44,15 @@ export class Outbox {
       try {
         const given = deliver();
         if (!isPromise(given)) return;
-        result = Promise.resolve(given);
+        result = this.#within(given);
       } catch (error) {
         return failed(error);
       }
     } else {
-      result = before.then(deliver);
+      result = before.then(() => {
+        const given = deliver();
+        return isPromise(given) ? this.#within(given) : given;
+      });
     }
     const settled = result
       .then(() => undefined, failed)
@@ -51,6 +60,19 @@ export class Outbox {
         if (this.#last.get(execution) === settled) this.#last.delete(execution);
       });
     this.#last.set(execution, settled);
+  }
+
+  async #within(given: PromiseLike<unknown>): Promise<unknown> {
+    let timer: Timer | undefined;
+    const late = new Promise((_, reject) => {
+      const error = new Error(`it has not been settled for ${patience / 1000} seconds`);
+      timer = this.#clock.after(patience, () => reject(error));
+    });
+    try {
+      return await Promise.race([given, late]);
+    } finally {
+      timer?.cancel();
+    }
   }
 
   /** Resolves when nothing is under way. */

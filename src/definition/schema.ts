@@ -22,11 +22,15 @@ export function isSchema(value: unknown): value is StandardSchemaV1 {
 export function validate(schema: StandardSchemaV1, value: unknown): Checked | Promise<Checked> {
   try {
     const result = schema["~standard"].validate(value);
-    if (result instanceof Promise) return result.then(read, refusedBy);
-    return read(result);
+    return isThenable(result) ? Promise.resolve(result).then(read).catch(refusedBy) : read(result);
   } catch (error) {
     return refusedBy(error);
   }
+}
+
+/** A library may have promises of its own. */
+function isThenable<Result>(value: Result | PromiseLike<Result>): value is PromiseLike<Result> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 function read(result: StandardSchemaV1.Result<unknown>): Checked {

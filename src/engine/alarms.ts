@@ -9,13 +9,13 @@ import { Throttle } from "./throttle.js";
 export class Alarms {
   readonly #onError: (error: StepwellError) => unknown;
   readonly #registry: ReadonlyMap<string, Registered>;
-  readonly #outages: Throttle;
+  readonly #storeFailures: Throttle;
   #tellingWatchers = false;
 
   constructor(onError: (error: StepwellError) => unknown, registry: ReadonlyMap<string, Registered>, clock: Clock) {
     this.#onError = onError;
     this.#registry = registry;
-    this.#outages = new Throttle(clock);
+    this.#storeFailures = new Throttle(clock);
   }
 
   raise(error: StepwellError): void {
@@ -28,9 +28,9 @@ export class Alarms {
     }
   }
 
-  /** An outage goes on for a while, and is told once in a while. */
+  /** What fails goes on failing, and is told once in a while: an outage as one, whatever was asked; anything else by what was asked. */
   storeFailed(doing: string, error: unknown): void {
-    if (isRetryable(error) && this.#outages.pass(error.code) === undefined) return;
+    if (this.#storeFailures.pass(isRetryable(error) ? error.code : doing) === undefined) return;
     const message = `The store failed when asked to ${doing}. It is asked again.`;
     this.raise(
       error instanceof StepwellError

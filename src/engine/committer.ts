@@ -3,7 +3,7 @@
  * new work queues; then all of it goes as the next batch. No timer, no waiting when idle: the busier
  * the engine is, the more share one transaction.
  */
-import { sleep, type Clock } from "../clock.js";
+import { sleep, type Clock, type Timer } from "../clock.js";
 import { isRetryable } from "../errors.js";
 import type {
   Arrival,
@@ -21,6 +21,7 @@ import type {
   Transition,
 } from "../stores/batch.js";
 import type { Store } from "../stores/store.js";
+import { callerPatience, unanswered } from "./patience.js";
 import { TopicBatches } from "./topic-batches.js";
 
 /** Who hears the answer when it could not be given at once. */
@@ -48,7 +49,29 @@ interface Answers {
   publications: PublishResult;
 }
 
-type Entry = { [K in keyof Rows]: { kind: K; row: Rows[K]; sink: Sink<Answers[K]> } }[keyof Rows];
+type Entry = {
+  [K in keyof Rows]: {
+    readonly kind: K;
+    readonly row: Rows[K];
+    sink: Sink<Answers[K]>;
+    /** When its caller came, by the clock's `monotonic`. What belongs to a step waits for as long as it takes. */
+    readonly since: number;
+    /** It was given back to its caller, who hears nothing more. */
+    isGone?: boolean;
+  };
+}[keyof Rows];
+
+/** A batch that is on its way. */
+interface Flight {
+  readonly entries: readonly Entry[];
+  /** Of a queue of its own; undefined: of one of the lanes that all else shares. */
+  readonly apart: "mail" | "topics" | undefined;
+  /** It has been on its way for longer than a caller waits. */
+  isStuck: boolean;
+  timer: Timer | undefined;
+  /** What its last try failed with. */
+  error: unknown;
+}
 
 /** What goes one batch after the other, apart from the rest. */
 interface Apart {
@@ -66,8 +89,11 @@ const largestGroup = 512;
 /** Fewer go together, though another lane is free: a batch costs something by itself. */
 const worthSplitting = 32;
 
-/** How long a launch or a send goes on trying while the store is busy, in milliseconds. */
-const callerPatience = 5_000;
+/** How often those are looked for that wait behind a batch that is stuck, in milliseconds. */
+const sweepPause = 500;
+
+/** Behind a batch that is stuck no more may wait; who comes then is refused at once. */
+const mostWaiting = 10_000;
 
 /** The longest pause between two tries of a busy store, in milliseconds. */
 const longestPause = 500;
@@ -91,6 +117,7 @@ export class Committer {
   /** How many batches are being written. */
   #writing = 0;
   #closed = false;
+  readonly #flights = new Set<Flight>();
   #idle: (() => void)[] = [];
 
   constructor(store: Store, clock: Clock) {
@@ -108,7 +135,7 @@ export class Committer {
         sink,
       );
     }
-    this.#enqueue({ kind: "transitions", row: transition, sink });
+    this.#enqueue({ kind: "transitions", row: transition, sink, since: 0 });
     return undefined;
   }
 
@@ -121,7 +148,7 @@ export class Committer {
         sink,
       );
     }
-    this.#enqueue({ kind: "releases", row: release, sink });
+    this.#enqueue({ kind: "releases", row: release, sink, since: 0 });
     return undefined;
   }
 
@@ -131,25 +158,32 @@ export class Committer {
       const written = this.#store.write({ creates: [row], transitions: none, releases: none, arrivals: none });
       return written instanceof Promise ? written.then((it) => it.creates[0]!) : written.creates[0]!;
     }
-    return new Promise((committed, refused) => this.#enqueue({ kind: "creates", row, sink: { committed, refused } }));
+    return new Promise((committed, refused) =>
+      this.#enqueue({ kind: "creates", row, sink: { committed, refused }, since: this.#clock.monotonic() }),
+    );
   }
 
   deliver(arrival: Arrival): Promise<ArrivalResult> {
     return new Promise((committed, refused) =>
-      this.#enqueue({ kind: "arrivals", row: arrival, sink: { committed, refused } }),
+      this.#enqueue({ kind: "arrivals", row: arrival, sink: { committed, refused }, since: this.#clock.monotonic() }),
     );
   }
 
   publish(publication: Publication): Promise<PublishResult> {
     return new Promise((committed, refused) =>
-      this.#enqueue({ kind: "publications", row: publication, sink: { committed, refused } }),
+      this.#enqueue({
+        kind: "publications",
+        row: publication,
+        sink: { committed, refused },
+        since: this.#clock.monotonic(),
+      }),
     );
   }
 
   /** As a commit, it waits for a store that is away. */
   subscribe(subscription: Subscription): Promise<SubscribeResult> {
     return new Promise((committed, refused) =>
-      this.#enqueue({ kind: "subscriptions", row: subscription, sink: { committed, refused } }),
+      this.#enqueue({ kind: "subscriptions", row: subscription, sink: { committed, refused }, since: 0 }),
     );
   }
 
@@ -194,6 +228,7 @@ export class Committer {
   }
 
   #enqueue(entry: Entry): void {
+    if (isCallers(entry) && this.#isFull) return this.#refuse([entry], undefined, false);
     if (this.#lanes === 1) this.#queue.push(entry);
     else if (entry.kind === "subscriptions" || entry.kind === "publications") this.#topics.push(entry);
     else (entry.kind === "arrivals" ? this.#mail.queue : this.#queue).push(entry);
@@ -212,10 +247,10 @@ export class Committer {
   #flush(): void {
     if (isReady(this.#mail)) {
       this.#mail.isOnItsWay = true;
-      this.#send(this.#share(this.#mail.queue), () => (this.#mail.isOnItsWay = false));
+      this.#send(this.#share(this.#mail.queue), "mail", () => (this.#mail.isOnItsWay = false));
     }
     while (this.#topics.isReady) this.#sendTopics();
-    while (this.#queue.length > 0 && this.#writing < this.#lanes) this.#send(this.#share(this.#queue));
+    while (this.#queue.length > 0 && this.#writing < this.#lanes) this.#send(this.#share(this.#queue), undefined);
   }
 
   /** An equal part for each lane that is free, so that one is put together here while another one is being written. */
@@ -224,10 +259,12 @@ export class Committer {
     return queue.splice(0, Math.min(Math.max(Math.ceil(queue.length / free), worthSplitting), largestGroup));
   }
 
-  #send(group: Entry[], done?: () => void): void {
+  #send(group: Entry[], apart: Flight["apart"], done?: () => void): void {
     this.#writing++;
-    void this.#write(group).then(() => {
+    const flight = this.#begun(group, apart);
+    void this.#write(group, flight).then(() => {
       this.#writing--;
+      this.#ended(flight);
       done?.();
       this.#flushed();
     });
@@ -235,7 +272,9 @@ export class Committer {
 
   #sendTopics(): void {
     const { entries, done } = this.#topics.take();
-    void this.#write(entries).then(() => {
+    const flight = this.#begun(entries, "topics");
+    void this.#write(entries, flight).then(() => {
+      this.#ended(flight);
       done();
       this.#flushed();
     });
@@ -249,9 +288,65 @@ export class Committer {
     for (const resolve of idle) resolve();
   }
 
+  #begun(entries: readonly Entry[], apart: Flight["apart"]): Flight {
+    const flight: Flight = { entries, apart, isStuck: false, timer: undefined, error: undefined };
+    this.#flights.add(flight);
+    flight.timer = this.#clock.after(callerPatience, () => this.#stuck(flight));
+    return flight;
+  }
+
+  #ended(flight: Flight): void {
+    flight.timer?.cancel();
+    this.#flights.delete(flight);
+  }
+
+  /** The store is away, or does not answer: callers get back what they gave, also those who wait behind it. */
+  #stuck(flight: Flight): void {
+    flight.isStuck = true;
+    this.#refuse(flight.entries, flight.error, true);
+    const { error } = flight;
+    const stuck = [...this.#flights].filter((it) => it.isStuck);
+    const lanes = stuck.filter(({ apart }) => apart !== "topics").length;
+    const isAll = lanes >= this.#lanes;
+    if (isAll) this.#queue = this.#sweep(this.#queue, error);
+    if (isAll || stuck.some(({ apart }) => apart === "mail")) {
+      this.#mail.queue.push(...this.#sweep(this.#mail.queue.splice(0), error));
+    }
+    const topics = stuck.flatMap(({ apart, entries }) => (apart === "topics" ? entries : []));
+    if (isAll || topics.length > 0) {
+      const names = new Set(topics.map(({ row }) => (row as Publication | Subscription).topic));
+      this.#topics.sweep((entry) => (isAll || names.has(entry.row.topic) ? this.#sweep([entry], error) : [entry]));
+    }
+    flight.timer = this.#clock.after(sweepPause, () => this.#stuck(flight));
+  }
+
+  /** Gives back those whose callers have waited for long enough; what is left waits on. */
+  #sweep<E extends Entry>(queue: readonly E[], error: unknown): E[] {
+    const before = this.#clock.monotonic() - callerPatience;
+    const [late, left]: [E[], E[]] = [[], []];
+    for (const entry of queue) (isCallers(entry) && entry.since <= before ? late : left).push(entry);
+    this.#refuse(late, error, false);
+    return left;
+  }
+
+  /** @param doubt whether it may have been written all the same */
+  #refuse(entries: readonly Entry[], error: unknown, doubt: boolean): void {
+    for (const entry of entries) {
+      if (!isCallers(entry) || entry.isGone === true) continue;
+      const { sink } = entry;
+      entry.isGone = true;
+      entry.sink = nobody;
+      sink.refused(error ?? unanswered(callerPatience, doubt));
+    }
+  }
+
+  get #isFull(): boolean {
+    const waiting = this.#queue.length + this.#mail.queue.length + this.#topics.waiting;
+    return waiting >= mostWaiting && [...this.#flights].some(({ isStuck }) => isStuck);
+  }
+
   /** Never rejects: every entry's sink hears how it went. */
-  async #write(group: Entry[]): Promise<void> {
-    const began = this.#clock.monotonic();
+  async #write(group: Entry[], flight: Flight): Promise<void> {
     let entries = group;
     for (let tries = 1; entries.length > 0; tries++) {
       let result: BatchResult;
@@ -260,21 +355,37 @@ export class Committer {
         result = written instanceof Promise ? await written : written;
       } catch (error) {
         if (this.#closed) return entries.forEach(({ sink }) => sink.refused(error));
-        if (!isRetryable(error)) return this.#isolate(entries, error);
-        if (this.#clock.monotonic() - began > callerPatience) entries = refuseCallers(entries, error);
+        if (!isRetryable(error)) return this.#isolate(entries, error, flight);
+        flight.error = error;
         // Others write too: a pause of random length, so that no writer starves the rest.
         await sleep(this.#clock, (0.5 + this.#clock.random()) * Math.min(2 ** tries, longestPause));
+        entries = entries.filter(({ isGone }) => isGone !== true);
         continue;
       }
       this.at = result.at;
-      return answer(entries, result);
+      this.#answer(entries, result);
+      return;
+    }
+  }
+
+  /** What its caller does not wait for any more was made all the same: an execution that is this launcher's is given back. */
+  #answer(entries: readonly Entry[], result: BatchResult): void {
+    answer(entries, result);
+    let next = 0;
+    for (const entry of entries) {
+      if (entry.kind !== "creates") continue;
+      const created = result.creates[next++]!;
+      const { id, owner } = entry.row;
+      if (entry.isGone !== true || !created.created || !created.owned || owner === null) continue;
+      this.release({ id, owner, signals: null, dueInMs: 0, dead: [] }, nobody);
     }
   }
 
   /** One row that the store can't take must not hold up the others: each is tried by itself. */
-  async #isolate(entries: Entry[], error: unknown): Promise<void> {
-    if (entries.length === 1) return entries[0]!.sink.refused(error);
-    for (const entry of entries) await this.#write([entry]);
+  async #isolate(entries: Entry[], error: unknown, flight: Flight): Promise<void> {
+    if (entries.length > 1) {
+      for (const entry of entries) await this.#write([entry], flight);
+    } else entries[0]!.sink.refused(error);
   }
 }
 
@@ -298,7 +409,10 @@ function batchOf(entries: Entry[]): Batch {
   return { ...batch, ...(subscriptions && { subscriptions }), ...(publications && { publications }) };
 }
 
-function answer(entries: Entry[], result: BatchResult): void {
+/** Who is given back nothing. */
+const nobody: Sink<unknown> = { committed: () => undefined, refused: () => undefined };
+
+function answer(entries: readonly Entry[], result: BatchResult): void {
   const next = { creates: 0, transitions: 0, releases: 0, arrivals: 0, subscriptions: 0, publications: 0 };
   for (const { kind, sink } of entries) {
     if (kind === "transitions") sink.committed(result.transitions[next.transitions++]!);
@@ -311,10 +425,6 @@ function answer(entries: Entry[], result: BatchResult): void {
 }
 
 /** Launches, sends and publishes are given back to their callers; what belongs to a step waits for the store. */
-function refuseCallers(entries: Entry[], error: unknown): Entry[] {
-  return entries.filter(({ kind, sink }) => {
-    if (kind === "transitions" || kind === "releases" || kind === "subscriptions") return true;
-    sink.refused(error);
-    return false;
-  });
+function isCallers({ kind }: Entry): boolean {
+  return kind !== "transitions" && kind !== "releases" && kind !== "subscriptions";
 }

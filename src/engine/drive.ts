@@ -41,13 +41,19 @@ import { isTooLate, noteGuard, observe, type Delivery } from "./stepping.js";
 import { carriedBy, tellCommit, tellRest, tellWake } from "./telling.js";
 import { brokenInvariant, conclude, dueIn, dueWhileQueued, type Conclusion } from "./transition.js";
 
-/** Taken up this often without a commit in between, an execution is taken for one that kills its launcher. */
-const mostClaims = 10;
+/** So many processes died in a row with a function of it running: it is taken for what kills them. */
+const mostDeaths = 10;
+
+/** A launcher that was buried and has not come back for so long is taken for dead, in milliseconds. */
+const longAbsence = 60 * 60 * 1000;
+
+/** How long an execution is left alone that may have killed so many, while some of them may still come back, in milliseconds. */
+const suspicionPause = 60_000;
 
 /** After so many turns without a wait the drive lets others have theirs. */
 const mostTurns = 256;
 
-/** How long a drive waits before it tries again what the store could not do, in milliseconds. */
+/** How long a drive waits before it tries again what the store could not do, in milliseconds, on the average. */
 const outagePause = 500;
 
 /** How long an execution is left alone that could not even be parked, in milliseconds. */
@@ -87,7 +93,13 @@ export class Drive implements Sink<CommitResult> {
   #toCarry: string | null | undefined;
   /** An answer is outstanding; it will start the loop again. */
   #waiting = false;
+  /** The last turn was a look. What arrived in it refuses the next commit; to look again first might never end on a slow store. */
+  #hasLooked = false;
   #initialised = false;
+  /** It is not what killed processes. */
+  #isCleared = false;
+  /** That a function of it is called is in the store. */
+  #isNoted = false;
   #stopping = false;
   #over = false;
   #rested = false;
@@ -210,7 +222,9 @@ export class Drive implements Sink<CommitResult> {
 
   /** One thing at a time. */
   #turn(): void {
-    if (this.#outside.isUnseen) return this.#then(this.#outside.look());
+    const looks = this.#outside.isUnseen && !this.#hasLooked;
+    this.#hasLooked = looks;
+    if (looks) return this.#then(this.#outside.look());
     if (this.#happening !== undefined) return this.#commit(this.#happening);
     return this.#next();
   }
@@ -241,12 +255,13 @@ export class Drive implements Sink<CommitResult> {
     if (request !== undefined) return this.#follow(request);
     if (course.status === "stuck" || action === "none") return this.#letGo(null);
     if (this.#stopping) return this.#giveBack();
-    if (course.claims > mostClaims) return this.park(killerError(course));
+    if (this.#isSuspect) return this.#judge((error) => this.park(error));
     if (this.#outside.deadlinePassed) return this.#follow("deadline");
     if (course.admission === "queued") return this.#letGo(dueWhileQueued(course, this.#host.storeNow()));
     const { resumeAt } = course.position;
     if (this.#isOverdue(action)) return void (this.#happening = this.#runner.overdue());
     if (resumeAt !== null && resumeAt > this.#host.storeNow()) return this.#letGo(this.#dueIn());
+    if (action !== "wait" && this.#mustNote) return this.#note();
     if (course.position.direction === "down" && course.given === undefined) return this.#then(this.#recall());
     if (action === "wait") return this.#deliver();
     if (action === "init" && !this.#init()) return;
@@ -295,12 +310,40 @@ export class Drive implements Sink<CommitResult> {
   /** Before anything of the execution runs with a list of steps that it does not know. */
   #fit(misfit: Misfit): void {
     if (this.#stopping) return this.#letGo(0);
-    if (this.course.claims > mostClaims) return this.#turnAway(killerError(this.course));
+    if (this.#isSuspect) return this.#judge((error) => this.#turnAway(error));
+    if (this.#mustNote) return this.#note();
     this.#then(fitted(this.course, misfit, this.#host), (fit) => {
       if (fit instanceof StepwellError) return this.#turnAway(fit);
       this.#misfit = undefined;
       this.#definition = fit.definition;
       this.#happening = fit.happening;
+    });
+  }
+
+  /** Only what was taken up more often can have so many deaths: the others need not be asked for. */
+  get #isSuspect(): boolean {
+    return this.course.claims > mostDeaths && !this.#isCleared;
+  }
+
+  /** A launcher that was cut off, frozen or starved comes back and says so: it is no death, and delays at most. */
+  #judge(condemn: (error: StepwellError) => void): void {
+    this.#then(this.#host.deaths(this.id), (deaths) => {
+      const certain = deaths.filter(({ fate, sinceMs }) => fate === "died" || sinceMs >= longAbsence).length;
+      if (certain >= mostDeaths) return condemn(killerError(this.course, certain));
+      if (deaths.length >= mostDeaths) return this.#letGo(suspicionPause);
+      this.#isCleared = true;
+    });
+  }
+
+  /** Whether it was taken up before without a commit: then it is noted before anything of it is called. */
+  get #mustNote(): boolean {
+    return this.course.claims > 1 && !this.#isNoted;
+  }
+
+  #note(): void {
+    this.#then(this.#host.begin(this.id, this.course.owner), (isOwned) => {
+      this.#isNoted = true;
+      if (!isOwned) this.#lost();
     });
   }
 
@@ -393,6 +436,7 @@ export class Drive implements Sink<CommitResult> {
 
   /** Calls the function that is due. */
   #execute(message?: Delivery): void {
+    if (this.#mustNote) return this.#note();
     this.#happening = this.#runner.run(message);
     this.#waiting = this.#happening === undefined;
   }
@@ -639,7 +683,9 @@ export class Drive implements Sink<CommitResult> {
     this.#outside.isUnseen = true;
     if (this.#waiting) return;
     this.#waiting = true;
-    this.#host.clock.after(outagePause, () => {
+    const { clock } = this.#host;
+    // Each after another time: a thousand that wait must not come back in one moment.
+    clock.after(outagePause * (0.5 + clock.random()), () => {
       this.#waiting = false;
       this.go();
     });

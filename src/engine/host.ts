@@ -5,7 +5,7 @@ import type { WorkflowDefinition } from "../definition/definition.js";
 import type { StepOutline } from "../definition/outline.js";
 import type { StepwellError } from "../errors.js";
 import type { Shape } from "../flow/router.js";
-import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../stores/records.js";
+import type { Death, ExecutionRecord, HistoryRecord, MailboxRecord } from "../stores/records.js";
 import type { MaybePromise, Store } from "../stores/store.js";
 import type { Committer } from "./committer.js";
 import type { Observing } from "./observing.js";
@@ -33,8 +33,13 @@ export interface Host {
   readonly grace: number;
   /** The largest encoded state or payload, in bytes. */
   readonly sizeLimit: number;
-  /** The store's time, in milliseconds since 1970. */
+  /** The store's time, in milliseconds since 1970: it is not earlier than this. For what is compared and shown. */
   storeNow(): number;
+  /** The store's time is not later than this: for what is set, so that it is never early. */
+  storeNowAtMost(): number;
+  /** As `Store.begin` and `Store.deaths`. */
+  begin(id: string, owner: number): MaybePromise<boolean>;
+  deaths(id: string): MaybePromise<readonly Death[]>;
   inbox(id: string): MaybePromise<Inbox>;
   history(id: string): MaybePromise<readonly HistoryRecord[]>;
   /** A list of steps that some launcher has had; undefined: nobody has kept it. */

@@ -27,8 +27,8 @@ export class Launcher extends Client {
   }
 
   /**
-   * Opens the store if it is not open, and takes up what an earlier process left unfinished. A second
-   * call is the same start; after one that failed it may be called again.
+   * Opens the store if it is not open, waiting `startTimeout` for one that can't be reached yet, and takes up what
+   * an earlier process left unfinished. A second call is the same start; after one that failed it may be called again.
    *
    * @throws STEPWELL_LAUNCHER_NOT_RUNNING after `stop`: make a new launcher
    */

@@ -135,6 +135,7 @@ function prepareChecked(
   let state = checked.value === input ? (given as object) : isolate(checked.value);
   if (options.rollback?.state !== undefined) state = merge(state, isolate(options.rollback.state));
   const delay = delayOf(options, host);
+  const resumeAt = delay > 0 ? host.storeNowAtMost() + delay : null;
   const queue = queueingOf(definition, options, state);
   return {
     registered,
@@ -148,10 +149,10 @@ function prepareChecked(
       fingerprint: listed.fingerprint,
       tags: options.tags === undefined ? noTags : checkedTags(options.tags, "launch"),
       status: delay > 0 || queue !== undefined ? "scheduled" : "running",
-      position: delay > 0 ? { ...position, resumeAt: host.storeNow() + delay } : position,
+      position: resumeAt === null ? position : { ...position, resumeAt },
       state: encode(state, { what: "The state", limit }),
       input: encode(given, { what: "The input", limit }),
-      dueInMs: delay,
+      dueInMs: resumeAt === null ? 0 : resumeAt - host.storeNow(),
       deadlineInMs: definition.deadline === undefined ? null : delay + definition.deadline,
       carried: carriedBy("launch", { id, workflow: definition.name, version: definition.version }, registered, host),
       queue,
@@ -251,7 +252,7 @@ function launched({ registered, row, state }: PreparedLaunch, answer: CreateResu
     // Others took this launcher for dead while it wrote: the execution is theirs.
     host.places!.giveUp();
   } else if (owner !== null) {
-    host.places!.take(newRecord(row, owner, host.storeNow()), state, registered);
+    host.places!.take(newRecord(row, owner, host.storeNowAtMost()), state, registered);
   }
   return id;
 }

@@ -14,6 +14,7 @@ import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
 import { refuseRollback, type RollbackRequest } from "./inbox.js";
 import { notFound } from "./not-found.js";
+import { answered } from "./patience.js";
 import { refused, refusedAsUnknown, type RefusedAnswer } from "./refusals.js";
 import { checkBy, checkMessageId, checkRollbackReason } from "./reasons.js";
 import { carriedBy } from "./telling.js";
@@ -199,7 +200,7 @@ export class Mail {
   }
 
   async #existing(id: string, store: Pick<Store, "load"> = this.#store): Promise<ExecutionRecord> {
-    const [record] = await store.load([id]);
+    const [record] = await answered(this.#host.clock, store.load([id]));
     if (record !== undefined) return record;
     throw notFound(id);
   }
@@ -213,7 +214,7 @@ export class Mail {
     messageId: string,
     store: Pick<Store, "mailbox"> = this.#store,
   ): Promise<Sent | undefined> {
-    const rows = await store.mailbox(id);
+    const rows = await answered(this.#host.clock, store.mailbox(id));
     return rows.some((row) => row.messageId === messageId) ? { id: messageId, duplicate: true } : undefined;
   }
 }

@@ -1,12 +1,12 @@
 /**
  * That a launcher is there: its number in the store, its heartbeat, and its care for those that are gone.
  */
-import { hostname } from "node:os";
 import type { Timer } from "../clock.js";
 import { StepwellError } from "../errors.js";
-import type { LauncherRecord } from "../stores/records.js";
+import type { Fate, LauncherRecord } from "../stores/records.js";
 import type { Overdue } from "../stores/store.js";
 import type { Way } from "./migrating.js";
+import { isGone, ownIdentity } from "./process-identity.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
 
 export interface PresenceOwner {
@@ -22,6 +22,12 @@ export interface PresenceOwner {
   abandoned(): Promise<readonly Pick<Overdue, "name" | "version">[]>;
 }
 
+/** A beat that is not answered may be lost with its connection: so many may be under way. */
+const mostUnanswered = 3;
+
+/** A process that is gone from this machine is buried after so many beats that did not come. */
+const missedBeats = 2;
+
 export class Presence {
   /** The number under which this launcher is registered. */
   owner = 0;
@@ -30,6 +36,9 @@ export class Presence {
   readonly #launcher: PresenceOwner;
   #timer: Timer | undefined;
   #ended = false;
+  /** Beats that the store has not answered yet. */
+  #unanswered = 0;
+  #caring = false;
   /** When to ask again for those that nobody admits. */
   #askAgain = 0;
   /** Workflows and versions that nobody takes up, and of which this launcher has told. */
@@ -41,25 +50,59 @@ export class Presence {
     this.#launcher = launcher;
   }
 
+  /** Again after it was buried alive: says so, since then nothing that it owned has killed it. */
   async register(): Promise<void> {
-    this.owner = await this.#settings.store.register({ host: hostname(), pid: process.pid });
+    const formerly = this.owner === 0 ? undefined : this.owner;
+    this.owner = await this.#settings.store.register(ownIdentity(), formerly);
   }
 
-  /** Says that the launcher lives, from now on, and buries those who do not. */
-  async begin(): Promise<void> {
+  /** Says that the launcher lives, from now on, and buries those who do not. Resolves after the first time. */
+  begin(): Promise<void> {
+    this.#beatAgain();
+    return this.#beatAndCare();
+  }
+
+  async #beatAndCare(): Promise<void> {
+    await this.#care(await this.#beat());
+  }
+
+  #beatAgain(): void {
+    const { clock, heartbeat } = this.#settings;
+    this.#timer = clock.after(heartbeat.interval, () => {
+      this.#beatAgain();
+      void this.#beatAndCare();
+    });
+  }
+
+  /** Waits for nothing but its own answer; and for that only so often, since the connection may be dead. */
+  async #beat(): Promise<readonly LauncherRecord[]> {
+    if (this.#unanswered === mostUnanswered) return [];
+    this.#unanswered++;
     try {
       const { owner } = this;
       const { alive, others } = await this.#settings.store.beat(owner);
       if (!alive) await this.#launcher.reborn(owner);
-      const dead = others.filter((other) => this.#isDead(other)).map((other) => other.owner);
-      if (dead.length > 0 && (await this.#settings.store.bury(dead)) > 0) this.#launcher.freed();
+      return others;
+    } catch (error) {
+      this.#launcher.storeFailed("beat", error);
+      return [];
+    } finally {
+      this.#unanswered--;
+    }
+  }
+
+  /** What may have to wait for others, as to bury may: one at a time, and no beat waits for it. */
+  async #care(others: readonly LauncherRecord[]): Promise<void> {
+    if (this.#caring || this.#ended) return;
+    this.#caring = true;
+    try {
+      await this.#bury(others);
       await this.#launcher.beaten();
       await this.#reportOverdue();
     } catch (error) {
-      this.#launcher.storeFailed("beat", error);
+      this.#launcher.storeFailed("look after other launchers", error);
     } finally {
-      const { clock, heartbeat } = this.#settings;
-      if (!this.#ended) this.#timer = clock.after(heartbeat.interval, () => void this.begin());
+      this.#caring = false;
     }
   }
 
@@ -68,9 +111,24 @@ export class Presence {
     this.#timer?.cancel();
   }
 
+  async #bury(others: readonly LauncherRecord[]): Promise<void> {
+    const dead = new Map<Fate | undefined, number[]>();
+    for (const other of others) {
+      if (!this.#isDead(other)) continue;
+      // Who has no process was buried before, and some of what it owned was locked then.
+      const fate = other.pid === 0 ? undefined : isGone(other) ? "died" : "silent";
+      dead.set(fate, [...(dead.get(fate) ?? []), other.owner]);
+    }
+    let freed = 0;
+    for (const [fate, owners] of dead) freed += await this.#settings.store.bury(owners, fate);
+    if (freed > 0) this.#launcher.freed();
+  }
+
   #isDead(other: LauncherRecord): boolean {
-    if (other.silentMs > this.#settings.heartbeat.timeout) return true;
-    return other.host === hostname() && !processLives(other.pid);
+    const { interval, timeout } = this.#settings.heartbeat;
+    if (other.silentMs > timeout) return true;
+    // Two signs: a copy of a machine, made while it ran, has the same identity and other processes.
+    return other.silentMs > missedBeats * interval && isGone(other);
   }
 
   /** A schedule launches the version that it was set with: a migration is nothing to it. */
@@ -107,13 +165,3 @@ const messages: Readonly<Record<Overdue["what"], (of: string) => string>> = {
     `Schedules ${of} are due, and no launcher launches what they plan. They wait until one registers that version: list ` +
     `it in "workflows", or set them again with a version that is listed, or delete them.`,
 };
-
-/** A process of this host that is gone needs no heartbeat to be known as dead. */
-function processLives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
-  }
-}

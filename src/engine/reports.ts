@@ -80,11 +80,12 @@ export function lostError(course: Course): StepwellError {
   );
 }
 
-export function killerError(course: Course): StepwellError {
+/** @param deaths how many */
+export function killerError(course: Course, deaths: number): StepwellError {
   return errorAbout(
     course,
     "STEPWELL_CRASHES_LAUNCHER",
-    `Step "${course.position.step}" was begun ${course.claims - 1} times and its launcher died each time. ` +
+    `Step "${course.position.step}" was begun ${deaths} times in a row and its process died each time. ` +
       `Find out what it does to the process, then retry or skip it.`,
   );
 }

@@ -88,6 +88,7 @@ export class Scheduler {
       // Those that fail stay due, and must not stand in the way of the others.
       const limit = largestLook + this.#failing.size;
       const { records, at, nextDueInMs } = await this.#store.dueSchedules({ workflows, limit });
+      if (nextDueInMs !== 0) this.#forgetAllBut(records);
       for (const record of records) {
         if (this.#stopped) return;
         next = Math.min(next, await this.#fire(record, at));
@@ -102,6 +103,13 @@ export class Scheduler {
     }
     this.#looking = false;
     this.lookIn(this.#lookAgain ? 0 : next);
+  }
+
+  /** What failed stays due; what is due no more was deleted, changed, or launched by others. */
+  #forgetAllBut(due: readonly ScheduleRecord[]): void {
+    if (this.#failing.size === 0) return;
+    const names = new Set(due.map(({ name }) => name));
+    for (const name of this.#failing.keys()) if (!names.has(name)) this.#failing.delete(name);
   }
 
   /** How long until it is due again, in milliseconds. */

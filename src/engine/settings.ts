@@ -45,7 +45,7 @@ export interface ClientSettings {
 }
 
 export interface LauncherOptions {
-  /** Where executions live. Opened by `start` if it is not open yet, and then closed by `stop`. */
+  /** Where executions live. Opened by `start` if it is not open yet, and then closed by the last `stop` of those that share it. */
   readonly store: Store;
   /** The workflows that this launcher drives; several versions of one may stand side by side. */
   readonly workflows: readonly AnyWorkflow[];
@@ -58,6 +58,8 @@ export interface LauncherOptions {
    * Default: every "3s", "10s". A dead process of the same machine is found sooner.
    */
   readonly heartbeat?: { readonly interval?: Duration; readonly timeout?: Duration };
+  /** How long `start` waits for a store that can't be reached yet, or is busy; 0: not at all. Default: "10s". */
+  readonly startTimeout?: Duration;
   /** How long `stop` lets running steps finish before it aborts them. Default: "10s". */
   readonly drainTimeout?: Duration;
   /** How long an aborted step may take to settle before the engine goes on without it. Default: "5s". */
@@ -81,6 +83,7 @@ export interface LauncherSettings {
   readonly concurrency: number;
   readonly pollInterval: number;
   readonly heartbeat: { readonly interval: number; readonly timeout: number };
+  readonly startTimeout: number;
   readonly drainTimeout: number;
   readonly grace: number;
   readonly sizeLimit: number;
@@ -119,6 +122,7 @@ const names = [
   "concurrency",
   "pollInterval",
   "heartbeat",
+  "startTimeout",
   "drainTimeout",
   "abortGrace",
   "sizeLimit",
@@ -136,6 +140,7 @@ export function settingsOf(options: LauncherOptions): LauncherSettings {
   // A default stands for what is left out only: null is a mistake, such as a setting that is missing.
   const { store, logger, concurrency = 1000, pollInterval = "1s", sizeLimit = defaultSizeLimit } = options;
   const {
+    startTimeout = "10s",
     drainTimeout = "10s",
     abortGrace = "5s",
     keepPublications = "3d",
@@ -149,6 +154,7 @@ export function settingsOf(options: LauncherOptions): LauncherSettings {
     concurrency: fromOne(concurrency, "concurrency"),
     pollInterval: positive(pollInterval, "pollInterval"),
     heartbeat: heartbeatOf(options.heartbeat),
+    startTimeout: milliseconds(startTimeout, `${where}, startTimeout`),
     drainTimeout: milliseconds(drainTimeout, `${where}, drainTimeout`),
     grace: milliseconds(abortGrace, `${where}, abortGrace`),
     sizeLimit: fromOne(sizeLimit, "sizeLimit"),

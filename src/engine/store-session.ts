@@ -15,6 +15,7 @@ import type { Registered } from "./host.js";
 import { OutcomeWaiters, type Waiter } from "./outcome.js";
 import { registryKey, registryOf, type ClientSettings } from "./settings.js";
 import { holdStore } from "./shared-store.js";
+import { StoreTime } from "./store-time.js";
 import { definitionsOf, KnownLists } from "./versions.js";
 
 /** How long between two looks at executions whose outcome somebody waits for, in milliseconds. */
@@ -48,9 +49,9 @@ export class StoreSession implements ClientHost {
   #letGo: (() => Promise<void>) | undefined;
   #opening: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
-  /** The store's time minus this clock's, and when that was found. */
-  #offset = 0;
-  #offsetAt = -Infinity;
+  readonly #time: StoreTime;
+  /** When the store said its time. */
+  #timeAt = -Infinity;
   /** Until the next look for outcomes; undefined: nobody waits, or it looks now. */
   #nextLook: Timer | undefined;
   #isLooking = false;
@@ -64,6 +65,7 @@ export class StoreSession implements ClientHost {
     this.registry = this.#workflows.length === 0 ? new Map() : registryOf(this.#workflows, this.clock, "new Client(…)");
     this.committer = new Committer(settings.store, settings.clock);
     this.#lists = new KnownLists(settings.store);
+    this.#time = new StoreTime(settings.clock, settings.store.clock === settings.clock);
     this.#alarms = new Alarms(settings.onError, this.registry, settings.clock);
   }
 
@@ -84,7 +86,7 @@ export class StoreSession implements ClientHost {
     const { store } = this.#settings;
     // What was closed by `stop` is not opened again.
     this.mustRun("This call");
-    const knowsTime = store.clock === this.clock || this.clock.monotonic() - this.#offsetAt < timeIsGood;
+    const knowsTime = store.clock === this.clock || this.clock.monotonic() - this.#timeAt < timeIsGood;
     if (store.isOpen && this.#letGo !== undefined && knowsTime) return undefined;
     this.#opening ??= this.#open().finally(() => (this.#opening = undefined));
     return this.#opening;
@@ -94,16 +96,19 @@ export class StoreSession implements ClientHost {
     const { store } = this.#settings;
     this.#letGo ??= await holdStore(store);
     if (store.clock === this.clock) return;
-    const asked = this.clock.now();
+    const answered = this.#time.ask();
     // All that is wanted is the time: there is nothing to be due of no workflow.
     const { at } = await store.dueSchedules({ workflows: [], limit: 1 });
-    // By the moment of asking: what is set by it is late rather than early.
-    this.#offset = at - asked;
-    this.#offsetAt = this.clock.monotonic();
+    answered(at);
+    this.#timeAt = this.clock.monotonic();
   }
 
   storeNow(): number {
-    return this.clock.now() + this.#offset;
+    return this.#time.atLeast;
+  }
+
+  storeNowAtMost(): number {
+    return this.#time.atMost;
   }
 
   /** What is launched here need not have been listed, and its list of steps is kept before the first execution has it. */

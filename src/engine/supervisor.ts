@@ -8,7 +8,7 @@ import type { Logger } from "../definition/logger.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import { definitionOf } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
-import type { ExecutionRecord, HistoryRecord } from "../stores/records.js";
+import type { Death, ExecutionRecord, HistoryRecord } from "../stores/records.js";
 import type { ClaimOptions, Hint, MaybePromise, Store, Within } from "../stores/store.js";
 import { Alarms } from "./alarms.js";
 import { callerTransaction } from "./caller-transaction.js";
@@ -18,6 +18,7 @@ import { Drive, type DriveOwner } from "./drive.js";
 import type { Host, Inbox, Registered } from "./host.js";
 import { waysOf, type Way } from "./migrating.js";
 import { OutcomeWaiters, type Waiter } from "./outcome.js";
+import { answered, patiently } from "./patience.js";
 import { Polling } from "./polling.js";
 import { Presence } from "./presence.js";
 import { Housekeeping } from "./retention.js";
@@ -27,6 +28,7 @@ import { Scheduler } from "./scheduler.js";
 import { holdStore } from "./shared-store.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
 import { definitionsOf, KnownLists } from "./versions.js";
+import { StoreTime } from "./store-time.js";
 import { Turns } from "./turns.js";
 
 /** One claim takes up no more than this, so that a claim never holds a store for long. */
@@ -58,14 +60,13 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   readonly #alarms: Alarms;
   readonly #scheduler: Scheduler;
   readonly #lists: KnownLists;
+  readonly #time: StoreTime;
   /** Launches that are being created and have a place already. */
   #reserved = 0;
   #life: "new" | "running" | "stopping" | "stopped" = "new";
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   #letGoOfStore: (() => Promise<void>) | undefined;
-  /** The store's time minus this clock's. */
-  #offset = 0;
   /** More is due than there was room for. */
   #backlog = false;
   /** The same of those that wait for a limit. */
@@ -87,6 +88,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     this.clock = settings.clock;
     this.logger = settings.logger;
     this.#lists = new KnownLists(settings.store);
+    this.#time = new StoreTime(settings.clock, settings.store.clock === settings.clock);
     this.grace = settings.grace;
     this.sizeLimit = settings.sizeLimit;
     this.keepPublications = settings.keepPublications;
@@ -156,10 +158,13 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   }
 
   async #start(): Promise<void> {
-    this.#letGoOfStore = await holdStore(this.#store);
-    // Before the first execution has one of them.
-    await this.#store.define(definitionsOf(this.#registry));
-    await this.#presence.register();
+    const goesOn = (): boolean => this.#stopped === undefined;
+    await patiently(this.clock, this.#settings.startTimeout, goesOn, async () => {
+      this.#letGoOfStore ??= await holdStore(this.#store);
+      // Before the first execution has one of them.
+      await this.#store.define(definitionsOf(this.#registry));
+      await this.#presence.register();
+    });
     this.#unwatch = this.#store.watch((hint) => this.#hinted(hint));
     this.#life = "running";
     this.#polling.begin();
@@ -196,16 +201,21 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     await this.committer.drained();
     patience.cancel();
     try {
-      await this.#store.bury([this.#presence.owner]);
-      await this.#closeStore();
+      await answered(this.clock, this.#store.bury([this.#presence.owner], "left"), this.grace);
     } catch (error) {
       this.#alarms.storeFailed("give back what this launcher held", error);
+    }
+    try {
+      await this.#closeStore();
+    } catch (error) {
+      this.#alarms.storeFailed("close", error);
     }
   }
 
   async #closeStore(): Promise<void> {
-    await this.#letGoOfStore?.();
+    const letGo = this.#letGoOfStore;
     this.#letGoOfStore = undefined;
+    await letGo?.();
   }
 
   #notRunning(what: string): StepwellError {
@@ -220,7 +230,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
    * Where others are due already, or could be admitted, a new one waits for its turn as they do.
    */
   reserve(): number | null {
-    if (!this.isRunning || this.#backlog || this.#queued || this.#room <= 0) return null;
+    if (!this.isRunning || !this.#time.isKnown || this.#backlog || this.#queued || this.#room <= 0) return null;
     this.#reserved++;
     return this.#presence.owner;
   }
@@ -248,7 +258,11 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   }
 
   storeNow(): number {
-    return this.clock.now() + this.#offset;
+    return this.#time.atLeast;
+  }
+
+  storeNowAtMost(): number {
+    return this.#time.atMost;
   }
 
   inbox(id: string): MaybePromise<Inbox> {
@@ -261,6 +275,14 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     return loaded instanceof Promise
       ? loaded.then(([record]) => rest(record?.signals ?? 0))
       : rest(loaded[0]?.signals ?? 0);
+  }
+
+  begin(id: string, owner: number): MaybePromise<boolean> {
+    return this.#store.begin(id, owner);
+  }
+
+  deaths(id: string): MaybePromise<readonly Death[]> {
+    return this.#store.deaths(id);
   }
 
   load(id: string): MaybePromise<ExecutionRecord | undefined> {
@@ -336,9 +358,10 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
       const moreIn = this.#gatekeeper.isNeeded ? await this.#admit(workflows) : null;
       const limit = Math.max(0, Math.min(this.#room, largestClaim));
       const { owner } = this.#presence;
+      const answered = this.#time.ask();
       const claimed = await this.#store.claim({ owner, limit, workflows });
+      answered(claimed.at);
       if (!claimed.alive) return await this.#reborn(owner);
-      if (this.#store.clock !== this.clock) this.#offset = claimed.at - this.clock.now();
       for (const [index, record] of claimed.records.entries()) {
         this.#turns.had(record.workflow, record.version);
         this.#resume(record, owner, Math.max(0, claimed.at - claimed.dueSince[index]!));

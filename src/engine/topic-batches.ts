@@ -26,6 +26,16 @@ export class TopicBatches<E extends Entry> {
     this.#queue.push(entry);
   }
 
+  /** How many wait. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** @param keep gives back an entry that is to wait on */
+  sweep(keep: (entry: E) => readonly E[]): void {
+    this.#queue = this.#queue.flatMap(keep);
+  }
+
   /** Whether any are on their way. */
   get isWriting(): boolean {
     return this.#onTheirWay > 0;

@@ -6,6 +6,7 @@ import type { Position, Status } from "../flow/flow.js";
 import type { Transition } from "../stores/batch.js";
 import { type HistoryEntry, untilBits } from "../stores/records.js";
 import { attemptOf, isInDoubt, leftNothing, type Course, type Happening } from "./course.js";
+import type { Host } from "./host.js";
 import { irreversibleUpTo } from "./irreversible.js";
 
 /** Something outside the step wants the execution to turn: a rollback request, or its deadline. */
@@ -30,7 +31,7 @@ export interface Circumstances {
   readonly definition: WorkflowDefinition;
   readonly shape: Shape;
   /** Asked for the store's time only where it matters: most transitions need none. */
-  readonly clock: { storeNow(): number };
+  readonly clock: Pick<Host, "storeNow" | "storeNowAtMost">;
   /** What came while the step ran. */
   readonly turn: Turn | undefined;
   /** Whether a message that the paused step waits for is there already. */
@@ -249,7 +250,7 @@ function positionAfter(
     firstAttemptAt: firstAttemptAt(position, happening, stays, failed, clock),
     uncounted: uncounted(course, event, stays),
     waitUntil: waitUntil(position, happening, action, clock),
-    resumeAt: event.type === "retry" || event.type === "again" ? clock.storeNow() + event.wait : null,
+    resumeAt: event.type === "retry" || event.type === "again" ? clock.storeNowAtMost() + event.wait : null,
     error: turns ? error : position.error,
     stuckBy: action === "park" ? error : null,
   };
@@ -304,7 +305,7 @@ function moreOf(
   // An operator's retry has all the time again.
   const isBegun = position.begins === true || type === "begins";
   const starts = type === "begins" || (type === "resumed" && position.stepDeadlineAt !== undefined);
-  const stepDeadlineAt = starts && deadline !== undefined ? clock.storeNow() + deadline : position.stepDeadlineAt;
+  const stepDeadlineAt = starts && deadline !== undefined ? clock.storeNowAtMost() + deadline : position.stepDeadlineAt;
   const polls = pollsAfter(position, type, flow);
   return {
     ...(isBegun && { begins: true as const }),
@@ -344,7 +345,7 @@ function firstAttemptAt(
   clock: Circumstances["clock"],
 ): number | null {
   if (!stays) return null;
-  return position.firstAttemptAt ?? (failed ? clock.storeNow() - happening.durationMs : null);
+  return position.firstAttemptAt ?? (failed ? clock.storeNowAtMost() - happening.durationMs : null);
 }
 
 /** Attempts that were begun and count for nothing, so that the number of an attempt never comes twice. */
@@ -372,7 +373,7 @@ function waitUntil(
   const isTimeoutHandler = cause === undefined && func === "runContinue";
   if (pause.until !== undefined) return pause.until;
   if (pause.timeout === undefined) return isTimeoutHandler ? null : position.waitUntil;
-  return pause.timeout === null ? null : clock.storeNow() + pause.timeout;
+  return pause.timeout === null ? null : clock.storeNowAtMost() + pause.timeout;
 }
 
 /** Whether the launcher lets go of the execution with this commit, and when it is due again. */

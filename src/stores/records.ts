@@ -155,8 +155,22 @@ export interface StoredDefinition {
   readonly steps: string;
 }
 
+/**
+ * What is known of a launcher that is buried. `left`: it said itself that it lets go of all. `died`: its process is gone.
+ * `silent`: nobody can tell; one that lives says so when it registers again.
+ */
+export type Fate = "left" | "died" | "silent";
+
+/** That a launcher was buried which had called a function of an execution, since the execution's last commit. */
+export interface Death {
+  readonly fate: Exclude<Fate, "left">;
+  /** How long ago. */
+  readonly sinceMs: number;
+}
+
 export interface LauncherRecord {
   readonly owner: number;
+  /** Where its process is, and since when; only launchers look into it. */
   readonly host: string;
   readonly pid: number;
   /** How long since its last heartbeat, by the store's clock. */

@@ -18,7 +18,9 @@ import type { Clock } from "../clock.js";
 import type { Status } from "../flow/flow.js";
 import type { Batch, BatchResult, CommitResult, NewExecution, Transition } from "./batch.js";
 import type {
+  Death,
   ExecutionRecord,
+  Fate,
   HistoryRecord,
   LauncherRecord,
   MailboxRecord,
@@ -237,16 +239,33 @@ export interface Store {
   close(): MaybePromise<void>;
   readonly isOpen: boolean;
 
-  /** A new launcher: a number greater than any before. */
-  register(launcher: { readonly host: string; readonly pid: number }): MaybePromise<number>;
-  /** Heartbeat. `alive` is false if this launcher was buried. `others` are all other registered ones. */
+  /**
+   * A new launcher: a number greater than any before.
+   *
+   * @param formerly under which number it was buried and lives all the same: nobody died then
+   */
+  register(launcher: { readonly host: string; readonly pid: number }, formerly?: number): MaybePromise<number>;
+  /** Heartbeat; waits for nobody. `alive` is false if this launcher was buried. `others` are all other registered ones. */
   beat(owner: number): MaybePromise<{ readonly alive: boolean; readonly others: readonly LauncherRecord[] }>;
   /** Keeps lists of steps; one that is there already stays as it is. */
   define(definitions: readonly StoredDefinition[]): MaybePromise<void>;
   /** All that were kept for a workflow, whatever the version, by version and fingerprint. */
   definitions(workflow: string): MaybePromise<readonly StoredDefinition[]>;
-  /** Removes launchers; what they owned is due at once. Says how many executions were freed. */
-  bury(owners: readonly number[]): MaybePromise<number>;
+  /**
+   * Removes launchers; what they owned is due at once. Says how many executions were freed. Waits for no lock of
+   * somebody else: what is locked stays owned, and its owner is one of the `others` of a beat until it is buried again.
+   *
+   * @param fate `died` and `silent` count against what they owned, as `begin` says; `left` takes back what counted.
+   * Left out, or for owners that are not registered: nothing counts
+   */
+  bury(owners: readonly number[], fate?: Fate): MaybePromise<number>;
+  /**
+   * Its owner is about to call a function of it. After a burial that counted, further ones count only where this was said.
+   * False: it has another owner.
+   */
+  begin(id: string, owner: number): MaybePromise<boolean>;
+  /** The burials that count against an execution since its last commit, save those of launchers that turned out to live. */
+  deaths(id: string): MaybePromise<readonly Death[]>;
 
   /**
    * Takes the batch atomically; each part is answered by itself, a refused one does not touch the others.

@@ -47,7 +47,8 @@ function newRow(name: string, id: string): NewExecution {
 async function claimAndDie(store: Store, name: string): Promise<number> {
   const owner = await store.register({ host: "elsewhere", pid: 1 });
   const { records } = await store.claim({ owner, limit: 100, workflows: [{ name, version: "1" }] });
-  await store.bury([owner]);
+  for (const { id } of records) await store.begin(id, owner);
+  await store.bury([owner], "died");
   return records.length;
 }
 

@@ -182,7 +182,7 @@ onEveryStore("a schedule", (start) => {
   });
 
   test("whose input the schema refuses by now stays due, is told of, and does not hold up others", async () => {
-    const { clock, launcher, another, errors } = await start([report]);
+    const { clock, launcher, another, errors, store } = await start([report]);
     await launcher.schedules.set("old", report, eu, { every: "10s" });
     await launcher.stop();
     const strict = workflow("report", { input: z.object({ region: z.literal("us") }) }).step("1", {
@@ -195,6 +195,14 @@ onEveryStore("a schedule", (start) => {
     expect(errors).toMatchObject([
       { code: "STEPWELL_SCHEDULE_FAILED", message: expect.stringContaining('"old"') as string },
     ]);
+    // Once it is gone, nothing of its failure is remembered.
+    const looks = vi.spyOn(store, "dueSchedules");
+    await clock.advance("20s");
+    expect(looks.mock.lastCall?.[0].limit).toBe(51);
+    await second.schedules.delete("old");
+    await clock.advance("20s");
+    expect(looks.mock.lastCall?.[0].limit).toBe(50);
+    looks.mockRestore();
     await second.schedules.set("old", strict, { region: "us" }, { every: "10s" });
     await clock.advance("1m");
     expect((await second.list({ tags: ["schedule:old"] })).executions.length).toBeGreaterThan(0);

@@ -1,5 +1,5 @@
 /** The launchers that live on a memory store. */
-import type { LauncherRecord } from "../records.js";
+import type { Death, Fate, LauncherRecord } from "../records.js";
 
 interface Launcher {
   readonly host: string;
@@ -9,13 +9,20 @@ interface Launcher {
 
 export class Launchers {
   readonly #all = new Map<number, Launcher>();
+  /** Who was buried without having left, and not heard of again. */
+  readonly #buried = new Map<number, { readonly fate: Death["fate"]; readonly at: number }>();
   #last = 0;
 
   has(owner: number): boolean {
     return this.#all.has(owner);
   }
 
-  register({ host, pid }: { readonly host: string; readonly pid: number }, at: number): number {
+  register(
+    { host, pid }: { readonly host: string; readonly pid: number },
+    formerly: number | undefined,
+    at: number,
+  ): number {
+    if (formerly !== undefined) this.#buried.delete(formerly);
     this.#all.set(++this.#last, { host, pid, beatAt: at });
     return this.#last;
   }
@@ -30,7 +37,24 @@ export class Launchers {
     return { alive: own !== undefined, others };
   }
 
-  remove(owners: Iterable<number>): void {
-    for (const owner of owners) this.#all.delete(owner);
+  /** Whose burial counts against what they owned. */
+  bury(owners: Iterable<number>, fate: Fate | undefined, at: number): ReadonlySet<number> {
+    const counted = new Set<number>();
+    for (const owner of owners) {
+      const wasThere = this.#all.delete(owner);
+      if (fate === "left") this.#buried.delete(owner);
+      else if (wasThere && fate !== undefined) {
+        this.#buried.set(owner, { fate, at });
+        counted.add(owner);
+      }
+    }
+    return counted;
+  }
+
+  deaths(owners: readonly number[], at: number): Death[] {
+    return owners.flatMap((owner) => {
+      const burial = this.#buried.get(owner);
+      return burial === undefined ? [] : { fate: burial.fate, sinceMs: Math.max(0, at - burial.at) };
+    });
   }
 }

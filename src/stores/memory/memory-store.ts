@@ -18,7 +18,9 @@ import {
 } from "../batch.js";
 import { Hints } from "../hints.js";
 import type {
+  Death,
   ExecutionRecord,
+  Fate,
   HistoryRecord,
   LauncherRecord,
   MailboxRecord,
@@ -112,9 +114,9 @@ class MemoryStore implements Store {
     this.#open = false;
   }
 
-  register(launcher: { readonly host: string; readonly pid: number }): number {
+  register(launcher: { readonly host: string; readonly pid: number }, formerly?: number): number {
     this.#mustBeOpen();
-    return this.#launchers.register(launcher, this.clock.now());
+    return this.#launchers.register(launcher, formerly, this.clock.now());
   }
 
   beat(owner: number): { readonly alive: boolean; readonly others: readonly LauncherRecord[] } {
@@ -122,19 +124,39 @@ class MemoryStore implements Store {
     return this.#launchers.beat(owner, this.clock.now());
   }
 
-  bury(owners: readonly number[]): number {
+  bury(owners: readonly number[], fate?: Fate): number {
     this.#mustBeOpen();
     const now = this.clock.now();
     const dead = new Set(owners);
-    this.#launchers.remove(dead);
+    const counted = this.#launchers.bury(dead, fate, now);
     let freed = 0;
     for (const row of this.#rows.values()) {
-      if (row.record.owner === null || !dead.has(row.record.owner)) continue;
+      const { owner, revision } = row.record;
+      if (owner === null || !dead.has(owner)) continue;
+      if (counted.has(owner)) {
+        if (row.deaths?.revision !== revision) row.deaths = { revision, owners: [owner] };
+        else if (row.begun === owner) row.deaths = { revision, owners: [...row.deaths.owners, owner] };
+      }
       this.#attention.free(row, now);
       freed++;
     }
     if (freed > 0) this.#hints.tell([{ type: "due", inMs: 0 }]);
     return freed;
+  }
+
+  begin(id: string, owner: number): boolean {
+    this.#mustBeOpen();
+    const row = this.#rows.get(id);
+    if (row === undefined || row.record.owner !== owner) return false;
+    row.begun = owner;
+    return true;
+  }
+
+  deaths(id: string): readonly Death[] {
+    this.#mustBeOpen();
+    const row = this.#rows.get(id);
+    if (row?.deaths === undefined || row.deaths.revision !== row.record.revision) return none;
+    return this.#launchers.deaths(row.deaths.owners, this.clock.now());
   }
 
   define(definitions: readonly StoredDefinition[]): void {
@@ -308,6 +330,8 @@ class MemoryStore implements Store {
       sequence: ++this.#lastSequence,
       place: -1,
       seen: 0,
+      deaths: undefined,
+      begun: undefined,
       last: undefined,
       mailbox: undefined,
       topics: undefined,

@@ -18,6 +18,10 @@ export interface Row extends Due, Subscriber {
   readonly record: Mutable<ExecutionRecord>;
   /** `signals` as the last commit knew them. */
   seen: number;
+  /** At a revision: under whom it may have been what killed the process. */
+  deaths: { readonly revision: number; readonly owners: readonly number[] } | undefined;
+  /** Who was about to call a function of it. */
+  begun: number | undefined;
   last: Committed | undefined;
   /** Most executions never get one. */
   mailbox: Mutable<MailboxRecord>[] | undefined;

@@ -43,13 +43,16 @@ SELECT m.at, l.alive,
 FROM moment AS m CROSS JOIN launcher AS l LEFT JOIN taken AS t ON true ORDER BY t.round, t.turn`,
 };
 
-/** What calls took up whose answer was lost: it is this launcher's, and nobody works on it. */
+/** What calls took up whose answer was lost: it is this launcher's, and nobody works on it. What is locked is asked for again. */
 const claimStranded: Statement = {
   name: "claim_stranded",
   text: `
-WITH ${moment}
-UPDATE stepwell_executions AS e SET ticket = $3::float8
-WHERE e.owner = $2::integer AND e.ticket = ANY ($4::float8[]::bigint[]) RETURNING ${at} AS due_since, ${columns}`,
+WITH ${moment},
+stranded AS MATERIALIZED (
+  SELECT id FROM stepwell_executions
+  WHERE owner = $2::integer AND ticket = ANY ($4::float8[]::bigint[]) FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE stepwell_executions AS e SET ticket = $3::float8 FROM stranded AS s WHERE e.id = s.id RETURNING ${at} AS due_since, ${columns}`,
 };
 
 type ClaimedRow = ExecutionRow & { readonly due_since: number };

@@ -32,8 +32,8 @@ const session = {
   jit: "off",
   // A lock that is held for so long is held by something dead; less than the driver waits for an answer.
   statement_timeout: "30s",
-  // A process that is paused in a transaction must not keep its rows from those who go on.
-  idle_in_transaction_session_timeout: "15s",
+  // A process that is paused in a transaction must not keep its rows from those who go on: no longer than it is taken for alive.
+  idle_in_transaction_session_timeout: "10s",
 } as const;
 
 export async function prepareSession(client: PostgresClient): Promise<void> {
@@ -44,7 +44,7 @@ export async function prepareSession(client: PostgresClient): Promise<void> {
 
 /** Tables, and the sequence: what is named in statements. */
 const relations =
-  /\bstepwell_(?:executions|sequence|history|mailbox|tags|launchers|schedules|migrations|subscriptions|publications|gates|queue|places|starts|definitions)\b/g;
+  /\bstepwell_(?:executions|sequence|history|mailbox|tags|launchers|schedules|migrations|subscriptions|publications|gates|queue|places|starts|definitions|burials)\b/g;
 
 export function qualified(text: string, schema: string): string {
   return text.replace(relations, `"${schema}".$&`);

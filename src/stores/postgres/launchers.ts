@@ -1,15 +1,25 @@
-import { launcherOf, type LauncherRow } from "../sql/rows.js";
-import type { LauncherRecord } from "../records.js";
+import { deathsAfter, keepBurials, launcherOf, type LauncherRow } from "../sql/rows.js";
+import type { Death, Fate, LauncherRecord } from "../records.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
 
 const insertLauncher: Statement = {
   name: "register",
-  text: `WITH ${moment} INSERT INTO stepwell_launchers (host, pid, beat_at) VALUES ($2::text, $3::integer, ${at}) RETURNING owner`,
+  text: `
+WITH ${moment},
+back AS (DELETE FROM stepwell_burials WHERE owner = $4::integer),
+old AS (DELETE FROM stepwell_burials WHERE at < ${at} - ${keepBurials})
+INSERT INTO stepwell_launchers (host, pid, beat_at) VALUES ($2::text, $3::integer, ${at}) RETURNING owner`,
 };
 
-export async function register(database: Database, host: string, pid: number, now: number | null): Promise<number> {
-  const [row] = await database.rows<{ readonly owner: number }>(insertLauncher, [now, host, pid]);
+export async function register(
+  database: Database,
+  host: string,
+  pid: number,
+  formerly: number | undefined,
+  now: number | null,
+): Promise<number> {
+  const [row] = await database.rows<{ readonly owner: number }>(insertLauncher, [now, host, pid, formerly ?? null]);
   return row!.owner;
 }
 
@@ -60,25 +70,67 @@ export async function beat(
   return { alive: rows[0]!.alive, others };
 }
 
-/** Rows are locked in the order of their ids, as in every batch: so none waits for the other in turn. */
+const deathsOf = deathsAfter.replaceAll(/\b(?:deaths|revision|begun|owner)\b/g, "e.$&");
+
+/**
+ * Rows are locked in the order of their ids, as in every batch: so none waits for the other in turn. What somebody else
+ * has locked is passed over: its owner is a stray from now on, and is buried again at the next beat.
+ */
 const deleteLaunchers: Statement = {
   name: "bury",
   text: `
 WITH ${moment},
-gone AS (DELETE FROM stepwell_launchers WHERE owner = ANY ($2::integer[])),
+gone AS (DELETE FROM stepwell_launchers WHERE owner = ANY ($2::integer[]) RETURNING owner),
+back AS (DELETE FROM stepwell_burials WHERE $3::text = 'left' AND owner = ANY ($2::integer[])),
+buried AS (
+  INSERT INTO stepwell_burials (owner, at, fate) SELECT owner, ${at}, $3::text FROM gone WHERE $3::text <> 'left'
+  RETURNING owner
+),
 owned AS MATERIALIZED (
-  SELECT id FROM stepwell_executions WHERE owner = ANY ($2::integer[]) ORDER BY id FOR NO KEY UPDATE
+  SELECT id FROM stepwell_executions WHERE owner = ANY ($2::integer[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ),
 freed AS (
-  UPDATE stepwell_executions AS e SET owner = NULL, due_at = ${at}
+  UPDATE stepwell_executions AS e SET owner = NULL, due_at = ${at},
+    deaths = CASE WHEN e.owner IN (SELECT owner FROM buried) THEN ${deathsOf} ELSE e.deaths END
   FROM owned AS o WHERE e.id = o.id RETURNING 1
 )
 SELECT count(*) AS freed FROM freed`,
 };
 
 /** What they owned is due at once; says how many that were. */
-export async function bury(database: Database, owners: readonly number[], now: number | null): Promise<number> {
+export async function bury(
+  database: Database,
+  owners: readonly number[],
+  fate: Fate | undefined,
+  now: number | null,
+): Promise<number> {
   if (owners.length === 0) return 0;
-  const [row] = await database.rows<{ readonly freed: number }>(deleteLaunchers, [now, owners]);
+  const [row] = await database.rows<{ readonly freed: number }>(deleteLaunchers, [now, owners, fate ?? null]);
   return row!.freed;
+}
+
+const noteBegun: Statement = {
+  name: "begin",
+  text: "UPDATE stepwell_executions SET begun = owner WHERE id = $1::text AND owner IS NOT DISTINCT FROM $2::integer RETURNING 1",
+};
+
+export async function begin(database: Database, id: string, owner: number): Promise<boolean> {
+  return (await database.rows(noteBegun, [id, owner])).length > 0;
+}
+
+const deathsQuery: Statement = {
+  name: "deaths",
+  text: `
+WITH ${moment},
+owners AS MATERIALIZED (
+  SELECT unnest(string_to_array(split_part(deaths, ':', 2), ','))::integer AS owner
+  FROM stepwell_executions WHERE id = $2::text AND deaths LIKE revision || ':%'
+)
+SELECT b.fate, greatest(0, ${at} - b.at) AS since
+FROM owners AS o CROSS JOIN LATERAL (SELECT fate, at FROM stepwell_burials WHERE owner = o.owner OFFSET 0) AS b`,
+};
+
+export async function deaths(database: Database, id: string, now: number | null): Promise<readonly Death[]> {
+  const rows = await database.rows<{ readonly fate: Death["fate"]; readonly since: number }>(deathsQuery, [now, id]);
+  return rows.map(({ fate, since }) => ({ fate, sinceMs: since }));
 }

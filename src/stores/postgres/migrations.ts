@@ -239,6 +239,25 @@ UPDATE stepwell_mailbox AS m SET addressee = e.id FROM stepwell_executions AS e
 WHERE m.status = 'dead' AND m.kind = 'message' AND e.sequence = m.execution;`,
 };
 
+/**
+ * Which launchers were buried that had not left, and which of them had an execution in work since its last commit. Old
+ * processes count none; what they commit makes what was counted before worthless, since it is kept with the revision.
+ */
+const burials: Migration = {
+  number: 8,
+  oldest: 4,
+  name: "burials",
+  sql: `
+ALTER TABLE stepwell_executions ADD COLUMN deaths TEXT COLLATE "C";
+ALTER TABLE stepwell_executions ADD COLUMN begun INTEGER;
+CREATE TABLE stepwell_burials (
+  owner INTEGER PRIMARY KEY,
+  at DOUBLE PRECISION NOT NULL,
+  fate TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX stepwell_burials_at ON stepwell_burials (at);`,
+};
+
 export const migrations: readonly Migration[] = [
   first,
   schedules,
@@ -247,6 +266,7 @@ export const migrations: readonly Migration[] = [
   deadLetters,
   definitions,
   addressees,
+  burials,
 ];
 
 const migrationsTable = `

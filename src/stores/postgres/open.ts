@@ -23,6 +23,15 @@ export interface Opened {
   close(): Promise<void>;
 }
 
+const heard = new WeakSet<PostgresPool>();
+
+/** A connection that breaks while nobody uses it would end the process, if nobody listened; the pool makes another one. */
+function listen(pool: PostgresPool): void {
+  if (heard.has(pool)) return;
+  heard.add(pool);
+  pool.on("error", () => undefined);
+}
+
 /** Connects, without looking at what is there. */
 export async function connect(
   source: Source,
@@ -30,6 +39,7 @@ export async function connect(
 ): Promise<Opened> {
   if (typeof source !== "string") {
     const place = "the PostgreSQL database of the pool";
+    listen(source);
     return {
       database: new Database(source, { schema, place, ownSessions: false }),
       driver: undefined,

@@ -3,7 +3,9 @@ import { StepwellError } from "../../errors.js";
 import { Hints } from "../hints.js";
 import type { Batch, BatchResult, CommitResult, Transition } from "../batch.js";
 import type {
+  Death,
   ExecutionRecord,
+  Fate,
   HistoryRecord,
   LauncherRecord,
   MailboxRecord,
@@ -40,7 +42,7 @@ import { countDeadLetters, countDeadLettersByWorkflow, deadLetters } from "./dea
 import { define, definitions } from "./definitions.js";
 import { Doubts } from "./doubts.js";
 import { admit, readGate, waitedAt } from "./gates.js";
-import { beat, bury, register } from "./launchers.js";
+import { beat, begin, bury, deaths, register } from "./launchers.js";
 import { Notifications, type Line } from "./notifications.js";
 import { connectionsOf, openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
 import { count, history, list, load, mailbox } from "./read.js";
@@ -126,8 +128,8 @@ export class PostgresStore implements Store {
     await opened?.close();
   }
 
-  async register({ host, pid }: { readonly host: string; readonly pid: number }): Promise<number> {
-    const owner = await register(this.#database, host, pid, this.#now);
+  async register({ host, pid }: { readonly host: string; readonly pid: number }, formerly?: number): Promise<number> {
+    const owner = await register(this.#database, host, pid, formerly, this.#now);
     this.#owners.add(owner);
     return owner;
   }
@@ -136,8 +138,16 @@ export class PostgresStore implements Store {
     return beat(this.#database, owner, this.#now);
   }
 
-  async bury(owners: readonly number[]): Promise<number> {
-    const freed = await bury(this.#database, owners, this.#now);
+  async begin(id: string, owner: number): Promise<boolean> {
+    return begin(this.#database, id, owner);
+  }
+
+  async deaths(id: string): Promise<readonly Death[]> {
+    return deaths(this.#database, id, this.#now);
+  }
+
+  async bury(owners: readonly number[], fate?: Fate): Promise<number> {
+    const freed = await bury(this.#database, owners, fate, this.#now);
     for (const owner of owners) this.#owners.delete(owner);
     if (freed > 0) this.#tell([{ type: "due", inMs: 0 }]);
     return freed;

@@ -187,6 +187,20 @@ export function launcherOf({ owner, host, pid, beat_at }: LauncherRow, now: numb
   return { owner, host, pid, silentMs: Math.max(0, now - beat_at) };
 }
 
+/** So long after a burial nobody asks for it any more, in milliseconds. */
+export const keepBurials = 30 * 24 * 60 * 60 * 1000;
+
+/** Of a row's `deaths`, which are written as "revision:owner,owner": under whom it may have been what killed the process. */
+export function ownersIn(deaths: string | null, revision: number): number[] {
+  const [at, owners = ""] = deaths?.split(":") ?? [];
+  return Number(at) === revision && owners !== "" ? owners.split(",").map(Number) : [];
+}
+
+/** What a row's `deaths` become when its owner is buried. The first burial counts for all that it owned, a further one only for what was begun. */
+export const deathsAfter = `CASE WHEN deaths LIKE revision || ':%'
+    THEN CASE WHEN begun = owner THEN deaths || ',' || owner ELSE deaths END
+    ELSE revision || ':' || owner END`;
+
 export interface ScheduleRow {
   readonly name: string;
   readonly workflow: string;

@@ -196,7 +196,22 @@ CREATE TABLE stepwell_definitions (
 ) WITHOUT ROWID;`,
 };
 
-export const migrations: readonly Migration[] = [first, schedules, topics, limits, deadLetters, definitions];
+/** Which launchers were buried that had not left, and which of them had an execution in work since its last commit. */
+const burials: Migration = {
+  number: 7,
+  name: "burials",
+  sql: `
+ALTER TABLE stepwell_executions ADD COLUMN deaths TEXT;
+ALTER TABLE stepwell_executions ADD COLUMN begun INTEGER;
+CREATE TABLE stepwell_burials (
+  owner INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  fate TEXT NOT NULL
+);
+CREATE INDEX stepwell_burials_at ON stepwell_burials (at);`,
+};
+
+export const migrations: readonly Migration[] = [first, schedules, topics, limits, deadLetters, definitions, burials];
 
 /** @throws STEPWELL_STORE_TOO_NEW */
 export function migrate(database: Database, now: number): void {

@@ -62,20 +62,20 @@ describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
     store.close();
   });
 
-  test("two stores on one file see each other's work", () => {
+  test("two stores on one file see each other's work", async () => {
     const path = newFile();
     const [left, right] = [storeOn(path), storeOn(path, "normal")];
     left.open();
     right.open();
-    const [first, second] = [left, right].map((store) => store.register({ host: "here", pid: 1 }));
-    expect(second).toBeGreaterThan(first!);
+    const first = await left.register({ host: "here", pid: 1 });
+    const second = await right.register({ host: "here", pid: 1 });
+    expect(second).toBeGreaterThan(first);
     left.write({ ...nothing, creates: [one] });
     expect(right.write({ ...nothing, creates: [one] }).creates).toMatchObject([{ created: false }]);
-    expect(right.claim({ owner: second!, limit: 5, workflows: [{ name: "sell", version: "1" }] }).records).toHaveLength(
-      1,
-    );
+    const { records } = await right.claim({ owner: second, limit: 5, workflows: [{ name: "sell", version: "1" }] });
+    expect(records).toHaveLength(1);
     expect(left.load(["one"])).toMatchObject([{ owner: second }]);
-    expect(left.beat(first!).others).toMatchObject([{ owner: second }]);
+    expect((await left.beat(first)).others).toMatchObject([{ owner: second }]);
     left.close();
     right.close();
   });

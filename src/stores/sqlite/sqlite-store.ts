@@ -1,9 +1,11 @@
-import type { Clock } from "../../clock.js";
+import { sleep, systemClock, type Clock } from "../../clock.js";
 import { StepwellError } from "../../errors.js";
 import { Hints } from "../hints.js";
 import type { Batch, BatchResult, CommitResult, Transition } from "../batch.js";
 import type {
+  Death,
   ExecutionRecord,
+  Fate,
   HistoryRecord,
   LauncherRecord,
   MailboxRecord,
@@ -25,6 +27,7 @@ import type {
   ListConditions,
   ListFilter,
   ListPage,
+  MaybePromise,
   Overdue,
   Pruned,
   PruneOptions,
@@ -35,12 +38,12 @@ import type {
 import { mailbox } from "./arrivals.js";
 import { connectionOf } from "./callers.js";
 import { claim, overdue } from "./claim.js";
-import { Database } from "./database.js";
+import { Database, isBusy } from "./database.js";
 import { countDeadLetters, countDeadLettersByWorkflow, deadLetters } from "./dead-letters.js";
 import { define, definitions } from "./definitions.js";
 import type { Connection, Driver } from "./driver.js";
 import { admit, readGate, waitedAt } from "./gates.js";
-import { beat, bury, register } from "./launchers.js";
+import { beat, begin, bury, deaths, register } from "./launchers.js";
 import { openDatabase, type Durability } from "./open.js";
 import { count, history, list, load } from "./read.js";
 import { prune } from "./prune.js";
@@ -48,6 +51,10 @@ import { changeSchedule, dueSchedules, schedules } from "./schedules.js";
 import { prunePublications } from "./topics.js";
 import { transact } from "./transact.js";
 import { write, writeWithin } from "./write.js";
+
+/** How long a busy file is waited for, and how long between two tries, in milliseconds. */
+const patience = 5_000;
+const pause = 50;
 
 /** Everything is synchronous, on the thread of the caller; each concern has its own file. */
 export class SqliteStore implements Store {
@@ -84,26 +91,36 @@ export class SqliteStore implements Store {
     database?.close();
   }
 
-  register({ host, pid }: { readonly host: string; readonly pid: number }): number {
-    return register(this.#opened, host, pid, this.clock.now());
+  register({ host, pid }: { readonly host: string; readonly pid: number }, formerly?: number): MaybePromise<number> {
+    return this.#patiently(() => register(this.#opened, host, pid, formerly, this.clock.now()));
   }
 
-  beat(owner: number): { readonly alive: boolean; readonly others: readonly LauncherRecord[] } {
-    return beat(this.#opened, owner, this.clock.now());
+  beat(owner: number): MaybePromise<{ readonly alive: boolean; readonly others: readonly LauncherRecord[] }> {
+    return this.#patiently(() => beat(this.#opened, owner, this.clock.now()));
   }
 
-  bury(owners: readonly number[]): number {
-    const freed = bury(this.#opened, owners, this.clock.now());
-    if (freed > 0) this.#hints.tell([{ type: "due", inMs: 0 }]);
-    return freed;
+  begin(id: string, owner: number): MaybePromise<boolean> {
+    return this.#patiently(() => begin(this.#opened, id, owner));
   }
 
-  define(all: readonly StoredDefinition[]): void {
-    define(this.#opened, all);
+  deaths(id: string): MaybePromise<readonly Death[]> {
+    return this.#patiently(() => deaths(this.#opened, id, this.clock.now()));
   }
 
-  definitions(workflow: string): readonly StoredDefinition[] {
-    return definitions(this.#opened, workflow);
+  bury(owners: readonly number[], fate?: Fate): MaybePromise<number> {
+    return this.#patiently(() => {
+      const freed = bury(this.#opened, owners, fate, this.clock.now());
+      if (freed > 0) this.#hints.tell([{ type: "due", inMs: 0 }]);
+      return freed;
+    });
+  }
+
+  define(all: readonly StoredDefinition[]): MaybePromise<void> {
+    return this.#patiently(() => define(this.#opened, all));
+  }
+
+  definitions(workflow: string): MaybePromise<readonly StoredDefinition[]> {
+    return this.#patiently(() => definitions(this.#opened, workflow));
   }
 
   write(batch: Batch): BatchResult {
@@ -113,81 +130,85 @@ export class SqliteStore implements Store {
     return result;
   }
 
-  claim(options: ClaimOptions): Claimed {
-    return claim(this.#opened, options, this.clock.now());
+  claim(options: ClaimOptions): MaybePromise<Claimed> {
+    return this.#patiently(() => claim(this.#opened, options, this.clock.now()));
   }
 
-  gates(): readonly string[] {
-    return waitedAt(this.#opened);
+  gates(): MaybePromise<readonly string[]> {
+    return this.#patiently(() => waitedAt(this.#opened));
   }
 
-  gate(query: GateQuery): GateState {
-    return readGate(this.#opened, query, this.clock.now());
+  gate(query: GateQuery): MaybePromise<GateState> {
+    return this.#patiently(() => readGate(this.#opened, query, this.clock.now()));
   }
 
-  admit(admission: Admission): number | null {
-    const count = admit(this.#opened, admission, this.clock.now());
-    if (count !== null && count > 0) this.#hints.tell([{ type: "due", inMs: 0 }]);
-    return count;
+  admit(admission: Admission): MaybePromise<number | null> {
+    return this.#patiently(() => {
+      const count = admit(this.#opened, admission, this.clock.now());
+      if (count !== null && count > 0) this.#hints.tell([{ type: "due", inMs: 0 }]);
+      return count;
+    });
   }
 
-  overdue(forMs: number): readonly Overdue[] {
-    return overdue(this.#opened, this.clock.now() - forMs);
+  overdue(forMs: number): MaybePromise<readonly Overdue[]> {
+    return this.#patiently(() => overdue(this.#opened, this.clock.now() - forMs));
   }
 
-  schedules(name?: string): readonly ScheduleRecord[] {
-    return schedules(this.#opened, name);
+  schedules(name?: string): MaybePromise<readonly ScheduleRecord[]> {
+    return this.#patiently(() => schedules(this.#opened, name));
   }
 
-  dueSchedules(options: Omit<ClaimOptions, "owner">): DueSchedules {
-    return dueSchedules(this.#opened, options, this.clock.now());
+  dueSchedules(options: Omit<ClaimOptions, "owner">): MaybePromise<DueSchedules> {
+    return this.#patiently(() => dueSchedules(this.#opened, options, this.clock.now()));
   }
 
-  changeSchedule(change: ScheduleChange): boolean {
-    const hints: Hint[] = [];
-    const changed = changeSchedule(this.#opened, change, this.clock.now(), hints);
-    this.#hints.tell(hints);
-    return changed;
+  changeSchedule(change: ScheduleChange): MaybePromise<boolean> {
+    return this.#patiently(() => {
+      const hints: Hint[] = [];
+      const changed = changeSchedule(this.#opened, change, this.clock.now(), hints);
+      this.#hints.tell(hints);
+      return changed;
+    });
   }
 
-  prunePublications(forMs: number, limit: number): number {
-    return prunePublications(this.#opened, this.clock.now() - forMs, limit);
+  prunePublications(forMs: number, limit: number): MaybePromise<number> {
+    return this.#patiently(() => prunePublications(this.#opened, this.clock.now() - forMs, limit));
   }
 
-  prune(options: PruneOptions): Pruned {
-    return prune(this.#opened, options, this.clock.now());
+  prune(options: PruneOptions): MaybePromise<Pruned> {
+    return this.#patiently(() => prune(this.#opened, options, this.clock.now()));
   }
 
-  load(ids: readonly string[]): readonly (ExecutionRecord | undefined)[] {
-    return load(this.#opened, ids);
+  load(ids: readonly string[]): MaybePromise<readonly (ExecutionRecord | undefined)[]> {
+    return this.#patiently(() => load(this.#opened, ids));
   }
 
-  list(filter: ListFilter): ListPage {
-    return list(this.#opened, filter);
+  list(filter: ListFilter): MaybePromise<ListPage> {
+    return this.#patiently(() => list(this.#opened, filter));
   }
 
-  count(conditions: ListConditions): number {
-    return count(this.#opened, conditions);
+  count(conditions: ListConditions): MaybePromise<number> {
+    return this.#patiently(() => count(this.#opened, conditions));
   }
 
-  history(id: string): readonly HistoryRecord[] {
-    return history(this.#opened, id);
+  history(id: string): MaybePromise<readonly HistoryRecord[]> {
+    return this.#patiently(() => history(this.#opened, id));
   }
 
-  mailbox(id: string, only?: "pending"): readonly MailboxRecord[] {
-    return mailbox(this.#opened, id, only);
+  mailbox(id: string, only?: "pending"): MaybePromise<readonly MailboxRecord[]> {
+    return this.#patiently(() => mailbox(this.#opened, id, only));
   }
 
-  deadLetters(filter: LetterFilter): LetterPage {
-    return deadLetters(this.#opened, filter);
+  deadLetters(filter: LetterFilter): MaybePromise<LetterPage> {
+    return this.#patiently(() => deadLetters(this.#opened, filter));
   }
 
-  countDeadLetters(conditions: LetterConditions): number {
-    return countDeadLetters(this.#opened, conditions);
+  countDeadLetters(conditions: LetterConditions): MaybePromise<number> {
+    return this.#patiently(() => countDeadLetters(this.#opened, conditions));
   }
 
-  countDeadLettersByWorkflow(): LetterCount[] {
-    return countDeadLettersByWorkflow(this.#opened);
+  countDeadLettersByWorkflow(): MaybePromise<LetterCount[]> {
+    return this.#patiently(() => countDeadLettersByWorkflow(this.#opened));
   }
 
   transact(work: (connection: unknown) => unknown): CommitResult | null {
@@ -214,6 +235,29 @@ export class SqliteStore implements Store {
 
   watch(listener: (hint: Hint) => void): () => void {
     return this.#hints.watch(listener);
+  }
+
+  /** A busy file is waited for: for a moment on the thread of the caller, then beside all else. Batches the engine tries again by itself. */
+  #patiently<Result>(work: () => Result): MaybePromise<Result> {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      return this.#again(work);
+    }
+  }
+
+  async #again<Result>(work: () => Result): Promise<Result> {
+    // Who keeps the file busy lives by real time, whatever clock this store has.
+    const began = systemClock.monotonic();
+    for (;;) {
+      await sleep(systemClock, (0.5 + systemClock.random()) * pause);
+      try {
+        return work();
+      } catch (error) {
+        if (!isBusy(error) || systemClock.monotonic() - began > patience) throw error;
+      }
+    }
   }
 
   get #file(): string {

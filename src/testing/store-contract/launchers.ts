@@ -47,6 +47,76 @@ export const launchers: readonly StoreContractCase[] = [
     assert.equal((await bench.load("alive")).owner, other);
   }),
 
+  contractCase(
+    "a burial counts against what its launcher owned, the first always, further ones where it had begun",
+    async (bench) => {
+      const { store, clock } = bench;
+      await bench.create("one");
+      await bench.create("other", { owner: await bench.register() });
+      await store.bury([bench.owner], "died");
+      await clock.advance(5);
+      const second = await bench.register();
+      await bench.claim(second);
+      assert.equal(await store.begin("one", bench.owner), false);
+      await store.bury([second], "silent");
+      assert.deepEqual(await store.deaths("one"), [{ fate: "died", sinceMs: 5 }]);
+      const third = await bench.register();
+      await bench.claim(third);
+      assert.equal(await store.begin("one", third), true);
+      await store.bury([third], "silent");
+      await clock.advance(7);
+      assert.deepEqual(await store.deaths("one"), [
+        { fate: "died", sinceMs: 12 },
+        { fate: "silent", sinceMs: 7 },
+      ]);
+      assert.deepEqual(await store.deaths("other"), []);
+      assert.deepEqual(await store.deaths("nobody"), []);
+      assert.equal(await store.begin("nobody", third), false);
+    },
+  ),
+
+  contractCase("a commit makes an end of what counted before", async (bench) => {
+    const { store } = bench;
+    await bench.create("one");
+    await store.bury([bench.owner], "died");
+    const second = await bench.register();
+    await bench.claim(second);
+    await store.begin("one", second);
+    assert.equal(await bench.commit("one", { owner: second }), "taken");
+    assert.deepEqual(await store.deaths("one"), []);
+    await store.bury([second], "silent");
+    assert.equal((await store.deaths("one")).length, 1);
+  }),
+
+  contractCase(
+    "a launcher that leaves, or comes back after its burial, takes back what counted by it",
+    async (bench) => {
+      const { store } = bench;
+      await bench.create("one");
+      await store.bury([bench.owner], "silent");
+      const second = await bench.register();
+      await bench.claim(second);
+      await store.begin("one", second);
+      await store.bury([second], "died");
+      const third = await bench.register();
+      await bench.claim(third);
+      await store.begin("one", third);
+      await store.bury([third], "left");
+      assert.equal((await store.deaths("one")).length, 2);
+      await store.register({ host: "here", pid: 1 }, bench.owner);
+      assert.deepEqual(
+        (await store.deaths("one")).map(({ fate }) => fate),
+        ["died"],
+      );
+      // It had been buried, and leaves all the same.
+      await store.bury([second], "left");
+      assert.deepEqual(await store.deaths("one"), []);
+      // Who knew less, and was slower, changes nothing.
+      await store.bury([bench.owner, second], "silent");
+      assert.deepEqual(await store.deaths("one"), []);
+    },
+  ),
+
   contractCase("burying several launchers, or one that is not there, is one call", async (bench) => {
     const second = await bench.register();
     const third = await bench.register();

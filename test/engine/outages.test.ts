@@ -1,0 +1,125 @@
+/** A store that is away, or that does not answer, for a minute. */
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { Launcher, memoryStore, pause, StepwellError, workflow, type Store } from "../../src/index.js";
+import { VirtualClock } from "../../src/testing/virtual-clock.js";
+import { errorOf } from "../support/rig.js";
+
+const waits = workflow("waits", { input: z.object({}) }).step("wait", {
+  messages: { go: z.null() },
+  run: () => pause(),
+  onMessage: () => undefined,
+});
+
+const busy = workflow("busy", { input: z.object({}) }).step("work", {
+  run: () => new Promise<undefined>((resolve) => void release.push(() => resolve(undefined))),
+});
+
+const release: (() => void)[] = [];
+
+interface Outage {
+  way: "none" | "fails" | "silent";
+}
+
+const away = new StepwellError("STEPWELL_STORE_UNREACHABLE", "It is away.", { retryable: true });
+
+/** As a store on a network is: it gathers, has two lanes, and answers later. What it did not answer it was never asked. */
+function remote(clock: VirtualClock, outage: Outage): Store {
+  const unanswered: (() => void)[] = [];
+  const target = memoryStore({ clock });
+  return new Proxy(target, {
+    get(_, key) {
+      if (key === "gathers") return true;
+      if (key === "lanes") return 2;
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value !== "function" || key === "watch")
+        return typeof value === "function" ? value.bind(target) : value;
+      return async (...given: unknown[]): Promise<unknown> => {
+        if (outage.way === "fails") throw away;
+        if (outage.way === "silent") {
+          await new Promise<void>((resolve) => unanswered.push(resolve));
+        } else for (const go of unanswered.splice(0)) go();
+        return Reflect.apply(value, target, given);
+      };
+    },
+  });
+}
+
+async function started() {
+  const clock = new VirtualClock();
+  const outage: Outage = { way: "none" };
+  const store = remote(clock, outage);
+  const launcher = new Launcher({
+    store,
+    workflows: [waits, busy],
+    clock,
+    onError: () => undefined,
+    concurrency: Infinity,
+  });
+  await launcher.start();
+  const waiting = await launcher.launch(waits, {}, { id: "waiting" });
+  for (let n = 0; n < 4; n++) await launcher.launch(busy, {}, { id: `busy-${n}` });
+  await clock.settle();
+  return { clock, outage, launcher, waiting, store };
+}
+
+test.each(["fails", "silent"] as const)(
+  "a launch and a send are refused within their patience by a coded error while the store is away for a minute (%s), behind transitions that wait",
+  async (way) => {
+    const { clock, outage, launcher, waiting } = await started();
+    outage.way = way;
+    // Two transitions for two lanes, each a batch that stays.
+    for (const go of release.splice(0, 2)) {
+      go();
+      await clock.settle();
+    }
+    for (const go of release.splice(0)) go();
+    await clock.advance("1s");
+    for (let second = 1; second < 60; second += 6) {
+      const calls = [errorOf(launcher.launch(waits, {})), errorOf(waiting.send("go", null))];
+      await clock.advance("6s");
+      const refused = await Promise.race([Promise.all(calls), clock.settle().then(() => "not yet")]);
+      expect(refused).toMatchObject([
+        { code: "STEPWELL_STORE_UNREACHABLE", retryable: true },
+        { code: "STEPWELL_STORE_UNREACHABLE", retryable: true },
+      ]);
+    }
+    outage.way = "none";
+    // The first question after a silence brings the answers to those before.
+    await waiting.summary();
+    await clock.advance("10s");
+    // What was done is committed, and nothing is left behind.
+    for (const id of ["busy-0", "busy-1", "busy-2", "busy-3"]) {
+      expect((await launcher.execution(id).summary()).status).toBe("completed");
+    }
+    await waiting.send("go", null);
+    await clock.advance("1s");
+    expect((await waiting.summary()).status).toBe("completed");
+    const { executions } = await launcher.list({ limit: 100 });
+    expect(executions.filter(({ status }) => status === "running")).toEqual([]);
+    const stopping = launcher.stop();
+    await clock.advance("1m");
+    await stopping;
+  },
+);
+
+test("ten thousand callers who try again and again for a minute leave no more behind than in the first round", async () => {
+  const { clock, outage, launcher } = await started();
+  outage.way = "fails";
+  for (const go of release.splice(0)) {
+    go();
+    await clock.settle();
+  }
+  const sizes: number[] = [];
+  let refusals = 0;
+  for (let round = 0; round < 8; round++) {
+    const calls = Array.from({ length: 10_000 }, () => launcher.launch(waits, {}).catch(() => void refusals++));
+    await clock.advance("7s");
+    await Promise.race([Promise.all(calls), clock.settle()]);
+    globalThis.gc?.();
+    sizes.push(process.memoryUsage().heapUsed);
+  }
+  expect(refusals).toBe(80_000);
+  // Where the garbage can be collected on demand, the heap is measured as well.
+  if (globalThis.gc !== undefined) expect(sizes.at(-1)! - sizes[1]!).toBeLessThan(10_000_000);
+}, 60_000);

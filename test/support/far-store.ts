@@ -1,0 +1,37 @@
+/** A store as it is seen over a slow network, by a process whose clock differs from the store's. */
+import { sleep, type Clock } from "../../src/clock.js";
+import type { Store } from "../../src/index.js";
+
+export interface Way {
+  /** How long a question takes to arrive, and an answer to come back, in milliseconds. */
+  lag: number;
+}
+
+export function far(store: Store, clock: Clock, way: Way): Store {
+  return new Proxy(store, {
+    get(target, key) {
+      // Whose time it keeps is not known from afar.
+      if (key === "clock") return undefined;
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value !== "function" || key === "watch")
+        return typeof value === "function" ? value.bind(target) : value;
+      return async (...given: unknown[]): Promise<unknown> => {
+        await sleep(clock, way.lag);
+        const answer: unknown = await Reflect.apply(value, target, given);
+        await sleep(clock, way.lag);
+        return answer;
+      };
+    },
+  });
+}
+
+/** The same clock, set wrong by so many milliseconds. */
+export function setWrong(clock: Clock, milliseconds: number): Clock {
+  return {
+    now: () => clock.now() + milliseconds,
+    monotonic: () => clock.monotonic(),
+    after: (length, callback) => clock.after(length, callback),
+    soon: (callback) => clock.soon(callback),
+    random: () => clock.random(),
+  };
+}
