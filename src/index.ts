@@ -68,16 +68,22 @@ export {
   type PauseOptions,
   type Transacted,
 } from "./definition/outcome.js";
-export type { Flatten, Grow, GrowHalf, Over, Simplify } from "./definition/objects.js";
+export type { Flatten, Grow, GrowHalf, IsAny, Over, Simplify } from "./definition/objects.js";
 export type {
+  AgainPatch,
+  CompletePatch,
   Completes,
+  DonePatch,
   Either,
+  FailPatch,
   Gives,
   IfWhen,
   Leaves,
   MaybePromise,
   MayGive,
+  PausePatch,
   Settled,
+  Unwrapped,
   Waiting,
   Written,
 } from "./definition/patches.js";
@@ -93,12 +99,14 @@ export type {
   StepOptions,
 } from "./definition/step-options.js";
 export type {
+  Fine,
   FieldProblem,
   FirstOf,
   Free,
   InputProblem,
   Late,
   Lonely,
+  Mark,
   Meets,
   Missing,
   NameProblem,
