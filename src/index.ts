@@ -28,7 +28,7 @@ export type { First, Next } from "./definition/growth.js";
 export type { MessageOf, Messages } from "./definition/messages.js";
 export type { Clock, Timer } from "./clock.js";
 export { diagram } from "./definition/diagram.js";
-export type { Duration } from "./definition/duration.js";
+export { duration, type Duration } from "./definition/duration.js";
 export { findings, type Finding, type FindingKind } from "./definition/findings.js";
 export type { Direction, Flow, Lifecycle, StepFunc } from "./definition/flow.js";
 export type { Concurrency, ConcurrencyLimit, RateLimit } from "./definition/limits.js";
@@ -70,16 +70,22 @@ export {
   type PauseOptions,
   type Transacted,
 } from "./definition/outcome.js";
-export type { Flatten, Grow, GrowHalf, Over, Simplify } from "./definition/objects.js";
+export type { Flatten, Grow, GrowHalf, IsAny, Over, Simplify } from "./definition/objects.js";
 export type {
+  AgainPatch,
+  CompletePatch,
   Completes,
+  DonePatch,
   Either,
+  FailPatch,
   Gives,
   IfWhen,
   Leaves,
   MaybePromise,
   MayGive,
+  PausePatch,
   Settled,
+  Unwrapped,
   Waiting,
   Written,
 } from "./definition/patches.js";
@@ -95,12 +101,14 @@ export type {
   StepOptions,
 } from "./definition/step-options.js";
 export type {
+  Fine,
   FieldProblem,
   FirstOf,
   Free,
   InputProblem,
   Late,
   Lonely,
+  Mark,
   Meets,
   Missing,
   NameProblem,
@@ -145,6 +153,13 @@ export type { Irreversible, SerializedError, Status } from "./flow/flow.js";
 export type { ChangeOperation } from "./state-changes.js";
 export type { CompatibilityGroup, Prospect } from "./engine/compatibility.js";
 export type { PruneCounts, PruneOptions, RetentionPolicy } from "./engine/retention.js";
-export { Schedules, type ScheduleOptions, type ScheduleSummary } from "./engine/schedules.js";
+export {
+  Schedules,
+  type CronSchedule,
+  type IntervalSchedule,
+  type ScheduleOptions,
+  type ScheduleSummary,
+  type SingleSchedule,
+} from "./engine/schedules.js";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory/memory-store.js";
 export type { CallerTransaction, Store } from "./stores/store.js";

@@ -169,7 +169,7 @@ const compilers = { "5.9": "typescript-5.9", "6.0": "typescript-6.0", "7.0": "ty
 type Version = keyof typeof compilers;
 const versions = Object.keys(compilers) as Version[];
 
-describe("the types of the packed package", () => {
+describe("the types of the packed package", { timeout: 240_000 }, () => {
   const compilerOptions = {
     target: "es2023",
     lib: ["es2023", "esnext.disposable"],
@@ -207,13 +207,11 @@ describe("the types of the packed package", () => {
     expect(await compiled("entries.ts", "7.0", { exactOptionalPropertyTypes: true })).toBe("");
   });
 
-  it.each(
-    versions.flatMap((version) => [
-      { version, name: "strict", options: {} },
-      { version, name: "strict, with exact optional fields", options: { exactOptionalPropertyTypes: true } },
-      { version, name: "not strict", options: { strict: false } },
-    ]),
-  )("suit a project under TypeScript $version, $name", async ({ version, options }) => {
+  it.each([
+    ...versions.map((version) => ({ version, name: "not strict", options: { strict: false } })),
+    ...versions.map((version) => ({ version, name: "strict, exactly", options: { exactOptionalPropertyTypes: true } })),
+    { version: "7.0" as const, name: "strict", options: {} },
+  ])("suit a project under TypeScript $version, $name", async ({ version, options }) => {
     expect(await compiled("consumer.ts", version, options)).toBe("");
   });
 

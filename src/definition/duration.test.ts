@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { milliseconds, type Duration } from "./duration.js";
+import { duration, milliseconds, type Duration } from "./duration.js";
 
 test.each([
   [0, 0],
@@ -45,4 +45,13 @@ test.each([
     message: expect.stringContaining(`timeout: ${shown} is not a duration.`),
   });
   expect(() => milliseconds(duration as Duration, "timeout")).toThrow(refused as Error);
+});
+
+test("a duration from a configuration is plain text: it is checked, and what is none is refused by a code", () => {
+  const settings: Record<string, string> = { timeout: "10s", period: "1 h", empty: "" };
+  expect(duration(settings["timeout"]!)).toBe(10_000);
+  expect(duration(settings["period"]!)).toBe(3_600_000);
+  for (const text of [settings["empty"]!, settings["missing"]!, "5 minutes"]) {
+    expect(() => duration(text)).toThrow(expect.objectContaining({ code: "STEPWELL_INVALID_DURATION" }));
+  }
 });

@@ -18,6 +18,18 @@ export function milliseconds(duration: Duration, where: string): number {
   return Math.ceil(value);
 }
 
+/**
+ * Checks a duration that comes as plain text, as from a configuration or the environment. Gives milliseconds.
+ *
+ * @example
+ * const payment = order.step("charge", { timeout: duration(process.env.CHARGE_TIMEOUT ?? "10s"), … });
+ *
+ * @throws STEPWELL_INVALID_DURATION
+ */
+export function duration(text: string): number {
+  return milliseconds(text as Duration, "duration(…)");
+}
+
 /** Undefined: no duration. A text without a unit is none: "5" may be meant as seconds, and "" comes from a setting that is missing. */
 function ofText(text: string): number | undefined {
   return form.test(text) ? ms(text as Parameters<typeof ms>[0]) : undefined;

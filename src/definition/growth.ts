@@ -19,8 +19,12 @@ type EntriesOf<B extends Bag> = "~entries" extends keyof B
   : { base: B["state"]; half: B["halfDone"]; given: never; maybe: never; left: never };
 
 type Rebuilt<Base, E extends Entry, O extends Entry> = Simplify<
-  Base & { [X in E as X[0]]: X[1] } & { [X in O as X[0]]?: X[1] }
+  Without<Base, E[0]> & { [X in E as X[0]]: X[1] } & { [X in O as X[0]]?: X[1] }
 >;
+
+type Without<Base, Keys> = [keyof Base & Keys] extends [never]
+  ? Base
+  : { [K in keyof Base as K extends Keys ? never : K]: Base[K] };
 
 /** A workflow made of the parts of its bag. They are worked out with each step, so that none of them nests. */
 type Made<

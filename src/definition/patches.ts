@@ -19,7 +19,8 @@ export type AnyOutcome = { readonly [outcome]: string };
 /** What the work in a transaction gives is what the step gives. */
 export type Unwrapped<R> = R extends Transacted<never, infer Result> ? Awaited<Result> : R;
 /** `any`, as of `JSON.parse`, adds nothing: it would make every field of the state `any`. */
-export type Settled<R> = IsAny<R> extends true ? undefined : Unwrapped<Awaited<Written<R>>>;
+export type Settled<R> = NoAny<Unwrapped<Awaited<Written<R>>>>;
+type NoAny<T> = IsAny<T> extends true ? undefined : T;
 export type DonePatch<R> = R extends AnyOutcome ? never : R extends Nothing ? {} : R;
 export type PausePatch<R> = R extends Pause<infer P> ? P : never;
 export type CompletePatch<R> = R extends Complete<infer P> ? P : never;

@@ -16,8 +16,10 @@ import type {
   Unwrapped,
 } from "./patches.js";
 
-/** Undefined: nothing is wrong; else a text, or several. */
-export type Verdict<T> = [T] extends [never] ? undefined : T;
+/** Nothing is wrong. Not `undefined`: without `strictNullChecks`, that is a text too. */
+export type Fine = 1;
+/** A text, or several; else `Fine`. */
+export type Verdict<T> = [T] extends [never] ? Fine : T;
 
 /**
  * The option's type, or what is wrong with what was written for it. Asked as `[…] extends [never]`: where it stays open, in
@@ -32,9 +34,9 @@ export type FirstOf<A, B> = A extends string ? A : B;
 
 /** @typeParam S the state before, whose fields keep their types */
 export type Problem<R, S, Way = "up"> = [R] extends [never]
-  ? undefined
-  : unknown extends R
-    ? undefined
+  ? Fine
+  : unknown extends R | Unwrapped<Awaited<R>>
+    ? Fine
     : Verdict<ResultProblem<Unwrapped<Awaited<R>>, S, Way>>;
 
 type NotAPatch<What extends string> = `this gives ${What}; give a patch, an object of fields, or nothing`;
@@ -123,11 +125,11 @@ type Clash<K extends PropertyKey, P, S> = string extends keyof S
 export type Late<R, Name extends string, Before extends string> =
   IsUnwritten<R> extends true
     ? `"${Name}" comes too late: write it before ${Before}, or use .step(name, run, options)`
-    : undefined;
+    : Fine;
 
 /** What goes together. `Keys` are the options that were written. */
 export type Lonely<Keys, Other extends string, Name extends string> = Other extends Keys
-  ? undefined
+  ? Fine
   : `"${Name}" goes with "${Other}", which is missing`;
 
 /** Infers which options were written, and refuses those that do not exist. */
@@ -144,7 +146,7 @@ export type IsTaken<N extends string, Taken extends string> = Taken & N extends 
     ? false
     : IsLiteral<N>;
 export type NameProblem<N extends string, Taken extends string> =
-  IsTaken<N, Taken> extends true ? `a step named "${N}" is there already` : undefined;
+  IsTaken<N, Taken> extends true ? `a step named "${N}" is there already` : Fine;
 /** A name that no step has yet. */
 export type Free<N extends string, Taken extends string> = Right<NameProblem<N, Taken>, N>;
 
@@ -157,14 +159,14 @@ type Fields = object & {
 };
 
 /**
- * Undefined: the schema's output can be the first state. In a generic function, where the schema is a type parameter, the
+ * `Fine`: the schema's output can be the first state. In a generic function, where the schema is a type parameter, the
  * compiler asks with a wildcard, and that takes the first branch because it stands within an object.
  */
 export type InputProblem<Output> = { readonly any: IsAny<Output>; readonly output: Output } extends {
   readonly any: false;
   readonly output: Fields;
 }
-  ? undefined
+  ? Fine
   : IsAny<Output> extends true
     ? "the input's schema must say what the fields are: this one gives any"
     : "the input's schema must give an object of fields, and this one gives none";
@@ -172,7 +174,7 @@ export type InputProblem<Output> = { readonly any: IsAny<Output>; readonly outpu
 // ---- Needs ------------------------------------------------------------------------------------
 
 /** Keeps a type whose fields are all optional from being refused because it shares none. */
-interface Mark {
+export interface Mark {
   readonly "~mark": 1;
 }
 export type Meets<S, Needs> = unknown extends S ? true : S & Mark extends Needs & Mark ? true : false;

@@ -217,6 +217,28 @@ describe("a workflow", () => {
     expect(Object.isFrozen(definitionOf(two).steps)).toBe(true);
   });
 
+  test("takes a step's run as an argument of its own, before the other options", () => {
+    const run = (): object => ({ parcel: "p" });
+    const rollback = (): void => undefined;
+    const made = one.step("ship", run, { rollback, timeout: "1s" });
+    expect(definitionOf(made).steps[1]).toMatchObject({ name: "ship", run, rollback, timeout: 1000 });
+    const ship = step<{ id: string }>()("ship", run, { rollback });
+    expect(definitionOf(one.step(ship)).steps[1]).toMatchObject({ name: "ship", run, rollback });
+    expect(() => one.step("ship", run, { run } as never)).toThrow(coded("STEPWELL_UNKNOWN_OPTION", '"run"'));
+    expect(() => one.step("ship", run, null as never)).toThrow(coded("STEPWELL_INVALID_ARGUMENT", "options"));
+  });
+
+  test("takes observers made before, or their options, which it checks", () => {
+    const init = (): void => undefined;
+    const { guards, watchers } = definitionOf(
+      one.observe({ name: "own", init }, observer({ name: "made", init }), { name: "guard", guard: true, init }),
+    );
+    expect(watchers.map(({ name }) => name)).toEqual(["own", "made"]);
+    expect(guards.map(({ name }) => name)).toEqual(["guard"]);
+    expect(() => one.observe({ name: "own", inti: init } as never)).toThrow(coded("STEPWELL_UNKNOWN_OPTION", '"inti"'));
+    expect(() => one.observe(5 as never)).toThrow(coded("STEPWELL_INVALID_DEFINITION", "takes observers"));
+  });
+
   test("takes steps from modules", () => {
     const ship = step<{ id: string }>()("ship", { run: ({ state }) => ({ parcel: state.id }) });
     expect(definitionOf(one.step(ship)).steps[1]).toMatchObject({ name: "ship", run: expect.any(Function) });

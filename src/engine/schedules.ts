@@ -17,18 +17,10 @@ import { registryKey } from "./settings.js";
 import { checkedTags, mostTags } from "./tags.js";
 
 /** One of `cron`, `every` and `at`. */
-export interface ScheduleOptions {
-  /**
-   * A cron expression of five fields, or six with seconds first: `"0 2 * * *"`. The dialect is croner's, whose
-   * rules for daylight-saving time hold too.
-   */
-  readonly cron?: string;
-  /** With `cron`: the time zone that it is meant in, by its IANA name, such as `"Europe/Berlin"`. Default: `"UTC"`. */
-  readonly timezone?: string;
-  /** Again and again after this time, from now on. At least one second. */
-  readonly every?: Duration;
-  /** Once, at this time. */
-  readonly at?: Date;
+/** When a schedule launches: by a cron expression, at intervals, or once. */
+export type ScheduleOptions = CronSchedule | IntervalSchedule | SingleSchedule;
+
+interface AnySchedule {
   /**
    * What becomes of launches whose time passed by more than a minute while no launcher was there: none of them,
    * one for them all, or each one. Default: "once".
@@ -36,6 +28,34 @@ export interface ScheduleOptions {
   readonly missed?: "skip" | "once" | "all";
   /** For what it launches, beside `schedule:` and its name. At most 31, each of 1 to 128 characters. */
   readonly tags?: readonly string[];
+}
+
+export interface CronSchedule extends AnySchedule {
+  /**
+   * A cron expression of five fields, or six with seconds first: `"0 2 * * *"`. The dialect is croner's, whose
+   * rules for daylight-saving time hold too.
+   */
+  readonly cron: string;
+  /** The time zone that it is meant in, by its IANA name, such as `"Europe/Berlin"`. Default: `"UTC"`. */
+  readonly timezone?: string;
+  readonly every?: undefined;
+  readonly at?: undefined;
+}
+
+export interface IntervalSchedule extends AnySchedule {
+  /** Again and again after this time, from now on. At least one second. */
+  readonly every: Duration;
+  readonly cron?: undefined;
+  readonly timezone?: undefined;
+  readonly at?: undefined;
+}
+
+export interface SingleSchedule extends AnySchedule {
+  /** Once, at this time. */
+  readonly at: Date;
+  readonly cron?: undefined;
+  readonly timezone?: undefined;
+  readonly every?: undefined;
 }
 
 /** A schedule as it stands. */
