@@ -14,7 +14,10 @@ export interface Places {
   take(record: ExecutionRecord, state: object, registered: Registered): void;
 }
 
-export interface ClientHost extends Pick<Host, "clock" | "committer" | "sizeLimit" | "storeNow" | "listOf" | "report"> {
+export interface ClientHost extends Pick<
+  Host,
+  "clock" | "committer" | "sizeLimit" | "storeNow" | "history" | "listOf" | "report"
+> {
   /** In milliseconds. */
   readonly keepPublications: number;
   /** For how long the word of the launcher that follows a request is waited for, in milliseconds. */

@@ -357,8 +357,10 @@ export class Client {
   }
 
   /** What an older version took, or gave a key, is still that execution's, though this version refuses it. */
-  async #wasLaunched(error: unknown, input: unknown, { id }: LaunchOptions): Promise<boolean> {
+  async #wasLaunched(error: unknown, input: unknown, { id, rollback }: LaunchOptions): Promise<boolean> {
     if (!(error instanceof StepwellError && refusalsOfInput.has(error.code)) || id === undefined) return false;
+    // Who launches in rollback asks for more than that it is there.
+    if (rollback !== undefined) return false;
     const [existing] = await this.#store.load([id]);
     if (existing === undefined || existing.workflow !== error.workflow) return false;
     return existing.input.equals(encode(input, { what: "The input" }));
