@@ -263,10 +263,11 @@ export class Client {
    * Merges a patch into the state of a stuck execution, for a reason that the history keeps. It stays stuck: a later
    * `retry` or `skip` goes on with the patched state. Resolves once it is committed.
    *
-   * Fields that came from the launch's input are checked by the workflow's schema for it, and kept as its output.
+   * Fields that came from the launch's input are checked by the workflow's schema for it, and kept as its output: here, if
+   * the workflow is known here, else by the launcher that follows the request.
    *
-   * @throws as `retry`; STEPWELL_UNKNOWN_WORKFLOW where this launcher has not registered the workflow. After
-   * STEPWELL_LAUNCHER_NOT_RUNNING, where this launcher stops meanwhile, the patch may be stored and follow later
+   * @throws as `retry`; STEPWELL_UNDECIDED, and STEPWELL_LAUNCHER_NOT_RUNNING or STEPWELL_CLIENT_STOPPED where this stops
+   * meanwhile, after which the patch is stored and may follow later
    * @example
    * await launcher.patchState("order-1001", { iban: "DE02 1203 0000 0000 2020 51" }, "the customer mistyped it", { by: "ada" });
    * await launcher.retry("order-1001", { by: "ada" });

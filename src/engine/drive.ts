@@ -286,7 +286,13 @@ export class Drive implements Sink<CommitResult> {
   }
 
   #follow(request: Request | "deadline"): void {
-    this.#happening = this.#outside.follow(request);
+    if (request === "deadline" || request.type === "rollback" || request.act.unchecked !== true) {
+      this.#happening = this.#outside.follow(request);
+      return;
+    }
+    this.#then(this.#outside.checked(request, this.#registered), (checked) => {
+      if (checked !== undefined) this.#happening = this.#outside.follow(checked);
+    });
   }
 
   /** False: a guard said no. */

@@ -64,6 +64,11 @@ export interface LauncherOptions {
   readonly abortGrace?: Duration;
   /** The largest encoded state, input or message, in bytes: a whole number from 1, or Infinity. Default: 1 MiB. */
   readonly sizeLimit?: number;
+  /**
+   * For how long a call waits for the word of the launcher that follows a request, where this one can't decide on it. Then the
+   * call rejects with STEPWELL_UNDECIDED; the request stays stored. Default: until this launcher stops.
+   */
+  readonly patience?: Duration;
   /** For how long a publication is kept for those who subscribe to its topic later; 0: not at all. Default: "3d". */
   readonly keepPublications?: Duration;
   /** What is pruned in the background, once an hour, and after what time: `{ completed: "30d" }`. Default: nothing. */
@@ -84,6 +89,8 @@ export interface LauncherSettings {
   readonly drainTimeout: number;
   readonly grace: number;
   readonly sizeLimit: number;
+  /** In milliseconds. */
+  readonly patience: number;
   /** In milliseconds. */
   readonly keepPublications: number;
   readonly retention: Ages | undefined;
@@ -122,6 +129,7 @@ const names = [
   "drainTimeout",
   "abortGrace",
   "sizeLimit",
+  "patience",
   "keepPublications",
   "retention",
   "clock",
@@ -152,6 +160,7 @@ export function settingsOf(options: LauncherOptions): LauncherSettings {
     drainTimeout: milliseconds(drainTimeout, `${where}, drainTimeout`),
     grace: milliseconds(abortGrace, `${where}, abortGrace`),
     sizeLimit: fromOne(sizeLimit, "sizeLimit"),
+    patience: options.patience === undefined ? Infinity : milliseconds(options.patience, `${where}, patience`),
     keepPublications: milliseconds(keepPublications, `${where}, keepPublications`),
     retention: options.retention === undefined ? undefined : agesOf(options.retention, `${where}, retention,`),
     clock: clockOf(options),

@@ -40,8 +40,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   readonly sizeLimit: number;
   /** In milliseconds. */
   readonly keepPublications: number;
-  /** Somebody waits until it is decided, or until this launcher stops. */
-  readonly patience = Infinity;
+  readonly patience: number;
   readonly places = this;
   readonly waiters = new OutcomeWaiters();
   readonly #store: Store;
@@ -89,6 +88,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     this.#lists = new KnownLists(settings.store);
     this.grace = settings.grace;
     this.sizeLimit = settings.sizeLimit;
+    this.patience = settings.patience;
     this.keepPublications = settings.keepPublications;
     this.committer = new Committer(settings.store, settings.clock);
     this.#alarms = new Alarms(settings.onError, registry, settings.clock);
