@@ -50,7 +50,8 @@ type Problem = Pick<Finding, "kind" | "problem">;
 function problemsOf(step: StepDefinition, index: number, { pivot, deadline }: WorkflowDefinition): Problem[] {
   const isPastPivot = pivot >= 0 && index > pivot;
   const found: Problem[] = [];
-  if (step.run !== undefined && step.rollback === undefined && step.irreversible === undefined) {
+  // A pivot that is done is never undone: that is what it is for.
+  if (step.run !== undefined && step.rollback === undefined && step.irreversible === undefined && index !== pivot) {
     const why = isPastPivot ? " Nothing turns after the pivot, but readers should know that it was meant." : "";
     found.push({
       kind: "no-undo",

@@ -147,6 +147,8 @@ export interface Happening {
   readonly why: string | undefined;
   /** A function of the step was called, rather than a request followed, a veto heeded or a wait given up. */
   readonly called: boolean;
+  /** It threw, took too long or gave back nonsense, rather than said so with `fail`. Default: false. */
+  readonly isUnexpected?: boolean;
 }
 
 /** Remembers the state, with all that was merged into it so far. Gives back what returns to it. */

@@ -25,6 +25,7 @@ import { awaitedMessage, type Request } from "./inbox.js";
 import { Outside } from "./outside.js";
 import {
   brokenError,
+  failureWarning,
   invariantError,
   killerError,
   lostError,
@@ -496,6 +497,7 @@ export class Drive implements Sink<CommitResult> {
     const happening = this.#happening;
     this.#happening = undefined;
     const before = course.saved;
+    const stood = { identity: course.identity, position: course.position };
     tookOver(course, transition);
     if (transition.definition !== undefined) this.#definition = undefined;
     this.#toCarry = null;
@@ -503,9 +505,17 @@ export class Drive implements Sink<CommitResult> {
     tellCommit(course, this.#registered, this.#host, before, transition, happening, at);
     this.#endUntold = transition.ends;
     if (action === "park") this.#host.report(stuckError(course));
+    else if (transition.position.warned === true && stood.position.warned === undefined) this.#warn(stood, transition);
     if (happening?.event.type === "retry" && course.position.attempts === strugglingFrom)
       this.#host.report(strugglingError(course, happening.error));
     if (transition.rests) this.#rest();
+  }
+
+  /** Once for each execution, and not where an observer logs every failure. */
+  #warn(stood: Pick<Course, "identity" | "position">, transition: Transition): void {
+    if (this.#registered.observing.logs) return;
+    const { fields, message } = failureWarning(stood, transition);
+    this.#host.warn(fields, message);
   }
 
   /** The end is committed: tell those who want to know. */

@@ -33,6 +33,8 @@ export class Observing {
   readonly #throttle: Throttle;
   /** Whether anyone wants to hear of the end. */
   readonly reports: boolean;
+  /** Whether an observer logs every failure: the one of `stepwell/observers/logger`, or another one of that name. */
+  readonly logs: boolean;
 
   constructor(definition: WorkflowDefinition, clock: Clock) {
     this.#workflow = definition.name;
@@ -42,6 +44,7 @@ export class Observing {
     this.#throttle = new Throttle(clock);
     const all = [...definition.guards, ...definition.watchers];
     this.#listening = new Set(callbacks.filter((name) => all.some((observer) => observer[name] !== undefined)));
+    this.logs = definition.watchers.some(({ name }) => name === "logger");
     this.reports = this.#listening.has("success") || this.#listening.has("failure");
   }
 

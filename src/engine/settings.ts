@@ -75,7 +75,7 @@ export interface LauncherOptions {
   readonly retention?: RetentionPolicy;
   /** Default: the store's, where it has one, else the system's. */
   readonly clock?: Clock;
-  /** Handed to steps as `logger`, and told of what goes wrong. Anything with `debug`, `info`, `warn` and `error` like pino's. Default: silent. */
+  /** Handed to steps as `logger`, and told of what goes wrong. Anything with `debug`, `info`, `warn` and `error` like pino's. Default: silent, but for the first failure of an execution. */
   readonly logger?: Logger;
   /** Hears every error that no caller hears: a watcher that threw, an execution that got stuck. Default: the logger, else `console.error`. */
   readonly onError?: (error: StepwellError) => void;
@@ -96,7 +96,10 @@ export interface LauncherSettings {
   readonly retention: Ages | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly warn: Logger["warn"];
   readonly onError: (error: StepwellError) => void;
+  /** Nobody has said who hears of errors: what an observer logs need not be told again. */
+  readonly onErrorIsDefault: boolean;
 }
 
 const clientNames = ["store", "workflows", "patience", "sizeLimit", "onError"];
@@ -165,7 +168,9 @@ export function settingsOf(options: LauncherOptions): LauncherSettings {
     retention: options.retention === undefined ? undefined : agesOf(options.retention, `${where}, retention,`),
     clock: clockOf(options),
     logger: logger ?? silentLogger,
+    warn: logger === undefined ? warnOnConsole : (fields, message) => logger.warn(fields, message),
     onError,
+    onErrorIsDefault: options.onError === undefined,
   };
 }
 
@@ -268,6 +273,11 @@ function fromOne(value: number, option: string, place = where): number {
 
 function invalid(problem: string, place = where): StepwellError {
   return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${place}: ${problem}.`);
+}
+
+function warnOnConsole(fields: { readonly error?: { readonly stack?: string } }, message: string): void {
+  const stack = fields.error?.stack;
+  console.warn(stack === undefined ? message : `${message}\n${stack}`);
 }
 
 function defaultOnError(logger?: Logger): (error: StepwellError) => void {

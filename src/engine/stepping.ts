@@ -129,6 +129,7 @@ export function conclusionOf(
     by: undefined,
     why: undefined,
     called: call.fn !== undefined,
+    isUnexpected: read.isUnexpected ?? false,
   };
   if (happening.event.type === "stepPaused" || !registered.observing.hears("afterStep")) return happening;
   const flow = {
@@ -160,7 +161,7 @@ export function conclusionOf(
   };
 }
 
-type Read = Pick<Happening, "event" | "result" | "error" | "patch" | "pause">;
+type Read = Pick<Happening, "event" | "result" | "error" | "patch" | "pause" | "isUnexpected">;
 
 /** A value that can't even be looked at, such as a revoked proxy, is nonsense like any other. */
 function readSafely(...parts: Parameters<typeof readSettled>): Read {
@@ -228,7 +229,7 @@ function invalid({ step, context }: Call, problem: string): Read {
       `Give back nothing, an object of fields to merge into the state, pause(…), complete(…) or fail(…).`,
     { workflow: context.execution.workflow, step: step.name, execution: context.execution.id },
   );
-  return failed("invalid-return-value", serializeError(error), undefined);
+  return { ...failed("invalid-return-value", serializeError(error), undefined), isUnexpected: true };
 }
 
 /** A pause that nothing could ever end is a mistake of the definition, not a wait. */
@@ -257,7 +258,7 @@ function technicalFailure(
       : (call.step.retry ?? (isPastPivot(position, registered.shape) ? defaultRollbackRetry : defaultRetry));
   const elapsed = position.firstAttemptAt === null ? duration : host.storeNow() - position.firstAttemptAt;
   const wait = nextDelay(policy, position.attempts + 1, elapsed, host.clock.random());
-  const read = failed(reason, serializeError(thrown), undefined);
+  const read = { ...failed(reason, serializeError(thrown), undefined), isUnexpected: true };
   return wait === undefined ? read : { ...read, event: { type: "retry", reason, wait, afresh: false } };
 }
 

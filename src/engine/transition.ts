@@ -61,7 +61,14 @@ function interrupted(course: Course, happening: Happening, turn: Turn | undefine
     return happening;
   }
   const { reason, by, why } = turn;
-  return { ...happening, event: { type: "rollbackRequested", reason, begun: true }, result: reason, by, why };
+  return {
+    ...happening,
+    event: { type: "rollbackRequested", reason, begun: true },
+    result: reason,
+    by,
+    why,
+    isUnexpected: false,
+  };
 }
 
 export function conclude(course: Course, happened: Happening, circumstances: Circumstances): Conclusion {
@@ -197,10 +204,12 @@ function positionAfter(
     stuckBy: action === "park" ? error : null,
   };
   const { keys, gone } = position;
+  const warned = position.warned === true || happening.isUnexpected === true;
   // Most have none, and are all of one shape.
-  if (irreversible === undefined && keys === undefined && gone === undefined) return after;
+  if (irreversible === undefined && keys === undefined && gone === undefined && !warned) return after;
   return {
     ...after,
+    ...(warned && { warned }),
     ...(irreversible !== undefined && { irreversible }),
     ...(keys !== undefined && { keys }),
     ...(gone !== undefined && { gone }),
