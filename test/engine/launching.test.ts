@@ -103,7 +103,7 @@ onEveryStore("launching", (start) => {
       .step("2", { run: () => undefined, rollback: undo });
     const { launcher, clock } = await start([both]);
     await (await launcher.launch(both, { n: 1 }, { id: "up" })).outcome();
-    const inRollback = (id: string, from: string): Promise<unknown> =>
+    const inRollback = (id: string, from: "1" | "2"): Promise<unknown> =>
       launcher.launch(both, { n: 1 }, { id, rollback: { from, reason: "returned" } });
     expect(await errorOf(inRollback("up", "2"))).toMatchObject({ code: "STEPWELL_LAUNCH_CONFLICT", execution: "up" });
     await clock.settle();
