@@ -1,5 +1,5 @@
 /** What operators do from a terminal: look at executions, and act on one. No workflow is needed, and nothing is driven. */
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { inspect } from "node:util";
 import Table from "cli-table3";
@@ -135,7 +135,7 @@ export interface RetryCommandOptions extends ActOptions {
 
 export function retry(id: string, options: RetryCommandOptions, screen: Screen): Promise<number> {
   return acting("retry", id, options, screen, async (execution, by) => {
-    const patch = await patchOf(options);
+    const patch = patchOf(options);
     await execution.retry({ by, ...patch, ...(options.reason !== undefined && { reason: options.reason }) });
     return `Execution "${id}" tries its step again as soon as a launcher takes it up.`;
   });
@@ -143,7 +143,7 @@ export function retry(id: string, options: RetryCommandOptions, screen: Screen):
 
 export function skip(id: string, reason: string, options: ActOptions, screen: Screen): Promise<number> {
   return acting("skip", id, options, screen, async (execution, by) => {
-    await execution.skip(reason, { by, ...(await patchOf(options)) });
+    await execution.skip(reason, { by, ...patchOf(options) });
     return `Execution "${id}" takes its step as done and goes on as soon as a launcher takes it up.`;
   });
 }
@@ -177,7 +177,7 @@ export function send(
 ): Promise<number> {
   return asking(options, screen, async (client) => {
     const { messageId, json = false } = options;
-    const value = payload === undefined ? null : await valueOf(payload, "the payload");
+    const value = payload === undefined ? null : valueOf(payload, "the payload");
     const sent = await client.send(id, name, value, messageId === undefined ? {} : { messageId });
     if (json) screen.result(jsonLine({ accepted: true, execution: id, ...sent }));
     else if (sent.duplicate) screen.result(clean(`It had been sent to "${id}" before. Nothing was stored.`));
@@ -200,14 +200,14 @@ function acting(
   });
 }
 
-async function patchOf({ patch }: ActOptions): Promise<{ patch?: object }> {
-  return patch === undefined ? {} : { patch: (await valueOf(patch, "--patch")) as object };
+function patchOf({ patch }: ActOptions): { patch?: object } {
+  return patch === undefined ? {} : { patch: valueOf(patch, "--patch") as object };
 }
 
 /** From the text of an argument, or from a file: what is secret need not stand in a list of processes. */
-async function valueOf(text: string, what: string): Promise<unknown> {
+function valueOf(text: string, what: string): unknown {
   try {
-    return JSON.parse(text.startsWith("@") ? await readFile(text.slice(1), "utf8") : text);
+    return JSON.parse(text.startsWith("@") ? readFileSync(text.slice(1), "utf8") : text);
   } catch (cause) {
     throw new StepwellError(
       "STEPWELL_INVALID_ARGUMENT",

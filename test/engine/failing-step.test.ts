@@ -1,7 +1,7 @@
 /** Without any observer, somebody hears that a step fails: once for each execution. */
 import { afterEach, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { fail, Launcher, memoryStore, pause, workflow, type Logger } from "../../src/index.js";
+import { fail, Launcher, memoryStore, workflow, type Logger, type Pause } from "../../src/index.js";
 import { logger as loggerObserver } from "../../src/observers/logger.js";
 import { onEveryStore } from "../support/rig.js";
 
@@ -122,9 +122,7 @@ onEveryStore("a step that throws", (start) => {
     const hanging = workflow("hanging", { input }).step("1", {
       messages: { never: z.null() },
       run: ({ signal }) =>
-        new Promise<ReturnType<typeof pause>>((_, reject) =>
-          signal.addEventListener("abort", () => reject(new Error("aborted"))),
-        ),
+        new Promise<Pause>((_, reject) => signal.addEventListener("abort", () => reject(new Error("aborted")))),
       onMessage: () => undefined,
       rollback: () => undefined,
     });
