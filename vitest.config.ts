@@ -12,6 +12,8 @@ const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 };
 
 export default defineConfig({
   test: {
+    // Steps that fail on purpose are told of on the console, as for users.
+    silent: "passed-only",
     // Here, not in the projects: they share the server.
     globalSetup: ["test/support/postgres-run.ts"],
     projects: [

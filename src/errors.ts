@@ -108,6 +108,12 @@ export class StepwellError extends Error {
     this.execution = details.execution;
     this.retryable = details.retryable ?? false;
   }
+
+  /** With its message, which JSON leaves out of an error by itself; without stack and cause, which may hold anything. */
+  toJSON(): Pick<StepwellError, "name" | "code" | "message" | "workflow" | "step" | "execution" | "retryable"> {
+    const { name, code, message, workflow, step, execution, retryable } = this;
+    return { name, code, message, workflow, step, execution, retryable };
+  }
 }
 
 /** Whether the same call may succeed later. */

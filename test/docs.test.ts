@@ -190,4 +190,13 @@ describe("the tables and lists", () => {
     expect(options).not.toEqual([]);
     expect(firstColumn("docs/guide.md", "Run from the command line").toSorted()).toEqual(options.toSorted());
   });
+
+  it("docs/operating.md: the commands of operators and their options are those that there are", async () => {
+    const source = await readFile(join(root, "src", "cli", "operate-commands.ts"), "utf8");
+    const commands = [...source.matchAll(/program\.command\("(\w+)"\)/g)].map(([, command = ""]) => command);
+    const options = [...source.matchAll(/(?:option\(|new Option\()\s*"(--[\w-]+)/g)].map(([, option = ""]) => option);
+    const listed = firstColumn("docs/operating.md", "Operate from the command line");
+    expect(listed.filter((word) => /^[a-z]/.test(word)).map((word) => word.split(" ")[0])).toEqual(commands);
+    expect(listed.filter((word) => word.startsWith("--")).toSorted()).toEqual(options.toSorted());
+  });
 });

@@ -3,7 +3,7 @@ import Table from "cli-table3";
 import { deadLettersIn, type DeadLetter, type LetterConditions } from "../index.js";
 import type { Screen } from "./screen.js";
 import { existingStoreOn } from "./store.js";
-import { clean } from "./text.js";
+import { clean, jsonLine } from "./text.js";
 
 export interface ShowLettersOptions extends LetterConditions {
   readonly store: string;
@@ -42,18 +42,12 @@ export async function showDeadLetters(options: ShowLettersOptions, screen: Scree
       letters.push(...page.letters);
       after = page.cursor ?? undefined;
     } while (after !== undefined && letters.length < limit);
-    if (json) for (const letter of letters) screen.result(JSON.stringify(letter, plain));
+    if (json) for (const letter of letters) screen.result(jsonLine(letter));
     else screen.result(letters.length === 0 ? "No dead letters." : table(letters));
     if (after !== undefined) screen.note(`There are more than ${letters.length}. Show more of them with --limit.`);
   } finally {
     await store.close();
   }
-}
-
-/** What a payload may hold and JSON has no form for. */
-function plain(_: string, value: unknown): unknown {
-  if (typeof value === "bigint") return String(value);
-  return value instanceof Map || value instanceof Set ? [...(value as Iterable<unknown>)] : value;
 }
 
 function table(letters: readonly DeadLetter[]): string {

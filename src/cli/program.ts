@@ -1,9 +1,11 @@
 /** The commands, their options and their help. */
 import { readFileSync } from "node:fs";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError } from "commander";
+import { keptPlace, wholeNumber } from "./arguments.js";
 import { check, type CheckOptions } from "./check.js";
 import { showDeadLetters, type ShowLettersOptions } from "./dead-letters.js";
 import { migrate, type MigrateOptions } from "./migrate.js";
+import { addOperateCommands } from "./operate-commands.js";
 import { resend, type ResendCommandOptions } from "./resend.js";
 import { exitCodes, run, type RunOptions } from "./run.js";
 import { screen } from "./screen.js";
@@ -111,6 +113,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .action(async (execution: string, id: string, options: ResendCommandOptions) => {
       await resend(execution, id, options, screen(process.stdout, process.stderr));
     });
+  addOperateCommands(program, (code) => (exitCode = code));
   try {
     await program.parseAsync(argv, { from: "user" });
     return exitCode;
@@ -167,18 +170,6 @@ Exit codes:
 Example:
   stepwell dead-letters --store orders.db
   stepwell resend order-1001 evt-9 --store orders.db --to order-1002 --by ada`;
-
-/** The command may end at any time, and goes on from what is kept. */
-function keptPlace(place: string): string {
-  if (place !== ":memory:") return place;
-  throw new InvalidArgumentError("A store in memory keeps nothing after the command. Give the path of a file.");
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 1 && value <= 10_000) return value;
-  throw new InvalidArgumentError("It must be a whole number from 1 to 10000.");
-}
 
 function version(): string {
   const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");

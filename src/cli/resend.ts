@@ -3,7 +3,7 @@ import { deadLettersIn, StepwellError, type AnyWorkflow, type Store } from "../i
 import { loadWorkflows } from "./load-workflow.js";
 import type { Screen } from "./screen.js";
 import { existingStoreOn } from "./store.js";
-import { clean } from "./text.js";
+import { clean, jsonLine } from "./text.js";
 
 export interface ResendCommandOptions {
   readonly store: string;
@@ -34,7 +34,7 @@ export async function resend(
       { execution, id },
       { to, ...(as !== undefined && { as }), ...(by !== undefined && { by }) },
     );
-    if (json) screen.result(JSON.stringify({ ...sent, to }));
+    if (json) screen.result(jsonLine({ ...sent, to }));
     else if (sent.duplicate) screen.result(clean(`It had been sent again to "${to}" before. Nothing was stored.`));
     else screen.result(clean(`Sent again to "${to}", as message "${sent.id}".`));
   } finally {

@@ -41,6 +41,13 @@ it("finds each step that has a run and neither a rollback nor the mark, also aft
   ]);
 });
 
+it("takes a pivot for what it says: the step that nothing undoes", () => {
+  const sealed = workflow("sealed", { input })
+    .step("reserve", { run: () => ({}), ...undo })
+    .step("hand-over", { run: () => ({}), pivot: true });
+  expect(findings(sealed)).toEqual([]);
+});
+
 const onMessage = (): object => ({});
 const elsewhere = (): unknown => pause({});
 

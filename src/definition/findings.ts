@@ -52,7 +52,8 @@ function problemsOf(step: StepDefinition, index: number, { pivot, deadline }: Wo
   const isPastPivot = pivot >= 0 && index > pivot;
   const found: Problem[] = [];
   const mayHaveDone = step.run !== undefined && step.waits === undefined;
-  if (mayHaveDone && step.rollback === undefined && step.irreversible === undefined) {
+  // A pivot that is done is never undone: that is what it is for.
+  if (mayHaveDone && step.rollback === undefined && step.irreversible === undefined && index !== pivot) {
     const why = isPastPivot ? " Nothing turns after the pivot, but readers should know that it was meant." : "";
     found.push({
       kind: "no-undo",

@@ -24,12 +24,12 @@ export interface OperatorOptions {
 export interface RetryOptions<W extends AnyWorkflow = AnyWorkflow> extends OperatorOptions {
   /** Why; for the history. A text of 1 to 1000 characters. */
   readonly reason?: string;
-  /** Merged into the state before the step is tried again. Checked as that of `patchState` where the workflow is known. */
+  /** Merged into the state before the step is tried again. Checked as that of `patchState`. */
   readonly patch?: StatePatch<W>;
 }
 
 export interface SkipOptions<W extends AnyWorkflow = AnyWorkflow> extends OperatorOptions {
-  /** Merged into the state, where later steps need what this one did not give. Checked as that of `patchState` where the workflow is known. */
+  /** Merged into the state, where later steps need what this one did not give. Checked as that of `patchState`. */
   readonly patch?: StatePatch<W>;
 }
 
@@ -37,6 +37,16 @@ type Kind = "retry" | "skip" | "patch";
 
 /** The method that a user calls, for messages. */
 const methods: Readonly<Record<Kind, string>> = { retry: "retry", skip: "skip", patch: "patchState" };
+
+/** A request as it was stored. */
+interface Asked {
+  /** The id of its arrival. */
+  readonly arrival: string;
+  /** The execution's, when it was asked. */
+  readonly revision: number;
+  /** It has a patch, and this process does not know the workflow: the launcher that takes it up checks that. */
+  readonly isUnchecked: boolean;
+}
 
 export class Acts {
   readonly #store: Store;
@@ -51,13 +61,15 @@ export class Acts {
 
   async retry(id: string, options: RetryOptions): Promise<void> {
     checkRetry(options);
-    await this.#act(id, "retry", options);
+    const asked = await this.#act(id, "retry", options);
+    if (asked.isUnchecked) await this.#followed(asked, id, "retry");
   }
 
   async skip(id: string, reason: string, options: SkipOptions): Promise<void> {
     checkText(reason, "skip: the reason");
     refuseUnknownOptions(options, ["by", "patch"], "skip");
-    await this.#act(id, "skip", { reason, ...options });
+    const asked = await this.#act(id, "skip", { reason, ...options });
+    if (asked.isUnchecked) await this.#followed(asked, id, "skip");
   }
 
   async patchState(id: string, patch: object, reason: string, options: OperatorOptions): Promise<void> {
@@ -65,15 +77,29 @@ export class Acts {
     refuseUnknownOptions(options, ["by"], "patchState");
     const problem = problemWith(patch) ?? (Object.keys(patch).length === 0 ? "empty" : undefined);
     if (problem !== undefined) throw invalidPatch(id, "patchState: the patch", problem);
-    const arrival = await this.#act(id, "patch", { reason, patch, ...options });
-    const became = await verdictOn(arrival, id, this.#store, this.#host, "patchState");
-    if (became === "consumed") return;
+    await this.#followed(await this.#act(id, "patch", { reason, patch, ...options }), id, "patch");
+  }
+
+  /** Waits for the word of the launcher that takes the execution up. */
+  async #followed({ arrival, revision, isUnchecked }: Asked, id: string, kind: Kind): Promise<void> {
+    const method = methods[kind];
+    if ((await verdictOn(arrival, id, this.#store, this.#host, method, this.#host.patience)) === "consumed") return;
     const record = await this.#existing(id);
-    if (record.status !== "stuck") throw notStuck(record, "patchState", record.status);
+    if (record.status !== "stuck") throw notStuck(record, method, record.status);
+    const about = { execution: id, workflow: record.workflow, step: record.position.step };
+    // Of what could not be taken up at all, a new row of the history says why.
+    if (isUnchecked && record.revision === revision) {
+      throw new StepwellError(
+        "STEPWELL_INVALID_PATCH",
+        `${method} of execution "${id}" was refused by the launcher that took it up, and nothing was changed: the schema of ` +
+          `the input does not accept the patch, or the state is too large with it. That launcher's onError was told which.`,
+        about,
+      );
+    }
     throw new StepwellError(
       "STEPWELL_EXECUTION_STUCK",
-      `The state of execution "${id}" was not patched: no launcher could follow that, so it is stuck as before.`,
-      { execution: id, workflow: record.workflow, step: record.position.step },
+      `${method}: the state of execution "${id}" was not patched: no launcher could follow that, so it is stuck as before.`,
+      about,
     );
   }
 
@@ -88,8 +114,7 @@ export class Acts {
     if (pending.some((row) => row.kind !== "message")) throw notStuck(record, method, "being taken up again");
   }
 
-  /** Gives back the id of the stored request. */
-  async #act(id: string, kind: Kind, act: OperatorAct): Promise<string> {
+  async #act(id: string, kind: Kind, act: OperatorAct): Promise<Asked> {
     const method = methods[kind];
     await this.#host.ready(method);
     checkBy(act.by, `${method}: by`);
@@ -98,8 +123,11 @@ export class Acts {
     for (;;) {
       const record = await this.#existing(id);
       await this.#mustBeStuck(record, method);
-      const patch = act.patch === undefined ? undefined : await this.#checkedPatch(record, act.patch, kind);
-      const asked: OperatorAct = patch === undefined ? act : { ...act, patch };
+      const registered = this.#registry.get(registryKey(record.workflow, record.version));
+      const patch = act.patch === undefined ? undefined : await this.#checkedPatch(record, act.patch, registered);
+      const isUnchecked = patch !== undefined && registered === undefined;
+      const asked: OperatorAct =
+        patch === undefined ? act : { ...act, patch, ...(isUnchecked && { unchecked: true as const }) };
       const arrival = requestTo(id, kind, asked, {
         method,
         sizeLimit: this.#host.sizeLimit,
@@ -108,28 +136,18 @@ export class Acts {
         only: { revision: record.revision, signals: record.signals },
       });
       const { result } = await this.#host.committer.deliver(arrival);
-      if (result === "stored") return arrival.id;
+      if (result === "stored") return { arrival: arrival.id, revision: record.revision, isUnchecked };
     }
   }
 
   /** The patch as it will be merged. The state with it must be one that can be stored. */
-  async #checkedPatch(record: ExecutionRecord, patch: object, kind: Kind): Promise<object> {
-    const { id, workflow, version } = record;
-    const registered = this.#registry.get(registryKey(workflow, version));
-    if (registered === undefined && kind === "patch") {
-      throw new StepwellError(
-        "STEPWELL_UNKNOWN_WORKFLOW",
-        `The state of execution "${id}" was not patched: workflow "${workflow}" version "${version}" is not registered with ` +
-          `this launcher, which can't check the patch. Ask one that has it in its "workflows".`,
-        { execution: id, workflow },
-      );
-    }
+  async #checkedPatch(record: ExecutionRecord, patch: object, registered: Registered | undefined): Promise<object> {
     const isolated = isolate(patch);
     // Only what came from the input is checked, so what the steps have given since must be known.
     const checked =
       registered === undefined
         ? isolated
-        : await checkedByInput(isolated, record, await this.#store.history(id), registered);
+        : await checkedByInput(isolated, record, await this.#store.history(record.id), registered);
     encode(merge(record.state.value as object, isolate(checked)), {
       what: "The state",
       limit: this.#host.sizeLimit,

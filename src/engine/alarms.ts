@@ -54,3 +54,14 @@ export class Alarms {
     this.#tellingWatchers = false;
   }
 }
+
+/** What an observer of the error's workflow has logged is not told again. */
+export function unlessLogged(
+  onError: (error: StepwellError) => unknown,
+  registry: ReadonlyMap<string, Registered>,
+): (error: StepwellError) => unknown {
+  return (error) => {
+    const watching = [...registry.values()].find(({ definition }) => definition.name === error.workflow);
+    return watching?.observing.logs === true ? undefined : onError(error);
+  };
+}

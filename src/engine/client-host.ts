@@ -16,7 +16,7 @@ export interface Places {
 
 export interface ClientHost extends Pick<
   Host,
-  "clock" | "committer" | "sizeLimit" | "storeNow" | "storeNowAtMost" | "listOf" | "report"
+  "clock" | "committer" | "sizeLimit" | "storeNow" | "storeNowAtMost" | "history" | "listOf" | "report"
 > {
   /** In milliseconds. */
   readonly keepPublications: number;

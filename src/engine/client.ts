@@ -263,10 +263,11 @@ export class Client {
    * Merges a patch into the state of a stuck execution, for a reason that the history keeps. It stays stuck: a later
    * `retry` or `skip` goes on with the patched state. Resolves once it is committed.
    *
-   * Fields that came from the launch's input are checked by the workflow's schema for it, and kept as its output.
+   * Fields that came from the launch's input are checked by the workflow's schema for it, and kept as its output: here, if
+   * the workflow is known here, else by the launcher that follows the request.
    *
-   * @throws as `retry`; STEPWELL_UNKNOWN_WORKFLOW where this launcher has not registered the workflow. After
-   * STEPWELL_LAUNCHER_NOT_RUNNING, where this launcher stops meanwhile, the patch may be stored and follow later
+   * @throws as `retry`; STEPWELL_UNDECIDED, and STEPWELL_LAUNCHER_NOT_RUNNING or STEPWELL_CLIENT_STOPPED where this stops
+   * meanwhile, after which the patch is stored and may follow later
    * @example
    * await launcher.patchState("order-1001", { iban: "DE02 1203 0000 0000 2020 51" }, "the customer mistyped it", { by: "ada" });
    * await launcher.retry("order-1001", { by: "ada" });
@@ -357,8 +358,10 @@ export class Client {
   }
 
   /** What an older version took, or gave a key, is still that execution's, though this version refuses it. */
-  async #wasLaunched(error: unknown, input: unknown, { id }: LaunchOptions): Promise<boolean> {
+  async #wasLaunched(error: unknown, input: unknown, { id, rollback }: LaunchOptions): Promise<boolean> {
     if (!(error instanceof StepwellError && refusalsOfInput.has(error.code)) || id === undefined) return false;
+    // Who launches in rollback asks for more than that it is there.
+    if (rollback !== undefined) return false;
     const [existing] = await this.#store.load([id]);
     if (existing === undefined || existing.workflow !== error.workflow) return false;
     return existing.input.equals(encode(input, { what: "The input" }));

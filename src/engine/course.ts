@@ -160,6 +160,8 @@ export interface Happening {
   readonly called: boolean;
   /** What the called function gave back could be kept. False: it threw, timed out, was cut off, or gave what can't be stored. */
   readonly gave: boolean;
+  /** It threw, took too long or gave back nonsense, rather than said so with `fail`. Default: false. */
+  readonly isUnexpected?: boolean;
 }
 
 /** Remembers the state, with all that was merged into it so far. Gives back what returns to it. */

@@ -27,6 +27,7 @@ import { awaitedMessage, type Request } from "./inbox.js";
 import { Outside } from "./outside.js";
 import {
   brokenError,
+  failureWarning,
   invariantError,
   killerError,
   lostError,
@@ -367,7 +368,13 @@ export class Drive implements Sink<CommitResult> {
   }
 
   #follow(request: Request | "deadline"): void {
-    this.#happening = this.#outside.follow(request);
+    if (request === "deadline" || request.type === "rollback" || request.act.unchecked !== true) {
+      this.#happening = this.#outside.follow(request);
+      return;
+    }
+    this.#then(this.#outside.checked(request, this.#registered), (checked) => {
+      if (checked !== undefined) this.#happening = this.#outside.follow(checked);
+    });
   }
 
   /** False: a guard said no. */
@@ -602,6 +609,7 @@ export class Drive implements Sink<CommitResult> {
     const happening = this.#happening;
     this.#happening = undefined;
     const before = course.saved;
+    const stood = { identity: course.identity, position: course.position };
     tookOver(course, transition);
     if (transition.definition !== undefined) this.#definition = undefined;
     this.#toCarry = null;
@@ -609,9 +617,17 @@ export class Drive implements Sink<CommitResult> {
     tellCommit(course, this.#registered, this.#host, before, transition, happening, at);
     this.#restUntold = transition.ends || action === "park";
     if (action === "park") this.#host.report(stuckError(course));
+    else if (transition.position.warned === true && stood.position.warned === undefined) this.#warn(stood, transition);
     if (happening?.event.type === "retry" && course.position.attempts === strugglingFrom)
       this.#host.report(strugglingError(course, happening.error));
     if (transition.rests) this.#rest();
+  }
+
+  /** Once for each execution, and not where an observer logs every failure. */
+  #warn(stood: Pick<Course, "identity" | "position">, transition: Transition): void {
+    if (this.#registered.observing.logs) return;
+    const { fields, message } = failureWarning(stood, transition);
+    this.#host.warn(fields, message);
   }
 
   /** It has come to rest, and that is committed: tell those who want to know. */

@@ -49,6 +49,8 @@ export interface Host {
   /** As `Store.transact`; undefined where the store has none. */
   readonly transact: Store["transact"];
   report(error: StepwellError): void;
+  /** Tells the logger, or the console where there is none. */
+  warn(fields: object, message: string): void;
   /** These rows of mailboxes were consumed, or became dead. */
   settled(arrivals: readonly string[]): void;
 }

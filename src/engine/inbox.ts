@@ -17,6 +17,8 @@ export interface OperatorAct {
   readonly reason?: string;
   readonly patch?: object;
   readonly by?: string;
+  /** Who asked did not know the workflow: whoever takes it up checks the patch before it is merged. */
+  readonly unchecked?: true;
 }
 
 export type RefusedRollback = "already-rolling-back" | "past-pivot" | "already-rolled-back" | "completed";
@@ -35,9 +37,14 @@ export function refuseRollback(
   return undefined;
 }
 
+export interface ActRequest {
+  readonly type: "retry" | "skip" | "patch";
+  readonly arrival: MailboxRecord;
+  readonly act: OperatorAct;
+}
+
 export type Request =
-  | { readonly type: "rollback"; readonly arrival: MailboxRecord; readonly request: RollbackRequest }
-  | { readonly type: "retry" | "skip" | "patch"; readonly arrival: MailboxRecord; readonly act: OperatorAct };
+  { readonly type: "rollback"; readonly arrival: MailboxRecord; readonly request: RollbackRequest } | ActRequest;
 
 /**
  * The oldest request that applies, and those before it that came too late and are dead. What comes

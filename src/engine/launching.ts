@@ -41,7 +41,8 @@ export interface LaunchOptions<W extends AnyWorkflow = AnyWorkflow> {
   readonly priority?: number;
   /**
    * Start directly in rollback: undo from this step, as if a run had come that far with this state. The
-   * reason becomes the execution's: a text of one line, and neither `normal` nor `ok`.
+   * reason becomes the execution's: a text of one line, and neither `normal` nor `ok`. Refused: a step after the pivot,
+   * and an id that exists, unless it was launched so from the same step.
    */
   readonly rollback?: {
     readonly from: StepsOf<W>;
@@ -160,7 +161,7 @@ function prepareChecked(
   };
 }
 
-function firstPosition({ definition }: Registered, { rollback }: LaunchOptions): Position {
+function firstPosition({ definition }: Registered, { id, rollback }: LaunchOptions): Position {
   if (rollback === undefined) return positionAt(initialFlow, definition.steps[0]!.name);
   checkRollbackStart(rollback);
   const index = definition.steps.findIndex(({ name }) => name === rollback.from);
@@ -170,6 +171,15 @@ function firstPosition({ definition }: Registered, { rollback }: LaunchOptions):
       `Workflow "${definition.name}" has no step ${shown(rollback.from)} to roll back from. ` +
         `It has: ${definition.steps.map(({ name }) => name).join(", ")}.`,
       { workflow: definition.name },
+    );
+  }
+  if (definition.pivot >= 0 && index > definition.pivot) {
+    const pivot = definition.steps[definition.pivot]!.name;
+    throw new StepwellError(
+      "STEPWELL_PAST_PIVOT",
+      `Nothing was launched: step "${rollback.from}" of workflow "${definition.name}" comes after its pivot, step "${pivot}", and ` +
+        `nothing is undone past that. Roll back from the pivot, where that may have half-happened, or from a step before it.`,
+      { workflow: definition.name, step: rollback.from, execution: id },
     );
   }
   const position = positionAt(startedInRollback(index, rollback.reason), rollback.from);
@@ -243,11 +253,16 @@ async function launchWithin(prepared: PreparedLaunch, within: Within, host: Clie
   return launched(prepared, creates[0]!, host);
 }
 
-function launched({ registered, row, state }: PreparedLaunch, answer: CreateResult, host: ClientHost): string {
+function launched(
+  { registered, row, state }: PreparedLaunch,
+  answer: CreateResult,
+  host: ClientHost,
+): MaybePromise<string> {
   const { id, owner } = row;
   if (!answer.created) {
     if (owner !== null) host.places!.giveUp();
     refuseConflict(row, answer.existing);
+    if (row.position.direction === "down") return refuseOtherRollback(row, answer.existing, host).then(() => id);
   } else if (owner !== null && !answer.owned) {
     // Others took this launcher for dead while it wrote: the execution is theirs.
     host.places!.giveUp();
@@ -265,6 +280,20 @@ function refuseConflict(row: Row, existing: ExecutionRecord): void {
   if (!existing.input.equals(row.input)) {
     throw conflict(row, "was launched with another input");
   }
+}
+
+/** Who launches in rollback wants something undone: to be given one that does something else would be a lie. */
+async function refuseOtherRollback(
+  { id, workflow, position }: Row,
+  existing: ExecutionRecord,
+  host: ClientHost,
+): Promise<void> {
+  const [first = existing.position] = await host.history(id);
+  if (first.direction === "down" && first.step === position.step) return;
+  const message =
+    `Execution "${id}" exists already and was not launched in rollback from step "${position.step}". Nothing was changed, ` +
+    `and nothing is undone by this call. Use another id, or ask that execution to roll back.`;
+  throw new StepwellError("STEPWELL_LAUNCH_CONFLICT", message, { workflow, execution: id });
 }
 
 function conflict({ id, workflow }: { id: string; workflow: string }, why: string): StepwellError {

@@ -31,6 +31,8 @@ export class Observing {
   readonly #listening: ReadonlySet<CallbackName>;
   readonly #clock: Clock;
   readonly #throttle: Throttle;
+  /** Whether an observer logs every failure: the one of `stepwell/observers/logger`, or another one of that name. */
+  readonly logs: boolean;
 
   constructor(definition: WorkflowDefinition, clock: Clock) {
     this.#workflow = definition.name;
@@ -40,6 +42,7 @@ export class Observing {
     this.#throttle = new Throttle(clock);
     const all = [...definition.guards, ...definition.watchers];
     this.#listening = new Set(callbacks.filter((name) => all.some((observer) => observer[name] !== undefined)));
+    this.logs = definition.watchers.some(({ name }) => name === "logger");
   }
 
   hears(callback: CallbackName): boolean {

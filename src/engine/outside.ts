@@ -2,11 +2,14 @@
  * What comes to an execution in work from outside: its mailbox as it was last looked at, the request that is to be
  * followed, and the workflow's deadline, which asks for the same as a rollback request.
  */
+import { isolate } from "../codec.js";
+import { isRetryable, StepwellError } from "../errors.js";
 import { isPastPivot, type Shape } from "../flow/router.js";
 import type { MaybePromise } from "../stores/store.js";
 import { acted, happened, hasBegun, type Course, type Happening } from "./course.js";
-import type { Host, Inbox } from "./host.js";
-import { triage, type Request } from "./inbox.js";
+import type { Host, Inbox, Registered } from "./host.js";
+import { triage, type ActRequest, type Request } from "./inbox.js";
+import { checkedByInput } from "./input-fields.js";
 import { brokenError } from "./reports.js";
 import { adoptOthers } from "./stepping.js";
 import type { Turn } from "./transition.js";
@@ -74,6 +77,23 @@ export class Outside {
       return { reason, by, why: reason, arrival: request.arrival.id };
     }
     return this.deadlinePassed ? { reason: "deadline", by: undefined, why: undefined, arrival: undefined } : undefined;
+  }
+
+  /** The act with its patch as it will be merged. Undefined: the patch is refused, and the request is dead. */
+  async checked(request: ActRequest, registered: Registered): Promise<ActRequest | undefined> {
+    const { act, arrival } = request;
+    const { id } = this.#course.identity;
+    try {
+      const [record, history] = await Promise.all([this.#host.load(id), this.#host.history(id)]);
+      const patch = await checkedByInput(isolate(act.patch!), record!, history, registered);
+      return { ...request, act: { ...act, patch } };
+    } catch (error) {
+      // A store that is away has said nothing of the patch.
+      if (isRetryable(error)) throw error;
+      this.#host.report(error instanceof StepwellError ? error : brokenError(this.#course, error));
+      this.bury([arrival.id]);
+      return undefined;
+    }
   }
 
   /** Undefined: it can't be followed any more, and is dead. */

@@ -2,6 +2,7 @@
 import { StepwellError, type ErrorCode } from "../errors.js";
 import type { SerializedError } from "../flow/flow.js";
 import type { MailboxRecord } from "../stores/records.js";
+import type { Transition } from "../stores/batch.js";
 import type { Course } from "./course.js";
 import type { Unmoved } from "./migrating.js";
 
@@ -26,6 +27,20 @@ export function stuckError(course: Course): StepwellError {
     `Execution "${identity.id}" is stuck at step "${position.step}" on the way ${position.direction}: ` +
       `${position.stuckBy?.message ?? position.lastResult}. Mend the cause, then retry or skip the step.`,
   );
+}
+
+/** Of its first attempt that failed unexpectedly: for whoever has no observer that logs. */
+export function failureWarning(
+  { identity, position }: Told,
+  { position: after, history }: Pick<Transition, "position" | "history">,
+): { readonly fields: object; readonly message: string } {
+  const { id: execution, workflow } = identity;
+  const { step, direction } = position;
+  const { error } = history;
+  const what = `Step "${step}" of execution "${execution}" (workflow "${workflow}") failed on the way ${direction}: `;
+  const goesOn = after.direction === direction ? "It is tried again." : "The execution goes back.";
+  const message = `${what}${error?.message ?? history.result}. ${goesOn} What else fails of it is in its history.`;
+  return { fields: { execution, workflow, step, direction, attempt: history.attempt, error }, message };
 }
 
 /** It is tried again by itself: somebody may still want to know before it is parked. */

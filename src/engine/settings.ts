@@ -66,13 +66,18 @@ export interface LauncherOptions {
   readonly abortGrace?: Duration;
   /** The largest encoded state, input or message, in bytes: a whole number from 1, or Infinity. Default: 1 MiB. */
   readonly sizeLimit?: number;
+  /**
+   * For how long a call waits for the word of the launcher that follows a request, where this one can't decide on it. Then the
+   * call rejects with STEPWELL_UNDECIDED; the request stays stored. Default: until this launcher stops.
+   */
+  readonly patience?: Duration;
   /** For how long a publication is kept for those who subscribe to its topic later; 0: not at all. Default: "3d". */
   readonly keepPublications?: Duration;
   /** What is pruned in the background, once an hour, and after what time: `{ completed: "30d" }`. Default: nothing. */
   readonly retention?: RetentionPolicy;
   /** Default: the store's, where it has one, else the system's. */
   readonly clock?: Clock;
-  /** Handed to steps as `logger`, and told of what goes wrong. Anything with `debug`, `info`, `warn` and `error` like pino's. Default: silent. */
+  /** Handed to steps as `logger`, and told of what goes wrong. Anything with `debug`, `info`, `warn` and `error` like pino's. Default: silent, but for the first failure of an execution. */
   readonly logger?: Logger;
   /** Hears every error that no caller hears: a watcher that threw, an execution that got stuck. Default: the logger, else `console.error`. */
   readonly onError?: (error: StepwellError) => void;
@@ -88,11 +93,16 @@ export interface LauncherSettings {
   readonly grace: number;
   readonly sizeLimit: number;
   /** In milliseconds. */
+  readonly patience: number;
+  /** In milliseconds. */
   readonly keepPublications: number;
   readonly retention: Ages | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly warn: Logger["warn"];
   readonly onError: (error: StepwellError) => void;
+  /** Nobody has said who hears of errors: what an observer logs need not be told again. */
+  readonly onErrorIsDefault: boolean;
 }
 
 const clientNames = ["store", "workflows", "patience", "sizeLimit", "onError"];
@@ -126,6 +136,7 @@ const names = [
   "drainTimeout",
   "abortGrace",
   "sizeLimit",
+  "patience",
   "keepPublications",
   "retention",
   "clock",
@@ -158,11 +169,14 @@ export function settingsOf(options: LauncherOptions): LauncherSettings {
     drainTimeout: milliseconds(drainTimeout, `${where}, drainTimeout`),
     grace: milliseconds(abortGrace, `${where}, abortGrace`),
     sizeLimit: fromOne(sizeLimit, "sizeLimit"),
+    patience: options.patience === undefined ? Infinity : milliseconds(options.patience, `${where}, patience`),
     keepPublications: milliseconds(keepPublications, `${where}, keepPublications`),
     retention: options.retention === undefined ? undefined : agesOf(options.retention, `${where}, retention,`),
     clock: clockOf(options),
     logger: logger ?? silentLogger,
+    warn: logger === undefined ? warnOnConsole : (fields, message) => logger.warn(fields, message),
     onError,
+    onErrorIsDefault: options.onError === undefined,
   };
 }
 
@@ -265,6 +279,11 @@ function fromOne(value: number, option: string, place = where): number {
 
 function invalid(problem: string, place = where): StepwellError {
   return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${place}: ${problem}.`);
+}
+
+function warnOnConsole(fields: { readonly error?: { readonly stack?: string } }, message: string): void {
+  const stack = fields.error?.stack;
+  console.warn(stack === undefined ? message : `${message}\n${stack}`);
 }
 
 function defaultOnError(logger?: Logger): (error: StepwellError) => void {

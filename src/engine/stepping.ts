@@ -140,6 +140,7 @@ function resultOf(call: Call, settled: Settled, course: Course, registered: Regi
     failedItself: read.event.type === "stepFailed",
     called: call.fn !== undefined,
     gave: settled.kind === "returned" && read.isKept,
+    isUnexpected: read.isUnexpected ?? false,
   };
 }
 
@@ -182,7 +183,9 @@ function afterStep(
 }
 
 /** `isKept`: not if what was given back is lost. */
-type Read = Pick<Happening, "event" | "result" | "error" | "patch" | "pause"> & { readonly isKept: boolean };
+type Read = Pick<Happening, "event" | "result" | "error" | "patch" | "pause" | "isUnexpected"> & {
+  readonly isKept: boolean;
+};
 
 /** A value that can't even be looked at, such as a revoked proxy, is nonsense like any other. */
 function readSafely(...parts: Parameters<typeof readSettled>): Read {
@@ -268,7 +271,7 @@ function invalid({ step, context }: Call, problem: string): Read {
       `Give back nothing, an object of fields to merge into the state, pause(…), again(…), complete(…) or fail(…).`,
     { workflow: context.execution.workflow, step: step.name, execution: context.execution.id },
   );
-  return { ...failed("invalid-return-value", serializeError(error), undefined), isKept: false };
+  return { ...failed("invalid-return-value", serializeError(error), undefined), isKept: false, isUnexpected: true };
 }
 
 /** A pause that nothing could ever end is a mistake of the definition, not a wait. */
@@ -300,7 +303,7 @@ function technicalFailure(
   const wait = mistakes.has(reason)
     ? undefined
     : nextDelay(policy, position.attempts + 1, elapsed, host.clock.random());
-  const read = failed(reason, serializeError(thrown), undefined);
+  const read = { ...failed(reason, serializeError(thrown), undefined), isUnexpected: true };
   return wait === undefined ? read : { ...read, event: { type: "retry", reason, wait, afresh: false } };
 }
 

@@ -6,6 +6,7 @@ import type { Clock, Timer } from "../clock.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import { definitionOf } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
+import type { HistoryRecord } from "../stores/records.js";
 import type { MaybePromise, Within } from "../stores/store.js";
 import { Alarms } from "./alarms.js";
 import { callerTransaction } from "./caller-transaction.js";
@@ -129,6 +130,10 @@ export class StoreSession implements ClientHost {
     const kept = (): Registered => (this.#defined.add(key), registered);
     const keeping = this.#settings.store.define(definitionsOf(new Map([[key, registered]])));
     return keeping instanceof Promise ? keeping.then(kept) : kept();
+  }
+
+  history(id: string): MaybePromise<readonly HistoryRecord[]> {
+    return this.#settings.store.history(id);
   }
 
   listOf(workflow: string, version: string, fingerprint: string): ReturnType<KnownLists["find"]> {

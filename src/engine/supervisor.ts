@@ -10,7 +10,7 @@ import { definitionOf } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import type { Death, ExecutionRecord, HistoryRecord } from "../stores/records.js";
 import type { ClaimOptions, Hint, MaybePromise, Store, Within } from "../stores/store.js";
-import { Alarms } from "./alarms.js";
+import { Alarms, unlessLogged } from "./alarms.js";
 import { callerTransaction } from "./caller-transaction.js";
 import type { ClientHost, Places } from "./client-host.js";
 import { Committer } from "./committer.js";
@@ -42,8 +42,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   readonly sizeLimit: number;
   /** In milliseconds. */
   readonly keepPublications: number;
-  /** Somebody waits until it is decided, or until this launcher stops. */
-  readonly patience = Infinity;
+  readonly patience: number;
   readonly places = this;
   readonly waiters = new OutcomeWaiters();
   readonly #store: Store;
@@ -91,9 +90,14 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     this.#time = new StoreTime(settings.clock, settings.store.clock === settings.clock);
     this.grace = settings.grace;
     this.sizeLimit = settings.sizeLimit;
+    this.patience = settings.patience;
     this.keepPublications = settings.keepPublications;
     this.committer = new Committer(settings.store, settings.clock);
-    this.#alarms = new Alarms(settings.onError, registry, settings.clock);
+    this.#alarms = new Alarms(
+      settings.onErrorIsDefault ? unlessLogged(settings.onError, registry) : settings.onError,
+      registry,
+      settings.clock,
+    );
     this.#scheduler = new Scheduler(settings.store, settings.clock, this, registry, settings.pollInterval);
     this.#polling = new Polling(settings.clock, settings.pollInterval, {
       look: () => this.#takeUp(),
@@ -312,6 +316,14 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
 
   report(error: StepwellError): void {
     this.#alarms.raise(error);
+  }
+
+  warn(fields: object, message: string): void {
+    try {
+      this.#settings.warn(fields, message);
+    } catch (cause) {
+      this.report(new StepwellError("STEPWELL_OBSERVER_FAILED", "The launcher's logger failed.", { cause }));
+    }
   }
 
   settled(arrivals: readonly string[]): void {

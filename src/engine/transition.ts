@@ -64,7 +64,14 @@ function interrupted(course: Course, happening: Happening, turn: Turn | undefine
     return happening;
   }
   const { reason, by, why } = turn;
-  return { ...happening, event: { type: "rollbackRequested", reason, begun: true }, result: reason, by, why };
+  return {
+    ...happening,
+    event: { type: "rollbackRequested", reason, begun: true },
+    result: reason,
+    by,
+    why,
+    isUnexpected: false,
+  };
 }
 
 export function conclude(course: Course, happened: Happening, circumstances: Circumstances): Conclusion {
@@ -260,10 +267,12 @@ function positionAfter(
   const isSame = !ends && flow.stepIndex === position.stepIndex;
   const inDoubt = isSame && staysInDoubt(course, happening, definition);
   const partly = isSame && isPartlyDone(position, flow, event);
+  const warned = position.warned === true || happening.isUnexpected === true;
   // Most have none, and are all of one shape.
   if (
     !inDoubt &&
     !partly &&
+    !warned &&
     irreversible === undefined &&
     keys === undefined &&
     gone === undefined &&
@@ -277,6 +286,7 @@ function positionAfter(
     ...after,
     ...(inDoubt && { inDoubt }),
     ...(partly && { partly }),
+    ...(warned && { warned }),
     ...(irreversible !== undefined && { irreversible }),
     ...(keys !== undefined && { keys }),
     ...(gone !== undefined && { gone }),

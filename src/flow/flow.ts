@@ -50,6 +50,8 @@ export interface Position extends Flow {
   readonly irreversible?: readonly Irreversible[];
   /** The names that steps had when they may have begun, where a migration has given them others. Left out: none has. */
   readonly keys?: Readonly<Record<string, string>>;
+  /** The launcher's logger was told of the first attempt that failed unexpectedly. Left out: none has. */
+  readonly warned?: true;
   /** The names under which others may know what steps did that are gone since a migration. Left out: none. */
   readonly gone?: readonly string[];
   /** The steps that were passed over, by index: nothing of them is undone. Left out: none. */

@@ -141,14 +141,13 @@ onEveryStore("an operator's acts", (start) => {
     expect(await rig.store.mailbox("e")).toEqual([]);
   });
 
-  test("patchState is refused for what is not stuck, and where the workflow is not known", async () => {
+  test("patchState is refused for what is not stuck, and checked by another launcher where the workflow is not known", async () => {
     const made = workflow("plain", { input: order }).step("one", { run: () => ({}) });
     const { rig, execution } = await stuck(start);
     const other = await rig.another([made]);
-    expect(await errorOf(other.patchState("e", { a: 1 }, "x"))).toMatchObject({
-      code: "STEPWELL_UNKNOWN_WORKFLOW",
-      execution: "e",
-    });
+    const refused = errorOf(other.patchState("e", { iban: 5 }, "x"));
+    await rig.clock.advance("1s");
+    expect(await refused).toMatchObject({ code: "STEPWELL_INVALID_PATCH", execution: "e" });
     await other.launch(made, { cents: 1 }, { id: "done" });
     await rig.clock.advance(0);
     expect(await errorOf(other.patchState("done", { a: 1 }, "x"))).toMatchObject({

@@ -29,6 +29,12 @@ const broken = workflow("broken", { input })
   .step("1", { pivot: true, run: () => undefined })
   .step("2", { run: () => fail("no") });
 
+/** Stuck in its undo until it has a good account. */
+const refund = workflow("refund", { input: z.object({ iban: z.string(), at: z.coerce.date() }) }).step("refund", {
+  run: () => fail("declined"),
+  rollback: ({ state }) => (state.iban === "good" ? undefined : fail("no-account")),
+});
+
 function clientOn(store: Store, options: Partial<ClientOptions> = {}): Client {
   const client = new Client({ store, ...options });
   onTestFinished(() => client.stop());
@@ -139,6 +145,53 @@ onEveryStore("a client", (start) => {
     const outcome = client.execution("one").outcome();
     await clock.advance("1s");
     expect(await outcome).toMatchObject({ status: "rolledBack", reason: "recalled" });
+  });
+
+  test("has a patch checked by the launcher that knows the workflow, and waits for its word", async () => {
+    const { store, clock, launcher, errors } = await start([refund]);
+    const [one, two] = [{ id: "one" }, { id: "two" }];
+    for (const which of [one, two]) await launcher.launch(refund, { iban: "none", at: "2026-03-01T00:00:00Z" }, which);
+    await clock.settle();
+    const client = clientOn(store);
+    const after = async <T>(asked: Promise<T>): Promise<T> => (await clock.advance("2s"), asked);
+    expect(await after(errorOf(client.patchState("one", { iban: 5 }, "mistyped")))).toMatchObject({
+      code: "STEPWELL_INVALID_PATCH",
+      execution: "one",
+      step: "refund",
+    });
+    expect(await after(errorOf(client.retry("one", { patch: { at: "soon" } })))).toMatchObject({
+      code: "STEPWELL_INVALID_PATCH",
+    });
+    expect(await after(errorOf(client.skip("one", "by hand", { patch: { at: "soon" } })))).toMatchObject({
+      code: "STEPWELL_INVALID_PATCH",
+    });
+    // The launcher tells why, and nothing of the executions has changed.
+    expect(errors.filter(({ code }) => code === "STEPWELL_INVALID_PATCH").map(({ message }) => message)).toEqual([
+      expect.stringContaining("iban"),
+      expect.stringContaining("at:"),
+      expect.stringContaining("at:"),
+    ]);
+    expect(await client.execution("one").history()).toHaveLength(2);
+    await after(client.patchState("one", { iban: "good", at: "2026-04-01T00:00:00Z" }, "mistyped", { by: "ada" }));
+    expect(await client.execution("one").state()).toMatchObject({ iban: "good", at: new Date("2026-04-01") });
+    expect((await client.execution("one").history()).at(-1)).toMatchObject({ result: "patched", by: "ada" });
+    await after(client.retry("two", { patch: { iban: "good" }, by: "ada" }));
+    expect((await client.execution("two").summary()).status).toBe("rolledBack");
+  });
+
+  test("says that nobody has checked its patch yet where no launcher runs", async () => {
+    const { store, clock, launcher, another } = await start([refund]);
+    await launcher.launch(refund, { iban: "none", at: "2026-03-01" }, { id: "one" });
+    await clock.settle();
+    await launcher.stop();
+    const client = clientOn(store, { patience: "3s" });
+    const undecided = errorOf(client.patchState("one", { iban: "good" }, "mistyped"));
+    await clock.advance("3s");
+    expect(await undecided).toMatchObject({ code: "STEPWELL_UNDECIDED", execution: "one" });
+    expect(await client.execution("one").state()).toMatchObject({ iban: "none" });
+    await another();
+    await clock.settle();
+    expect(await client.execution("one").state()).toMatchObject({ iban: "good" });
   });
 
   test("fails those who wait when it is stopped, and refuses what is asked later", async () => {

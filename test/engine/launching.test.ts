@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { Launcher, memoryStore, pause, workflow } from "../../src/index.js";
-import { onEveryStore } from "../support/rig.js";
+import { errorOf, onEveryStore } from "../support/rig.js";
 
 const input = z.object({ n: z.coerce.number() });
 
@@ -93,6 +93,47 @@ onEveryStore("launching", (start) => {
     expect((await delayed.outcome()).status).toBe("completed");
     await clock.advance("1h");
     expect(began).toEqual(["past", "delayed", "timed"]);
+  });
+
+  test("in rollback under an id that exists is a conflict, and undoes nothing", async () => {
+    const undone: string[] = [];
+    const undo = ({ step }: { step: { name: string } }): void => void undone.push(step.name);
+    const both = workflow("both", { input })
+      .step("1", { run: () => undefined, rollback: undo })
+      .step("2", { run: () => undefined, rollback: undo });
+    const { launcher, clock } = await start([both]);
+    await (await launcher.launch(both, { n: 1 }, { id: "up" })).outcome();
+    const inRollback = (id: string, from: "1" | "2"): Promise<unknown> =>
+      launcher.launch(both, { n: 1 }, { id, rollback: { from, reason: "returned" } });
+    expect(await errorOf(inRollback("up", "2"))).toMatchObject({ code: "STEPWELL_LAUNCH_CONFLICT", execution: "up" });
+    await clock.settle();
+    expect(undone).toEqual([]);
+    expect((await launcher.execution("up").summary()).status).toBe("completed");
+    // The same launch again is the same execution, as ever; from another step it is another thing.
+    await inRollback("down", "1");
+    await inRollback("down", "1");
+    await clock.settle();
+    await inRollback("down", "1");
+    expect(await errorOf(inRollback("down", "2"))).toMatchObject({ code: "STEPWELL_LAUNCH_CONFLICT" });
+    expect(undone).toEqual(["1"]);
+  });
+
+  test("in rollback from a step after the pivot is refused, and from the pivot itself is not", async () => {
+    const undone: string[] = [];
+    const sealed = workflow("sealed", { input })
+      .step("before", { run: () => undefined, rollback: () => void undone.push("before") })
+      .step("pivot", { pivot: true, run: () => undefined, rollback: () => void undone.push("pivot") })
+      .step("after", { run: () => undefined });
+    const { launcher, clock } = await start([sealed]);
+    const refused = await errorOf(
+      launcher.launch(sealed, { n: 1 }, { id: "late", rollback: { from: "after", reason: "returned" } }),
+    );
+    expect(refused).toMatchObject({ code: "STEPWELL_PAST_PIVOT", execution: "late", step: "after" });
+    expect((await launcher.list()).executions).toEqual([]);
+    const half = await launcher.launch(sealed, { n: 1 }, { rollback: { from: "pivot", reason: "returned" } });
+    await clock.settle();
+    expect((await half.outcome()).status).toBe("rolledBack");
+    expect(undone).toEqual(["pivot", "before"]);
   });
 
   test.each([

@@ -1,0 +1,14 @@
+/** What is checked of options before a command begins. */
+import { InvalidArgumentError } from "commander";
+
+/** The command may end at any time, and goes on from what is kept. */
+export function keptPlace(place: string): string {
+  if (place !== ":memory:") return place;
+  throw new InvalidArgumentError("A store in memory keeps nothing after the command. Give the path of a file.");
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 1 && value <= 10_000) return value;
+  throw new InvalidArgumentError("It must be a whole number from 1 to 10000.");
+}
