@@ -1,7 +1,7 @@
 /** What a crash or a shutdown in the middle of a function leaves as it was: its message, its timeout, its retry policy. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { fail, pause, workflow, type StepContext } from "../../src/index.js";
+import { fail, pause, workflow} from "../../src/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { onEveryStore, told, type Start } from "../support/rig.js";
 
@@ -9,7 +9,7 @@ const input = z.object({});
 const messages = { go: z.number() };
 
 /** Settles when its attempt is aborted, and fails with that. */
-function untilAborted({ signal }: Pick<StepContext, "signal">): Promise<never> {
+function untilAborted({ signal }: { readonly signal: AbortSignal }): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
 }
 
@@ -153,7 +153,7 @@ onEveryStore("a crash", (start) => {
           })
         : workflow("fails", { input }).step("1", {
             messages,
-            run: func === "run" ? fails : () => pause(),
+            run: func === "run" ? fails : ((() => pause()) as never),
             onMessage: fails,
             retry: policy,
           });
