@@ -1,7 +1,7 @@
 /** What a crash or a shutdown in the middle of a function leaves as it was: its message, its timeout, its retry policy. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { fail, pause, workflow} from "../../src/index.js";
+import { fail, pause, workflow } from "../../src/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { onEveryStore, told, type Start } from "../support/rig.js";
 

@@ -27,11 +27,15 @@ interface Waiting {
   readonly options?: LaunchOptions;
   /** How the row says that it came, where no function does. */
   readonly result?: string;
+  /** Past its pivot, where it can be asked back for nothing by who does not know that. */
+  readonly isPast?: true;
 }
 
 const retry = { attempts: 2, delay: "10s", jitter: false } as const;
-const throwsOnce = (fired: () => void) => ({ attempt }: { readonly attempt: number }): undefined =>
-  attempt === 1 ? fails() : void fired();
+const throwsOnce =
+  (fired: () => void) =>
+  ({ attempt }: { readonly attempt: number }): undefined =>
+    attempt === 1 ? fails() : void fired();
 
 /** Each waits for ten seconds. */
 const waits: Record<string, Waiting> = {
@@ -90,6 +94,13 @@ const waits: Record<string, Waiting> = {
         .step("1", { retry, messages: go, run: () => pause(), onMessage: throwsOnce(fired) })
         .step("2", last),
   },
+  "a retry after the pivot": {
+    make: (fired) =>
+      workflow("w", { input })
+        .step("0", { run: () => undefined, pivot: true })
+        .step("1", { retry, run: throwsOnce(fired) }),
+    isPast: true,
+  },
   "a delayed launch": {
     make: (fired) => workflow("w", { input }).step("1", { run: () => void fired() }),
     options: { delay: "10s" },
@@ -99,18 +110,25 @@ const waits: Record<string, Waiting> = {
 const quick = workflow("quick", { input }).step("1", { run: () => undefined });
 
 /** What wakes it, or its launcher, without being what it waits for. */
-async function wake({ launcher, clock, another }: Rig, { id }: Execution): Promise<void> {
+async function wake(
+  { launcher, clock, another }: Rig,
+  { id }: Execution,
+  asked: Promise<unknown>[] | undefined,
+): Promise<void> {
   // Which reaches only who waits for messages.
   await launcher.send(id, "other", null).catch(() => undefined);
   await launcher.launch(quick, {});
-  await (await another()).launch(quick, {});
+  const stranger = await another([quick]);
+  await stranger.launch(quick, {});
+  asked?.push(stranger.rollback(id, "too-late"));
   await clock.settle();
 }
 
 onEveryStore("a timer", (start) => {
   test.each(Object.keys(waits))("never comes early, not by a millisecond, whatever else wakes: %s", async (wait) => {
-    const { make, options = {}, result } = waits[wait]!;
+    const { make, options = {}, result, isPast = false } = waits[wait]!;
     let fired: number | undefined;
+    const asked: Promise<unknown>[] = [];
     const flow = make(() => (fired ??= rig.clock.now()));
     const rig = await start([flow, quick]);
     const { launcher, clock } = rig;
@@ -125,10 +143,12 @@ onEveryStore("a timer", (start) => {
     };
     for (const at of [1, 9975, 9999]) {
       await clock.advance(began + at - clock.now());
-      await wake(rig, execution);
+      await wake(rig, execution, isPast ? asked : undefined);
       expect(await firedAt()).toBeUndefined();
     }
     await clock.advance(1);
     expect(await firedAt()).toBe(began + 10_000);
+    await clock.advance("1s");
+    for (const answer of await Promise.all(asked)) expect(answer).toMatchObject({ accepted: false });
   });
 });
