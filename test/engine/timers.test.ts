@@ -23,7 +23,7 @@ function fails(): never {
 
 interface Waiting {
   /** `fired` is called by what must not come too early. */
-  readonly make: (fired: () => void) => AnyWorkflow;
+  readonly make: (fired: () => undefined) => AnyWorkflow;
   readonly options?: LaunchOptions;
   /** How the row says that it came, where no function does. */
   readonly result?: string;
@@ -34,8 +34,8 @@ interface Waiting {
 const retry = { attempts: 2, delay: "10s", jitter: false } as const;
 const throwsOnce =
   (fired: () => void) =>
-  ({ attempt }: { readonly attempt: number }): undefined =>
-    attempt === 1 ? fails() : void fired();
+  ({ attempt }: { readonly attempt: number }): void =>
+    attempt === 1 ? fails() : fired();
 
 /** Each waits for ten seconds. */
 const waits: Record<string, Waiting> = {
@@ -53,7 +53,7 @@ const waits: Record<string, Waiting> = {
           messages: go,
           run: () => pause({}, { timeout: "10s" }),
           onMessage: () => undefined,
-          onTimeout: () => void fired(),
+          onTimeout: () => fired(),
         })
         .step("2", last),
   },
@@ -102,7 +102,7 @@ const waits: Record<string, Waiting> = {
     isPast: true,
   },
   "a delayed launch": {
-    make: (fired) => workflow("w", { input }).step("1", { run: () => void fired() }),
+    make: (fired) => workflow("w", { input }).step("1", { run: () => fired() }),
     options: { delay: "10s" },
   },
 };
@@ -129,7 +129,7 @@ onEveryStore("a timer", (start) => {
     const { make, options = {}, result, isPast = false } = waits[wait]!;
     let fired: number | undefined;
     const asked: Promise<unknown>[] = [];
-    const flow = make(() => (fired ??= rig.clock.now()));
+    const flow = make(() => void (fired ??= rig.clock.now()));
     const rig = await start([flow, quick]);
     const { launcher, clock } = rig;
     const execution = (await launcher.launch(flow as typeof quick, {}, options)) as Execution;
