@@ -178,4 +178,39 @@ onEveryStore("a crash", (start) => {
     expect(rows).toHaveLength(limit === "attempts" ? 3 : 2);
     await own.advance("1m");
   });
+
+  test.each(["retry", "skip"] as const)("after an operator's %s loses nothing of its patch", async (act) => {
+    const seen: unknown[] = [];
+    const flow = workflow("flow", { input: z.object({ n: z.number() }) })
+      .step("1", {
+        pivot: true,
+        run: () => undefined,
+      })
+      .step("2", { run: ({ attempt }) => (attempt === 1 ? fail("no") : hangs(2)) })
+      .step("3", {
+        run: ({ state, attempt }) => {
+          seen.push({ ...state });
+          return attempt === 1 ? hangs(3) : undefined;
+        },
+      });
+    let isFirst = true;
+    /** Until its launcher dies: as long as it is the first one. */
+    const hangs = (step: number): Promise<never> | undefined =>
+      isFirst && (act === "retry" ? step === 2 : step === 3) ? new Promise<never>(() => undefined) : undefined;
+    const own = new VirtualClock();
+    const { launcher, clock, another } = await start([flow], { clock: own, abortGrace: 1 });
+    const execution = await launcher.launch(flow, { n: 1 }, { id: "e" });
+    expect((await execution.outcome()).status).toBe("stuck");
+    const asked =
+      act === "retry" ? execution.retry({ patch: { n: 2 } }) : execution.skip("by hand", { patch: { n: 2 } });
+    await clock.settle();
+    await asked;
+    isFirst = false;
+    const second = await another([flow], { clock });
+    await clock.advance("20s");
+    expect((await second.execution("e").outcome()).status).toBe("completed");
+    expect(seen.at(-1)).toEqual({ n: 2 });
+    expect(await second.execution("e").state()).toEqual({ n: 2 });
+    await own.advance("1m");
+  });
 });

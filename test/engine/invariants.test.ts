@@ -2,6 +2,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { fail, workflow } from "../../src/index.js";
+import type * as Router from "../../src/flow/router.js";
 import type { Decision, FlowEvent } from "../../src/flow/router.js";
 import type { Flow } from "../../src/definition/flow.js";
 import { onEveryStore, told } from "../support/rig.js";
@@ -10,7 +11,7 @@ import { onEveryStore, told } from "../support/rig.js";
 const wrong = vi.hoisted(() => ({ decide: undefined as ((decision: never, event: never) => unknown) | undefined }));
 
 vi.mock("../../src/flow/router.js", async (original) => {
-  const router = await original<typeof import("../../src/flow/router.js")>();
+  const router = await original<typeof Router>();
   return {
     ...router,
     route(flow: Flow, event: FlowEvent, steps: Parameters<typeof router.route>[2]): Decision {
