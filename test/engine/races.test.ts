@@ -66,7 +66,7 @@ onEveryStore("a look into the mailbox", (start) => {
       run: () => pause(),
       onMessage: async ({ message }) => {
         handled.push(message.payload);
-        if (handled.length === 1) await new Promise<void>((resolve) => (goOn = resolve));
+        await new Promise<void>((resolve) => (goOn = resolve));
         return pause();
       },
     });
@@ -102,7 +102,11 @@ onEveryStore("a look into the mailbox", (start) => {
     expect(answer).toBeDefined();
     goOn();
     await clock.settle();
+    // The first one is consumed, and the second one is being handled, when the answer comes in which both were pending.
+    expect(handled).toEqual([1, 2]);
     answer!();
+    await clock.settle();
+    goOn();
     await clock.advance("5s");
     expect(handled).toEqual([1, 2]);
     expect((await execution.mailbox()).map(({ status }) => status)).toEqual(["consumed", "consumed"]);
