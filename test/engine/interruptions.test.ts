@@ -159,8 +159,8 @@ onEveryStore("a crash", (start) => {
           });
     const own = new VirtualClock();
     const { launcher, clock, another } = await start([flow], { clock: own, abortGrace: 1 });
-    const execution = await launcher.launch(flow, {}, { id: "e" });
-    if (func === "onMessage") await execution.send("go", 1);
+    await launcher.launch(flow as never, {} as never, { id: "e" });
+    if (func === "onMessage") await launcher.send("e", "go", 1);
     await clock.settle();
     expect(calls).toEqual([1]);
     // The first launcher begins the second attempt, and is silent from then on.

@@ -40,11 +40,12 @@ export class Timers {
   }
 
   /** A function is called by who owns the execution. */
-  earlyCall(execution: string, rows: readonly HistoryRecord[], { func, message }: Call): string[] {
+  earlyCall(execution: string, rows: readonly HistoryRecord[], { step, func, message }: Call): string[] {
     const now = this.#clock.now();
     const last = rows.at(-1);
-    const next =
-      last?.result === "Error" ? this.#throws.get(callOf(execution, last.func, last.step, last.attempt)) : undefined;
+    // Where it turned, something else is called, and at once.
+    const isRetry = last?.result === "Error" && last.func === func && last.step === step.name;
+    const next = isRetry ? this.#throws.get(callOf(execution, func, step.name, last.attempt)) : undefined;
     if (next !== undefined && now < next) return [`is tried again ${next - now} ms too early`];
     const isTimeout = func === "runContinue" && message === undefined;
     const until = isTimeout ? this.#timerAfter(execution, rows) : undefined;

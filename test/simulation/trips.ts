@@ -129,7 +129,8 @@ function perform(
         return [name];
       case "pause": {
         const again = func === "runContinue" || func === "rollbackContinue";
-        if (again && calls > 1) break;
+        // With a short timeout and a patient policy it would go on for longer than anybody waits.
+        if (calls > (again ? 1 : books.isHealed ? 3 : Infinity)) break;
         const sets = timeout !== null || again;
         books.timers.paused(id, func, name, calls, sets ? timeout : undefined);
         return pause(patch, { ...(sets && { timeout }) });
