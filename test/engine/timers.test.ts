@@ -132,7 +132,7 @@ onEveryStore("a timer", (start) => {
     const flow = make(() => void (fired ??= rig.clock.now()));
     const rig = await start([flow, quick]);
     const { launcher, clock } = rig;
-    const execution = (await launcher.launch(flow as typeof quick, {}, options)) as Execution;
+    const execution = await launcher.launch(flow, {}, options);
     const began = clock.now();
     if (wait === "a retry of a handler") await launcher.send(execution.id, "go", null);
     await clock.settle();
