@@ -45,8 +45,8 @@ export interface Step<
  * @throws STEPWELL_INVALID_DEFINITION, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION, STEPWELL_INVALID_RETRY_POLICY
  */
 export function step<Needs extends object = object>(): MakeStep<Needs> {
-  return ((name: string, ...given: readonly unknown[]) =>
-    Object.freeze({ name, [stepKey]: stepDefinition(name, optionsGiven(name, given, {}), {}) })) as MakeStep<Needs>;
+  return (name: string, ...given: readonly unknown[]) =>
+    Object.freeze({ name, [stepKey]: stepDefinition(name, optionsGiven(name, given, {}), {}) });
 }
 
 /** Takes a name and options; or a name, its `run`, and the other options. */

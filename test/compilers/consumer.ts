@@ -95,7 +95,9 @@ export const halfDone = (half: HalfDoneOf<typeof order>) => [half.fee, half.code
 same<Names, "reserve" | "charge" | "ship" | "tag" | "pack" | "book" | "end">(true);
 same<InputOf<typeof order>["sku"], string>(true);
 
+// eslint-disable-next-line typescript/unbound-method -- its type is what is compiled
 export const add = start.step;
+// eslint-disable-next-line typescript/unbound-method -- its type is what is compiled
 export const observe = order.observe;
 export const booking = { run: () => inPostgres(async (connection) => ({ rows: await connection.query("SELECT 1") })) };
 export const watchers = [
