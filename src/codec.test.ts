@@ -135,6 +135,11 @@ describe("what is stored comes back", () => {
     expect(back["nan"]).toBeNaN();
   });
 
+  test.each([-0, NaN, Infinity, -Infinity, undefined])("%d comes back alone, in a list and in a field", (value) => {
+    for (const given of [value, [value], { value }, { deep: [{ value }] }])
+      expect(isDeepStrictEqual(roundTrip(given), given)).toBe(true);
+  });
+
   test("a date that is invalid stays a date that is invalid", () => {
     const isInvalid = (value: unknown): boolean => value instanceof Date && Number.isNaN(value.getTime());
     const never = new Date(Number.NaN);

@@ -490,8 +490,7 @@ export class Drive implements Sink<CommitResult> {
   /** @throws STEPWELL_INVARIANT_VIOLATED, which parks the execution */
   #concluded(happening: Happening): Conclusion {
     const conclusion = conclude(this.course, happening, this.#circumstances());
-    const isMigrated = happening.event.type === "migrated";
-    const broken = isMigrated ? undefined : brokenInvariant(this.course.position, conclusion.transition.position);
+    const broken = brokenInvariant(this.course, happening, conclusion.transition);
     if (broken !== undefined) throw invariantError(this.course, broken);
     // What is parked keeps the list that it knows: a later launcher looks again.
     if (this.#definition === undefined || happening.event.type === "parked") return conclusion;

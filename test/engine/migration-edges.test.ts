@@ -124,6 +124,55 @@ onEveryStore("a migration", (start) => {
     },
   );
 
+  test("that fails gives no old name away: not one that is gone, nor one that a step had before", async () => {
+    const keys: string[] = [];
+    const call = { run: ({ idempotencyKey }: { idempotencyKey: string }) => void keys.push(idempotencyKey) };
+    const first = workflow("order", { input }).step("call", call).step("book", call).step("pay", waits);
+    const second = workflow("order", { input, version: "2" })
+      .step("reserve", call)
+      .step("pay", waits)
+      .step("ship", waits)
+      .migrate(first, { steps: { call: null, book: "reserve" } });
+    const third = (name: string, isBroken: boolean) =>
+      workflow("order", { input, version: "3" })
+        .step("reserve", call)
+        .step("pay", waits)
+        .step("ship", waits)
+        .step(name, call)
+        .migrate(second, {
+          move: () => {
+            if (isBroken) throw new Error("not today");
+            return {};
+          },
+        });
+    const rig = await start([first]);
+    await rig.launcher.launch(first, {}, { id: "e" });
+    await rig.clock.settle();
+    let next = await deployed(rig, second);
+    await next.send("e", "paid", {});
+    await rig.clock.settle();
+    // The newest one fails, again and again, whatever its steps are called.
+    for (const [name, isBroken, problem] of [
+      ["label", true, /not today/],
+      ["call", false, /"call" was the name of another step/],
+      ["book", false, /"book" was the name of another step/],
+    ] as const) {
+      next = await deployed({ ...rig, launcher: next }, third(name, isBroken));
+      if (isBroken) await next.send("e", "paid", {});
+      else await next.retry("e");
+      await rig.clock.settle();
+      expect(await next.execution("e").outcome()).toMatchObject({
+        status: "stuck",
+        error: { message: expect.stringMatching(problem) as string },
+      });
+    }
+    next = await deployed({ ...rig, launcher: next }, third("label", false));
+    await next.retry("e");
+    await rig.clock.settle();
+    expect(await next.execution("e").outcome()).toMatchObject({ status: "completed" });
+    expect(new Set(keys).size).toBe(3);
+  });
+
   test("says what became of steps of an execution that knows them, where its version has had several lists", async () => {
     const before = workflow("order", { input }).step("pay", waits);
     const since = before.step("label", { run: () => undefined, rollback: () => undefined });

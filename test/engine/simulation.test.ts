@@ -1,14 +1,16 @@
 /**
  * Random workflows, launchers, faults and acts on virtual time, each from a seed; then everything is healed, and the
- * invariants are held against what was committed and what callers were told. To look further:
+ * invariants are held against what was committed and what callers were told. Each time there are others: the seed is
+ * printed, and gives the same again. To look further:
  *
  * - `SIMULATION_RUNS=5000` plays more plans.
- * - `SIMULATION_SEED` and `SIMULATION_PATH` play one again, as fast-check has named it.
- * - `SIMULATION_DOUBTS=1` lets any error of the store leave open what became of the request. No store of today does
- *   that but for a transaction, and the engine does not stand it: see `isRetryable`.
+ * - `SIMULATION_SEED` plays the same again, `SIMULATION_PATH` one of them: what fails says the command.
+ * - `SIMULATION_DOUBTS=1` lets any error of the store leave open what became of the request. These stores never do that but for
+ *   a transaction, so they don't know a row that is given again: it is stored twice.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { systemClock } from "../../src/clock.js";
 import { memoryStore, type Store } from "../../src/index.js";
 import { sqliteStore } from "../../src/stores/sqlite/index.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
@@ -16,6 +18,20 @@ import { plans } from "../simulation/plan.js";
 import { play } from "../simulation/world.js";
 
 const { SIMULATION_RUNS, SIMULATION_SEED, SIMULATION_PATH, SIMULATION_DOUBTS } = process.env;
+
+const seed = Number(SIMULATION_SEED ?? Math.floor(systemClock.random() * 2 ** 31));
+
+/** What plays it again. */
+function command(name: string, path: string | null): string {
+  const wanted = {
+    SIMULATION_SEED: seed,
+    SIMULATION_RUNS,
+    SIMULATION_DOUBTS,
+    ...(path !== null && { SIMULATION_PATH: path }),
+  };
+  const settings = Object.entries(wanted).flatMap(([key, value]) => (value === undefined ? [] : `${key}=${value}`));
+  return `${settings.join(" ")} npx vitest run test/engine/simulation.test.ts -t "the ${name} store"`;
+}
 
 const stores: Record<string, { readonly runs: number; readonly open: (clock: VirtualClock) => Store }> = {
   memory: { runs: 300, open: (clock) => memoryStore({ clock }) },
@@ -31,11 +47,21 @@ test.each(Object.keys(stores))(
       const { violations, trace } = await play(plan, open);
       expect(violations, `\n${trace.join("\n")}\n`).toEqual([]);
     });
+    console.log(`The simulation plays ${command(name, null)}`);
     await fc.assert(property, {
       numRuns: Number(SIMULATION_RUNS ?? runs),
-      // The same plans each time: who looks for new ones gives a seed, and more runs.
-      seed: Number(SIMULATION_SEED ?? 1),
+      seed,
       ...(SIMULATION_PATH !== undefined && { path: SIMULATION_PATH }),
+      // To find a smaller plan that fails takes time, too.
+      interruptAfterTimeLimit: 10 * 60_000,
+      asyncReporter: async (details) => {
+        if (!details.failed) return;
+        const report = await fc.asyncDefaultReportMessage(details);
+        const { errorInstance: cause } = details;
+        throw new Error(`Play it again: ${command(name, details.counterexamplePath)}\n${String(cause)}\n${report}`, {
+          cause,
+        });
+      },
     });
   },
   3_600_000,

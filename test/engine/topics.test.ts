@@ -247,6 +247,29 @@ onEveryStore("topics", (start) => {
     expect(await outcomeOf("5")).toBe("waiting");
   });
 
+  test.each([
+    ["by default", 3 * 24 * 60, {}, {}],
+    ["by its launcher", 60, { keepPublications: "1h" }, {}],
+    ["by itself", 150, { keepPublications: "1h" }, { keepFor: "150m" }],
+  ] as const)(
+    "a publication is kept as long as was said %s, though launchers tidy up: %i minutes, to the millisecond",
+    async (_, minutes, settings, options) => {
+      const pay = paying();
+      const calm = { pollInterval: "1d", heartbeat: { interval: "1d", timeout: "9d" } } as const;
+      const { launcher, clock } = await start([pay], { ...calm, ...settings });
+      for (const order of ["in-time", "too-late"])
+        await launcher.publish(`payment:p-${order}`, "settled", { cents: 1 }, options);
+      await clock.advance(minutes * 60_000 - 1);
+      const inTime = await launcher.launch(pay, { order: "in-time" });
+      await clock.settle();
+      expect(await statusOf(inTime)).toBe("completed");
+      await clock.advance(1);
+      const tooLate = await launcher.launch(pay, { order: "too-late" });
+      await clock.settle();
+      expect(await statusOf(tooLate)).toBe("waiting");
+    },
+  );
+
   test("a payload that the step's schema refuses is a dead letter, and the wait goes on", async () => {
     const pay = paying();
     const { launcher, clock, errors } = await start([pay]);

@@ -7,6 +7,7 @@ import type { ExecutionRecord, HistoryRecord } from "../../src/stores/records.js
 import type { Store } from "../../src/stores/store.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import type { Line } from "./machine.js";
+import { Timers } from "./timers.js";
 
 /** More than any plan needs. */
 const mostNotes = 20_000;
@@ -43,6 +44,7 @@ export class Books {
   readonly trace: string[] = [];
   /** Executions whose end a watcher was told of. */
   readonly ends: string[] = [];
+  readonly timers: Timers;
   readonly #store: Store;
   readonly #clock: VirtualClock;
   readonly #effects = new Map<string, Effect>();
@@ -56,6 +58,7 @@ export class Books {
   constructor(store: Store, clock: VirtualClock) {
     this.#store = store;
     this.#clock = clock;
+    this.timers = new Timers(clock);
   }
 
   note(what: string): void {
@@ -105,8 +108,9 @@ export class Books {
     if (position.resumeAt !== null && position.resumeAt > now) this.wrong(`${who} is called too early`);
     if (func === "runContinue" && message === undefined && (position.waitUntil === null || position.waitUntil > now))
       this.wrong(`${who} is called before its timeout`);
+    const rows = this.#store.history(record.id) as readonly HistoryRecord[];
+    for (const what of this.timers.earlyCall(record.id, rows, { ...called, func })) this.wrong(`${who} ${what}`);
     if (func === "rollback" || func === "rollbackContinue") {
-      const rows = this.#store.history(record.id) as readonly HistoryRecord[];
       const gave = givenBy(rows, step.index);
       if (!isDeepStrictEqual(gave, given)) this.wrong(`${who}: given is not what the step gave`);
     }

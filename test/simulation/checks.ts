@@ -8,6 +8,7 @@ import type { Store } from "../../src/stores/store.js";
 import type { Books } from "./books.js";
 import type { Trip } from "./plan.js";
 import type { Case } from "./callers.js";
+import { wrongCounts } from "./timers.js";
 
 interface Evidence {
   readonly it: Case;
@@ -39,6 +40,8 @@ export function violationsOf(it: Case, trip: Trip, store: Store, books: Books): 
     ...entries(evidence),
     ...messages(evidence),
     ...answers(evidence),
+    ...books.timers.early(it.id, rows),
+    ...wrongCounts(rows, trip),
   ];
   if (record.status !== "completed" && record.status !== "rolledBack") found.push(`is ${record.status}`);
   return found;

@@ -106,7 +106,11 @@ function perform(
   const { id } = context.execution;
   if (isUp && !leg.isIrreversible) books.do(context.idempotencyKey, id, name);
   const end = (): unknown => {
-    if (calls <= deed.throws && !books.isHealed) throw new Error(`not at call ${calls}`);
+    if (calls <= deed.throws && !books.isHealed) {
+      const policy = isUp ? leg.retry : leg.undoRetry;
+      books.timers.threw(id, { ...context, func }, policy?.delay ?? 0);
+      throw new Error(`not at call ${calls}`);
+    }
     return answer();
   };
   const patch = { [name]: leg.value, [`${func}-${name}`]: calls };
@@ -125,8 +129,11 @@ function perform(
         return [name];
       case "pause": {
         const again = func === "runContinue" || func === "rollbackContinue";
-        if (again && calls > 1) break;
-        return pause(patch, { ...((timeout !== null || again) && { timeout }) });
+        // With a short timeout and a patient policy it would go on for longer than anybody waits.
+        if (calls > (again ? 1 : books.isHealed ? 3 : Infinity)) break;
+        const sets = timeout !== null || again;
+        books.timers.paused(id, func, name, calls, sets ? timeout : undefined);
+        return pause(patch, { ...(sets && { timeout }) });
       }
       case "transaction":
         return within(context, () => {

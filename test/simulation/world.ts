@@ -18,8 +18,8 @@ export interface Played {
 
 const plainLauncher: LauncherPlan = { concurrency: 100, drain: 1000, skew: 0, latency: null, gathers: false };
 
-/** How long it may take after everything was healed, in rounds of two seconds. */
-const rounds = 150;
+/** How long it may take after everything was healed, in rounds of two seconds: an undo waits up to five minutes for its next try. */
+const rounds = 450;
 
 export async function play(plan: Plan, open: (clock: VirtualClock) => Store): Promise<Played> {
   const world = new World(plan, open);

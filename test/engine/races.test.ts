@@ -1,0 +1,115 @@
+/** What comes between two things that the engine does: an arrival before it lets go, an answer after a commit. */
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { pause, workflow, type Store } from "../../src/index.js";
+import { Encoded } from "../../src/codec.js";
+import type { Batch } from "../../src/stores/batch.js";
+import type { MailboxRecord } from "../../src/stores/records.js";
+import { deaf, onEveryStore } from "../support/rig.js";
+
+const input = z.object({});
+const messages = { go: z.number() };
+
+/** The store, with something that happens in the moment before it releases an execution. */
+function before(store: Store, isNow: (batch: Batch) => boolean, happen: () => Promise<unknown>): Store {
+  return new Proxy(store, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value !== "function") return value;
+      if (key !== "write") return value.bind(target) as unknown;
+      return (batch: Batch) => (isNow(batch) ? happen().then(() => target.write(batch)) : target.write(batch));
+    },
+  });
+}
+
+onEveryStore("an execution that is let go of", (start) => {
+  test("is not let go of with a message that came just before", async () => {
+    const flow = workflow("flow", { input })
+      .step("1", { messages, run: () => pause(), onMessage: ({ message }) => ({ got: message.payload }) })
+      .step("2", { messages: { later: z.null() }, run: () => pause(), onMessage: () => undefined });
+    const { store, clock, launcher, another } = await start([flow]);
+    await launcher.launch(flow, {}, { id: "e" });
+    await clock.settle();
+    await launcher.stop();
+    let slips = 0;
+    const slipping = before(
+      store,
+      ({ releases }) => releases.some(({ id }) => id === "e") && slips++ === 0,
+      async () =>
+        store.write({
+          ...{ creates: [], transitions: [], releases: [] },
+          arrivals: [
+            {
+              ...{ id: "slipped", execution: "e", kind: "message", name: "go", messageId: null, carried: null },
+              payload: Encoded.ofText("7"),
+              ...{ acceptedIn: ["running", "waiting"], wakes: ["waiting"] },
+            },
+          ],
+        }),
+    );
+    // It hears of nothing: all that it has is the answer of the store.
+    const second = await another([flow], { store: deaf(slipping) });
+    await second.send("e", "later", null);
+    await clock.advance("10s");
+    expect(slips).toBeGreaterThan(0);
+    expect(await second.execution("e").mailbox()).toMatchObject([{ status: "consumed" }, { status: "consumed" }]);
+    expect(await second.execution("e").outcome()).toMatchObject({ status: "completed", state: { got: 7 } });
+  });
+});
+
+onEveryStore("a look into the mailbox", (start) => {
+  test("that is answered after a commit delivers nothing twice that the commit consumed", async () => {
+    const handled: number[] = [];
+    let goOn: () => void = () => undefined;
+    const flow = workflow("flow", { input }).step("1", {
+      messages,
+      run: () => pause(),
+      onMessage: async ({ message }) => {
+        handled.push(message.payload);
+        await new Promise<void>((resolve) => (goOn = resolve));
+        return pause();
+      },
+    });
+    const { store, clock, launcher, another } = await start([flow]);
+    await launcher.stop();
+    let isHeld = false;
+    let answer: (() => void) | undefined;
+    const slow = new Proxy(store, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key);
+        if (typeof value !== "function") return value;
+        if (key !== "mailbox") return value.bind(target) as unknown;
+        return (id: string, only?: "pending") => {
+          const rows = target.mailbox(id, only);
+          if (!isHeld || only === undefined) return rows;
+          isHeld = false;
+          // What it says is from now, and is heard later.
+          return Promise.resolve(rows).then(
+            (it) => new Promise<readonly MailboxRecord[]>((resolve) => (answer = () => resolve(it))),
+          );
+        };
+      },
+    });
+    const second = await another([flow], { store: slow });
+    const execution = await second.launch(flow, {});
+    await clock.settle();
+    await execution.send("go", 1);
+    await clock.settle();
+    expect(handled).toEqual([1]);
+    isHeld = true;
+    await execution.send("go", 2);
+    await clock.settle();
+    expect(answer).toBeDefined();
+    goOn();
+    await clock.settle();
+    // The first one is consumed, and the second one is being handled, when the answer comes in which both were pending.
+    expect(handled).toEqual([1, 2]);
+    answer!();
+    await clock.settle();
+    goOn();
+    await clock.advance("5s");
+    expect(handled).toEqual([1, 2]);
+    expect((await execution.mailbox()).map(({ status }) => status)).toEqual(["consumed", "consumed"]);
+    expect((await execution.history()).map(({ func }) => func)).toEqual(["run", "runContinue", "runContinue"]);
+  });
+});

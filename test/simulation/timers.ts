@@ -1,0 +1,108 @@
+/** When step functions gave back what sets a timer, and whether what waited for one came too early; and how often was tried. */
+import type { StepFunc } from "../../src/definition/flow.js";
+import type { HistoryRecord } from "../../src/stores/records.js";
+import type { VirtualClock } from "../../src/testing/virtual-clock.js";
+import type { Trip } from "./plan.js";
+
+/** Of a pause: the timeout that it begins; null: it has none from then on; undefined: the one that runs stays. */
+type Timeout = number | null | undefined;
+
+interface Call {
+  readonly step: { readonly name: string };
+  readonly func: StepFunc;
+  readonly attempt: number;
+  readonly message?: { readonly id: string };
+}
+
+const callOf = (execution: string, func: StepFunc, step: string, number: number): string =>
+  `${execution} ${func} ${step} ${number}`;
+
+export class Timers {
+  readonly #clock: VirtualClock;
+  /** By the call: when it gave back a pause, by the store's clock, and with which timeout. */
+  readonly #pauses = new Map<string, { readonly at: number; readonly timeout: Timeout }>();
+  /** By the attempt: when the first one of that number threw, and how long the next has to wait at least. */
+  readonly #throws = new Map<string, number>();
+
+  constructor(clock: VirtualClock) {
+    this.#clock = clock;
+  }
+
+  /** @param call how often that function was called, which is in its patch too */
+  paused(execution: string, func: StepFunc, step: string, call: number, timeout: Timeout): void {
+    this.#pauses.set(callOf(execution, func, step, call), { at: this.#clock.now(), timeout });
+  }
+
+  /** @param delay of its retry policy, with jitter: half of it is sure */
+  threw(execution: string, { func, step, attempt }: Call, delay: number): void {
+    const key = callOf(execution, func, step.name, attempt);
+    if (!this.#throws.has(key)) this.#throws.set(key, this.#clock.now() + delay / 2);
+  }
+
+  /** A function is called by who owns the execution. */
+  earlyCall(execution: string, rows: readonly HistoryRecord[], { step, func, message }: Call): string[] {
+    const now = this.#clock.now();
+    const last = rows.at(-1);
+    // Where it turned, something else is called, and at once.
+    const isRetry = last?.result === "Error" && last.func === func && last.step === step.name;
+    const next = isRetry ? this.#throws.get(callOf(execution, func, step.name, last.attempt)) : undefined;
+    if (next !== undefined && now < next) return [`is tried again ${next - now} ms too early`];
+    const isTimeout = func === "runContinue" && message === undefined;
+    const until = isTimeout ? this.#timerAfter(execution, rows) : undefined;
+    return until !== undefined && until !== null && now < until
+      ? [`is told of a timeout ${until - now} ms too early`]
+      : [];
+  }
+
+  /** Timeouts that no function was told of. */
+  early(execution: string, rows: readonly HistoryRecord[]): string[] {
+    return rows.flatMap(({ func, result, message, at, revision }, index) => {
+      const isWait = func === "runContinue" || func === "rollbackContinue";
+      if (!isWait || result !== "timeout" || message !== undefined) return [];
+      const until = this.#timerAfter(execution, rows.slice(0, index));
+      if (until === null) return [`timed out without a timeout in revision ${revision}`];
+      return until !== undefined && at < until ? [`timed out ${until - at} ms too early in revision ${revision}`] : [];
+    });
+  }
+
+  /** When the wait is over that follows these rows; null: never; undefined: that is not known. */
+  #timerAfter(execution: string, rows: readonly HistoryRecord[]): Timeout {
+    let until: Timeout = null;
+    for (const { func, step, result, message, patch } of rows) {
+      if (result === "ok" || result === "skipped") until = null;
+      else if (result === "continue") {
+        const call = (patch?.value as Record<string, unknown> | undefined)?.[`${func}-${step}`];
+        const pause = this.#pauses.get(callOf(execution, func, step, call as number));
+        if (pause === undefined) until = undefined;
+        else if (pause.timeout !== undefined) until = pause.timeout === null ? null : pause.at + pause.timeout;
+        else if (message === undefined) until = null;
+      }
+    }
+    return until;
+  }
+}
+
+/** Each step is tried as often as its policy says: not more, and not less before that is told as its failure. */
+export function wrongCounts(rows: readonly HistoryRecord[], trip: Trip): string[] {
+  if (trip.guard !== null) return [];
+  const found: string[] = [];
+  let failures = 0;
+  for (const [index, { direction, stepIndex, step, result }] of rows.entries()) {
+    const before = rows[index - 1];
+    if (before?.stepIndex !== stepIndex || before.direction !== direction || result === "retried") failures = 0;
+    if (result !== "Error" && result !== "timeout") continue;
+    failures += 1;
+    const leg = trip.legs[stepIndex]!;
+    const isPast = direction === "up" && trip.pivot !== null && stepIndex > trip.pivot;
+    const policy = direction === "up" ? leg.retry : leg.undoRetry;
+    if (policy === null || isPast) continue;
+    if (failures > policy.attempts) found.push(`tried ${step} ${direction} ${failures} times of ${policy.attempts}`);
+    const next = rows[index + 1];
+    const isOver =
+      direction === "up" ? next?.direction === "down" : next?.result === "retried" || next?.result === "skipped";
+    const isAsked = next !== undefined && direction === "up" && next.by !== undefined;
+    if (isOver && !isAsked && result === "Error" && failures < policy.attempts)
+      found.push(`gave up ${step} ${direction} after ${failures} tries of ${policy.attempts}`);
+  }
+  return found;
+}
