@@ -83,8 +83,8 @@ export class Acts {
 
   async #mustBeStuck(record: ExecutionRecord, method: string): Promise<void> {
     if (record.status !== "stuck") throw notStuck(record, method, record.status);
-    const pending = await this.#store.mailbox(record.id, "pending");
-    if (pending.some((row) => row.kind !== "message")) throw notStuck(record, method, "being taken up again");
+    const requests = await this.#store.mailbox(record.id, { pending: true, limit: 0 });
+    if (requests.length > 0) throw notStuck(record, method, "being taken up again");
   }
 
   /** Gives back the id of the stored request. */

@@ -20,7 +20,7 @@ import { courseOf, happened, hasBegun, takeBack, tookOver, type Course, type Hap
 import { exitReason } from "./exiting.js";
 import { fitted, type Misfit } from "./fitting.js";
 import { givenIn } from "./history.js";
-import type { Host, Registered } from "./host.js";
+import type { Host, Inbox, Registered } from "./host.js";
 import { awaitedMessage, type Request } from "./inbox.js";
 import { Outside } from "./outside.js";
 import {
@@ -44,6 +44,9 @@ const mostClaims = 10;
 
 /** After so many turns without a wait the drive lets others have theirs. */
 const mostTurns = 256;
+
+/** So many messages that are refused are given up together, and the execution is taken up anew. */
+const mostDead = 64;
 
 /** How long a drive waits before it tries again what the store could not do, in milliseconds. */
 const outagePause = 500;
@@ -99,6 +102,7 @@ export class Drive implements Sink<CommitResult> {
     launcher: DriveOwner,
     lateMs = 0,
     misfit?: Misfit,
+    inbox?: Inbox,
   ) {
     this.id = record.id;
     this.course = courseOf(record, state, owner);
@@ -106,7 +110,7 @@ export class Drive implements Sink<CommitResult> {
       ran: (happen) => this.#ran(happen),
       conclude: (happening) => this.#concluded(happening),
     });
-    this.#outside = new Outside(this.course, registered.shape, host);
+    this.#outside = new Outside(this.course, registered.shape, host, inbox);
     // Taken up again with its end committed: a launcher died before it had told anyone.
     this.#endUntold = record.claims > 1;
     this.#registered = registered;
@@ -162,7 +166,7 @@ export class Drive implements Sink<CommitResult> {
     if (!this.#runner.isRunning) return this.go();
     // The attempt is what the loop waits for; this look must not set it going.
     this.#safely(() => {
-      const looked = this.#outside.look();
+      const looked = this.#outside.look(this.#awaited());
       if (!(looked instanceof Promise)) return this.#interrupt();
       looked.then(
         () => this.#safely(() => this.#interrupt()),
@@ -205,10 +209,19 @@ export class Drive implements Sink<CommitResult> {
 
   /** One thing at a time. */
   #turn(): void {
-    if (this.#outside.isUnseen) return this.#then(this.#outside.look());
+    if (this.#outside.isUnseen || this.#outside.lacks(this.#awaited)) {
+      return this.#then(this.#outside.look(this.#awaited()));
+    }
     if (this.#happening !== undefined) return this.#commit(this.#happening);
     return this.#next();
   }
+
+  /** What its step, if this list has it, waits for in its direction. */
+  readonly #awaited = (): readonly string[] => {
+    const { stepIndex, direction } = this.course.position;
+    const step = this.#registered.definition.steps[stepIndex];
+    return Object.keys((direction === "up" ? step?.messages : step?.rollbackMessages) ?? {});
+  };
 
   /** Goes on with a value that may come later. */
   #then<T>(value: MaybePromise<T>, use: (value: T) => void = () => undefined): void {
@@ -327,6 +340,8 @@ export class Drive implements Sink<CommitResult> {
     const { course } = this;
     const { position } = course;
     const step = this.#registered.definition.steps[position.stepIndex]!;
+    // Each look would have to read past them.
+    if (course.dead.length >= mostDead) return this.#letGo(0);
     const arrival = awaitedMessage(course.pending, step, position);
     if (arrival !== undefined) {
       const schema = (position.direction === "up" ? step.messages : step.rollbackMessages)[arrival.name]!;

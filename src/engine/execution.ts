@@ -18,9 +18,10 @@ import {
 } from "./history.js";
 import type { ResendNote } from "./letters.js";
 import type { ClientHost } from "./client-host.js";
+import { andThen } from "./maybe-promise.js";
 import type { Mail, RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./mail.js";
 import { notFound } from "./not-found.js";
-import { outcomeOfRecord, type Outcome } from "./outcome.js";
+import { outcomeIn, type Outcome } from "./outcome.js";
 
 export interface HistoryOptions {
   /** Each row says what it changed in the state, too, as JSON Patch (RFC 6902). */
@@ -156,12 +157,12 @@ export class Execution<State = unknown, HalfDone = State> {
     if (opened instanceof Promise) await opened;
     let asked: Promise<Outcome | undefined> | undefined;
     if (!this.#host.isDriving(this.id)) {
-      const loaded = this.#store.load([this.id]);
-      if (loaded instanceof Promise) asked = loaded.then(([record]) => this.#restOutcome(record));
-      else {
-        const outcome = this.#restOutcome(loaded[0]);
-        if (outcome !== undefined) return outcome as Outcome<State, HalfDone>;
-      }
+      const found = andThen(outcomeIn(this.#store, this.id), (outcome) => {
+        if (outcome === undefined) this.#host.mustRun("outcome");
+        return outcome;
+      });
+      if (found instanceof Promise) asked = found;
+      else if (found !== undefined) return found as Outcome<State, HalfDone>;
     }
     return new Promise((resolve, reject) => {
       // Waits before the store has answered: an execution that comes to rest in between must find who waits.
@@ -273,14 +274,6 @@ export class Execution<State = unknown, HalfDone = State> {
   /** As `Launcher.patchState`. */
   patchState(patch: object, reason: string, options: OperatorOptions = {}): Promise<void> {
     return this.#acts.patchState(this.id, patch, reason, options);
-  }
-
-  /** Undefined: it is not at rest. */
-  #restOutcome(record: ExecutionRecord | undefined): Outcome | undefined {
-    if (record === undefined) throw notFound(this.id);
-    const outcome = outcomeOfRecord(record);
-    if (outcome === undefined) this.#host.mustRun("outcome");
-    return outcome;
   }
 
   async #record(): Promise<ExecutionRecord> {

@@ -147,8 +147,8 @@ export class Letters {
     // It says whose it is: a publication has the same id in all mailboxes.
     const messageId = `resent:${execution}:${letter.id}`;
     // The same call again is no error, as a duplicate of `send` is none.
-    const known = await this.#store.mailbox(to);
-    if (known.some((row) => row.messageId === messageId)) return { id: messageId, duplicate: true };
+    const known = await this.#store.mailbox(to, { messageId });
+    if (known.length > 0) return { id: messageId, duplicate: true };
     if (letter.status !== "dead") throw notDead(execution, id, because[letter.status]);
     const name = as ?? letter.name;
     const note: ResendNote = { letter: letter.id, to, as: name, ...(by !== undefined && { by }) };
@@ -183,8 +183,11 @@ export class Letters {
   }
 
   async #letter(execution: string, id: string): Promise<MailboxRecord> {
-    const rows = (await this.#store.mailbox(execution)).filter((row) => row.kind === "message");
-    const fitting = rows.filter((row) => (row.messageId ?? row.id) === id);
+    const rows = [
+      ...(await this.#store.mailbox(execution, { messageId: id })),
+      ...(await this.#store.mailbox(execution, { id })),
+    ];
+    const fitting = rows.filter((row) => row.kind === "message" && (row.messageId ?? row.id) === id);
     // A sender may have taken as its own id one that was made for another message.
     const letter = fitting.find(({ status }) => status === "dead") ?? fitting[0];
     if (letter === undefined) throw notDead(execution, id, "it has no such message");

@@ -15,6 +15,7 @@ import type { ClientHost, Places } from "./client-host.js";
 import { Committer } from "./committer.js";
 import { Drive, type DriveOwner } from "./drive.js";
 import type { Host, Inbox, Registered } from "./host.js";
+import { inboxesOf, readInbox } from "./mailroom.js";
 import { waysOf, type Way } from "./migrating.js";
 import { OutcomeWaiters, type Waiter } from "./outcome.js";
 import { Polling } from "./polling.js";
@@ -42,7 +43,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   /** Somebody waits until it is decided, or until this launcher stops. */
   readonly patience = Infinity;
   readonly places = this;
-  readonly waiters = new OutcomeWaiters();
+  readonly waiters: OutcomeWaiters;
   readonly #store: Store;
   readonly #settings: LauncherSettings;
   readonly #registry: ReadonlyMap<string, Registered>;
@@ -90,6 +91,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     this.sizeLimit = settings.sizeLimit;
     this.keepPublications = settings.keepPublications;
     this.committer = new Committer(settings.store, settings.clock);
+    this.waiters = new OutcomeWaiters(settings.clock, settings.pollInterval);
     this.#alarms = new Alarms(settings.onError, registry, settings.clock);
     this.#scheduler = new Scheduler(settings.store, settings.clock, this, registry, settings.pollInterval);
     this.#polling = new Polling(settings.clock, settings.pollInterval, {
@@ -250,16 +252,8 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     return this.clock.now() + this.#offset;
   }
 
-  inbox(id: string): MaybePromise<Inbox> {
-    // The number first: what arrives in between is then seen as unseen, not the other way round.
-    const loaded = this.#store.load([id]);
-    const rest = (signals: number): MaybePromise<Inbox> => {
-      const pending = this.#store.mailbox(id, "pending");
-      return pending instanceof Promise ? pending.then((it) => ({ signals, pending: it })) : { signals, pending };
-    };
-    return loaded instanceof Promise
-      ? loaded.then(([record]) => rest(record?.signals ?? 0))
-      : rest(loaded[0]?.signals ?? 0);
+  inbox(id: string, names: readonly string[], dead: number): MaybePromise<Inbox> {
+    return readInbox(this.#store, id, names, dead);
   }
 
   load(id: string): MaybePromise<ExecutionRecord | undefined> {
@@ -338,9 +332,13 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
       const claimed = await this.#store.claim({ owner, limit, workflows });
       if (!claimed.alive) return await this.#reborn(owner);
       if (this.#store.clock !== this.clock) this.#offset = claimed.at - this.clock.now();
+      const inboxes = await this.#inboxesOf(claimed.records);
+      // Buried meanwhile: what was claimed is for others.
+      if (this.#presence.owner !== owner) return;
       for (const [index, record] of claimed.records.entries()) {
         this.#turns.had(record.workflow, record.version);
-        this.#resume(record, owner, Math.max(0, claimed.at - claimed.dueSince[index]!));
+        const lateMs = Math.max(0, claimed.at - claimed.dueSince[index]!);
+        this.#resume(record, owner, lateMs, inboxes.get(record.id));
       }
       for (const id of claimed.signalled) this.#drives.get(id)?.notice();
       this.#backlog = claimed.nextDueInMs === 0;
@@ -354,6 +352,15 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     }
   }
 
+  /** One read for all. Where it fails, each of them reads its own, and waits for a store that is away. */
+  async #inboxesOf(records: readonly ExecutionRecord[]): Promise<ReadonlyMap<string, Inbox>> {
+    try {
+      return await inboxesOf(this.#store, records);
+    } catch {
+      return new Map();
+    }
+  }
+
   /** A gate that fails must not hold up what is due. */
   async #admit(workflows: ClaimOptions["workflows"]): Promise<number | null> {
     try {
@@ -364,7 +371,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     }
   }
 
-  #resume(record: ExecutionRecord, owner: number, lateMs: number): void {
+  #resume(record: ExecutionRecord, owner: number, lateMs: number, inbox: Inbox | undefined): void {
     const way = this.#ways.get(registryKey(record.workflow, record.version))!;
     const { registered } = way;
     const about = { execution: record.id, workflow: record.workflow, step: record.position.step };
@@ -376,7 +383,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
       const message = `The state of execution "${record.id}" can't be read back. It is parked as it is.`;
       problem = new StepwellError("STEPWELL_NOT_DECODABLE", message, { ...about, cause });
     }
-    const drive = new Drive(record, state, owner, registered, this, this, lateMs, misfitOf(record, way));
+    const drive = new Drive(record, state, owner, registered, this, this, lateMs, misfitOf(record, way), inbox);
     if (problem !== undefined) drive.park(problem, true);
     this.#begin(drive);
   }

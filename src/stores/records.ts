@@ -38,6 +38,12 @@ export interface ExecutionRecord {
   readonly admission: "queued" | "admitted" | null;
 }
 
+/** Where an execution stands, without what it holds. */
+export type Standing = Pick<
+  ExecutionRecord,
+  "id" | "workflow" | "version" | "status" | "revision" | "signals" | "owner" | "dueAt"
+>;
+
 /** One row of an execution's history: one committed transition. */
 export interface HistoryEntry {
   readonly direction: Direction;
@@ -91,6 +97,13 @@ export const bitsKept: Readonly<Record<"step" | "all", number>> = { step: untilB
 
 /** `message` is for steps; the others are requests to the engine. */
 export type ArrivalKind = "message" | "rollback" | "retry" | "skip" | "patch";
+
+export type RequestKind = Exclude<ArrivalKind, "message">;
+
+/** An object, so that the compiler misses none. */
+const requests: Readonly<Record<RequestKind, true>> = { rollback: true, retry: true, skip: true, patch: true };
+
+export const requestKinds = Object.keys(requests) as readonly RequestKind[];
 
 /** `resent`: it was a dead letter, and another arrival stands for it now. */
 export type ArrivalStatus = "pending" | "consumed" | "dead" | "resent";

@@ -161,3 +161,32 @@ export function errorOf(promise: Promise<unknown> | undefined): Promise<unknown>
     (error: unknown) => error,
   );
 }
+
+export interface Reads {
+  /** How often each of the store's methods was called. */
+  calls: Record<string, number>;
+  /** How many rows each of them gave. */
+  rows: Record<string, number>;
+}
+
+/** The store, and what was read from it. */
+export function reading(store: Store): { readonly store: Store; readonly reads: Reads } {
+  const reads: Reads = { calls: {}, rows: {} };
+  const count = (key: string, answer: unknown): void => {
+    reads.calls[key] = (reads.calls[key] ?? 0) + 1;
+    if (Array.isArray(answer)) reads.rows[key] = (reads.rows[key] ?? 0) + answer.length;
+  };
+  const counting = new Proxy(store, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value !== "function") return value;
+      return (...given: unknown[]): unknown => {
+        const answer: unknown = Reflect.apply(value, target, given);
+        if (answer instanceof Promise) void answer.then((it) => count(String(key), it));
+        else count(String(key), answer);
+        return answer;
+      };
+    },
+  });
+  return { store: counting, reads };
+}

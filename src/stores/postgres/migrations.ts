@@ -239,6 +239,16 @@ UPDATE stepwell_mailbox AS m SET addressee = e.id FROM stepwell_executions AS e
 WHERE m.status = 'dead' AND m.kind = 'message' AND e.sequence = m.execution;`,
 };
 
+/** What is pending is found by kind and name, so that what nobody waits for costs nothing. */
+const mailboxes: Migration = {
+  number: 8,
+  oldest: 4,
+  name: "large mailboxes",
+  sql: `
+DROP INDEX stepwell_mailbox_pending;
+CREATE INDEX stepwell_mailbox_pending ON stepwell_mailbox (execution, kind, name, sequence) WHERE status = 'pending';`,
+};
+
 export const migrations: readonly Migration[] = [
   first,
   schedules,
@@ -247,6 +257,7 @@ export const migrations: readonly Migration[] = [
   deadLetters,
   definitions,
   addressees,
+  mailboxes,
 ];
 
 const migrationsTable = `

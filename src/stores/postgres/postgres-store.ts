@@ -2,14 +2,7 @@ import type { Clock } from "../../clock.js";
 import { StepwellError } from "../../errors.js";
 import { Hints } from "../hints.js";
 import type { Batch, BatchResult, CommitResult, Transition } from "../batch.js";
-import type {
-  ExecutionRecord,
-  HistoryRecord,
-  LauncherRecord,
-  MailboxRecord,
-  ScheduleRecord,
-  StoredDefinition,
-} from "../records.js";
+import type { HistoryRecord, LauncherRecord, MailboxRecord, ScheduleRecord, StoredDefinition } from "../records.js";
 import type {
   Admission,
   Claimed,
@@ -25,6 +18,8 @@ import type {
   ListConditions,
   ListFilter,
   ListPage,
+  Loaded,
+  MailFilter,
   MaybePromise,
   Overdue,
   Pruned,
@@ -232,8 +227,11 @@ export class PostgresStore implements Store {
     return prune(this.#database, options, this.#now);
   }
 
-  async load(ids: readonly string[]): Promise<readonly (ExecutionRecord | undefined)[]> {
-    return load(this.#database, ids);
+  async load<Only extends "standing" | undefined = undefined>(
+    ids: readonly string[],
+    only?: Only,
+  ): Promise<Loaded<Only>> {
+    return load(this.#database, ids, only);
   }
 
   async list(filter: ListFilter): Promise<ListPage> {
@@ -248,8 +246,8 @@ export class PostgresStore implements Store {
     return history(this.#database, id);
   }
 
-  async mailbox(id: string, only?: "pending"): Promise<readonly MailboxRecord[]> {
-    return mailbox(this.#database, id, only);
+  async mailbox(executions: string | readonly string[], filter?: MailFilter): Promise<readonly MailboxRecord[]> {
+    return mailbox(this.#database, executions, filter);
   }
 
   async deadLetters(filter: LetterFilter): Promise<LetterPage> {
@@ -276,8 +274,8 @@ export class PostgresStore implements Store {
   within(connection: unknown): Within {
     const database = databaseOn(this.#database, connection as PostgresClient);
     return {
-      load: (ids) => load(database, ids),
-      mailbox: (id, only) => mailbox(database, id, only),
+      load: (ids, only) => load(database, ids, only),
+      mailbox: (executions, filter) => mailbox(database, executions, filter),
       write: (batch) =>
         write(
           database,

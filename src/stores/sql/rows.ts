@@ -15,6 +15,7 @@ import type {
   MailboxRecord,
   SchedulePlan,
   ScheduleRecord,
+  Standing,
 } from "../records.js";
 import type { LetterRecord } from "../store.js";
 
@@ -72,6 +73,14 @@ export function executionOf(row: ExecutionRow): ExecutionRecord {
     subscribed: row.subscribed ?? 0,
     admission: row.admission,
   };
+}
+
+/** What a query for the standing of an execution selects. */
+export const standingColumns = "id, workflow, version, status, revision, signals, owner, due_at";
+
+export function standingOf(row: ExecutionRow): Standing {
+  const { id, workflow, version, status, revision, signals, owner, due_at: dueAt } = row;
+  return { id, workflow, version, status, revision, signals, owner, dueAt };
 }
 
 export interface HistoryRow {

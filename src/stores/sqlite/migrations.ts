@@ -196,7 +196,20 @@ CREATE TABLE stepwell_definitions (
 ) WITHOUT ROWID;`,
 };
 
-export const migrations: readonly Migration[] = [first, schedules, topics, limits, deadLetters, definitions];
+/**
+ * A row of a mailbox is found by its id, whatever has become of it; and what is pending by kind and name, so that what
+ * nobody waits for costs nothing.
+ */
+const mailboxes: Migration = {
+  number: 7,
+  name: "large mailboxes",
+  sql: `
+DROP INDEX stepwell_mailbox_pending;
+CREATE INDEX stepwell_mailbox_pending ON stepwell_mailbox (execution, kind, name) WHERE status = 'pending';
+CREATE INDEX stepwell_mailbox_id ON stepwell_mailbox (execution, id);`,
+};
+
+export const migrations: readonly Migration[] = [first, schedules, topics, limits, deadLetters, definitions, mailboxes];
 
 /** @throws STEPWELL_STORE_TOO_NEW */
 export function migrate(database: Database, now: number): void {

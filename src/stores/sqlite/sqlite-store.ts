@@ -2,14 +2,7 @@ import type { Clock } from "../../clock.js";
 import { StepwellError } from "../../errors.js";
 import { Hints } from "../hints.js";
 import type { Batch, BatchResult, CommitResult, Transition } from "../batch.js";
-import type {
-  ExecutionRecord,
-  HistoryRecord,
-  LauncherRecord,
-  MailboxRecord,
-  ScheduleRecord,
-  StoredDefinition,
-} from "../records.js";
+import type { HistoryRecord, LauncherRecord, MailboxRecord, ScheduleRecord, StoredDefinition } from "../records.js";
 import type {
   Admission,
   Claimed,
@@ -25,6 +18,8 @@ import type {
   ListConditions,
   ListFilter,
   ListPage,
+  Loaded,
+  MailFilter,
   Overdue,
   Pruned,
   PruneOptions,
@@ -157,8 +152,8 @@ export class SqliteStore implements Store {
     return prune(this.#opened, options, this.clock.now());
   }
 
-  load(ids: readonly string[]): readonly (ExecutionRecord | undefined)[] {
-    return load(this.#opened, ids);
+  load<Only extends "standing" | undefined = undefined>(ids: readonly string[], only?: Only): Loaded<Only> {
+    return load(this.#opened, ids, only);
   }
 
   list(filter: ListFilter): ListPage {
@@ -173,8 +168,8 @@ export class SqliteStore implements Store {
     return history(this.#opened, id);
   }
 
-  mailbox(id: string, only?: "pending"): readonly MailboxRecord[] {
-    return mailbox(this.#opened, id, only);
+  mailbox(executions: string | readonly string[], filter?: MailFilter): readonly MailboxRecord[] {
+    return mailbox(this.#opened, executions, filter);
   }
 
   deadLetters(filter: LetterFilter): LetterPage {
@@ -205,8 +200,8 @@ export class SqliteStore implements Store {
   within(connection: unknown): Within {
     const database = new Database(this.#path, connection as Connection);
     return {
-      load: (ids) => load(database, ids),
-      mailbox: (id, only) => mailbox(database, id, only),
+      load: (ids, only) => load(database, ids, only),
+      mailbox: (executions, filter) => mailbox(database, executions, filter),
       write: (batch) => writeWithin(database, batch, this.clock.now()),
     };
   }
