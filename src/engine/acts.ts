@@ -13,6 +13,7 @@ import { checkedByInput } from "./input-fields.js";
 import { notFound } from "./not-found.js";
 import { checkBy, checkText } from "./reasons.js";
 import { registryKey } from "./settings.js";
+import { stateOf } from "./unreadable.js";
 import { verdictOn } from "./verdict.js";
 
 export interface OperatorOptions {
@@ -129,7 +130,7 @@ export class Acts {
       registered === undefined
         ? isolated
         : await checkedByInput(isolated, record, await this.#store.history(id), registered);
-    encode(merge(record.state.value as object, isolate(checked)), {
+    encode(merge(stateOf(record), isolate(checked)), {
       what: "The state",
       limit: this.#host.sizeLimit,
     });

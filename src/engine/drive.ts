@@ -245,6 +245,11 @@ export class Drive implements Sink<CommitResult> {
     const action = due(course.position);
     if (action === "none" && this.#endUntold) return this.#reportEnd();
     if (this.#misfit !== undefined && this.#isAsked(action)) return this.#fit(this.#misfit);
+    const { unreadable } = this.#outside;
+    if (unreadable !== undefined) {
+      this.#outside.unreadable = undefined;
+      return this.#turnAway(unreadable);
+    }
     const request = this.#outside.request();
     if (request !== undefined) return this.#follow(request);
     if (course.status === "stuck" || action === "none") return this.#letGo(null);

@@ -22,6 +22,7 @@ import { andThen } from "./maybe-promise.js";
 import type { Mail, RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./mail.js";
 import { notFound } from "./not-found.js";
 import { outcomeIn, type Outcome } from "./outcome.js";
+import { named, stateOf } from "./unreadable.js";
 
 export interface HistoryOptions {
   /** Each row says what it changed in the state, too, as JSON Patch (RFC 6902). */
@@ -202,7 +203,7 @@ export class Execution<State = unknown, HalfDone = State> {
 
   /** The state as of the last commit. */
   async state(): Promise<HalfDone> {
-    return (await this.#record()).state.value as HalfDone;
+    return stateOf(await this.#record()) as HalfDone;
   }
 
   /** Where it is and which way it goes, as of the last commit. */
@@ -230,7 +231,9 @@ export class Execution<State = unknown, HalfDone = State> {
     const difference = options === undefined ? undefined : differenceOf(options);
     const record = await this.#record();
     const rows = await this.#store.history(this.id);
-    return difference === undefined ? rowsOf(rows) : withChanges(record, rows, difference);
+    return named(record, "history", () =>
+      difference === undefined ? rowsOf(rows) : withChanges(record, rows, difference),
+    );
   }
 
   /**
@@ -242,13 +245,15 @@ export class Execution<State = unknown, HalfDone = State> {
   async stateAt(revision: number): Promise<HalfDone> {
     checkRevision(revision);
     const record = await this.#record();
-    return stateAtRevision(record, await this.#store.history(this.id), revision) as HalfDone;
+    const rows = await this.#store.history(this.id);
+    return named(record, "history", () => stateAtRevision(record, rows, revision)) as HalfDone;
   }
 
   /** Every message that was accepted, in that order. */
   async mailbox(): Promise<MailboxRow[]> {
-    await this.#record();
-    return mailboxRowsOf(await this.#store.mailbox(this.id));
+    const record = await this.#record();
+    const rows = await this.#store.mailbox(this.id);
+    return named(record, "mailbox", () => mailboxRowsOf(rows));
   }
 
   /** As `Launcher.send`. */

@@ -19,6 +19,7 @@ import { notFound } from "./not-found.js";
 import { checkBy, checkText } from "./reasons.js";
 import { registryKey } from "./settings.js";
 import { carriedBy } from "./telling.js";
+import { named, readable, type Damaged } from "./unreadable.js";
 
 /** Which dead letters: all of what is given must hold. */
 export interface LetterConditions {
@@ -56,6 +57,8 @@ export interface DeadLetter {
 export interface LetterPage {
   /** The last received first. */
   readonly letters: readonly DeadLetter[];
+  /** Whose letters of the page can't be read: they were damaged. Mostly empty. */
+  readonly damaged: readonly Damaged[];
   /** For the next page; null: this was the last. */
   readonly cursor: string | null;
 }
@@ -114,7 +117,8 @@ export class Letters {
   async list(options: LetterOptions = {}): Promise<LetterPage> {
     await this.#post.ready("deadLetters");
     const { records, cursor } = await this.#store.deadLetters(letterFilterOf(options));
-    return { letters: records.map(letterOf), cursor };
+    const { read, damaged } = readable(records, ({ execution }) => execution, letterOf);
+    return { letters: read, damaged, cursor };
   }
 
   async count(conditions: LetterConditions = {}): Promise<number> {
@@ -221,7 +225,7 @@ function letterOf({ execution, workflow, id, messageId, ...row }: LetterRecord):
     workflow,
     id: messageId ?? id,
     name: row.name,
-    payload: row.payload.value,
+    payload: named({ id: execution, workflow }, `dead letter "${messageId ?? id}"`, () => row.payload.value),
     receivedAt: new Date(row.receivedAt),
     ...(row.step !== null && { step: row.step }),
     ...(row.topic !== null && { topic: row.topic }),

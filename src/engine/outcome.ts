@@ -7,6 +7,7 @@ import type { MaybePromise, Store } from "../stores/store.js";
 import type { Course } from "./course.js";
 import { andThen } from "./maybe-promise.js";
 import { notFound } from "./not-found.js";
+import { stateOf } from "./unreadable.js";
 
 /**
  * What `outcome()` resolves to. `reason` is `normal`, or what `onExit` made of it, for a completed
@@ -74,7 +75,7 @@ export function outcomeIn(store: Pick<Store, "load">, id: string): MaybePromise<
     if (!isAtRest(standing)) return undefined;
     return andThen(store.load([id]), ([record]) => {
       if (record === undefined) throw notFound(id);
-      return isAtRest(record) ? outcomeOf(record.status, record.position, record.state.value) : undefined;
+      return isAtRest(record) ? outcomeOf(record.status, record.position, stateOf(record)) : undefined;
     });
   });
 }

@@ -3,18 +3,22 @@
  * followed, and the workflow's deadline, which asks for the same as a rollback request.
  */
 import { isPastPivot, type Shape } from "../flow/router.js";
+import type { StepwellError } from "../errors.js";
+import type { MailboxRecord } from "../stores/records.js";
 import type { MaybePromise } from "../stores/store.js";
 import { acted, happened, hasBegun, type Course, type Happening } from "./course.js";
 import type { Host, Inbox } from "./host.js";
-import { triage, type Request } from "./inbox.js";
+import { requestProblem, triage, type Request } from "./inbox.js";
 import { andThen } from "./maybe-promise.js";
-import { brokenError } from "./reports.js";
+import { brokenError, brokenRequestError } from "./reports.js";
 import { adoptOthers } from "./stepping.js";
 import type { Turn } from "./transition.js";
 
 export class Outside {
   /** Something arrived that has not been looked at. */
   isUnseen: boolean;
+  /** A request could not be read back: what was asked for nobody knows. */
+  unreadable: StepwellError | undefined;
   readonly #course: Course;
   readonly #shape: Shape;
   readonly #host: Host;
@@ -25,10 +29,10 @@ export class Outside {
   /** @param inbox as it was read with the claim */
   constructor(course: Course, shape: Shape, host: Host, inbox?: Inbox) {
     this.isUnseen = course.signals > 0 && inbox === undefined;
-    if (inbox !== undefined) course.pending = inbox.pending;
     this.#course = course;
     this.#shape = shape;
     this.#host = host;
+    if (inbox !== undefined) course.pending = this.#read(inbox.pending);
   }
 
   /** @param names what the execution's step waits for */
@@ -41,7 +45,7 @@ export class Outside {
       if (course.revision !== revision || it.signals < course.signals) this.isUnseen = true;
       else {
         course.signals = it.signals;
-        course.pending = it.pending.filter(({ id }) => !course.dead.includes(id));
+        course.pending = this.#read(it.pending.filter(({ id }) => !course.dead.includes(id)));
         this.#names = it.names;
       }
     });
@@ -54,6 +58,18 @@ export class Outside {
     return names().some((name) => {
       const hasMore = this.#names!.get(name);
       return hasMore === undefined || (hasMore && !pending.some((it) => it.kind === "message" && it.name === name));
+    });
+  }
+
+  /** Without requests that can't be read back: those are dead. */
+  #read(pending: readonly MailboxRecord[]): readonly MailboxRecord[] {
+    return pending.filter((row) => {
+      if (row.kind === "message") return true;
+      const problem = requestProblem(row);
+      if (problem === undefined) return true;
+      this.#course.dead.push(row.id);
+      this.unreadable ??= brokenRequestError(this.#course, row, problem);
+      return false;
     });
   }
 

@@ -106,10 +106,11 @@ export class Scheduler {
 
   /** How long until it is due again, in milliseconds. */
   async #fire(record: ScheduleRecord, now: number): Promise<number> {
-    const { name, plan, revision } = record;
+    const { name, revision } = record;
     const pausedFor = (this.#failing.get(name) ?? 0) - now;
     if (pausedFor > 0) return pausedFor;
     try {
+      const { plan } = record;
       const { times, nextAt } = firing(plan, record.nextAt!, now);
       const creates = await Promise.all(times.map((time) => this.#create(record, time)));
       const lastAt = times.at(-1) ?? plan.lastAt;

@@ -26,6 +26,7 @@ import { misfitOf } from "./fitting.js";
 import { Scheduler } from "./scheduler.js";
 import { holdStore } from "./shared-store.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
+import { isUndecodable, Parking, stateOf, unreadableIn } from "./unreadable.js";
 import { definitionsOf, KnownLists } from "./versions.js";
 import { Turns } from "./turns.js";
 
@@ -374,14 +375,18 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   #resume(record: ExecutionRecord, owner: number, lateMs: number, inbox: Inbox | undefined): void {
     const way = this.#ways.get(registryKey(record.workflow, record.version))!;
     const { registered } = way;
-    const about = { execution: record.id, workflow: record.workflow, step: record.position.step };
+    const unreadable = unreadableIn(record);
+    if (unreadable !== undefined) {
+      const requests = record.signals === 0 ? [] : this.#store.mailbox(record.id, { pending: true, limit: 0 });
+      return new Parking(record, owner, this, unreadable).begin(requests);
+    }
     let state: object = {};
     let problem: StepwellError | undefined;
     try {
-      state = record.state.value as object;
-    } catch (cause) {
-      const message = `The state of execution "${record.id}" can't be read back. It is parked as it is.`;
-      problem = new StepwellError("STEPWELL_NOT_DECODABLE", message, { ...about, cause });
+      state = stateOf(record);
+    } catch (error) {
+      if (!isUndecodable(error)) throw error;
+      problem = error;
     }
     const drive = new Drive(record, state, owner, registered, this, this, lateMs, misfitOf(record, way), inbox);
     if (problem !== undefined) drive.park(problem, true);

@@ -101,6 +101,8 @@ export interface Release {
   /** As in a transition: an arrival that the engine has not seen refuses the release. Null: whatever came. */
   readonly signals: number | null;
   readonly dueInMs: number | null;
+  /** It can't be read, so it is parked as it is: it becomes `stuck`, and leaves its queue or gives its place back. */
+  readonly parks?: true;
   /** Mailbox rows that became dead while looking (refused by their step's schema, or by the law). */
   readonly dead: readonly string[];
 }

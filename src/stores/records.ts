@@ -3,7 +3,10 @@ import type { Encoded } from "../codec.js";
 import type { Direction, StepFunc } from "../definition/flow.js";
 import type { Position, SerializedError, Status } from "../flow/flow.js";
 
-/** An execution as it is stored. Times are the store's own, in milliseconds since 1970. */
+/**
+ * An execution as it is stored. Times are the store's own, in milliseconds since 1970. What can't be read of it, since
+ * somebody has damaged it, throws STEPWELL_NOT_DECODABLE when it is asked for: the others that were read with it go on.
+ */
 export interface ExecutionRecord {
   readonly id: string;
   readonly workflow: string;

@@ -346,11 +346,7 @@ class MemoryStore implements Store {
       this.#attention.see(row);
     }
     if (it.unsubscribes !== undefined) this.#topics.unsubscribe(row, it.unsubscribes);
-    if (it.leaves === true) {
-      this.#gates.leave(it.id);
-      record.admission = null;
-      hints.push({ type: "due", inMs: 0 });
-    }
+    if (it.leaves === true) this.#leave(row, hints);
     if (it.rests) this.#attention.letGo(row, it.dueInMs, at, hints);
     else record.claims = 1;
     return "taken";
@@ -364,8 +360,21 @@ class MemoryStore implements Store {
       for (const id of it.dead) row.mailbox.settle(id, "dead", null);
       if (it.signals !== null) this.#attention.see(row);
     }
+    if (it.parks === true) this.#park(row, at, hints);
     this.#attention.letGo(row, it.dueInMs, at, hints, row.record.claims - 1);
     return "taken";
+  }
+
+  #park(row: Row, at: number, hints: Hint[]): void {
+    row.record.status = "stuck";
+    row.record.updatedAt = at;
+    this.#leave(row, hints);
+  }
+
+  #leave({ record }: Row, hints: Hint[]): void {
+    this.#gates.leave(record.id);
+    record.admission = null;
+    hints.push({ type: "due", inMs: 0 });
   }
 
   #mustBeOpen(): void {

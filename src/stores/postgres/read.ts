@@ -47,7 +47,7 @@ const historyQuery: Statement = {
 
 export async function history(database: Database, id: string): Promise<HistoryRecord[]> {
   const rows = await database.rows<HistoryRow>(historyQuery, [id]);
-  return rows.map(historyOf);
+  return rows.map((row) => historyOf(row, id));
 }
 
 /** Of several executions; each one's rows are found by an index that has no others. */

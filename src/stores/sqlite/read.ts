@@ -37,7 +37,7 @@ export function history(database: Database, id: string): HistoryRecord[] {
           "WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = ?) ORDER BY revision",
       )
       .all(id) as HistoryRow[];
-    return rows.map(historyOf);
+    return rows.map((row) => historyOf(row, id));
   });
 }
 

@@ -159,11 +159,19 @@ const updateReleased =
   "UPDATE stepwell_executions SET claims = claims - 1, owner = NULL, due_at = ?1, seen = iif(?4 IS NULL, seen, signals) " +
   "WHERE id = ?2 AND owner = ?3 AND signals = coalesce(?4, signals) RETURNING sequence";
 
+/** Names what an index names, so it is kept apart. */
+const updateParked = "UPDATE stepwell_executions SET status = 'stuck', updated_at = ? WHERE sequence = ?";
+
 function release(database: Database, it: Release, at: number, hints: Hint[]): CommitResult {
   const row = database.statement(updateReleased).get(dueAt(at, it.dueInMs), it.id, it.owner, it.signals);
   if (row === undefined) return refusal(database, it.id, it.owner, null);
   const { sequence } = row as { sequence: number };
   for (const arrival of it.dead) settle(database, sequence, arrival, "dead", null);
+  if (it.parks === true) {
+    database.statement(updateParked).run(at, sequence);
+    leave(database, sequence);
+    hints.push({ type: "due", inMs: 0 });
+  }
   if (it.dueInMs !== null) hints.push({ type: "due", inMs: it.dueInMs });
   return "taken";
 }
