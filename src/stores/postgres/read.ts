@@ -50,11 +50,11 @@ export async function history(database: Database, id: string): Promise<HistoryRe
   return rows.map((row) => historyOf(row, id));
 }
 
-/** Of several executions; each one's rows are found by an index that has no others. */
+/** Of several executions; "OFFSET 0" keeps the look-ups apart, so that each one's rows are found, and no others read. */
 function mailText(where: string): string {
   return (
     `SELECT e.id AS execution_id, ${mailboxColumns.replaceAll(/\w+/g, "m.$&")} FROM stepwell_executions AS e ` +
-    `CROSS JOIN LATERAL (${where}) AS m WHERE e.id = ANY ($1::text[]) ORDER BY m.sequence`
+    `CROSS JOIN LATERAL (SELECT * FROM (${where}) AS x OFFSET 0) AS m WHERE e.id = ANY ($1::text[]) ORDER BY m.sequence`
   );
 }
 
