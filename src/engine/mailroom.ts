@@ -33,7 +33,7 @@ export function readInbox(
         pending: [...requests, ...messages.flat()].toSorted((one, other) => one.sequence - other.sequence),
         names: new Map(names.map((name, index) => [name, messages[index]!.length === limit])),
       });
-      return isAtOnce(read) ? found(read) : Promise.all(read).then(found);
+      return isAtOnce(read) ? found(read) : Promise.all(read.map(async (it) => it)).then(found);
     });
   });
 }
