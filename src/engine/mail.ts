@@ -118,8 +118,7 @@ export class Mail {
     const registered = this.#registered(standing);
     if (registered !== undefined) await checkMessage(registered, standing.id, name, payload);
     return messageTo(standing.id, name, payloadOf(name, payload, this.#host.sizeLimit), {
-      carried:
-        registered === undefined ? null : carriedBy("message", identityOf(standing), registered, this.#host),
+      carried: registered === undefined ? null : carriedBy("message", identityOf(standing), registered, this.#host),
       messageId: messageId ?? null,
     });
   }
