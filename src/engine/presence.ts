@@ -2,7 +2,7 @@
  * That a launcher is there: its number in the store, its heartbeat, and its care for those that are gone.
  */
 import { hostname } from "node:os";
-import type { Timer } from "../clock.js";
+import type { Look, Timer } from "../clock.js";
 import { StepwellError } from "../errors.js";
 import type { LauncherRecord } from "../stores/records.js";
 import type { Overdue } from "../stores/store.js";
@@ -20,7 +20,12 @@ export interface PresenceOwner {
   beaten(): Promise<void>;
   /** Of which versions executions wait for a limit, and nobody admits them. Asked at intervals in which a launcher would. */
   abandoned(): Promise<readonly Pick<Overdue, "name" | "version">[]>;
+  /** Time alone may bring it somebody who is abandoned. */
+  guardsGates(): boolean;
 }
+
+/** Longer than anything waits for its time, in milliseconds. */
+const someTime = 2 ** 48;
 
 export class Presence {
   /** The number under which this launcher is registered. */
@@ -47,19 +52,24 @@ export class Presence {
 
   /** Says that the launcher lives, from now on, and buries those who do not. */
   async begin(): Promise<void> {
+    let look: Look | undefined;
     try {
       const { owner } = this;
       const { alive, others } = await this.#settings.store.beat(owner);
       if (!alive) await this.#launcher.reborn(owner);
+      look = others.length === 0 ? "idle" : "watch";
       const dead = others.filter((other) => this.#isDead(other)).map((other) => other.owner);
       if (dead.length > 0 && (await this.#settings.store.bury(dead)) > 0) this.#launcher.freed();
       await this.#launcher.beaten();
       await this.#reportOverdue();
+      if (!alive || dead.length > 0) look = undefined;
+      else if (look === "idle" && (await this.#mayBeOverdue())) look = "watch";
     } catch (error) {
+      look = undefined;
       this.#launcher.storeFailed("beat", error);
     } finally {
       const { clock, heartbeat } = this.#settings;
-      if (!this.#ended) this.#timer = clock.after(heartbeat.interval, () => void this.begin());
+      if (!this.#ended) this.#timer = clock.after(heartbeat.interval, () => this.begin(), look);
     }
   }
 
@@ -71,6 +81,15 @@ export class Presence {
   #isDead(other: LauncherRecord): boolean {
     if (other.silentMs > this.#settings.heartbeat.timeout) return true;
     return other.host === hostname() && !processLives(other.pid);
+  }
+
+  /** Whether something may become overdue without anything being done: asked only where it matters. */
+  async #mayBeOverdue(): Promise<boolean> {
+    const { store, clock } = this.#settings;
+    if (clock.skips !== true) return false;
+    if (this.#launcher.guardsGates()) return true;
+    const someday = await store.overdue(-someTime);
+    return someday.some(({ what, name, version }) => !this.#takes(what, registryKey(name, version)));
   }
 
   /** A schedule launches the version that it was set with: a migration is nothing to it. */

@@ -108,6 +108,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
       freed: () => this.#polling.soon(),
       reborn: (dead) => this.#reborn(dead),
       abandoned: () => this.#gatekeeper.abandoned(),
+      guardsGates: () => this.#gatekeeper.isNeeded,
       beaten: async () => {
         if (await this.#gatekeeper.lookForForgotten()) this.#polling.soon();
       },
@@ -324,18 +325,21 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   }
 
   /** Takes up what is due, as far as there is room, and says when to look again. */
-  async #takeUp(): Promise<void> {
+  async #takeUp(): Promise<boolean> {
     try {
       const workflows = this.#turns.order(this.#drives.values());
       const moreIn = this.#gatekeeper.isNeeded ? await this.#admit(workflows) : null;
       const limit = Math.max(0, Math.min(this.#room, largestClaim));
       const { owner } = this.#presence;
       const claimed = await this.#store.claim({ owner, limit, workflows });
-      if (!claimed.alive) return await this.#reborn(owner);
+      if (!claimed.alive) {
+        await this.#reborn(owner);
+        return false;
+      }
       if (this.#store.clock !== this.clock) this.#offset = claimed.at - this.clock.now();
       const inboxes = await this.#inboxesOf(claimed.records);
       // Buried meanwhile: what was claimed is for others.
-      if (this.#presence.owner !== owner) return;
+      if (this.#presence.owner !== owner) return false;
       for (const [index, record] of claimed.records.entries()) {
         this.#turns.had(record.workflow, record.version);
         const lateMs = Math.max(0, claimed.at - claimed.dueSince[index]!);
@@ -348,8 +352,11 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
       else if (claimed.nextDueInMs !== null && !this.#backlog) this.#polling.within(claimed.nextDueInMs);
       if (moreIn !== null && moreIn > 0) this.#polling.within(moreIn);
       await this.waiters.ask(this.#store, (id) => this.#drives.has(id));
+      const found = claimed.records.length + claimed.signalled.length;
+      return found === 0 && !this.#backlog && !this.#queued;
     } catch (error) {
       this.#alarms.storeFailed("take up due executions", error);
+      return false;
     }
   }
 
