@@ -1,15 +1,28 @@
 /**
  * `npm run bench`: figures of this machine, as ratios to a raw limit where there is one.
- * `npm run bench -- --json` prints one object a line; `-- memory observers sqlite parked postgres` picks groups.
+ * `npm run bench -- --json` prints one object a line; `-- memory observers sqlite parked postgres
+ * mailbox waiters clock` picks groups.
  */
+import { clock } from "./clock.js";
+import { mailbox } from "./mailbox.js";
 import { memory } from "./memory.js";
 import { observers } from "./observers.js";
 import { parked } from "./parked.js";
 import { postgres } from "./postgres.js";
 import { print, rounded, type Figure } from "./report.js";
 import { sqlite } from "./sqlite.js";
+import { waiters } from "./waiters.js";
 
-const groups: Record<string, () => Promise<Figure[]>> = { memory, observers, sqlite, parked, postgres };
+const groups: Record<string, () => Promise<Figure[]>> = {
+  memory,
+  observers,
+  sqlite,
+  parked,
+  postgres,
+  mailbox,
+  waiters,
+  clock,
+};
 
 const words = process.argv.slice(2);
 const asJson = words.includes("--json");

@@ -36,3 +36,8 @@ export const echo = workflow("echo", { input }).step("wait", {
   run: () => pause(),
   onMessage: () => ({ heard: true }),
 });
+
+/** Waits for a message that never comes, while those lie there that a later step waits for. */
+export const sorting = workflow("sorting", { input })
+  .step("wait", { messages: { go: unchecked<null>() }, run: () => pause(), onMessage: () => undefined })
+  .step("sort", { messages: { later: unchecked<null>() }, run: () => pause(), onMessage: () => undefined });

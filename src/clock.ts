@@ -6,13 +6,26 @@ export interface Timer {
   cancel(): void;
 }
 
+/**
+ * Why something is to be called again and again, where most times there is nothing to do.
+ * - `watch`: it found nothing to do. It must look at its time all the same, since time alone may bring it something.
+ * - `idle`: it found nothing, and would find nothing again unless something else happens before.
+ */
+export type Look = "watch" | "idle";
+
 export interface Clock {
   /** Wall-clock time in milliseconds since 1970. */
   now(): number;
   /** Milliseconds from an arbitrary start; never goes back. For durations. */
   monotonic(): number;
-  /** Calls `callback` once, not before `milliseconds` have passed. Any finite length is allowed. */
-  after(milliseconds: number, callback: () => void): Timer;
+  /**
+   * Calls `callback` once, not before `milliseconds` have passed. Any finite length is allowed.
+   *
+   * @param look set: it is the next one of looks at this interval. A virtual clock may leave out idle ones while nothing happens.
+   */
+  after(milliseconds: number, callback: () => unknown, look?: Look): Timer;
+  /** Set: it leaves out idle looks, so it is worth a question whether a look is idle. */
+  readonly skips?: true;
   /** Calls `callback` at the end of this turn of the event loop. */
   soon(callback: () => void): void;
   /** A number from 0 (inclusive) to 1 (exclusive). */
@@ -31,7 +44,7 @@ export const systemClock: Clock = {
     const arm = (): void => {
       const part = Math.min(left, longestTimeout);
       left -= part;
-      handle = setTimeout(() => (left > 0 ? arm() : callback()), part);
+      handle = setTimeout(() => (left > 0 ? arm() : void callback()), part);
     };
     arm();
     return { cancel: () => clearTimeout(handle) };

@@ -125,6 +125,7 @@ export { Client } from "./engine/client.js";
 export { Launcher } from "./engine/launcher.js";
 export type { LaunchItem, LaunchOptions } from "./engine/launching.js";
 export type { ExecutionPage, ListConditions, ListOptions } from "./engine/listing.js";
+export type { Damaged } from "./engine/unreadable.js";
 export type {
   DeadLetter,
   LetterAddress,

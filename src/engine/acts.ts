@@ -14,6 +14,7 @@ import { checkedByInput } from "./input-fields.js";
 import { notFound } from "./not-found.js";
 import { checkBy, checkText } from "./reasons.js";
 import { registryKey } from "./settings.js";
+import { stateOf } from "./unreadable.js";
 import { verdictOn } from "./verdict.js";
 
 export interface OperatorOptions {
@@ -110,8 +111,8 @@ export class Acts {
 
   async #mustBeStuck(record: ExecutionRecord, method: string): Promise<void> {
     if (record.status !== "stuck") throw notStuck(record, method, record.status);
-    const pending = await this.#store.mailbox(record.id, "pending");
-    if (pending.some((row) => row.kind !== "message")) throw notStuck(record, method, "being taken up again");
+    const requests = await this.#store.mailbox(record.id, { pending: true, limit: 0 });
+    if (requests.length > 0) throw notStuck(record, method, "being taken up again");
   }
 
   async #act(id: string, kind: Kind, act: OperatorAct): Promise<Asked> {
@@ -148,7 +149,7 @@ export class Acts {
       registered === undefined
         ? isolated
         : await checkedByInput(isolated, record, await this.#store.history(record.id), registered);
-    encode(merge(record.state.value as object, isolate(checked)), {
+    encode(merge(stateOf(record), isolate(checked)), {
       what: "The state",
       limit: this.#host.sizeLimit,
     });

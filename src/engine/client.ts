@@ -9,11 +9,11 @@ import type { Store } from "../stores/store.js";
 import { Acts, type OperatorOptions, type RetryOptions, type SkipOptions } from "./acts.js";
 import type { ClientHost } from "./client-host.js";
 import { compatibilityOf, type CompatibilityGroup } from "./compatibility.js";
-import { Execution, summaryOf } from "./execution.js";
+import { Execution } from "./execution.js";
 import type { Registered } from "./host.js";
 import { checkItems, launchPrepared, prepareLaunch, type LaunchItem, type LaunchOptions } from "./launching.js";
 import { waysOf } from "./migrating.js";
-import { filterOf, type ExecutionPage, type ListOptions } from "./listing.js";
+import { filterOf, pageOf, type ExecutionPage, type ListOptions } from "./listing.js";
 import {
   Letters,
   type LetterAddress,
@@ -338,8 +338,7 @@ export class Client {
   async list(options: ListOptions = {}): Promise<ExecutionPage> {
     await this.#host.ready("list");
     const page = await this.#store.list(filterOf(options));
-    const now = this.#host.storeNow();
-    return { executions: page.records.map((record) => summaryOf(record, now)), cursor: page.cursor };
+    return pageOf(page, this.#host.storeNow());
   }
 
   /**

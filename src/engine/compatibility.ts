@@ -10,6 +10,7 @@ import { hasBegun } from "./course.js";
 import { misfitOf } from "./fitting.js";
 import { moved, type Way } from "./migrating.js";
 import { registryKey } from "./settings.js";
+import { isUndecodable, stateOf } from "./unreadable.js";
 import type { KnownLists } from "./versions.js";
 
 /**
@@ -25,7 +26,8 @@ export interface CompatibilityGroup {
   readonly workflow: string;
   readonly version: string;
   readonly status: Status;
-  readonly direction: Direction;
+  /** `unknown`, as their step: they can't be read back. */
+  readonly direction: Direction | "unknown";
   /** Where they stand. */
   readonly step: string;
   readonly count: number;
@@ -58,9 +60,7 @@ export async function compatibilityOf(
   do {
     const { records, cursor } = await store.list({ status: live, limit: pageSize, after });
     for (const record of records) {
-      const { workflow, version, status, position } = record;
-      const prospects = await prospectsOf(takenUp(record), ways.get(registryKey(workflow, version)), lists, sizeLimit);
-      const found = { workflow, version, status, direction: position.direction, step: position.step, ...prospects };
+      const found = await groupOf(record, ways, lists, sizeLimit);
       const key = JSON.stringify(found);
       const group = groups.get(key) ?? { ...found, count: 0, examples: [] };
       group.count += 1;
@@ -70,6 +70,23 @@ export async function compatibilityOf(
     after = cursor ?? undefined;
   } while (after !== undefined);
   return [...groups.values()].toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
+}
+
+async function groupOf(
+  record: ExecutionRecord,
+  ways: ReadonlyMap<string, Way>,
+  lists: KnownLists,
+  sizeLimit: number,
+): Promise<Omit<CompatibilityGroup, "count" | "examples">> {
+  const { workflow, version, status } = record;
+  try {
+    const { direction, step } = record.position;
+    const prospects = await prospectsOf(takenUp(record), ways.get(registryKey(workflow, version)), lists, sizeLimit);
+    return { workflow, version, status, direction, step, ...prospects };
+  } catch (error) {
+    if (!isUndecodable(error)) throw error;
+    return { workflow, version, status, direction: "unknown", step: "unknown", ...parks("it can't be read back") };
+  }
 }
 
 /** What another launcher works on now may have been begun: whoever takes it up next counts that as an attempt. */
@@ -127,7 +144,7 @@ function migrates(
   const { id, workflow, version } = record;
   let state: object;
   try {
-    state = record.state.value as object;
+    state = stateOf(record);
   } catch {
     return parks("its state can't be read back");
   }

@@ -22,7 +22,7 @@ import { attemptOf, courseOf, happened, hasBegun, takeBack, tookOver, type Cours
 import { exitReason } from "./exiting.js";
 import { fitted, type Misfit } from "./fitting.js";
 import { givenIn } from "./history.js";
-import type { Host, Registered } from "./host.js";
+import type { Host, Inbox, Registered } from "./host.js";
 import { awaitedMessage, type Request } from "./inbox.js";
 import { Outside } from "./outside.js";
 import {
@@ -53,6 +53,9 @@ const suspicionPause = 60_000;
 
 /** After so many turns without a wait the drive lets others have theirs. */
 const mostTurns = 256;
+
+/** So many messages that are refused are given up together, and the execution is taken up anew. */
+const mostDead = 64;
 
 /** How long a drive waits before it tries again what the store could not do, in milliseconds, on the average. */
 const outagePause = 500;
@@ -117,6 +120,7 @@ export class Drive implements Sink<CommitResult> {
     launcher: DriveOwner,
     lateMs = 0,
     misfit?: Misfit,
+    inbox?: Inbox,
   ) {
     this.id = record.id;
     this.course = courseOf(record, state, owner);
@@ -124,7 +128,7 @@ export class Drive implements Sink<CommitResult> {
       ran: (happen) => this.#ran(happen),
       conclude: (happening) => this.#concluded(happening),
     });
-    this.#outside = new Outside(this.course, registered.shape, host);
+    this.#outside = new Outside(this.course, registered.shape, host, inbox);
     // Taken up again when it had come to rest: a launcher died before it had told anyone.
     this.#restUntold = record.claims > 1;
     this.#registered = registered;
@@ -180,7 +184,7 @@ export class Drive implements Sink<CommitResult> {
     if (!this.#runner.isRunning) return this.go();
     // The attempt is what the loop waits for; this look must not set it going.
     this.#safely(() => {
-      const looked = this.#outside.look();
+      const looked = this.#outside.look(this.#awaited());
       if (!(looked instanceof Promise)) return this.#interrupt();
       looked.then(
         () => this.#safely(() => this.#interrupt()),
@@ -223,12 +227,19 @@ export class Drive implements Sink<CommitResult> {
 
   /** One thing at a time. */
   #turn(): void {
-    const looks = this.#outside.isUnseen && !this.#hasLooked;
-    this.#hasLooked = looks;
-    if (looks) return this.#then(this.#outside.look());
+    const isUnseen = this.#outside.isUnseen && !this.#hasLooked;
+    this.#hasLooked = isUnseen;
+    if (isUnseen || this.#outside.lacks(this.#awaited)) return this.#then(this.#outside.look(this.#awaited()));
     if (this.#happening !== undefined) return this.#commit(this.#happening);
     return this.#next();
   }
+
+  /** What its step, if this list has it, waits for in its direction. */
+  readonly #awaited = (): readonly string[] => {
+    const { stepIndex, direction } = this.course.position;
+    const step = this.#registered.definition.steps[stepIndex];
+    return Object.keys((direction === "up" ? step?.messages : step?.rollbackMessages) ?? {});
+  };
 
   /** Goes on with a value that may come later. */
   #then<T>(value: MaybePromise<T>, use: (value: T) => void = () => undefined): void {
@@ -252,6 +263,11 @@ export class Drive implements Sink<CommitResult> {
     const action = due(course.position);
     if (this.#restUntold && (action === "none" || course.status === "stuck")) return this.#reportRest();
     if (this.#misfit !== undefined && this.#isAsked(action)) return this.#fit(this.#misfit);
+    const { unreadable } = this.#outside;
+    if (unreadable !== undefined) {
+      this.#outside.unreadable = undefined;
+      return this.#turnAway(unreadable);
+    }
     const request = this.#outside.request();
     if (request !== undefined) return this.#follow(request);
     if (course.status === "stuck" || action === "none") return this.#letGo(null);
@@ -415,6 +431,8 @@ export class Drive implements Sink<CommitResult> {
     const { course } = this;
     const { position } = course;
     const step = this.#registered.definition.steps[position.stepIndex]!;
+    // Each look would have to read past them.
+    if (course.dead.length >= mostDead) return this.#letGo(0);
     const arrival = awaitedMessage(course.pending, step, position);
     if (arrival !== undefined) {
       const schema = (position.direction === "up" ? step.messages : step.rollbackMessages)[arrival.name]!;

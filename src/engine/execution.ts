@@ -19,9 +19,11 @@ import {
 } from "./history.js";
 import type { ResendNote } from "./letters.js";
 import type { ClientHost } from "./client-host.js";
+import { andThen } from "./maybe-promise.js";
 import type { Mail, RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./mail.js";
 import { notFound } from "./not-found.js";
-import { outcomeOfRecord, type Outcome } from "./outcome.js";
+import { outcomeIn, type Outcome } from "./outcome.js";
+import { named, stateOf } from "./unreadable.js";
 
 export interface HistoryOptions {
   /** Each row says what it changed in the state, too, as JSON Patch (RFC 6902). */
@@ -157,12 +159,12 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
     if (opened instanceof Promise) await opened;
     let asked: Promise<Outcome | undefined> | undefined;
     if (!this.#host.isDriving(this.id)) {
-      const loaded = this.#store.load([this.id]);
-      if (loaded instanceof Promise) asked = loaded.then(([record]) => this.#restOutcome(record));
-      else {
-        const outcome = this.#restOutcome(loaded[0]);
-        if (outcome !== undefined) return outcome as Outcome<W>;
-      }
+      const found = andThen(outcomeIn(this.#store, this.id), (outcome) => {
+        if (outcome === undefined) this.#host.mustRun("outcome");
+        return outcome;
+      });
+      if (found instanceof Promise) asked = found;
+      else if (found !== undefined) return found as Outcome<W>;
     }
     return new Promise((resolve, reject) => {
       // Waits before the store has answered: an execution that comes to rest in between must find who waits.
@@ -202,7 +204,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
 
   /** The state as of the last commit. */
   async state(): Promise<HalfDoneOf<W>> {
-    return (await this.#record()).state.value as HalfDoneOf<W>;
+    return stateOf(await this.#record()) as HalfDoneOf<W>;
   }
 
   /** Where it is and which way it goes, as of the last commit. */
@@ -230,7 +232,9 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
     const difference = options === undefined ? undefined : differenceOf(options);
     const record = await this.#record();
     const rows = await this.#store.history(this.id);
-    return difference === undefined ? rowsOf(rows) : withChanges(record, rows, difference);
+    return named(record, "history", () =>
+      difference === undefined ? rowsOf(rows) : withChanges(record, rows, difference),
+    );
   }
 
   /**
@@ -242,13 +246,15 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   async stateAt(revision: number): Promise<HalfDoneOf<W>> {
     checkRevision(revision);
     const record = await this.#record();
-    return stateAtRevision(record, await this.#store.history(this.id), revision) as HalfDoneOf<W>;
+    const rows = await this.#store.history(this.id);
+    return named(record, "history", () => stateAtRevision(record, rows, revision)) as HalfDoneOf<W>;
   }
 
   /** Every message that was accepted, in that order. */
   async mailbox(): Promise<MailboxRow[]> {
-    await this.#record();
-    return mailboxRowsOf(await this.#store.mailbox(this.id));
+    const record = await this.#record();
+    const rows = await this.#store.mailbox(this.id);
+    return named(record, "mailbox", () => mailboxRowsOf(rows));
   }
 
   /** As `Launcher.send`. */
@@ -274,14 +280,6 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   /** As `Launcher.patchState`. */
   patchState(patch: StatePatch<W>, reason: string, options: OperatorOptions = {}): Promise<void> {
     return this.#acts.patchState(this.id, patch, reason, options);
-  }
-
-  /** Undefined: it is not at rest. */
-  #restOutcome(record: ExecutionRecord | undefined): Outcome | undefined {
-    if (record === undefined) throw notFound(this.id);
-    const outcome = outcomeOfRecord(record);
-    if (outcome === undefined) this.#host.mustRun("outcome");
-    return outcome;
   }
 
   async #record(): Promise<ExecutionRecord> {

@@ -23,6 +23,8 @@ export interface Registered {
 export interface Inbox {
   readonly signals: number;
   readonly pending: readonly MailboxRecord[];
+  /** Of which names messages were read, and whether more of them may be there. Left out: `pending` is all there is. */
+  readonly names?: ReadonlyMap<string, boolean>;
 }
 
 export interface Host {
@@ -40,7 +42,11 @@ export interface Host {
   /** As `Store.begin` and `Store.deaths`. */
   begin(id: string, owner: number): MaybePromise<boolean>;
   deaths(id: string): MaybePromise<readonly Death[]>;
-  inbox(id: string): MaybePromise<Inbox>;
+  /**
+   * @param names what its step waits for: of others nothing may be read
+   * @param dead how many messages will be dead with the next commit
+   */
+  inbox(id: string, names: readonly string[], dead: number): MaybePromise<Inbox>;
   history(id: string): MaybePromise<readonly HistoryRecord[]>;
   /** A list of steps that some launcher has had; undefined: nobody has kept it. */
   listOf(workflow: string, version: string, fingerprint: string): MaybePromise<readonly StepOutline[] | undefined>;

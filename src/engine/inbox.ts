@@ -23,6 +23,18 @@ export interface OperatorAct {
 
 export type RefusedRollback = "already-rolling-back" | "past-pivot" | "already-rolled-back" | "completed";
 
+/** Why a request can't be followed that was damaged after it had been accepted. Undefined: it can be read. */
+export function requestProblem({ kind, payload }: MailboxRecord): string | undefined {
+  try {
+    const request: unknown = payload.value;
+    if (typeof request !== "object" || request === null) return "it is no object";
+    if (kind === "rollback" && typeof (request as RollbackRequest).reason !== "string") return "it gives no reason";
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 /** Whether a rollback request would be taken as things stand; undefined: yes. */
 export function refuseRollback(
   status: Status,

@@ -21,6 +21,7 @@ import { queueingOf } from "./queueing.js";
 import { checkRollbackReason } from "./reasons.js";
 import { carriedBy } from "./telling.js";
 import { checkedTags } from "./tags.js";
+import { named } from "./unreadable.js";
 
 export interface LaunchOptions<W extends AnyWorkflow = AnyWorkflow> {
   /**
@@ -277,7 +278,7 @@ function refuseConflict(row: Row, existing: ExecutionRecord): void {
   if (existing.workflow !== row.workflow) {
     throw conflict(row, `belongs to workflow "${existing.workflow}"`);
   }
-  if (!existing.input.equals(row.input)) {
+  if (!named(existing, "input", () => existing.input.equals(row.input))) {
     throw conflict(row, "was launched with another input");
   }
 }

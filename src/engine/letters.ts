@@ -19,6 +19,7 @@ import { notFound } from "./not-found.js";
 import { checkBy, checkText } from "./reasons.js";
 import { registryKey } from "./settings.js";
 import { carriedBy } from "./telling.js";
+import { named, readable, type Damaged } from "./unreadable.js";
 
 /** Which dead letters: all of what is given must hold. */
 export interface LetterConditions {
@@ -56,6 +57,8 @@ export interface DeadLetter {
 export interface LetterPage {
   /** The last received first. */
   readonly letters: readonly DeadLetter[];
+  /** Whose letters of the page can't be read: they were damaged. Mostly empty. */
+  readonly damaged: readonly Damaged[];
   /** For the next page; null: this was the last. */
   readonly cursor: string | null;
 }
@@ -114,7 +117,8 @@ export class Letters {
   async list(options: LetterOptions = {}): Promise<LetterPage> {
     await this.#post.ready("deadLetters");
     const { records, cursor } = await this.#store.deadLetters(letterFilterOf(options));
-    return { letters: records.map(letterOf), cursor };
+    const { read, damaged } = readable(records, ({ execution }) => execution, letterOf);
+    return { letters: read, damaged, cursor };
   }
 
   async count(conditions: LetterConditions = {}): Promise<number> {
@@ -147,8 +151,8 @@ export class Letters {
     // It says whose it is: a publication has the same id in all mailboxes.
     const messageId = `resent:${execution}:${letter.id}`;
     // The same call again is no error, as a duplicate of `send` is none.
-    const known = await this.#store.mailbox(to);
-    if (known.some((row) => row.messageId === messageId)) return { id: messageId, duplicate: true };
+    const known = await this.#store.mailbox(to, { messageId });
+    if (known.length > 0) return { id: messageId, duplicate: true };
     if (letter.status !== "dead") throw notDead(execution, id, because[letter.status]);
     const name = as ?? letter.name;
     const note: ResendNote = { letter: letter.id, to, as: name, ...(by !== undefined && { by }) };
@@ -183,8 +187,11 @@ export class Letters {
   }
 
   async #letter(execution: string, id: string): Promise<MailboxRecord> {
-    const rows = (await this.#store.mailbox(execution)).filter((row) => row.kind === "message");
-    const fitting = rows.filter((row) => (row.messageId ?? row.id) === id);
+    const rows = [
+      ...(await this.#store.mailbox(execution, { messageId: id })),
+      ...(await this.#store.mailbox(execution, { id })),
+    ];
+    const fitting = rows.filter((row) => row.kind === "message" && (row.messageId ?? row.id) === id);
     // A sender may have taken as its own id one that was made for another message.
     const letter = fitting.find(({ status }) => status === "dead") ?? fitting[0];
     if (letter === undefined) throw notDead(execution, id, "it has no such message");
@@ -218,7 +225,7 @@ function letterOf({ execution, workflow, id, messageId, ...row }: LetterRecord):
     workflow,
     id: messageId ?? id,
     name: row.name,
-    payload: row.payload.value,
+    payload: named({ id: execution, workflow }, `dead letter "${messageId ?? id}"`, () => row.payload.value),
     receivedAt: new Date(row.receivedAt),
     ...(row.step !== null && { step: row.step }),
     ...(row.topic !== null && { topic: row.topic }),

@@ -2,9 +2,10 @@
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
 import type { Status } from "../flow/flow.js";
-import type { ListConditions as StoredConditions, ListFilter } from "../stores/store.js";
-import type { ExecutionSummary } from "./execution.js";
+import type { ListConditions as StoredConditions, ListFilter, ListPage } from "../stores/store.js";
+import { summaryOf, type ExecutionSummary } from "./execution.js";
 import { checkedTags } from "./tags.js";
+import { readable, type Damaged } from "./unreadable.js";
 
 /** Which executions: all of what is given must hold. */
 export interface ListConditions {
@@ -29,8 +30,20 @@ export interface ListOptions extends ListConditions {
 export interface ExecutionPage {
   /** Newest first. */
   readonly executions: readonly ExecutionSummary[];
+  /** Those of the page that can't be read: their rows were damaged. Mostly empty. */
+  readonly damaged: readonly Damaged[];
   /** For the next page; null: this was the last. */
   readonly cursor: string | null;
+}
+
+/** @param now the store's time */
+export function pageOf({ records, cursor }: ListPage, now: number): ExecutionPage {
+  const { read, damaged } = readable(
+    records,
+    ({ id }) => id,
+    (record) => summaryOf(record, now),
+  );
+  return { executions: read, damaged, cursor };
 }
 
 const names = ["workflow", "status", "tags", "createdFrom", "createdBefore", "limit", "after"];

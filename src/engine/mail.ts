@@ -7,7 +7,7 @@ import { shapeOf } from "../flow/compatibility.js";
 import type { Shape } from "../flow/router.js";
 import type { Status } from "../flow/flow.js";
 import type { Arrival, ArrivalResult } from "../stores/batch.js";
-import type { ExecutionRecord } from "../stores/records.js";
+import type { ExecutionRecord, Standing } from "../stores/records.js";
 import type { CallerTransaction, Store, Within } from "../stores/store.js";
 import { alive, messageTo, payloadOf, requestTo } from "./arrival.js";
 import type { ClientHost } from "./client-host.js";
@@ -56,6 +56,8 @@ export type RollbackAnswer = { readonly accepted: true } | RefusedAnswer;
 /** How often a request is judged before it is sent all the same. */
 const patientTries = 3;
 
+const requestsOnly = { pending: true, limit: 0 } as const;
+
 /** Of a workflow that this process does not know. */
 const unknownShape = { count: Infinity, pivot: -1 };
 
@@ -88,16 +90,17 @@ export class Mail {
     const within = tx === undefined ? undefined : this.#host.within(tx, "send");
     if (messageId !== undefined) checkMessageId(messageId, "send: messageId");
     checkMessageName(name, "send");
-    const record = await this.#existing(id, within);
-    const registered = this.#registered(record);
-    // A duplicate is recognised before anything else, so a webhook that comes twice is never an error.
-    const duplicate = messageId === undefined ? undefined : await this.#duplicate(id, messageId, within);
-    if (duplicate !== undefined) return duplicate;
-    if (registered !== undefined) await checkMessage(registered, id, name, payload);
-    const arrival = messageTo(id, name, payloadOf(name, payload, this.#host.sizeLimit), {
-      carried: registered === undefined ? null : carriedBy("message", identityOf(record), registered, this.#host),
-      messageId: messageId ?? null,
-    });
+    const [standing] = await answered(this.#host.clock, (within ?? this.#store).load([id], "standing"));
+    if (standing === undefined) throw notFound(id);
+    let arrival: Arrival;
+    try {
+      arrival = await this.#arrival(standing, name, payload, messageId);
+    } catch (error) {
+      // A duplicate is recognised before anything else, so a webhook that comes twice is never an error.
+      const known = messageId === undefined ? [] : await (within ?? this.#store).mailbox(id, { messageId });
+      if (known.length > 0) return { id: messageId!, duplicate: true };
+      throw error;
+    }
     const result = await (within === undefined
       ? this.#host.committer.deliver(arrival)
       : deliverWithin(within, arrival));
@@ -107,8 +110,18 @@ export class Mail {
     throw new StepwellError(
       "STEPWELL_EXECUTION_ENDED",
       `Execution "${id}" has ended and takes no more messages; "${name}" was not stored.`,
-      { execution: id, workflow: record.workflow },
+      { execution: id, workflow: standing.workflow },
     );
+  }
+
+  /** @throws STEPWELL_UNKNOWN_MESSAGE, STEPWELL_INVALID_MESSAGE, STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE */
+  async #arrival(standing: Standing, name: string, payload: unknown, messageId: string | undefined): Promise<Arrival> {
+    const registered = this.#registered(standing);
+    if (registered !== undefined) await checkMessage(registered, standing.id, name, payload);
+    return messageTo(standing.id, name, payloadOf(name, payload, this.#host.sizeLimit), {
+      carried: registered === undefined ? null : carriedBy("message", identityOf(standing), registered, this.#host),
+      messageId: messageId ?? null,
+    });
   }
 
   /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
@@ -129,7 +142,7 @@ export class Mail {
     const why = refuseRollback(record.status, record.position, shape, request);
     if (why !== undefined) return this.#refused(record, why);
     // Most executions never got anything.
-    const pending = record.signals === 0 ? [] : await this.#store.mailbox(record.id, "pending");
+    const pending = record.signals === 0 ? [] : await this.#store.mailbox(record.id, requestsOnly);
     const asked = pending.some(({ kind }) => kind === "rollback");
     return asked ? this.#refused(record, "already-rolling-back") : { accepted: true };
   }
@@ -156,7 +169,7 @@ export class Mail {
       // does not know the pivot, or the execution could not go on, who takes it up must say. And one that has
       // ended takes messages again only once it has turned.
       const isOpen = shape === undefined || record.position.stepIndex === shape.pivot || isAtRest(record);
-      const pending = await this.#store.mailbox(id, "pending");
+      const pending = await this.#store.mailbox(id, requestsOnly);
       const earlier = pending.find(({ kind }) => kind === "rollback");
       if (earlier !== undefined) {
         if (isOpen && !(await this.#verdict(id, earlier.id, request)).accepted) continue;
@@ -199,23 +212,8 @@ export class Mail {
     return refused(record, why, this.#registered(record));
   }
 
-  async #existing(id: string, store: Pick<Store, "load"> = this.#store): Promise<ExecutionRecord> {
-    const [record] = await answered(this.#host.clock, store.load([id]));
-    if (record !== undefined) return record;
-    throw notFound(id);
-  }
-
-  #registered(record: ExecutionRecord): Registered | undefined {
+  #registered(record: Standing): Registered | undefined {
     return this.#registry.get(registryKey(record.workflow, record.version));
-  }
-
-  async #duplicate(
-    id: string,
-    messageId: string,
-    store: Pick<Store, "mailbox"> = this.#store,
-  ): Promise<Sent | undefined> {
-    const rows = await answered(this.#host.clock, store.mailbox(id));
-    return rows.some((row) => row.messageId === messageId) ? { id: messageId, duplicate: true } : undefined;
   }
 }
 
@@ -228,7 +226,7 @@ function isAtRest({ status }: ExecutionRecord): boolean {
   return status === "stuck" || status === "completed";
 }
 
-export function identityOf({ id, workflow, version }: ExecutionRecord): ExecutionIdentity {
+export function identityOf({ id, workflow, version }: Standing): ExecutionIdentity {
   return { id, workflow, version };
 }
 

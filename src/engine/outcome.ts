@@ -1,11 +1,14 @@
 /** How an execution came to rest, and those who wait to hear of it. */
+import type { Clock } from "../clock.js";
 import type { AnyWorkflow, HalfDoneOf, StateOf, StepsOf } from "../definition/bag.js";
 import type { Direction } from "../definition/flow.js";
 import type { Irreversible, Position, SerializedError, Status } from "../flow/flow.js";
-import type { ExecutionRecord } from "../stores/records.js";
-import type { Store } from "../stores/store.js";
+import type { Standing } from "../stores/records.js";
+import type { MaybePromise, Store } from "../stores/store.js";
 import type { Course } from "./course.js";
+import { andThen } from "./maybe-promise.js";
 import { notFound } from "./not-found.js";
+import { stateOf } from "./unreadable.js";
 
 /**
  * What `outcome()` resolves to. `reason` is `normal`, or what `onExit` made of it, for a completed
@@ -56,11 +59,26 @@ function outcomeOf(status: Status, position: Position, state: object): Outcome |
   }
 }
 
-/** The outcome of a stored execution, if it is at rest and nothing that was accepted is still to be done. */
-export function outcomeOfRecord(record: ExecutionRecord): Outcome | undefined {
-  if (record.owner !== null || record.dueAt !== null) return undefined;
-  if (record.status !== "completed" && record.status !== "rolledBack" && record.status !== "stuck") return undefined;
-  return outcomeOf(record.status, record.position, record.state.value as object);
+/** Whether it is at rest and nothing that was accepted is still to be done. */
+function isAtRest({ status, owner, dueAt }: Standing): boolean {
+  const rests = status === "completed" || status === "rolledBack" || status === "stuck";
+  return rests && owner === null && dueAt === null;
+}
+
+/**
+ * The outcome of a stored execution; undefined: it is not at rest. Only of one that is, more is read than where it stands.
+ *
+ * @throws STEPWELL_EXECUTION_NOT_FOUND
+ */
+export function outcomeIn(store: Pick<Store, "load">, id: string): MaybePromise<Outcome | undefined> {
+  return andThen(store.load([id], "standing"), ([standing]) => {
+    if (standing === undefined) throw notFound(id);
+    if (!isAtRest(standing)) return undefined;
+    return andThen(store.load([id]), ([record]) => {
+      if (record === undefined) throw notFound(id);
+      return isAtRest(record) ? outcomeOf(record.status, record.position, stateOf(record)) : undefined;
+    });
+  });
 }
 
 export interface Waiter {
@@ -68,8 +86,27 @@ export interface Waiter {
   reject(error: unknown): void;
 }
 
+/**
+ * Of so many executions it is asked in one interval how they stand, or of this part of all that are waited for, whichever
+ * is more: looks come as often as work does, and what they cost must not grow with both.
+ */
+const mostAsked = 100;
+const partAsked = 1 / 8;
+
 export class OutcomeWaiters {
+  readonly #clock: Clock;
+  readonly #interval: number;
+  /** Those that were not asked about for the longest go first. */
   readonly #waiters = new Map<string, Set<Waiter>>();
+  /** Since when, and how many were asked about since then. */
+  #since = -Infinity;
+  #asked = 0;
+
+  /** @param interval in milliseconds: where nothing else sets it off, it is asked at least so often */
+  constructor(clock: Clock, interval: number) {
+    this.#clock = clock;
+    this.#interval = interval;
+  }
 
   get isEmpty(): boolean {
     return this.#waiters.size === 0;
@@ -95,21 +132,42 @@ export class OutcomeWaiters {
 
   /** Looks for those executions that other processes drive. */
   async ask(store: Pick<Store, "load">, isDrivenHere: (id: string) => boolean): Promise<void> {
-    const ids = [...this.#waiters.keys()].filter((id) => !isDrivenHere(id));
+    const ids = this.#next(isDrivenHere);
     if (ids.length === 0) return;
-    const records = await store.load(ids);
+    const standings = await store.load(ids, "standing");
     for (const [index, id] of ids.entries()) {
-      const record = records[index];
-      if (isDrivenHere(id)) continue;
+      const standing = standings[index];
+      if (isDrivenHere(id) || (standing !== undefined && !isAtRest(standing))) continue;
       try {
-        if (record === undefined) throw notFound(id);
-        const outcome = outcomeOfRecord(record);
+        const outcome = await outcomeIn(store, id);
         if (outcome !== undefined) this.#settle(id, outcome);
       } catch (error) {
         // Those who wait for another one must not suffer.
         this.#fail(id, error);
       }
     }
+  }
+
+  #next(isDrivenHere: (id: string) => boolean): readonly string[] {
+    if (this.#waiters.size === 0) return [];
+    const now = this.#clock.monotonic();
+    if (now - this.#since >= this.#interval) {
+      this.#since = now;
+      this.#asked = 0;
+    }
+    const most = Math.max(mostAsked, Math.ceil(this.#waiters.size * partAsked)) - this.#asked;
+    const ids: string[] = [];
+    for (const id of this.#waiters.keys()) {
+      if (ids.length >= most) break;
+      if (!isDrivenHere(id)) ids.push(id);
+    }
+    this.#asked += ids.length;
+    for (const id of ids) {
+      const waiters = this.#waiters.get(id)!;
+      this.#waiters.delete(id);
+      this.#waiters.set(id, waiters);
+    }
+    return ids;
   }
 
   failAll(errorOf: () => unknown): void {

@@ -5,43 +5,74 @@
 import { isolate } from "../codec.js";
 import { isRetryable, StepwellError } from "../errors.js";
 import { isPastPivot, type Shape } from "../flow/router.js";
+import type { MailboxRecord } from "../stores/records.js";
 import type { MaybePromise } from "../stores/store.js";
 import { acted, happened, hasBegun, type Course, type Happening } from "./course.js";
 import type { Host, Inbox, Registered } from "./host.js";
-import { triage, type ActRequest, type Request } from "./inbox.js";
+import { requestProblem, triage, type ActRequest, type Request } from "./inbox.js";
 import { checkedByInput } from "./input-fields.js";
-import { brokenError } from "./reports.js";
+import { andThen } from "./maybe-promise.js";
+import { brokenError, brokenRequestError } from "./reports.js";
 import { adoptOthers } from "./stepping.js";
 import type { Turn } from "./transition.js";
 
 export class Outside {
   /** Something arrived that has not been looked at. */
   isUnseen: boolean;
+  /** A request could not be read back: what was asked for nobody knows. */
+  unreadable: StepwellError | undefined;
   readonly #course: Course;
   readonly #shape: Shape;
   readonly #host: Host;
 
-  constructor(course: Course, shape: Shape, host: Host) {
-    this.isUnseen = course.signals > 0;
+  /** As in an inbox: where there is more than was read. */
+  #names: Inbox["names"];
+
+  /** @param inbox as it was read with the claim */
+  constructor(course: Course, shape: Shape, host: Host, inbox?: Inbox) {
+    this.isUnseen = course.signals > 0 && inbox === undefined;
     this.#course = course;
     this.#shape = shape;
     this.#host = host;
+    if (inbox !== undefined) course.pending = this.#read(inbox.pending);
   }
 
-  look(): MaybePromise<void> {
+  /** @param names what the execution's step waits for */
+  look(names: readonly string[]): MaybePromise<void> {
     this.isUnseen = false;
     const course = this.#course;
     const { revision } = course;
-    const inbox = this.#host.inbox(course.identity.id);
-    const take = (it: Inbox): void => {
+    return andThen(this.#host.inbox(course.identity.id, names, course.dead.length), (it) => {
       // An answer from before the last commit may show what that commit consumed.
       if (course.revision !== revision || it.signals < course.signals) this.isUnseen = true;
       else {
         course.signals = it.signals;
-        course.pending = it.pending.filter(({ id }) => !course.dead.includes(id));
+        course.pending = this.#read(it.pending.filter(({ id }) => !course.dead.includes(id)));
+        this.#names = it.names;
       }
-    };
-    return inbox instanceof Promise ? inbox.then(take) : take(inbox);
+    });
+  }
+
+  /** Whether messages with one of these names may be there that were not read. */
+  lacks(names: () => readonly string[]): boolean {
+    if (this.#names === undefined) return false;
+    const { pending } = this.#course;
+    return names().some((name) => {
+      const hasMore = this.#names!.get(name);
+      return hasMore === undefined || (hasMore && !pending.some((it) => it.kind === "message" && it.name === name));
+    });
+  }
+
+  /** Without requests that can't be read back: those are dead. */
+  #read(pending: readonly MailboxRecord[]): readonly MailboxRecord[] {
+    return pending.filter((row) => {
+      if (row.kind === "message") return true;
+      const problem = requestProblem(row);
+      if (problem === undefined) return true;
+      this.#course.dead.push(row.id);
+      this.unreadable ??= brokenRequestError(this.#course, row, problem);
+      return false;
+    });
   }
 
   /** The oldest request that applies; those that came too late become dead with the next commit. */

@@ -8,7 +8,9 @@ function polling(clock: VirtualClock, takes = 0): { readonly it: Polling; readon
   const it = new Polling(clock, 1000, {
     look: () => {
       looks.push(clock.monotonic());
-      return takes === 0 ? Promise.resolve() : new Promise((resolve) => void clock.after(takes, resolve));
+      return takes === 0
+        ? Promise.resolve(false)
+        : new Promise((resolve) => void clock.after(takes, () => resolve(false)));
     },
     looked: () => undefined,
   });

@@ -2,7 +2,8 @@
 import type { Clock, Timer } from "../clock.js";
 
 export interface Poller {
-  look(): Promise<void>;
+  /** True: there was nothing to do, and time alone brings nothing before the time that was named. */
+  look(): Promise<boolean>;
   /** A look is over. */
   looked(): void;
 }
@@ -16,9 +17,12 @@ export class Polling {
   #isLooking = false;
   #isSoon = false;
   #again = false;
-  #timer: Timer | undefined;
-  /** When the timer fires. */
+  /** The soonest time that was named since the last look began. */
   #nextAt = Infinity;
+  #timer: Timer | undefined;
+  #timerAt = Infinity;
+  /** For the next look at the interval. */
+  #idle: Timer | undefined;
 
   constructor(clock: Clock, interval: number, poller: Poller) {
     this.#clock = clock;
@@ -37,16 +41,28 @@ export class Polling {
 
   end(): void {
     this.#isOpen = false;
-    this.#timer?.cancel();
+    this.#forgetTimer();
+    this.#idle?.cancel();
   }
 
   /** Looks after that time, if not sooner. */
   within(milliseconds: number): void {
     const at = this.#clock.now() + milliseconds;
     if (!this.#isOpen || at >= this.#nextAt) return;
-    this.#timer?.cancel();
     this.#nextAt = at;
-    this.#timer = this.#clock.after(milliseconds, () => void this.look());
+    // What is named again is left as it is: to set a timer is to do something.
+    if (this.#timer !== undefined && this.#timerAt === at) return;
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    this.#timer = this.#clock.after(milliseconds, () => {
+      this.#timer = undefined;
+      return this.look();
+    });
+  }
+
+  #forgetTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
   /** Looks after what is being done now. */
@@ -69,11 +85,14 @@ export class Polling {
     this.#isLooking = true;
     this.#again = false;
     this.#nextAt = Infinity;
-    this.within(this.#interval);
+    this.#idle?.cancel();
+    let isIdle = false;
     try {
-      await this.#poller.look();
+      isIdle = await this.#poller.look();
     } finally {
       this.#isLooking = false;
+      if (this.#isOpen) this.#idle = this.#clock.after(this.#interval, () => this.look(), isIdle ? "idle" : undefined);
+      if (this.#nextAt === Infinity) this.#forgetTimer();
       if (this.#again) this.soon();
       this.#poller.looked();
     }

@@ -1,7 +1,7 @@
 /**
  * That a launcher is there: its number in the store, its heartbeat, and its care for those that are gone.
  */
-import type { Timer } from "../clock.js";
+import type { Look, Timer } from "../clock.js";
 import { StepwellError } from "../errors.js";
 import type { Fate, LauncherRecord } from "../stores/records.js";
 import type { Overdue } from "../stores/store.js";
@@ -20,6 +20,8 @@ export interface PresenceOwner {
   beaten(): Promise<void>;
   /** Of which versions executions wait for a limit, and nobody admits them. Asked at intervals in which a launcher would. */
   abandoned(): Promise<readonly Pick<Overdue, "name" | "version">[]>;
+  /** Time alone may bring it somebody who is abandoned. */
+  guardsGates(): boolean;
 }
 
 /** A beat that is not answered may be lost with its connection: so many may be under way. */
@@ -27,6 +29,8 @@ const mostUnanswered = 3;
 
 /** A process that is gone from this machine is buried after so many beats that did not come. */
 const missedBeats = 2;
+/** Longer than anything waits for its time, in milliseconds. */
+const someTime = 2 ** 48;
 
 export class Presence {
   /** The number under which this launcher is registered. */
@@ -39,6 +43,9 @@ export class Presence {
   /** Beats that the store has not answered yet. */
   #unanswered = 0;
   #caring = false;
+  /** When the next beat is due, by the clock's `monotonic`, and what it was set as. */
+  #nextAt = 0;
+  #expects: Look | undefined;
   /** When to ask again for those that nobody admits. */
   #askAgain = 0;
   /** Workflows and versions that nobody takes up, and of which this launcher has told. */
@@ -58,49 +65,69 @@ export class Presence {
 
   /** Says that the launcher lives, from now on, and buries those who do not. Resolves after the first time. */
   begin(): Promise<void> {
-    this.#beatAgain();
+    this.#beatIn(this.#settings.heartbeat.interval, undefined);
     return this.#beatAndCare();
   }
 
-  async #beatAndCare(): Promise<void> {
-    await this.#care(await this.#beat());
+  /** The next beat is set before this one is sent: it waits for no answer. */
+  #beatIn(milliseconds: number, look: Look | undefined): void {
+    const { clock, heartbeat } = this.#settings;
+    this.#expects = look;
+    this.#nextAt = clock.monotonic() + milliseconds;
+    this.#timer = clock.after(
+      milliseconds,
+      () => {
+        this.#beatIn(heartbeat.interval, this.#expects);
+        return this.#beatAndCare();
+      },
+      look,
+    );
   }
 
-  #beatAgain(): void {
-    const { clock, heartbeat } = this.#settings;
-    this.#timer = clock.after(heartbeat.interval, () => {
-      this.#beatAgain();
-      void this.#beatAndCare();
-    });
+  async #beatAndCare(): Promise<void> {
+    const { others, isHeard } = await this.#beat();
+    const look = await this.#care(others);
+    const { clock } = this.#settings;
+    if (clock.skips !== true || this.#ended) return;
+    const expected = isHeard ? look : undefined;
+    if (expected === this.#expects) return;
+    this.#timer?.cancel();
+    this.#beatIn(Math.max(0, this.#nextAt - clock.monotonic()), expected);
   }
 
   /** Waits for nothing but its own answer; and for that only so often, since the connection may be dead. */
-  async #beat(): Promise<readonly LauncherRecord[]> {
-    if (this.#unanswered === mostUnanswered) return [];
+  async #beat(): Promise<{ readonly others: readonly LauncherRecord[]; readonly isHeard: boolean }> {
+    if (this.#unanswered === mostUnanswered) return { others: [], isHeard: false };
     this.#unanswered++;
     try {
       const { owner } = this;
       const { alive, others } = await this.#settings.store.beat(owner);
       if (!alive) await this.#launcher.reborn(owner);
-      return others;
+      return { others, isHeard: alive };
     } catch (error) {
       this.#launcher.storeFailed("beat", error);
-      return [];
+      return { others: [], isHeard: false };
     } finally {
       this.#unanswered--;
     }
   }
 
-  /** What may have to wait for others, as to bury may: one at a time, and no beat waits for it. */
-  async #care(others: readonly LauncherRecord[]): Promise<void> {
-    if (this.#caring || this.#ended) return;
+  /**
+   * What may have to wait for others, as to bury may: one at a time, and no beat waits for it. Gives back what a virtual
+   * clock may make of the next beat.
+   */
+  async #care(others: readonly LauncherRecord[]): Promise<Look | undefined> {
+    if (this.#caring || this.#ended) return undefined;
     this.#caring = true;
     try {
-      await this.#bury(others);
+      const hasBuried = await this.#bury(others);
       await this.#launcher.beaten();
       await this.#reportOverdue();
+      if (hasBuried) return undefined;
+      return others.length > 0 || (await this.#mayBeOverdue()) ? "watch" : "idle";
     } catch (error) {
       this.#launcher.storeFailed("look after other launchers", error);
+      return undefined;
     } finally {
       this.#caring = false;
     }
@@ -111,7 +138,8 @@ export class Presence {
     this.#timer?.cancel();
   }
 
-  async #bury(others: readonly LauncherRecord[]): Promise<void> {
+  /** Whether there was anybody to bury. */
+  async #bury(others: readonly LauncherRecord[]): Promise<boolean> {
     const dead = new Map<Fate | undefined, number[]>();
     for (const other of others) {
       if (!this.#isDead(other)) continue;
@@ -122,6 +150,7 @@ export class Presence {
     let freed = 0;
     for (const [fate, owners] of dead) freed += await this.#settings.store.bury(owners, fate);
     if (freed > 0) this.#launcher.freed();
+    return dead.size > 0;
   }
 
   #isDead(other: LauncherRecord): boolean {
@@ -129,6 +158,15 @@ export class Presence {
     if (other.silentMs > timeout) return true;
     // Two signs: a copy of a machine, made while it ran, has the same identity and other processes.
     return other.silentMs > missedBeats * interval && isGone(other);
+  }
+
+  /** Whether something may become overdue without anything being done: asked only where it matters. */
+  async #mayBeOverdue(): Promise<boolean> {
+    const { store, clock } = this.#settings;
+    if (clock.skips !== true) return false;
+    if (this.#launcher.guardsGates()) return true;
+    const someday = await store.overdue(-someTime);
+    return someday.some(({ what, name, version }) => !this.#takes(what, registryKey(name, version)));
   }
 
   /** A schedule launches the version that it was set with: a migration is nothing to it. */

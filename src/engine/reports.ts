@@ -157,6 +157,15 @@ export function refusedMessageError(course: Course, arrival: MailboxRecord, prob
   );
 }
 
+/** What was asked of it can't be read back. */
+export function brokenRequestError(course: Course, { kind }: MailboxRecord, problem: string): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_NOT_DECODABLE",
+    `A request (${kind}) to execution "${course.identity.id}" can't be read back: ${problem}. Ask for it again.`,
+  );
+}
+
 /** A store that fails for good, or a mistake of ours. */
 export function brokenError(course: Course, cause: unknown): StepwellError {
   if (cause instanceof StepwellError) return cause;

@@ -1,5 +1,5 @@
 /** What is kept, and for how long. */
-import type { Clock, Timer } from "../clock.js";
+import type { Clock, Look, Timer } from "../clock.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import { refuseUnknownOptions, shown } from "../definition/options.js";
 import { StepwellError } from "../errors.js";
@@ -85,7 +85,7 @@ export async function prune(
     const { counts, cursor } = await store.prune({ olderThanMs: ages, limit: batch, after, dry: dryRun });
     for (const status of statuses) sum[status] += counts[status] ?? 0;
     after = cursor;
-    await new Promise<void>((resolve) => clock.soon(resolve));
+    if (after !== null) await new Promise<void>((resolve) => clock.soon(resolve));
   } while (after !== null && goesOn());
   return sum;
 }
@@ -119,27 +119,36 @@ export class Housekeeping {
     this.#timer?.cancel();
   }
 
-  #in(milliseconds: number): void {
-    if (!this.#ended) this.#timer = this.#clock.after(milliseconds, () => void this.#tidy());
+  #in(milliseconds: number, look?: Look): void {
+    if (!this.#ended) this.#timer = this.#clock.after(milliseconds, () => this.#tidy(), look);
   }
 
   async #tidy(): Promise<void> {
+    let pruned: number;
     try {
       const goesOn = (): boolean => !this.#ended;
       const options = { batch: defaultBatch, dryRun: false };
-      await this.#tidyTopics();
-      if (this.#ages !== undefined) await prune(this.#store, this.#clock, this.#ages, options, goesOn);
+      pruned = await this.#tidyTopics();
+      if (this.#ages !== undefined) {
+        const { completed, rolledBack, stuck } = await prune(this.#store, this.#clock, this.#ages, options, goesOn);
+        pruned += completed + rolledBack + stuck;
+      }
     } catch (error) {
       if (!this.#ended) this.#keeper.storeFailed("prune", error);
       return this.#in(shortPause);
     }
-    this.#in(pause);
+    this.#in(pause, pruned === 0 ? "watch" : undefined);
   }
 
-  /** Publications that are over. */
-  async #tidyTopics(): Promise<void> {
-    while (!this.#ended && (await this.#store.prunePublications(0, defaultBatch)) === defaultBatch) {
+  /** Publications that are over. Says how many. */
+  async #tidyTopics(): Promise<number> {
+    let pruned = 0;
+    while (!this.#ended) {
+      const count = await this.#store.prunePublications(0, defaultBatch);
+      pruned += count;
+      if (count < defaultBatch) break;
       await new Promise<void>((resolve) => this.#clock.soon(resolve));
     }
+    return pruned;
   }
 }

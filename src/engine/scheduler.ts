@@ -2,7 +2,7 @@
  * Launches what schedules say, when it is due. Every launcher looks; who changes the row of the schedule
  * launches, in the same transaction. The ids are made of name and time, so nothing is launched twice.
  */
-import type { Clock, Timer } from "../clock.js";
+import type { Clock } from "../clock.js";
 import { isRetryable, StepwellError } from "../errors.js";
 import { newId } from "../ids.js";
 import type { NewExecution } from "../stores/batch.js";
@@ -12,6 +12,7 @@ import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
 import { prepareLaunch } from "./launching.js";
 import { firing } from "./schedule-timing.js";
+import { Polling } from "./polling.js";
 import { registryKey } from "./settings.js";
 import { Throttle } from "./throttle.js";
 
@@ -31,18 +32,12 @@ export function scheduleTag(name: string): string {
 
 export class Scheduler {
   readonly #store: Store;
-  readonly #clock: Clock;
   readonly #host: ClientHost;
   readonly #registry: ReadonlyMap<string, Registered>;
-  readonly #pollInterval: number;
+  readonly #polling: Polling;
   readonly #failures: Throttle;
   /** When those that could not be launched are tried again (the store's time). */
   readonly #failing = new Map<string, number>();
-  #timer: Timer | undefined;
-  #nextLook = Infinity;
-  #looking = false;
-  /** What was asked for while it looked may be something that it did not see. */
-  #lookAgain = false;
   #stopped = false;
 
   constructor(
@@ -53,56 +48,46 @@ export class Scheduler {
     pollInterval: number,
   ) {
     this.#store = store;
-    this.#clock = clock;
     this.#host = host;
     this.#registry = registry;
-    this.#pollInterval = pollInterval;
     this.#failures = new Throttle(clock);
+    this.#polling = new Polling(clock, pollInterval, { look: () => this.#look(), looked: () => undefined });
+    this.#polling.begin();
   }
 
   /** Looks in so many milliseconds, if not sooner. */
   lookIn(milliseconds: number): void {
-    const at = this.#clock.now() + milliseconds;
-    if (this.#stopped || at >= this.#nextLook) return;
-    this.#timer?.cancel();
-    this.#nextLook = at;
-    this.#timer = this.#clock.after(milliseconds, () => {
-      this.#nextLook = Infinity;
-      if (this.#looking) this.#lookAgain = true;
-      else void this.#look();
-    });
+    this.#polling.within(milliseconds);
   }
 
   /** A launch that is on its way is made, or not, as a whole. */
   stop(): void {
     this.#stopped = true;
-    this.#timer?.cancel();
+    this.#polling.end();
   }
 
-  async #look(): Promise<void> {
-    this.#looking = true;
-    this.#lookAgain = false;
-    let next = this.#pollInterval;
+  async #look(): Promise<boolean> {
     try {
       const workflows = [...this.#registry.values()].map(({ definition: { name, version } }) => ({ name, version }));
       // Those that fail stay due, and must not stand in the way of the others.
       const limit = largestLook + this.#failing.size;
       const { records, at, nextDueInMs } = await this.#store.dueSchedules({ workflows, limit });
       if (nextDueInMs !== 0) this.#forgetAllBut(records);
+      let next = nextDueInMs ?? Infinity;
       for (const record of records) {
-        if (this.#stopped) return;
+        if (this.#stopped) return false;
         next = Math.min(next, await this.#fire(record, at));
       }
-      if (nextDueInMs !== null) next = Math.min(next, nextDueInMs);
+      this.lookIn(next);
+      return records.length === 0;
     } catch (error) {
       this.#report(
         "the schedules",
         "The store failed when asked for schedules that are due. It is asked again.",
         error,
       );
+      return false;
     }
-    this.#looking = false;
-    this.lookIn(this.#lookAgain ? 0 : next);
   }
 
   /** What failed stays due; what is due no more was deleted, changed, or launched by others. */
@@ -114,10 +99,11 @@ export class Scheduler {
 
   /** How long until it is due again, in milliseconds. */
   async #fire(record: ScheduleRecord, now: number): Promise<number> {
-    const { name, plan, revision } = record;
+    const { name, revision } = record;
     const pausedFor = (this.#failing.get(name) ?? 0) - now;
     if (pausedFor > 0) return pausedFor;
     try {
+      const { plan } = record;
       const { times, nextAt } = firing(plan, record.nextAt!, now);
       const creates = await Promise.all(times.map((time) => this.#create(record, time)));
       const lastAt = times.at(-1) ?? plan.lastAt;

@@ -14,6 +14,7 @@ import { prepareLaunch, type LaunchOptions } from "./launching.js";
 import { nextAfter } from "./schedule-timing.js";
 import { scheduleTag } from "./scheduler.js";
 import { registryKey } from "./settings.js";
+import { isUndecodable } from "./unreadable.js";
 import { checkedTags, mostTags } from "./tags.js";
 
 /** One of `cron`, `every` and `at`. */
@@ -141,7 +142,9 @@ export class Schedules {
     // Checked as a launch is, and with the tags that a launch will have.
     const { row } = await prepareLaunch(registered, input, { tags: [scheduleTag(name), ...tags] }, this.#host);
     const given = { workflow: row.workflow, version: row.version, input: row.input };
-    return this.#change(name, (before) => {
+    return this.#change(name, (found) => {
+      // What can't be read is replaced.
+      const before = found !== undefined && problemIn(found) === undefined ? found : undefined;
       const plan = {
         timing,
         missed,
@@ -155,10 +158,16 @@ export class Schedules {
     });
   }
 
-  /** All schedules, in the order of their names. */
+  /** All schedules, in the order of their names. One that can't be read is told to `onError` instead: set it again, or delete it. */
   async list(): Promise<ScheduleSummary[]> {
     await this.#host.opened();
-    return (await this.#store.schedules()).map(summaryOf);
+    const found: ScheduleSummary[] = [];
+    for (const record of await this.#store.schedules()) {
+      const problem = problemIn(record);
+      if (problem === undefined) found.push(summaryOf(record));
+      else this.#host.report(problem);
+    }
+    return found;
   }
 
   /** @throws STEPWELL_SCHEDULE_NOT_FOUND */
@@ -329,6 +338,17 @@ function isTimezone(name: string): boolean {
 /** One that is to launch at a time that has passed does so at once. */
 function firstOf(timing: ScheduleTiming, now: number): number | null {
   return "at" in timing ? timing.at : nextAfter(timing, now);
+}
+
+/** Why it can't be read back. Undefined: it can. */
+function problemIn(record: ScheduleRecord): StepwellError | undefined {
+  try {
+    void summaryOf(record);
+    return undefined;
+  } catch (error) {
+    if (isUndecodable(error)) return error;
+    throw error;
+  }
 }
 
 function isSame(one: ScheduleRecord, other: ScheduleRecord): boolean {

@@ -44,7 +44,7 @@ export class StoreSession implements ClientHost {
   readonly #workflows: AnyWorkflow[];
   /** The keys of those whose lists of steps the store has. */
   readonly #defined = new Set<string>();
-  readonly #waiters = new OutcomeWaiters();
+  readonly #waiters: OutcomeWaiters;
   readonly #lists: KnownLists;
   readonly #alarms: Alarms;
   #letGo: (() => Promise<void>) | undefined;
@@ -65,6 +65,7 @@ export class StoreSession implements ClientHost {
     this.patience = settings.patience;
     this.registry = this.#workflows.length === 0 ? new Map() : registryOf(this.#workflows, this.clock, "new Client(…)");
     this.committer = new Committer(settings.store, settings.clock);
+    this.#waiters = new OutcomeWaiters(settings.clock, longestPause);
     this.#lists = new KnownLists(settings.store);
     this.#time = new StoreTime(settings.clock, settings.store.clock === settings.clock);
     this.#alarms = new Alarms(settings.onError, this.registry, settings.clock);

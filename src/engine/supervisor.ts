@@ -16,6 +16,7 @@ import type { ClientHost, Places } from "./client-host.js";
 import { Committer } from "./committer.js";
 import { Drive, type DriveOwner } from "./drive.js";
 import type { Host, Inbox, Registered } from "./host.js";
+import { inboxesOf, readInbox } from "./mailroom.js";
 import { waysOf, type Way } from "./migrating.js";
 import { OutcomeWaiters, type Waiter } from "./outcome.js";
 import { answered, patiently } from "./patience.js";
@@ -27,6 +28,7 @@ import { misfitOf } from "./fitting.js";
 import { Scheduler } from "./scheduler.js";
 import { holdStore } from "./shared-store.js";
 import { registryKey, type LauncherSettings } from "./settings.js";
+import { isUndecodable, Parking, stateOf, unreadableIn } from "./unreadable.js";
 import { definitionsOf, KnownLists } from "./versions.js";
 import { StoreTime } from "./store-time.js";
 import { Turns } from "./turns.js";
@@ -44,7 +46,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   readonly keepPublications: number;
   readonly patience: number;
   readonly places = this;
-  readonly waiters = new OutcomeWaiters();
+  readonly waiters: OutcomeWaiters;
   readonly #store: Store;
   readonly #settings: LauncherSettings;
   readonly #registry: ReadonlyMap<string, Registered>;
@@ -93,6 +95,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     this.patience = settings.patience;
     this.keepPublications = settings.keepPublications;
     this.committer = new Committer(settings.store, settings.clock);
+    this.waiters = new OutcomeWaiters(settings.clock, settings.pollInterval);
     this.#alarms = new Alarms(
       settings.onErrorIsDefault ? unlessLogged(settings.onError, registry) : settings.onError,
       registry,
@@ -112,6 +115,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
       freed: () => this.#polling.soon(),
       reborn: (dead) => this.#reborn(dead),
       abandoned: () => this.#gatekeeper.abandoned(),
+      guardsGates: () => this.#gatekeeper.isNeeded,
       beaten: async () => {
         if (await this.#gatekeeper.lookForForgotten()) this.#polling.soon();
       },
@@ -269,16 +273,8 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     return this.#time.atMost;
   }
 
-  inbox(id: string): MaybePromise<Inbox> {
-    // The number first: what arrives in between is then seen as unseen, not the other way round.
-    const loaded = this.#store.load([id]);
-    const rest = (signals: number): MaybePromise<Inbox> => {
-      const pending = this.#store.mailbox(id, "pending");
-      return pending instanceof Promise ? pending.then((it) => ({ signals, pending: it })) : { signals, pending };
-    };
-    return loaded instanceof Promise
-      ? loaded.then(([record]) => rest(record?.signals ?? 0))
-      : rest(loaded[0]?.signals ?? 0);
+  inbox(id: string, names: readonly string[], dead: number): MaybePromise<Inbox> {
+    return readInbox(this.#store, id, names, dead);
   }
 
   begin(id: string, owner: number): MaybePromise<boolean> {
@@ -364,7 +360,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   }
 
   /** Takes up what is due, as far as there is room, and says when to look again. */
-  async #takeUp(): Promise<void> {
+  async #takeUp(): Promise<boolean> {
     try {
       const workflows = this.#turns.order(this.#drives.values());
       const moreIn = this.#gatekeeper.isNeeded ? await this.#admit(workflows) : null;
@@ -373,10 +369,17 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
       const answered = this.#time.ask();
       const claimed = await this.#store.claim({ owner, limit, workflows });
       answered(claimed.at);
-      if (!claimed.alive) return await this.#reborn(owner);
+      if (!claimed.alive) {
+        await this.#reborn(owner);
+        return false;
+      }
+      const inboxes = await this.#inboxesOf(claimed.records);
+      // Buried meanwhile: what was claimed is for others.
+      if (this.#presence.owner !== owner) return false;
       for (const [index, record] of claimed.records.entries()) {
         this.#turns.had(record.workflow, record.version);
-        this.#resume(record, owner, Math.max(0, claimed.at - claimed.dueSince[index]!));
+        const lateMs = Math.max(0, claimed.at - claimed.dueSince[index]!);
+        this.#resume(record, owner, lateMs, inboxes.get(record.id));
       }
       for (const id of claimed.signalled) this.#drives.get(id)?.notice();
       this.#backlog = claimed.nextDueInMs === 0;
@@ -385,8 +388,20 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
       else if (claimed.nextDueInMs !== null && !this.#backlog) this.#polling.within(claimed.nextDueInMs);
       if (moreIn !== null && moreIn > 0) this.#polling.within(moreIn);
       await this.waiters.ask(this.#store, (id) => this.#drives.has(id));
+      const found = claimed.records.length + claimed.signalled.length;
+      return found === 0 && !this.#backlog && !this.#queued;
     } catch (error) {
       this.#alarms.storeFailed("take up due executions", error);
+      return false;
+    }
+  }
+
+  /** One read for all. Where it fails, each of them reads its own, and waits for a store that is away. */
+  async #inboxesOf(records: readonly ExecutionRecord[]): Promise<ReadonlyMap<string, Inbox>> {
+    try {
+      return await inboxesOf(this.#store, records);
+    } catch {
+      return new Map();
     }
   }
 
@@ -400,19 +415,23 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     }
   }
 
-  #resume(record: ExecutionRecord, owner: number, lateMs: number): void {
+  #resume(record: ExecutionRecord, owner: number, lateMs: number, inbox: Inbox | undefined): void {
     const way = this.#ways.get(registryKey(record.workflow, record.version))!;
     const { registered } = way;
-    const about = { execution: record.id, workflow: record.workflow, step: record.position.step };
+    const unreadable = unreadableIn(record);
+    if (unreadable !== undefined) {
+      const requests = record.signals === 0 ? [] : this.#store.mailbox(record.id, { pending: true, limit: 0 });
+      return new Parking(record, owner, this, unreadable).begin(requests);
+    }
     let state: object = {};
     let problem: StepwellError | undefined;
     try {
-      state = record.state.value as object;
-    } catch (cause) {
-      const message = `The state of execution "${record.id}" can't be read back. It is parked as it is.`;
-      problem = new StepwellError("STEPWELL_NOT_DECODABLE", message, { ...about, cause });
+      state = stateOf(record);
+    } catch (error) {
+      if (!isUndecodable(error)) throw error;
+      problem = error;
     }
-    const drive = new Drive(record, state, owner, registered, this, this, lateMs, misfitOf(record, way));
+    const drive = new Drive(record, state, owner, registered, this, this, lateMs, misfitOf(record, way), inbox);
     if (problem !== undefined) drive.park(problem, true);
     this.#begin(drive);
   }

@@ -1,6 +1,6 @@
 /** What became of a request that only the launcher that takes it up can decide. */
 import { StepwellError } from "../errors.js";
-import type { ArrivalStatus, MailboxRecord } from "../stores/records.js";
+import type { ArrivalStatus } from "../stores/records.js";
 import type { Store } from "../stores/store.js";
 import type { ClientHost } from "./client-host.js";
 
@@ -24,9 +24,10 @@ export async function verdictOn(
 ): Promise<Exclude<ArrivalStatus, "pending"> | undefined> {
   const { clock } = host;
   const until = clock.monotonic() + patience;
-  const look = async (only?: "pending"): Promise<readonly MailboxRecord[]> => {
+  const look = async (): Promise<ArrivalStatus | undefined> => {
     try {
-      return await store.mailbox(execution, only);
+      const [row] = await store.mailbox(execution, { id: arrival });
+      return row?.status;
     } catch (error) {
       // A launcher that stops closes its store.
       host.mustRun(doing);
@@ -42,8 +43,8 @@ export async function verdictOn(
   });
   try {
     for (let pause = shortestPause; ; pause = Math.min(2 * pause, longestPause)) {
-      const pending = await look("pending");
-      if (!pending.some((row) => row.id === arrival)) break;
+      const status = await look();
+      if (status !== "pending") return status;
       if (clock.monotonic() >= until) {
         throw new StepwellError(
           "STEPWELL_UNDECIDED",
@@ -67,6 +68,4 @@ export async function verdictOn(
   } finally {
     forget();
   }
-  const status = (await look()).find(({ id }) => id === arrival)?.status;
-  return status === "pending" ? undefined : status;
 }

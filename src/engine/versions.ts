@@ -1,6 +1,7 @@
 /** The lists of steps that a launcher has, and those that others have had: how they are told apart and kept. */
 import type { WorkflowDefinition } from "../definition/definition.js";
 import { outlineOf, type StepOutline } from "../definition/outline.js";
+import { StepwellError } from "../errors.js";
 import { fingerprintOf } from "../ids.js";
 import type { StoredDefinition } from "../stores/records.js";
 import type { MaybePromise, Store } from "../stores/store.js";
@@ -28,8 +29,16 @@ export function definitionsOf(registry: ReadonlyMap<string, Registered>): Stored
   }));
 }
 
-function outlineIn({ steps }: StoredDefinition): readonly StepOutline[] {
-  return JSON.parse(steps) as readonly StepOutline[];
+/** @throws STEPWELL_NOT_DECODABLE */
+function outlineIn({ workflow, version, steps }: StoredDefinition): readonly StepOutline[] {
+  try {
+    const outline: unknown = JSON.parse(steps);
+    if (Array.isArray(outline)) return outline as readonly StepOutline[];
+    throw new Error("it is no list");
+  } catch (cause) {
+    const message = `A list of steps that is kept of workflow "${workflow}" version "${version}" can't be read back: ${(cause as Error).message}.`;
+    throw new StepwellError("STEPWELL_NOT_DECODABLE", message, { workflow, cause });
+  }
 }
 
 /** What others have had, asked of the store once for each list. */
@@ -49,8 +58,12 @@ export class KnownLists {
     const known = this.#known.get(key({ version, fingerprint }));
     if (known !== undefined) return known;
     const keep = (all: readonly StoredDefinition[]): readonly StepOutline[] | undefined => {
-      for (const one of all) this.#known.set(key(one), outlineIn(one));
-      return this.#known.get(key({ version, fingerprint }));
+      // Of the others one may be damaged, which concerns only those who know it.
+      const one = all.find((it) => key(it) === key({ version, fingerprint }));
+      if (one === undefined) return undefined;
+      const outline = outlineIn(one);
+      this.#known.set(key(one), outline);
+      return outline;
     };
     const found = this.#store.definitions(workflow);
     return found instanceof Promise ? found.then(keep) : keep(found);

@@ -27,6 +27,8 @@ export interface MetricsOptions {
 /** A page of `launcher.list`, of which only the names of the workflows are read. */
 export interface StuckPage {
   readonly executions: readonly { readonly workflow: string }[];
+  /** Those whose row can't be read need an operator too. */
+  readonly damaged?: readonly { readonly workflow: string }[];
 }
 
 /** As `launcher.countDeadLettersByWorkflow` gives it. */
@@ -208,9 +210,9 @@ async function countStuck(this: Gauge<"workflow">): Promise<void> {
   const source = stuckSources.get(this);
   if (source === undefined) return;
   try {
-    const { executions } = await source();
+    const { executions, damaged = [] } = await source();
     const counts = new Map<string, number>();
-    for (const { workflow } of executions) counts.set(workflow, (counts.get(workflow) ?? 0) + 1);
+    for (const { workflow } of [...executions, ...damaged]) counts.set(workflow, (counts.get(workflow) ?? 0) + 1);
     tell(this, counts);
   } catch {
     // A store that does not answer must not take the metrics of the whole process with it. The last count stays.

@@ -106,6 +106,8 @@ export interface Release {
   readonly dueInMs: number | null;
   /** Of an execution that goes on waiting: the same place, with another time. Left out: unchanged. */
   readonly position?: Position;
+  /** It can't be read, so it is parked as it is: it becomes `stuck`, and leaves its queue or gives its place back. */
+  readonly parks?: true;
   /** Mailbox rows that became dead while looking (refused by their step's schema, or by the law). */
   readonly dead: readonly string[];
 }

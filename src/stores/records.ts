@@ -3,7 +3,10 @@ import type { Encoded } from "../codec.js";
 import type { Direction, StepFunc } from "../definition/flow.js";
 import type { Position, SerializedError, Status } from "../flow/flow.js";
 
-/** An execution as it is stored. Times are the store's own, in milliseconds since 1970. */
+/**
+ * An execution as it is stored. Times are the store's own, in milliseconds since 1970. What can't be read of it, since
+ * somebody has damaged it, throws STEPWELL_NOT_DECODABLE when it is asked for: the others that were read with it go on.
+ */
 export interface ExecutionRecord {
   readonly id: string;
   readonly workflow: string;
@@ -37,6 +40,12 @@ export interface ExecutionRecord {
   /** `queued`: it waits for its admission. `admitted`: it holds a place. Null: no limit is on it, or no longer. */
   readonly admission: "queued" | "admitted" | null;
 }
+
+/** Where an execution stands, without what it holds. */
+export type Standing = Pick<
+  ExecutionRecord,
+  "id" | "workflow" | "version" | "status" | "revision" | "signals" | "owner" | "dueAt"
+>;
 
 /** One row of an execution's history: one committed transition. */
 export interface HistoryEntry {
@@ -92,6 +101,13 @@ export const bitsKept: Readonly<Record<"step" | "all", number>> = { step: untilB
 
 /** `message` is for steps; the others are requests to the engine. */
 export type ArrivalKind = "message" | "rollback" | "retry" | "skip" | "patch";
+
+export type RequestKind = Exclude<ArrivalKind, "message">;
+
+/** An object, so that the compiler misses none. */
+const requests: Readonly<Record<RequestKind, true>> = { rollback: true, retry: true, skip: true, patch: true };
+
+export const requestKinds = Object.keys(requests) as readonly RequestKind[];
 
 /** `resent`: it was a dead letter, and another arrival stands for it now. */
 export type ArrivalStatus = "pending" | "consumed" | "dead" | "resent";

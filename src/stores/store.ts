@@ -25,6 +25,7 @@ import type {
   LauncherRecord,
   MailboxRecord,
   ScheduleRecord,
+  Standing,
   StoredDefinition,
 } from "./records.js";
 
@@ -169,6 +170,21 @@ export interface ListPage {
   readonly cursor: string | null;
 }
 
+/** Which rows of a mailbox. */
+export type MailFilter =
+  | {
+      /** What nobody has taken yet. */
+      readonly pending: true;
+      /** Only messages with this name. */
+      readonly name?: string;
+      /** Of each mailbox at most so many messages: of each name the oldest. Requests are all given. */
+      readonly limit?: number;
+    }
+  /** The one with this id. */
+  | { readonly id: string }
+  /** The one with this id of its sender. */
+  | { readonly messageId: string };
+
 /** Which dead letters: all of what is given must hold. */
 export interface LetterConditions {
   /** Of executions of this workflow. */
@@ -219,6 +235,10 @@ export type CallerTransaction =
   | { readonly _: { readonly session: object }; rollback(): unknown }
   | { readonly isTransaction: true; getExecutor(): object }
   | { exec(sql: string): unknown; prepare(sql: string): object };
+/** In the order of the ids that were asked for. */
+export type Loaded<Only extends "standing" | undefined> = readonly (
+  (Only extends "standing" ? Standing : ExecutionRecord) | undefined
+)[];
 
 export type Within = Pick<Store, "load" | "mailbox" | "write">;
 
@@ -301,15 +321,18 @@ export interface Store {
    */
   prune(options: PruneOptions): MaybePromise<Pruned>;
 
-  /** In the order of the ids; undefined where there is none. */
-  load(ids: readonly string[]): MaybePromise<readonly (ExecutionRecord | undefined)[]>;
+  /** In the order of the ids; undefined where there is none. With `standing` nothing large is read. */
+  load<Only extends "standing" | undefined = undefined>(
+    ids: readonly string[],
+    only?: Only,
+  ): MaybePromise<Loaded<Only>>;
   list(filter: ListFilter): MaybePromise<ListPage>;
   /** How many executions all pages of a list would show. */
   count(filter: ListConditions): MaybePromise<number>;
   /** In order of revision. */
   history(id: string): MaybePromise<readonly HistoryRecord[]>;
-  /** In order of acceptance; with `pending`, only what nobody has taken yet. */
-  mailbox(id: string, only?: "pending"): MaybePromise<readonly MailboxRecord[]>;
+  /** Of one execution, or of several; each in order of acceptance. What it costs does not grow with the rows that a filter leaves out. */
+  mailbox(executions: string | readonly string[], filter?: MailFilter): MaybePromise<readonly MailboxRecord[]>;
   /** Messages that are dead, of all executions. */
   deadLetters(filter: LetterFilter): MaybePromise<LetterPage>;
   /** How many dead letters all pages would show. */

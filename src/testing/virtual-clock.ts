@@ -1,4 +1,4 @@
-import { systemClock, type Clock, type Timer } from "../clock.js";
+import { systemClock, type Clock, type Look, type Timer } from "../clock.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 
 export interface VirtualClockOptions {
@@ -10,8 +10,17 @@ export interface VirtualClockOptions {
 
 interface Pending {
   readonly at: number;
-  readonly callback: () => void;
+  readonly callback: () => unknown;
+  readonly look: Look | undefined;
+  /** The order of registration. */
+  readonly number: number;
+  /** Of a look: the interval, and what had happened when it was set. */
+  readonly interval: number;
+  readonly since: number;
 }
+
+/** So many promises, one after the other, a look may take that has nothing to do: then nothing is to be waited for. */
+const shortLook = 60;
 
 /** Turns of the real event loop after which nothing that runs in this process is still on its way. */
 const turnsToSettle = 10;
@@ -27,11 +36,17 @@ const turnsToSettle = 10;
  * await clock.advance("5m");
  */
 export class VirtualClock implements Clock {
+  readonly skips = true;
   readonly #start: number;
   #now: number;
   #seed: number;
-  /** In the order in which they fire: by time, then by registration. */
+  /** By time, then by registration. */
   #timers: Pending[] = [];
+  /** Few, and each may fire later than it was set for. */
+  readonly #idle = new Set<Pending>();
+  #registered = 0;
+  /** Grows with whatever may give an idle look something to find. */
+  #happened = 0;
 
   constructor(options: VirtualClockOptions = {}) {
     this.#start = options.start ?? Date.UTC(2026, 0, 1, 12);
@@ -41,7 +56,7 @@ export class VirtualClock implements Clock {
 
   /** How many timers wait. */
   get pending(): number {
-    return this.#timers.length;
+    return this.#timers.length + this.#idle.size;
   }
 
   now(): number {
@@ -52,9 +67,16 @@ export class VirtualClock implements Clock {
     return this.#now - this.#start;
   }
 
-  after(length: number, callback: () => void): Timer {
-    const timer: Pending = { at: this.#now + Math.max(0, length), callback };
-    const later = this.#timers.findIndex(({ at }) => at > timer.at);
+  after(length: number, callback: () => unknown, look?: Look): Timer {
+    if (look === undefined) this.#happened++;
+    const interval = Math.max(0, length);
+    const at = this.#now + interval;
+    const timer: Pending = { at, callback, look, number: ++this.#registered, interval, since: this.#happened };
+    if (look === "idle" && interval > 0) {
+      this.#idle.add(timer);
+      return { cancel: () => void this.#idle.delete(timer) };
+    }
+    const later = this.#timers.findIndex((other) => other.at > timer.at);
     this.#timers.splice(later === -1 ? this.#timers.length : later, 0, timer);
     return {
       cancel: () => {
@@ -66,6 +88,7 @@ export class VirtualClock implements Clock {
 
   /** A real turn of the event loop: virtual time does not pass in it. */
   soon(callback: () => void): void {
+    this.#happened++;
     systemClock.soon(callback);
   }
 
@@ -79,14 +102,17 @@ export class VirtualClock implements Clock {
 
   /**
    * Moves the time on. Timers that fall due fire in order, each at its own time, and what one of them
-   * sets off settles before the next: also timers that are set on the way.
+   * sets off settles before the next: also timers that are set on the way. Looks of a launcher that has nothing to do are
+   * left out while nothing happens, but for the last one of them: a month takes no longer than what happens in it.
    *
    * @throws STEPWELL_INVALID_DURATION
    */
   async advance(length: Duration): Promise<void> {
     const end = this.#now + milliseconds(length, "advance(…)");
     await this.settle();
-    while (this.#timers[0] !== undefined && this.#timers[0].at <= end) await this.#fireNext();
+    // Whoever calls may have done something.
+    this.#happened++;
+    for (let next = this.#next(end); next !== undefined; next = this.#next(end)) await this.#fire(next);
     this.#now = Math.max(this.#now, end);
     await this.settle();
   }
@@ -94,8 +120,11 @@ export class VirtualClock implements Clock {
   /** Moves the time to the next timer and fires it. False: none waits. */
   async advanceToNext(): Promise<boolean> {
     await this.settle();
-    if (this.#timers.length === 0) return false;
-    await this.#fireNext();
+    this.#happened++;
+    const next = this.#next(Infinity);
+    if (next === undefined) return false;
+    await this.#fire(next);
+    await this.settle();
     return true;
   }
 
@@ -111,10 +140,44 @@ export class VirtualClock implements Clock {
     }
   }
 
-  async #fireNext(): Promise<void> {
-    const timer = this.#timers.shift()!;
-    this.#now = Math.max(this.#now, timer.at);
-    timer.callback();
-    await this.settle();
+  /** Which timer fires next, and when; none after `end`. */
+  #next(end: number): { readonly timer: Pending; readonly at: number } | undefined {
+    const [first] = this.#timers;
+    // Until then nothing happens by itself.
+    const until = Math.min(end, this.#timers.find(({ look }) => look === undefined)?.at ?? end);
+    let next = first === undefined || first.at > end ? undefined : { timer: first, at: first.at };
+    for (const timer of this.#idle) {
+      const at = this.#timeOf(timer, until);
+      if (at > end) continue;
+      const isSooner = next === undefined || at < next.at || (at === next.at && timer.number < next.timer.number);
+      if (isSooner) next = { timer, at };
+    }
+    return next;
   }
+
+  /** An idle look fires at one of its times: at the next one where something has happened, else at the last one that is left. */
+  #timeOf({ at, interval, since }: Pending, until: number): number {
+    const soonest = at + Math.max(0, Math.ceil((this.#now - at) / interval)) * interval;
+    if (since < this.#happened || soonest > until || until === Infinity) return soonest;
+    return soonest + Math.floor((until - soonest) / interval) * interval;
+  }
+
+  async #fire({ timer, at }: { readonly timer: Pending; readonly at: number }): Promise<void> {
+    if (!this.#idle.delete(timer)) this.#timers.splice(this.#timers.indexOf(timer), 1);
+    this.#now = Math.max(this.#now, at);
+    if (timer.look === undefined) this.#happened++;
+    const happened = this.#happened;
+    const done = timer.callback();
+    const isShort = timer.look !== undefined && (await isDoneSoon(done));
+    if (!isShort || happened !== this.#happened) await this.settle();
+  }
+}
+
+async function isDoneSoon(done: unknown): Promise<boolean> {
+  if (!(done instanceof Promise)) return true;
+  const is = { done: false };
+  const note = (): void => void (is.done = true);
+  done.then(note, note);
+  for (let turn = 0; turn < shortLook && !is.done; turn++) await Promise.resolve();
+  return is.done;
 }

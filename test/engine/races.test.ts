@@ -79,9 +79,9 @@ onEveryStore("a look into the mailbox", (start) => {
         const value: unknown = Reflect.get(target, key);
         if (typeof value !== "function") return value;
         if (key !== "mailbox") return value.bind(target) as unknown;
-        return (id: string, only?: "pending") => {
-          const rows = target.mailbox(id, only);
-          if (!isHeld || only === undefined) return rows;
+        return (...asked: Parameters<Store["mailbox"]>) => {
+          const rows = target.mailbox(...asked);
+          if (!isHeld || asked[1] === undefined || !("pending" in asked[1])) return rows;
           isHeld = false;
           // What it says is from now, and is heard later.
           return Promise.resolve(rows).then(

@@ -332,7 +332,7 @@ async function readBack(store: Store): Promise<unknown> {
     schedules: await store.schedules(),
     history: await Promise.all(ids.map(async (id) => store.history(id))),
     mailbox: await Promise.all(ids.map(async (id) => store.mailbox(id))),
-    pending: await Promise.all(ids.map(async (id) => store.mailbox(id, "pending"))),
+    pending: await Promise.all(ids.map(async (id) => store.mailbox(id, { pending: true }))),
     nobody: [await store.load(["nobody"]), await store.history("nobody"), await store.mailbox("nobody")],
   };
 }

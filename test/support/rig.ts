@@ -14,10 +14,12 @@ import {
   type Store,
   type StepwellError,
 } from "../../src/index.js";
+import { qualified } from "../../src/stores/postgres/database.js";
 import { postgresStore } from "../../src/stores/postgres/index.js";
+import { drivers } from "../../src/stores/sqlite/driver.js";
 import { sqliteStore } from "../../src/stores/sqlite/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
-import { freshSchema, postgresUrl } from "./postgres.js";
+import { freshSchema, postgresUrl, query } from "./postgres.js";
 
 export interface Rig {
   readonly clock: VirtualClock;
@@ -25,24 +27,41 @@ export interface Rig {
   readonly launcher: Launcher;
   /** What nobody else heard. */
   readonly errors: StepwellError[];
+  /** What somebody does to the tables by hand. */
+  readonly sql: (text: string) => Promise<readonly unknown[]>;
   /** Another launcher on the same store, as a second process would be. */
   readonly another: (workflows?: readonly AnyWorkflow[], options?: Partial<LauncherOptions>) => Promise<Launcher>;
 }
 
 export type Start = (workflows: readonly AnyWorkflow[], options?: Partial<LauncherOptions>) => Promise<Rig>;
 
-const makers: Record<string, (clock: SettlingClock) => Store> = {
-  memory: (clock) => memoryStore({ clock }),
+interface Made extends Pick<Rig, "sql"> {
+  readonly store: Store;
+}
+
+const makers: Record<string, (clock: SettlingClock) => Made> = {
+  memory: (clock) => ({
+    store: memoryStore({ clock }),
+    sql: () => Promise.reject(new Error("The memory store has no tables.")),
+  }),
   sqlite: (clock) => {
     const folder = mkdtempSync(join(tmpdir(), "stepwell-"));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    return sqliteStore(join(folder, "test.db"), { clock, durability: "normal" });
+    const path = join(folder, "test.db");
+    const sql: Rig["sql"] = async (text) => {
+      const connection = [...drivers()][0]!.connect(path);
+      const rows = connection.prepare(text).all();
+      connection.close();
+      return rows;
+    };
+    return { store: sqliteStore(path, { clock, durability: "normal" }), sql };
   },
   // As one process: its own hints need no notifications.
-  postgres: (clock) =>
-    clock.watching(
-      postgresStore(postgresUrl(), { schema: freshSchema(), clock, notifications: false, connections: 3 }),
-    ),
+  postgres: (clock) => {
+    const schema = freshSchema();
+    const store = postgresStore(postgresUrl(), { schema, clock, notifications: false, connections: 3 });
+    return { store: clock.watching(store), sql: async (text) => query(postgresUrl(), qualified(text, schema)) };
+  },
 };
 
 /** A virtual clock that also waits for a store whose answers come over a network: time stands still until they are there. */
@@ -90,11 +109,11 @@ export class SettlingClock extends VirtualClock {
 }
 
 /** Runs the same tests on each store. */
-export function onEveryStore(name: string, tests: (start: Start) => void): void {
-  describe.each(Object.keys(makers))(`${name}, on the %s store`, (kind) => {
+export function onEveryStore(name: string, tests: (start: Start) => void, kinds = Object.keys(makers)): void {
+  describe.each(kinds)(`${name}, on the %s store`, (kind) => {
     tests(async (workflows, options = {}) => {
       const clock = new SettlingClock();
-      const store = makers[kind]!(clock);
+      const { store, sql } = makers[kind]!(clock);
       await store.open();
       const errors: StepwellError[] = [];
       const another: Rig["another"] = async (others = workflows, more = {}) => {
@@ -108,7 +127,7 @@ export function onEveryStore(name: string, tests: (start: Start) => void): void 
         return launcher;
       };
       onTestFinished(() => void (store.isOpen && store.close()));
-      return { clock, store, errors, another, launcher: await another(workflows, options) };
+      return { clock, store, sql, errors, another, launcher: await another(workflows, options) };
     });
   });
 }
@@ -118,6 +137,10 @@ export const patient: Partial<LauncherOptions> = {
   pollInterval: "1h",
   heartbeat: { interval: "1h", timeout: "1d" },
 };
+/** Runs the same tests on each store that has tables, which somebody may damage. */
+export function onEverySqlStore(name: string, tests: (start: Start) => void): void {
+  onEveryStore(name, tests, ["sqlite", "postgres"]);
+}
 
 /** What an execution did, as `direction step func result` lines of its history. */
 export async function told(execution: Execution): Promise<string[]> {
@@ -160,4 +183,33 @@ export function errorOf(promise: Promise<unknown> | undefined): Promise<unknown>
     (value) => new Error(`It did not reject, but gave ${JSON.stringify(value)}.`),
     (error: unknown) => error,
   );
+}
+
+export interface Reads {
+  /** How often each of the store's methods was called. */
+  calls: Record<string, number>;
+  /** How many rows each of them gave. */
+  rows: Record<string, number>;
+}
+
+/** The store, and what was read from it. */
+export function reading(store: Store): { readonly store: Store; readonly reads: Reads } {
+  const reads: Reads = { calls: {}, rows: {} };
+  const count = (key: string, answer: unknown): void => {
+    reads.calls[key] = (reads.calls[key] ?? 0) + 1;
+    if (Array.isArray(answer)) reads.rows[key] = (reads.rows[key] ?? 0) + answer.length;
+  };
+  const counting = new Proxy(store, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value !== "function") return value;
+      return (...given: unknown[]): unknown => {
+        const answer: unknown = Reflect.apply(value, target, given);
+        if (answer instanceof Promise) void answer.then((it) => count(String(key), it));
+        else count(String(key), answer);
+        return answer;
+      };
+    },
+  });
+  return { store: counting, reads };
 }

@@ -4,7 +4,8 @@ import type { MailboxRecord } from "../records.js";
 import type { Hint } from "../store.js";
 import type { Attention } from "./attention.js";
 import { isDeadLetter } from "./dead-letters.js";
-import type { Mutable, Row } from "./rows.js";
+import { Mailbox } from "./mailbox.js";
+import type { Row } from "./rows.js";
 import { idOf, type Topics } from "./topics.js";
 
 type Content = Pick<MailboxRecord, "id" | "kind" | "name" | "payload" | "messageId" | "carried" | "topic">;
@@ -24,7 +25,7 @@ export class Arrivals {
   deliver(it: Arrival, at: number, hints: Hint[]): ArrivalResult {
     const row = this.#rows.get(it.execution);
     if (row === undefined) return { result: "not-found" };
-    const known = it.messageId === null ? undefined : row.mailbox?.find((other) => other.messageId === it.messageId);
+    const known = it.messageId === null ? undefined : row.mailbox?.byMessageId(it.messageId);
     if (known !== undefined) return { result: "duplicate", id: known.id };
     const { status, revision, signals } = row.record;
     if (!it.acceptedIn.includes(status)) return { result: "ended" };
@@ -64,9 +65,9 @@ export class Arrivals {
   /** A dead letter that is sent again. False: it is none. */
   #takeOut({ execution, arrival, note }: NonNullable<Arrival["resends"]>, at: number): boolean {
     const row = this.#rows.get(execution);
-    const letter = row?.mailbox?.find(({ id }) => id === arrival);
+    const letter = row?.mailbox?.get(arrival);
     if (letter === undefined || !isDeadLetter(letter)) return false;
-    letter.status = "resent";
+    row!.mailbox!.resent(arrival);
     const { id, payload } = note;
     const what = { id, kind: "resend", name: "resend", payload, messageId: null, carried: null, topic: null } as const;
     this.#append(row!, what, at, "consumed");
@@ -76,7 +77,7 @@ export class Arrivals {
   /** False: the execution has it already. */
   #putPublication(row: Row, it: Publication, at: number): boolean {
     const messageId = idOf(it);
-    if (row.mailbox?.some((other) => other.messageId === messageId) === true) return false;
+    if (row.mailbox?.byMessageId(messageId) !== undefined) return false;
     const { id, name, payload, carried, topic } = it;
     this.#put(row, { id, kind: "message", name, payload, messageId, carried, topic }, at);
     return true;
@@ -88,8 +89,8 @@ export class Arrivals {
   }
 
   #append(row: Row, it: Content, at: number, status: "pending" | "consumed"): void {
-    row.mailbox ??= [];
-    row.mailbox.push({
+    row.mailbox ??= new Mailbox();
+    row.mailbox.add({
       id: it.id,
       execution: row.record.id,
       sequence: ++this.#lastSequence,
@@ -104,25 +105,4 @@ export class Arrivals {
       topic: it.topic,
     });
   }
-}
-
-export function settle(
-  mailbox: readonly Mutable<MailboxRecord>[],
-  id: string,
-  as: "consumed" | "dead",
-  step: string | null,
-): void {
-  const row = mailbox.find((it) => it.id === id && it.status === "pending");
-  if (row === undefined) return;
-  row.status = as;
-  row.step = step;
-}
-
-/** In order of acceptance; copies, since the rows go on changing. */
-export function mailOf(row: Row, only?: "pending"): MailboxRecord[] {
-  const records: MailboxRecord[] = [];
-  for (const mail of row.mailbox ?? []) {
-    if (only === undefined || mail.status === only) records.push({ ...mail });
-  }
-  return records;
 }

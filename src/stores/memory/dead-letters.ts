@@ -5,7 +5,7 @@ import type { LetterConditions, LetterCount, LetterFilter, LetterPage, LetterRec
 
 interface Addressee {
   readonly record: { readonly workflow: string };
-  readonly mailbox: readonly MailboxRecord[] | undefined;
+  readonly mailbox: Iterable<MailboxRecord> | undefined;
 }
 
 export function isDeadLetter({ kind, status }: MailboxRecord): boolean {

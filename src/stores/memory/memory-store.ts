@@ -42,13 +42,14 @@ import type {
   ListConditions,
   ListFilter,
   ListPage,
+  MailFilter,
   Overdue,
   Pruned,
   PruneOptions,
   ScheduleChange,
   Store,
 } from "../store.js";
-import { Arrivals, mailOf, settle } from "./arrivals.js";
+import { Arrivals } from "./arrivals.js";
 import { Attention } from "./attention.js";
 import { letterCounts, letterPage, lettersOf } from "./dead-letters.js";
 import { Definitions } from "./definitions.js";
@@ -271,6 +272,7 @@ class MemoryStore implements Store {
     });
   }
 
+  /** Nothing is saved by copying less. */
   load(ids: readonly string[]): (ExecutionRecord | undefined)[] {
     this.#mustBeOpen();
     return ids.map((id) => {
@@ -295,10 +297,9 @@ class MemoryStore implements Store {
     return row === undefined ? [] : historyOf(row);
   }
 
-  mailbox(id: string, only?: "pending"): MailboxRecord[] {
+  mailbox(executions: string | readonly string[], filter?: MailFilter): MailboxRecord[] {
     this.#mustBeOpen();
-    const row = this.#rows.get(id);
-    return row === undefined ? [] : mailOf(row, only);
+    return [executions].flat().flatMap((id) => this.#rows.get(id)?.mailbox?.read(filter) ?? []);
   }
 
   deadLetters(filter: LetterFilter): LetterPage {
@@ -364,17 +365,12 @@ class MemoryStore implements Store {
     if (it.definition !== undefined) Object.assign(record, it.definition);
     row.last = { entry: it.history, at, before: row.last };
     if (row.mailbox !== undefined) {
-      for (const { arrival, as } of it.settled) settle(row.mailbox, arrival, as, it.history.step);
-      if (it.ends)
-        for (const { id, status } of row.mailbox) if (status === "pending") settle(row.mailbox, id, "dead", null);
+      for (const { arrival, as } of it.settled) row.mailbox.settle(arrival, as, it.history.step);
+      if (it.ends) row.mailbox.end();
       this.#attention.see(row);
     }
     if (it.unsubscribes !== undefined) this.#topics.unsubscribe(row, it.unsubscribes);
-    if (it.leaves === true) {
-      this.#gates.leave(it.id);
-      record.admission = null;
-      hints.push({ type: "due", inMs: 0 });
-    }
+    if (it.leaves === true) this.#leave(row, hints);
     if (it.rests) this.#attention.letGo(row, it.dueInMs, at, hints);
     else record.claims = 1;
     return "taken";
@@ -385,12 +381,25 @@ class MemoryStore implements Store {
     if (row === undefined || row.record.owner !== it.owner) return "lost";
     if (it.signals !== null && row.record.signals !== it.signals) return "signalled";
     if (row.mailbox !== undefined) {
-      for (const id of it.dead) settle(row.mailbox, id, "dead", null);
+      for (const id of it.dead) row.mailbox.settle(id, "dead", null);
       if (it.signals !== null) this.#attention.see(row);
     }
     if (it.position !== undefined) row.record.position = it.position;
+    if (it.parks === true) this.#park(row, at, hints);
     this.#attention.letGo(row, it.dueInMs, at, hints, it.position === undefined ? row.record.claims - 1 : 0);
     return "taken";
+  }
+
+  #park(row: Row, at: number, hints: Hint[]): void {
+    row.record.status = "stuck";
+    row.record.updatedAt = at;
+    this.#leave(row, hints);
+  }
+
+  #leave({ record }: Row, hints: Hint[]): void {
+    this.#gates.leave(record.id);
+    record.admission = null;
+    hints.push({ type: "due", inMs: 0 });
   }
 
   #mustBeOpen(): void {

@@ -1,7 +1,8 @@
 /** An execution as the memory store keeps it. */
 import type { ListPlace } from "../cursor.js";
-import type { ExecutionRecord, HistoryEntry, HistoryRecord, MailboxRecord } from "../records.js";
+import type { ExecutionRecord, HistoryEntry, HistoryRecord } from "../records.js";
 import type { Due } from "./due-heap.js";
+import type { Mailbox } from "./mailbox.js";
 import type { Subscriber } from "./topics.js";
 
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -24,7 +25,7 @@ export interface Row extends Due, Subscriber {
   begun: number | undefined;
   last: Committed | undefined;
   /** Most executions never get one. */
-  mailbox: Mutable<MailboxRecord>[] | undefined;
+  mailbox: Mailbox | undefined;
 }
 
 /** A copy: the row goes on changing. */

@@ -258,6 +258,16 @@ CREATE TABLE stepwell_burials (
 CREATE INDEX stepwell_burials_at ON stepwell_burials (at);`,
 };
 
+/** What is pending is found by kind and name, so that what nobody waits for costs nothing. */
+const mailboxes: Migration = {
+  number: 9,
+  oldest: 4,
+  name: "large mailboxes",
+  sql: `
+DROP INDEX stepwell_mailbox_pending;
+CREATE INDEX stepwell_mailbox_pending ON stepwell_mailbox (execution, kind, name, sequence) WHERE status = 'pending';`,
+};
+
 export const migrations: readonly Migration[] = [
   first,
   schedules,
@@ -267,6 +277,7 @@ export const migrations: readonly Migration[] = [
   definitions,
   addressees,
   burials,
+  mailboxes,
 ];
 
 const migrationsTable = `

@@ -4,7 +4,6 @@ import { Hints } from "../hints.js";
 import type { Batch, BatchResult, CommitResult, Transition } from "../batch.js";
 import type {
   Death,
-  ExecutionRecord,
   Fate,
   HistoryRecord,
   LauncherRecord,
@@ -27,6 +26,8 @@ import type {
   ListConditions,
   ListFilter,
   ListPage,
+  Loaded,
+  MailFilter,
   MaybePromise,
   Overdue,
   Pruned,
@@ -242,8 +243,11 @@ export class PostgresStore implements Store {
     return prune(this.#database, options, this.#now);
   }
 
-  async load(ids: readonly string[]): Promise<readonly (ExecutionRecord | undefined)[]> {
-    return load(this.#database, ids);
+  async load<Only extends "standing" | undefined = undefined>(
+    ids: readonly string[],
+    only?: Only,
+  ): Promise<Loaded<Only>> {
+    return load(this.#database, ids, only);
   }
 
   async list(filter: ListFilter): Promise<ListPage> {
@@ -258,8 +262,8 @@ export class PostgresStore implements Store {
     return history(this.#database, id);
   }
 
-  async mailbox(id: string, only?: "pending"): Promise<readonly MailboxRecord[]> {
-    return mailbox(this.#database, id, only);
+  async mailbox(executions: string | readonly string[], filter?: MailFilter): Promise<readonly MailboxRecord[]> {
+    return mailbox(this.#database, executions, filter);
   }
 
   async deadLetters(filter: LetterFilter): Promise<LetterPage> {
@@ -291,8 +295,8 @@ export class PostgresStore implements Store {
       return work();
     };
     return {
-      load: (ids) => inside(() => load(database, ids)),
-      mailbox: (id, only) => inside(() => mailbox(database, id, only)),
+      load: (ids, only) => inside(() => load(database, ids, only)),
+      mailbox: (executions, filter) => inside(() => mailbox(database, executions, filter)),
       write: (batch) =>
         inside(() => {
           const tickets = batch.creates.map(() => this.#doubts.newTicket());

@@ -5,12 +5,14 @@ import {
   historyOf,
   mailboxColumns,
   mailboxOf,
+  standingColumns,
+  standingOf,
   type ExecutionRow,
   type HistoryRow,
   type MailboxRow,
 } from "../sql/rows.js";
-import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../records.js";
-import type { ListConditions, ListFilter, ListPage } from "../store.js";
+import { requestKinds, type HistoryRecord, type MailboxRecord } from "../records.js";
+import type { ListConditions, ListFilter, ListPage, Loaded, MailFilter } from "../store.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 
@@ -19,11 +21,21 @@ const loadQuery: Statement = {
   text: `SELECT ${executionColumns} FROM stepwell_executions WHERE id = ANY ($1::text[])`,
 };
 
-export async function load(database: Database, ids: readonly string[]): Promise<(ExecutionRecord | undefined)[]> {
+const standingQuery: Statement = {
+  name: "standing",
+  text: `SELECT ${standingColumns} FROM stepwell_executions WHERE id = ANY ($1::text[])`,
+};
+
+export async function load<Only extends "standing" | undefined>(
+  database: Database,
+  ids: readonly string[],
+  only: Only | undefined,
+): Promise<Loaded<Only>> {
   if (ids.length === 0) return [];
-  const rows = await database.rows<ExecutionRow>(loadQuery, [textArray(ids)]);
-  const found = new Map(rows.map((row) => [row.id, executionOf(row)]));
-  return ids.map((id) => found.get(id));
+  const rows = await database.rows<ExecutionRow>(only === undefined ? loadQuery : standingQuery, [textArray(ids)]);
+  const read = only === undefined ? executionOf : standingOf;
+  const found = new Map(rows.map((row) => [row.id, read(row)]));
+  return ids.map((id) => found.get(id)) as Loaded<Only>;
 }
 
 const historyQuery: Statement = {
@@ -35,22 +47,51 @@ const historyQuery: Statement = {
 
 export async function history(database: Database, id: string): Promise<HistoryRecord[]> {
   const rows = await database.rows<HistoryRow>(historyQuery, [id]);
-  return rows.map(historyOf);
+  return rows.map((row) => historyOf(row, id));
 }
 
-const mailboxText =
-  `SELECT ${mailboxColumns} FROM stepwell_mailbox ` +
-  "WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = $1::text)";
+/** Of several executions; "OFFSET 0" keeps the look-ups apart, so that each one's rows are found, and no others read. */
+function mailText(where: string): string {
+  return (
+    `SELECT e.id AS execution_id, ${mailboxColumns.replaceAll(/\w+/g, "m.$&")} FROM stepwell_executions AS e ` +
+    `CROSS JOIN LATERAL (SELECT * FROM (${where}) AS x OFFSET 0) AS m WHERE e.id = ANY ($1::text[]) ORDER BY m.sequence`
+  );
+}
 
-const mailboxQuery: Statement = { name: "mailbox", text: `${mailboxText} ORDER BY sequence` };
-const pendingQuery: Statement = {
-  name: "mailbox_pending",
-  text: `${mailboxText} AND status = 'pending' ORDER BY sequence`,
+const rowsOf = `SELECT * FROM stepwell_mailbox AS x WHERE x.execution = e.sequence`;
+const requests = requestKinds.map((kind) => `'${kind}'`).join(", ");
+const messages = (name: string): string =>
+  `SELECT * FROM (${rowsOf} AND x.kind = 'message'${name} AND x.status = 'pending' ORDER BY x.name, x.sequence LIMIT $2::integer) AS oldest`;
+
+const mailboxQuery: Statement = { name: "mailbox", text: mailText(rowsOf) };
+const pendingQuery: Statement = { name: "mailbox_pending", text: mailText(`${rowsOf} AND x.status = 'pending'`) };
+const fewQuery: Statement = {
+  name: "mailbox_few",
+  text: mailText(`${rowsOf} AND x.kind IN (${requests}) AND x.status = 'pending' UNION ALL ${messages("")}`),
 };
+const namedQuery: Statement = { name: "mailbox_named", text: mailText(messages(" AND x.name = $3::text")) };
+const idQuery: Statement = { name: "mailbox_id", text: mailText(`${rowsOf} AND x.id = $2::text`) };
+const messageQuery: Statement = { name: "mailbox_message", text: mailText(`${rowsOf} AND x.message_id = $2::text`) };
 
-export async function mailbox(database: Database, id: string, only: "pending" | undefined): Promise<MailboxRecord[]> {
-  const rows = await database.rows<MailboxRow>(only === undefined ? mailboxQuery : pendingQuery, [id]);
-  return rows.map((row) => mailboxOf(row, id));
+type MailRow = MailboxRow & { readonly execution_id: string };
+
+export async function mailbox(
+  database: Database,
+  executions: string | readonly string[],
+  filter: MailFilter | undefined,
+): Promise<MailboxRecord[]> {
+  const [query, ...values] = mailQuery(filter);
+  const rows = await database.rows<MailRow>(query, [textArray([executions].flat()), ...values]);
+  return rows.map((row) => mailboxOf(row, row.execution_id));
+}
+
+function mailQuery(filter: MailFilter | undefined): [Statement, ...unknown[]] {
+  if (filter === undefined) return [mailboxQuery];
+  if ("id" in filter) return [idQuery, filter.id];
+  if ("messageId" in filter) return [messageQuery, filter.messageId];
+  const { name, limit } = filter;
+  if (name !== undefined) return [namedQuery, limit ?? null, name];
+  return limit === undefined ? [pendingQuery] : [fewQuery, limit];
 }
 
 export async function list(database: Database, filter: ListFilter): Promise<ListPage> {

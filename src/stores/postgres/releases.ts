@@ -3,26 +3,33 @@ import type { Hint } from "../store.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import type { Doubts } from "./doubts.js";
+import { leaving } from "./gates.js";
 import { moment, at as time } from "./moment.js";
 import { reasons, type TakenRow } from "./refusal.js";
 import { settledText, settling } from "./settling.js";
 import { sorted, type Session, type Step } from "./step.js";
 
-const letGo = (mail: boolean): string => `
+const parking =
+  "status = CASE WHEN g.parks = 1 THEN 'stuck' ELSE e.status END, " +
+  `updated_at = CASE WHEN g.parks = 1 THEN ${time} ELSE e.updated_at END, ` +
+  "admission = CASE WHEN g.parks = 1 THEN NULL ELSE e.admission END";
+
+const letGo = (mail: boolean, parks = false): string => `
 WITH ${moment},
 updated AS (
   UPDATE stepwell_executions AS e SET claims = CASE WHEN g.position IS NULL THEN e.claims - 1 ELSE 0 END, owner = NULL,
     due_at = ${time} + g.due_in, position = coalesce(g.position, e.position),
-    seen = CASE WHEN g.signals IS NULL THEN e.seen ELSE e.signals END
-  FROM unnest($3::text[], $4::integer[], $5::integer[], $6::float8[], $7::text[], $8::text[]) WITH ORDINALITY
-    AS g (id, owner, signals, due_in, settled, position, n)
+    seen = CASE WHEN g.signals IS NULL THEN e.seen ELSE e.signals END${parks ? `, ${parking}` : ""}
+  FROM unnest($3::text[], $4::integer[], $5::integer[], $6::float8[], $7::text[], $8::text[]${parks ? ", $9::integer[]" : ""})
+    WITH ORDINALITY AS g (id, owner, signals, due_in, settled, position${parks ? ", parks" : ""}, n)
   WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.signals = coalesce(g.signals, e.signals)
-  RETURNING g.n, e.sequence, e.id, g.settled, NULL AS step, 0 AS ends
-)${mail ? settling : ""}
+  RETURNING g.n, e.sequence, e.id, g.settled, NULL AS step, 0 AS ends${parks ? ", g.parks AS leaves" : ""}
+)${mail ? settling : ""}${parks ? leaving : ""}
 SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;
 
 const releasePlain: Statement = { name: "release", text: letGo(false) };
 const releaseWithMail: Statement = { name: "release_mail", text: letGo(true) };
+const releaseParked: Statement = { name: "release_parked", text: letGo(true, true) };
 
 export class Releasing implements Step {
   readonly rows: readonly number[];
@@ -44,7 +51,9 @@ export class Releasing implements Step {
   async run(session: Session): Promise<void> {
     const given = this.rows.map((row) => this.#all[row]!);
     const mail = given.some(({ dead }) => dead.length > 0);
-    const [row] = await session.rows<TakenRow>(mail ? releaseWithMail : releasePlain, [
+    const parks = given.some((it) => it.parks === true);
+    const statement = parks ? releaseParked : mail ? releaseWithMail : releasePlain;
+    const [row] = await session.rows<TakenRow>(statement, [
       this.#now,
       given.length,
       textArray(given.map(({ id }) => id)),
@@ -53,13 +62,16 @@ export class Releasing implements Step {
       doubleArray(given.map(({ dueInMs }) => dueInMs)),
       textArray(given.map(({ dead }) => settledText(dead.map((arrival) => ({ arrival, as: "dead" }))))),
       textArray(given.map(({ position }) => (position === undefined ? null : JSON.stringify(position)))),
+      ...(parks ? [integerArray(given.map((it) => (it.parks === true ? 1 : 0)))] : []),
     ]);
     this.at = row!.at;
     const taken = row!.taken === null ? undefined : new Set(row!.taken);
-    for (const [index, { dueInMs }] of given.entries()) {
+    for (const [index, { dueInMs, parks }] of given.entries()) {
       const isTaken = taken === undefined || taken.has(index + 1);
       this.answers.push(isTaken ? "taken" : "lost");
       if (!isTaken) this.#refused.push(index);
+      // There is room for one that waits.
+      else if (parks === true) this.hints.push({ type: "due", inMs: 0 });
       else if (dueInMs !== null) this.hints.push({ type: "due", inMs: dueInMs });
     }
   }

@@ -12,7 +12,8 @@ settling AS (
     FROM updated AS u CROSS JOIN LATERAL json_to_recordset(u.settled::json) AS s (arrival text, status text)
     CROSS JOIN LATERAL (
       SELECT q.ctid AS place FROM stepwell_mailbox AS q
-      WHERE q.execution = u.sequence AND q.id = s.arrival AND q.status = 'pending' OFFSET 0
+      -- By its key, not by walking along all that are pending.
+      WHERE q.execution = u.sequence AND q.id = s.arrival AND q.status || '' = 'pending' OFFSET 0
     ) AS p
     UNION ALL
     SELECT p.place, 'dead', NULL, u.id

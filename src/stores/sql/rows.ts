@@ -4,6 +4,7 @@
  * a text column can't hold.
  */
 import { Encoded } from "../../codec.js";
+import type { StepwellError } from "../../errors.js";
 import type { Position, SerializedError, Status } from "../../flow/flow.js";
 import type {
   ArrivalKind,
@@ -15,8 +16,19 @@ import type {
   MailboxRecord,
   SchedulePlan,
   ScheduleRecord,
+  Standing,
 } from "../records.js";
 import type { LetterRecord } from "../store.js";
+import {
+  admissionProblem,
+  damaged,
+  entryProblem,
+  planProblem,
+  positionProblem,
+  readJson,
+  statusProblem,
+  tagsProblem,
+} from "./readable.js";
 
 export interface ExecutionRow {
   /** The order of creation; the other tables refer to it. */
@@ -49,28 +61,85 @@ export const executionColumns =
   "sequence, id, workflow, version, fingerprint, status, revision, signals, owner, claims, due_at, deadline_at, " +
   "created_at, updated_at, tags, position, state, input, carried, subscribed, admission";
 
+/** What can't be read of it throws when it is asked for. */
 export function executionOf(row: ExecutionRow): ExecutionRecord {
-  return {
-    id: row.id,
-    workflow: row.workflow,
-    version: row.version,
-    fingerprint: row.fingerprint,
-    tags: JSON.parse(row.tags) as string[],
-    status: row.status,
-    position: JSON.parse(row.position) as Position,
+  const { id, workflow, version, fingerprint, revision, signals, owner, claims, carried } = row;
+  const kept = {
+    id,
+    workflow,
+    version,
+    fingerprint,
     state: Encoded.ofText(row.state),
     input: Encoded.ofText(row.input),
-    revision: row.revision,
-    signals: row.signals,
-    owner: row.owner,
-    claims: row.claims,
+    revision,
+    signals,
+    owner,
+    claims,
     dueAt: row.due_at,
     deadlineAt: row.deadline_at,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
-    carried: row.carried,
+    carried,
     subscribed: row.subscribed ?? 0,
-    admission: row.admission,
+  };
+  try {
+    const read = { tags: tagsOf(row), status: statusOf(row), position: positionOf(row), admission: admissionOf(row) };
+    return { ...kept, ...read };
+  } catch {
+    return {
+      ...kept,
+      get tags() {
+        return tagsOf(row);
+      },
+      get status() {
+        return statusOf(row);
+      },
+      get position() {
+        return positionOf(row);
+      },
+      get admission() {
+        return admissionOf(row);
+      },
+    };
+  }
+}
+
+function ofExecution(what: string, id: string): (problem: string) => StepwellError {
+  return (problem) => damaged(what, `execution "${id}"`, problem, id);
+}
+
+function tagsOf({ id, tags }: ExecutionRow): readonly string[] {
+  return readJson(tags, tagsProblem, ofExecution("tags", id));
+}
+
+function positionOf({ id, position }: ExecutionRow): Position {
+  return readJson(position, positionProblem, ofExecution("position", id));
+}
+
+function statusOf({ id, status }: Pick<ExecutionRow, "id" | "status">): Status {
+  const problem = statusProblem(status);
+  if (problem !== undefined) throw ofExecution("status", id)(problem);
+  return status;
+}
+
+function admissionOf({ id, admission }: ExecutionRow): ExecutionRecord["admission"] {
+  const problem = admissionProblem(admission);
+  if (problem !== undefined) throw ofExecution("admission", id)(problem);
+  return admission;
+}
+
+/** What a query for the standing of an execution selects. */
+export const standingColumns = "id, workflow, version, status, revision, signals, owner, due_at";
+
+export function standingOf(row: ExecutionRow): Standing {
+  const { id, workflow, version, revision, signals, owner, due_at: dueAt } = row;
+  const kept = { id, workflow, version, revision, signals, owner, dueAt };
+  if (statusProblem(row.status) === undefined) return { ...kept, status: row.status };
+  return {
+    ...kept,
+    get status() {
+      return statusOf(row);
+    },
   };
 }
 
@@ -114,8 +183,13 @@ type StoredEntry = Omit<HistoryEntry, "patch" | "others" | "initial" | "replaced
   readonly guardError?: SerializedError;
 };
 
-export function historyOf({ revision, at, entry, patch }: HistoryRow): HistoryRecord {
-  const { others, initial, replaced, guardError, ...rest } = JSON.parse(entry) as StoredEntry;
+/** @param id of its execution @throws STEPWELL_NOT_DECODABLE */
+export function historyOf({ revision, at, entry, patch }: HistoryRow, id: string): HistoryRecord {
+  const { others, initial, replaced, guardError, ...rest } = readJson<StoredEntry>(
+    entry,
+    entryProblem,
+    ofExecution(`row ${revision} of the history`, id),
+  );
   return {
     revision,
     at,
@@ -214,14 +288,19 @@ export interface ScheduleRow {
 /** What a query for `ScheduleRow` selects. */
 export const scheduleColumns = "name, workflow, version, input, plan, next_at, revision";
 
+/** A plan that can't be read throws when it is asked for. */
 export function scheduleOf({ name, workflow, version, input, plan, next_at, revision }: ScheduleRow): ScheduleRecord {
-  return {
-    name,
-    workflow,
-    version,
-    input: Encoded.ofText(input),
-    plan: JSON.parse(plan) as SchedulePlan,
-    nextAt: next_at,
-    revision,
-  };
+  const kept = { name, workflow, version, input: Encoded.ofText(input), nextAt: next_at, revision };
+  const read = (): SchedulePlan =>
+    readJson(plan, planProblem, (problem) => damaged("plan", `schedule "${name}"`, problem));
+  try {
+    return { ...kept, plan: read() };
+  } catch {
+    return {
+      ...kept,
+      get plan() {
+        return read();
+      },
+    };
+  }
 }

@@ -211,7 +211,29 @@ CREATE TABLE stepwell_burials (
 CREATE INDEX stepwell_burials_at ON stepwell_burials (at);`,
 };
 
-export const migrations: readonly Migration[] = [first, schedules, topics, limits, deadLetters, definitions, burials];
+/**
+ * A row of a mailbox is found by its id, whatever has become of it; and what is pending by kind and name, so that what
+ * nobody waits for costs nothing.
+ */
+const mailboxes: Migration = {
+  number: 8,
+  name: "large mailboxes",
+  sql: `
+DROP INDEX stepwell_mailbox_pending;
+CREATE INDEX stepwell_mailbox_pending ON stepwell_mailbox (execution, kind, name) WHERE status = 'pending';
+CREATE INDEX stepwell_mailbox_id ON stepwell_mailbox (execution, id);`,
+};
+
+export const migrations: readonly Migration[] = [
+  first,
+  schedules,
+  topics,
+  limits,
+  deadLetters,
+  definitions,
+  burials,
+  mailboxes,
+];
 
 /** @throws STEPWELL_STORE_TOO_NEW */
 export function migrate(database: Database, now: number): void {

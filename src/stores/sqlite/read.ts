@@ -1,18 +1,32 @@
 import { cursorOf, placeOf } from "../cursor.js";
-import { executionColumns, executionOf, historyOf, type ExecutionRow, type HistoryRow } from "../sql/rows.js";
-import type { ExecutionRecord, HistoryRecord } from "../records.js";
-import type { ListConditions, ListFilter, ListPage } from "../store.js";
+import {
+  executionColumns,
+  executionOf,
+  historyOf,
+  standingColumns,
+  standingOf,
+  type ExecutionRow,
+  type HistoryRow,
+} from "../sql/rows.js";
+import type { HistoryRecord } from "../records.js";
+import type { ListConditions, ListFilter, ListPage, Loaded } from "../store.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
 
-export function load(database: Database, ids: readonly string[]): (ExecutionRecord | undefined)[] {
+export function load<Only extends "standing" | undefined>(
+  database: Database,
+  ids: readonly string[],
+  only: Only | undefined,
+): Loaded<Only> {
+  const columns = only === undefined ? executionColumns : standingColumns;
   return database.read(() => {
-    const statement = database.statement(`SELECT ${executionColumns} FROM stepwell_executions WHERE id = ?`);
+    const statement = database.statement(`SELECT ${columns} FROM stepwell_executions WHERE id = ?`);
     return ids.map((id) => {
       const row = statement.get(id) as ExecutionRow | undefined;
-      return row === undefined ? undefined : executionOf(row);
+      if (row === undefined) return undefined;
+      return only === undefined ? executionOf(row) : standingOf(row);
     });
-  });
+  }) as Loaded<Only>;
 }
 
 export function history(database: Database, id: string): HistoryRecord[] {
@@ -23,7 +37,7 @@ export function history(database: Database, id: string): HistoryRecord[] {
           "WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = ?) ORDER BY revision",
       )
       .all(id) as HistoryRow[];
-    return rows.map(historyOf);
+    return rows.map((row) => historyOf(row, id));
   });
 }
 

@@ -4,7 +4,6 @@ import { Hints } from "../hints.js";
 import type { Batch, BatchResult, CommitResult, Transition } from "../batch.js";
 import type {
   Death,
-  ExecutionRecord,
   Fate,
   HistoryRecord,
   LauncherRecord,
@@ -28,6 +27,8 @@ import type {
   ListFilter,
   ListPage,
   MaybePromise,
+  Loaded,
+  MailFilter,
   Overdue,
   Pruned,
   PruneOptions,
@@ -179,8 +180,11 @@ export class SqliteStore implements Store {
     return this.#patiently(() => prune(this.#opened, options, this.clock.now()));
   }
 
-  load(ids: readonly string[]): MaybePromise<readonly (ExecutionRecord | undefined)[]> {
-    return this.#patiently(() => load(this.#opened, ids));
+  load<Only extends "standing" | undefined = undefined>(
+    ids: readonly string[],
+    only?: Only,
+  ): MaybePromise<Loaded<Only>> {
+    return this.#patiently(() => load(this.#opened, ids, only));
   }
 
   list(filter: ListFilter): MaybePromise<ListPage> {
@@ -195,8 +199,8 @@ export class SqliteStore implements Store {
     return this.#patiently(() => history(this.#opened, id));
   }
 
-  mailbox(id: string, only?: "pending"): MaybePromise<readonly MailboxRecord[]> {
-    return this.#patiently(() => mailbox(this.#opened, id, only));
+  mailbox(executions: string | readonly string[], filter?: MailFilter): MaybePromise<readonly MailboxRecord[]> {
+    return this.#patiently(() => mailbox(this.#opened, executions, filter));
   }
 
   deadLetters(filter: LetterFilter): MaybePromise<LetterPage> {
@@ -227,8 +231,8 @@ export class SqliteStore implements Store {
   within(connection: unknown): Within {
     const database = new Database(this.#path, connectionOf(connection, this.#path));
     return {
-      load: (ids) => load(database, ids),
-      mailbox: (id, only) => mailbox(database, id, only),
+      load: (ids, only) => load(database, ids, only),
+      mailbox: (executions, filter) => mailbox(database, executions, filter),
       write: (batch) => writeWithin(database, batch, this.clock.now()),
     };
   }

@@ -160,12 +160,20 @@ const updateReleased =
   "seen = iif(?4 IS NULL, seen, signals), position = coalesce(?5, position) " +
   "WHERE id = ?2 AND owner = ?3 AND signals = coalesce(?4, signals) RETURNING sequence";
 
+/** Names what an index names, so it is kept apart. */
+const updateParked = "UPDATE stepwell_executions SET status = 'stuck', updated_at = ? WHERE sequence = ?";
+
 function release(database: Database, it: Release, at: number, hints: Hint[]): CommitResult {
   const position = it.position === undefined ? null : JSON.stringify(it.position);
   const row = database.statement(updateReleased).get(dueAt(at, it.dueInMs), it.id, it.owner, it.signals, position);
   if (row === undefined) return refusal(database, it.id, it.owner, null);
   const { sequence } = row as { sequence: number };
   for (const arrival of it.dead) settle(database, sequence, arrival, "dead", null);
+  if (it.parks === true) {
+    database.statement(updateParked).run(at, sequence);
+    leave(database, sequence);
+    hints.push({ type: "due", inMs: 0 });
+  }
   if (it.dueInMs !== null) hints.push({ type: "due", inMs: it.dueInMs });
   return "taken";
 }

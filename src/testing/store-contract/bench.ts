@@ -19,7 +19,7 @@ import type {
   Transition,
 } from "../../stores/batch.js";
 import type { ExecutionRecord, HistoryEntry, HistoryRecord, MailboxRecord } from "../../stores/records.js";
-import type { Claimed, Store } from "../../stores/store.js";
+import type { Claimed, MailFilter, Store } from "../../stores/store.js";
 import { VirtualClock } from "../virtual-clock.js";
 
 /** Makes a store that is empty and not open yet, and keeps the time of this clock. */
@@ -244,8 +244,8 @@ export class Bench {
     return (await this.store.history(id)).map(toTexts);
   }
 
-  async mail(id: string, only?: "pending"): Promise<Texts<MailboxRecord>[]> {
-    return (await this.store.mailbox(id, only)).map(toTexts);
+  async mail(ids: string | readonly string[], filter?: MailFilter): Promise<Texts<MailboxRecord>[]> {
+    return (await this.store.mailbox(ids, filter)).map(toTexts);
   }
 
   /** `id status step` of each row of the mailbox. */

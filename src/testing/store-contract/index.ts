@@ -11,6 +11,7 @@ import { history } from "./history.js";
 import { launchers } from "./launchers.js";
 import { listing } from "./listing.js";
 import { releasing } from "./releasing.js";
+import { mailboxes } from "./mailboxes.js";
 import { pruning } from "./pruning.js";
 import { schedules } from "./schedules.js";
 import { topics } from "./topics.js";
@@ -31,6 +32,7 @@ export const storeContract: readonly StoreContractCase[] = [
   ...committing,
   ...releasing,
   ...arriving,
+  ...mailboxes,
   ...claiming,
   ...deadLetters,
   ...gates,

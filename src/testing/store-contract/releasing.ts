@@ -73,6 +73,36 @@ export const releasing: readonly StoreContractCase[] = [
     assert.equal(await bench.release("one"), "lost");
   }),
 
+  contractCase("a release can park what can't be read: it is stuck as it is, and leaves its queue", async (bench) => {
+    await bench.create("one", { status: "waiting" });
+    await bench.create("two", {
+      queue: { gate: "g", key: null, rateKey: null, leadMs: 0 },
+      owner: null,
+      deadlineInMs: 1,
+    });
+    const before = await bench.load("one");
+    await bench.clock.advance(5);
+    assert.deepEqual(await bench.claimedIds(), ["two"]);
+    const { releases } = await bench.write({
+      releases: ["one", "two"].map((id) => ({
+        id,
+        owner: bench.owner,
+        signals: 0,
+        dueInMs: null,
+        dead: [],
+        parks: true,
+      })),
+    });
+    assert.deepEqual(releases, ["taken", "taken"]);
+    const parked = { status: "stuck", owner: null, claims: 0, updatedAt: bench.now };
+    assert.deepEqual(await bench.load("one"), { ...before, ...parked });
+    assert.deepEqual((await bench.load("two")).admission, null);
+    assert.deepEqual(await bench.store.gates(), []);
+    assert.deepEqual(await bench.history("one"), []);
+    const page = await bench.store.list({ status: ["stuck"], limit: 10 });
+    assert.deepEqual(page.records.map(({ id }) => id).toSorted(), ["one", "two"]);
+  }),
+
   contractCase("a release can make pending arrivals dead letters", async (bench) => {
     await bench.create("one");
     await bench.send("one");

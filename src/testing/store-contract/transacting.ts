@@ -92,7 +92,7 @@ export const transacting: readonly StoreContractCase[] = [
         });
         const loaded = next(seen, ([two]) => {
           assert.equal(two?.id, "two");
-          return within.mailbox("one", "pending");
+          return within.mailbox("one", { pending: true });
         });
         return next(loaded, (pending) => {
           assert.equal(pending.length, 1);

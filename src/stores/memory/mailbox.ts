@@ -1,0 +1,64 @@
+import type { MailboxRecord } from "../records.js";
+import type { MailFilter } from "../store.js";
+import type { Mutable } from "./rows.js";
+
+/** One execution's rows, found by their ids, and those that nobody has taken by themselves: whatever else lies there. */
+export class Mailbox implements Iterable<MailboxRecord> {
+  /** By their own ids, in order of acceptance. */
+  readonly #rows = new Map<string, Mutable<MailboxRecord>>();
+  readonly #messages = new Map<string, Mutable<MailboxRecord>>();
+  readonly #pending = new Set<Mutable<MailboxRecord>>();
+
+  add(row: MailboxRecord): void {
+    const kept = { ...row };
+    this.#rows.set(row.id, kept);
+    if (row.messageId !== null) this.#messages.set(row.messageId, kept);
+    if (row.status === "pending") this.#pending.add(kept);
+  }
+
+  get(id: string): MailboxRecord | undefined {
+    return this.#rows.get(id);
+  }
+
+  byMessageId(messageId: string): MailboxRecord | undefined {
+    return this.#messages.get(messageId);
+  }
+
+  /** A dead letter is sent again. */
+  resent(id: string): void {
+    this.#rows.get(id)!.status = "resent";
+  }
+
+  settle(id: string, as: "consumed" | "dead", step: string | null): void {
+    const row = this.#rows.get(id);
+    if (row === undefined || !this.#pending.delete(row)) return;
+    row.status = as;
+    row.step = step;
+  }
+
+  /** Nobody will take what is left. */
+  end(): void {
+    for (const { id } of [...this.#pending]) this.settle(id, "dead", null);
+  }
+
+  [Symbol.iterator](): Iterator<MailboxRecord> {
+    return this.#rows.values();
+  }
+
+  /** In order of acceptance; copies, since the rows go on changing. */
+  read(filter: MailFilter | undefined): MailboxRecord[] {
+    if (filter === undefined) return copies(this.#rows.values());
+    if ("id" in filter) return copies([this.#rows.get(filter.id)]);
+    if ("messageId" in filter) return copies([this.#messages.get(filter.messageId)]);
+    const { name, limit = Infinity } = filter;
+    let messages = 0;
+    return copies(this.#pending).filter((row) => {
+      if (row.kind !== "message") return name === undefined;
+      return (name === undefined || row.name === name) && messages++ < limit;
+    });
+  }
+}
+
+function copies(rows: Iterable<MailboxRecord | undefined>): MailboxRecord[] {
+  return [...rows].flatMap((row) => (row === undefined ? [] : { ...row }));
+}

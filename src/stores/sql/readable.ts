@@ -1,0 +1,149 @@
+/**
+ * What stands in a row, checked as it is read: somebody may have changed it by hand, or a disk may have. What can't be read
+ * throws when it is asked for, so that it concerns only those who ask, and the error says whose it is.
+ */
+import type { Direction, Lifecycle, StepFunc } from "../../definition/flow.js";
+import { StepwellError } from "../../errors.js";
+import type { Position, Status } from "../../flow/flow.js";
+import type { ExecutionRecord, SchedulePlan } from "../records.js";
+
+/** Objects, so that the compiler misses none. */
+const directions: Readonly<Record<Direction, true>> = { up: true, down: true };
+const functions: Readonly<Record<StepFunc, true>> = {
+  run: true,
+  runContinue: true,
+  rollback: true,
+  rollbackContinue: true,
+};
+const lifecycles: Readonly<Record<Lifecycle, true>> = {
+  init: true,
+  beforeStep: true,
+  step: true,
+  startRollback: true,
+  rollback: true,
+  success: true,
+  failure: true,
+};
+const statuses: Readonly<Record<Status, true>> = {
+  scheduled: true,
+  running: true,
+  waiting: true,
+  stuck: true,
+  completed: true,
+  rolledBack: true,
+};
+const admissions: Readonly<Record<NonNullable<ExecutionRecord["admission"]>, true>> = { queued: true, admitted: true };
+const misses: Readonly<Record<SchedulePlan["missed"], true>> = { skip: true, once: true, all: true };
+
+/** @param whose `execution "order-1001"` @param execution its id, where it is one's */
+export function damaged(what: string, whose: string, problem: string, execution?: string): StepwellError {
+  return new StepwellError(
+    "STEPWELL_NOT_DECODABLE",
+    `The ${what} of ${whose} can't be read back: ${problem}. It was damaged, or written by something else.`,
+    execution === undefined ? {} : { execution },
+  );
+}
+
+/** Undefined: it can be read. */
+type Problem = string | undefined;
+
+/** What a column of JSON holds. @throws STEPWELL_NOT_DECODABLE */
+export function readJson<T>(
+  text: unknown,
+  problemOf: (value: unknown) => Problem,
+  fail: (problem: string) => StepwellError,
+): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(text as string);
+  } catch (error) {
+    throw fail((error as Error).message);
+  }
+  const problem = problemOf(value);
+  if (problem !== undefined) throw fail(problem);
+  return value as T;
+}
+
+export function statusProblem(status: unknown): Problem {
+  return word(statuses, status, "it");
+}
+
+export function admissionProblem(admission: unknown): Problem {
+  return admission === null ? undefined : word(admissions, admission, "it");
+}
+
+export function positionProblem(value: unknown): Problem {
+  if (!isObject(value)) return `it is ${kindOf(value)}, no object`;
+  const it = value as Partial<Record<keyof Position, unknown>>;
+  return (
+    word(directions, it.direction, "direction") ??
+    word(functions, it.stepFunc, "stepFunc") ??
+    word(lifecycles, it.lifecycle, "lifecycle") ??
+    (["reason", "lastResult", "step"] as const).map((field) => text(it[field], field)).find(isThere) ??
+    (["stepIndex", "attempts", "uncounted"] as const).map((field) => count(it[field], field)).find(isThere) ??
+    (["firstAttemptAt", "waitUntil", "resumeAt"] as const).map((field) => time(it[field], field)).find(isThere) ??
+    (["error", "stuckBy"] as const).map((field) => object(it[field], field)).find(isThere)
+  );
+}
+
+export function tagsProblem(value: unknown): Problem {
+  if (Array.isArray(value) && value.every((tag) => typeof tag === "string")) return undefined;
+  return `they are ${kindOf(value)}, no list of texts`;
+}
+
+export function planProblem(value: unknown): Problem {
+  if (!isObject(value)) return `it is ${kindOf(value)}, no object`;
+  const { timing, missed, tags, paused, setAt, lastAt } = value as Partial<Record<keyof SchedulePlan, unknown>>;
+  if (!isObject(timing) || !["cron", "every", "at"].some((key) => Object.hasOwn(timing, key))) {
+    return `"timing" is none`;
+  }
+  if (typeof paused !== "boolean") return `"paused" is ${kindOf(paused)}`;
+  return word(misses, missed, "missed") ?? tagsProblem(tags) ?? time(setAt, "setAt") ?? time(lastAt, "lastAt");
+}
+
+export function entryProblem(value: unknown): Problem {
+  if (!isObject(value)) return `it is ${kindOf(value)}, no object`;
+  const { direction, func, step, result } = value as Record<string, unknown>;
+  return (
+    word(directions, direction, "direction") ??
+    word(functions, func, "func") ??
+    text(step, "step") ??
+    text(result, "result")
+  );
+}
+
+function isThere(problem: Problem): problem is string {
+  return problem !== undefined;
+}
+
+function word(known: object, value: unknown, field: string): Problem {
+  if (typeof value === "string" && Object.hasOwn(known, value)) return undefined;
+  const found = typeof value === "string" ? `"${value.slice(0, 40)}"` : kindOf(value);
+  return `${field === "it" ? "it" : `"${field}"`} is ${found}, and must be one of ${Object.keys(known).join(", ")}`;
+}
+
+function text(value: unknown, field: string): Problem {
+  return typeof value === "string" ? undefined : `"${field}" is ${kindOf(value)}, no text`;
+}
+
+function count(value: unknown, field: string): Problem {
+  return Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : `"${field}" is no whole number from 0 on`;
+}
+
+function time(value: unknown, field: string): Problem {
+  return value === null || typeof value === "number" ? undefined : `"${field}" is ${kindOf(value)}, no time`;
+}
+
+function object(value: unknown, field: string): Problem {
+  return value === null || isObject(value) ? undefined : `"${field}" is ${kindOf(value)}, no object`;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  return value === undefined ? "missing" : `a ${typeof value}`;
+}

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { contractCase, type Bench, type StoreContractCase } from "./bench.js";
+
+/** Thirty messages of two names with a request among them; the first ten are consumed. Gives back the ids of the rest. */
+async function large(bench: Bench, id: string): Promise<{ readonly paid: string[]; readonly sent: string[] }> {
+  await bench.create(id);
+  const ids: Record<"paid" | "sent", string[]> = { paid: [], sent: [] };
+  for (let index = 0; index < 30; index++) {
+    const name = index % 3 === 0 ? "sent" : "paid";
+    const arrival = bench.arrival(id, { name });
+    await bench.write({ arrivals: [arrival] });
+    ids[name].push(arrival.id);
+    if (index === 15) await bench.send(id, { id: `${id}-request`, kind: "rollback", name: "rollback" });
+  }
+  const first = [...ids.sent.splice(0, 4), ...ids.paid.splice(0, 6)];
+  const settled = first.map((arrival) => ({ arrival, as: "consumed" }) as const);
+  assert.equal(await bench.commit(id, { signals: 31, settled }), "taken");
+  return ids;
+}
+
+const idsOf = (rows: readonly { readonly id: string }[]): string[] => rows.map(({ id }) => id);
+
+export const mailboxes: readonly StoreContractCase[] = [
+  contractCase(
+    "of what is pending a few messages can be read, and all requests: of each name the oldest",
+    async (bench) => {
+      const { paid, sent } = await large(bench, "one");
+      const rows = await bench.mail("one", { pending: true, limit: 5 });
+      assert.equal(rows.length, 6);
+      assert.deepEqual(idsOf(rows.filter(({ kind }) => kind === "rollback")), ["one-request"]);
+      const [paidRead, sentRead] = ["paid", "sent"].map((name) => idsOf(rows.filter((row) => row.name === name)));
+      assert.deepEqual(paidRead, paid.slice(0, paidRead!.length));
+      assert.deepEqual(sentRead, sent.slice(0, sentRead!.length));
+      const sequences = rows.map(({ sequence }) => sequence);
+      assert.deepEqual(
+        sequences,
+        sequences.toSorted((one, other) => one - other),
+      );
+      assert.deepEqual(idsOf(await bench.mail("one", { pending: true, limit: 0 })), ["one-request"]);
+      const all = await bench.mail("one", { pending: true });
+      assert.equal(all.length, 21);
+      assert.deepEqual(await bench.mail("one", { pending: true, limit: 20 }), all);
+    },
+  ),
+
+  contractCase("pending messages with one name are read by themselves, the oldest first", async (bench) => {
+    const { paid, sent } = await large(bench, "one");
+    await bench.send("one", { kind: "rollback", name: "paid" });
+    assert.deepEqual(idsOf(await bench.mail("one", { pending: true, name: "paid" })), paid);
+    assert.deepEqual(idsOf(await bench.mail("one", { pending: true, name: "sent", limit: 3 })), sent.slice(0, 3));
+    assert.deepEqual(await bench.mail("one", { pending: true, name: "none", limit: 3 }), []);
+  }),
+
+  contractCase(
+    "one row of a mailbox is found by its id or by its sender's, whatever has become of it",
+    async (bench) => {
+      await bench.create("one");
+      await bench.create("two");
+      await bench.send("one", { messageId: "m" });
+      await bench.send("one");
+      await bench.send("two", { messageId: "m" });
+      const settled = [{ arrival: "arrival-1", as: "consumed" }] as const;
+      await bench.commit("one", { signals: 2, settled, ends: true, rests: true, status: "completed" });
+      for (const filter of [{ id: "arrival-1" }, { messageId: "m" }]) {
+        const [row, ...others] = await bench.mail("one", filter);
+        assert.deepEqual([row?.id, row?.status, row?.step, others], ["arrival-1", "consumed", "first", []]);
+      }
+      assert.deepEqual((await bench.mail("one", { id: "arrival-2" }))[0]?.status, "dead");
+      assert.deepEqual(await bench.mail("one", { id: "arrival-3" }), []);
+      assert.deepEqual(await bench.mail("one", { messageId: "arrival-2" }), []);
+    },
+  ),
+
+  contractCase("the mailboxes of several executions are read at once, each in its order", async (bench) => {
+    await bench.create("none");
+    const one = await large(bench, "one");
+    const two = await large(bench, "two");
+    const rows = await bench.mail(["one", "none", "nobody", "two"], { pending: true, limit: 50 });
+    for (const [id, { paid, sent }] of Object.entries({ one, two })) {
+      const own = rows.filter(({ execution }) => execution === id);
+      assert.deepEqual(idsOf(own.filter(({ name }) => name === "paid")), paid);
+      assert.deepEqual(idsOf(own.filter(({ name }) => name === "sent")), sent);
+    }
+    assert.equal(rows.length, 42);
+    assert.deepEqual(await bench.mail([], { pending: true }), []);
+  }),
+
+  contractCase("where executions stand can be read without what they hold", async (bench) => {
+    await bench.create("one");
+    await bench.send("one");
+    await bench.commit("one", { signals: 1, rests: true, dueInMs: 5, status: "waiting" });
+    const [nobody, one] = await bench.store.load(["nobody", "one"], "standing");
+    const { id, workflow, version, status, revision, signals, owner, dueAt } = one!;
+    assert.deepEqual(
+      { id, workflow, version, status, revision, signals, owner, dueAt },
+      {
+        id: "one",
+        workflow: "sell",
+        version: "1",
+        status: "waiting",
+        revision: 1,
+        signals: 1,
+        owner: null,
+        dueAt: bench.now + 5,
+      },
+    );
+    assert.equal(nobody, undefined);
+  }),
+];
