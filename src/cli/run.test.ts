@@ -150,8 +150,10 @@ describe("stepwell run", () => {
 
   it("ends with 1 when an execution is stuck, and says where and why, without control characters", async () => {
     await save("orders.jsonl", `{"cents":-1}\n{"cents":1}\n`);
-    const { code, output } = await stepwell("run", "shop.mjs", ...orders);
+    const { code, output, errors } = await stepwell("run", "shop.mjs", ...orders);
     expect(code).toBe(1);
+    // The first failure is told on standard error, in one line.
+    expect(errors).toMatch(/^Step "pay" of execution "orders.jsonl:1" .*no such price \[31m.*\n$/);
     expect(output).toMatch(/stuck +│ +1 │/);
     expect(output).toContain("orders.jsonl:1 at pay (down): no way back [2J");
     expect(output).not.toContain("\u001b");

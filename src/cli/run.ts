@@ -28,6 +28,11 @@ const patience = 250;
 /** After this time with nothing left to launch, the user is told what is waited for, in milliseconds. */
 const silence = 3_000;
 
+const nothing = (): void => undefined;
+
+/** What a module's steps log is theirs to show; a step that fails is told beside the bar, in one line. */
+const silent = { debug: nothing, info: nothing, error: nothing };
+
 interface Job {
   readonly launcher: Launcher;
   readonly workflow: AnyWorkflow;
@@ -52,6 +57,7 @@ export async function run(path: string, options: RunOptions, screen: Screen): Pr
     store,
     workflows: versions,
     concurrency: options.concurrency,
+    logger: { ...silent, warn: (_, text) => screen.note(clean(text)) },
     // A stuck one stands in the table.
     onError: (error) => {
       if (error.code !== "STEPWELL_EXECUTION_STUCK") screen.note(described(error, options.debug === true));
