@@ -1,10 +1,11 @@
 /** What comes between two things that the engine does: an arrival before it lets go, an answer after a commit. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { pause, workflow, type Store } from "../../src/index.js";
+import { Launcher, observer, pause, workflow, type Store } from "../../src/index.js";
 import { Encoded } from "../../src/codec.js";
 import type { Batch } from "../../src/stores/batch.js";
 import type { MailboxRecord } from "../../src/stores/records.js";
+import { dying } from "../support/dying.js";
 import { deaf, onEveryStore } from "../support/rig.js";
 
 const input = z.object({});
@@ -111,5 +112,41 @@ onEveryStore("a look into the mailbox", (start) => {
     expect(handled).toEqual([1, 2]);
     expect((await execution.mailbox()).map(({ status }) => status)).toEqual(["consumed", "consumed"]);
     expect((await execution.history()).map(({ func }) => func)).toEqual(["run", "runContinue", "runContinue"]);
+  });
+});
+
+onEveryStore("a deadline", (start) => {
+  test("that passes before the end could be told turns nothing that has completed", async () => {
+    const told: string[] = [];
+    const flow = workflow("flow", { input, deadline: "5s" })
+      .step("1", { run: () => undefined, rollback: () => void told.push("undone") })
+      .observe(observer({ name: "ends", success: () => void told.push("success") }));
+    const { store, clock, another, launcher } = await start([flow]);
+    await launcher.stop();
+    const dies = dying(store, "after", ({ transitions }) => transitions.some(({ ends }) => ends));
+    const first = new Launcher({ store: dies, workflows: [flow] });
+    await first.start();
+    await first.launch(flow, {}, { id: "e" });
+    await clock.settle();
+    expect(told).toEqual([]);
+    const second = await another();
+    await clock.advance("1m");
+    expect(await second.execution("e").outcome()).toMatchObject({ status: "completed", reason: "normal" });
+    expect(told).toEqual(["success"]);
+  });
+
+  test("wakes nobody once it turns nothing any more", async () => {
+    let wakes = 0;
+    const flow = workflow("flow", { input, deadline: "5s" })
+      .step("1", { pivot: true, run: () => undefined })
+      .step("2", { messages, run: () => pause(), onMessage: () => undefined })
+      .observe(observer({ name: "wakes", wake: () => void wakes++ }));
+    const { launcher, clock } = await start([flow]);
+    const execution = await launcher.launch(flow, {});
+    await clock.settle();
+    expect(wakes).toBe(1);
+    await clock.advance("1m");
+    expect(wakes).toBe(1);
+    expect(await execution.summary()).toMatchObject({ status: "waiting" });
   });
 });
