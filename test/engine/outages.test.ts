@@ -1,7 +1,7 @@
 /** A store that is away, or that does not answer, for a minute. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { Launcher, memoryStore, pause, StepwellError, workflow, type Store } from "../../src/index.js";
+import { fail, Launcher, memoryStore, pause, StepwellError, workflow, type Store } from "../../src/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { errorOf } from "../support/rig.js";
 
@@ -123,3 +123,42 @@ test("ten thousand callers who try again and again for a minute leave no more be
   // Where the garbage can be collected on demand, the heap is measured as well.
   if (globalThis.gc !== undefined) expect(sizes.at(-1)! - sizes[1]!).toBeLessThan(10_000_000);
 }, 60_000);
+
+test("executions that wait for the store do not come back to it in one moment", async () => {
+  const clock = new VirtualClock();
+  const store = memoryStore({ clock });
+  const undone = workflow("undone", { input: z.object({}) })
+    .step("work", { run: () => undefined, rollback: () => undefined })
+    .step("wait", { messages: { go: z.null() }, run: () => pause(), onMessage: () => fail("no") });
+  const asked: number[] = [];
+  const launcher = new Launcher({
+    store: new Proxy(store, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key);
+        if (key !== "history") return typeof value === "function" ? (value.bind(target) as unknown) : value;
+        return async (): Promise<never> => {
+          asked.push(clock.now());
+          throw away;
+        };
+      },
+    }),
+    workflows: [undone],
+    clock,
+    onError: () => undefined,
+  });
+  await launcher.start();
+  const executions = await launcher.launchMany(
+    undone,
+    Array.from({ length: 100 }, () => ({ input: {} })),
+  );
+  await clock.advance("10ms");
+  // Taken up again, so that what each step gave has to be read.
+  for (const execution of executions) void execution.rollback("recalled").catch(() => undefined);
+  await clock.settle();
+  const began = clock.now();
+  await clock.advance("900ms");
+  expect(asked.filter((at) => at <= began)).toHaveLength(100);
+  const second = asked.slice(100, 200);
+  expect(new Set(second).size).toBeGreaterThan(50);
+  expect(Math.max(...second) - Math.min(...second)).toBeGreaterThan(200);
+});

@@ -163,3 +163,19 @@ describe("behind a pooler that shares connections by transaction", () => {
     ).resolves.toBeUndefined();
   });
 });
+
+test("a pool of the user's that nobody listens to does not end the process when an idle connection breaks", async () => {
+  const pool = new pg.Pool({ connectionString: postgresUrl(), application_name: "stepwell-idle" });
+  onTestFinished(() => pool.end());
+  const store = postgresStore(pool, { schema: freshSchema(), notifications: false });
+  await store.open();
+  onTestFinished(async () => store.close());
+  // With a listener of ours only: an error that nobody hears would be thrown.
+  const broken = new Promise((resolve) => pool.once("remove", resolve));
+  await query(
+    postgresUrl(),
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'stepwell-idle'",
+  );
+  await broken;
+  expect(await store.register({ host: "here", pid: 1 })).toBeGreaterThan(0);
+});
