@@ -72,7 +72,8 @@ const fill = (schema: string): string => `
   SELECT n, 1, 'topic-' || n % 10000, n, n, 'paid', '{}' FROM generate_series(1, 20000) AS n`;
 
 let texts: Map<string, string>;
-beforeAll(async () => void (texts = await statements()));
+// Some hundred schemas are made for it.
+beforeAll(async () => void (texts = await statements()), 240_000);
 
 /** Plans are made while the tables are empty, as in a new database, and are kept: so both must be good for large ones. */
 describe.each([
