@@ -47,7 +47,8 @@ export function violationsOf(it: Case, trip: Trip, store: Store, books: Books): 
   return found;
 }
 
-const advances = ({ result }: HistoryRecord): boolean => result === "ok" || result === "skipped";
+const advances = ({ result }: HistoryRecord): boolean =>
+  result === "ok" || result === "skipped" || result === "passed-over" || result === "recovered";
 
 /** 1: gapless revisions. 2: it turns once. 3: up 0, 1, 2 …; down f … 0. 4: honest ends. */
 function course({ it, record, rows, trip, books }: Evidence): string[] {
@@ -102,6 +103,8 @@ function effects({ it, trip, record, rows, books }: Evidence): string[] {
     const standing = books.standing(it.id, step);
     const own = rows.filter((row) => row.stepIndex === index);
     if (own.some(({ result }) => result === "skipped")) return [];
+    // It may have had an effect before it failed.
+    if (record.status === "completed" && own.some(({ result }) => result === "recovered")) return [];
     if (record.status === "rolledBack") return standing.map((key) => `is rolled back and ${key} stands`);
     const key = idempotencyKey(it.id, step, "run");
     const isDone = own.some(({ result }) => result === "ok");

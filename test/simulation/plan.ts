@@ -3,7 +3,7 @@ import fc from "fast-check";
 
 /** What one function of a step does. */
 export interface Deed {
-  readonly gives: "ok" | "fail" | "complete" | "pause" | "nonsense" | "transaction";
+  readonly gives: "ok" | "fail" | "complete" | "pause" | "again" | "nonsense" | "transaction";
   readonly how: "sync" | "async" | "slow" | "deaf";
   /** For `slow`, which stops when its signal is aborted, and `deaf`, which does not. */
   readonly milliseconds: number;
@@ -17,6 +17,12 @@ export interface Patience {
 }
 
 export interface Leg {
+  /** What `when` answers; null: there is none. */
+  readonly when: boolean | null;
+  readonly hasOtherwise: boolean;
+  /** What `recover` gives; null: there is none. */
+  readonly recover: "patch" | "fail" | "nonsense" | null;
+  readonly deadline: number | null;
   readonly run: Deed;
   readonly onMessage: Deed;
   readonly onTimeout: Deed | null;
@@ -193,13 +199,17 @@ const patience = fc.option(
 function leg({ transactions }: PlanOptions): fc.Arbitrary<Leg> {
   const up = transactions ? (["transaction", "transaction"] as const) : [];
   return fc.record({
-    run: deed(mostly<Deed["gives"]>("ok", "pause", "pause", "pause", "fail", "complete", "nonsense", ...up)),
+    when: mostly<boolean | null>(null, null, true, false),
+    hasOtherwise: fc.boolean(),
+    recover: mostly<Leg["recover"]>(null, null, null, "patch", "patch", "fail", "nonsense"),
+    deadline: fc.option(fc.constantFrom(500, 4000, 20_000), { nil: null, freq: 1 }),
+    run: deed(mostly<Deed["gives"]>("ok", "pause", "pause", "pause", "again", "fail", "complete", "nonsense", ...up)),
     onMessage: deed(mostly<Deed["gives"]>("ok", "pause", "fail", "complete", ...up)),
     onTimeout: fc.option(deed(mostly<Deed["gives"]>("ok", "pause", "fail", ...up)), { nil: null }),
     pause: fc.option(timeout, { nil: null }),
     retry: patience,
     timeout: fc.option(fc.constantFrom(100, 1000), { nil: null, freq: 2 }),
-    undo: deed(mostly<Deed["gives"]>("ok", "pause", "pause", "fail", "complete", ...up)),
+    undo: deed(mostly<Deed["gives"]>("ok", "pause", "pause", "again", "fail", "complete", ...up)),
     onUndoMessage: deed(mostly<Deed["gives"]>("ok", "pause", "fail", ...up)),
     undoPause: fc.option(timeout, { nil: null }),
     undoRetry: patience,

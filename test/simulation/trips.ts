@@ -1,6 +1,16 @@
 /** The workflows of a simulation, made anew for each machine, so that what a step does is known to come from there. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { complete, fail, observer, pause, step, workflow, type AnyWorkflow, type Observer } from "../../src/index.js";
+import {
+  again,
+  complete,
+  fail,
+  observer,
+  pause,
+  step,
+  workflow,
+  type AnyWorkflow,
+  type Observer,
+} from "../../src/index.js";
 import { transaction } from "../../src/stores/sqlite/index.js";
 import type { Transacted } from "../../src/definition/outcome.js";
 import type { StepFunc } from "../../src/definition/flow.js";
@@ -73,6 +83,12 @@ function legOn(leg: Leg, index: number, plan: Trip, line: Line, books: Books): u
   const isPivot = plan.pivot === index;
   return (step<State>() as (name: string, options: never) => unknown)(`leg-${index}`, {
     pivot: isPivot,
+    ...(leg.when !== null && {
+      when: () => leg.when,
+      ...(leg.hasOtherwise && { otherwise: () => ({ [`otherwise-${index}`]: leg.value }) }),
+    }),
+    ...(leg.recover !== null && !isPivot && { recover: () => recovery[leg.recover!](index) }),
+    ...(leg.deadline !== null && { deadline: leg.deadline }),
     ...(leg.retry !== null && { retry: leg.retry satisfies Patience }),
     ...(leg.undoRetry !== null && { rollbackRetry: leg.undoRetry satisfies Patience }),
     ...(leg.timeout !== null && { timeout: leg.timeout }),
@@ -89,6 +105,12 @@ function legOn(leg: Leg, index: number, plan: Trip, line: Line, books: Books): u
         }),
   } as never);
 }
+
+const recovery: Readonly<Record<NonNullable<Leg["recover"]>, (index: number) => unknown>> = {
+  patch: (index) => ({ [`recovered-${index}`]: true }),
+  fail: (index) => fail(`not-recovered-${index}`, { patch: { [`asked-${index}`]: true } }),
+  nonsense: () => 7,
+};
 
 /** What a step function does, from the plan. */
 function perform(
@@ -128,13 +150,16 @@ function perform(
         if (books.isHealed) break;
         return [name];
       case "pause": {
-        const again = func === "runContinue" || func === "rollbackContinue";
+        const isHandler = func === "runContinue" || func === "rollbackContinue";
         // With a short timeout and a patient policy it would go on for longer than anybody waits.
-        if (calls > (again ? 1 : books.isHealed ? 3 : Infinity)) break;
-        const sets = timeout !== null || again;
+        if (calls > (isHandler ? 1 : books.isHealed ? 3 : Infinity)) break;
+        const sets = timeout !== null || isHandler;
         books.timers.paused(id, func, name, calls, sets ? timeout : undefined);
         return pause(patch, { ...(sets && { timeout }) });
       }
+      case "again":
+        if (books.isHealed || calls % 4 === 0) break;
+        return again(calls % 4 === 1 ? patch : undefined, { after: deed.milliseconds });
       case "transaction":
         return within(context, () => {
           if (!isUp) undo(context, books);
