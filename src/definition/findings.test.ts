@@ -129,3 +129,12 @@ it("refuses what is no workflow", () => {
     expect.objectContaining({ code: "STEPWELL_INVALID_DEFINITION" }),
   );
 });
+
+it("finds nothing to undo in steps that only wait, and a wait that nothing ends", () => {
+  const waits = workflow("waits", { input })
+    .sleep("nap", "1h")
+    .waitFor("ask", messages)
+    .waitFor("soon", messages, { timeout: "1h" })
+    .waitFor("limited", messages, { deadline: "1h" });
+  expect(kinds(waits)).toEqual(["ask: wait-without-timeout"]);
+});

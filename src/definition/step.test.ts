@@ -127,3 +127,34 @@ test("a maximum delay below the default delay shortens it, since no wait is long
   const quick = order.step("a", { run: nothing, retry: { attempts: 3, maxDelay: "50ms" } });
   expect(definitionOf(quick).steps[1]?.retry).toMatchObject({ delay: 50, maxDelay: 50 });
 });
+
+test.each([
+  [{ otherwise: () => ({}) }, `"otherwise" is for a step that is passed over, and there is no "when"`],
+  [{ recover: () => ({}), pivot: true }, `is a pivot and has "recover"`],
+  [{ when: true }, `"when" must be a function`],
+  [{ deadline: 0 }, `"deadline" must be longer than 0`],
+])("refuses conditions that make no sense: %o", (options, problem) => {
+  expect(() => add("a", { run: () => undefined, ...options })).toThrow(problem);
+});
+
+test("refuses a sleep without a time, a wait without messages, and an undo of either", () => {
+  const { sleep, waitFor } = order as unknown as Record<"sleep" | "waitFor", (...given: unknown[]) => unknown>;
+  expect(() => sleep("nap", "soon")).toThrow(/"soon"/);
+  expect(() => sleep("nap", "1h", { rollback: () => undefined })).toThrow(/rollback/);
+  expect(() => waitFor("ask", {})).toThrow(/with one at least/);
+  expect(() => waitFor("ask", { go: input }, { rollback: () => undefined })).toThrow(/rollback/);
+});
+
+test("keeps what a sleep and a wait are for those who print them", () => {
+  const waits = order
+    .sleep("nap", "1h")
+    .waitFor("ask", { go: input })
+    .waitFor("soon", { go: input }, { timeout: "1h" });
+  expect(definitionOf(waits).steps.map((it) => it.waits)).toEqual([
+    undefined,
+    "time",
+    "messages",
+    "messages, with a timeout",
+  ]);
+  expect(String(waits)).toContain("2. nap      sleep");
+});

@@ -151,3 +151,11 @@ test.each<[string, readonly StepOutline[], readonly StepOutline[], Standing, Reg
 ])("%s is told in words", (_, before, after, standing, words) => {
   expect(changeInTheWay(before, after, standing)).toMatch(words);
 });
+
+test("an undo that is gone is in nobody's way where its step was passed over", () => {
+  const before = [{ name: "a", rollback: true as const }, { name: "b" }];
+  const after = [{ name: "a" }, { name: "b" }];
+  const standing = { ...initialFlow, stepIndex: 1, waitUntil: null };
+  expect(changeInTheWay(before, after, standing)).toContain("no rollback any more");
+  expect(changeInTheWay(before, after, { ...standing, passed: [0] })).toBeUndefined();
+});

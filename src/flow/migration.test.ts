@@ -223,3 +223,24 @@ test("over several versions no two steps that may have been begun are known by o
   fc.assert(property, { numRuns: 5_000 });
   expect(placed).toBeGreaterThan(100);
 });
+
+test("what was passed over stays so where it is now, and is none of it where it comes again", () => {
+  const before = [{ name: "a" }, { name: "b", rollback: true as const }, { name: "c" }];
+  const after = [{ name: "x" }, { name: "a" }, { name: "b2" }, { name: "c" }];
+  const at = { ...standing(before, 2, "up"), passed: [1] };
+  const steps = { b: "b2" };
+  expect(placeIn({ before, after, steps }, at, undefined)).toMatchObject({ stepIndex: 3, passed: [2] });
+  // From "a" on everything is asked anew.
+  const again = placeIn({ before: before.map(({ name }) => ({ name })), after, steps }, at, "c");
+  expect(again).toMatchObject({ stepIndex: 3, passed: [2] });
+});
+
+test("a pivot that was passed over is none in the newer list either", () => {
+  const before = [{ name: "a" }, { name: "b", pivot: true as const }, { name: "c" }];
+  const at = { ...standing(before, 2, "up"), passed: [1] };
+  expect(placeIn({ before, after: before, steps: {} }, at, undefined)).toMatchObject({ stepIndex: 2, passed: [1] });
+  const moved = [{ name: "a", pivot: true as const }, { name: "b" }, { name: "c" }];
+  expect(placeIn({ before, after: moved, steps: {} }, at, undefined)).toMatchObject({
+    problem: expect.stringContaining("pivot") as string,
+  });
+});
