@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { initialFlow, type Position } from "../flow/flow.js";
+import type { HistoryEntry } from "../stores/records.js";
 import type { Happening } from "./course.js";
 import { brokenInvariant } from "./transition.js";
 
@@ -26,11 +27,10 @@ const asked = (begun: boolean): Event => ({ type: "rollbackRequested", reason: "
 const again: Event = { type: "retry", reason: "no", wait: 0, afresh: false };
 const parked: Event = { type: "parked", reason: "no", untouched: true };
 
-function broken(before: Position, event: Event, after: Position, next = 8): string | undefined {
-  return brokenInvariant({ position: before, revision: 7 }, { event } as Happening, {
-    position: after,
-    revision: next,
-  });
+function broken(before: Position, event: Event, after: Position, next = 8, leftNothing = false): string | undefined {
+  const history = (leftNothing ? { leftNothing } : {}) as HistoryEntry;
+  const happening = { event } as Happening;
+  return brokenInvariant({ position: before, revision: 7 }, happening, { position: after, revision: next, history });
 }
 
 test.each([
@@ -75,4 +75,12 @@ test.each([
 
 test.each([7, 9])("no commit is made that is not the next one: revision %i after 7", (next) => {
   expect(broken(at("up", 1), ok, at("up", 2), next)).toMatch(/^it would go from revision 7/);
+});
+
+test.each([
+  ["the step before", at("up", 1), at("down", 0)],
+  ["its end", at("up", 0), at("down", 0, "failure")],
+])("an execution whose step left nothing may turn to %s, and no other may", (_, before, after) => {
+  expect(broken(before, failed, after, 8, true)).toBeUndefined();
+  expect(broken(before, failed, after)).toMatch(/^it would go /);
 });

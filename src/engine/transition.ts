@@ -454,13 +454,13 @@ const standing = new Set<Happening["event"]["type"]>([
 
 /**
  * A mistake of the engine's own, seen before it is committed. An execution goes up or down one step at a time, and only
- * where the step is done; it turns once, and undoes the step where it stands, unless that never began; it ends with its
- * last step done or its first undone, and after that only a completed one goes on, when it is asked back. Undefined: none.
+ * where the step is done; it turns once, and undoes the step where it stands, unless that never began or left
+ * nothing; it ends with its last step done or its first undone, and after that only a completed one goes on, when it is asked back. Undefined: none.
  */
 export function brokenInvariant(
   { position: before, revision }: Pick<Course, "position" | "revision">,
   { event }: Happening,
-  { position: after, revision: next }: Pick<Transition, "position" | "revision">,
+  { position: after, revision: next, history }: Pick<Transition, "position" | "revision" | "history">,
 ): string | undefined {
   // Where it was parked or migrated it stands where that says: there is no way that it went.
   if (event.type === "parked" || event.type === "migrated") return undefined;
@@ -469,8 +469,8 @@ export function brokenInvariant(
   if (before.direction === "down" && after.direction === "up") return "it would go up again after it has turned";
   if (before.lifecycle === "failure" || (before.lifecycle === "success" && !turns))
     return "it would go on after it has ended";
-  const neverBegan = "begun" in event && !event.begun;
-  const mayMove = turns ? neverBegan : !standing.has(event.type);
+  const isUnbegun = ("begun" in event && !event.begun) || history.leftNothing === true;
+  const mayMove = turns ? isUnbegun : !standing.has(event.type);
   const moved = after.stepIndex - before.stepIndex;
   if (moved !== 0 && !(mayMove && moved === (after.direction === "up" ? 1 : -1)))
     return `it would go ${after.direction} from step ${before.stepIndex} to step ${after.stepIndex}`;

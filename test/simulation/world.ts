@@ -1,5 +1,6 @@
 /** Plays a plan: launchers on one store and on virtual time, faults and acts, then everything is healed and has to come to rest. */
 import { isRetryable, type StepwellError } from "../../src/errors.js";
+import { silentLogger } from "../../src/definition/logger.js";
 import { Launcher } from "../../src/index.js";
 import type { ExecutionRecord } from "../../src/stores/records.js";
 import type { Store } from "../../src/stores/store.js";
@@ -74,7 +75,8 @@ class World {
     const launcher = new Launcher({
       ...{ store: line.store, clock: line.clock, workflows, concurrency: plan.concurrency, drainTimeout: plan.drain },
       ...{ pollInterval: 1000, heartbeat: { interval: 1000, timeout: 4000 }, abortGrace: 500 },
-      onError: (error) => this.#heard(error, number),
+      // What fails is in the trace.
+      ...{ logger: silentLogger, onError: (error) => this.#heard(error, number) },
     });
     const machine: Machine = { number, line, launcher, workflows, isUp: true, isStarted: false };
     this.#machines.push(machine);
