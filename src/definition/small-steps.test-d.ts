@@ -1,0 +1,100 @@
+/** What the small steps and transactions give to the state. Checked by `tsc`; nothing here runs. */
+import { expectTypeOf, test } from "vitest";
+import { z } from "zod";
+import { again, fail, pause, workflow, type HalfDoneOf, type StateOf } from "../index.js";
+import { transaction as inPostgres } from "../stores/postgres/index.js";
+import { transaction } from "../stores/sqlite/index.js";
+
+const order = workflow("order", { input: z.object({ sku: z.string(), cents: z.number() }) });
+
+test("what a step gives that may be passed over is optional, unless `otherwise` gives it too", () => {
+  const made = order
+    .step("vat", { when: ({ state }) => state.cents > 5, run: () => ({ vatId: "x" }) })
+    .step("rate", { when: ({ state }) => state.cents > 5, run: () => ({ rate: 19 }), otherwise: () => ({ rate: 0 }) });
+  expectTypeOf<StateOf<typeof made>>().toEqualTypeOf<{ sku: string; cents: number; rate: number; vatId?: string }>();
+  // @ts-expect-error `otherwise` goes with `when`
+  order.step("a", { run: () => ({ x: 1 }), otherwise: () => ({ x: 2 }) });
+});
+
+test("what `recover` gives stands beside what `run` gives, and its rollback knows of both", () => {
+  const made = order.step("score", {
+    run: async () => ({ score: 5, by: "bureau" }),
+    recover: ({ state, reason }) => {
+      expectTypeOf(state.score).toEqualTypeOf<number | undefined>();
+      return reason === "x" ? fail("no") : { score: null };
+    },
+    rollback: ({ state }) => {
+      expectTypeOf(state.score).toEqualTypeOf<number | null | undefined>();
+      expectTypeOf(state.by).toEqualTypeOf<string | undefined>();
+    },
+  });
+  expectTypeOf<StateOf<typeof made>["score"]>().toEqualTypeOf<number | null>();
+  expectTypeOf<StateOf<typeof made>["by"]>().toEqualTypeOf<string | undefined>();
+});
+
+test("what `again` has patched is optional after the step and in its undo", () => {
+  const made = order.step("poll", {
+    run: ({ attempt }) => (attempt < 3 ? again({ asked: attempt }, { after: "30s" }) : { ready: true }),
+    rollback: ({ state, halfDone }) => {
+      expectTypeOf(state.asked).toEqualTypeOf<number | undefined>();
+      expectTypeOf(halfDone).toEqualTypeOf<boolean>();
+    },
+  });
+  expectTypeOf<StateOf<typeof made>["ready"]>().toEqualTypeOf<boolean>();
+  expectTypeOf<StateOf<typeof made>["asked"]>().toEqualTypeOf<number | undefined>();
+});
+
+test("a sleep adds nothing, and a wait what its handlers give", () => {
+  const made = order
+    .sleep("cool-off", ({ state }) => (state.cents > 5 ? "3d" : new Date()))
+    .waitFor(
+      "answer",
+      { yes: z.object({ who: z.string() }), no: z.null() },
+      {
+        timeout: "1d",
+        onMessage: ({ message }) => (message.name === "yes" ? { who: message.payload.who } : { refused: true }),
+        onTimeout: ({ state }) => ({ refused: state.cents > 0 }),
+      },
+    );
+  expectTypeOf<StateOf<typeof made>>().toEqualTypeOf<{ sku: string; cents: number; who?: string; refused?: boolean }>();
+  // @ts-expect-error no duration
+  order.sleep("cool-off", "3 deys");
+  // @ts-expect-error the name is taken
+  made.sleep("answer", "3d");
+});
+
+test("a transaction as the function itself sees the state, and gives what its work gives", () => {
+  const made = order.step("book", { run: transaction((_connection, { state }) => ({ booked: state.sku })) }).step(
+    "write",
+    inPostgres(async (_connection, { state }) => ({ row: state.booked })),
+    { rollback: inPostgres(async (_connection, { state, given }) => void [state.row, given.row]) },
+  );
+  expectTypeOf<StateOf<typeof made>>().toEqualTypeOf<{ sku: string; cents: number; booked: string; row: string }>();
+  expectTypeOf<HalfDoneOf<typeof made>["row"]>().toEqualTypeOf<string | undefined>();
+});
+
+test("what a pause, a failing handler and the undo's own handler gave may be there at any moment", () => {
+  const made = order.step("charge", {
+    messages: { m: z.boolean() },
+    rollbackMessages: { refunded: z.number() },
+    run: () => pause({ paymentId: "p" }),
+    onMessage: ({ message }) => (message.payload ? { paid: true } : fail("no", { patch: { code: "x" } })),
+    rollback: ({ state }) => {
+      expectTypeOf(state.code).toEqualTypeOf<string | undefined>();
+      return pause({ asked: true });
+    },
+    onRollbackMessage: ({ state, message }) => {
+      expectTypeOf(state.asked).toEqualTypeOf<boolean | undefined>();
+      return { fee: message.payload };
+    },
+  });
+  expectTypeOf<HalfDoneOf<typeof made>>().toEqualTypeOf<{
+    sku: string;
+    cents: number;
+    paymentId?: string;
+    paid?: boolean;
+    code?: string;
+    asked?: boolean;
+    fee?: number;
+  }>();
+});
