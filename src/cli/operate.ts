@@ -41,7 +41,7 @@ export interface ListCommandOptions extends OperateOptions {
 }
 
 /** What the process ends with. Errors in the usage and of the store end it with 2. */
-export const operateCodes = { done: 0, refused: 1, undecided: 3 } as const;
+const operateCodes = { done: 0, refused: 1, undecided: 3 } as const;
 
 /** The answer of an execution, or for want of it: nothing was changed. */
 const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

@@ -7,7 +7,7 @@ import type { StateFunction, StepDefinition } from "../definition/definition.js"
 import { Fail, patchProblem } from "../definition/outcome.js";
 import { StepwellError } from "../errors.js";
 import { reasonOf, serializeError } from "../serialize-error.js";
-import { happened, type Course, type Happening } from "./course.js";
+import { happened, leftNothing, type Course, type Happening } from "./course.js";
 import type { Host } from "./host.js";
 import { forgotten, isPromise } from "./observing.js";
 import { decidingError } from "./reports.js";
@@ -118,7 +118,9 @@ export function recovered(failed: Happening, course: Course, step: StepDefinitio
     const because = error === null ? said : { ...said, cause: error };
     return { ...asIs, event: { ...(event as Failing), reason }, result: reason, error: because, patch: all };
   }
-  const type = event.type === "beforeStepVetoed" ? "stepPassedOver" : "stepOk";
+  // What was not begun, or not committed, is nothing that could be undone.
+  const isNothing = event.type === "beforeStepVetoed" || leftNothing(course, step);
+  const type = isNothing ? "stepPassedOver" : "stepOk";
   return { ...asIs, event: { type }, result: "recovered", patch: all };
 }
 

@@ -544,7 +544,7 @@ export class Drive implements Sink<CommitResult> {
       ...position,
       uncounted: attemptOf(course),
       polls: (position.polls ?? 0) + 1,
-      resumeAt: this.#host.storeNow() + wait,
+      resumeAt: this.#host.storeNowAtMost() + wait,
     };
     course.isUnsaved = true;
     course.claims = 1;

@@ -39,6 +39,25 @@ onTransactingStores("a step whose run is a transaction", (start) => {
     expect((await execution.history()).map(({ leftNothing }) => leftNothing)).toEqual([undefined, true, undefined]);
   });
 
+  test("is not undone where it failed and was recovered: nothing of it was committed", async () => {
+    const recovered = (transact: Transact) =>
+      shop(transact, { recover: () => ({ later: true }) }).step("ship", { run: () => fail("no-parcel") });
+    const { launcher, notes } = await start((transact) => [recovered(transact)]);
+    const execution = await launcher.launch(workflow("shop", { input }).step("greet", { run: () => undefined }), {
+      n: 1,
+    });
+    expect(await execution.outcome()).toMatchObject({
+      status: "rolledBack",
+      reason: "no-parcel",
+      state: { later: true },
+    });
+    expect(await notes()).toEqual([]);
+    expect((await told(execution)).filter((line) => line.includes("reserve"))).toEqual([
+      "run reserve: recovered",
+      "rollback reserve: passed-over",
+    ]);
+  });
+
   test("gets its context with the transaction, on the way up and down, and is undone once it was committed", async () => {
     const { launcher, notes } = await start((transact) => [
       workflow("steps", { input })
