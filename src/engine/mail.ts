@@ -97,8 +97,9 @@ export class Mail {
       arrival = await this.#arrival(standing, name, payload, messageId);
     } catch (error) {
       // A duplicate is recognised before anything else, so a webhook that comes twice is never an error.
-      const known = messageId === undefined ? [] : await (within ?? this.#store).mailbox(id, { messageId });
-      if (known.length > 0) return { id: messageId!, duplicate: true };
+      if (messageId === undefined) throw error;
+      const known = await answered(this.#host.clock, (within ?? this.#store).mailbox(id, { messageId }));
+      if (known.length > 0) return { id: messageId, duplicate: true };
       throw error;
     }
     const result = await (within === undefined

@@ -130,14 +130,16 @@ export class OutcomeWaiters {
     if (outcome !== undefined) this.#settle(id, outcome);
   }
 
-  /** Looks for those executions that other processes drive. */
-  async ask(store: Pick<Store, "load">, isDrivenHere: (id: string) => boolean): Promise<void> {
-    const ids = this.#next(isDrivenHere);
-    if (ids.length === 0) return;
+  /** Looks for those executions that other processes drive. True: it asked about all of them, and none had come to rest. */
+  async ask(store: Pick<Store, "load">, isDrivenHere: (id: string) => boolean): Promise<boolean> {
+    const { ids, isAll } = this.#next(isDrivenHere);
+    if (ids.length === 0) return isAll;
+    let isIdle = isAll;
     const standings = await store.load(ids, "standing");
     for (const [index, id] of ids.entries()) {
       const standing = standings[index];
       if (isDrivenHere(id) || (standing !== undefined && !isAtRest(standing))) continue;
+      isIdle = false;
       try {
         const outcome = await outcomeIn(store, id);
         if (outcome !== undefined) this.#settle(id, outcome);
@@ -146,10 +148,11 @@ export class OutcomeWaiters {
         this.#fail(id, error);
       }
     }
+    return isIdle;
   }
 
-  #next(isDrivenHere: (id: string) => boolean): readonly string[] {
-    if (this.#waiters.size === 0) return [];
+  #next(isDrivenHere: (id: string) => boolean): { readonly ids: readonly string[]; readonly isAll: boolean } {
+    if (this.#waiters.size === 0) return { ids: [], isAll: true };
     const now = this.#clock.monotonic();
     if (now - this.#since >= this.#interval) {
       this.#since = now;
@@ -157,9 +160,12 @@ export class OutcomeWaiters {
     }
     const most = Math.max(mostAsked, Math.ceil(this.#waiters.size * partAsked)) - this.#asked;
     const ids: string[] = [];
+    let isAll = true;
     for (const id of this.#waiters.keys()) {
-      if (ids.length >= most) break;
-      if (!isDrivenHere(id)) ids.push(id);
+      if (isDrivenHere(id)) continue;
+      isAll = ids.length < most;
+      if (!isAll) break;
+      ids.push(id);
     }
     this.#asked += ids.length;
     for (const id of ids) {
@@ -167,7 +173,7 @@ export class OutcomeWaiters {
       this.#waiters.delete(id);
       this.#waiters.set(id, waiters);
     }
-    return ids;
+    return { ids, isAll };
   }
 
   failAll(errorOf: () => unknown): void {

@@ -387,9 +387,9 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
       if ((this.#backlog || this.#queued) && this.#room > 0) this.#polling.soon();
       else if (claimed.nextDueInMs !== null && !this.#backlog) this.#polling.within(claimed.nextDueInMs);
       if (moreIn !== null && moreIn > 0) this.#polling.within(moreIn);
-      await this.waiters.ask(this.#store, (id) => this.#drives.has(id));
+      const hasAsked = await this.waiters.ask(this.#store, (id) => this.#drives.has(id));
       const found = claimed.records.length + claimed.signalled.length;
-      return found === 0 && !this.#backlog && !this.#queued;
+      return found === 0 && hasAsked && !this.#backlog && !this.#queued;
     } catch (error) {
       this.#alarms.storeFailed("take up due executions", error);
       return false;

@@ -161,7 +161,7 @@ const updateReleased =
   "WHERE id = ?2 AND owner = ?3 AND signals = coalesce(?4, signals) RETURNING sequence";
 
 /** Names what an index names, so it is kept apart. */
-const updateParked = "UPDATE stepwell_executions SET status = 'stuck', updated_at = ? WHERE sequence = ?";
+const updateParked = "UPDATE stepwell_executions SET status = ?, updated_at = ? WHERE sequence = ?";
 
 function release(database: Database, it: Release, at: number, hints: Hint[]): CommitResult {
   const position = it.position === undefined ? null : JSON.stringify(it.position);
@@ -170,7 +170,7 @@ function release(database: Database, it: Release, at: number, hints: Hint[]): Co
   const { sequence } = row as { sequence: number };
   for (const arrival of it.dead) settle(database, sequence, arrival, "dead", null);
   if (it.parks === true) {
-    database.statement(updateParked).run(at, sequence);
+    database.statement(updateParked).run("stuck", at, sequence);
     leave(database, sequence);
     hints.push({ type: "due", inMs: 0 });
   }
