@@ -359,13 +359,19 @@ export class Committer {
         flight.error = error;
         // Others write too: a pause of random length, so that no writer starves the rest.
         await sleep(this.#clock, (0.5 + this.#clock.random()) * Math.min(2 ** tries, longestPause));
-        entries = entries.filter(({ isGone }) => isGone !== true);
+        entries = this.#wanted(entries);
         continue;
       }
       this.at = result.at;
       this.#answer(entries, result);
       return;
     }
+  }
+
+  /** What callers still wait for, and what is a step's. */
+  #wanted(entries: readonly Entry[]): Entry[] {
+    for (const { kind, row, isGone } of entries) if (kind === "creates" && isGone === true) this.#store.abandon?.(row);
+    return entries.filter(({ isGone }) => isGone !== true);
   }
 
   /** What its caller does not wait for any more was made all the same: an execution that is this launcher's is given back. */

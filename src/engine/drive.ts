@@ -227,7 +227,7 @@ export class Drive implements Sink<CommitResult> {
 
   /** One thing at a time. */
   #turn(): void {
-    const isUnseen = this.#outside.isUnseen && !this.#hasLooked;
+    const isUnseen = this.#outside.isUnseen && !(this.#hasLooked && this.#outside.hasTaken);
     this.#hasLooked = isUnseen;
     if (isUnseen || this.#outside.lacks(this.#awaited)) return this.#then(this.#outside.look(this.#awaited()));
     if (this.#happening !== undefined) return this.#commit(this.#happening);

@@ -21,6 +21,8 @@ export class Outside {
   isUnseen: boolean;
   /** A request could not be read back: what was asked for nobody knows. */
   unreadable: StepwellError | undefined;
+  /** The last look was answered, and what it showed was taken over: all that `signals` counts is known. */
+  hasTaken = false;
   readonly #course: Course;
   readonly #shape: Shape;
   readonly #host: Host;
@@ -40,12 +42,14 @@ export class Outside {
   /** @param names what the execution's step waits for */
   look(names: readonly string[]): MaybePromise<void> {
     this.isUnseen = false;
+    this.hasTaken = false;
     const course = this.#course;
     const { revision } = course;
     return andThen(this.#host.inbox(course.identity.id, names, course.dead.length), (it) => {
       // An answer from before the last commit may show what that commit consumed.
       if (course.revision !== revision || it.signals < course.signals) this.isUnseen = true;
       else {
+        this.hasTaken = true;
         course.signals = it.signals;
         course.pending = this.#read(it.pending.filter(({ id }) => !course.dead.includes(id)));
         this.#names = it.names;

@@ -293,6 +293,8 @@ export interface Store {
    * others: if it was not known whether they had been written, the answer says so then.
    */
   write(batch: Batch): MaybePromise<BatchResult>;
+  /** That create is not asked again, for its caller waits no more: if it was written, a claim of its owner gives it out. */
+  abandon?(create: NewExecution): void;
   claim(options: ClaimOptions): MaybePromise<Claimed>;
   /** All gates at which somebody waits, also one that is not to be admitted before a time to come. */
   gates(): MaybePromise<readonly string[]>;

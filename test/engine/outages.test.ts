@@ -162,3 +162,29 @@ test("executions that wait for the store do not come back to it in one moment", 
   expect(new Set(second).size).toBeGreaterThan(50);
   expect(Math.max(...second) - Math.min(...second)).toBeGreaterThan(200);
 });
+
+test("a look at the mailbox that fails is made again before anything is committed: no message is passed over", async () => {
+  const clock = new VirtualClock();
+  const store = memoryStore({ clock });
+  let fails = true;
+  const seen = new Proxy(store, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value !== "function") return value;
+      return (...given: unknown[]): unknown => {
+        if (key === "mailbox" && fails) return Promise.reject(away);
+        return Reflect.apply(value, target, given);
+      };
+    },
+  });
+  const launcher = new Launcher({ store: seen, workflows: [waits], clock, onError: () => undefined });
+  await launcher.start();
+  await launcher.launch(waits, {}, { id: "late", delay: "1s" });
+  fails = false;
+  await launcher.send("late", "go", null);
+  fails = true;
+  await clock.advance("5s");
+  fails = false;
+  await clock.advance("5s");
+  expect((await launcher.execution("late").summary()).status).toBe("completed");
+});

@@ -282,13 +282,13 @@ test("what a claim took up is given out by the next one, once", async () => {
   expect((await store.claim(options)).records).toEqual([]);
 });
 
-test("a create that its caller gave up is given out by a claim after a while", async () => {
+test("a create that its caller gave up is given out by the next claim", async () => {
   const { store, owner, lose } = await scene();
-  await lose(() => store.write({ ...nothing, creates: [create("one", owner)] }));
+  const row = create("one", owner);
+  await lose(() => store.write({ ...nothing, creates: [row] }));
   const options = { owner, limit: 5, workflows: [sell] };
   expect((await store.claim(options)).records).toEqual([]);
-  const later = vi.spyOn(systemClock, "monotonic").mockReturnValue(performance.now() + 61_000);
-  onTestFinished(() => later.mockRestore());
+  store.abandon?.(row);
   expect((await store.claim(options)).records).toMatchObject([{ id: "one", owner, claims: 1 }]);
   expect((await store.claim(options)).records).toEqual([]);
 });
@@ -305,7 +305,6 @@ test("nothing is remembered for ever", () => {
   const later = vi.spyOn(systemClock, "monotonic").mockReturnValue(performance.now() + 181_000);
   onTestFinished(() => later.mockRestore());
   expect(doubts.holdsClaims).toBe(false);
-  expect(doubts.strandedOf(7)).toEqual([17]);
   expect(doubts.strandedOf(7)).toEqual([]);
   expect(doubts.ticketOf(row)).not.toBe(17);
 });

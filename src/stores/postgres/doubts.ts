@@ -17,9 +17,6 @@
 import { systemClock } from "../../clock.js";
 import type { Batch, NewExecution, Release, Transition } from "../batch.js";
 
-/** After this time the engine has given up, in milliseconds: longer than it lets a caller wait, and than a query may take. */
-const givenUp = 60_000;
-
 /** After this time nothing that was sent can still be on its way, in milliseconds. */
 const over = 180_000;
 
@@ -70,6 +67,14 @@ export class Doubts {
     if (this.#releases.size > 0) for (const release of batch.releases) this.#releases.delete(release);
   }
 
+  /** It is given out as what a lost claim took. */
+  abandon(create: NewExecution): void {
+    const lost = this.#creates.get(create);
+    if (lost === undefined) return;
+    this.#creates.delete(create);
+    this.lostClaim(lost.owner, lost.ticket);
+  }
+
   lostClaim(owner: number, ticket: number): void {
     this.#claims.push({ owner, ticket, since: systemClock.monotonic() });
   }
@@ -86,12 +91,8 @@ export class Doubts {
   strandedOf(owner: number): readonly number[] {
     if (this.#claims.length === 0 && this.#creates.size === 0) return [];
     const now = systemClock.monotonic();
+    for (const [create, { since }] of this.#creates) if (now - since > over) this.#creates.delete(create);
     this.#claims = this.#claims.filter(({ since }) => now - since < over);
-    const tickets = this.#claims.flatMap((it) => (it.owner === owner ? it.ticket : []));
-    for (const [create, lost] of this.#creates) {
-      if (now - lost.since > over) this.#creates.delete(create);
-      if (lost.owner === owner && now - lost.since > givenUp) tickets.push(lost.ticket);
-    }
-    return tickets;
+    return this.#claims.flatMap((it) => (it.owner === owner ? it.ticket : []));
   }
 }

@@ -89,9 +89,9 @@ async function under(
   const troubled = (async () => {
     while (!over.signal.aborted) {
       await pause(100 + Math.random() * 150);
-      // On a machine that has other work, the next trouble would come before anything could be done since the last one.
-      const before = work.ran.size;
-      while (work.ran.size === before && !over.signal.aborted) await pause(20);
+      // On a machine that has other work, the next trouble would come before much could be done since the last one.
+      const enough = work.ran.size + count / 20;
+      while (work.ran.size < enough && !over.signal.aborted) await pause(20);
       await trouble();
     }
   })();

@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.js";
 import { StepwellError } from "../../errors.js";
 import { Hints } from "../hints.js";
-import type { Batch, BatchResult, CommitResult, Transition } from "../batch.js";
+import type { Batch, BatchResult, CommitResult, NewExecution, Transition } from "../batch.js";
 import type {
   Death,
   Fate,
@@ -175,6 +175,10 @@ export class PostgresStore implements Store {
       this.#doubts.lostWrite(batch, tickets);
       throw error;
     }
+  }
+
+  abandon(create: NewExecution): void {
+    this.#doubts.abandon(create);
   }
 
   async claim(options: ClaimOptions): Promise<Claimed> {
