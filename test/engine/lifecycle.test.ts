@@ -117,7 +117,7 @@ onEveryStore("starting and stopping", (start) => {
         return typeof value === "function" ? (value.bind(target) as unknown) : value;
       },
     });
-    const launcher = new Launcher({ store: flaky, workflows: [quick], clock });
+    const launcher = new Launcher({ store: flaky, workflows: [quick], clock, startTimeout: 0 });
     await expect(launcher.start()).rejects.toMatchObject({ code: "STEPWELL_STORE_BUSY" });
     broken = false;
     await launcher.start();
