@@ -40,6 +40,7 @@ onEveryStore("dead letters", (start) => {
     expect(await launcher.deadLetters()).toEqual({
       letters: [{ ...letter, workflow: "order", name: "paid", payload: "eve", receivedAt: expect.any(Date) as Date }],
       cursor: null,
+      damaged: [],
     });
     expect(await launcher.countDeadLetters()).toBe(1);
     expect(await launcher.countDeadLetters({ workflow: "order", execution: "ended", name: "paid" })).toBe(1);
