@@ -16,7 +16,7 @@ import { serializeError } from "../serialize-error.js";
 import type { CommitResult, Transition } from "../stores/batch.js";
 import type { ExecutionRecord, MailboxRecord } from "../stores/records.js";
 import type { MaybePromise } from "../stores/store.js";
-import type { Sink } from "./committer.js";
+import type { Sink } from "./entries.js";
 import { beginning, recovered } from "./beginning.js";
 import { attemptOf, courseOf, happened, hasBegun, takeBack, tookOver, type Course, type Happening } from "./course.js";
 import { exitReason } from "./exiting.js";

@@ -6,7 +6,7 @@ import { isRetryable, StepwellError } from "../errors.js";
 import type { CommitResult, Release } from "../stores/batch.js";
 import type { ExecutionRecord, MailboxRecord } from "../stores/records.js";
 import type { MaybePromise } from "../stores/store.js";
-import type { Sink } from "./committer.js";
+import type { Sink } from "./entries.js";
 import type { Host } from "./host.js";
 
 /** What a list says of an execution, or of a letter's, that can't be read. */
