@@ -67,22 +67,34 @@ class World {
   }
 
   async begin(store: Store): Promise<Launcher> {
-    const launcher = new Launcher({
+    const launcher: Launcher = new Launcher({
       store,
       workflows: [payment],
       heartbeat: { interval: "1s", timeout: "5s" },
-      onError: ({ code }) => this.errors.push(code),
+      // What the process of one that is dead would say nobody hears.
+      onError: ({ code }) => void (this.#lives(launcher) && this.errors.push(code)),
     });
+    // It may die while it starts.
+    this.#isDead = false;
     await launcher.start();
     this.#launcher = launcher;
-    this.#isDead = false;
     for (const name of this.open.keys()) this.call(name);
     return launcher;
   }
 
   call(name: string, call = this.open.get(name)!): void {
     this.open.set(name, call);
-    void call(this.#launcher!).then(() => this.open.delete(name));
+    const launcher = this.#launcher!;
+    call(launcher).then(
+      () => this.open.delete(name),
+      (error: unknown) => {
+        if (this.#lives(launcher)) throw error;
+      },
+    );
+  }
+
+  #lives(launcher: Launcher): boolean {
+    return launcher === this.#launcher && !this.#isDead;
   }
 
   /** The launcher dies as soon as it writes such a thing; the next one begins once that is so, or at once. */
