@@ -1,4 +1,5 @@
 /** A launcher in a process of its own, which may be killed or paused at any moment: `address effects`. */
+import { silentLogger } from "../../src/definition/logger.js";
 import { setTimeout } from "node:timers/promises";
 import { isRetryable } from "../../src/errors.js";
 import { Launcher, StepwellError } from "../../src/index.js";
@@ -18,6 +19,8 @@ const launcher = new Launcher({
   concurrency: 64,
   pollInterval: 100,
   heartbeat: { interval: 200, timeout: 1500 },
+  // Its steps fail on purpose.
+  logger: silentLogger,
   onError: (error) => tell({ type: "error", code: error.code, message: error.message }),
 });
 for (;;) {
