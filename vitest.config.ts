@@ -8,7 +8,7 @@ const all = "{src,test,examples}/**/*.test.ts";
 const long = "{src,test,examples}/**/*.long.test.ts";
 
 /** Some tests start processes, which is slow on a busy machine. */
-const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 };
+const timeouts = { testTimeout: 60_000, hookTimeout: 60_000 };
 
 export default defineConfig({
   test: {
