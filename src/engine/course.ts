@@ -190,7 +190,8 @@ type Kind = { readonly transactional?: boolean } | undefined;
 /** Whether the step is in doubt where it stands: the last function of its way up may have begun and gave nothing back. */
 export function isInDoubt(course: Attempts, step: Kind): boolean {
   const { position } = course;
-  if (position.inDoubt === true || position.direction === "down") return position.inDoubt === true;
+  if (position.inDoubt === true) return true;
+  if (position.direction === "down") return position.doubtful?.includes(position.stepIndex) === true;
   return hasLostOne(course) && !isUncommitted(position, step) && position.lifecycle !== "success";
 }
 

@@ -226,7 +226,7 @@ function stateOf(given: object, limit: number, failed: Failed): Moved["state"] {
 
 function arrived(
   moving: Moving,
-  { stepIndex, stays, keys, gone, passed }: Place,
+  { stepIndex, stays, keys, gone, passed, doubtful }: Place,
   steps: Successors,
   to: WorkflowDefinition,
   list: readonly StepOutline[],
@@ -234,7 +234,8 @@ function arrived(
   const { status, position } = moving;
   const names = namesOf(to.steps);
   const isSame = successorOf(position.step, names, steps) === names[stepIndex];
-  const { keys: _keys, gone: _gone, passed: _passed, begins: isCommitted, stepDeadlineAt, polls, ...rest } = position;
+  const { keys: _keys, gone: _gone, passed: _passed, doubtful: _doubtful, ...kept } = position;
+  const { begins: isCommitted, stepDeadlineAt, polls, ...rest } = kept;
   const { inDoubt: _inDoubt, partly: _partly, ...elsewhere } = rest;
   const there: Position = {
     ...(stays || isSame ? rest : elsewhere),
@@ -245,6 +246,7 @@ function arrived(
     ...(Object.keys(keys).length > 0 && { keys }),
     ...(gone.length > 0 && { gone }),
     ...(passed.length > 0 && { passed }),
+    ...(doubtful.length > 0 && { doubtful }),
   };
   if (stays || status === "completed") {
     const isOn = isCommitted === true || isBegun(moving, list[position.stepIndex]);

@@ -11,7 +11,7 @@ import { nextDelay } from "../flow/retry.js";
 import { reasonOf, serializeError } from "../serialize-error.js";
 import type { MailboxRecord } from "../stores/records.js";
 import type { Settled } from "./attempt.js";
-import { attemptOf, type Course, type Happening } from "./course.js";
+import { attemptOf, isInDoubt, type Course, type Happening } from "./course.js";
 import type { Host, Registered } from "./host.js";
 import { carriedOf, type Veto } from "./observing.js";
 import { StepContext, type DeliveredMessage } from "./step-context.js";
@@ -50,7 +50,7 @@ export function prepare(course: Course, registered: Registered, host: Host, mess
     timeout: message === undefined ? position.waitUntil : null,
     keys: position.keys,
     given: down ? givenBy(course) : undefined,
-    halfDone: down ? position.inDoubt === true : undefined,
+    halfDone: down ? isInDoubt(course, step) : undefined,
     reason: down ? position.reason : undefined,
     logger: host.logger,
     course,

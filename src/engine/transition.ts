@@ -265,6 +265,7 @@ function positionAfter(
   const { passed } = flow;
   const { begins, stepDeadlineAt, polls } = ends ? nothingMore : moreOf(position, event, flow, definition, clock);
   const isSame = !ends && flow.stepIndex === position.stepIndex;
+  const doubtful = doubtfulAfter(course, happening, flow, action, definition);
   const inDoubt = isSame && staysInDoubt(course, happening, definition);
   const partly = isSame && isPartlyDone(position, flow, event);
   const warned = position.warned === true || happening.isUnexpected === true;
@@ -277,6 +278,7 @@ function positionAfter(
     keys === undefined &&
     gone === undefined &&
     passed === undefined &&
+    doubtful === undefined &&
     begins === undefined &&
     stepDeadlineAt === undefined &&
     polls === undefined
@@ -291,6 +293,7 @@ function positionAfter(
     ...(keys !== undefined && { keys }),
     ...(gone !== undefined && { gone }),
     ...(passed !== undefined && { passed }),
+    ...(doubtful !== undefined && { doubtful }),
     ...(begins !== undefined && { begins }),
     ...(stepDeadlineAt !== undefined && { stepDeadlineAt }),
     ...(polls !== undefined && { polls }),
@@ -337,6 +340,20 @@ function staysInDoubt(course: Course, { called, gave }: Happening, { steps }: Wo
   if (gave) return false;
   // What a transaction did was taken back.
   return !leftNothing(course, step);
+}
+
+/** Where it goes on up though nobody knows what became of the step: that recovered, or an operator skipped it. */
+function doubtfulAfter(
+  course: Course,
+  happening: Happening,
+  { direction, stepIndex, passed }: Passage,
+  action: Action,
+  definition: WorkflowDefinition,
+): Position["doubtful"] {
+  const { doubtful, stepIndex: left } = course.position;
+  const goesOn = action === "succeed" || (direction === "up" && stepIndex > left);
+  if (!goesOn || passed?.includes(left) === true || !staysInDoubt(course, happening, definition)) return doubtful;
+  return [...(doubtful ?? []), left];
 }
 
 /** Whether its `run` is called again though something that it did was committed. */

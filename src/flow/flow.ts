@@ -56,6 +56,8 @@ export interface Position extends Flow {
   readonly gone?: readonly string[];
   /** The steps that were passed over, by index: nothing of them is undone. Left out: none. */
   readonly passed?: readonly number[];
+  /** The steps that were in doubt when the execution went on after them, by index: their undo is told so. Left out: none. */
+  readonly doubtful?: readonly number[];
   /** It is committed that the step begins: its `when` was true, its own deadline runs. Left out: there was nothing to commit. */
   readonly begins?: true;
   /** When the step's own deadline passes (the store's time). */

@@ -29,6 +29,8 @@ export interface Place {
   readonly gone: readonly string[];
   /** As `Position.passed`. */
   readonly passed: readonly number[];
+  /** As `Position.doubtful`. */
+  readonly doubtful: readonly number[];
 }
 
 /** For what can't be said of a place: the message says what is in the way. */
@@ -49,12 +51,14 @@ export function placeIn(
   if (problem !== undefined) return { problem };
   const found = at === undefined ? standsAt(lists, position) : stepNamed(at, after);
   if (typeof found === "string") return { problem: found };
+  const stays = at === undefined;
   const place = {
     stepIndex: found,
-    stays: at === undefined,
+    stays,
     keys: keysIn(lists, position.keys),
     gone: goneIn(lists, position),
-    passed: passedIn(lists, position, found, at === undefined),
+    passed: behindIn(lists, position.passed, position, found, stays),
+    doubtful: behindIn(lists, doubtfulIn(position, stays), position, found, stays),
   };
   if (!position.begun) return place;
   const wasPast = isPastPivot(position, shapeOf(before));
@@ -112,11 +116,22 @@ function undoneAgain({ before, after, steps }: Lists, position: Position, stepIn
   return undefined;
 }
 
-/** The steps that were passed over, where they are now; one that comes again is none of them any more. */
-function passedIn(lists: Lists, { passed = [], direction }: Position, stepIndex: number, stays: boolean): number[] {
+/** Where it goes on elsewhere, the step where it stood is left in the doubt that it is in. */
+function doubtfulIn({ doubtful = [], inDoubt, stepIndex }: Position, stays: boolean): readonly number[] {
+  return inDoubt === true && !stays ? [...doubtful, stepIndex] : doubtful;
+}
+
+/** Steps that have something to remember, where they are now; one that comes again is none of them any more. */
+function behindIn(
+  lists: Lists,
+  indices: readonly number[] = [],
+  { direction }: Position,
+  stepIndex: number,
+  stays: boolean,
+): number[] {
   const names = namesOf(lists.after);
   const last = direction === "up" && !stays ? stepIndex - 1 : stepIndex;
-  return passed.flatMap((index) => {
+  return indices.flatMap((index) => {
     const successor = successorOf(lists.before[index]!.name, names, lists.steps);
     const isAt = typeof successor === "string" ? names.indexOf(successor) : -1;
     return isAt >= 0 && isAt <= last ? isAt : [];

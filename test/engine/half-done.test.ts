@@ -177,6 +177,101 @@ onEveryStore("an undo", (start) => {
     expect(heard).toEqual([true]);
   });
 
+  test("is told of an attempt whose launcher was lost where a request turns the execution before another one", async () => {
+    const heard: boolean[] = [];
+    let calls = 0;
+    const steps = undone(heard, { run: () => (++calls === 1 ? new Promise(() => undefined) : undefined) });
+    const { launcher, store, clock, another } = await start([steps]);
+    const { id } = await launcher.launch(steps, { n: 1 });
+    await clock.settle();
+    const owner = await store.register({ host: "undertaker", pid: 1 });
+    const { others } = await store.beat(owner);
+    await launcher.rollback(id, "changed-my-mind");
+    await store.bury([...others.map((it) => it.owner), owner]);
+    const second = await another();
+    await clock.advance("1m");
+    expect(await second.execution(id).outcome()).toMatchObject({ status: "rolledBack", reason: "changed-my-mind" });
+    expect([heard, calls]).toEqual([[true], 1]);
+  });
+
+  const silent = (): never => {
+    throw new Error("no answer");
+  };
+
+  /** The second of its steps fails, and the execution goes on all the same. Its undo waits for a message. */
+  const goneOn = (heard: string[], run: () => undefined) =>
+    workflow("steps", { input })
+      .step("1", { run: () => undefined, rollback: ({ halfDone }) => void heard.push(`1 ${halfDone}`) })
+      .step("2", {
+        run,
+        recover: () => ({ recovered: true }),
+        rollbackMessages: { go: z.null() },
+        rollback: ({ halfDone }) => {
+          heard.push(`2 ${halfDone}`);
+          return pause();
+        },
+        onRollbackMessage: ({ halfDone }) => void heard.push(`2 goes on, ${halfDone}`),
+      });
+
+  test("is told of an attempt that gave nothing back though its step recovered, also after a restart on the way down", async () => {
+    const heard: string[] = [];
+    const steps = goneOn(heard, silent).step("3", { run: () => fail("no") });
+    const { launcher, clock, another } = await start([steps]);
+    const { id } = await launcher.launch(steps, { n: 1 });
+    await clock.settle();
+    expect(heard).toEqual(["2 true"]);
+    await launcher.stop();
+    const second = await another();
+    await second.execution(id).send("go", null);
+    expect(await second.execution(id).outcome()).toMatchObject({ status: "rolledBack", reason: "no" });
+    expect(heard).toEqual(["2 true", "2 goes on, true", "1 false"]);
+  });
+
+  test("is told so, too, where the execution had completed with that step", async () => {
+    const heard: string[] = [];
+    const steps = goneOn(heard, silent);
+    const { launcher } = await start([steps]);
+    const execution = await launcher.launch(steps, { n: 1 });
+    expect(await execution.outcome()).toMatchObject({ status: "completed", state: { recovered: true } });
+    await execution.rollback("back");
+    await execution.send("go", null);
+    expect((await execution.outcome()).status).toBe("rolledBack");
+    expect(heard).toEqual(["2 true", "2 goes on, true", "1 false"]);
+  });
+
+  test("is told of none where its step recovered from `fail`, which is an answer", async () => {
+    const heard: string[] = [];
+    const steps = goneOn(heard, () => fail("declined") as never).step("3", { run: () => fail("no") });
+    const { launcher } = await start([steps]);
+    const execution = await launcher.launch(steps, { n: 1 });
+    await execution.send("go", null);
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "no" });
+    expect(heard).toEqual(["2 false", "2 goes on, false", "1 false"]);
+  });
+
+  test("is told of an attempt that gave nothing back where a migration has put the execution after its step", async () => {
+    const heard: string[] = [];
+    const older = goneOn(heard, silent).step("3", {
+      messages: { end: z.null() },
+      run: () => pause(),
+      onMessage: () => fail("no"),
+    });
+    const newer = workflow("steps", { input, version: "2" })
+      .step("0", { rollback: ({ halfDone }) => void heard.push(`0 ${halfDone}`) })
+      .step("1", { rollback: ({ halfDone }) => void heard.push(`1 ${halfDone}`) })
+      .step("renamed", { rollback: ({ halfDone }) => void heard.push(`2 ${halfDone}`) })
+      .step("3", { messages: { end: z.null() }, run: () => pause(), onMessage: () => fail("no") })
+      .migrate(older, { steps: { "2": "renamed" } });
+    const { launcher, clock, another } = await start([older]);
+    const { id } = await launcher.launch(older, { n: 1 });
+    await clock.settle();
+    await launcher.stop();
+    const second = await another([newer]);
+    await second.send(id, "end", null);
+    expect((await second.execution(id).outcome()).status).toBe("rolledBack");
+    expect(heard).toEqual(["2 true", "1 false", "0 false"]);
+  });
+
   test("of an execution that had completed is told that nothing is in doubt", async () => {
     const heard: boolean[] = [];
     let calls = 0;

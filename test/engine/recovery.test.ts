@@ -214,6 +214,22 @@ onEveryStore("recovery", (start) => {
     expect(await second.execution("bad").outcome()).toMatchObject({ status: "completed", state: { allowed: true } });
   });
 
+  test("a step that killed its launchers until an operator skipped it is undone as one that is half done", async () => {
+    const undone: boolean[] = [];
+    const killer = workflow("killer", { input })
+      .step("1", { run: () => undefined, rollback: ({ halfDone }) => void undone.push(halfDone) })
+      .step("2", { run: () => fail("no") });
+    const { store, launcher, clock, another } = await start([killer]);
+    await launcher.stop();
+    await store.write({ ...nothing, creates: [newRow("killer", "bad")] });
+    for (let crash = 0; crash < 10; crash++) expect(await claimAndDie(store, "killer")).toBe(1);
+    const second = await another();
+    await clock.settle();
+    await second.skip("bad", "done by hand, or not");
+    expect(await second.execution("bad").outcome()).toMatchObject({ status: "rolledBack", reason: "no" });
+    expect(undone).toEqual([true]);
+  });
+
   test("what can't be decoded, or stands at a step that is not there, is parked; the others go on", async () => {
     const fine = workflow("fine", { input }).step("1", { run: () => undefined });
     const { store, launcher, clock, errors } = await start([fine]);
