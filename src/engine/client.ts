@@ -5,13 +5,15 @@ import type { Frozen } from "../definition/frozen.js";
 import { definitionOf } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import { checkExecutionId } from "../ids.js";
-import type { Store } from "../stores/store.js";
+import type { MaybePromise, Store } from "../stores/store.js";
 import { Acts, type OperatorOptions, type RetryOptions, type SkipOptions } from "./acts.js";
+import { asked } from "./caller-transaction.js";
 import type { ClientHost } from "./client-host.js";
 import { compatibilityOf, type CompatibilityGroup } from "./compatibility.js";
 import { Execution } from "./execution.js";
 import type { Registered } from "./host.js";
 import { checkItems, launchPrepared, prepareLaunch, type LaunchItem, type LaunchOptions } from "./launching.js";
+import { andThen, orElse } from "./maybe-promise.js";
 import { waysOf } from "./migrating.js";
 import { filterOf, pageOf, type ExecutionPage, type ListOptions } from "./listing.js";
 import {
@@ -105,30 +107,31 @@ export class Client {
    *
    * @throws STEPWELL_INVALID_INPUT, STEPWELL_LAUNCH_CONFLICT, STEPWELL_UNKNOWN_WORKFLOW, STEPWELL_INVALID_ARGUMENT
    */
-  async launch<W extends AnyWorkflow>(
+  launch<W extends AnyWorkflow>(
     workflow: W,
     input: InputOf<W> | Frozen<InputOf<W>>,
     options: LaunchOptions<W> = {},
   ): Promise<Execution<W>> {
-    const ready = this.#host.ready("launch");
-    if (ready instanceof Promise) await ready;
-    const registered = this.#host.registered(workflow);
-    return this.#launch(registered instanceof Promise ? await registered : registered, input, options);
+    return asked(this.#store, options, "launch", () =>
+      andThen(this.#host.ready("launch"), () =>
+        andThen(this.#host.registered(workflow), (registered) => this.#launch<W>(registered, input, options)),
+      ),
+    );
   }
 
-  async #launch<W extends AnyWorkflow>(
+  #launch<W extends AnyWorkflow>(
     registered: Registered,
     input: unknown,
     options: LaunchOptions,
-  ): Promise<Execution<W>> {
-    try {
-      const prepared = prepareLaunch(registered, input, options, this.#host);
-      const launched = launchPrepared(prepared instanceof Promise ? await prepared : prepared, this.#host);
-      return this.#handle(launched instanceof Promise ? await launched : launched);
-    } catch (error) {
-      if (await this.#wasLaunched(error, input, options)) return this.#handle(options.id!);
-      throw error;
-    }
+  ): MaybePromise<Execution<W>> {
+    const launch = (): MaybePromise<string> =>
+      andThen(prepareLaunch(registered, input, options, this.#host), (it) => launchPrepared(it, this.#host));
+    const unlessLaunched = (error: unknown): MaybePromise<string> =>
+      andThen(this.#wasLaunched(error, input, options), (was) => {
+        if (was) return options.id!;
+        throw error;
+      });
+    return andThen(orElse(launch, unlessLaunched), (id) => this.#handle<W>(id));
   }
 
   /**
@@ -155,8 +158,7 @@ export class Client {
    * @throws STEPWELL_EXECUTION_NOT_FOUND, STEPWELL_EXECUTION_ENDED, STEPWELL_UNKNOWN_MESSAGE, STEPWELL_INVALID_MESSAGE,
    * STEPWELL_INVALID_ARGUMENT
    */
-  async send(id: string, name: string, payload: unknown, options: SendOptions = {}): Promise<Sent> {
-    checkExecutionId(id);
+  send(id: string, name: string, payload: unknown, options: SendOptions = {}): Promise<Sent> {
     return this.#mail.send(id, name, payload, options);
   }
 
@@ -172,8 +174,10 @@ export class Client {
    * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION, STEPWELL_NOT_ENCODABLE,
    * STEPWELL_TOO_LARGE, STEPWELL_LAUNCHER_NOT_RUNNING
    */
-  async publish(topic: string, name: string, payload: unknown, options: PublishOptions = {}): Promise<Published> {
-    return publish(this.#host, this.#registry, topic, name, payload, options);
+  publish(topic: string, name: string, payload: unknown, options: PublishOptions = {}): Promise<Published> {
+    return asked(this.#store, options, "publish", () =>
+      publish(this.#host, this.#registry, topic, name, payload, options),
+    );
   }
 
   /**
@@ -357,13 +361,14 @@ export class Client {
   }
 
   /** What an older version took, or gave a key, is still that execution's, though this version refuses it. */
-  async #wasLaunched(error: unknown, input: unknown, { id, rollback }: LaunchOptions): Promise<boolean> {
+  #wasLaunched(error: unknown, input: unknown, { id, rollback }: LaunchOptions): MaybePromise<boolean> {
     if (!(error instanceof StepwellError && refusalsOfInput.has(error.code)) || id === undefined) return false;
     // Who launches in rollback asks for more than that it is there.
     if (rollback !== undefined) return false;
-    const [existing] = await this.#store.load([id]);
-    if (existing === undefined || existing.workflow !== error.workflow) return false;
-    return existing.input.equals(encode(input, { what: "The input" }));
+    return andThen(this.#store.load([id]), ([existing]) => {
+      if (existing === undefined || existing.workflow !== error.workflow) return false;
+      return existing.input.equals(encode(input, { what: "The input" }));
+    });
   }
 
   #handle<W extends AnyWorkflow>(id: string): Execution<W> {

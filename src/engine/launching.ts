@@ -17,6 +17,7 @@ import type { CallerTransaction, MaybePromise, Within } from "../stores/store.js
 import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
 import { irreversibleUpTo } from "./irreversible.js";
+import { andThen } from "./maybe-promise.js";
 import { queueingOf } from "./queueing.js";
 import { checkRollbackReason } from "./reasons.js";
 import { carriedBy } from "./telling.js";
@@ -249,9 +250,9 @@ export function launchPrepared(prepared: PreparedLaunch, host: ClientHost): Mayb
 }
 
 /** Nobody owns it: whether it will be there at all, only the caller's commit says. */
-async function launchWithin(prepared: PreparedLaunch, within: Within, host: ClientHost): Promise<string> {
-  const { creates } = await within.write({ creates: [prepared.row], transitions: [], releases: [], arrivals: [] });
-  return launched(prepared, creates[0]!, host);
+function launchWithin(prepared: PreparedLaunch, within: Within, host: ClientHost): MaybePromise<string> {
+  const written = within.write({ creates: [prepared.row], transitions: [], releases: [], arrivals: [] });
+  return andThen(written, ({ creates }) => launched(prepared, creates[0]!, host));
 }
 
 function launched(

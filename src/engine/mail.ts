@@ -1,18 +1,22 @@
 /** What comes to an execution from outside: messages and rollback requests. */
+import type { WorkflowDefinition } from "../definition/definition.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
 import { isLine, longestName, refuseUnknownOptions, shown } from "../definition/options.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
+import { checkExecutionId } from "../ids.js";
 import { shapeOf } from "../flow/compatibility.js";
 import type { Shape } from "../flow/router.js";
 import type { Status } from "../flow/flow.js";
 import type { Arrival, ArrivalResult } from "../stores/batch.js";
 import type { ExecutionRecord, Standing } from "../stores/records.js";
-import type { CallerTransaction, Store, Within } from "../stores/store.js";
+import type { CallerTransaction, MaybePromise, Store, Within } from "../stores/store.js";
 import { alive, messageTo, payloadOf, requestTo } from "./arrival.js";
+import { asked } from "./caller-transaction.js";
 import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
 import { refuseRollback, type RollbackRequest } from "./inbox.js";
+import { andThen, orElse } from "./maybe-promise.js";
 import { notFound } from "./not-found.js";
 import { answered } from "./patience.js";
 import { refused, refusedAsUnknown, type RefusedAnswer } from "./refusals.js";
@@ -83,46 +87,62 @@ export class Mail {
     this.#patience = patience;
   }
 
-  async send(id: string, name: string, payload: unknown, options: SendOptions): Promise<Sent> {
-    await this.#host.ready("send");
+  send(id: string, name: string, payload: unknown, options: SendOptions): Promise<Sent> {
+    return asked(this.#store, options, "send", () => {
+      checkExecutionId(id);
+      return andThen(this.#host.ready("send"), () => this.#send(id, name, payload, options));
+    });
+  }
+
+  #send(id: string, name: string, payload: unknown, options: SendOptions): MaybePromise<Sent> {
     refuseUnknownOptions(options, ["messageId", "tx"], "send");
     const { messageId, tx } = options;
     const within = tx === undefined ? undefined : this.#host.within(tx, "send");
     if (messageId !== undefined) checkMessageId(messageId, "send: messageId");
     checkMessageName(name, "send");
-    const [standing] = await answered(this.#host.clock, (within ?? this.#store).load([id], "standing"));
-    if (standing === undefined) throw notFound(id);
-    let arrival: Arrival;
-    try {
-      arrival = await this.#arrival(standing, name, payload, messageId);
-    } catch (error) {
-      // A duplicate is recognised before anything else, so a webhook that comes twice is never an error.
-      if (messageId === undefined) throw error;
-      const known = await answered(this.#host.clock, (within ?? this.#store).mailbox(id, { messageId }));
-      if (known.length > 0) return { id: messageId, duplicate: true };
-      throw error;
-    }
-    const result = await (within === undefined
-      ? this.#host.committer.deliver(arrival)
-      : deliverWithin(within, arrival));
-    if (result.result === "stored" || result.result === "duplicate") {
-      return { id: messageId ?? result.id, duplicate: result.result === "duplicate" };
-    }
-    throw new StepwellError(
-      "STEPWELL_EXECUTION_ENDED",
-      `Execution "${id}" has ended and takes no more messages; "${name}" was not stored.`,
-      { execution: id, workflow: standing.workflow },
-    );
+    const patiently = <Answer>(answer: MaybePromise<Answer>): MaybePromise<Answer> =>
+      answer instanceof Promise ? answered(this.#host.clock, answer) : answer;
+    return andThen(patiently((within ?? this.#store).load([id], "standing")), ([standing]) => {
+      if (standing === undefined) throw notFound(id);
+      const arrival = orElse<Arrival | Sent>(
+        () => this.#arrival(standing, name, payload, messageId),
+        (error) => {
+          // A duplicate is recognised before anything else, so a webhook that comes twice is never an error.
+          if (messageId === undefined) throw error;
+          return andThen(patiently((within ?? this.#store).mailbox(id, { messageId })), (known) => {
+            if (known.length > 0) return { id: messageId, duplicate: true };
+            throw error;
+          });
+        },
+      );
+      return andThen(arrival, (it) => ("duplicate" in it ? it : this.#deliver(it, standing, within)));
+    });
+  }
+
+  #deliver(arrival: Arrival, { id, workflow }: Standing, within: Within | undefined): MaybePromise<Sent> {
+    const delivered = within === undefined ? this.#host.committer.deliver(arrival) : deliverWithin(within, arrival);
+    return andThen(delivered, (it) => {
+      if (it.result === "stored" || it.result === "duplicate") {
+        return { id: arrival.messageId ?? it.id, duplicate: it.result === "duplicate" };
+      }
+      throw new StepwellError(
+        "STEPWELL_EXECUTION_ENDED",
+        `Execution "${id}" has ended and takes no more messages; "${arrival.name}" was not stored.`,
+        { execution: id, workflow },
+      );
+    });
   }
 
   /** @throws STEPWELL_UNKNOWN_MESSAGE, STEPWELL_INVALID_MESSAGE, STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE */
-  async #arrival(standing: Standing, name: string, payload: unknown, messageId: string | undefined): Promise<Arrival> {
+  #arrival(standing: Standing, name: string, payload: unknown, messageId: string | undefined): MaybePromise<Arrival> {
     const registered = this.#registered(standing);
-    if (registered !== undefined) await checkMessage(registered, standing.id, name, payload);
-    return messageTo(standing.id, name, payloadOf(name, payload, this.#host.sizeLimit), {
-      carried: registered === undefined ? null : carriedBy("message", identityOf(standing), registered, this.#host),
-      messageId: messageId ?? null,
-    });
+    const checked = registered === undefined ? undefined : checkMessage(registered, standing.id, name, payload);
+    return andThen(checked, () =>
+      messageTo(standing.id, name, payloadOf(name, payload, this.#host.sizeLimit), {
+        carried: registered === undefined ? null : carriedBy("message", identityOf(standing), registered, this.#host),
+        messageId: messageId ?? null,
+      }),
+    );
   }
 
   /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
@@ -218,9 +238,9 @@ export class Mail {
   }
 }
 
-async function deliverWithin(within: Within, arrival: Arrival): Promise<ArrivalResult> {
-  const { arrivals } = await within.write({ creates: [], transitions: [], releases: [], arrivals: [arrival] });
-  return arrivals[0]!;
+function deliverWithin(within: Within, arrival: Arrival): MaybePromise<ArrivalResult> {
+  const written = within.write({ creates: [], transitions: [], releases: [], arrivals: [arrival] });
+  return andThen(written, ({ arrivals }) => arrivals[0]!);
 }
 
 function isAtRest({ status }: ExecutionRecord): boolean {
@@ -241,31 +261,43 @@ export function checkMessageName(name: unknown, where: string): asserts name is 
 }
 
 /** Some step must declare the name, and the schema of one of them must take the payload. */
-export async function checkMessage(
+export function checkMessage(
   { definition }: Registered,
   id: string,
   name: string,
   payload: unknown,
-): Promise<void> {
+): MaybePromise<void> {
+  const takers = definition.steps.flatMap(({ name: step, messages, rollbackMessages }) =>
+    [messages, rollbackMessages].flatMap((declared) =>
+      Object.hasOwn(declared, name) ? { step, schema: declared[name]! } : [],
+    ),
+  );
+  const check = (index: number, problems: readonly string[]): MaybePromise<void> => {
+    if (index === takers.length) throw refusedMessage(definition, id, name, problems);
+    const { step, schema } = takers[index]!;
+    return andThen(validate(schema, payload), (checked) =>
+      checked.ok ? undefined : check(index + 1, [...problems, `${step}: ${checked.problem}`]),
+    );
+  };
+  return check(0, []);
+}
+
+function refusedMessage(
+  definition: WorkflowDefinition,
+  id: string,
+  name: string,
+  problems: readonly string[],
+): StepwellError {
   const about = { execution: id, workflow: definition.name };
-  const problems: string[] = [];
-  for (const step of definition.steps) {
-    for (const declared of [step.messages, step.rollbackMessages]) {
-      if (!Object.hasOwn(declared, name)) continue;
-      const checked = await validate(declared[name]!, payload);
-      if (checked.ok) return;
-      problems.push(`${step.name}: ${checked.problem}`);
-    }
-  }
   if (problems.length > 0) {
     const message = `Message "${name}" to execution "${id}" was not stored: its payload was refused. ${problems.join("; ")}`;
-    throw new StepwellError("STEPWELL_INVALID_MESSAGE", message, about);
+    return new StepwellError("STEPWELL_INVALID_MESSAGE", message, about);
   }
   const known = definition.steps.flatMap((step) => [
     ...Object.keys(step.messages),
     ...Object.keys(step.rollbackMessages),
   ]);
-  throw new StepwellError(
+  return new StepwellError(
     "STEPWELL_UNKNOWN_MESSAGE",
     `No step of workflow "${definition.name}" declares a message "${name}"; nothing was stored. ` +
       (known.length === 0 ? "It declares none." : `It declares: ${[...new Set(known)].join(", ")}.`),

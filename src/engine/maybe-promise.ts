@@ -4,3 +4,13 @@ import type { MaybePromise } from "../stores/store.js";
 export function andThen<T, U>(value: MaybePromise<T>, use: (value: T) => MaybePromise<U>): MaybePromise<U> {
   return value instanceof Promise ? value.then(use) : use(value);
 }
+
+/** What `otherwise` makes of a failure, at once or later. */
+export function orElse<T>(act: () => MaybePromise<T>, otherwise: (error: unknown) => MaybePromise<T>): MaybePromise<T> {
+  try {
+    const value = act();
+    return value instanceof Promise ? value.catch(otherwise) : value;
+  } catch (error) {
+    return otherwise(error);
+  }
+}

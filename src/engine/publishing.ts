@@ -3,11 +3,12 @@ import { milliseconds, type Duration } from "../definition/duration.js";
 import { refuseUnknownOptions } from "../definition/options.js";
 import { newId } from "../ids.js";
 import type { Publication, PublishResult } from "../stores/batch.js";
-import type { CallerTransaction, Within } from "../stores/store.js";
+import type { CallerTransaction, MaybePromise, Within } from "../stores/store.js";
 import { payloadOf } from "./arrival.js";
 import type { ClientHost } from "./client-host.js";
 import type { Registered } from "./host.js";
 import { checkMessageName } from "./mail.js";
+import { andThen } from "./maybe-promise.js";
 import { checkMessageId } from "./reasons.js";
 import { checkTopic } from "./subscribing.js";
 import { carriedByAll } from "./telling.js";
@@ -36,48 +37,40 @@ export interface Published {
   readonly delivered: number;
 }
 
-export async function publish(
+export function publish(
   host: ClientHost,
   registry: ReadonlyMap<string, Registered>,
   topic: string,
   name: string,
   payload: unknown,
   options: PublishOptions,
-): Promise<Published> {
-  // Within a step's own transaction on SQLite it must be written at once: that is over when the work returns.
-  const ready = host.ready("publish");
-  if (ready instanceof Promise) await ready;
-  refuseUnknownOptions(options, ["messageId", "keepFor", "tx"], "publish");
-  const { messageId, keepFor, tx } = options;
-  const within = tx === undefined ? undefined : host.within(tx, "publish");
-  checkTopic(topic, "publish");
-  checkMessageName(name, "publish");
-  if (messageId !== undefined) checkMessageId(messageId, "publish: messageId");
-  const keepForMs = keepFor === undefined ? host.keepPublications : milliseconds(keepFor, "publish: keepFor");
-  const publication: Publication = {
-    id: newId(),
-    topic,
-    name,
-    payload: payloadOf(name, payload, host.sizeLimit),
-    messageId: messageId ?? null,
-    keepForMs,
-    wakes: ["waiting"],
-    carried: carriedByAll(topic, registry, host),
-  };
-  const stored = await (within === undefined
-    ? host.committer.publish(publication)
-    : publishWithin(within, publication));
-  const { result, id, delivered } = stored;
-  return { id: messageId ?? id, duplicate: result === "duplicate", delivered };
+): MaybePromise<Published> {
+  return andThen(host.ready("publish"), () => {
+    refuseUnknownOptions(options, ["messageId", "keepFor", "tx"], "publish");
+    const { messageId, keepFor, tx } = options;
+    const within = tx === undefined ? undefined : host.within(tx, "publish");
+    checkTopic(topic, "publish");
+    checkMessageName(name, "publish");
+    if (messageId !== undefined) checkMessageId(messageId, "publish: messageId");
+    const keepForMs = keepFor === undefined ? host.keepPublications : milliseconds(keepFor, "publish: keepFor");
+    const publication: Publication = {
+      id: newId(),
+      topic,
+      name,
+      payload: payloadOf(name, payload, host.sizeLimit),
+      messageId: messageId ?? null,
+      keepForMs,
+      wakes: ["waiting"],
+      carried: carriedByAll(topic, registry, host),
+    };
+    const stored = within === undefined ? host.committer.publish(publication) : publishWithin(within, publication);
+    return andThen(stored, ({ result, id, delivered }) => {
+      return { id: messageId ?? id, duplicate: result === "duplicate", delivered };
+    });
+  });
 }
 
-async function publishWithin(within: Within, publication: Publication): Promise<PublishResult> {
-  const { publications } = await within.write({
-    creates: [],
-    transitions: [],
-    releases: [],
-    arrivals: [],
-    publications: [publication],
-  });
-  return publications[0]!;
+function publishWithin(within: Within, publication: Publication): MaybePromise<PublishResult> {
+  const batch = { creates: [], transitions: [], releases: [], arrivals: [], publications: [publication] };
+  return andThen(within.write(batch), ({ publications }) => publications[0]!);
 }

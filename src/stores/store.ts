@@ -351,6 +351,8 @@ export interface Store {
   transact?(work: (connection: unknown) => MaybePromise<Transition | null>): MaybePromise<CommitResult | null>;
   /** This store as seen within a transaction of the caller's own, on the caller's connection. */
   within?(connection: unknown): Within;
+  /** Whether that is the connection which `transact` gives to work that is synchronous. Default: there is none. */
+  waitsForNothing?(connection: unknown): boolean;
 
   /** Calls the listener on every hint until the returned function is called. */
   watch(listener: (hint: Hint) => void): () => void;

@@ -1,5 +1,6 @@
 /** A transaction of the caller's, as it is handed over: by the connection that has it. */
 import { StepwellError } from "../../errors.js";
+import type { Database } from "./database.js";
 import type { Connection } from "./driver.js";
 import { storeError } from "./failure.js";
 
@@ -11,6 +12,14 @@ export function connectionOf(tx: unknown, path: string): Connection {
   }
   if (!isInTransaction(connection as Connection, path)) throw refusal("its connection has not begun a transaction");
   return connection as Connection;
+}
+
+/** @throws STEPWELL_NOT_IN_TRANSACTION where it has ended since */
+export function inTransaction(database: Database): Database {
+  if (isInTransaction(database.connection, database.path)) return database;
+  throw refusal(
+    "its transaction ended before what was asked with it could be written; wait for that before you commit",
+  );
 }
 
 /** SQLite itself says so: a transaction can't be begun within one. One that could be begun has locked nothing. */

@@ -37,7 +37,7 @@ import type {
   Within,
 } from "../store.js";
 import { mailbox } from "./arrivals.js";
-import { connectionOf } from "./callers.js";
+import { connectionOf, inTransaction } from "./callers.js";
 import { claim, overdue } from "./claim.js";
 import { Database, isBusy } from "./database.js";
 import { countDeadLetters, countDeadLettersByWorkflow, deadLetters } from "./dead-letters.js";
@@ -233,8 +233,13 @@ export class SqliteStore implements Store {
     return {
       load: (ids, only) => load(database, ids, only),
       mailbox: (executions, filter) => mailbox(database, executions, filter),
-      write: (batch) => writeWithin(database, batch, this.clock.now()),
+      // Whoever has waited meanwhile may have committed.
+      write: (batch) => writeWithin(inTransaction(database), batch, this.clock.now()),
     };
+  }
+
+  waitsForNothing(connection: unknown): boolean {
+    return this.#database?.connection === connection;
   }
 
   watch(listener: (hint: Hint) => void): () => void {
