@@ -85,6 +85,53 @@ onEveryStore("a step with a condition", (start) => {
     expect(undone).toEqual(["1"]);
   });
 
+  test("that fails so is not tried again; its `recover` is asked, and then nothing of it is undone", async () => {
+    let asked = 0;
+    const undone: string[] = [];
+    const it = workflow("broken", { input })
+      .step("1", {
+        retry: { attempts: 3, delay: 0 },
+        when: () => {
+          asked++;
+          throw new TypeError("broken");
+        },
+        run: () => void undone.push("run"),
+        recover: ({ reason, error }) => ({ why: `${reason}: ${error?.message}` }),
+        rollback: () => void undone.push("1"),
+      })
+      .step("2", { run: () => fail("no"), rollback: () => void undone.push("2") });
+    const { launcher } = await start([it], patient);
+    const execution = await launcher.launch(it, {});
+    const outcome = await execution.outcome();
+    expect(outcome).toMatchObject({ status: "rolledBack", reason: "no", state: { why: "TypeError: broken" } });
+    expect([asked, undone]).toEqual([1, ["2"]]);
+    expect((await told(execution)).slice(0, 2)).toEqual(["run 1: recovered", "run 2: no"]);
+  });
+
+  test("that fails so after the pivot parks the execution, and is asked again by an operator's retry", async () => {
+    let isBroken = true;
+    const it = workflow("broken", { input })
+      .step("1", { pivot: true, run: () => undefined })
+      .step("2", {
+        when: () => {
+          if (isBroken) throw new TypeError("broken");
+          return true;
+        },
+        run: () => ({ two: 2 }),
+      });
+    const { launcher } = await start([it], patient);
+    const execution = await launcher.launch(it, {});
+    expect(await execution.outcome()).toMatchObject({
+      status: "stuck",
+      direction: "up",
+      step: "2",
+      reason: "TypeError",
+    });
+    isBroken = false;
+    await execution.retry();
+    expect(await execution.outcome()).toMatchObject({ status: "completed", state: { two: 2 } });
+  });
+
   test("fails where its `otherwise` gives no patch", async () => {
     const it = workflow("broken", { input }).step("1", {
       when: () => false,
