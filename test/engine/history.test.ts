@@ -3,7 +3,7 @@ import { applyPatch, type Operation } from "rfc6902";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { complete, fail, observer, pause, StepwellError, workflow, type Store } from "../../src/index.js";
-import { onEveryStore } from "../support/rig.js";
+import { onEverySqlStore, onEveryStore } from "../support/rig.js";
 import { Witness } from "../support/witness.js";
 
 const input = z.object({});
@@ -337,5 +337,32 @@ onEveryStore("history with changes", (start) => {
       await expect(history(options)).rejects.toMatchObject(invalid);
     }
     await expect(history({ changes: true, redacted: [] })).rejects.toMatchObject({ code: "STEPWELL_UNKNOWN_OPTION" });
+  });
+});
+
+/** As the first version wrote a transition of the way down, of one undo of which a guard had failed. */
+const oldEntry =
+  '{"direction":"down","step":"2","stepIndex":1,"func":"rollback","attempt":1,"result":"ok","durationMs":0,"guardError":' +
+  '{"name":"Error","message":"closed","code":"CLOSED","stack":"Error: closed\\n    at beforeStep (guard.js:10:130)"}}';
+
+onEverySqlStore("a history that was begun by an older version", (start) => {
+  test("reads as it did, and goes on: what a guard failed with is kept, and so is each state", async () => {
+    const steps = workflow("steps", { input })
+      .step("1", { run: () => ({ one: 1 }), rollback: () => ({ undone: 1 }) })
+      .step("2", { run: () => fail("no"), rollbackRetry: { attempts: 1 }, rollback: () => fail("not yet") });
+    const { launcher, sql } = await start([steps]);
+    const execution = await launcher.launch(steps, {}, { id: "e" });
+    expect((await execution.outcome()).status).toBe("stuck");
+    await sql(`UPDATE stepwell_history SET entry = '${oldEntry}' WHERE revision = 3`);
+    await execution.skip("done by hand");
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", state: { one: 1, undone: 1 } });
+    const rows = await execution.history({ changes: true });
+    expect(rows[2]).toEqual({
+      ...{ revision: 3, at: expect.any(Date) as Date, direction: "down", step: "2", stepIndex: 1, func: "rollback" },
+      ...{ attempt: 1, result: "ok", durationMs: 0, changes: [] },
+      guardErrors: [{ name: "Error", message: "closed", code: "CLOSED", stack: expect.any(String) as string }],
+    });
+    expect(rows.map(({ result }) => result)).toEqual(["ok", "no", "ok", "skipped", "ok"]);
+    expect([await execution.stateAt(3), await execution.stateAt(5)]).toEqual([{ one: 1 }, { one: 1, undone: 1 }]);
   });
 });
