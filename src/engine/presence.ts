@@ -102,10 +102,12 @@ export class Presence {
     try {
       const { owner } = this;
       const { alive, others } = await this.#settings.store.beat(owner);
+      // It has left meanwhile, and is gone by its own will.
+      if (this.#ended) return { others: [], isHeard: false };
       if (!alive) await this.#launcher.reborn(owner);
       return { others, isHeard: alive };
     } catch (error) {
-      this.#launcher.storeFailed("beat", error);
+      if (!this.#ended) this.#launcher.storeFailed("beat", error);
       return { others: [], isHeard: false };
     } finally {
       this.#unanswered--;
@@ -126,7 +128,7 @@ export class Presence {
       if (hasBuried) return undefined;
       return others.length > 0 || (await this.#mayBeOverdue()) ? "watch" : "idle";
     } catch (error) {
-      this.#launcher.storeFailed("look after other launchers", error);
+      if (!this.#ended) this.#launcher.storeFailed("look after other launchers", error);
       return undefined;
     } finally {
       this.#caring = false;

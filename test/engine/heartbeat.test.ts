@@ -33,4 +33,30 @@ onEveryStore("a heartbeat", (start) => {
     expect(errors).toEqual([]);
     void slow;
   });
+
+  test("that is answered after its launcher has stopped brings it back to no life, and is no error", async () => {
+    const { store, clock, another, errors } = await start([job]);
+    let answer = (): void => undefined;
+    let isHeld = false;
+    const slow = new Proxy(store, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key);
+        if (typeof value !== "function") return value;
+        if (key !== "beat" || !isHeld) return value.bind(target) as unknown;
+        return async (owner: number) => {
+          await new Promise<void>((resolve) => (answer = resolve));
+          return store.beat(owner);
+        };
+      },
+    });
+    const leaves = await another([job], { store: slow });
+    isHeld = true;
+    await clock.advance("6s");
+    await leaves.stop();
+    answer();
+    await clock.settle();
+    expect(errors).toEqual([]);
+    const { others } = await store.beat(await store.register({ host: "elsewhere", pid: 4712 }));
+    expect(others).toHaveLength(1);
+  });
 });
