@@ -27,9 +27,9 @@ export type { Frozen, Shown } from "./definition/frozen.js";
 export type { First, Next } from "./definition/growth.js";
 export type { MessageOf, Messages } from "./definition/messages.js";
 export type { Clock, Timer } from "./clock.js";
-export { diagram } from "./definition/diagram.js";
+export { diagram } from "./inspect/diagram.js";
 export { duration, type Duration } from "./definition/duration.js";
-export { findings, type Finding, type FindingKind } from "./definition/findings.js";
+export { findings, type Finding, type FindingKind } from "./inspect/findings.js";
 export type { Direction, Flow, Lifecycle, StepFunc } from "./definition/flow.js";
 export type { Concurrency, ConcurrencyLimit, RateLimit } from "./definition/limits.js";
 export type { Logger } from "./definition/logger.js";
@@ -118,14 +118,14 @@ export type {
   Verdict,
 } from "./definition/verdicts.js";
 export { workflow, type Workflow, type WorkflowOptions } from "./definition/workflow.js";
-export type { OperatorOptions, RetryOptions, SkipOptions } from "./engine/acts.js";
-export type { Execution, ExecutionSummary, HistoryOptions, MailboxRow } from "./engine/execution.js";
-export type { ChangedHistoryRow, HistoryRow } from "./engine/history.js";
-export { Client } from "./engine/client.js";
-export { Launcher } from "./engine/launcher.js";
-export type { LaunchItem, LaunchOptions } from "./engine/launching.js";
-export type { ExecutionPage, ListConditions, ListOptions } from "./engine/listing.js";
-export type { Damaged } from "./engine/unreadable.js";
+export type { OperatorOptions, RetryOptions, SkipOptions } from "./client/operator.js";
+export type { Execution, ExecutionSummary, HistoryOptions, MailboxRow } from "./client/execution-handle.js";
+export type { ChangedHistoryRow, HistoryRow } from "./execution/history.js";
+export { Client } from "./client/client.js";
+export { Launcher } from "./client/launcher.js";
+export type { LaunchItem, LaunchOptions } from "./runtime/launch.js";
+export type { ExecutionPage, ListConditions, ListOptions } from "./client/listing.js";
+export type { Damaged } from "./session/damaged-rows.js";
 export type {
   DeadLetter,
   LetterAddress,
@@ -134,10 +134,10 @@ export type {
   LetterOptions,
   LetterPage,
   ResendOptions,
-} from "./engine/letters.js";
-export { deadLettersIn, type DeadLetters, type DeadLettersOptions } from "./engine/store-letters.js";
-export type { RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./engine/mail.js";
-export type { Outcome } from "./engine/outcome.js";
+} from "./client/dead-letters.js";
+export { deadLettersIn, type DeadLetters, type DeadLettersOptions } from "./client/store-letters.js";
+export type { RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./client/messages.js";
+export type { Outcome } from "./session/outcome-waiters.js";
 export type {
   BulkAnswer,
   BulkOptions,
@@ -146,14 +146,16 @@ export type {
   Refused,
   Selection,
   SelectOptions,
-} from "./engine/selection.js";
-export type { Published, PublishOptions } from "./engine/publishing.js";
-export type { ClientOptions, LauncherOptions } from "./engine/settings.js";
+} from "./client/bulk.js";
+export type { Published, PublishOptions } from "./client/publishing.js";
+export type { ClientOptions, LauncherOptions } from "./session/options.js";
 export { errorCodes, StepwellError, type ErrorCode, type ErrorDetails } from "./errors.js";
-export type { Irreversible, SerializedError, Status } from "./flow/flow.js";
-export type { ChangeOperation } from "./state-changes.js";
-export type { CompatibilityGroup, Prospect } from "./engine/compatibility.js";
-export type { PruneCounts, PruneOptions, RetentionPolicy } from "./engine/retention.js";
+export type { Irreversible } from "./execution/position.js";
+export type { Status } from "./definition/flow.js";
+export type { SerializedError } from "./values/serialize-error.js";
+export type { ChangeOperation } from "./values/state-changes.js";
+export type { CompatibilityGroup, Prospect } from "./client/deployment-check.js";
+export type { PruneCounts, PruneOptions, RetentionPolicy } from "./session/retention.js";
 export {
   Schedules,
   type CronSchedule,
@@ -161,6 +163,6 @@ export {
   type ScheduleOptions,
   type ScheduleSummary,
   type SingleSchedule,
-} from "./engine/schedules.js";
+} from "./client/schedules.js";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory/memory-store.js";
-export type { CallerTransaction, Store } from "./stores/store.js";
+export type { CallerTransaction, Store } from "./stores/contract.js";

@@ -160,8 +160,8 @@ describe("the tables and lists", () => {
   });
 
   it.each([
-    ["Options of a launcher", "engine/settings.ts", "LauncherOptions"],
-    ["Options of a launch", "engine/launching.ts", "LaunchOptions"],
+    ["Options of a launcher", "session/options.ts", "LauncherOptions"],
+    ["Options of a launch", "runtime/launch.ts", "LaunchOptions"],
     ["Options of a retry policy", "definition/retry-policy.ts", "RetryPolicy"],
     ["Options of a workflow", "definition/workflow.ts", "WorkflowOptions"],
     ["Options of the SQLite store", "stores/sqlite/index.ts", "SqliteStoreOptions"],

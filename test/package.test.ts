@@ -142,7 +142,7 @@ describe("the packed package", () => {
   });
 
   it("keeps its inner rooms to itself", async () => {
-    const code = `await import("stepwell/dist/engine/launcher.js").catch((error) => console.log(error.code));`;
+    const code = `await import("stepwell/dist/client/launcher.js").catch((error) => console.log(error.code));`;
     expect(await run(process.execPath, ["--input-type=module", "-e", code], consumer)).toBe(
       "ERR_PACKAGE_PATH_NOT_EXPORTED\n",
     );

@@ -2,13 +2,20 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { history, list, retry, rollback, send, show, skip } from "./operate.js";
 import { keptPlace, wholeNumber } from "./arguments.js";
-import { screen } from "./screen.js";
+import { screen, type Screen } from "./screen.js";
+
+/** What a command gives back when it has run, as an exit code. */
+type Finish = (code: Promise<number>) => Promise<void>;
 
 /** @param done hears the exit code of the command that was run */
 export function addOperateCommands(program: Command, done: (exitCode: number) => void): void {
   const out = screen(process.stdout, process.stderr);
-  const finish = async (code: Promise<number>): Promise<void> => done(await code);
+  const finish: Finish = async (code) => done(await code);
+  addLooks(program, out, finish);
+  addActs(program, out, finish);
+}
 
+function addLooks(program: Command, out: Screen, finish: Finish): void {
   onStore(program.command("list"))
     .summary("list executions, the newest first")
     .description("Lists the executions of a store, the newest first. All conditions that are given must hold.")
@@ -33,7 +40,9 @@ export function addOperateCommands(program: Command, done: (exitCode: number) =>
     .argument("<execution>", "its id")
     .addHelpText("after", example("stepwell history order-1001 --store orders.db"))
     .action((id, options) => finish(history(id, options, out)));
+}
 
+function addActs(program: Command, out: Screen, finish: Finish): void {
   asOperator(program.command("retry"))
     .summary("try the step of a stuck execution again")
     .description("Lets a launcher run the step of a stuck execution again, from its beginning and with fresh attempts.")

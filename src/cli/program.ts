@@ -8,7 +8,7 @@ import { migrate, type MigrateOptions } from "./migrate.js";
 import { addOperateCommands } from "./operate-commands.js";
 import { resend, type ResendCommandOptions } from "./resend.js";
 import { exitCodes, run, type RunOptions } from "./run.js";
-import { screen } from "./screen.js";
+import { screen, type Screen } from "./screen.js";
 import { clean, described } from "./text.js";
 
 /** Runs the command that the arguments ask for. Gives back the exit code; errors are told on standard error. */
@@ -20,6 +20,31 @@ export async function main(argv: readonly string[]): Promise<number> {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`${clean(text).trim()}\n`) })
     .showHelpAfterError("Run it with --help to see how it is used.");
+  const done: Done = (code) => (exitCode = code);
+  addRun(program, done);
+  addCheck(program, done);
+  addMigrate(program);
+  addDeadLetters(program);
+  addResend(program);
+  addOperateCommands(program, done);
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    // Commander has told its own errors already, and ends its help this way too.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.error;
+    const debug = Boolean(process.env["DEBUG"]) || argv.includes("--debug");
+    process.stderr.write(`${described(error, debug)}\n`);
+    return exitCodes.error;
+  }
+}
+
+/** Hears the exit code of the command that was run. */
+type Done = (exitCode: number) => void;
+
+const out = (): Screen => screen(process.stdout, process.stderr);
+
+function addRun(program: Command, done: Done): void {
   program
     .command("run")
     .summary("run a workflow for each line of a file")
@@ -40,9 +65,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     .option("--json", "print the summary as one line of JSON instead of a table")
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
     .addHelpText("after", notes)
-    .action(async (path: string, options: RunOptions) => {
-      exitCode = await run(path, options, screen(process.stdout, process.stderr));
-    });
+    .action(async (path: string, options: RunOptions) => done(await run(path, options, out())));
+}
+
+function addCheck(program: Command, done: Done): void {
   program
     .command("check")
     .summary("find what the workflows of a module leave open")
@@ -59,9 +85,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     .option("--json", "print one line of JSON instead of a table")
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
     .addHelpText("after", checkNotes)
-    .action(async (path: string, options: CheckOptions) => {
-      exitCode = await check(path, options, screen(process.stdout, process.stderr));
-    });
+    .action(async (path: string, options: CheckOptions) => done(await check(path, options, out())));
+}
+
+function addMigrate(program: Command): void {
   program
     .command("migrate")
     .summary("bring the tables of a PostgreSQL database up to date")
@@ -73,9 +100,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     .option("--schema <name>", "the schema (default: stepwell)")
     .option("--dry-run", "print the SQL and change nothing")
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
-    .action(async (options: MigrateOptions) => {
-      await migrate(options, screen(process.stdout, process.stderr));
-    });
+    .action((options: MigrateOptions) => migrate(options, out()));
+}
+
+function addDeadLetters(program: Command): void {
   program
     .command("dead-letters")
     .summary("show the messages that no step took")
@@ -89,9 +117,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     .option("--count", "print only how many there are, whatever the limit")
     .option("--json", "print each as one line of JSON instead of a table")
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
-    .action(async (options: ShowLettersOptions) => {
-      await showDeadLetters(options, screen(process.stdout, process.stderr));
-    });
+    .action((options: ShowLettersOptions) => showDeadLetters(options, out()));
+}
+
+function addResend(program: Command): void {
   program
     .command("resend")
     .summary("send a message again that no step took")
@@ -110,20 +139,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .option("--json", "print what became of it as one line of JSON")
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
     .addHelpText("after", resendNotes)
-    .action(async (execution: string, id: string, options: ResendCommandOptions) => {
-      await resend(execution, id, options, screen(process.stdout, process.stderr));
-    });
-  addOperateCommands(program, (code) => (exitCode = code));
-  try {
-    await program.parseAsync(argv, { from: "user" });
-    return exitCode;
-  } catch (error) {
-    // Commander has told its own errors already, and ends its help this way too.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.error;
-    const debug = Boolean(process.env["DEBUG"]) || argv.includes("--debug");
-    process.stderr.write(`${described(error, debug)}\n`);
-    return exitCodes.error;
-  }
+    .action((execution: string, id: string, options: ResendCommandOptions) => resend(execution, id, options, out()));
 }
 
 const notes = `

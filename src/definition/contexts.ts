@@ -1,5 +1,6 @@
 /** What the functions of a step are called with. */
-import type { SerializedError, Direction } from "./flow.js";
+import type { Direction } from "./flow.js";
+import type { SerializedError } from "../values/serialize-error.js";
 import type { Shown } from "./frozen.js";
 import type { Logger } from "./logger.js";
 import type { MessageOf, Messages } from "./messages.js";

@@ -1,6 +1,6 @@
 import ms from "ms";
 import { StepwellError } from "../errors.js";
-import { shown } from "./options.js";
+import { shown } from "../values/options.js";
 
 /** Milliseconds, or a text of a number with a unit: `"200ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"`, `"1w"`. */
 export type Duration = number | `${number}${Unit}` | `${number} ${Unit}`;

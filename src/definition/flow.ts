@@ -1,4 +1,4 @@
-/** The words for where an execution is and which way it goes. How it moves is in `src/flow/router.ts`. */
+/** The words for where an execution is and which way it goes. How it moves is in `src/execution/router.ts`. */
 export type Direction = "up" | "down";
 
 export type StepFunc = "run" | "runContinue" | "rollback" | "rollbackContinue";
@@ -27,14 +27,3 @@ export interface Flow {
  * - `completed`, `rolledBack`: ended
  */
 export type Status = "scheduled" | "running" | "waiting" | "stuck" | "completed" | "rolledBack";
-
-/** An error as it is stored: plain data, always encodable. */
-export interface SerializedError {
-  readonly name: string;
-  readonly message: string;
-  readonly code?: string;
-  readonly stack?: string;
-  /** What `fail` was given, or a field `details` of the error: JSON, or a text that describes what JSON can't hold. */
-  readonly details?: unknown;
-  readonly cause?: SerializedError;
-}

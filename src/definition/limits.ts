@@ -1,7 +1,7 @@
 /** Limits on the launches of a workflow: how many at the same time, and how many in a while. */
 import { StepwellError, type ErrorDetails } from "../errors.js";
 import { milliseconds, type Duration } from "./duration.js";
-import { refuseUnknownOptions, shown } from "./options.js";
+import { refuseUnknownOptions, shown } from "../values/options.js";
 
 /** A limit of how many executions of a workflow may be on their way at the same time. */
 export interface ConcurrencyLimit<State> {

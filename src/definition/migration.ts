@@ -5,7 +5,7 @@ import type { MigrationDefinition, WorkflowDefinition } from "./definition.js";
 import type { Direction, Status } from "./flow.js";
 import type { Shown } from "./frozen.js";
 import type { ExecutionIdentity } from "./observer.js";
-import { checkName, refuseUnknownOptions, shown } from "./options.js";
+import { checkName, refuseUnknownOptions, shown } from "../values/options.js";
 
 /** By their names in the older list: their names in the newer one; null: they are gone. Who is not named keeps its name. */
 export type Successors = Readonly<Record<string, string | null>>;

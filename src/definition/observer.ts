@@ -5,9 +5,10 @@
 
 import { StepwellError } from "../errors.js";
 import type { AnyWorkflow, Bag, HalfDoneOf, StepsOf } from "./bag.js";
-import type { Direction, Flow, SerializedError, Status, StepFunc } from "./flow.js";
+import type { Direction, Flow, Status, StepFunc } from "./flow.js";
+import type { SerializedError } from "../values/serialize-error.js";
 import type { Shown } from "./frozen.js";
-import { checkName, refuseUnknownOptions, shown } from "./options.js";
+import { checkName, refuseUnknownOptions, shown } from "../values/options.js";
 import type { Fail } from "./outcome.js";
 
 /** Which execution a step, an observer or an error belongs to. */

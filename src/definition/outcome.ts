@@ -1,8 +1,8 @@
 /** What a step function may give back beside a patch: `pause`, `again`, `complete`, `fail`. Values, not exceptions, so that no `catch` can swallow them. */
 import { StepwellError } from "../errors.js";
 import { milliseconds, type Duration } from "./duration.js";
-import { refuseUnknownOptions, shown } from "./options.js";
-import { meansSuccess } from "./reason.js";
+import { refuseUnknownOptions, shown } from "../values/options.js";
+import { meansSuccess } from "../values/reason.js";
 
 /** Tells them apart from patches, and from one another, for the compiler. */
 export declare const outcome: unique symbol;

@@ -1,7 +1,7 @@
 import { StepwellError, type ErrorDetails } from "../errors.js";
 import type { RetryDefinition } from "./definition.js";
 import { milliseconds, type Duration } from "./duration.js";
-import { refuseUnknownOptions, shown } from "./options.js";
+import { refuseUnknownOptions, shown } from "../values/options.js";
 
 /**
  * How often a step function that throws or times out is tried. Retries are durable: the count and

@@ -4,7 +4,7 @@ import type { MessageSchemas, StepDefinition, StepFunction } from "./definition.
 import { milliseconds, type Duration } from "./duration.js";
 import type { Messages } from "./messages.js";
 import { Transacted } from "./outcome.js";
-import { checkName, refuseUnknownOptions, shown } from "./options.js";
+import { checkName, refuseUnknownOptions, shown } from "../values/options.js";
 import type { Completes, Either, Gives, IfWhen, Leaves } from "./patches.js";
 import { defaultRetry, defaultRollbackRetry, retryDefinition } from "./retry-policy.js";
 import { isSchema } from "./schema.js";

@@ -2,7 +2,7 @@
 import { StepwellError, type ErrorDetails } from "../errors.js";
 import type { StepDefinition } from "./definition.js";
 import { milliseconds, type Duration } from "./duration.js";
-import { checkName, refuseUnknownOptions, shown } from "./options.js";
+import { checkName, refuseUnknownOptions, shown } from "../values/options.js";
 import { Pause, pause } from "./outcome.js";
 import { stepDefinition } from "./step.js";
 

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { diagram } from "./diagram.js";
+import { diagram } from "../inspect/diagram.js";
 import { observer } from "./observer.js";
 import { complete, fail, patchProblem, pause } from "./outcome.js";
 import { validate } from "./schema.js";

@@ -12,7 +12,7 @@ import type { Messages } from "./messages.js";
 import type { Grow } from "./objects.js";
 import { observerOf, type ObserverOf } from "./observer.js";
 import type { Pause } from "./outcome.js";
-import { checkName, refuseUnknownOptions, shown } from "./options.js";
+import { checkName, refuseUnknownOptions, shown } from "../values/options.js";
 import { migrationDefinition, type MigrationOptions } from "./migration.js";
 import type { Completes, Either, Gives, IfWhen, Leaves } from "./patches.js";
 import { printed } from "./printing.js";

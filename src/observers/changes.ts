@@ -1,8 +1,8 @@
 import { appendFileSync, closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { checkedObserver, type CommitEvent, type Observer, type Synchronous } from "../definition/observer.js";
-import { refuseUnknownOptions, shown } from "../definition/options.js";
+import { refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError } from "../errors.js";
-import { stateDifference, type ChangeOperation } from "../state-changes.js";
+import { stateDifference, type ChangeOperation } from "../values/state-changes.js";
 
 /** One committed transition: who, when, and what it changed. Plain JSON. */
 export interface ChangeRecord {

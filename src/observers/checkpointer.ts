@@ -1,8 +1,8 @@
 import type { Direction, Status, StepFunc } from "../definition/flow.js";
 import { checkedObserver, type ExecutionIdentity, type Observer, type ObserverEvent } from "../definition/observer.js";
-import { missingFunction, refuseUnknownOptions, shown } from "../definition/options.js";
+import { missingFunction, refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError } from "../errors.js";
-import { Outbox } from "../outbox.js";
+import { Outbox } from "./outbox.js";
 
 /** Where an execution stands, as of a commit: what is due, and with which state. */
 export interface Checkpoint<State = Readonly<Record<string, unknown>>> {

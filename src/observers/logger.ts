@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import redactor from "@pinojs/redact";
 import { checkedObserver, type ErrorEvent, type Observer, type ObserverEvent } from "../definition/observer.js";
-import { missingFunction, refuseUnknownOptions, shown } from "../definition/options.js";
+import { missingFunction, refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 
 type Level = "debug" | "info" | "warn" | "error";

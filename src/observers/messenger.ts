@@ -1,8 +1,8 @@
 import type { Direction } from "../definition/flow.js";
 import { checkedObserver, type CommitEvent, type Observer, type ObserverEvent } from "../definition/observer.js";
-import { refuseUnknownOptions, shown } from "../definition/options.js";
+import { refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError } from "../errors.js";
-import { Outbox } from "../outbox.js";
+import { Outbox } from "./outbox.js";
 
 /** What people outside are told about an execution. Plain data. */
 export interface StatusMessage {

@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import type * as library from "prom-client";
 import type { Counter, Gauge, Histogram, OpenMetricsContentType, Registry } from "prom-client";
 import { checkedObserver, type Observer } from "../definition/observer.js";
-import { missingFunction, refuseUnknownOptions, shown } from "../definition/options.js";
+import { missingFunction, refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError } from "../errors.js";
 
 /** Of either text format. */

@@ -1,7 +1,8 @@
 /** What the engine wants written, and how each part of it is answered. */
-import type { Encoded } from "../codec.js";
-import type { Position, Status } from "../flow/flow.js";
-import type { ArrivalKind, ExecutionRecord, HistoryEntry, Until } from "./records.js";
+import type { Encoded } from "../values/encode.js";
+import type { Position } from "../execution/position.js";
+import type { Status } from "../definition/flow.js";
+import type { ArrivalKind, ExecutionRecord, Transition, Until } from "../execution/records.js";
 
 export interface NewExecution {
   readonly id: string;
@@ -62,36 +63,6 @@ export interface Queueing {
   readonly rateKey: string | null;
   /** Goes before those that could have been admitted up to so many milliseconds earlier. */
   readonly leadMs: number;
-}
-
-export interface Transition {
-  readonly id: string;
-  readonly owner: number;
-  /** The revision that this transition makes; the row must have the one before. */
-  readonly revision: number;
-  /** The row's `signals` as the engine knows them; must match. */
-  readonly signals: number;
-  readonly status: Status;
-  readonly position: Position;
-  /** The new state. Null: unchanged. */
-  readonly state: Encoded | null;
-  /** Whether the launcher lets go of the execution. Kept: `claims` becomes 1. Let go: 0. */
-  readonly rests: boolean;
-  /** With `rests`: due again after this many milliseconds of the store's clock. Null: not by itself. */
-  readonly dueInMs: number | null;
-  /** Mailbox rows that this transition settles. */
-  readonly settled: readonly { readonly arrival: string; readonly as: "consumed" | "dead" }[];
-  /** The execution ends: what is still pending in its mailbox becomes dead. */
-  readonly ends: boolean;
-  /** It leaves its queue, or gives its place back: its `admission` becomes null. */
-  readonly leaves?: boolean;
-  /** What the execution carries from now on. Null: what it carried before. */
-  readonly carried: string | null;
-  /** The list of steps that the execution goes on with from now on. Left out: the one that it has. */
-  readonly definition?: { readonly version: string; readonly fingerprint: string };
-  readonly history: HistoryEntry;
-  /** Subscriptions that end with it: those until the end of their step, or all. Undefined: none. */
-  readonly unsubscribes?: "step" | "all";
 }
 
 /**

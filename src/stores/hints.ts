@@ -1,4 +1,4 @@
-import type { Hint } from "./store.js";
+import type { Hint } from "./contract.js";
 
 /** Those who watch a store within its process. */
 export class Hints {

@@ -5,7 +5,7 @@ import { pause, workflow, type AnyWorkflow, type Launcher } from "../../src/inde
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { far, setWrong, type Way } from "../support/far-store.js";
 import { onEveryStore, type Rig } from "../support/rig.js";
-import { StoreTime } from "../../src/engine/store-time.js";
+import { StoreTime } from "../../src/session/store-time.js";
 
 const input = z.object({});
 

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { fail, pause, StepwellError, workflow, type Launcher, type WorkflowOptions } from "../../src/index.js";
-import { Encoded } from "../../src/codec.js";
+import { Encoded } from "../../src/values/encode.js";
 import { errorOf, onEveryStore, told, type Rig } from "../support/rig.js";
 
 const input = z.object({ account: z.string().default("a"), fails: z.string().optional() });

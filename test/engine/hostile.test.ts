@@ -2,8 +2,8 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { complete, fail, observer, pause, workflow, type StepwellError } from "../../src/index.js";
-import { Encoded } from "../../src/codec.js";
-import type { ExecutionRecord, HistoryRecord } from "../../src/stores/records.js";
+import { Encoded } from "../../src/values/encode.js";
+import type { ExecutionRecord, HistoryRecord } from "../../src/execution/records.js";
 import { errorOf, onEveryStore, told } from "../support/rig.js";
 
 const input = z.object({});

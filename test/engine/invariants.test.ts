@@ -2,15 +2,15 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { fail, workflow } from "../../src/index.js";
-import type * as Router from "../../src/flow/router.js";
-import type { Decision, FlowEvent } from "../../src/flow/router.js";
+import type * as Router from "../../src/execution/router.js";
+import type { Decision, FlowEvent } from "../../src/execution/router.js";
 import type { Flow } from "../../src/definition/flow.js";
 import { onEveryStore, told } from "../support/rig.js";
 
 /** What the router would do wrong. */
 const wrong = vi.hoisted(() => ({ decide: undefined as ((decision: never, event: never) => unknown) | undefined }));
 
-vi.mock("../../src/flow/router.js", async (original) => {
+vi.mock("../../src/execution/router.js", async (original) => {
   const router = await original<typeof Router>();
   return {
     ...router,

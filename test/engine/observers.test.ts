@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { fail, observer, pause, workflow, type Observer } from "../../src/index.js";
-import { encode } from "../../src/codec.js";
+import { encode } from "../../src/values/encode.js";
 import { onEveryStore, told } from "../support/rig.js";
 
 const input = z.object({});

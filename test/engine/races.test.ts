@@ -2,9 +2,9 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { Launcher, observer, pause, workflow, type Store } from "../../src/index.js";
-import { Encoded } from "../../src/codec.js";
+import { Encoded } from "../../src/values/encode.js";
 import type { Batch } from "../../src/stores/batch.js";
-import type { MailboxRecord } from "../../src/stores/records.js";
+import type { MailboxRecord } from "../../src/execution/records.js";
 import { dying } from "../support/dying.js";
 import { deaf, onEveryStore } from "../support/rig.js";
 

@@ -11,9 +11,9 @@ import {
   type StepwellError,
   type Store,
 } from "../../src/index.js";
-import { initialFlow } from "../../src/flow/flow.js";
+import { initialFlow } from "../../src/execution/position.js";
 import type { Batch, NewExecution } from "../../src/stores/batch.js";
-import { Encoded } from "../../src/codec.js";
+import { Encoded } from "../../src/values/encode.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { deaf, onEveryStore, told } from "../support/rig.js";
 

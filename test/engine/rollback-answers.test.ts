@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { fail, pause, workflow, type Launcher, type RollbackAnswer, type RollbackOptions } from "../../src/index.js";
-import type { Store } from "../../src/stores/store.js";
+import type { Store } from "../../src/stores/contract.js";
 import { onEveryStore, type Start } from "../support/rig.js";
 
 const input = z.object({});

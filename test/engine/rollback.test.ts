@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { complete, fail, pause, workflow, type StepwellError } from "../../src/index.js";
-import type { Claimed } from "../../src/stores/store.js";
+import type { Claimed } from "../../src/stores/contract.js";
 import { EffectsLedger } from "../../src/testing/effects-ledger.js";
 import { onEveryStore, patient, told } from "../support/rig.js";
 

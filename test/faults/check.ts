@@ -1,6 +1,6 @@
 /** The invariants of the promises, held against what was committed and against the participants' own records. */
-import { initialFlow } from "../../src/flow/flow.js";
-import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../../src/stores/records.js";
+import { initialFlow } from "../../src/execution/position.js";
+import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../../src/execution/records.js";
 import type { Effect } from "./effects.js";
 import type { Plan } from "./plan.js";
 

@@ -1,8 +1,8 @@
 /** Executions with known answers, under faults, until all have come to rest; then everything is checked. */
 import { setTimeout } from "node:timers/promises";
 import { isRetryable } from "../../src/errors.js";
-import type { ExecutionRecord } from "../../src/stores/records.js";
-import type { Store } from "../../src/stores/store.js";
+import type { ExecutionRecord } from "../../src/execution/records.js";
+import type { Store } from "../../src/stores/contract.js";
 import { violationsOf } from "./check.js";
 import { Effects, type Effect } from "./effects.js";
 import { pick, planOf, randomFrom, type Plan } from "./plan.js";

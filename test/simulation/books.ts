@@ -1,10 +1,10 @@
 /** What happened in a simulation as the other side knows it: calls, effects, what observers were told; and what was wrong at once. */
 import { isDeepStrictEqual } from "node:util";
-import { merge } from "../../src/codec.js";
+import { merge } from "../../src/values/isolate.js";
 import type { Flow, StepFunc } from "../../src/definition/flow.js";
 import type { CommittedTransition } from "../../src/definition/observer.js";
-import type { ExecutionRecord, HistoryRecord } from "../../src/stores/records.js";
-import type { Store } from "../../src/stores/store.js";
+import type { ExecutionRecord, HistoryRecord } from "../../src/execution/records.js";
+import type { Store } from "../../src/stores/contract.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import type { Line } from "./machine.js";
 import { Timers } from "./timers.js";

@@ -1,11 +1,11 @@
 /** Those who call the launchers, and what they were told: it has to come true. */
-import { encode } from "../../src/codec.js";
+import { encode } from "../../src/values/encode.js";
 import { isRetryable, StepwellError } from "../../src/errors.js";
 import { newId } from "../../src/ids.js";
 import type { AnyWorkflow, Execution, Launcher, Outcome } from "../../src/index.js";
 import type { BatchResult } from "../../src/stores/batch.js";
-import type { ExecutionRecord, MailboxRecord } from "../../src/stores/records.js";
-import type { Store } from "../../src/stores/store.js";
+import type { ExecutionRecord, MailboxRecord } from "../../src/execution/records.js";
+import type { Store } from "../../src/stores/contract.js";
 import type { Books } from "./books.js";
 import type { Line } from "./machine.js";
 import type { Act, CasePlan, Plan } from "./plan.js";

@@ -1,10 +1,10 @@
 /** The invariants of the promises, held against what was committed, and against what callers and the other side know. */
 import { isDeepStrictEqual } from "node:util";
-import { merge } from "../../src/codec.js";
+import { merge } from "../../src/values/isolate.js";
 import { idempotencyKey } from "../../src/ids.js";
 import type { Connection } from "../../src/stores/sqlite/driver.js";
-import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../../src/stores/records.js";
-import type { Store } from "../../src/stores/store.js";
+import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../../src/execution/records.js";
+import type { Store } from "../../src/stores/contract.js";
 import type { Books } from "./books.js";
 import type { Trip } from "./plan.js";
 import type { Case } from "./callers.js";

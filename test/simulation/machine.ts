@@ -1,7 +1,7 @@
 /** A process with a launcher in it, as far as a simulation needs one: its clock may stand still, its store may fail, it may die. */
 import type { Clock, Timer } from "../../src/clock.js";
 import { StepwellError } from "../../src/index.js";
-import type { Claimed, Hint, Store } from "../../src/stores/store.js";
+import type { Claimed, Hint, Store } from "../../src/stores/contract.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { operations, type Failing, type LauncherPlan, type Operation } from "./plan.js";
 

@@ -1,6 +1,6 @@
 /** When step functions gave back what sets a timer, and whether what waited for one came too early; and how often was tried. */
 import type { StepFunc } from "../../src/definition/flow.js";
-import type { HistoryRecord } from "../../src/stores/records.js";
+import type { HistoryRecord } from "../../src/execution/records.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import type { Trip } from "./plan.js";
 

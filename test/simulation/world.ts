@@ -2,8 +2,8 @@
 import { isRetryable, type StepwellError } from "../../src/errors.js";
 import { silentLogger } from "../../src/definition/logger.js";
 import { Launcher } from "../../src/index.js";
-import type { ExecutionRecord } from "../../src/stores/records.js";
-import type { Store } from "../../src/stores/store.js";
+import type { ExecutionRecord } from "../../src/execution/records.js";
+import type { Store } from "../../src/stores/contract.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { Books } from "./books.js";
 import { Callers, type Case, type Machine } from "./callers.js";

@@ -1,5 +1,5 @@
 /** A launcher that dies at the worst moment. */
-import type { MaybePromise, Store } from "../../src/stores/store.js";
+import type { MaybePromise, Store } from "../../src/stores/contract.js";
 
 type Batch = Parameters<Store["write"]>[0];
 

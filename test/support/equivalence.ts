@@ -2,19 +2,13 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import { systemClock, type Clock } from "../../src/clock.js";
-import { Encoded } from "../../src/codec.js";
-import { initialFlow, type Position, type Status } from "../../src/flow/flow.js";
+import { Encoded } from "../../src/values/encode.js";
+import { initialFlow, type Position } from "../../src/execution/position.js";
+import type { Status } from "../../src/definition/flow.js";
 import { memoryStore } from "../../src/stores/memory/memory-store.js";
-import type {
-  Arrival,
-  Batch,
-  NewExecution,
-  Publication,
-  Release,
-  Subscription,
-  Transition,
-} from "../../src/stores/batch.js";
-import type { Store } from "../../src/stores/store.js";
+import type { Arrival, Batch, NewExecution, Publication, Release, Subscription } from "../../src/stores/batch.js";
+import type { Transition } from "../../src/execution/records.js";
+import type { Store } from "../../src/stores/contract.js";
 
 const statuses: readonly Status[] = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"];
 const ids = ["a", "b", "c"];

@@ -4,11 +4,11 @@
  */
 import { writeSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
-import { Encoded } from "../../src/codec.js";
+import { Encoded } from "../../src/values/encode.js";
 import { StepwellError } from "../../src/index.js";
 import { sqliteStore } from "../../src/stores/sqlite/index.js";
 import type { Batch } from "../../src/stores/batch.js";
-import type { HistoryEntry } from "../../src/stores/records.js";
+import type { HistoryEntry } from "../../src/execution/records.js";
 import { entry, fromTexts, position } from "../../src/testing/store-contract/bench.js";
 
 /** Each batch creates its executions and commits the first transition of those of the batch before. */

@@ -1,6 +1,6 @@
 import type { Context, Meter, Tracer } from "@opentelemetry/api";
 import { checkedObserver, type ExecutionIdentity, type Observer } from "../../definition/observer.js";
-import { missingFunction, refuseUnknownOptions, shown } from "../../definition/options.js";
+import { missingFunction, refuseUnknownOptions, shown } from "../../values/options.js";
 import { StepwellError } from "../../errors.js";
 import { loadApi } from "./api.js";
 import { Metrics, type LetterCount } from "./metrics.js";

@@ -1,7 +1,7 @@
 /** What comes from outside into the mailboxes of a memory store. */
 import type { Arrival, ArrivalResult, Publication, PublishResult, SubscribeResult, Subscription } from "../batch.js";
-import type { MailboxRecord } from "../records.js";
-import type { Hint } from "../store.js";
+import type { MailboxRecord } from "../../execution/records.js";
+import type { Hint } from "../contract.js";
 import type { Attention } from "./attention.js";
 import { isDeadLetter } from "./dead-letters.js";
 import { Mailbox } from "./mailbox.js";

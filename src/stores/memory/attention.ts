@@ -2,8 +2,8 @@
  * Which executions of a memory store want to be looked at: those that are due, and those in work for which
  * something has arrived that no commit has seen.
  */
-import type { Status } from "../../flow/flow.js";
-import type { ClaimOptions, Hint } from "../store.js";
+import type { Status } from "../../definition/flow.js";
+import type { ClaimOptions, Hint } from "../contract.js";
 import { DueHeap } from "./due-heap.js";
 import type { Row } from "./rows.js";
 

@@ -1,7 +1,7 @@
 /** Messages that no step took, in memory. */
 import { letterPlaceOf } from "../cursor.js";
-import type { MailboxRecord } from "../records.js";
-import type { LetterConditions, LetterCount, LetterFilter, LetterPage, LetterRecord } from "../store.js";
+import type { MailboxRecord } from "../../execution/records.js";
+import type { LetterConditions, LetterCount, LetterFilter, LetterPage, LetterRecord } from "../contract.js";
 
 interface Addressee {
   readonly record: { readonly workflow: string };

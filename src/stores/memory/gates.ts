@@ -1,6 +1,6 @@
 /** Who waits for a place and who has one, in memory. */
 import type { Queueing } from "../batch.js";
-import type { Admission, GateQuery, GateState } from "../store.js";
+import type { Admission, GateQuery, GateState } from "../contract.js";
 
 interface Waiting {
   readonly id: string;

@@ -1,5 +1,5 @@
-import type { MailboxRecord } from "../records.js";
-import type { MailFilter } from "../store.js";
+import type { MailboxRecord } from "../../execution/records.js";
+import type { MailFilter } from "../contract.js";
 import type { Mutable } from "./rows.js";
 
 /** One execution's rows, found by their ids, and those that nobody has taken by themselves: whatever else lies there. */

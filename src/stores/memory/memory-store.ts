@@ -3,7 +3,7 @@
  * Where another store and this one differ, this one is read first.
  */
 import { systemClock, type Clock } from "../../clock.js";
-import { refuseUnknownOptions } from "../../definition/options.js";
+import { refuseUnknownOptions } from "../../values/options.js";
 import { StepwellError } from "../../errors.js";
 import {
   newRecord,
@@ -14,19 +14,10 @@ import {
   type NewExecution,
   type Queueing,
   type Release,
-  type Transition,
 } from "../batch.js";
+import type { Transition, ExecutionRecord, HistoryRecord, MailboxRecord } from "../../execution/records.js";
 import { Hints } from "../hints.js";
-import type {
-  Death,
-  ExecutionRecord,
-  Fate,
-  HistoryRecord,
-  LauncherRecord,
-  MailboxRecord,
-  ScheduleRecord,
-  StoredDefinition,
-} from "../records.js";
+import type { Death, Fate, LauncherRecord, ScheduleRecord, StoredDefinition } from "../records.js";
 import type {
   Admission,
   Claimed,
@@ -48,7 +39,7 @@ import type {
   PruneOptions,
   ScheduleChange,
   Store,
-} from "../store.js";
+} from "../contract.js";
 import { Arrivals } from "./arrivals.js";
 import { Attention } from "./attention.js";
 import { letterCounts, letterPage, lettersOf } from "./dead-letters.js";

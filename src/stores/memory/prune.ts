@@ -1,7 +1,7 @@
 /** Forgets executions that have been at rest for long enough. */
-import type { Status } from "../../flow/flow.js";
+import type { Status } from "../../definition/flow.js";
 import { cursorOf, firstPlace, placeOf } from "../cursor.js";
-import type { Pruned, PruneOptions } from "../store.js";
+import type { Pruned, PruneOptions } from "../contract.js";
 import { placeIn, type Row } from "./rows.js";
 
 /** @param rows in the order in which they were created; `remove` may take the one out that it is given */

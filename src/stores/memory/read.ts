@@ -1,7 +1,7 @@
 /** Pages of executions in memory. */
 import { cursorOf, placeOf, type ListPlace } from "../cursor.js";
-import type { ExecutionRecord } from "../records.js";
-import type { ListConditions, ListFilter, ListPage } from "../store.js";
+import type { ExecutionRecord } from "../../execution/records.js";
+import type { ListConditions, ListFilter, ListPage } from "../contract.js";
 import { placeIn, recordOf, type Row } from "./rows.js";
 
 export function listPage(rows: Iterable<Row>, { limit, after, ...conditions }: ListFilter): ListPage {

@@ -1,6 +1,6 @@
 /** An execution as the memory store keeps it. */
 import type { ListPlace } from "../cursor.js";
-import type { ExecutionRecord, HistoryEntry, HistoryRecord } from "../records.js";
+import type { ExecutionRecord, HistoryEntry, HistoryRecord } from "../../execution/records.js";
 import type { Due } from "./due-heap.js";
 import type { Mailbox } from "./mailbox.js";
 import type { Subscriber } from "./topics.js";

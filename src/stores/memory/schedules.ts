@@ -1,6 +1,6 @@
 /** The schedules of the memory store. */
 import type { ScheduleRecord } from "../records.js";
-import type { ClaimOptions, DueSchedules, Overdue, ScheduleChange } from "../store.js";
+import type { ClaimOptions, DueSchedules, Overdue, ScheduleChange } from "../contract.js";
 
 export class MemorySchedules {
   readonly #rows = new Map<string, ScheduleRecord>();

@@ -1,5 +1,5 @@
-import type { Publication, Transition } from "../batch.js";
-import { bitsKept, type Until, untilBits } from "../records.js";
+import type { Publication } from "../batch.js";
+import { type Transition, bitsKept, type Until, untilBits } from "../../execution/records.js";
 
 /** What the topics need of an execution. */
 export interface Subscriber {

@@ -1,10 +1,31 @@
-import type { Status } from "../../flow/flow.js";
+import type { Status } from "../../definition/flow.js";
 import type { Arrival, ArrivalResult } from "../batch.js";
-import type { Hint } from "../store.js";
+import type { Hint } from "../contract.js";
 import { integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { moment, at as time } from "./moment.js";
 import type { Session, Step } from "./step.js";
+
+/** The dead letter that is sent again, if it is still dead. */
+const deadLetter = `
+source AS MATERIALIZED (
+  SELECT m.execution, m.id FROM stepwell_mailbox AS m
+  WHERE m.execution = (SELECT s.sequence FROM stepwell_executions AS s WHERE s.id = $13::text) AND m.id = $14::text
+    -- Found by its key, not by walking along all that are dead.
+    AND m.status || ' ' || m.kind = 'dead message'
+),`;
+
+/** It becomes `resent`, and a note of that goes into its mailbox. */
+const resentLetter = `,
+taken AS (
+  UPDATE stepwell_mailbox AS m SET status = 'resent' FROM source AS s
+  WHERE m.execution = s.execution AND m.id = s.id AND EXISTS (SELECT 1 FROM judged WHERE verdict = 'stored')
+),
+noted AS (
+  INSERT INTO stepwell_mailbox (execution, received_at, id, kind, name, payload, status)
+  SELECT execution, ${time}, $15::text, 'resend', 'resend', $16::text, 'consumed'
+  FROM source WHERE EXISTS (SELECT 1 FROM judged WHERE verdict = 'stored')
+)`;
 
 /**
  * The row of the execution is locked first, so arrivals for it are numbered in the order in which they
@@ -27,17 +48,7 @@ found AS MATERIALIZED (
     ORDER BY execution, n
   ) AS g JOIN stepwell_executions AS e ON e.id = g.execution
   FOR NO KEY UPDATE OF e
-),${
-  resends
-    ? `
-source AS MATERIALIZED (
-  SELECT m.execution, m.id FROM stepwell_mailbox AS m
-  WHERE m.execution = (SELECT s.sequence FROM stepwell_executions AS s WHERE s.id = $13::text) AND m.id = $14::text
-    -- Found by its key, not by walking along all that are dead.
-    AND m.status || ' ' || m.kind = 'dead message'
-),`
-    : ""
-}
+),${resends ? deadLetter : ""}
 judged AS MATERIALIZED (
   SELECT *, CASE
     WHEN known IS NOT NULL THEN 'known'
@@ -60,20 +71,7 @@ raised AS (
     FROM judged WHERE verdict = 'stored' GROUP BY execution
   ) AS r
   WHERE e.id = r.execution
-)${
-  resends
-    ? `,
-taken AS (
-  UPDATE stepwell_mailbox AS m SET status = 'resent' FROM source AS s
-  WHERE m.execution = s.execution AND m.id = s.id AND EXISTS (SELECT 1 FROM judged WHERE verdict = 'stored')
-),
-noted AS (
-  INSERT INTO stepwell_mailbox (execution, received_at, id, kind, name, payload, status)
-  SELECT execution, ${time}, $15::text, 'resend', 'resend', $16::text, 'consumed'
-  FROM source WHERE EXISTS (SELECT 1 FROM judged WHERE verdict = 'stored')
-)`
-    : ""
-}
+)${resends ? resentLetter : ""}
 SELECT m.at, j.n, j.verdict, j.known, j.owner, j.status FROM moment AS m LEFT JOIN judged AS j ON true`;
 
 const insertArrivals: Statement = { name: "deliver", text: textOf(false) };

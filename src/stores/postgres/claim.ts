@@ -1,5 +1,5 @@
 import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
-import type { Claimed, ClaimOptions, Overdue } from "../store.js";
+import type { Claimed, ClaimOptions, Overdue } from "../contract.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";

@@ -1,7 +1,7 @@
 import { StepwellError } from "../../errors.js";
 import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
 import type { CreateResult, NewExecution } from "../batch.js";
-import type { Hint } from "../store.js";
+import type { Hint } from "../contract.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { queueing } from "./gates.js";

@@ -1,7 +1,7 @@
 /** Whose a dead letter is stands in its row, so that nobody looks for it among all executions. */
 import { expect, onTestFinished, test } from "vitest";
 import { freshSchema, postgresUrl, query } from "../../../test/support/postgres.js";
-import { Encoded } from "../../codec.js";
+import { Encoded } from "../../values/encode.js";
 import { storeContract } from "../../testing/store-contract/index.js";
 import type { Arrival } from "../batch.js";
 import { qualified } from "./database.js";

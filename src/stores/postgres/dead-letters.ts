@@ -1,7 +1,7 @@
 /** Messages that no step took. */
 import { letterPlaceOf } from "../cursor.js";
 import { letterColumns, letterOf, type LetterRow } from "../sql/rows.js";
-import type { LetterConditions, LetterCount, LetterFilter, LetterPage } from "../store.js";
+import type { LetterConditions, LetterCount, LetterFilter, LetterPage } from "../contract.js";
 import type { Database, Statement } from "./database.js";
 
 export async function deadLetters(

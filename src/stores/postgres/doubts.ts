@@ -15,7 +15,8 @@
  * A create that the engine gives up, since its caller has waited for long enough, is given out by a claim too.
  */
 import { systemClock } from "../../clock.js";
-import type { Batch, NewExecution, Release, Transition } from "../batch.js";
+import type { Batch, NewExecution, Release } from "../batch.js";
+import type { Transition } from "../../execution/records.js";
 
 /** After this time nothing that was sent can still be on its way, in milliseconds. */
 const over = 180_000;

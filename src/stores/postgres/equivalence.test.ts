@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { answersLikeMemory } from "../../../test/support/equivalence.js";
 import { freshSchema, postgresUrl } from "../../../test/support/postgres.js";
 import type { Clock } from "../../clock.js";
-import type { Store } from "../store.js";
+import type { Store } from "../contract.js";
 import { postgresStore } from "./index.js";
 
 /** Each call goes to a server, so there are fewer than on SQLite. */

@@ -1,11 +1,11 @@
 /** Several launchers at one gate, on connections of their own, without a virtual clock: as it is when they race. */
 import { expect, onTestFinished, test } from "vitest";
 import { freshSchema, postgresUrl } from "../../../test/support/postgres.js";
-import { Encoded } from "../../codec.js";
+import { Encoded } from "../../values/encode.js";
 import { entry, fromTexts, position } from "../../testing/store-contract/bench.js";
-import type { Batch, NewExecution, Transition } from "../batch.js";
-import type { HistoryEntry } from "../records.js";
-import type { Store } from "../store.js";
+import type { Batch, NewExecution } from "../batch.js";
+import type { Transition, HistoryEntry } from "../../execution/records.js";
+import type { Store } from "../contract.js";
 import { postgresStore } from "./index.js";
 
 const nothing: Batch = {

@@ -1,5 +1,5 @@
 /** Who waits for a place and who has one. A gate's row is locked by admissions only: to wait or to leave touches rows of one's own. */
-import type { Admission, GateQuery, GateState } from "../store.js";
+import type { Admission, GateQuery, GateState } from "../contract.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";

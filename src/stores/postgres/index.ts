@@ -1,9 +1,9 @@
 /** The store for many processes and machines: a PostgreSQL database that they share. */
 import type { Clock } from "../../clock.js";
-import { refuseUnknownOptions } from "../../definition/options.js";
+import { refuseUnknownOptions } from "../../values/options.js";
 import { transacted, type Transacted } from "../../definition/outcome.js";
 import { StepwellError } from "../../errors.js";
-import type { Store } from "../store.js";
+import type { Store } from "../contract.js";
 import { checkSchema, checkUrl } from "./address.js";
 import type { PostgresPool } from "./driver.js";
 import { migrate, pendingSql } from "./migrations.js";

@@ -3,10 +3,10 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { freshSchema, postgresUrl, query } from "../../../test/support/postgres.js";
 import { TcpProxy } from "../../../test/support/tcp-proxy.js";
 import { VirtualClock } from "../../testing/virtual-clock.js";
-import { Encoded } from "../../codec.js";
+import { Encoded } from "../../values/encode.js";
 import { position, sell } from "../../testing/store-contract/bench.js";
 import type { Arrival, Batch, NewExecution } from "../batch.js";
-import type { Hint, Store } from "../store.js";
+import type { Hint, Store } from "../contract.js";
 import { postgresStore, type PostgresStoreOptions } from "./index.js";
 import { Notifications, type Line } from "./notifications.js";
 

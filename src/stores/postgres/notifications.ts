@@ -5,7 +5,7 @@
  */
 import { sleep, systemClock, type Clock, type Timer } from "../../clock.js";
 import { newId } from "../../ids.js";
-import type { Hint } from "../store.js";
+import type { Hint } from "../contract.js";
 import type { PostgresClient } from "./driver.js";
 
 /** One connection that is kept. */

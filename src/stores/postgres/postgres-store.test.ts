@@ -1,9 +1,9 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { Encoded } from "../../codec.js";
+import { Encoded } from "../../values/encode.js";
 import { position, promised, sell } from "../../testing/store-contract/bench.js";
 import type { Arrival, NewExecution } from "../batch.js";
-import type { Store } from "../store.js";
+import type { Store } from "../contract.js";
 import { storeContract } from "../../testing/store-contract/index.js";
 import { freshSchema, postgresUrl } from "../../../test/support/postgres.js";
 import { postgresStore } from "./index.js";

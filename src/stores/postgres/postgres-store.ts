@@ -1,16 +1,9 @@
 import type { Clock } from "../../clock.js";
 import { StepwellError } from "../../errors.js";
 import { Hints } from "../hints.js";
-import type { Batch, BatchResult, CommitResult, NewExecution, Transition } from "../batch.js";
-import type {
-  Death,
-  Fate,
-  HistoryRecord,
-  LauncherRecord,
-  MailboxRecord,
-  ScheduleRecord,
-  StoredDefinition,
-} from "../records.js";
+import type { Batch, BatchResult, CommitResult, NewExecution } from "../batch.js";
+import type { Transition, HistoryRecord, MailboxRecord } from "../../execution/records.js";
+import type { Death, Fate, LauncherRecord, ScheduleRecord, StoredDefinition } from "../records.js";
 import type {
   Admission,
   Claimed,
@@ -35,7 +28,7 @@ import type {
   ScheduleChange,
   Store,
   Within,
-} from "../store.js";
+} from "../contract.js";
 import { clientOf, mustBeInTransaction } from "./callers.js";
 import { claim, claimLost, overdue } from "./claim.js";
 import type { Database } from "./database.js";

@@ -1,6 +1,6 @@
-import type { Status } from "../../flow/flow.js";
+import type { Status } from "../../definition/flow.js";
 import { cursorOf, firstPlace, placeOf } from "../cursor.js";
-import type { Pruned, PruneOptions } from "../store.js";
+import type { Pruned, PruneOptions } from "../contract.js";
 import { doubleArray, textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";

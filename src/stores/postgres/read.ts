@@ -11,8 +11,8 @@ import {
   type HistoryRow,
   type MailboxRow,
 } from "../sql/rows.js";
-import { requestKinds, type HistoryRecord, type MailboxRecord } from "../records.js";
-import type { ListConditions, ListFilter, ListPage, Loaded, MailFilter } from "../store.js";
+import { requestKinds, type HistoryRecord, type MailboxRecord } from "../../execution/records.js";
+import type { ListConditions, ListFilter, ListPage, Loaded, MailFilter } from "../contract.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 

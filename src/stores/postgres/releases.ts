@@ -1,5 +1,5 @@
 import type { CommitResult, Release } from "../batch.js";
-import type { Hint } from "../store.js";
+import type { Hint } from "../contract.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import type { Doubts } from "./doubts.js";

@@ -1,4 +1,4 @@
-import type { Transition } from "../batch.js";
+import type { Transition } from "../../execution/records.js";
 
 /**
  * What a step that settles mail has besides. "OFFSET 0" keeps the look-ups apart: each execution's own rows are

@@ -1,5 +1,5 @@
 /** A batch is written in steps, each one statement. */
-import type { Hint } from "../store.js";
+import type { Hint } from "../contract.js";
 import type { Statement } from "./database.js";
 
 /** Where a statement is run: in a transaction, or as one of its own. */

@@ -2,10 +2,10 @@
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { freshSchema, postgresUrl } from "../../../test/support/postgres.js";
-import { Encoded } from "../../codec.js";
+import { Encoded } from "../../values/encode.js";
 import { position, sell } from "../../testing/store-contract/bench.js";
 import type { Batch, NewExecution, Publication, Subscription } from "../batch.js";
-import type { Store } from "../store.js";
+import type { Store } from "../contract.js";
 import { postgresStore } from "./index.js";
 
 const nothing: Batch = { creates: [], transitions: [], releases: [], arrivals: [] };

@@ -4,8 +4,8 @@
  */
 import { StepwellError } from "../../errors.js";
 import type { Batch, Publication, PublishResult, SubscribeResult, Subscription } from "../batch.js";
-import { untilBits } from "../records.js";
-import type { Hint } from "../store.js";
+import { untilBits } from "../../execution/records.js";
+import type { Hint } from "../contract.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { moment, at as time } from "./moment.js";

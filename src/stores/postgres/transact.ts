@@ -1,7 +1,8 @@
 /** The user's work and the transition that it leads to, in one transaction; and the store within a transaction of the user's. */
 import { StepwellError } from "../../errors.js";
-import type { CommitResult, Transition } from "../batch.js";
-import type { Hint, MaybePromise } from "../store.js";
+import type { CommitResult } from "../batch.js";
+import type { Transition } from "../../execution/records.js";
+import type { Hint, MaybePromise } from "../contract.js";
 import { Database, type Transaction } from "./database.js";
 import type { Doubts } from "./doubts.js";
 import type { PooledClient, PostgresClient } from "./driver.js";

@@ -1,7 +1,7 @@
 import { historyEntryOf } from "../sql/rows.js";
-import type { CommitResult, Transition } from "../batch.js";
-import { bitsKept } from "../records.js";
-import type { Hint } from "../store.js";
+import type { CommitResult } from "../batch.js";
+import { type Transition, bitsKept } from "../../execution/records.js";
+import type { Hint } from "../contract.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import type { Doubts } from "./doubts.js";

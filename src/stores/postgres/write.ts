@@ -4,7 +4,7 @@
  * for each other in turn.
  */
 import type { Batch, BatchResult } from "../batch.js";
-import type { Hint } from "../store.js";
+import type { Hint } from "../contract.js";
 import { textArray } from "./arrays.js";
 import { deliveries } from "./arrivals.js";
 import { Creating } from "./creates.js";

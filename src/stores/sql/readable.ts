@@ -2,10 +2,11 @@
  * What stands in a row, checked as it is read: somebody may have changed it by hand, or a disk may have. What can't be read
  * throws when it is asked for, so that it concerns only those who ask, and the error says whose it is.
  */
-import type { Direction, Lifecycle, StepFunc } from "../../definition/flow.js";
+import type { Direction, Lifecycle, StepFunc, Status } from "../../definition/flow.js";
 import { StepwellError } from "../../errors.js";
-import type { Position, Status } from "../../flow/flow.js";
-import type { ExecutionRecord, SchedulePlan } from "../records.js";
+import type { Position } from "../../execution/position.js";
+import type { SchedulePlan } from "../records.js";
+import type { ExecutionRecord } from "../../execution/records.js";
 
 /** Objects, so that the compiler misses none. */
 const directions: Readonly<Record<Direction, true>> = { up: true, down: true };

@@ -3,22 +3,22 @@
  * searched (position, tags, a history entry) is one column of JSON, which also keeps characters that
  * a text column can't hold.
  */
-import { Encoded } from "../../codec.js";
+import { Encoded } from "../../values/encode.js";
 import type { StepwellError } from "../../errors.js";
-import type { Position, SerializedError, Status } from "../../flow/flow.js";
+import type { Position } from "../../execution/position.js";
+import type { Status } from "../../definition/flow.js";
+import type { SerializedError } from "../../values/serialize-error.js";
+import type { LauncherRecord, SchedulePlan, ScheduleRecord } from "../records.js";
 import type {
   ArrivalKind,
   ArrivalStatus,
   ExecutionRecord,
   HistoryEntry,
   HistoryRecord,
-  LauncherRecord,
   MailboxRecord,
-  SchedulePlan,
-  ScheduleRecord,
   Standing,
-} from "../records.js";
-import type { LetterRecord } from "../store.js";
+} from "../../execution/records.js";
+import type { LetterRecord } from "../contract.js";
 import {
   admissionProblem,
   damaged,

@@ -1,8 +1,8 @@
-import type { Status } from "../../flow/flow.js";
+import type { Status } from "../../definition/flow.js";
 import { mailboxColumns, mailboxOf, type MailboxRow } from "../sql/rows.js";
 import type { Arrival, ArrivalResult } from "../batch.js";
-import { requestKinds, type MailboxRecord } from "../records.js";
-import type { Hint, MailFilter } from "../store.js";
+import { requestKinds, type MailboxRecord } from "../../execution/records.js";
+import type { Hint, MailFilter } from "../contract.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
 import { takeOut } from "./dead-letters.js";

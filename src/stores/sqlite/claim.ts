@@ -1,6 +1,6 @@
 import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
-import type { ExecutionRecord } from "../records.js";
-import type { Claimed, ClaimOptions, Overdue } from "../store.js";
+import type { ExecutionRecord } from "../../execution/records.js";
+import type { Claimed, ClaimOptions, Overdue } from "../contract.js";
 import type { Database } from "./database.js";
 
 interface Candidate {

@@ -2,7 +2,7 @@
 import { letterPlaceOf } from "../cursor.js";
 import { letterColumns, letterOf, type LetterRow } from "../sql/rows.js";
 import type { Arrival } from "../batch.js";
-import type { LetterConditions, LetterCount, LetterFilter, LetterPage } from "../store.js";
+import type { LetterConditions, LetterCount, LetterFilter, LetterPage } from "../contract.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
 

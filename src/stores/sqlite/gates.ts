@@ -1,6 +1,6 @@
 /** Who waits for a place and who has one. */
 import type { Queueing } from "../batch.js";
-import type { Admission, Candidate, GateQuery, GateState } from "../store.js";
+import type { Admission, Candidate, GateQuery, GateState } from "../contract.js";
 import type { Database } from "./database.js";
 
 export function queue(

@@ -1,9 +1,9 @@
 /** The store for one machine: an SQLite file, which several processes may share. */
 import { systemClock, type Clock } from "../../clock.js";
-import { refuseUnknownOptions } from "../../definition/options.js";
+import { refuseUnknownOptions } from "../../values/options.js";
 import { transacted, type Transacted } from "../../definition/outcome.js";
 import { StepwellError } from "../../errors.js";
-import type { Store } from "../store.js";
+import type { Store } from "../contract.js";
 import { findDriver, type Connection } from "./driver.js";
 import type { Durability } from "./open.js";
 import { SqliteStore } from "./sqlite-store.js";

@@ -8,8 +8,8 @@ import {
   type ExecutionRow,
   type HistoryRow,
 } from "../sql/rows.js";
-import type { HistoryRecord } from "../records.js";
-import type { ListConditions, ListFilter, ListPage, Loaded } from "../store.js";
+import type { HistoryRecord } from "../../execution/records.js";
+import type { ListConditions, ListFilter, ListPage, Loaded } from "../contract.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
 

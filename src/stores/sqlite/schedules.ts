@@ -1,6 +1,6 @@
 import { scheduleColumns, scheduleOf, type ScheduleRow } from "../sql/rows.js";
 import type { ScheduleRecord } from "../records.js";
-import type { ClaimOptions, DueSchedules, Hint, ScheduleChange } from "../store.js";
+import type { ClaimOptions, DueSchedules, Hint, ScheduleChange } from "../contract.js";
 import type { Database } from "./database.js";
 import { applyCreates } from "./write.js";
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { Encoded } from "../../codec.js";
+import { Encoded } from "../../values/encode.js";
 import { systemClock } from "../../clock.js";
 import { storeContract } from "../../testing/store-contract/index.js";
 import type { NewExecution } from "../batch.js";

@@ -1,16 +1,9 @@
 import { sleep, systemClock, type Clock } from "../../clock.js";
 import { StepwellError } from "../../errors.js";
 import { Hints } from "../hints.js";
-import type { Batch, BatchResult, CommitResult, Transition } from "../batch.js";
-import type {
-  Death,
-  Fate,
-  HistoryRecord,
-  LauncherRecord,
-  MailboxRecord,
-  ScheduleRecord,
-  StoredDefinition,
-} from "../records.js";
+import type { Batch, BatchResult, CommitResult } from "../batch.js";
+import type { Transition, HistoryRecord, MailboxRecord } from "../../execution/records.js";
+import type { Death, Fate, LauncherRecord, ScheduleRecord, StoredDefinition } from "../records.js";
 import type {
   Admission,
   Claimed,
@@ -35,7 +28,7 @@ import type {
   ScheduleChange,
   Store,
   Within,
-} from "../store.js";
+} from "../contract.js";
 import { mailbox } from "./arrivals.js";
 import { connectionOf, inTransaction } from "./callers.js";
 import { claim, overdue } from "./claim.js";

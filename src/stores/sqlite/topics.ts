@@ -1,8 +1,8 @@
 /** Subscriptions and publications; all of it is to be called within a transaction. */
-import type { Status } from "../../flow/flow.js";
-import type { Publication, PublishResult, SubscribeResult, Subscription, Transition } from "../batch.js";
-import { bitsKept, untilBits } from "../records.js";
-import type { Hint } from "../store.js";
+import type { Status } from "../../definition/flow.js";
+import type { Publication, PublishResult, SubscribeResult, Subscription } from "../batch.js";
+import { type Transition, bitsKept, untilBits } from "../../execution/records.js";
+import type { Hint } from "../contract.js";
 import type { Database } from "./database.js";
 
 const findSubscriber = "SELECT sequence FROM stepwell_executions WHERE id = ? AND owner = ? AND revision = ?";

@@ -1,6 +1,7 @@
 import { StepwellError } from "../../errors.js";
-import type { CommitResult, Transition } from "../batch.js";
-import type { Hint } from "../store.js";
+import type { CommitResult } from "../batch.js";
+import type { Transition } from "../../execution/records.js";
+import type { Hint } from "../contract.js";
 import type { Database } from "./database.js";
 import type { Connection } from "./driver.js";
 import { commit } from "./write.js";

@@ -1,6 +1,7 @@
 import { executionColumns, executionOf, historyEntryOf, type ExecutionRow } from "../sql/rows.js";
-import type { Batch, BatchResult, CommitResult, CreateResult, NewExecution, Release, Transition } from "../batch.js";
-import type { Hint } from "../store.js";
+import type { Batch, BatchResult, CommitResult, CreateResult, NewExecution, Release } from "../batch.js";
+import type { Transition } from "../../execution/records.js";
+import type { Hint } from "../contract.js";
 import { deliver } from "./arrivals.js";
 import type { Database } from "./database.js";
 import { publish, subscribe, unsubscribe } from "./topics.js";

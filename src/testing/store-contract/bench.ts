@@ -1,8 +1,8 @@
 /** What the cases of the contract share: an open store on a virtual clock, and short ways to use it. */
 import assert from "node:assert/strict";
 import type { Clock } from "../../clock.js";
-import { Encoded } from "../../codec.js";
-import { initialFlow, type Position } from "../../flow/flow.js";
+import { Encoded } from "../../values/encode.js";
+import { initialFlow, type Position } from "../../execution/position.js";
 import type {
   Arrival,
   ArrivalResult,
@@ -16,10 +16,15 @@ import type {
   Release,
   SubscribeResult,
   Subscription,
-  Transition,
 } from "../../stores/batch.js";
-import type { ExecutionRecord, HistoryEntry, HistoryRecord, MailboxRecord } from "../../stores/records.js";
-import type { Claimed, MailFilter, Store } from "../../stores/store.js";
+import type {
+  Transition,
+  ExecutionRecord,
+  HistoryEntry,
+  HistoryRecord,
+  MailboxRecord,
+} from "../../execution/records.js";
+import type { Claimed, MailFilter, Store } from "../../stores/contract.js";
 import { VirtualClock } from "../virtual-clock.js";
 
 /** Makes a store that is empty and not open yet, and keeps the time of this clock. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { Encoded } from "../../codec.js";
+import { Encoded } from "../../values/encode.js";
 import type { Arrival } from "../../stores/batch.js";
-import type { LetterConditions } from "../../stores/store.js";
+import type { LetterConditions } from "../../stores/contract.js";
 import { contractCase, type Bench, type StoreContractCase } from "./bench.js";
 
 /** An execution that has ended with these messages untaken. */

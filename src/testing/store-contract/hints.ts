@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Hint } from "../../stores/store.js";
+import type { Hint } from "../../stores/contract.js";
 import { contractCase, type Bench, type StoreContractCase } from "./bench.js";
 
 /** The hints of one act; a store may give one more than once. */

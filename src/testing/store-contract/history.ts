@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { HistoryEntry } from "../../stores/records.js";
+import type { HistoryEntry } from "../../execution/records.js";
 import { contractCase, entry, type StoreContractCase, type Texts } from "./bench.js";
 
 export const history: readonly StoreContractCase[] = [

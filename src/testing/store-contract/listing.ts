@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ListFilter } from "../../stores/store.js";
+import type { ListFilter } from "../../stores/contract.js";
 import { contractCase, toTexts, promised, type Bench, type StoreContractCase } from "./bench.js";
 
 async function pagesOf(bench: Bench, filter: ListFilter): Promise<string[][]> {

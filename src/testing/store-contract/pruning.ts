@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Pruned, PruneOptions } from "../../stores/store.js";
+import type { Pruned, PruneOptions } from "../../stores/contract.js";
 import { contractCase, promised, type Bench, type StoreContractCase } from "./bench.js";
 
 const prune = (bench: Bench, more: Partial<PruneOptions> = {}): Promise<Pruned> =>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { Encoded } from "../../codec.js";
+import { Encoded } from "../../values/encode.js";
 import type { ScheduleRecord } from "../../stores/records.js";
-import type { ScheduleChange } from "../../stores/store.js";
+import type { ScheduleChange } from "../../stores/contract.js";
 import { contractCase, promised, sell, type Bench, type StoreContractCase } from "./bench.js";
 
 function record(bench: Bench, name: string, more: Partial<ScheduleRecord> = {}): ScheduleRecord {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import type { BatchResult, Transition } from "../../stores/batch.js";
-import type { MaybePromise, Store, Within } from "../../stores/store.js";
+import type { BatchResult } from "../../stores/batch.js";
+import type { Transition } from "../../execution/records.js";
+import type { MaybePromise, Store, Within } from "../../stores/contract.js";
 import { contractCase, promised, type Bench, type StoreContractCase } from "./bench.js";
 
 type Work = Parameters<NonNullable<Store["transact"]>>[0];

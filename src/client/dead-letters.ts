@@ -1,0 +1,260 @@
+/** Dead letters: messages that no step took. They are listed, counted, and sent again. */
+import { encode } from "../values/encode.js";
+import { isLine, longestName, refuseUnknownOptions, shown } from "../values/options.js";
+import { StepwellError } from "../errors.js";
+import { checkExecutionId, newId } from "../ids.js";
+import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
+import type {
+  LetterConditions as StoredConditions,
+  LetterFilter,
+  LetterRecord,
+  MaybePromise,
+  Store,
+} from "../stores/contract.js";
+import { messageTo } from "../session/mailbox-entry.js";
+import type { Committer } from "../session/group-commit.js";
+import type { Host } from "../session/host.js";
+import { type Registered, registryKey } from "../session/registry.js";
+import { checkMessage, checkMessageName, identityOf, type Sent } from "./messages.js";
+import { notFound } from "../session/not-found.js";
+import { checkBy, checkText } from "../session/reasons.js";
+import { carriedBy } from "../runtime/engine-events.js";
+import { named, readable, type Damaged } from "../session/damaged-rows.js";
+
+/** Which dead letters: all of what is given must hold. */
+export interface LetterConditions {
+  /** Of executions of this workflow. */
+  readonly workflow?: string;
+  /** In the mailbox of this execution. */
+  readonly execution?: string;
+  /** The name of the message. */
+  readonly name?: string;
+}
+
+export interface LetterOptions extends LetterConditions {
+  /** At most this many, from 1 to 1000. Default: 100. */
+  readonly limit?: number;
+  /** The `cursor` of the page before. Left out: the first page. */
+  readonly after?: string;
+}
+
+/** A message that no step took. */
+export interface DeadLetter {
+  readonly execution: string;
+  readonly workflow: string;
+  /** As in `execution.mailbox()`: the sender's `messageId`, or the one that was made for it. */
+  readonly id: string;
+  readonly name: string;
+  /** As it was sent. */
+  readonly payload: unknown;
+  readonly receivedAt: Date;
+  /** The step with whose transition it was given up. Left out: the execution ended, or nobody knows. */
+  readonly step?: string;
+  /** The topic that it was published to. Left out: it was sent to this execution. */
+  readonly topic?: string;
+}
+
+export interface LetterPage {
+  /** The last received first. */
+  readonly letters: readonly DeadLetter[];
+  /** Whose letters of the page can't be read: they were damaged. Mostly empty. */
+  readonly damaged: readonly Damaged[];
+  /** For the next page; null: this was the last. */
+  readonly cursor: string | null;
+}
+
+/** How many dead letters the executions of a workflow have. */
+export interface LetterCount {
+  readonly workflow: string;
+  /** From 1. */
+  readonly count: number;
+}
+
+/** Which dead letter, by what `deadLetters` says of it. */
+export interface LetterAddress {
+  readonly execution: string;
+  readonly id: string;
+}
+
+export interface ResendOptions {
+  /** The id of the execution that gets it. Default: the one in whose mailbox it is. */
+  readonly to?: string;
+  /** The name that it has there. Default: the one that it has. */
+  readonly as?: string;
+  /** Who sends it; kept with the letter. One line of 1 to 255 characters. */
+  readonly by?: string;
+}
+
+/** How a dead letter was sent again, as it is kept beside it. */
+export interface ResendNote {
+  /** The letter, by the id of its arrival. */
+  readonly letter: string;
+  readonly to: string;
+  readonly as: string;
+  readonly by?: string;
+}
+
+/** What a letter is sent with: a launcher, or a store alone. */
+export interface Post extends Pick<Host, "report" | "storeNow"> {
+  readonly committer: Pick<Committer, "deliver">;
+  /** @throws where nothing may be asked now */
+  ready(what: string): MaybePromise<void>;
+}
+
+const largestPage = 1000;
+
+export class Letters {
+  readonly #store: Store;
+  readonly #post: Post;
+  readonly #registry: ReadonlyMap<string, Registered>;
+
+  constructor(store: Store, post: Post, registry: ReadonlyMap<string, Registered>) {
+    this.#store = store;
+    this.#post = post;
+    this.#registry = registry;
+  }
+
+  async list(options: LetterOptions = {}): Promise<LetterPage> {
+    await this.#post.ready("deadLetters");
+    const { records, cursor } = await this.#store.deadLetters(letterFilterOf(options));
+    const { read, damaged } = readable(records, ({ execution }) => execution, letterOf);
+    return { letters: read, damaged, cursor };
+  }
+
+  async count(conditions: LetterConditions = {}): Promise<number> {
+    await this.#post.ready("countDeadLetters");
+    refuseUnknownOptions(conditions, ["workflow", "execution", "name"], "countDeadLetters");
+    return this.#store.countDeadLetters(conditionsOf(conditions, "countDeadLetters"));
+  }
+
+  async countByWorkflow(): Promise<LetterCount[]> {
+    await this.#post.ready("countDeadLettersByWorkflow");
+    const counts = await this.#store.countDeadLettersByWorkflow();
+    // Stores differ in what they take for the order of texts.
+    return counts.toSorted((one, other) => (one.workflow < other.workflow ? -1 : 1));
+  }
+
+  async resend(address: LetterAddress, options: ResendOptions = {}): Promise<Sent> {
+    await this.#post.ready("resend");
+    refuseUnknownOptions(address, ["execution", "id"], "resend");
+    refuseUnknownOptions(options, ["to", "as", "by"], "resend");
+    const { execution, id } = address;
+    checkExecutionId(execution);
+    checkText(id, "resend: id");
+    const { to = execution, as, by } = options;
+    checkExecutionId(to);
+    if (as !== undefined) checkMessageName(as, "resend: as");
+    checkBy(by, "resend: by");
+    const source = await this.#existing(execution);
+    const target = to === execution ? source : await this.#existing(to);
+    const letter = await this.#letter(execution, id);
+    // It says whose it is: a publication has the same id in all mailboxes.
+    const messageId = `resent:${execution}:${letter.id}`;
+    // The same call again is no error, as a duplicate of `send` is none.
+    const known = await this.#store.mailbox(to, { messageId });
+    if (known.length > 0) return { id: messageId, duplicate: true };
+    if (letter.status !== "dead") throw notDead(execution, id, because[letter.status]);
+    const name = as ?? letter.name;
+    const note: ResendNote = { letter: letter.id, to, as: name, ...(by !== undefined && { by }) };
+    return this.#deliver(letter, target, note, messageId, id);
+  }
+
+  async #deliver(
+    letter: MailboxRecord,
+    target: ExecutionRecord,
+    note: ResendNote,
+    messageId: string,
+    shownId: string,
+  ): Promise<Sent> {
+    const { as: name } = note;
+    const registered = this.#registry.get(registryKey(target.workflow, target.version));
+    if (registered !== undefined) await checkMessage(registered, target.id, name, letter.payload.value);
+    const noted = encode(note, { what: "The note of a resend", limit: Infinity });
+    const arrival = messageTo(target.id, name, letter.payload, {
+      messageId,
+      carried: registered === undefined ? null : carriedBy("message", identityOf(target), registered, this.#post),
+      resends: { execution: letter.execution, arrival: letter.id, note: { id: newId(), payload: noted } },
+    });
+    const { result } = await this.#post.committer.deliver(arrival);
+    if (result === "stored" || result === "duplicate") return { id: messageId, duplicate: result === "duplicate" };
+    if (result === "not-found") throw notFound(target.id);
+    if (result === "not-dead") throw notDead(letter.execution, shownId, "it has been sent again meanwhile");
+    throw new StepwellError(
+      "STEPWELL_EXECUTION_ENDED",
+      `Execution "${target.id}" has ended and takes no more messages; "${name}" was not sent again, and stays a dead letter.`,
+      { execution: target.id, workflow: target.workflow },
+    );
+  }
+
+  async #letter(execution: string, id: string): Promise<MailboxRecord> {
+    const rows = [
+      ...(await this.#store.mailbox(execution, { messageId: id })),
+      ...(await this.#store.mailbox(execution, { id })),
+    ];
+    const fitting = rows.filter((row) => row.kind === "message" && (row.messageId ?? row.id) === id);
+    // A sender may have taken as its own id one that was made for another message.
+    const letter = fitting.find(({ status }) => status === "dead") ?? fitting[0];
+    if (letter === undefined) throw notDead(execution, id, "it has no such message");
+    return letter;
+  }
+
+  async #existing(id: string): Promise<ExecutionRecord> {
+    const [record] = await this.#store.load([id]);
+    if (record !== undefined) return record;
+    throw notFound(id);
+  }
+}
+
+const because = {
+  pending: "it is still pending",
+  consumed: "it was consumed",
+  resent: "it has been sent again already",
+} as const;
+
+function notDead(execution: string, id: string, why: string): StepwellError {
+  return new StepwellError(
+    "STEPWELL_NOT_DEAD",
+    `resend: execution "${execution}" has no dead letter ${shown(id)}: ${why}. Nothing was stored.`,
+    { execution },
+  );
+}
+
+function letterOf({ execution, workflow, id, messageId, ...row }: LetterRecord): DeadLetter {
+  return {
+    execution,
+    workflow,
+    id: messageId ?? id,
+    name: row.name,
+    payload: named({ id: execution, workflow }, `dead letter "${messageId ?? id}"`, () => row.payload.value),
+    receivedAt: new Date(row.receivedAt),
+    ...(row.step !== null && { step: row.step }),
+    ...(row.topic !== null && { topic: row.topic }),
+  };
+}
+
+/** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
+function letterFilterOf(options: LetterOptions): LetterFilter {
+  refuseUnknownOptions(options, ["workflow", "execution", "name", "limit", "after"], "deadLetters");
+  const { limit = 100, after } = options;
+  if (!Number.isInteger(limit) || limit < 1 || limit > largestPage) {
+    throw invalid("deadLetters", `"limit" must be a whole number from 1 to ${largestPage}, not ${shown(limit)}`);
+  }
+  // What is a text but no cursor, the store refuses: only stores know what a cursor looks like.
+  if (after !== undefined && typeof after !== "string") {
+    throw invalid("deadLetters", `"after" must be the cursor of the page before, not ${shown(after)}`);
+  }
+  return { ...conditionsOf(options, "deadLetters"), limit, after };
+}
+
+function conditionsOf({ workflow, execution, name }: LetterConditions, where: string): StoredConditions {
+  if (workflow !== undefined && !isLine(workflow, longestName)) {
+    throw invalid(where, `"workflow" must be the name of a workflow, not ${shown(workflow)}`);
+  }
+  if (execution !== undefined) checkExecutionId(execution);
+  if (name !== undefined) checkMessageName(name, where);
+  return { workflow, execution, name };
+}
+
+function invalid(where: string, problem: string): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${where}: ${problem}.`);
+}

@@ -1,0 +1,159 @@
+/** What the registered workflows would do to the executions that a store holds: asked before anything is deployed. */
+import type { Direction, Status } from "../definition/flow.js";
+import type { StepOutline } from "../definition/outline.js";
+import { changeInTheWay, shapeOf, type Standing } from "../execution/definition-change.js";
+import { isPastPivot } from "../execution/router.js";
+import type { ExecutionRecord } from "../execution/records.js";
+import type { Store } from "../stores/contract.js";
+import { hasBegun } from "../execution/execution.js";
+import { misfitOf } from "../runtime/definition-check.js";
+import { moved, type Way } from "../runtime/upgrade.js";
+import { registryKey } from "../session/registry.js";
+import type { KnownLists } from "../session/step-lists.js";
+import { isUndecodable, stateOf } from "../session/damaged-rows.js";
+
+/**
+ * - `goes-on`: with the list of steps that it began with, or one in which nothing is in its way
+ * - `migrates`: it becomes one of another version first
+ * - `parks`: something of the list has changed that it must find again, or its migration fails; `why` says what
+ * - `unknown`: its workflow and version are not registered; it waits until a launcher has them
+ */
+export type Prospect = "goes-on" | "migrates" | "parks" | "unknown";
+
+/** Executions that stand alike, and what would become of them. */
+export interface CompatibilityGroup {
+  readonly workflow: string;
+  readonly version: string;
+  readonly status: Status;
+  /** `unknown`, as their step: they can't be read back. */
+  readonly direction: Direction | "unknown";
+  /** Where they stand. */
+  readonly step: string;
+  readonly count: number;
+  /** The ids of some of them, at most three. */
+  readonly examples: readonly string[];
+  /** If they go on as they stand. */
+  readonly forward: Prospect;
+  /** If they turned, or go on turning, there. Past a pivot they never do: then as `forward`. */
+  readonly back: Prospect;
+  /** If it migrates: the version, and the step, that it comes to. */
+  readonly to?: { readonly version: string; readonly step: string };
+  /** What is in the way. */
+  readonly why?: string;
+}
+
+const live: readonly Status[] = ["scheduled", "running", "waiting", "stuck"];
+
+const pageSize = 500;
+const mostExamples = 3;
+
+/** Reads all live executions, a page at a time. */
+export async function compatibilityOf(
+  store: Store,
+  ways: ReadonlyMap<string, Way>,
+  lists: KnownLists,
+  sizeLimit: number,
+): Promise<CompatibilityGroup[]> {
+  const groups = new Map<string, CompatibilityGroup & { count: number; examples: string[] }>();
+  let after: string | undefined;
+  do {
+    const { records, cursor } = await store.list({ status: live, limit: pageSize, after });
+    for (const record of records) {
+      const found = await groupOf(record, ways, lists, sizeLimit);
+      const key = JSON.stringify(found);
+      const group = groups.get(key) ?? { ...found, count: 0, examples: [] };
+      group.count += 1;
+      if (group.examples.length < mostExamples) group.examples.push(record.id);
+      groups.set(key, group);
+    }
+    after = cursor ?? undefined;
+  } while (after !== undefined);
+  return [...groups.values()].toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
+}
+
+async function groupOf(
+  record: ExecutionRecord,
+  ways: ReadonlyMap<string, Way>,
+  lists: KnownLists,
+  sizeLimit: number,
+): Promise<Omit<CompatibilityGroup, "count" | "examples">> {
+  const { workflow, version, status } = record;
+  try {
+    const { direction, step } = record.position;
+    const prospects = await prospectsOf(takenUp(record), ways.get(registryKey(workflow, version)), lists, sizeLimit);
+    return { workflow, version, status, direction, step, ...prospects };
+  } catch (error) {
+    if (!isUndecodable(error)) throw error;
+    return { workflow, version, status, direction: "unknown", step: "unknown", ...parks("it can't be read back") };
+  }
+}
+
+/** What another launcher works on now may have been begun: whoever takes it up next counts that as an attempt. */
+function takenUp(record: ExecutionRecord): ExecutionRecord {
+  return record.owner === null ? record : { ...record, claims: record.claims + 1 };
+}
+
+type Prospects = Pick<CompatibilityGroup, "forward" | "back" | "why" | "to">;
+
+async function prospectsOf(
+  record: ExecutionRecord,
+  way: Way | undefined,
+  lists: KnownLists,
+  sizeLimit: number,
+): Promise<Prospects> {
+  if (way === undefined) return { forward: "unknown", back: "unknown" };
+  if (misfitOf(record, way) === undefined) return goesOn;
+  const { workflow, version, position, fingerprint } = record;
+  const { registered, hops } = way;
+  const before = fingerprint === null ? undefined : await lists.find(workflow, version, fingerprint);
+  if (hops.length > 0) return migrates(record, way, before, sizeLimit);
+  if (!hasBegun({ ...record, takenBack: 0 })) return goesOn;
+  if (before === undefined) {
+    // All that can be compared is the name of its step.
+    if (registered.definition.steps[position.stepIndex]?.name === position.step) return goesOn;
+    return parks(`step "${position.step}" is not there any more`);
+  }
+  const turned: Standing = { ...position, direction: "down", stepFunc: "rollback", waitUntil: null };
+  const after = registered.listed.outline;
+  const ahead = changeInTheWay(before, after, position);
+  // One that is past the pivot never goes back, so its way back is in nobody's way.
+  const turns = position.direction === "up" && !isPastPivot(position, shapeOf(before));
+  const behind = turns ? changeInTheWay(before, after, turned) : ahead;
+  const why = ahead ?? behind;
+  return {
+    forward: ahead === undefined ? "goes-on" : "parks",
+    back: behind === undefined ? "goes-on" : "parks",
+    ...(why !== undefined && { why }),
+  };
+}
+
+const goesOn: Prospects = { forward: "goes-on", back: "goes-on" };
+
+function parks(why: string): Prospects {
+  return { forward: "parks", back: "parks", why };
+}
+
+/** Tried out, and nothing of it is kept. Once it is one of the newer version, it goes on and back as any other. */
+function migrates(
+  record: ExecutionRecord,
+  way: Way,
+  before: readonly StepOutline[] | undefined,
+  sizeLimit: number,
+): Prospects {
+  const { id, workflow, version } = record;
+  let state: object;
+  try {
+    state = stateOf(record);
+  } catch {
+    return parks("its state can't be read back");
+  }
+  const moving = { ...record, identity: { id, workflow, version }, state, takenBack: 0 };
+  const it = moved(moving, way, before, sizeLimit);
+  if ("problem" in it) return parks(it.problem);
+  const to = { version: it.migration.to, step: it.position.step };
+  return { forward: "migrates", back: "migrates", to };
+}
+
+function keyOf({ workflow, version, status, step }: CompatibilityGroup): string {
+  return [workflow, version, status, step].join("\n");
+}

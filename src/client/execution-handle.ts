@@ -1,0 +1,292 @@
+/** A handle on one execution. It holds nothing but the id: every reader asks the store. */
+import type { AnyWorkflow, HalfDoneOf, MessageName, PayloadOf, StatePatch } from "../definition/bag.js";
+import { milliseconds, type Duration } from "../definition/duration.js";
+import type { Flow, Status } from "../definition/flow.js";
+import { refuseUnknownOptions, shown } from "../values/options.js";
+import { StepwellError } from "../errors.js";
+import { isStruggling } from "../execution/position.js";
+import type { SerializedError } from "../values/serialize-error.js";
+import { stateDifference, type Difference } from "../values/state-changes.js";
+import type { ArrivalStatus, ExecutionRecord, MailboxRecord } from "../execution/records.js";
+import type { Store } from "../stores/contract.js";
+import type { Acts, OperatorOptions, RetryOptions, SkipOptions } from "./operator.js";
+import {
+  checkRevision,
+  rowsOf,
+  stateAtRevision,
+  withChanges,
+  type ChangedHistoryRow,
+  type HistoryRow,
+} from "../execution/history.js";
+import type { ResendNote } from "./dead-letters.js";
+import type { ClientHost } from "../session/client-host.js";
+import { andThen } from "../session/maybe-promise.js";
+import type { Mail, RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./messages.js";
+import { notFound } from "../session/not-found.js";
+import { outcomeIn, type Outcome } from "../session/outcome-waiters.js";
+import { named, stateOf } from "../session/damaged-rows.js";
+
+export interface HistoryOptions {
+  /** Each row says what it changed in the state, too, as JSON Patch (RFC 6902). */
+  readonly changes: true;
+  /**
+   * Paths whose values are not shown in `changes`: `card.number`, `items[*].price`. That they changed is. Default: none.
+   */
+  readonly redact?: readonly string[];
+}
+
+export interface MailboxRow {
+  readonly id: string;
+  readonly name: string;
+  /** As it was sent. */
+  readonly payload: unknown;
+  readonly receivedAt: Date;
+  /** `dead`: nobody took it, or the step that it was for refused it. */
+  readonly status: ArrivalStatus;
+  /** The step that took it. */
+  readonly step?: string;
+  /** The topic that it was published to; none where it was sent to this execution. */
+  readonly topic?: string;
+  /** Of a dead letter that was sent again: to which execution, under which name, by whom, where that was said. */
+  readonly resent?: { readonly to: string; readonly as: string; readonly by?: string; readonly at: Date };
+}
+
+export interface ExecutionSummary {
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly status: Status;
+  /** It waits for a limit of its workflow to have room for it. Of one that is `scheduled` for a time to come: not yet. */
+  readonly queued: boolean;
+  /** Its step has failed five times or more and is tried again. */
+  readonly struggling: boolean;
+  readonly tags: readonly string[];
+  readonly flow: Flow & { readonly step: string };
+  /** What parked it, else what turned it. */
+  readonly error?: SerializedError;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+/** @param now the store's time */
+export function summaryOf(record: ExecutionRecord, now: number): ExecutionSummary {
+  const { id, workflow, version, status, tags, position } = record;
+  const error = position.stuckBy ?? position.error;
+  return {
+    id,
+    workflow,
+    version,
+    status,
+    queued: record.admission === "queued" && (position.resumeAt ?? now) <= now,
+    struggling: isStruggling(status, position),
+    tags,
+    flow: flowOf(record),
+    ...(error !== null && { error }),
+    createdAt: new Date(record.createdAt),
+    updatedAt: new Date(record.updatedAt),
+  };
+}
+
+function flowOf({ position }: ExecutionRecord): Flow & { readonly step: string } {
+  const { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step } = position;
+  return { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step };
+}
+
+function differenceOf(options: HistoryOptions): Difference {
+  refuseUnknownOptions(options, ["changes", "redact"], "history");
+  const changes: unknown = options.changes;
+  if (changes === true) return stateDifference(options.redact, "history");
+  const message = `history: "changes" is true or there are no options, not ${shown(changes)}.`;
+  throw new StepwellError("STEPWELL_INVALID_ARGUMENT", message);
+}
+
+function mailboxRowsOf(rows: readonly MailboxRecord[]): MailboxRow[] {
+  const notes = new Map<string, MailboxRow["resent"]>();
+  for (const { kind, payload, receivedAt } of rows) {
+    if (kind !== "resend") continue;
+    const { letter, ...note } = payload.value as ResendNote;
+    notes.set(letter, { ...note, at: new Date(receivedAt) });
+  }
+  return rows
+    .filter(({ kind }) => kind === "message")
+    .map(({ id, messageId, name, payload, receivedAt, status, step, topic }) => {
+      const resent = notes.get(id);
+      return {
+        id: messageId ?? id,
+        name,
+        payload: payload.value,
+        receivedAt: new Date(receivedAt),
+        status,
+        ...(step !== null && { step }),
+        ...(topic !== null && { topic }),
+        ...(resent !== undefined && { resent }),
+      };
+    });
+}
+
+/**
+ * One execution, by its id. Its methods reject with `STEPWELL_EXECUTION_NOT_FOUND` if there is none.
+ *
+ * @example
+ * const execution = launcher.execution("order-1001");
+ * const outcome = await execution.outcome({ timeout: "1m" });
+ */
+export class Execution<W extends AnyWorkflow = AnyWorkflow> {
+  readonly id: string;
+  readonly #store: Store;
+  readonly #host: ClientHost;
+  readonly #mail: Mail;
+  readonly #acts: Acts;
+
+  constructor(id: string, store: Store, host: ClientHost, mail: Mail, acts: Acts) {
+    this.id = id;
+    this.#store = store;
+    this.#host = host;
+    this.#mail = mail;
+    this.#acts = acts;
+  }
+
+  /**
+   * Resolves when the execution next comes to rest (completed, rolled back or stuck), after all
+   * requests that were accepted before this call. At once, if it is at rest.
+   *
+   * @throws STEPWELL_OUTCOME_TIMEOUT with `timeout`, when that time has passed; STEPWELL_LAUNCHER_NOT_RUNNING
+   * where the launcher stops, or has stopped, before the execution is at rest
+   */
+  async outcome(options: { readonly timeout?: Duration } = {}): Promise<Outcome<W>> {
+    refuseUnknownOptions(options, ["timeout"], "outcome");
+    const limit = options.timeout === undefined ? undefined : milliseconds(options.timeout, "outcome: timeout");
+    const opened = this.#host.opened();
+    if (opened instanceof Promise) await opened;
+    let asked: Promise<Outcome | undefined> | undefined;
+    if (!this.#host.isDriving(this.id)) {
+      const found = andThen(outcomeIn(this.#store, this.id), (outcome) => {
+        if (outcome === undefined) this.#host.mustRun("outcome");
+        return outcome;
+      });
+      if (found instanceof Promise) asked = found;
+      else if (found !== undefined) return found as Outcome<W>;
+    }
+    return new Promise((resolve, reject) => {
+      // Waits before the store has answered: an execution that comes to rest in between must find who waits.
+      const forget = this.#host.whenAtRest(this.id, {
+        resolve(outcome) {
+          timer?.cancel();
+          resolve(outcome as Outcome<W>);
+        },
+        reject(error) {
+          timer?.cancel();
+          reject(error);
+        },
+      });
+      const timer =
+        limit === undefined
+          ? undefined
+          : this.#host.clock.after(limit, () => {
+              forget();
+              const message = `Execution "${this.id}" did not come to rest within ${limit} ms; it goes on.`;
+              reject(new StepwellError("STEPWELL_OUTCOME_TIMEOUT", message, { execution: this.id }));
+            });
+      asked?.then(
+        (outcome) => {
+          if (outcome === undefined) return;
+          forget();
+          timer?.cancel();
+          resolve(outcome as Outcome<W>);
+        },
+        (error: unknown) => {
+          forget();
+          timer?.cancel();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  /** The state as of the last commit. */
+  async state(): Promise<HalfDoneOf<W>> {
+    return stateOf(await this.#record()) as HalfDoneOf<W>;
+  }
+
+  /** Where it is and which way it goes, as of the last commit. */
+  async flow(): Promise<Flow & { readonly step: string }> {
+    return flowOf(await this.#record());
+  }
+
+  /** Status, tags, times and flow in one. */
+  async summary(): Promise<ExecutionSummary> {
+    return summaryOf(await this.#record(), this.#host.storeNow());
+  }
+
+  /**
+   * Every committed transition, in order.
+   *
+   * @example
+   * for (const { step, result, changes } of await execution.history({ changes: true, redact: ["card"] }))
+   *   console.log(step, result, changes); // charge ok [{ op: "add", path: "/paymentId", value: "pay-1" }]
+   *
+   * @throws with `changes`: STEPWELL_INVALID_ARGUMENT for what is no path; STEPWELL_NOT_DECODABLE
+   */
+  async history(): Promise<HistoryRow[]>;
+  async history(options: HistoryOptions): Promise<ChangedHistoryRow[]>;
+  async history(options?: HistoryOptions): Promise<HistoryRow[] | ChangedHistoryRow[]> {
+    const difference = options === undefined ? undefined : differenceOf(options);
+    const record = await this.#record();
+    const rows = await this.#store.history(this.id);
+    return named(record, "history", () =>
+      difference === undefined ? rowsOf(rows) : withChanges(record, rows, difference),
+    );
+  }
+
+  /**
+   * The state as it was after that many transitions, deep-equal to what it was then; 0: as it began. Made
+   * from the stored history, in any process.
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_REVISION_NOT_FOUND; STEPWELL_NOT_DECODABLE where what is stored is damaged
+   */
+  async stateAt(revision: number): Promise<HalfDoneOf<W>> {
+    checkRevision(revision);
+    const record = await this.#record();
+    const rows = await this.#store.history(this.id);
+    return named(record, "history", () => stateAtRevision(record, rows, revision)) as HalfDoneOf<W>;
+  }
+
+  /** Every message that was accepted, in that order. */
+  async mailbox(): Promise<MailboxRow[]> {
+    const record = await this.#record();
+    const rows = await this.#store.mailbox(this.id);
+    return named(record, "mailbox", () => mailboxRowsOf(rows));
+  }
+
+  /** As `Launcher.send`. */
+  send<Name extends MessageName<W>>(name: Name, payload: PayloadOf<W, Name>, options: SendOptions = {}): Promise<Sent> {
+    return this.#mail.send(this.id, name, payload, options);
+  }
+
+  /** As `Launcher.rollback`. */
+  rollback(reason: string, options: RollbackOptions = {}): Promise<RollbackAnswer> {
+    return this.#mail.rollback(this.id, reason, options);
+  }
+
+  /** As `Launcher.retry`. */
+  retry(options: RetryOptions<W> = {}): Promise<void> {
+    return this.#acts.retry(this.id, options);
+  }
+
+  /** As `Launcher.skip`. */
+  skip(reason: string, options: SkipOptions<W> = {}): Promise<void> {
+    return this.#acts.skip(this.id, reason, options);
+  }
+
+  /** As `Launcher.patchState`. */
+  patchState(patch: StatePatch<W>, reason: string, options: OperatorOptions = {}): Promise<void> {
+    return this.#acts.patchState(this.id, patch, reason, options);
+  }
+
+  async #record(): Promise<ExecutionRecord> {
+    await this.#host.opened();
+    const [record] = await this.#store.load([this.id]);
+    if (record === undefined) throw notFound(this.id);
+    return record;
+  }
+}

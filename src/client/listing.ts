@@ -1,0 +1,124 @@
+/** From what a user asks of `list` to what a store is asked: everything is checked here, so that all stores answer alike. */
+import { isLine, longestName, refuseUnknownOptions, shown } from "../values/options.js";
+import { StepwellError } from "../errors.js";
+import type { Status } from "../definition/flow.js";
+import type { ListConditions as StoredConditions, ListFilter, ListPage } from "../stores/contract.js";
+import { summaryOf, type ExecutionSummary } from "./execution-handle.js";
+import { checkedTags } from "../runtime/tags.js";
+import { readable, type Damaged } from "../session/damaged-rows.js";
+
+/** Which executions: all of what is given must hold. */
+export interface ListConditions {
+  /** The name of a workflow. */
+  readonly workflow?: string;
+  readonly status?: Status | readonly Status[];
+  /** Executions that carry all of these. */
+  readonly tags?: readonly string[];
+  /** Created at or after. */
+  readonly createdFrom?: Date;
+  /** Created before. */
+  readonly createdBefore?: Date;
+}
+
+export interface ListOptions extends ListConditions {
+  /** At most this many, from 1 to 1000. Default: 100. */
+  readonly limit?: number;
+  /** The `cursor` of the page before. Left out: the first page. */
+  readonly after?: string;
+}
+
+export interface ExecutionPage {
+  /** Newest first. */
+  readonly executions: readonly ExecutionSummary[];
+  /** Those of the page that can't be read: their rows were damaged. Mostly empty. */
+  readonly damaged: readonly Damaged[];
+  /** For the next page; null: this was the last. */
+  readonly cursor: string | null;
+}
+
+/** @param now the store's time */
+export function pageOf({ records, cursor }: ListPage, now: number): ExecutionPage {
+  const { read, damaged } = readable(
+    records,
+    ({ id }) => id,
+    (record) => summaryOf(record, now),
+  );
+  return { executions: read, damaged, cursor };
+}
+
+const names = ["workflow", "status", "tags", "createdFrom", "createdBefore", "limit", "after"];
+
+const largestPage = 1000;
+
+/** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
+export function filterOf(options: ListOptions): ListFilter {
+  refuseUnknownOptions(options, names, "list");
+  const { limit = 100, after } = options;
+  const conditions = conditionsOf(options, "list");
+  if (!Number.isInteger(limit) || limit < 1 || limit > largestPage) {
+    throw invalid("list", `"limit" must be a whole number from 1 to ${largestPage}, not ${shown(limit)}`);
+  }
+  // What is a text but no cursor, the store refuses: only stores know what a cursor looks like.
+  if (after !== undefined && typeof after !== "string") {
+    throw invalid(
+      "list",
+      `"after" must be the cursor of the page before, not ${shown(after)}. Leave it out for the first page`,
+    );
+  }
+  return { ...conditions, limit, after };
+}
+
+/** @param where the call whose options they are @throws STEPWELL_INVALID_ARGUMENT */
+export function conditionsOf(
+  { workflow, status, tags, createdFrom, createdBefore }: ListConditions,
+  where: string,
+): StoredConditions {
+  if (workflow !== undefined && !isLine(workflow, longestName)) {
+    throw invalid(where, `"workflow" must be the name of a workflow, not ${shown(workflow)}`);
+  }
+  return {
+    workflow,
+    status: status === undefined ? undefined : statusesOf(status, where),
+    tags: tags === undefined ? undefined : checkedTags(tags, where),
+    createdFrom: timeOf(createdFrom, "createdFrom", where),
+    createdBefore: timeOf(createdBefore, "createdBefore", where),
+  };
+}
+
+/** An object, so that the compiler misses none. */
+const statuses: Readonly<Record<Status, true>> = {
+  scheduled: true,
+  running: true,
+  waiting: true,
+  stuck: true,
+  completed: true,
+  rolledBack: true,
+};
+
+function isStatus(value: unknown): value is Status {
+  return typeof value === "string" && Object.hasOwn(statuses, value);
+}
+
+function statusesOf(status: unknown, where: string): readonly Status[] {
+  const wanted: readonly unknown[] = Array.isArray(status) ? status : [status];
+  for (const one of wanted) {
+    if (isStatus(one)) continue;
+    const known = Object.keys(statuses).join(", ");
+    throw invalid(where, `"status" must be one of ${known}, or an array of them; ${shown(one)} is none`);
+  }
+  return [...new Set(wanted.filter(isStatus))];
+}
+
+function timeOf(date: unknown, option: string, where: string): number | undefined {
+  if (date === undefined) return undefined;
+  const time = date instanceof Date ? date.getTime() : Number.NaN;
+  if (!Number.isNaN(time)) return time;
+  throw invalid(
+    where,
+    `"${option}" must be a valid Date, not ${date instanceof Date ? "an invalid one" : shown(date)}`,
+  );
+}
+
+function invalid(where: string, problem: string): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${where}: ${problem}.`);
+}

@@ -1,0 +1,194 @@
+/** What an operator may do with a stuck execution: retry its step, skip it, or patch its state. */
+import { encode } from "../values/encode.js";
+import { isolate, merge } from "../values/isolate.js";
+import type { AnyWorkflow, StatePatch } from "../definition/bag.js";
+import { refuseUnknownOptions } from "../values/options.js";
+import { patchProblem } from "../definition/outcome.js";
+import { StepwellError } from "../errors.js";
+import type { ExecutionRecord } from "../execution/records.js";
+import type { Store } from "../stores/contract.js";
+import { requestTo } from "../session/mailbox-entry.js";
+import type { ClientHost } from "../session/client-host.js";
+import { type Registered, registryKey } from "../session/registry.js";
+import type { OperatorAct } from "../execution/pending-mail.js";
+import { checkedByInput } from "../runtime/input-fields.js";
+import { notFound } from "../session/not-found.js";
+import { checkBy, checkText } from "../session/reasons.js";
+import { stateOf } from "../session/damaged-rows.js";
+import { verdictOn } from "./await-request.js";
+
+export interface OperatorOptions {
+  /** Who acts; for the history. One line of 1 to 255 characters. */
+  readonly by?: string;
+}
+
+export interface RetryOptions<W extends AnyWorkflow = AnyWorkflow> extends OperatorOptions {
+  /** Why; for the history. A text of 1 to 1000 characters. */
+  readonly reason?: string;
+  /** Merged into the state before the step is tried again. Checked as that of `patchState`. */
+  readonly patch?: StatePatch<W>;
+}
+
+export interface SkipOptions<W extends AnyWorkflow = AnyWorkflow> extends OperatorOptions {
+  /** Merged into the state, where later steps need what this one did not give. Checked as that of `patchState`. */
+  readonly patch?: StatePatch<W>;
+}
+
+type Kind = "retry" | "skip" | "patch";
+
+/** The method that a user calls, for messages. */
+const methods: Readonly<Record<Kind, string>> = { retry: "retry", skip: "skip", patch: "patchState" };
+
+/** A request as it was stored. */
+interface Asked {
+  /** The id of its arrival. */
+  readonly arrival: string;
+  /** The execution's, when it was asked. */
+  readonly revision: number;
+  /** It has a patch, and this process does not know the workflow: the launcher that takes it up checks that. */
+  readonly isUnchecked: boolean;
+}
+
+export class Acts {
+  readonly #store: Store;
+  readonly #host: ClientHost;
+  readonly #registry: ReadonlyMap<string, Registered>;
+
+  constructor(store: Store, host: ClientHost, registry: ReadonlyMap<string, Registered>) {
+    this.#store = store;
+    this.#host = host;
+    this.#registry = registry;
+  }
+
+  async retry(id: string, options: RetryOptions): Promise<void> {
+    checkRetry(options);
+    const asked = await this.#act(id, "retry", options);
+    if (asked.isUnchecked) await this.#followed(asked, id, "retry");
+  }
+
+  async skip(id: string, reason: string, options: SkipOptions): Promise<void> {
+    checkText(reason, "skip: the reason");
+    refuseUnknownOptions(options, ["by", "patch"], "skip");
+    const asked = await this.#act(id, "skip", { reason, ...options });
+    if (asked.isUnchecked) await this.#followed(asked, id, "skip");
+  }
+
+  async patchState(id: string, patch: object, reason: string, options: OperatorOptions): Promise<void> {
+    checkText(reason, "patchState: the reason");
+    refuseUnknownOptions(options, ["by"], "patchState");
+    const problem = problemWith(patch) ?? (Object.keys(patch).length === 0 ? "empty" : undefined);
+    if (problem !== undefined) throw invalidPatch(id, "patchState: the patch", problem);
+    await this.#followed(await this.#act(id, "patch", { reason, patch, ...options }), id, "patch");
+  }
+
+  /** Waits for the word of the launcher that takes the execution up. */
+  async #followed({ arrival, revision, isUnchecked }: Asked, id: string, kind: Kind): Promise<void> {
+    const method = methods[kind];
+    if ((await verdictOn(arrival, id, this.#store, this.#host, method, this.#host.patience)) === "consumed") return;
+    const record = await this.#existing(id);
+    if (record.status !== "stuck") throw notStuck(record, method, record.status);
+    const about = { execution: id, workflow: record.workflow, step: record.position.step };
+    // Of what could not be taken up at all, a new row of the history says why.
+    if (isUnchecked && record.revision === revision) {
+      throw new StepwellError(
+        "STEPWELL_INVALID_PATCH",
+        `${method} of execution "${id}" was refused by the launcher that took it up, and nothing was changed: the schema of ` +
+          `the input does not accept the patch, or the state is too large with it. That launcher's onError was told which.`,
+        about,
+      );
+    }
+    throw new StepwellError(
+      "STEPWELL_EXECUTION_STUCK",
+      `${method}: the state of execution "${id}" was not patched: no launcher could follow that, so it is stuck as before.`,
+      about,
+    );
+  }
+
+  /** @throws STEPWELL_EXECUTION_NOT_STUCK where a retry would be refused as things stand */
+  async judgeRetry(record: ExecutionRecord): Promise<void> {
+    await this.#mustBeStuck(record, "retry");
+  }
+
+  async #mustBeStuck(record: ExecutionRecord, method: string): Promise<void> {
+    if (record.status !== "stuck") throw notStuck(record, method, record.status);
+    const requests = await this.#store.mailbox(record.id, { pending: true, limit: 0 });
+    if (requests.length > 0) throw notStuck(record, method, "being taken up again");
+  }
+
+  async #act(id: string, kind: Kind, act: OperatorAct): Promise<Asked> {
+    const method = methods[kind];
+    await this.#host.ready(method);
+    checkBy(act.by, `${method}: by`);
+    const problem = act.patch === undefined ? undefined : problemWith(act.patch);
+    if (problem !== undefined) throw invalidPatch(id, `${method}: "patch"`, problem);
+    for (;;) {
+      const record = await this.#existing(id);
+      await this.#mustBeStuck(record, method);
+      const registered = this.#registry.get(registryKey(record.workflow, record.version));
+      const patch = act.patch === undefined ? undefined : await this.#checkedPatch(record, act.patch, registered);
+      const isUnchecked = patch !== undefined && registered === undefined;
+      const asked: OperatorAct =
+        patch === undefined ? act : { ...act, patch, ...(isUnchecked && { unchecked: true as const }) };
+      const arrival = requestTo(id, kind, asked, {
+        method,
+        sizeLimit: this.#host.sizeLimit,
+        acceptedIn: ["stuck"],
+        wakes: ["stuck"],
+        only: { revision: record.revision, signals: record.signals },
+      });
+      const { result } = await this.#host.committer.deliver(arrival);
+      if (result === "stored") return { arrival: arrival.id, revision: record.revision, isUnchecked };
+    }
+  }
+
+  /** The patch as it will be merged. The state with it must be one that can be stored. */
+  async #checkedPatch(record: ExecutionRecord, patch: object, registered: Registered | undefined): Promise<object> {
+    const isolated = isolate(patch);
+    // Only what came from the input is checked, so what the steps have given since must be known.
+    const checked =
+      registered === undefined
+        ? isolated
+        : await checkedByInput(isolated, record, await this.#store.history(record.id), registered);
+    encode(merge(stateOf(record), isolate(checked)), {
+      what: "The state",
+      limit: this.#host.sizeLimit,
+    });
+    return checked;
+  }
+
+  async #existing(id: string): Promise<ExecutionRecord> {
+    const [record] = await this.#store.load([id]);
+    if (record !== undefined) return record;
+    throw notFound(id);
+  }
+}
+
+/** @throws STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_ARGUMENT */
+export function checkRetry(options: RetryOptions, names: readonly string[] = ["by", "reason", "patch"]): void {
+  refuseUnknownOptions(options, names, "retry");
+  if (options.reason !== undefined) checkText(options.reason, "retry: the reason");
+  checkBy(options.by, "retry: by");
+}
+
+/** A value that can't even be looked at, such as a revoked proxy, is no patch either. */
+function problemWith(patch: unknown): string | undefined {
+  try {
+    return patchProblem(patch);
+  } catch {
+    return "something that can't be read";
+  }
+}
+
+function notStuck({ id, workflow }: ExecutionRecord, method: string, is: string): StepwellError {
+  return new StepwellError(
+    "STEPWELL_EXECUTION_NOT_STUCK",
+    `Execution "${id}" is not stuck but ${is}; there is nothing to ${method === "patchState" ? "patch" : method}.`,
+    { execution: id, workflow },
+  );
+}
+
+function invalidPatch(execution: string, what: string, problem: string): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${what} is ${problem}; give a plain object of fields.`, {
+    execution,
+  });
+}

@@ -1,0 +1,76 @@
+/** What is published to a topic: for whoever is subscribed, and whoever will be while it is kept. */
+import { milliseconds, type Duration } from "../definition/duration.js";
+import { refuseUnknownOptions } from "../values/options.js";
+import { newId } from "../ids.js";
+import type { Publication, PublishResult } from "../stores/batch.js";
+import type { CallerTransaction, Within, MaybePromise } from "../stores/contract.js";
+import { payloadOf } from "../session/mailbox-entry.js";
+import type { ClientHost } from "../session/client-host.js";
+import type { Registered } from "../session/registry.js";
+import { checkMessageName } from "./messages.js";
+import { checkMessageId } from "../session/reasons.js";
+import { checkTopic } from "../runtime/subscribing.js";
+import { carriedByAll } from "../runtime/engine-events.js";
+import { andThen } from "../session/maybe-promise.js";
+
+export interface PublishOptions {
+  /**
+   * The publisher's own id, such as a webhook's event id: the same one twice is one message, for each subscriber.
+   * Up to 1000 characters, and 1800 bytes of UTF-8.
+   */
+  readonly messageId?: string;
+  /** For how long who subscribes later gets it too; 0: not at all. Default: the launcher's `keepPublications`. */
+  readonly keepFor?: Duration;
+  /**
+   * A transaction of your own on the store's database, as the connection that has it: what is published commits
+   * with it, or not at all. In PostgreSQL its isolation level must be `read committed`.
+   */
+  readonly tx?: CallerTransaction;
+}
+
+export interface Published {
+  /** The `messageId`, or one that was made. */
+  readonly id: string;
+  /** This `messageId` had been published to the topic before, and is still kept; nothing was stored. */
+  readonly duplicate: boolean;
+  /** How many executions were subscribed when it was stored. Who subscribes later is not counted. */
+  readonly delivered: number;
+}
+
+export function publish(
+  host: ClientHost,
+  registry: ReadonlyMap<string, Registered>,
+  topic: string,
+  name: string,
+  payload: unknown,
+  options: PublishOptions,
+): MaybePromise<Published> {
+  return andThen(host.ready("publish"), () => {
+    refuseUnknownOptions(options, ["messageId", "keepFor", "tx"], "publish");
+    const { messageId, keepFor, tx } = options;
+    const within = tx === undefined ? undefined : host.within(tx, "publish");
+    checkTopic(topic, "publish");
+    checkMessageName(name, "publish");
+    if (messageId !== undefined) checkMessageId(messageId, "publish: messageId");
+    const keepForMs = keepFor === undefined ? host.keepPublications : milliseconds(keepFor, "publish: keepFor");
+    const publication: Publication = {
+      id: newId(),
+      topic,
+      name,
+      payload: payloadOf(name, payload, host.sizeLimit),
+      messageId: messageId ?? null,
+      keepForMs,
+      wakes: ["waiting"],
+      carried: carriedByAll(topic, registry, host),
+    };
+    const stored = within === undefined ? host.committer.publish(publication) : publishWithin(within, publication);
+    return andThen(stored, ({ result, id, delivered }) => {
+      return { id: messageId ?? id, duplicate: result === "duplicate", delivered };
+    });
+  });
+}
+
+function publishWithin(within: Within, publication: Publication): MaybePromise<PublishResult> {
+  const batch = { creates: [], transitions: [], releases: [], arrivals: [], publications: [publication] };
+  return andThen(within.write(batch), ({ publications }) => publications[0]!);
+}

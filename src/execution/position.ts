@@ -1,0 +1,84 @@
+/**
+ * The engine's own small record beside the state, as it begins and as it is stored.
+ * Pure data; `router.ts` says how it changes.
+ */
+import type { Flow, Status } from "../definition/flow.js";
+import type { SerializedError } from "../values/serialize-error.js";
+
+export const initialFlow: Flow = {
+  direction: "up",
+  reason: "normal",
+  stepIndex: 0,
+  stepFunc: "run",
+  lifecycle: "init",
+  lastResult: "ok",
+};
+
+/** A step that was begun and can't be undone, and why. */
+export interface Irreversible {
+  readonly step: string;
+  readonly reason: string;
+}
+
+/** The flow as it is stored, with what the engine must remember of retries and waits. */
+export interface Position extends Flow {
+  /** The name of the step at `stepIndex`. */
+  readonly step: string;
+  /** Failed attempts of the current step in the current direction. A pause does not reset it. */
+  readonly attempts: number;
+  /** When the first of them began (the store's time); for a retry policy's `within`. */
+  readonly firstAttemptAt: number | null;
+  /** Attempts of this step that were begun and count for nothing: cut off by a shutdown, or before an operator's retry. */
+  readonly uncounted: number;
+  /** When the wait of a paused step times out (the store's time). */
+  readonly waitUntil: number | null;
+  /** Nothing is to be done before this: a retry, a delayed launch (the store's time). */
+  readonly resumeAt: number | null;
+  /** The error that turned the execution. */
+  readonly error: SerializedError | null;
+  /** The error that parked it, while it is parked. */
+  readonly stuckBy: SerializedError | null;
+  /**
+   * The last function of this step on the way up may have begun, and gave nothing back that could be kept. Of a step that is
+   * being undone too. Left out: no.
+   */
+  readonly inDoubt?: true;
+  /** On the way up: this step's `run` begins again, and what it did before was committed. Left out: no. */
+  readonly partly?: true;
+  /** On the way down: the steps at or before the one where it turned that can't be undone. Left out: none. */
+  readonly irreversible?: readonly Irreversible[];
+  /** The names that steps had when they may have begun, where a migration has given them others. Left out: none has. */
+  readonly keys?: Readonly<Record<string, string>>;
+  /** The launcher's logger was told of the first attempt that failed unexpectedly. Left out: none has. */
+  readonly warned?: true;
+  /** The names under which others may know what steps did that are gone since a migration. Left out: none. */
+  readonly gone?: readonly string[];
+  /** The steps that were passed over, by index: nothing of them is undone. Left out: none. */
+  readonly passed?: readonly number[];
+  /** The steps that were in doubt when the execution went on after them, by index: their undo is told so. Left out: none. */
+  readonly doubtful?: readonly number[];
+  /** It is committed that the step begins: its `when` was true, its own deadline runs. Left out: there was nothing to commit. */
+  readonly begins?: true;
+  /** When the step's own deadline passes (the store's time). */
+  readonly stepDeadlineAt?: number;
+  /** How often the function has given `again`. Left out: never. */
+  readonly polls?: number;
+}
+
+/** The function that is due has given `again` last: it was not done, and did not fail. */
+export function isPolling({ polls = 0, attempts }: Pick<Position, "polls" | "attempts">): boolean {
+  return polls > 0 && attempts === 0;
+}
+
+/** From so many failed attempts on, an execution that is tried again is struggling. */
+export const strugglingFrom = 5;
+
+/** It goes on failing, and is tried again. */
+export function isStruggling(status: Status, { attempts }: Pick<Position, "attempts">): boolean {
+  return attempts >= strugglingFrom && (status === "scheduled" || status === "running" || status === "waiting");
+}
+
+/** The name under which others know what a step did. */
+export function keyNameOf(step: string, keys: Position["keys"]): string {
+  return keys !== undefined && Object.hasOwn(keys, step) ? keys[step]! : step;
+}

@@ -1,0 +1,163 @@
+/** What stores keep of an execution: its row, its history, its mailbox; and the transition that changes them, all or nothing. */
+import type { Encoded } from "../values/encode.js";
+import type { Direction, StepFunc, Status } from "../definition/flow.js";
+import type { Position } from "./position.js";
+import type { SerializedError } from "../values/serialize-error.js";
+
+/**
+ * An execution as it is stored. Times are the store's own, in milliseconds since 1970. What can't be read of it, since
+ * somebody has damaged it, throws STEPWELL_NOT_DECODABLE when it is asked for: the others that were read with it go on.
+ */
+export interface ExecutionRecord {
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  /** Of the list of steps that it last went on with. Null: that is not known. */
+  readonly fingerprint: string | null;
+  readonly tags: readonly string[];
+  readonly status: Status;
+  readonly position: Position;
+  readonly state: Encoded;
+  /** As it was given to `launch`. */
+  readonly input: Encoded;
+  /** How many transitions have been committed. */
+  readonly revision: number;
+  /** How many arrivals there have been. */
+  readonly signals: number;
+  /** The launcher that works on it, or null. While it has an owner, `dueAt` is null. */
+  readonly owner: number | null;
+  /** How often it was taken up since the last commit; 1 while it is worked on without a crash. */
+  readonly claims: number;
+  /** When it wants to be taken up. Null: never by itself. */
+  readonly dueAt: number | null;
+  /** When the workflow's deadline passes. */
+  readonly deadlineAt: number | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  /** What observers gave it to carry, as JSON. */
+  readonly carried: string | null;
+  /** Whether it has subscriptions: the sum of `untilBits` of those that it may have. 0: none. */
+  readonly subscribed: number;
+  /** `queued`: it waits for its admission. `admitted`: it holds a place. Null: no limit is on it, or no longer. */
+  readonly admission: "queued" | "admitted" | null;
+}
+
+/** Where an execution stands, without what it holds. */
+export type Standing = Pick<
+  ExecutionRecord,
+  "id" | "workflow" | "version" | "status" | "revision" | "signals" | "owner" | "dueAt"
+>;
+
+/** One row of an execution's history: one committed transition. */
+export interface HistoryEntry {
+  readonly direction: Direction;
+  readonly step: string;
+  readonly stepIndex: number;
+  readonly func: StepFunc;
+  readonly attempt: number;
+  /** `ok`, `continue`, `again`, `begins`, `passed-over`, `recovered`, or a reason. */
+  readonly result: string;
+  readonly durationMs: number;
+  readonly message?: { readonly id: string; readonly name: string };
+  readonly error?: SerializedError;
+  /** What guards failed with where their failure may change nothing. */
+  readonly guardErrors?: readonly SerializedError[];
+  /** Who did it, for an operator's act or a rollback request. */
+  readonly by?: string;
+  /** Why, for the same. */
+  readonly why?: string;
+  /** What the step itself gave; null where it gave nothing. */
+  readonly patch: Encoded | null;
+  /** Fields that others changed in the state, guards or an operator, as they are after this transition. */
+  readonly others?: Encoded;
+  /** With the first transition: the state as it began, where it was not the input as it was given. */
+  readonly initial?: Encoded;
+  /** The state as a whole, where it was replaced rather than added to. */
+  readonly replaced?: Encoded;
+  readonly migration?: Migration;
+  readonly leftNothing?: true;
+}
+
+/** From one version of a workflow to another. */
+export interface Migration {
+  readonly from: string;
+  readonly to: string;
+  /** What became of steps that have another name now; null: they are gone. */
+  readonly steps?: Readonly<Record<string, string | null>>;
+}
+
+export interface HistoryRecord extends HistoryEntry {
+  readonly revision: number;
+  readonly at: number;
+}
+
+/** How long a subscription lasts: until its step is done in this direction, or until the execution ends. */
+export type Until = "step" | "end";
+
+/** What an execution's `subscribed` is the sum of. */
+export const untilBits: Readonly<Record<Until, number>> = { step: 1, end: 2 };
+
+/** What stays of `subscribed` after a transition that ends subscriptions. */
+export const bitsKept: Readonly<Record<"step" | "all", number>> = { step: untilBits.end, all: 0 };
+
+/** `message` is for steps; the others are requests to the engine. */
+export type ArrivalKind = "message" | "rollback" | "retry" | "skip" | "patch";
+
+export type RequestKind = Exclude<ArrivalKind, "message">;
+
+/** An object, so that the compiler misses none. */
+const requests: Readonly<Record<RequestKind, true>> = { rollback: true, retry: true, skip: true, patch: true };
+
+export const requestKinds = Object.keys(requests) as readonly RequestKind[];
+
+/** `resent`: it was a dead letter, and another arrival stands for it now. */
+export type ArrivalStatus = "pending" | "consumed" | "dead" | "resent";
+
+/** An arrival as it is stored. `sequence` grows in the order of acceptance. */
+export interface MailboxRecord {
+  readonly id: string;
+  readonly execution: string;
+  readonly sequence: number;
+  /** `resend`: a note of how a dead letter of this mailbox was sent again. Consumed from the start. */
+  readonly kind: ArrivalKind | "resend";
+  readonly name: string;
+  readonly payload: Encoded;
+  readonly messageId: string | null;
+  readonly status: ArrivalStatus;
+  readonly receivedAt: number;
+  /** The step whose transition settled it. */
+  readonly step: string | null;
+  readonly carried: string | null;
+  /** The topic that it was published to. Null: it was sent to this execution. */
+  readonly topic: string | null;
+}
+
+export interface Transition {
+  readonly id: string;
+  readonly owner: number;
+  /** The revision that this transition makes; the row must have the one before. */
+  readonly revision: number;
+  /** The row's `signals` as the engine knows them; must match. */
+  readonly signals: number;
+  readonly status: Status;
+  readonly position: Position;
+  /** The new state. Null: unchanged. */
+  readonly state: Encoded | null;
+  /** Whether the launcher lets go of the execution. Kept: `claims` becomes 1. Let go: 0. */
+  readonly rests: boolean;
+  /** With `rests`: due again after this many milliseconds of the store's clock. Null: not by itself. */
+  readonly dueInMs: number | null;
+  /** Mailbox rows that this transition settles. */
+  readonly settled: readonly { readonly arrival: string; readonly as: "consumed" | "dead" }[];
+  /** The execution ends: what is still pending in its mailbox becomes dead. */
+  readonly ends: boolean;
+  /** It leaves its queue, or gives its place back: its `admission` becomes null. */
+  readonly leaves?: boolean;
+  /** What the execution carries from now on. Null: what it carried before. */
+  readonly carried: string | null;
+  /** The list of steps that the execution goes on with from now on. Left out: the one that it has. */
+  readonly definition?: { readonly version: string; readonly fingerprint: string };
+  readonly history: HistoryEntry;
+  /** Subscriptions that end with it: those until the end of their step, or all. Undefined: none. */
+  readonly unsubscribes?: "step" | "all";
+}

@@ -1,0 +1,112 @@
+/** What watchers hear of the engine's own work: bursts, commits, and what is carried from one to the next. */
+import type { CommitEvent, ExecutionIdentity, RestEvent, WakeEvent } from "../definition/observer.js";
+import { isStruggling } from "../execution/position.js";
+import type { Transition } from "../execution/records.js";
+import type { Course, Happening } from "../execution/execution.js";
+import { transitionOf } from "../execution/history.js";
+import type { Host } from "../session/host.js";
+import type { Registered } from "../session/registry.js";
+import { carriedOf } from "../session/observer-calls.js";
+import { flowOf, messageIdentity, shownState } from "./step-result.js";
+
+type Telling = Pick<Host, "report" | "storeNow">;
+
+// The events are written out field by field: every step makes some, and spreading costs more than most observers do.
+
+type Mutable<Event> = { -readonly [Key in keyof Event]: Event[Key] };
+
+/** A launcher begins to drive the execution, which had been due for `lateMs`. */
+export function tellWake(course: Course, { observing }: Registered, host: Telling, lateMs: number): void {
+  if (!observing.hears("wake")) return;
+  const { identity, position, revision, status, claims } = course;
+  const make = (): WakeEvent => ({
+    execution: identity,
+    step: { name: position.step, index: position.stepIndex },
+    flow: flowOf(position),
+    state: shownState(course),
+    revision,
+    at: new Date(host.storeNow()),
+    status,
+    lateMs,
+    claims,
+    carried: carriedOf(course.carried),
+  });
+  observing.tellWatchers("wake", make, (error) => host.report(error));
+}
+
+/** A transition was committed; `course` is what it led to, `before` the state that it came from. */
+export function tellCommit(
+  course: Course,
+  { observing }: Registered,
+  host: Telling,
+  before: Course["saved"],
+  { history, revision }: Transition,
+  happening: Pick<Happening, "cause" | "called"> | undefined,
+  at: number,
+): void {
+  if (!observing.hears("commit")) return;
+  const { identity, position, status } = course;
+  const message = messageIdentity(happening?.cause);
+  const make = (): CommitEvent => {
+    const event: Mutable<CommitEvent> = {
+      execution: identity,
+      step: { name: position.step, index: position.stepIndex },
+      flow: flowOf(position),
+      state: shownState(course),
+      revision,
+      status,
+      struggling: isStruggling(status, position),
+      before: shownState(before),
+      transition: transitionOf(history, revision, at),
+      called: happening?.called ?? false,
+      attempt: history.attempt,
+      durationMs: history.durationMs,
+      reason: position.reason,
+    };
+    if (message !== undefined) event.message = message;
+    if (history.error !== undefined) event.error = history.error;
+    return event;
+  };
+  observing.tellWatchers("commit", make, (error) => host.report(error));
+}
+
+/** The launcher has let go of the execution. */
+export function tellRest(course: Course, { observing }: Registered, host: Telling, lost: boolean): void {
+  if (!observing.hears("rest")) return;
+  const { identity, position, revision, status, pending } = course;
+  const make = (): RestEvent => ({
+    execution: identity,
+    step: { name: position.step, index: position.stepIndex },
+    flow: flowOf(position),
+    state: shownState(course),
+    revision,
+    at: new Date(host.storeNow()),
+    status,
+    lost,
+    pending: pending.filter(({ kind }) => kind === "message").length,
+    reason: position.reason,
+  });
+  observing.tellWatchers("rest", make, (error) => host.report(error));
+}
+
+/** What observers want stored with a launch, a message or a burst; null: nothing. */
+export function carriedBy(
+  what: "launch" | "message" | "burst",
+  execution: ExecutionIdentity,
+  { observing }: Registered,
+  host: Telling,
+): string | null {
+  return observing.hears("carry") ? observing.carried({ what, execution }, (error) => host.report(error)) : null;
+}
+
+/** As `carriedBy`, for what may reach executions of any workflow: all of them are asked, and the first text of a name counts. */
+export function carriedByAll(topic: string, registry: ReadonlyMap<string, Registered>, host: Telling): string | null {
+  const carried: Record<string, string> = {};
+  for (const { observing } of registry.values()) {
+    const event = { what: "publication", topic } as const;
+    const more = carriedOf(observing.carried(event, (error) => host.report(error)));
+    for (const [key, text] of Object.entries(more)) carried[key] ??= text;
+  }
+  const text = JSON.stringify(carried);
+  return text === "{}" ? null : text;
+}

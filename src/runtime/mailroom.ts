@@ -1,0 +1,65 @@
+/**
+ * Reads of a mailbox what its execution may want next, however much lies there: all requests, and the few oldest messages
+ * of the names that its step waits for.
+ */
+import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
+import type { MaybePromise, Store } from "../stores/contract.js";
+import type { Inbox } from "../session/host.js";
+import { andThen } from "../session/maybe-promise.js";
+
+/** A mailbox with no more messages than this is read as a whole; of a larger one, so many of a name. */
+const few = 16;
+
+/**
+ * @param names what the execution's step waits for
+ * @param dead how many of the messages will be dead with the next commit, and are in the way
+ */
+export function readInbox(
+  store: Pick<Store, "load" | "mailbox">,
+  id: string,
+  names: readonly string[],
+  dead: number,
+): MaybePromise<Inbox> {
+  const limit = few + dead;
+  // The number first: what arrives in between is then seen as unseen, not the other way round.
+  return andThen(store.load([id], "standing"), ([standing]) => {
+    const signals = standing?.signals ?? 0;
+    return andThen(store.mailbox(id, { pending: true, limit: limit + 1 }), (pending) => {
+      if (isWhole(pending, limit)) return { signals, pending };
+      const read = names.map((name) => store.mailbox(id, { pending: true, name, limit }));
+      const requests = pending.filter(({ kind }) => kind !== "message");
+      const found = (messages: readonly (readonly MailboxRecord[])[]): Inbox => ({
+        signals,
+        pending: [...requests, ...messages.flat()].toSorted((one, other) => one.sequence - other.sequence),
+        names: new Map(names.map((name, index) => [name, messages[index]!.length === limit])),
+      });
+      return isAtOnce(read) ? found(read) : Promise.all(read.map(async (it) => it)).then(found);
+    });
+  });
+}
+
+/** Of executions that were just claimed; none of those that have a large mailbox: they are read one by one. */
+export async function inboxesOf(
+  store: Pick<Store, "mailbox">,
+  records: readonly ExecutionRecord[],
+): Promise<ReadonlyMap<string, Inbox>> {
+  const inboxes = new Map<string, Inbox>();
+  const asked = records.filter(({ signals }) => signals > 0);
+  if (asked.length === 0) return inboxes;
+  const ids = asked.map(({ id }) => id);
+  const found = new Map<string, MailboxRecord[]>(ids.map((id) => [id, []]));
+  for (const row of await store.mailbox(ids, { pending: true, limit: few + 1 })) found.get(row.execution)?.push(row);
+  for (const { id, signals } of asked) {
+    const pending = found.get(id)!;
+    if (isWhole(pending, few)) inboxes.set(id, { signals, pending });
+  }
+  return inboxes;
+}
+
+function isWhole(pending: readonly MailboxRecord[], limit: number): boolean {
+  return pending.length <= limit || pending.filter(({ kind }) => kind === "message").length <= limit;
+}
+
+function isAtOnce<T>(values: readonly MaybePromise<T>[]): values is readonly T[] {
+  return !values.some((value) => value instanceof Promise);
+}

@@ -1,0 +1,79 @@
+/** What a launch brings to the limits of its workflow: its keys, and its priority. */
+import { isolate } from "../values/isolate.js";
+import type { WorkflowDefinition } from "../definition/definition.js";
+import { isLine, longestName, shown } from "../values/options.js";
+import { StepwellError } from "../errors.js";
+import type { Queueing } from "../stores/batch.js";
+
+/** What counts of the options of a launch. */
+interface LimitedLaunch {
+  readonly id?: string;
+  readonly priority?: number;
+  readonly rollback?: object;
+}
+
+/** A step of priority is worth so long a wait, in milliseconds: who has waited for longer goes first after all. */
+const worthOfPriority = 60_000;
+
+const highestPriority = 1_000_000;
+
+/**
+ * Undefined: it need not wait for anything. A launch in rollback never does: the way down is not limited.
+ *
+ * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_INVALID_LIMIT_KEY
+ */
+export function queueingOf(
+  { name, limits }: WorkflowDefinition,
+  { id, priority, rollback }: LimitedLaunch,
+  state: object,
+): Queueing | undefined {
+  const isLimited = limits !== undefined && rollback === undefined;
+  if (priority !== undefined) checkPriority(priority, isLimited, name);
+  if (!isLimited) return undefined;
+  const keyOf = (key: ((state: never) => string) | null | undefined, of: string): string | null =>
+    key === null || key === undefined ? null : checkedKey(key, state, `${of} of workflow "${name}"`, name, id);
+  return {
+    gate: name,
+    key: keyOf(limits.perKey?.key, "concurrency"),
+    rateKey: keyOf(limits.rate?.key, "rate"),
+    leadMs: (priority ?? 0) * worthOfPriority,
+  };
+}
+
+function checkPriority(priority: unknown, isLimited: boolean, workflow: string): void {
+  if (!(Number.isInteger(priority) && (priority as number) >= 0 && (priority as number) <= highestPriority)) {
+    const message = `launch: "priority" must be a whole number from 0 to ${highestPriority}, not ${shown(priority)}.`;
+    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", message, { workflow });
+  }
+  if (isLimited) return;
+  throw new StepwellError(
+    "STEPWELL_INVALID_ARGUMENT",
+    `launch: "priority" means nothing here, since this launch waits for no other one: it is a launch in rollback, or workflow ` +
+      `"${workflow}" has neither "concurrency" nor "rate". Leave it out.`,
+    { workflow },
+  );
+}
+
+function checkedKey(
+  key: (state: never) => string,
+  state: object,
+  where: string,
+  workflow: string,
+  execution: string | undefined,
+): string {
+  let given: unknown;
+  try {
+    // A copy: what it does to it must not become the state.
+    given = key(isolate(state) as never);
+  } catch (cause) {
+    const message = `The key function in the ${where} threw. Nothing was launched.`;
+    throw new StepwellError("STEPWELL_INVALID_LIMIT_KEY", message, { workflow, execution, cause });
+  }
+  if (isLine(given, longestName)) return given;
+  throw new StepwellError(
+    "STEPWELL_INVALID_LIMIT_KEY",
+    `The key function in the ${where} must give a text of 1 to ${longestName} characters without control characters, ` +
+      `not ${shown(given)}. Nothing was launched.`,
+    { workflow, execution },
+  );
+}

@@ -1,0 +1,177 @@
+/** The errors that an execution in work gives: each says where it stands, and what to do. */
+import { StepwellError, type ErrorCode } from "../errors.js";
+import type { SerializedError } from "../values/serialize-error.js";
+import type { MailboxRecord, Transition } from "../execution/records.js";
+import type { Course } from "../execution/execution.js";
+import type { Unmoved } from "./upgrade.js";
+
+/** Whom an error is about, and where it stands. */
+type Told = Pick<Course, "identity" | "position">;
+
+export function errorAbout(
+  { identity, position }: Told,
+  code: ErrorCode,
+  message: string,
+  cause?: unknown,
+): StepwellError {
+  const { id, workflow } = identity;
+  return new StepwellError(code, message, { execution: id, workflow, step: position.step, cause });
+}
+
+export function stuckError(course: Course): StepwellError {
+  const { identity, position } = course;
+  return errorAbout(
+    course,
+    "STEPWELL_EXECUTION_STUCK",
+    `Execution "${identity.id}" is stuck at step "${position.step}" on the way ${position.direction}: ` +
+      `${position.stuckBy?.message ?? position.lastResult}. Mend the cause, then retry or skip the step.`,
+  );
+}
+
+/** Of its first attempt that failed unexpectedly: for whoever has no observer that logs. */
+export function failureWarning(
+  { identity, position }: Told,
+  { position: after, history }: Pick<Transition, "position" | "history">,
+): { readonly fields: object; readonly message: string } {
+  const { id: execution, workflow } = identity;
+  const { step, direction } = position;
+  const { error } = history;
+  const what = `Step "${step}" of execution "${execution}" (workflow "${workflow}") failed on the way ${direction}: `;
+  const goesOn = after.direction === direction ? "It is tried again." : "The execution goes back.";
+  const message = `${what}${error?.message ?? history.result}. ${goesOn} What else fails of it is in its history.`;
+  return { fields: { execution, workflow, step, direction, attempt: history.attempt, error }, message };
+}
+
+/** It is tried again by itself: somebody may still want to know before it is parked. */
+export function strugglingError(course: Course, last: SerializedError | null): StepwellError {
+  const { identity, position } = course;
+  return errorAbout(
+    course,
+    "STEPWELL_EXECUTION_STRUGGLING",
+    `Step "${position.step}" of execution "${identity.id}" has failed ${position.attempts} times on the way ` +
+      `${position.direction} and is tried again: ${last?.message ?? position.lastResult}. Mend the cause, or wait.`,
+  );
+}
+
+export function missingStepError(course: Told): StepwellError {
+  const { identity, position } = course;
+  return errorAbout(
+    course,
+    "STEPWELL_STEP_MISSING",
+    `Execution "${identity.id}" stands at step "${position.step}" (number ${position.stepIndex}), which workflow ` +
+      `"${identity.workflow}" version "${identity.version}" does not have there. Give a changed list of steps a new version.`,
+  );
+}
+
+/** @param change what of it is in the way */
+export function changedError(course: Told, change: string): StepwellError {
+  const { identity, position } = course;
+  return errorAbout(
+    course,
+    "STEPWELL_DEFINITION_CHANGED",
+    `Execution "${identity.id}" can't go on at step "${position.step}": the steps of workflow "${identity.workflow}" version ` +
+      `"${identity.version}" were changed, and ${change}. Give the changed list a new version and register the old one ` +
+      `beside it, or migrate from it; then retry.`,
+  );
+}
+
+export function migrationError(course: Told, { problem, from, to, cause }: Unmoved): StepwellError {
+  const { identity, position } = course;
+  return errorAbout(
+    course,
+    "STEPWELL_MIGRATION_FAILED",
+    `Execution "${identity.id}" could not be migrated from version "${from}" of workflow "${identity.workflow}" to "${to}", at ` +
+      `step "${position.step}": ${problem}. It stays as it was. Mend the migration, or register the older version; then retry.`,
+    cause,
+  );
+}
+
+export function lostError(course: Course): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_OWNERSHIP_LOST",
+    `Execution "${course.identity.id}" belongs to another launcher now.`,
+  );
+}
+
+/** @param deaths how many */
+export function killerError(course: Course, deaths: number): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_CRASHES_LAUNCHER",
+    `Step "${course.position.step}" was begun ${deaths} times in a row and its process died each time. ` +
+      `Find out what it does to the process, then retry or skip it.`,
+  );
+}
+
+export function invariantError(course: Course, broken: string): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_INVARIANT_VIOLATED",
+    `Execution "${course.identity.id}" is parked, since ${broken}. This is a mistake of Stepwell: please report it.`,
+  );
+}
+
+export function waitTimeoutError(course: Course): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_ATTEMPT_TIMEOUT",
+    `Step "${course.position.step}" waited for a message until its timeout.`,
+  );
+}
+
+export function stepDeadlineError(course: Course): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_ATTEMPT_TIMEOUT",
+    `Step "${course.position.step}" was not done when its deadline passed.`,
+  );
+}
+
+/** Its `when`, its `otherwise` or its `recover` did what it must not. */
+export function decidingError(course: Course, option: string, problem: string, cause?: unknown): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_INVALID_RETURN_VALUE",
+    `"${option}" of step "${course.position.step}" of workflow "${course.identity.workflow}" ${problem}. ` +
+      `It must answer at once, and without effects.`,
+    cause,
+  );
+}
+
+export function lateError(course: Course, step: string): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_LATE_RESULT",
+    `Step "${step}" settled after it had been given up; its result was discarded.`,
+  );
+}
+
+export function refusedMessageError(course: Course, arrival: MailboxRecord, problem: string): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_INVALID_MESSAGE",
+    `Message "${arrival.name}" (${arrival.messageId ?? arrival.id}) was refused by step ` +
+      `"${course.position.step}" and is a dead letter: ${problem}. Send it again with a payload that fits.`,
+  );
+}
+
+/** What was asked of it can't be read back. */
+export function brokenRequestError(course: Course, { kind }: MailboxRecord, problem: string): StepwellError {
+  return errorAbout(
+    course,
+    "STEPWELL_NOT_DECODABLE",
+    `A request (${kind}) to execution "${course.identity.id}" can't be read back: ${problem}. Ask for it again.`,
+  );
+}
+
+/** A store that fails for good, or a mistake of ours. */
+export function brokenError(course: Course, cause: unknown): StepwellError {
+  if (cause instanceof StepwellError) return cause;
+  const message = `Execution "${course.identity.id}" could not go on: ${messageOf(cause)}`;
+  return errorAbout(course, "STEPWELL_STORE_FAILED", message, cause);
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,139 @@
+/** What a step function is called with. Built lazily where building costs: most steps use two or three fields. */
+import type { Logger } from "../definition/logger.js";
+import type { ExecutionIdentity } from "../definition/observer.js";
+import type { Direction, StepFunc } from "../definition/flow.js";
+import { StepwellError, type ErrorCode } from "../errors.js";
+import { keyNameOf, type Position } from "../execution/position.js";
+import { idempotencyKey, type Cause } from "../ids.js";
+import type { Course } from "../execution/execution.js";
+import type { Host } from "../session/host.js";
+import { Subscribing } from "./subscribing.js";
+
+export interface StepIdentity {
+  readonly name: string;
+  readonly index: number;
+}
+
+export interface DeliveredMessage {
+  readonly name: string;
+  readonly payload: unknown;
+  readonly id: string;
+}
+
+export interface ContextParts {
+  readonly state: object;
+  readonly attempt: number;
+  readonly polls: number;
+  readonly execution: ExecutionIdentity;
+  readonly step: StepIdentity;
+  readonly func: StepFunc;
+  readonly message: DeliveredMessage | undefined;
+  /** When the wait was to end, where this is `onTimeout`. */
+  readonly timeout: number | null;
+  /** As `Position.keys`. */
+  readonly keys: Position["keys"];
+  readonly given: object | undefined;
+  readonly halfDone: boolean | undefined;
+  readonly reason: string | undefined;
+  readonly logger: Logger;
+  readonly course: Course;
+  readonly host: Pick<Host, "committer">;
+}
+
+export class StepContext {
+  readonly state: object;
+  readonly attempt: number;
+  readonly polls: number;
+  readonly execution: ExecutionIdentity;
+  readonly step: StepIdentity;
+  readonly direction: Direction;
+  readonly message: DeliveredMessage | undefined;
+  readonly given: object | undefined;
+  readonly halfDone: boolean | undefined;
+  readonly reason: string | undefined;
+  readonly logger: Logger;
+  readonly #func: StepFunc;
+  readonly #timeout: number | null;
+  readonly #keys: Position["keys"];
+  readonly #course: Course;
+  readonly #host: Pick<Host, "committer">;
+  #controller: AbortController | undefined;
+  /** Most steps never subscribe. */
+  #subscribing: Subscribing | undefined;
+  #isOver = false;
+
+  constructor(parts: ContextParts) {
+    this.state = parts.state;
+    this.attempt = parts.attempt;
+    this.polls = parts.polls;
+    this.execution = parts.execution;
+    this.step = parts.step;
+    this.direction = parts.func === "run" || parts.func === "runContinue" ? "up" : "down";
+    this.message = parts.message;
+    this.given = parts.given;
+    this.halfDone = parts.halfDone;
+    this.reason = parts.reason;
+    this.logger = parts.logger;
+    this.#func = parts.func;
+    this.#timeout = parts.timeout;
+    this.#keys = parts.keys;
+    this.#course = parts.course;
+    this.#host = parts.host;
+  }
+
+  /** The same for all attempts. In a handler the message is part of it: it may be called for several. */
+  get idempotencyKey(): string {
+    return idempotencyKey(this.execution.id, this.#keyName, this.#func, this.#cause);
+  }
+
+  get #cause(): Cause | undefined {
+    if (this.message !== undefined) return { message: this.message.id };
+    return this.#func === "runContinue" && this.#timeout !== null ? { timeout: this.#timeout } : undefined;
+  }
+
+  /** On the way down: the key that the step's `run` had. */
+  get runKey(): string | undefined {
+    return this.direction === "up" ? undefined : idempotencyKey(this.execution.id, this.#keyName, "run");
+  }
+
+  /** The name under which others know what the step did: it may have another one since a migration. */
+  get #keyName(): string {
+    return keyNameOf(this.step.name, this.#keys);
+  }
+
+  /** Bound, so that it can be taken out of the context. */
+  get subscribe(): Subscribing["subscribe"] {
+    this.#subscribing ??= new Subscribing(this.#course, this.#host, this);
+    return this.#subscribing.subscribe;
+  }
+
+  /** The function has settled, or is given up. What it has asked for is to be waited for; undefined: nothing. */
+  over(): Promise<unknown> | undefined {
+    this.#isOver = true;
+    return this.#subscribing?.outstanding;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Aborted when the attempt times out, a rollback is requested, or the launcher stops or loses the execution. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  abort(reason: StepwellError): void {
+    this.#controller ??= new AbortController();
+    this.#controller.abort(reason);
+  }
+
+  get isAborted(): boolean {
+    return this.#controller?.signal.aborted ?? false;
+  }
+
+  isAbortedBy(code: ErrorCode): boolean {
+    const reason: unknown = this.#controller?.signal.reason;
+    return reason instanceof StepwellError && reason.code === code;
+  }
+}

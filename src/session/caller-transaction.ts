@@ -1,0 +1,36 @@
+/** Launches, messages and publications that are stored in a transaction of the caller's own. */
+import { StepwellError } from "../errors.js";
+import type { Store, Within, MaybePromise } from "../stores/contract.js";
+
+/** @throws STEPWELL_INVALID_ARGUMENT where the store has no transactions that a caller could have */
+export function callerTransaction(store: Store, tx: unknown, where: string): Within {
+  if (typeof tx === "object" && tx !== null && store.within !== undefined) return store.within(tx);
+  throw new StepwellError(
+    "STEPWELL_INVALID_ARGUMENT",
+    `${where}: "tx" must be a connection of the store's database that is in a transaction; the ${store.name} store ` +
+      `${store.within === undefined ? "has none" : "can't use what was given"}.`,
+  );
+}
+
+/**
+ * What a call gives back. In work that waits for nothing, as that of a transaction on SQLite, it has been done by then, and
+ * what refuses it is thrown at once: nobody could hear of it later, and the work would be committed without it.
+ */
+export function asked<Answer>(
+  store: Pick<Store, "waitsForNothing">,
+  options: { readonly tx?: unknown } | null,
+  where: string,
+  ask: () => MaybePromise<Answer>,
+): Promise<Answer> {
+  const tx = options?.tx;
+  if (tx === undefined || store.waitsForNothing?.(tx) !== true) return (async () => ask())();
+  const given = ask();
+  if (!(given instanceof Promise)) return Promise.resolve(given);
+  // It is refused when it comes to write.
+  given.catch(() => undefined);
+  throw new StepwellError(
+    "STEPWELL_NOT_IN_TRANSACTION",
+    `${where}: the work of a transaction on SQLite waits for nothing, and this can't be done at once: a schema answers later, or a ` +
+      `client has asked nothing before. Nothing was changed by it. Do it in another step, or with a schema that answers at once.`,
+  );
+}

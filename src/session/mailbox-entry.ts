@@ -1,0 +1,48 @@
+/** What comes in for one execution, as a store takes it. */
+import { encode, type Encoded } from "../values/encode.js";
+import { isolate } from "../values/isolate.js";
+import type { Status } from "../definition/flow.js";
+import { newId } from "../ids.js";
+import type { Arrival } from "../stores/batch.js";
+
+/** Those that have not ended. */
+export const alive: readonly Status[] = ["scheduled", "running", "waiting", "stuck"];
+
+/** A message for a step, by whoever sent it. */
+export function messageTo(
+  execution: string,
+  name: string,
+  payload: Encoded,
+  terms: Pick<Arrival, "messageId" | "carried" | "resends">,
+): Arrival {
+  const what = { id: newId(), execution, kind: "message", name, payload } as const;
+  return { ...what, ...terms, acceptedIn: alive, wakes: ["waiting"] };
+}
+
+/**
+ * A request to the engine: whoever drives the execution answers it.
+ *
+ * @param method the method that a user calls, for messages
+ * @throws STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE
+ */
+export function requestTo(
+  execution: string,
+  kind: Exclude<Arrival["kind"], "message">,
+  request: object,
+  {
+    method,
+    sizeLimit,
+    ...terms
+  }: Pick<Arrival, "acceptedIn" | "wakes" | "only"> & {
+    readonly method: string;
+    readonly sizeLimit: number;
+  },
+): Arrival {
+  const payload = encode(isolate(request), { what: `The request to ${method}`, limit: sizeLimit });
+  return { id: newId(), execution, kind, name: kind, payload, messageId: null, carried: null, ...terms };
+}
+
+/** @throws STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE */
+export function payloadOf(name: string, payload: unknown, sizeLimit: number): Encoded {
+  return encode(isolate(payload), { what: `The payload of "${name}"`, limit: sizeLimit });
+}

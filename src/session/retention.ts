@@ -1,0 +1,154 @@
+/** What is kept, and for how long. */
+import type { Clock, Look, Timer } from "../clock.js";
+import { milliseconds, type Duration } from "../definition/duration.js";
+import { refuseUnknownOptions, shown } from "../values/options.js";
+import { StepwellError } from "../errors.js";
+import type { Status } from "../definition/flow.js";
+import type { Store } from "../stores/contract.js";
+
+/** How long executions are kept after they came to rest. A status that is left out is kept for ever. */
+export interface RetentionPolicy {
+  readonly completed?: Duration;
+  readonly rolledBack?: Duration;
+  /** What is stuck is half done: think twice. */
+  readonly stuck?: Duration;
+}
+
+export interface PruneOptions {
+  /** How many executions one transaction looks at: a whole number from 1 to 10000. Default: 200. */
+  readonly batch?: number;
+  /** Only counts. Default: false. */
+  readonly dryRun?: boolean;
+}
+
+/** How many executions were pruned. */
+export interface PruneCounts {
+  readonly completed: number;
+  readonly rolledBack: number;
+  readonly stuck: number;
+}
+
+export type Ages = Readonly<Partial<Record<Status, number>>>;
+
+const statuses = ["completed", "rolledBack", "stuck"] as const;
+
+const defaultBatch = 200;
+const largestBatch = 10_000;
+
+/**
+ * When a launcher prunes for the first time, or again where the store has failed, and how long after the end of one time
+ * it does again, in milliseconds.
+ */
+const shortPause = 60_000;
+const pause = 60 * 60 * 1000;
+
+/** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION */
+export function agesOf(policy: RetentionPolicy, where: string): Ages {
+  refuseUnknownOptions(policy, statuses, where);
+  const ages: Partial<Record<Status, number>> = {};
+  for (const status of statuses) {
+    const age = policy[status];
+    if (age !== undefined) ages[status] = milliseconds(age, `${where}, ${status}`);
+  }
+  if (Object.keys(ages).length > 0) return ages;
+  throw new StepwellError(
+    "STEPWELL_INVALID_ARGUMENT",
+    `${where} names no status. Say how long to keep what is ${statuses.join(", ")}: { completed: "30d" }.`,
+  );
+}
+
+export function checkedPruneOptions(options: PruneOptions): Required<PruneOptions> {
+  refuseUnknownOptions(options, ["batch", "dryRun"], "prune");
+  const { batch = defaultBatch, dryRun = false } = options;
+  if (!Number.isInteger(batch) || batch < 1 || batch > largestBatch) {
+    throw invalid(`"batch" must be a whole number from 1 to ${largestBatch}, not ${shown(batch)}`);
+  }
+  if (typeof dryRun !== "boolean") throw invalid(`"dryRun" must be true or false, not ${shown(dryRun)}`);
+  return { batch, dryRun };
+}
+
+function invalid(problem: string): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `prune: ${problem}.`);
+}
+
+/** Batch after batch; others have their turn in between. Ends early where `goesOn`, which is asked before a further one, says so. */
+export async function prune(
+  store: Store,
+  clock: Clock,
+  ages: Ages,
+  { batch, dryRun }: Required<PruneOptions>,
+  goesOn: () => boolean,
+): Promise<PruneCounts> {
+  const sum = { completed: 0, rolledBack: 0, stuck: 0 };
+  let after: string | null = null;
+  do {
+    const { counts, cursor } = await store.prune({ olderThanMs: ages, limit: batch, after, dry: dryRun });
+    for (const status of statuses) sum[status] += counts[status] ?? 0;
+    after = cursor;
+    if (after !== null) await new Promise<void>((resolve) => clock.soon(resolve));
+  } while (after !== null && goesOn());
+  return sum;
+}
+
+export interface Keeper {
+  storeFailed(doing: string, error: unknown): void;
+}
+
+/** Prunes once an hour for as long as its launcher runs. */
+export class Housekeeping {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #ages: Ages | undefined;
+  readonly #keeper: Keeper;
+  #timer: Timer | undefined;
+  #ended = false;
+
+  constructor(store: Store, clock: Clock, ages: Ages | undefined, keeper: Keeper) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#ages = ages;
+    this.#keeper = keeper;
+  }
+
+  begin(): void {
+    this.#in(shortPause);
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#timer?.cancel();
+  }
+
+  #in(milliseconds: number, look?: Look): void {
+    if (!this.#ended) this.#timer = this.#clock.after(milliseconds, () => this.#tidy(), look);
+  }
+
+  async #tidy(): Promise<void> {
+    let pruned: number;
+    try {
+      const goesOn = (): boolean => !this.#ended;
+      const options = { batch: defaultBatch, dryRun: false };
+      pruned = await this.#tidyTopics();
+      if (this.#ages !== undefined) {
+        const { completed, rolledBack, stuck } = await prune(this.#store, this.#clock, this.#ages, options, goesOn);
+        pruned += completed + rolledBack + stuck;
+      }
+    } catch (error) {
+      if (!this.#ended) this.#keeper.storeFailed("prune", error);
+      return this.#in(shortPause);
+    }
+    this.#in(pause, pruned === 0 ? "watch" : undefined);
+  }
+
+  /** Publications that are over. Says how many. */
+  async #tidyTopics(): Promise<number> {
+    let pruned = 0;
+    while (!this.#ended) {
+      const count = await this.#store.prunePublications(0, defaultBatch);
+      pruned += count;
+      if (count < defaultBatch) break;
+      await new Promise<void>((resolve) => this.#clock.soon(resolve));
+    }
+    return pruned;
+  }
+}

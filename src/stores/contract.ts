@@ -1,0 +1,350 @@
+/**
+ * What a store must do. Stores only remember: every rule about workflows stands in the engine, and
+ * comes here as plain data (which statuses accept an arrival, whether a commit rests, when it is due).
+ *
+ * A method may answer at once or with a promise; the engine takes either.
+ *
+ * Two ideas carry the contract:
+ *
+ * **Fencing.** An execution in work belongs to one launcher (`owner`, a number that only grows).
+ * A transition is taken only if the row still has that owner, the revision before it, and no signal
+ * that the engine has not seen. Otherwise nothing of it is written and the answer says why.
+ *
+ * **Signals.** Whatever comes from outside (a message, a rollback request, an operator's act) is a
+ * row in the execution's mailbox, and raises the execution's `signals` by one in the same
+ * transaction. So an arrival can't slip in between the engine's last look and its commit.
+ */
+import type { Clock } from "../clock.js";
+import type { Status } from "../definition/flow.js";
+import type { Batch, BatchResult, CommitResult, NewExecution } from "./batch.js";
+import type { Transition, ExecutionRecord, HistoryRecord, MailboxRecord, Standing } from "../execution/records.js";
+import type { Death, Fate, LauncherRecord, ScheduleRecord, StoredDefinition } from "./records.js";
+
+export type MaybePromise<T> = T | Promise<T>;
+
+export interface ClaimOptions {
+  readonly owner: number;
+  readonly limit: number;
+  /**
+   * Only executions of these are taken: one of each in turn, in this order, and round again, so that a
+   * long queue of one workflow never keeps another one waiting.
+   */
+  readonly workflows: readonly { readonly name: string; readonly version: string }[];
+}
+
+export interface Claimed {
+  /** Due executions in the order of turns, of each workflow the longest due first, now owned by the caller, with `claims` raised by one. */
+  readonly records: readonly ExecutionRecord[];
+  /** For each of the records: since when it had been due. */
+  readonly dueSince: readonly number[];
+  /** The store's time of the claim. */
+  readonly at: number;
+  /** How long until the next one of these workflows is due. Null: none is. 0: the limit was reached. */
+  readonly nextDueInMs: number | null;
+  /** Executions of this owner with an arrival that no commit has seen yet. */
+  readonly signalled: readonly string[];
+  /** False: the launcher was buried, and takes nothing. */
+  readonly alive: boolean;
+}
+
+export interface Overdue {
+  readonly what: "executions" | "schedules";
+  /** Of the workflow. */
+  readonly name: string;
+  readonly version: string;
+}
+
+export interface ScheduleChange {
+  readonly name: string;
+  /** The revision that the row must have; null: it must not be there. */
+  readonly expected: string | null;
+  /** The new row. Null: it goes. */
+  readonly schedule: ScheduleRecord | null;
+  /** Launched in the same transaction. They belong to nobody; one whose id is there already is left as it is. */
+  readonly creates: readonly NewExecution[];
+}
+
+export interface DueSchedules {
+  /** Longest due first. */
+  readonly records: readonly ScheduleRecord[];
+  /** The store's time. */
+  readonly at: number;
+  /** How long until the next one of these workflows is due. Null: none is. 0: the limit was reached. */
+  readonly nextDueInMs: number | null;
+}
+
+export interface PruneOptions {
+  /** How long ago an execution must have come to rest in a status, by the store's clock. Others are kept. */
+  readonly olderThanMs: Readonly<Partial<Record<Status, number>>>;
+  /** How many executions are looked at. */
+  readonly limit: number;
+  /** The `cursor` of the call before. Null: from the oldest on. */
+  readonly after: string | null;
+  /** Only counts. */
+  readonly dry: boolean;
+}
+
+export interface Pruned {
+  readonly counts: Readonly<Partial<Record<Status, number>>>;
+  /** Where to go on. Null: nothing that is old enough is left to be looked at. */
+  readonly cursor: string | null;
+}
+
+/** What is asked of a gate. The numbers only leave out who could not be admitted now. */
+export interface GateQuery {
+  readonly gate: string;
+  /** Of the executions that wait, only those of these versions of the workflow. */
+  readonly versions: readonly string[];
+  /** At most so many candidates. */
+  readonly limit: number;
+  /** Keys that have so many places are left out. Null: none is. */
+  readonly keyLimit: number | null;
+  /** Keys of which so many have been admitted in that time are left out. Null: none is. */
+  readonly rate: { readonly limit: number; readonly perMs: number } | null;
+}
+
+export interface Candidate {
+  readonly id: string;
+  readonly key: string | null;
+  readonly rateKey: string | null;
+  /** How many places its key has; 0 without a key. */
+  readonly heldByKey: number;
+  /** How many with its `rateKey` were admitted in the time asked for; 0 where none was asked for. */
+  readonly startedByKey: number;
+}
+
+export interface GateState {
+  /** Grows with each admission. */
+  readonly revision: number;
+  /** How many have a place. */
+  readonly held: number;
+  /** Who could be admitted now and is nobody's, first the one that goes first. */
+  readonly candidates: readonly Candidate[];
+  /** How long until the next one, of whatever version, could be admitted that is not to be admitted before. Null: there is none. */
+  readonly readyInMs: number | null;
+  /** How long until the first one of those left out for the rate is forgotten. Null: none was left out. */
+  readonly rateInMs: number | null;
+}
+
+/** Lets executions through a gate. */
+export interface Admission {
+  readonly gate: string;
+  /** Taken only if the gate still has this revision. */
+  readonly revision: number;
+  readonly ids: readonly string[];
+  /** For how long the admission counts for the rate. Null: not at all. */
+  readonly perMs: number | null;
+}
+
+/** All of what is given must hold. */
+export interface ListConditions {
+  readonly workflow?: string | undefined;
+  readonly status?: readonly Status[] | undefined;
+  /** All of these. */
+  readonly tags?: readonly string[] | undefined;
+  /** Created at or after; milliseconds since 1970. */
+  readonly createdFrom?: number | undefined;
+  /** Created before. */
+  readonly createdBefore?: number | undefined;
+}
+
+export interface ListFilter extends ListConditions {
+  readonly limit: number;
+  /** The `cursor` of the page before. */
+  readonly after?: string | undefined;
+}
+
+/** Newest first. */
+export interface ListPage {
+  readonly records: readonly ExecutionRecord[];
+  /** For the next page. Null: this was the last. */
+  readonly cursor: string | null;
+}
+
+/** Which rows of a mailbox. */
+export type MailFilter =
+  | {
+      /** What nobody has taken yet. */
+      readonly pending: true;
+      /** Only messages with this name. */
+      readonly name?: string;
+      /** Of each mailbox at most so many messages: of each name the oldest. Requests are all given. */
+      readonly limit?: number;
+    }
+  /** The one with this id. */
+  | { readonly id: string }
+  /** The one with this id of its sender. */
+  | { readonly messageId: string };
+
+/** Which dead letters: all of what is given must hold. */
+export interface LetterConditions {
+  /** Of executions of this workflow. */
+  readonly workflow?: string | undefined;
+  /** In the mailbox of this execution. */
+  readonly execution?: string | undefined;
+  /** The name of the message. */
+  readonly name?: string | undefined;
+}
+
+export interface LetterFilter extends LetterConditions {
+  readonly limit: number;
+  /** The `cursor` of the page before. */
+  readonly after?: string | undefined;
+}
+
+export interface LetterRecord extends MailboxRecord {
+  /** Of its execution. */
+  readonly workflow: string;
+}
+
+/** The last that was received first. */
+export interface LetterPage {
+  readonly records: readonly LetterRecord[];
+  /** For the next page. Null: this was the last. */
+  readonly cursor: string | null;
+}
+
+export interface LetterCount {
+  readonly workflow: string;
+  /** From 1. */
+  readonly count: number;
+}
+
+/**
+ * A hint that something happened: an execution without an owner wants to be taken up after `inMs`
+ * milliseconds (0: now), or one that has an owner got an arrival. May get lost, so the engine polls behind it.
+ */
+export type Hint =
+  { readonly type: "due"; readonly inMs: number } | { readonly type: "signalled"; readonly execution: string };
+
+/**
+ * A transaction of the caller's on the store's database: a client of `pg` or a connection of SQLite that is in one, or the
+ * transaction object of Drizzle (node-postgres) or Kysely (`PostgresDialect`). A pool is none.
+ */
+export type CallerTransaction =
+  | { query(...given: never[]): unknown; readonly totalCount?: never }
+  | { readonly _: { readonly session: object }; rollback(): unknown }
+  | { readonly isTransaction: true; getExecutor(): object }
+  | { exec(sql: string): unknown; prepare(sql: string): object };
+/** In the order of the ids that were asked for. */
+export type Loaded<Only extends "standing" | undefined> = readonly (
+  (Only extends "standing" ? Standing : ExecutionRecord) | undefined
+)[];
+
+export type Within = Pick<Store, "load" | "mailbox" | "write">;
+
+export interface Store {
+  /** For messages: "memory", "sqlite", "postgres". */
+  readonly name: string;
+  /** The clock whose time this store keeps, where it is one of this process. The launcher takes it as its own by default. */
+  readonly clock?: Clock;
+  /** False where a commit costs nothing by itself, so that gathering transitions into batches gains nothing. */
+  readonly gathers: boolean;
+  /** How many batches may be on their way at the same time; no execution is in two of them but by an arrival. Default: 1. */
+  readonly lanes?: number;
+  /** With several lanes: how many batches of subscriptions and publications besides, of different topics. Default: 1. */
+  readonly topicLanes?: number;
+
+  /** Connects and migrates. A second call while it is open is an error of the caller. */
+  open(): MaybePromise<void>;
+  close(): MaybePromise<void>;
+  readonly isOpen: boolean;
+
+  /**
+   * A new launcher: a number greater than any before.
+   *
+   * @param formerly under which number it was buried and lives all the same: nobody died then
+   */
+  register(launcher: { readonly host: string; readonly pid: number }, formerly?: number): MaybePromise<number>;
+  /** Heartbeat; waits for nobody. `alive` is false if this launcher was buried. `others` are all other registered ones. */
+  beat(owner: number): MaybePromise<{ readonly alive: boolean; readonly others: readonly LauncherRecord[] }>;
+  /** Keeps lists of steps; one that is there already stays as it is. */
+  define(definitions: readonly StoredDefinition[]): MaybePromise<void>;
+  /** All that were kept for a workflow, whatever the version, by version and fingerprint. */
+  definitions(workflow: string): MaybePromise<readonly StoredDefinition[]>;
+  /**
+   * Removes launchers; what they owned is due at once. Says how many executions were freed. Waits for no lock of
+   * somebody else: what is locked stays owned, and its owner is one of the `others` of a beat until it is buried again.
+   *
+   * @param fate `died` and `silent` count against what they owned, as `begin` says; `left` takes back what counted.
+   * Left out, or for owners that are not registered: nothing counts
+   */
+  bury(owners: readonly number[], fate?: Fate): MaybePromise<number>;
+  /**
+   * Its owner is about to call a function of it. After a burial that counted, further ones count only where this was said.
+   * False: it has another owner.
+   */
+  begin(id: string, owner: number): MaybePromise<boolean>;
+  /** The burials that count against an execution since its last commit, save those of launchers that turned out to live. */
+  deaths(id: string): MaybePromise<readonly Death[]>;
+
+  /**
+   * Takes the batch atomically; each part is answered by itself, a refused one does not touch the others.
+   * After an error that is retryable the same rows, as the same objects, may be given again, alone or with
+   * others: if it was not known whether they had been written, the answer says so then.
+   */
+  write(batch: Batch): MaybePromise<BatchResult>;
+  /** That create is not asked again, for its caller waits no more: if it was written, a claim of its owner gives it out. */
+  abandon?(create: NewExecution): void;
+  claim(options: ClaimOptions): MaybePromise<Claimed>;
+  /** All gates at which somebody waits, also one that is not to be admitted before a time to come. */
+  gates(): MaybePromise<readonly string[]>;
+  /** Reads a gate: who waits, and how many have a place. */
+  gate(query: GateQuery): MaybePromise<GateState>;
+  /**
+   * Gives places to executions that wait and are nobody's, and makes them due. Says how many that were.
+   * Null: the gate has another revision by now, and nothing was done.
+   */
+  admit(admission: Admission): MaybePromise<number | null>;
+  /** Of which workflows and versions something has been due for longer than `forMs` and nobody has taken it. */
+  overdue(forMs: number): MaybePromise<readonly Overdue[]>;
+  /** Deletes publications that have been over for at least `forMs`, the longest over first, at most `limit`. Says how many. */
+  prunePublications(forMs: number, limit: number): MaybePromise<number>;
+
+  /** All schedules, or the one of that name. In the order of their names. */
+  schedules(name?: string): MaybePromise<readonly ScheduleRecord[]>;
+  dueSchedules(options: Omit<ClaimOptions, "owner">): MaybePromise<DueSchedules>;
+  /** False: the row was not as expected, and nothing was written. The same change again is one change. */
+  changeSchedule(change: ScheduleChange): MaybePromise<boolean>;
+
+  /**
+   * Deletes executions that have been at rest for long enough, with all that they own: history, mailbox, tags.
+   * One that somebody owns, or that is due, is kept: whoever asks something of one at rest makes it due. Looks at
+   * them in the order in which they were created.
+   */
+  prune(options: PruneOptions): MaybePromise<Pruned>;
+
+  /** In the order of the ids; undefined where there is none. With `standing` nothing large is read. */
+  load<Only extends "standing" | undefined = undefined>(
+    ids: readonly string[],
+    only?: Only,
+  ): MaybePromise<Loaded<Only>>;
+  list(filter: ListFilter): MaybePromise<ListPage>;
+  /** How many executions all pages of a list would show. */
+  count(filter: ListConditions): MaybePromise<number>;
+  /** In order of revision. */
+  history(id: string): MaybePromise<readonly HistoryRecord[]>;
+  /** Of one execution, or of several; each in order of acceptance. What it costs does not grow with the rows that a filter leaves out. */
+  mailbox(executions: string | readonly string[], filter?: MailFilter): MaybePromise<readonly MailboxRecord[]>;
+  /** Messages that are dead, of all executions. */
+  deadLetters(filter: LetterFilter): MaybePromise<LetterPage>;
+  /** How many dead letters all pages would show. */
+  countDeadLetters(conditions: LetterConditions): MaybePromise<number>;
+  /** How many dead letters each workflow has; those that have any, in any order. */
+  countDeadLettersByWorkflow(): MaybePromise<readonly LetterCount[]>;
+
+  /**
+   * Runs `work` in a transaction of its own, with the store's connection, and commits with it the
+   * transition that it gives. Null, or a transition that is refused: all of it is rolled back. Rejects with
+   * what `work` threw, rolled back too. An error that is retryable says nothing of whether it was committed.
+   * Undefined: this store has no transactions that others could join.
+   */
+  transact?(work: (connection: unknown) => MaybePromise<Transition | null>): MaybePromise<CommitResult | null>;
+  /** This store as seen within a transaction of the caller's own, on the caller's connection. */
+  within?(connection: unknown): Within;
+  /** Whether that is the connection which `transact` gives to work that is synchronous. Default: there is none. */
+  waitsForNothing?(connection: unknown): boolean;
+
+  /** Calls the listener on every hint until the returned function is called. */
+  watch(listener: (hint: Hint) => void): () => void;
+}
