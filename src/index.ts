@@ -135,7 +135,7 @@ export type {
   LetterPage,
   ResendOptions,
 } from "./client/dead-letters.js";
-export { deadLettersIn, type DeadLetters, type DeadLettersOptions } from "./client/store-letters.js";
+export { deadLettersIn, type DeadLetters, type DeadLettersOptions } from "./client/store-dead-letters.js";
 export type { RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./client/messages.js";
 export type { Outcome } from "./session/outcome-waiters.js";
 export type {
@@ -144,7 +144,7 @@ export type {
   BulkRetryOptions,
   BulkRollbackOptions,
   Refused,
-  Selection,
+  BulkActs,
   SelectOptions,
 } from "./client/bulk.js";
 export type { Published, PublishOptions } from "./client/publishing.js";
@@ -154,7 +154,7 @@ export type { Irreversible } from "./execution/position.js";
 export type { Status } from "./definition/flow.js";
 export type { SerializedError } from "./values/serialize-error.js";
 export type { ChangeOperation } from "./values/state-changes.js";
-export type { CompatibilityGroup, Prospect } from "./client/deployment-check.js";
+export type { CompatibilityGroup, Forecast } from "./client/deployment-check.js";
 export type { PruneCounts, PruneOptions, RetentionPolicy } from "./session/retention.js";
 export {
   Schedules,

@@ -1,6 +1,6 @@
 /** `stepwell check`: what the workflows of a module leave open. */
 import Table from "cli-table3";
-import { findings, Launcher, type CompatibilityGroup, type Finding, type Prospect } from "../index.js";
+import { findings, Launcher, type CompatibilityGroup, type Finding, type Forecast } from "../index.js";
 import { loadWorkflows } from "./load-workflow.js";
 import type { Screen } from "./screen.js";
 import { existingStoreOn } from "./store.js";
@@ -45,7 +45,7 @@ async function checkStore(
   if (json === true) screen.result(JSON.stringify({ executions: groups }));
   else if (groups.length === 0) screen.result("No execution in the store is alive.");
   else screen.result(prospects(groups));
-  const isFound = (prospect: Prospect): boolean => prospect === "parks" || prospect === "unknown";
+  const isFound = (prospect: Forecast): boolean => prospect === "parks" || prospect === "unknown";
   return groups.every(({ forward, back }) => !isFound(forward) && !isFound(back)) ? exitCodes.nothing : exitCodes.found;
 }
 

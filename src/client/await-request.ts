@@ -14,7 +14,7 @@ const longestPause = 1_000;
  * @param patience for how long, in milliseconds
  * @throws STEPWELL_LAUNCHER_NOT_RUNNING, STEPWELL_CLIENT_STOPPED where that stops first; STEPWELL_UNDECIDED where the patience ends first
  */
-export async function verdictOn(
+export async function awaitRequest(
   arrival: string,
   execution: string,
   store: Store,

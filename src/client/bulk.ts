@@ -3,7 +3,7 @@ import { refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { ListConditions as StoredConditions, ListPage, Store } from "../stores/contract.js";
-import { Acts, checkRetry, type RetryOptions } from "./operator.js";
+import { OperatorActs, checkRetry, type RetryOptions } from "./operator.js";
 import type { ClientHost } from "../session/client-host.js";
 import type { Registered } from "../session/registry.js";
 import { conditionsOf, type ListConditions } from "./listing.js";
@@ -68,12 +68,12 @@ type Verdict = "accepted" | "undecided" | Omit<Refused, "id">;
  * console.log(await chosen.rollback("recalled", { by: "ada", dryRun: true }));
  * console.log(await chosen.rollback("recalled", { by: "ada" }));
  */
-export class Selection {
+export class BulkActs {
   readonly #conditions: StoredConditions;
   readonly #store: Store;
   readonly #host: ClientHost;
   readonly #mail: Mail;
-  readonly #acts: Acts;
+  readonly #acts: OperatorActs;
 
   /** @internal Made by `Launcher.select`. */
   constructor(options: SelectOptions, store: Store, host: ClientHost, registry: ReadonlyMap<string, Registered>) {
@@ -81,7 +81,7 @@ export class Selection {
     this.#store = store;
     this.#host = host;
     this.#mail = new Mail(store, host, registry, Math.min(patience, host.patience));
-    this.#acts = new Acts(store, host, registry);
+    this.#acts = new OperatorActs(store, host, registry);
   }
 
   /** How many fit now. */

@@ -6,14 +6,14 @@ import { definitionOf } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import { checkExecutionId } from "../ids.js";
 import type { Store, MaybePromise } from "../stores/contract.js";
-import { Acts, type OperatorOptions, type RetryOptions, type SkipOptions } from "./operator.js";
+import { OperatorActs, type OperatorOptions, type RetryOptions, type SkipOptions } from "./operator.js";
 import type { ClientHost } from "../session/client-host.js";
 import { compatibilityOf, type CompatibilityGroup } from "./deployment-check.js";
 import { Execution } from "./execution-handle.js";
 import type { Registered } from "../session/registry.js";
-import { KnownLists } from "../session/step-lists.js";
+import { StoredStepLists } from "../session/step-lists.js";
 import { checkItems, launchPrepared, prepareLaunch, type LaunchItem, type LaunchOptions } from "../runtime/launch.js";
-import { waysOf } from "../runtime/upgrade.js";
+import { migrationPathsOf } from "../runtime/upgrade.js";
 import { asked } from "../session/caller-transaction.js";
 import { andThen, orElse } from "../session/maybe-promise.js";
 import { filterOf, pageOf, type ExecutionPage, type ListOptions } from "./listing.js";
@@ -36,7 +36,7 @@ import {
   type PruneOptions,
   type RetentionPolicy,
 } from "../session/retention.js";
-import { Selection, type SelectOptions } from "./bulk.js";
+import { BulkActs, type SelectOptions } from "./bulk.js";
 import { Schedules } from "./schedules.js";
 import { clientSettingsOf, type ClientOptions } from "../session/options.js";
 import { StoreSession } from "../session/store-session.js";
@@ -71,7 +71,7 @@ export class Client {
   readonly #host: ClientHost;
   readonly #mail: Mail;
   readonly #letters: Letters;
-  readonly #acts: Acts;
+  readonly #acts: OperatorActs;
   /** Launches at times to come. */
   readonly schedules: Schedules;
 
@@ -84,7 +84,7 @@ export class Client {
     this.#registry = registry;
     this.#mail = new Mail(store, host, registry);
     this.#letters = new Letters(store, host, registry);
-    this.#acts = new Acts(store, host, registry);
+    this.#acts = new OperatorActs(store, host, registry);
     this.schedules = new Schedules(store, host, registry, async (registered, input, launch) =>
       this.#launch(registered, input, launch),
     );
@@ -325,8 +325,8 @@ export class Client {
     try {
       return await compatibilityOf(
         this.#store,
-        waysOf(this.#registry),
-        new KnownLists(this.#store),
+        migrationPathsOf(this.#registry),
+        new StoredStepLists(this.#store),
         this.#host.sizeLimit,
       );
     } finally {
@@ -356,8 +356,8 @@ export class Client {
    *
    * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION at once
    */
-  select(options: SelectOptions): Selection {
-    return new Selection(options, this.#store, this.#host, this.#registry);
+  select(options: SelectOptions): BulkActs {
+    return new BulkActs(options, this.#store, this.#host, this.#registry);
   }
 
   /** What an older version took, or gave a key, is still that execution's, though this version refuses it. */

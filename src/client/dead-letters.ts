@@ -95,7 +95,7 @@ export interface ResendNote {
 }
 
 /** What a letter is sent with: a launcher, or a store alone. */
-export interface Post extends Pick<Host, "report" | "storeNow"> {
+export interface Sender extends Pick<Host, "report" | "storeNow"> {
   readonly committer: Pick<Committer, "deliver">;
   /** @throws where nothing may be asked now */
   ready(what: string): MaybePromise<void>;
@@ -105,10 +105,10 @@ const largestPage = 1000;
 
 export class Letters {
   readonly #store: Store;
-  readonly #post: Post;
+  readonly #post: Sender;
   readonly #registry: ReadonlyMap<string, Registered>;
 
-  constructor(store: Store, post: Post, registry: ReadonlyMap<string, Registered>) {
+  constructor(store: Store, post: Sender, registry: ReadonlyMap<string, Registered>) {
     this.#store = store;
     this.#post = post;
     this.#registry = registry;

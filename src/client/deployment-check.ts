@@ -7,9 +7,9 @@ import type { ExecutionRecord } from "../execution/records.js";
 import type { Store } from "../stores/contract.js";
 import { hasBegun } from "../execution/execution.js";
 import { misfitOf } from "../runtime/definition-check.js";
-import { moved, type Way } from "../runtime/upgrade.js";
+import { moved, type MigrationPath } from "../runtime/upgrade.js";
 import { registryKey } from "../session/registry.js";
-import type { KnownLists } from "../session/step-lists.js";
+import type { StoredStepLists } from "../session/step-lists.js";
 import { isUndecodable, stateOf } from "../session/damaged-rows.js";
 
 /**
@@ -18,7 +18,7 @@ import { isUndecodable, stateOf } from "../session/damaged-rows.js";
  * - `parks`: something of the list has changed that it must find again, or its migration fails; `why` says what
  * - `unknown`: its workflow and version are not registered; it waits until a launcher has them
  */
-export type Prospect = "goes-on" | "migrates" | "parks" | "unknown";
+export type Forecast = "goes-on" | "migrates" | "parks" | "unknown";
 
 /** Executions that stand alike, and what would become of them. */
 export interface CompatibilityGroup {
@@ -33,9 +33,9 @@ export interface CompatibilityGroup {
   /** The ids of some of them, at most three. */
   readonly examples: readonly string[];
   /** If they go on as they stand. */
-  readonly forward: Prospect;
+  readonly forward: Forecast;
   /** If they turned, or go on turning, there. Past a pivot they never do: then as `forward`. */
-  readonly back: Prospect;
+  readonly back: Forecast;
   /** If it migrates: the version, and the step, that it comes to. */
   readonly to?: { readonly version: string; readonly step: string };
   /** What is in the way. */
@@ -50,8 +50,8 @@ const mostExamples = 3;
 /** Reads all live executions, a page at a time. */
 export async function compatibilityOf(
   store: Store,
-  ways: ReadonlyMap<string, Way>,
-  lists: KnownLists,
+  ways: ReadonlyMap<string, MigrationPath>,
+  lists: StoredStepLists,
   sizeLimit: number,
 ): Promise<CompatibilityGroup[]> {
   const groups = new Map<string, CompatibilityGroup & { count: number; examples: string[] }>();
@@ -73,8 +73,8 @@ export async function compatibilityOf(
 
 async function groupOf(
   record: ExecutionRecord,
-  ways: ReadonlyMap<string, Way>,
-  lists: KnownLists,
+  ways: ReadonlyMap<string, MigrationPath>,
+  lists: StoredStepLists,
   sizeLimit: number,
 ): Promise<Omit<CompatibilityGroup, "count" | "examples">> {
   const { workflow, version, status } = record;
@@ -97,8 +97,8 @@ type Prospects = Pick<CompatibilityGroup, "forward" | "back" | "why" | "to">;
 
 async function prospectsOf(
   record: ExecutionRecord,
-  way: Way | undefined,
-  lists: KnownLists,
+  way: MigrationPath | undefined,
+  lists: StoredStepLists,
   sizeLimit: number,
 ): Promise<Prospects> {
   if (way === undefined) return { forward: "unknown", back: "unknown" };
@@ -114,7 +114,7 @@ async function prospectsOf(
     return parks(`step "${position.step}" is not there any more`);
   }
   const turned: Standing = { ...position, direction: "down", stepFunc: "rollback", waitUntil: null };
-  const after = registered.listed.outline;
+  const after = registered.stepList.outline;
   const ahead = changeInTheWay(before, after, position);
   // One that is past the pivot never goes back, so its way back is in nobody's way.
   const turns = position.direction === "up" && !isPastPivot(position, shapeOf(before));
@@ -136,7 +136,7 @@ function parks(why: string): Prospects {
 /** Tried out, and nothing of it is kept. Once it is one of the newer version, it goes on and back as any other. */
 function migrates(
   record: ExecutionRecord,
-  way: Way,
+  way: MigrationPath,
   before: readonly StepOutline[] | undefined,
   sizeLimit: number,
 ): Prospects {

@@ -9,7 +9,7 @@ import type { SerializedError } from "../values/serialize-error.js";
 import { stateDifference, type Difference } from "../values/state-changes.js";
 import type { ArrivalStatus, ExecutionRecord, MailboxRecord } from "../execution/records.js";
 import type { Store } from "../stores/contract.js";
-import type { Acts, OperatorOptions, RetryOptions, SkipOptions } from "./operator.js";
+import type { OperatorActs, OperatorOptions, RetryOptions, SkipOptions } from "./operator.js";
 import {
   checkRevision,
   rowsOf,
@@ -136,9 +136,9 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   readonly #store: Store;
   readonly #host: ClientHost;
   readonly #mail: Mail;
-  readonly #acts: Acts;
+  readonly #acts: OperatorActs;
 
-  constructor(id: string, store: Store, host: ClientHost, mail: Mail, acts: Acts) {
+  constructor(id: string, store: Store, host: ClientHost, mail: Mail, acts: OperatorActs) {
     this.id = id;
     this.#store = store;
     this.#host = host;

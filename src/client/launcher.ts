@@ -2,7 +2,7 @@
 import { Client } from "./client.js";
 import { settingsOf, type LauncherOptions } from "../session/options.js";
 import { registryOf } from "../session/registry.js";
-import { Supervisor } from "../worker/worker.js";
+import { Worker } from "../worker/worker.js";
 import { checkStores } from "../runtime/store-transaction.js";
 
 /**
@@ -15,14 +15,14 @@ import { checkStores } from "../runtime/store-transaction.js";
  * const outcome = await execution.outcome();
  */
 export class Launcher extends Client {
-  readonly #supervisor: Supervisor;
+  readonly #supervisor: Worker;
 
   /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_WRONG_STORE */
   constructor(options: LauncherOptions) {
     const settings = settingsOf(options);
     const registry = registryOf(options.workflows, settings.clock);
     for (const { definition } of registry.values()) checkStores(definition, settings.store);
-    const supervisor = new Supervisor(settings, registry);
+    const supervisor = new Worker(settings, registry);
     super(options, { store: settings.store, host: supervisor, registry });
     this.#supervisor = supervisor;
   }

@@ -22,7 +22,7 @@ import { andThen, orElse } from "../session/maybe-promise.js";
 import { refused, refusedAsUnknown, type RefusedAnswer } from "./refusals.js";
 import { checkBy, checkMessageId, checkRollbackReason } from "../session/reasons.js";
 import { carriedBy } from "../runtime/engine-events.js";
-import { verdictOn } from "./await-request.js";
+import { awaitRequest } from "./await-request.js";
 
 export interface SendOptions {
   /**
@@ -206,7 +206,7 @@ export class Mail {
 
   /** What became of a request that only the launcher that takes it up can decide. */
   async #verdict(id: string, arrival: string, request: RollbackRequest): Promise<RollbackAnswer> {
-    if ((await verdictOn(arrival, id, this.#store, this.#host, "rollback", this.#patience)) === "consumed") {
+    if ((await awaitRequest(arrival, id, this.#store, this.#host, "rollback", this.#patience)) === "consumed") {
       return { accepted: true };
     }
     const [record] = await this.#store.load([id]);

@@ -15,7 +15,7 @@ import { checkedByInput } from "../runtime/input-fields.js";
 import { notFound } from "../session/not-found.js";
 import { checkBy, checkText } from "../session/reasons.js";
 import { stateOf } from "../session/damaged-rows.js";
-import { verdictOn } from "./await-request.js";
+import { awaitRequest } from "./await-request.js";
 
 export interface OperatorOptions {
   /** Who acts; for the history. One line of 1 to 255 characters. */
@@ -49,7 +49,7 @@ interface Asked {
   readonly isUnchecked: boolean;
 }
 
-export class Acts {
+export class OperatorActs {
   readonly #store: Store;
   readonly #host: ClientHost;
   readonly #registry: ReadonlyMap<string, Registered>;
@@ -84,7 +84,7 @@ export class Acts {
   /** Waits for the word of the launcher that takes the execution up. */
   async #followed({ arrival, revision, isUnchecked }: Asked, id: string, kind: Kind): Promise<void> {
     const method = methods[kind];
-    if ((await verdictOn(arrival, id, this.#store, this.#host, method, this.#host.patience)) === "consumed") return;
+    if ((await awaitRequest(arrival, id, this.#store, this.#host, method, this.#host.patience)) === "consumed") return;
     const record = await this.#existing(id);
     if (record.status !== "stuck") throw notStuck(record, method, record.status);
     const about = { execution: id, workflow: record.workflow, step: record.position.step };

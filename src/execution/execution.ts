@@ -9,7 +9,7 @@ import type { Position } from "./position.js";
 import type { SerializedError } from "../values/serialize-error.js";
 import { type Transition, bitsKept, type ExecutionRecord, type MailboxRecord, type Migration } from "./records.js";
 
-export interface Course {
+export interface ActiveExecution {
   /** Of another version once a migration is committed. */
   identity: ExecutionIdentity;
   readonly owner: number;
@@ -32,7 +32,7 @@ export interface Course {
   /** Rows of the mailbox that nobody will take; settled with the next commit. */
   dead: string[];
   /** The state as of the last commit. */
-  saved: Pick<Course, "state" | "isRich">;
+  saved: Pick<ActiveExecution, "state" | "isRich">;
   /** Fields that guards or an operator changed since then. */
   others: Set<string> | undefined;
   /** The state as it began, until the first commit, where it is not the input. */
@@ -50,7 +50,7 @@ export interface Course {
 
 const none: readonly never[] = [];
 
-export function courseOf(record: ExecutionRecord, state: object, owner: number): Course {
+export function activeExecution(record: ExecutionRecord, state: object, owner: number): ActiveExecution {
   const isRich = !record.state.isPlain;
   return {
     identity: { id: record.id, workflow: record.workflow, version: record.version },
@@ -81,7 +81,7 @@ export function courseOf(record: ExecutionRecord, state: object, owner: number):
 }
 
 /** The transition is committed: the course is what it led to. */
-export function tookOver(course: Course, transition: Transition): void {
+export function tookOver(course: ActiveExecution, transition: Transition): void {
   const { patch, migration } = transition.history;
   if (patch !== null && course.position.direction === "up") {
     course.given?.push({ step: course.position.step, patch });
@@ -109,7 +109,7 @@ export function tookOver(course: Course, transition: Transition): void {
 }
 
 /** The state is again as it was at the last commit. */
-export function takeBack(course: Course): void {
+export function takeBack(course: ActiveExecution): void {
   course.state = course.saved.state;
   course.isRich = course.saved.isRich;
   course.unsaved = null;
@@ -165,14 +165,14 @@ export interface Happening {
 }
 
 /** Remembers the state, with all that was merged into it so far. Gives back what returns to it. */
-export function bookmark(course: Course): () => void {
+export function bookmark(course: ActiveExecution): () => void {
   const { state, isRich, unsaved, guardErrors } = course;
   const others = course.others === undefined ? undefined : new Set(course.others);
   return () => void Object.assign(course, { state, isRich, unsaved, guardErrors, others });
 }
 
 /** What says whether, and how often, something was begun. */
-export type Attempts = Pick<Course, "position" | "claims" | "takenBack" | "admission">;
+export type Attempts = Pick<ActiveExecution, "position" | "claims" | "takenBack" | "admission">;
 
 /** Which attempt comes next. What was begun and not counted, cut off by a crash or taken back is numbered too. */
 export function attemptOf({ position, claims, takenBack }: Attempts): number {
@@ -231,7 +231,7 @@ export function isBegun(course: Attempts, was: StepOutline | undefined): boolean
 
 /** Something happened without a step function's answer. */
 export function happened(
-  course: Course,
+  course: ActiveExecution,
   event: Happening["event"],
   result: string,
   {
@@ -267,7 +267,7 @@ export function happened(
 
 /** What an operator asked for. */
 export function acted(
-  course: Course,
+  course: ActiveExecution,
   act: "retry" | "skip" | "patch",
   asked: { readonly cause: MailboxRecord; readonly by: string | undefined; readonly why: string | undefined },
 ): Happening {

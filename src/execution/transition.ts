@@ -6,7 +6,7 @@ import { due, isPastPivot, route, type Action, type Passage, type Shape } from "
 import type { Position } from "./position.js";
 import type { Status } from "../definition/flow.js";
 import { type Transition, type HistoryEntry, untilBits } from "./records.js";
-import { attemptOf, isInDoubt, leftNothing, type Course, type Happening } from "./execution.js";
+import { attemptOf, isInDoubt, leftNothing, type ActiveExecution, type Happening } from "./execution.js";
 import { irreversibleUpTo } from "./irreversible.js";
 
 /** Something outside the step wants the execution to turn: a rollback request, or its deadline. */
@@ -67,7 +67,7 @@ const statusOf: Record<Action, Status> = {
 const interruptible = new Set<string>(["stepOk", "stepCompleted", "stepPaused", "stepFailed", "retry", "again"]);
 
 /** What a turn from outside does to the result of a step that ran meanwhile: all that the step gave is kept. */
-function interrupted(course: Course, happening: Happening, turn: Turn | undefined): Happening {
+function interrupted(course: ActiveExecution, happening: Happening, turn: Turn | undefined): Happening {
   if (turn === undefined || course.position.direction === "down" || !interruptible.has(happening.event.type)) {
     return happening;
   }
@@ -82,7 +82,7 @@ function interrupted(course: Course, happening: Happening, turn: Turn | undefine
   };
 }
 
-export function conclude(course: Course, happened: Happening, circumstances: Circumstances): Conclusion {
+export function conclude(course: ActiveExecution, happened: Happening, circumstances: Circumstances): Conclusion {
   const { definition, shape, turn } = circumstances;
   const done = happened.event.type === "stepOk" || happened.event.type === "stepCompleted";
   // A pivot that succeeded is a point of no return: a request that came while it ran is too late.
@@ -142,7 +142,11 @@ function keptStatus(event: Happening["event"]): Status | undefined {
 }
 
 /** Which subscriptions are over: all with the execution, those of a step once it is done, or left, in its direction. */
-function endsOf(course: Course, { position, ends }: Transition, event: Happening["event"]): Transition["unsubscribes"] {
+function endsOf(
+  course: ActiveExecution,
+  { position, ends }: Transition,
+  event: Happening["event"],
+): Transition["unsubscribes"] {
   if (ends) return "all";
   const before = course.position;
   const isLeft =
@@ -154,7 +158,7 @@ function endsOf(course: Course, { position, ends }: Transition, event: Happening
 
 const patchOptions = { what: "A patch", limit: Infinity };
 
-function entryOf(course: Course, happening: Happening): HistoryEntry {
+function entryOf(course: ActiveExecution, happening: Happening): HistoryEntry {
   const { guardErrors, others, initial } = course;
   const { direction, step, stepIndex } = course.position;
   const { func, attempt, result, durationMs, cause, error, by, why, event } = happening;
@@ -182,7 +186,7 @@ function fieldsOf(state: object, names: ReadonlySet<string>): object {
 }
 
 function decide(
-  course: Course,
+  course: ActiveExecution,
   { event }: Happening,
   shape: Shape,
   step: StepDefinition | undefined,
@@ -214,7 +218,7 @@ function decide(
 
 /** Where it turns at a step whose `when` was not asked yet, nothing of that step has begun, and nothing of it is undone. */
 function unbegunPassed(
-  { position }: Course,
+  { position }: ActiveExecution,
   { flow, action }: { flow: Passage; action: Action },
   step: StepDefinition | undefined,
 ): { flow: Passage; action: Action } {
@@ -230,7 +234,7 @@ function unbegunPassed(
 }
 
 function positionAfter(
-  course: Course,
+  course: ActiveExecution,
   happening: Happening,
   flow: Passage,
   action: Action,
@@ -342,7 +346,7 @@ function pollsAfter(position: Position, type: Happening["event"]["type"], flow: 
 }
 
 /** Whether the step where it stood is in doubt now. */
-function staysInDoubt(course: Course, { called, gave }: Happening, { steps }: WorkflowDefinition): boolean {
+function staysInDoubt(course: ActiveExecution, { called, gave }: Happening, { steps }: WorkflowDefinition): boolean {
   const step = steps[course.position.stepIndex];
   if (!called || course.position.direction === "down") return isInDoubt(course, step);
   if (gave) return false;
@@ -352,7 +356,7 @@ function staysInDoubt(course: Course, { called, gave }: Happening, { steps }: Wo
 
 /** Where it goes on up though nobody knows what became of the step: that recovered, or an operator skipped it. */
 function doubtfulAfter(
-  course: Course,
+  course: ActiveExecution,
   happening: Happening,
   { direction, stepIndex, passed }: Passage,
   action: Action,
@@ -384,7 +388,7 @@ function firstAttemptAt(
 }
 
 /** Attempts that were begun and count for nothing, so that the number of an attempt never comes twice. */
-function uncounted(course: Course, event: Happening["event"], stays: boolean): number {
+function uncounted(course: ActiveExecution, event: Happening["event"], stays: boolean): number {
   const { attempts } = course.position;
   if (event.type === "again") return attemptOf(course);
   const before = attemptOf(course) - attempts - 1;
@@ -415,7 +419,7 @@ function waitUntil(
 function restOf(
   position: Position,
   action: Action,
-  course: Course,
+  course: ActiveExecution,
   { clock, shape, messageWaits, reports, stopping }: Circumstances,
 ): { status: Status; dueInMs: number | null } | undefined {
   if (action === "succeed" || action === "finish" || action === "park")
@@ -429,7 +433,7 @@ function restOf(
 }
 
 /** How long until the execution wants to be taken up again by itself. Null: only an arrival wakes it. */
-export function dueIn(course: Course, position: Position, shape: Shape, storeNow: number): number | null {
+export function dueIn(course: ActiveExecution, position: Position, shape: Shape, storeNow: number): number | null {
   // Where the deadline turns nothing it wakes nobody: once it had passed, it would do so again and again.
   const mayTurn = position.direction === "up" && !isPastPivot(position, shape);
   const deadline = (mayTurn ? course.deadlineAt : null) ?? Infinity;
@@ -439,14 +443,14 @@ export function dueIn(course: Course, position: Position, shape: Shape, storeNow
 }
 
 /** Until it is admitted only its deadline wakes it. */
-export function dueWhileQueued({ deadlineAt }: Course, storeNow: number): number | null {
+export function dueWhileQueued({ deadlineAt }: ActiveExecution, storeNow: number): number | null {
   return deadlineAt === null ? null : Math.max(0, deadlineAt - storeNow);
 }
 
 const nothing: Transition["settled"] = [];
 
 function settledBy(
-  course: Course,
+  course: ActiveExecution,
   { event, cause }: Happening,
   turn: Turn | undefined,
   tooLate: boolean,
@@ -483,7 +487,7 @@ const standing = new Set<Happening["event"]["type"]>([
  * nothing; it ends with its last step done or its first undone, and after that only a completed one goes on, when it is asked back. Undefined: none.
  */
 export function brokenInvariant(
-  { position: before, revision }: Pick<Course, "position" | "revision">,
+  { position: before, revision }: Pick<ActiveExecution, "position" | "revision">,
   { event }: Happening,
   { position: after, revision: next, history }: Pick<Transition, "position" | "revision" | "history">,
 ): string | undefined {

@@ -7,14 +7,14 @@ import type { StateFunction, StepDefinition } from "../definition/definition.js"
 import { Fail, patchProblem } from "../definition/outcome.js";
 import { StepwellError } from "../errors.js";
 import { reasonOf, serializeError } from "../values/serialize-error.js";
-import { happened, leftNothing, type Course, type Happening } from "../execution/execution.js";
+import { happened, leftNothing, type ActiveExecution, type Happening } from "../execution/execution.js";
 import type { Host } from "../session/host.js";
 import { forgotten, isPromise } from "../session/observer-calls.js";
 import { decidingError } from "./reports.js";
 import { keptPatch, shownState } from "./step-result.js";
 
 /** Undefined: nothing, and the function that is due can be called. */
-export function beginning(course: Course, step: StepDefinition, host: Host): Happening | undefined {
+export function beginning(course: ActiveExecution, step: StepDefinition, host: Host): Happening | undefined {
   const { direction, stepFunc, stepIndex, passed, begins, stepDeadlineAt } = course.position;
   if (direction === "down")
     return passed?.includes(stepIndex) === true
@@ -33,7 +33,7 @@ export function beginning(course: Course, step: StepDefinition, host: Host): Hap
   return asks || isLimited ? happened(course, { type: "begins" }, "begins") : undefined;
 }
 
-function passedOver(course: Course, { name, otherwise }: StepDefinition, host: Host): Happening {
+function passedOver(course: ActiveExecution, { name, otherwise }: StepDefinition, host: Host): Happening {
   const event = { type: "stepPassedOver" } as const;
   if (otherwise === undefined) return happened(course, event, "passed-over");
   const answer = asked(course, "otherwise", otherwise, { state: shownState(course) });
@@ -56,7 +56,7 @@ class Failure {
 }
 
 function asked(
-  course: Course,
+  course: ActiveExecution,
   option: string,
   ask: StateFunction | undefined,
   context: object,
@@ -69,12 +69,12 @@ function asked(
   }
 }
 
-function wrong(course: Course, option: string, problem: string): Happening {
+function wrong(course: ActiveExecution, option: string, problem: string): Happening {
   return unbegun(course, decidingError(course, option, problem), "invalid-return-value");
 }
 
 /** The step fails before anything of it has begun. */
-function unbegun(course: Course, error: unknown, reason: string): Happening {
+function unbegun(course: ActiveExecution, error: unknown, reason: string): Happening {
   const event = { type: "beforeStepVetoed", reason, begun: false } as const;
   return happened(course, event, reason, { error: serializeError(error), failedItself: true });
 }
@@ -84,7 +84,12 @@ function named(value: unknown): string {
 }
 
 /** What `recover` makes of a step that has failed for good on its way up. */
-export function recovered(failed: Happening, course: Course, step: StepDefinition | undefined, host: Host): Happening {
+export function recovered(
+  failed: Happening,
+  course: ActiveExecution,
+  step: StepDefinition | undefined,
+  host: Host,
+): Happening {
   if (step?.recover === undefined || failed.failedItself !== true || course.position.direction === "down")
     return failed;
   const { event, error } = failed;

@@ -13,38 +13,42 @@ import {
   isBegun,
   withItsDoubt,
   type Attempts,
-  type Course,
+  type ActiveExecution,
   type Happening,
 } from "../execution/execution.js";
 import type { Host } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
-import { moved, type Way } from "./upgrade.js";
+import { moved, type MigrationPath } from "./upgrade.js";
 import { changedError, migrationError, missingStepError } from "./reports.js";
 
 /** It began, or last went on, with another list than the one that is registered. */
-export interface Misfit {
+export interface DefinitionMismatch {
   /** Null: with which one is not known. */
   readonly fingerprint: string | null;
-  readonly way: Way;
+  readonly way: MigrationPath;
 }
 
-export function misfitOf({ fingerprint }: ExecutionRecord, way: Way): Misfit | undefined {
-  const isKnown = way.hops.length === 0 && fingerprint === way.registered.listed.fingerprint;
+export function misfitOf({ fingerprint }: ExecutionRecord, way: MigrationPath): DefinitionMismatch | undefined {
+  const isKnown = way.hops.length === 0 && fingerprint === way.registered.stepList.fingerprint;
   return isKnown ? undefined : { fingerprint, way };
 }
 
 /** It goes on: with the list that the next transition takes over; and with `happening`, if that is to be committed first. */
-export interface Fit {
+export interface DefinitionCheck {
   readonly definition: NonNullable<Transition["definition"]>;
   readonly happening: Happening | undefined;
 }
 
 /** An error: it can't go on. */
-export function fitted(course: Course, { fingerprint, way }: Misfit, host: Host): MaybePromise<Fit | StepwellError> {
+export function checkDefinition(
+  course: ActiveExecution,
+  { fingerprint, way }: DefinitionMismatch,
+  host: Host,
+): MaybePromise<DefinitionCheck | StepwellError> {
   const { workflow, version } = course.identity;
-  const fit = (before: readonly StepOutline[] | undefined): Fit | StepwellError => {
-    const { definition, listed } = way.registered;
-    const list = { version: definition.version, fingerprint: listed.fingerprint };
+  const fit = (before: readonly StepOutline[] | undefined): DefinitionCheck | StepwellError => {
+    const { definition, stepList } = way.registered;
+    const list = { version: definition.version, fingerprint: stepList.fingerprint };
     if (way.hops.length > 0) {
       const happening = migrated(course, way, before, host);
       return happening instanceof StepwellError ? happening : { definition: list, happening };
@@ -64,8 +68,8 @@ export function fitted(course: Course, { fingerprint, way }: Misfit, host: Host)
 
 /** Its new state is taken over with the commit. */
 function migrated(
-  course: Course,
-  way: Way,
+  course: ActiveExecution,
+  way: MigrationPath,
   before: readonly StepOutline[] | undefined,
   host: Host,
 ): Happening | StepwellError {
@@ -82,15 +86,15 @@ function migrated(
 
 /** @param before the list that it knows; undefined: it was not kept, and all that can be compared is the name of its step */
 function problemOf(
-  course: Attempts & Pick<Course, "identity">,
+  course: Attempts & Pick<ActiveExecution, "identity">,
   before: readonly StepOutline[] | undefined,
-  { definition, listed }: Registered,
+  { definition, stepList }: Registered,
 ): StepwellError | undefined {
   const { position } = course;
   if (!hasBegun(course)) return undefined;
   if (before === undefined) {
     return definition.steps[position.stepIndex]?.name === position.step ? undefined : missingStepError(course);
   }
-  const change = changeInTheWay(before, listed.outline, position);
+  const change = changeInTheWay(before, stepList.outline, position);
   return change === undefined ? undefined : changedError(course, change);
 }

@@ -2,7 +2,7 @@
 import type { CommitEvent, ExecutionIdentity, RestEvent, WakeEvent } from "../definition/observer.js";
 import { isStruggling } from "../execution/position.js";
 import type { Transition } from "../execution/records.js";
-import type { Course, Happening } from "../execution/execution.js";
+import type { ActiveExecution, Happening } from "../execution/execution.js";
 import { transitionOf } from "../execution/history.js";
 import type { Host } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
@@ -16,7 +16,7 @@ type Telling = Pick<Host, "report" | "storeNow">;
 type Mutable<Event> = { -readonly [Key in keyof Event]: Event[Key] };
 
 /** A launcher begins to drive the execution, which had been due for `lateMs`. */
-export function tellWake(course: Course, { observing }: Registered, host: Telling, lateMs: number): void {
+export function tellWake(course: ActiveExecution, { observing }: Registered, host: Telling, lateMs: number): void {
   if (!observing.hears("wake")) return;
   const { identity, position, revision, status, claims } = course;
   const make = (): WakeEvent => ({
@@ -36,10 +36,10 @@ export function tellWake(course: Course, { observing }: Registered, host: Tellin
 
 /** A transition was committed; `course` is what it led to, `before` the state that it came from. */
 export function tellCommit(
-  course: Course,
+  course: ActiveExecution,
   { observing }: Registered,
   host: Telling,
-  before: Course["saved"],
+  before: ActiveExecution["saved"],
   { history, revision }: Transition,
   happening: Pick<Happening, "cause" | "called"> | undefined,
   at: number,
@@ -71,7 +71,7 @@ export function tellCommit(
 }
 
 /** The launcher has let go of the execution. */
-export function tellRest(course: Course, { observing }: Registered, host: Telling, lost: boolean): void {
+export function tellRest(course: ActiveExecution, { observing }: Registered, host: Telling, lost: boolean): void {
   if (!observing.hears("rest")) return;
   const { identity, position, revision, status, pending } = course;
   const make = (): RestEvent => ({

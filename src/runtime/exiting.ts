@@ -1,5 +1,5 @@
 import { meansSuccess } from "../values/reason.js";
-import type { Course } from "../execution/execution.js";
+import type { ActiveExecution } from "../execution/execution.js";
 import type { Host } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
 import { forgotten, isPromise } from "../session/observer-calls.js";
@@ -7,7 +7,7 @@ import { errorAbout, messageOf } from "./reports.js";
 import { shownState } from "./step-result.js";
 
 /** The final reason, as the workflow's `onExit` maps it. One that fails maps nothing, and is reported. */
-export function exitReason(reason: string, course: Course, { definition }: Registered, host: Host): string {
+export function exitReason(reason: string, course: ActiveExecution, { definition }: Registered, host: Host): string {
   const { onExit, name } = definition;
   if (onExit === undefined) return reason;
   try {

@@ -7,8 +7,8 @@ import { isRetryable, StepwellError } from "../errors.js";
 import { isPastPivot, type Shape } from "../execution/router.js";
 import type { MailboxRecord } from "../execution/records.js";
 import type { MaybePromise } from "../stores/contract.js";
-import { acted, happened, hasBegun, type Course, type Happening } from "../execution/execution.js";
-import type { Host, Inbox } from "../session/host.js";
+import { acted, happened, hasBegun, type ActiveExecution, type Happening } from "../execution/execution.js";
+import type { Host, PendingMail } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
 import { requestProblem, triage, type ActRequest, type Request } from "../execution/pending-mail.js";
 import { checkedByInput } from "./input-fields.js";
@@ -17,22 +17,22 @@ import { brokenError, brokenRequestError } from "./reports.js";
 import { adoptOthers } from "./step-result.js";
 import type { Turn } from "../execution/transition.js";
 
-export class Outside {
+export class Inbox {
   /** Something arrived that has not been looked at. */
   isUnseen: boolean;
   /** A request could not be read back: what was asked for nobody knows. */
   unreadable: StepwellError | undefined;
   /** The last look was answered, and what it showed was taken over: all that `signals` counts is known. */
   hasTaken = false;
-  readonly #course: Course;
+  readonly #course: ActiveExecution;
   readonly #shape: Shape;
   readonly #host: Host;
 
   /** As in an inbox: where there is more than was read. */
-  #names: Inbox["names"];
+  #names: PendingMail["names"];
 
   /** @param inbox as it was read with the claim */
-  constructor(course: Course, shape: Shape, host: Host, inbox?: Inbox) {
+  constructor(course: ActiveExecution, shape: Shape, host: Host, inbox?: PendingMail) {
     this.isUnseen = course.signals > 0 && inbox === undefined;
     this.#course = course;
     this.#shape = shape;

@@ -114,7 +114,7 @@ function prepareChecked(
   options: LaunchOptions,
   host: ClientHost,
 ): PreparedLaunch {
-  const { definition, listed } = registered;
+  const { definition, stepList } = registered;
   const about = { workflow: definition.name, execution: options.id };
   if (!checked.ok) {
     throw new StepwellError(
@@ -150,7 +150,7 @@ function prepareChecked(
       owner: null,
       workflow: definition.name,
       version: definition.version,
-      fingerprint: listed.fingerprint,
+      fingerprint: stepList.fingerprint,
       tags: options.tags === undefined ? noTags : checkedTags(options.tags, "launch"),
       status: delay > 0 || queue !== undefined ? "scheduled" : "running",
       position: resumeAt === null ? position : { ...position, resumeAt },

@@ -16,25 +16,25 @@ import { serializeError } from "../values/serialize-error.js";
 import type { CommitResult } from "../stores/batch.js";
 import type { Transition, ExecutionRecord, MailboxRecord } from "../execution/records.js";
 import type { MaybePromise } from "../stores/contract.js";
-import type { Sink } from "../session/batch-entries.js";
+import type { CommitListener } from "../session/batch-entries.js";
 import { beginning, recovered } from "./beginning.js";
 import {
   attemptOf,
-  courseOf,
+  activeExecution,
   happened,
   hasBegun,
   takeBack,
   tookOver,
-  type Course,
+  type ActiveExecution,
   type Happening,
 } from "../execution/execution.js";
 import { exitReason } from "./exiting.js";
-import { fitted, type Misfit } from "./definition-check.js";
+import { checkDefinition, type DefinitionMismatch } from "./definition-check.js";
 import { givenIn } from "../execution/history.js";
-import type { Host, Inbox } from "../session/host.js";
+import type { Host, PendingMail } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
 import { awaitedMessage, type Request } from "../execution/pending-mail.js";
-import { Outside } from "./inbox.js";
+import { Inbox } from "./inbox.js";
 import {
   brokenError,
   failureWarning,
@@ -77,28 +77,28 @@ const brokenPause = 60_000;
 const reportOf = { succeed: "success", finish: "failure", park: "stuck" } as const;
 
 /** What the launcher hears when an execution leaves its hands. */
-export interface DriveOwner {
+export interface LoopOwner {
   /** It came to rest, or was let go of. */
-  left(drive: Drive): void;
+  left(drive: ExecutionLoop): void;
 }
 
-export class Drive implements Sink<CommitResult> {
+export class ExecutionLoop implements CommitListener<CommitResult> {
   readonly id: string;
-  readonly course: Course;
+  readonly course: ActiveExecution;
   readonly #registered: Registered;
   readonly #host: Host;
-  readonly #owner: DriveOwner;
+  readonly #owner: LoopOwner;
   readonly #runner: Runner;
   /** What is to be committed. */
   #happening: Happening | undefined;
   /** What is being committed. */
   #conclusion: Conclusion | undefined;
-  readonly #outside: Outside;
+  readonly #outside: Inbox;
   /** That it came to rest is committed, and those who want to know may not have heard of it. */
   #restUntold: boolean;
   readonly #lateMs: number;
   /** It knows another list of steps than the registered one, or is of another version, and was not looked at yet. */
-  #misfit: Misfit | undefined;
+  #misfit: DefinitionMismatch | undefined;
   /** The list that the next transition takes over. */
   #definition: Transition["definition"];
   #looping = false;
@@ -127,18 +127,18 @@ export class Drive implements Sink<CommitResult> {
     owner: number,
     registered: Registered,
     host: Host,
-    launcher: DriveOwner,
+    launcher: LoopOwner,
     lateMs = 0,
-    misfit?: Misfit,
-    inbox?: Inbox,
+    misfit?: DefinitionMismatch,
+    inbox?: PendingMail,
   ) {
     this.id = record.id;
-    this.course = courseOf(record, state, owner);
+    this.course = activeExecution(record, state, owner);
     this.#runner = new Runner(this.course, registered, host, {
       ran: (happen) => this.#ran(happen),
       conclude: (happening) => this.#concluded(happening),
     });
-    this.#outside = new Outside(this.course, registered.shape, host, inbox);
+    this.#outside = new Inbox(this.course, registered.shape, host, inbox);
     // Taken up again when it had come to rest: a launcher died before it had told anyone.
     this.#restUntold = record.claims > 1;
     this.#registered = registered;
@@ -335,11 +335,11 @@ export class Drive implements Sink<CommitResult> {
   }
 
   /** Before anything of the execution runs with a list of steps that it does not know. */
-  #fit(misfit: Misfit): void {
+  #fit(misfit: DefinitionMismatch): void {
     if (this.#stopping) return this.#letGo(0);
     if (this.#isSuspect) return this.#judge((error) => this.#turnAway(error));
     if (this.#mustNote) return this.#note();
-    this.#then(fitted(this.course, misfit, this.#host), (fit) => {
+    this.#then(checkDefinition(this.course, misfit, this.#host), (fit) => {
       if (fit instanceof StepwellError) return this.#turnAway(fit);
       this.#misfit = undefined;
       this.#definition = fit.definition;
@@ -651,7 +651,7 @@ export class Drive implements Sink<CommitResult> {
   }
 
   /** Once for each execution, and not where an observer logs every failure. */
-  #warn(stood: Pick<Course, "identity" | "position">, transition: Transition): void {
+  #warn(stood: Pick<ActiveExecution, "identity" | "position">, transition: Transition): void {
     if (this.#registered.observing.logs) return;
     const { fields, message } = failureWarning(stood, transition);
     this.#host.warn(fields, message);

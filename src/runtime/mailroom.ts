@@ -4,7 +4,7 @@
  */
 import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
 import type { MaybePromise, Store } from "../stores/contract.js";
-import type { Inbox } from "../session/host.js";
+import type { PendingMail } from "../session/host.js";
 import { andThen } from "../session/maybe-promise.js";
 
 /** A mailbox with no more messages than this is read as a whole; of a larger one, so many of a name. */
@@ -19,7 +19,7 @@ export function readInbox(
   id: string,
   names: readonly string[],
   dead: number,
-): MaybePromise<Inbox> {
+): MaybePromise<PendingMail> {
   const limit = few + dead;
   // The number first: what arrives in between is then seen as unseen, not the other way round.
   return andThen(store.load([id], "standing"), ([standing]) => {
@@ -28,7 +28,7 @@ export function readInbox(
       if (isWhole(pending, limit)) return { signals, pending };
       const read = names.map((name) => store.mailbox(id, { pending: true, name, limit }));
       const requests = pending.filter(({ kind }) => kind !== "message");
-      const found = (messages: readonly (readonly MailboxRecord[])[]): Inbox => ({
+      const found = (messages: readonly (readonly MailboxRecord[])[]): PendingMail => ({
         signals,
         pending: [...requests, ...messages.flat()].toSorted((one, other) => one.sequence - other.sequence),
         names: new Map(names.map((name, index) => [name, messages[index]!.length === limit])),
@@ -42,8 +42,8 @@ export function readInbox(
 export async function inboxesOf(
   store: Pick<Store, "mailbox">,
   records: readonly ExecutionRecord[],
-): Promise<ReadonlyMap<string, Inbox>> {
-  const inboxes = new Map<string, Inbox>();
+): Promise<ReadonlyMap<string, PendingMail>> {
+  const inboxes = new Map<string, PendingMail>();
   const asked = records.filter(({ signals }) => signals > 0);
   if (asked.length === 0) return inboxes;
   const ids = asked.map(({ id }) => id);

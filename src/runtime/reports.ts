@@ -2,11 +2,11 @@
 import { StepwellError, type ErrorCode } from "../errors.js";
 import type { SerializedError } from "../values/serialize-error.js";
 import type { MailboxRecord, Transition } from "../execution/records.js";
-import type { Course } from "../execution/execution.js";
-import type { Unmoved } from "./upgrade.js";
+import type { ActiveExecution } from "../execution/execution.js";
+import type { MigrationRefusal } from "./upgrade.js";
 
 /** Whom an error is about, and where it stands. */
-type Told = Pick<Course, "identity" | "position">;
+type Told = Pick<ActiveExecution, "identity" | "position">;
 
 export function errorAbout(
   { identity, position }: Told,
@@ -18,7 +18,7 @@ export function errorAbout(
   return new StepwellError(code, message, { execution: id, workflow, step: position.step, cause });
 }
 
-export function stuckError(course: Course): StepwellError {
+export function stuckError(course: ActiveExecution): StepwellError {
   const { identity, position } = course;
   return errorAbout(
     course,
@@ -43,7 +43,7 @@ export function failureWarning(
 }
 
 /** It is tried again by itself: somebody may still want to know before it is parked. */
-export function strugglingError(course: Course, last: SerializedError | null): StepwellError {
+export function strugglingError(course: ActiveExecution, last: SerializedError | null): StepwellError {
   const { identity, position } = course;
   return errorAbout(
     course,
@@ -75,7 +75,7 @@ export function changedError(course: Told, change: string): StepwellError {
   );
 }
 
-export function migrationError(course: Told, { problem, from, to, cause }: Unmoved): StepwellError {
+export function migrationError(course: Told, { problem, from, to, cause }: MigrationRefusal): StepwellError {
   const { identity, position } = course;
   return errorAbout(
     course,
@@ -86,7 +86,7 @@ export function migrationError(course: Told, { problem, from, to, cause }: Unmov
   );
 }
 
-export function lostError(course: Course): StepwellError {
+export function lostError(course: ActiveExecution): StepwellError {
   return errorAbout(
     course,
     "STEPWELL_OWNERSHIP_LOST",
@@ -95,7 +95,7 @@ export function lostError(course: Course): StepwellError {
 }
 
 /** @param deaths how many */
-export function killerError(course: Course, deaths: number): StepwellError {
+export function killerError(course: ActiveExecution, deaths: number): StepwellError {
   return errorAbout(
     course,
     "STEPWELL_CRASHES_LAUNCHER",
@@ -104,7 +104,7 @@ export function killerError(course: Course, deaths: number): StepwellError {
   );
 }
 
-export function invariantError(course: Course, broken: string): StepwellError {
+export function invariantError(course: ActiveExecution, broken: string): StepwellError {
   return errorAbout(
     course,
     "STEPWELL_INVARIANT_VIOLATED",
@@ -112,7 +112,7 @@ export function invariantError(course: Course, broken: string): StepwellError {
   );
 }
 
-export function waitTimeoutError(course: Course): StepwellError {
+export function waitTimeoutError(course: ActiveExecution): StepwellError {
   return errorAbout(
     course,
     "STEPWELL_ATTEMPT_TIMEOUT",
@@ -120,7 +120,7 @@ export function waitTimeoutError(course: Course): StepwellError {
   );
 }
 
-export function stepDeadlineError(course: Course): StepwellError {
+export function stepDeadlineError(course: ActiveExecution): StepwellError {
   return errorAbout(
     course,
     "STEPWELL_ATTEMPT_TIMEOUT",
@@ -129,7 +129,12 @@ export function stepDeadlineError(course: Course): StepwellError {
 }
 
 /** Its `when`, its `otherwise` or its `recover` did what it must not. */
-export function decidingError(course: Course, option: string, problem: string, cause?: unknown): StepwellError {
+export function decidingError(
+  course: ActiveExecution,
+  option: string,
+  problem: string,
+  cause?: unknown,
+): StepwellError {
   return errorAbout(
     course,
     "STEPWELL_INVALID_RETURN_VALUE",
@@ -139,7 +144,7 @@ export function decidingError(course: Course, option: string, problem: string, c
   );
 }
 
-export function lateError(course: Course, step: string): StepwellError {
+export function lateError(course: ActiveExecution, step: string): StepwellError {
   return errorAbout(
     course,
     "STEPWELL_LATE_RESULT",
@@ -147,7 +152,7 @@ export function lateError(course: Course, step: string): StepwellError {
   );
 }
 
-export function refusedMessageError(course: Course, arrival: MailboxRecord, problem: string): StepwellError {
+export function refusedMessageError(course: ActiveExecution, arrival: MailboxRecord, problem: string): StepwellError {
   return errorAbout(
     course,
     "STEPWELL_INVALID_MESSAGE",
@@ -157,7 +162,7 @@ export function refusedMessageError(course: Course, arrival: MailboxRecord, prob
 }
 
 /** What was asked of it can't be read back. */
-export function brokenRequestError(course: Course, { kind }: MailboxRecord, problem: string): StepwellError {
+export function brokenRequestError(course: ActiveExecution, { kind }: MailboxRecord, problem: string): StepwellError {
   return errorAbout(
     course,
     "STEPWELL_NOT_DECODABLE",
@@ -166,7 +171,7 @@ export function brokenRequestError(course: Course, { kind }: MailboxRecord, prob
 }
 
 /** A store that fails for good, or a mistake of ours. */
-export function brokenError(course: Course, cause: unknown): StepwellError {
+export function brokenError(course: ActiveExecution, cause: unknown): StepwellError {
   if (cause instanceof StepwellError) return cause;
   const message = `Execution "${course.identity.id}" could not go on: ${messageOf(cause)}`;
   return errorAbout(course, "STEPWELL_STORE_FAILED", message, cause);

@@ -8,7 +8,7 @@ import type { ErrorCode } from "../errors.js";
 import { serializeError } from "../values/serialize-error.js";
 import { Transacted } from "../definition/outcome.js";
 import { Attempt, type Settled } from "./attempt.js";
-import { attemptOf, bookmark, happened, type Course, type Happening } from "../execution/execution.js";
+import { attemptOf, bookmark, happened, type ActiveExecution, type Happening } from "../execution/execution.js";
 import type { Host } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
 import { isPromise } from "../session/observer-calls.js";
@@ -27,13 +27,13 @@ export interface RunnerOwner {
 export class Runner {
   /** The launcher stops: an attempt that it aborts does not count. */
   isStopping = false;
-  readonly #course: Course;
+  readonly #course: ActiveExecution;
   readonly #registered: Registered;
   readonly #host: Host;
   readonly #owner: RunnerOwner;
   #attempt: Attempt | undefined;
 
-  constructor(course: Course, registered: Registered, host: Host, owner: RunnerOwner) {
+  constructor(course: ActiveExecution, registered: Registered, host: Host, owner: RunnerOwner) {
     this.#course = course;
     this.#registered = registered;
     this.#host = host;

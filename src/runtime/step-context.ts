@@ -5,7 +5,7 @@ import type { Direction, StepFunc } from "../definition/flow.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { keyNameOf, type Position } from "../execution/position.js";
 import { idempotencyKey, type Cause } from "../ids.js";
-import type { Course } from "../execution/execution.js";
+import type { ActiveExecution } from "../execution/execution.js";
 import type { Host } from "../session/host.js";
 import { Subscribing } from "./subscribing.js";
 
@@ -36,7 +36,7 @@ export interface ContextParts {
   readonly halfDone: boolean | undefined;
   readonly reason: string | undefined;
   readonly logger: Logger;
-  readonly course: Course;
+  readonly course: ActiveExecution;
   readonly host: Pick<Host, "committer">;
 }
 
@@ -55,7 +55,7 @@ export class StepContext {
   readonly #func: StepFunc;
   readonly #timeout: number | null;
   readonly #keys: Position["keys"];
-  readonly #course: Course;
+  readonly #course: ActiveExecution;
   readonly #host: Pick<Host, "committer">;
   #controller: AbortController | undefined;
   /** Most steps never subscribe. */

@@ -12,7 +12,7 @@ import { nextDelay } from "../execution/retry.js";
 import { reasonOf, serializeError } from "../values/serialize-error.js";
 import type { MailboxRecord } from "../execution/records.js";
 import type { Settled } from "./attempt.js";
-import { attemptOf, type Course, type Happening, isInDoubt } from "../execution/execution.js";
+import { attemptOf, type ActiveExecution, type Happening, isInDoubt } from "../execution/execution.js";
 import type { Host } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
 import { carriedOf, type Veto } from "../session/observer-calls.js";
@@ -35,7 +35,7 @@ export interface Call {
   readonly cause: MailboxRecord | undefined;
 }
 
-export function prepare(course: Course, registered: Registered, host: Host, message?: Delivery): Call {
+export function prepare(course: ActiveExecution, registered: Registered, host: Host, message?: Delivery): Call {
   const { position, identity } = course;
   const step = registered.definition.steps[position.stepIndex]!;
   const { stepFunc, direction } = position;
@@ -70,7 +70,7 @@ export function prepare(course: Course, registered: Registered, host: Host, mess
 
 function functionOf(
   step: StepDefinition,
-  func: Course["position"]["stepFunc"],
+  func: ActiveExecution["position"]["stepFunc"],
   message: boolean,
 ): StepFunction | undefined {
   switch (func) {
@@ -91,12 +91,12 @@ export function flowOf({ direction, reason, stepIndex, stepFunc, lifecycle, last
 }
 
 /** The state as users see it. What can't be frozen, a Map or a Date, is a copy that they may change for themselves. */
-export function shownState({ state, isRich }: Pick<Course, "state" | "isRich">): object {
+export function shownState({ state, isRich }: Pick<ActiveExecution, "state" | "isRich">): object {
   return isRich ? isolate(state) : state;
 }
 
 /** What the step being undone gave on the way up. */
-function givenBy(course: Course): object {
+function givenBy(course: ActiveExecution): object {
   let given = {};
   for (const { step, patch } of course.given ?? []) {
     if (step === course.position.step) given = merge(given, patch.value as object);
@@ -113,7 +113,7 @@ export function elapsedOf({ began }: Call, { clock }: Host): number {
 export function conclusionOf(
   call: Call,
   settled: Settled,
-  course: Course,
+  course: ActiveExecution,
   registered: Registered,
   host: Host,
 ): Happening {
@@ -124,7 +124,13 @@ export function conclusionOf(
   return afterStep(happening, call, settled, course, registered, host);
 }
 
-function resultOf(call: Call, settled: Settled, course: Course, registered: Registered, host: Host): Happening {
+function resultOf(
+  call: Call,
+  settled: Settled,
+  course: ActiveExecution,
+  registered: Registered,
+  host: Host,
+): Happening {
   const elapsed = elapsedOf(call, host);
   const read = keepPatch(readSafely(call, settled, course, registered, host, elapsed), call, course, host);
   return {
@@ -150,7 +156,7 @@ function afterStep(
   happening: Happening,
   call: Call,
   settled: Settled,
-  course: Course,
+  course: ActiveExecution,
   registered: Registered,
   host: Host,
 ): Happening {
@@ -201,7 +207,7 @@ function readSafely(...parts: Parameters<typeof readSettled>): Read {
 function readSettled(
   call: Call,
   settled: Settled,
-  course: Course,
+  course: ActiveExecution,
   registered: Registered,
   host: Host,
   elapsed: number,
@@ -294,7 +300,7 @@ function technicalFailure(
   thrown: unknown,
   reason: string,
   call: Call,
-  course: Course,
+  course: ActiveExecution,
   registered: Registered,
   host: Host,
   duration: number,
@@ -312,7 +318,7 @@ function technicalFailure(
 /** What the direction that the step has now lets it try. */
 function policyOf(
   { retry, rollbackRetry }: StepDefinition,
-  position: Course["position"],
+  position: ActiveExecution["position"],
   { shape }: Pick<Registered, "shape">,
 ): RetryDefinition {
   if (position.direction === "down") return rollbackRetry ?? defaultRollbackRetry;
@@ -320,7 +326,7 @@ function policyOf(
 }
 
 /** Whether a try that is due begins later than its policy allows. */
-export function isTooLate(course: Course, step: StepDefinition, registered: Registered, host: Host): boolean {
+export function isTooLate(course: ActiveExecution, step: StepDefinition, registered: Registered, host: Host): boolean {
   const { attempts, firstAttemptAt, lastResult } = course.position;
   // After a pause it is no try that is due, but what the pause was for.
   if (attempts === 0 || firstAttemptAt === null || lastResult === "continue") return false;
@@ -328,7 +334,7 @@ export function isTooLate(course: Course, step: StepDefinition, registered: Regi
 }
 
 /** Merges the patch; one that can't be stored is a failure, and the undo then works without it. */
-function keepPatch(read: Read, { step }: Call, course: Course, host: Host): Read {
+function keepPatch(read: Read, { step }: Call, course: ActiveExecution, host: Host): Read {
   if (read.patch === undefined) return read;
   const kept = keptPatch(read.patch, step.name, course, host);
   if (kept instanceof StepwellError) return { ...failed(kept.code, serializeError(kept), undefined), isKept: false };
@@ -337,7 +343,12 @@ function keepPatch(read: Read, { step }: Call, course: Course, host: Host): Read
 }
 
 /** Merges what a step gives into the state. Undefined: it is empty. An error: it can't be stored, and nothing was merged. */
-export function keptPatch(given: object, step: string, course: Course, host: Host): object | StepwellError | undefined {
+export function keptPatch(
+  given: object,
+  step: string,
+  course: ActiveExecution,
+  host: Host,
+): object | StepwellError | undefined {
   try {
     const patch = isolate(given);
     if (Object.keys(patch).length === 0) return undefined;
@@ -356,7 +367,7 @@ export function keptPatch(given: object, step: string, course: Course, host: Hos
 }
 
 /** Merges an isolated patch into the state, or throws and leaves the state as it was. */
-function adopt(course: Course, patch: object, host: Host): void {
+function adopt(course: ActiveExecution, patch: object, host: Host): void {
   const state = merge(course.state, patch);
   const encoded = encode(state, { what: "The state", limit: host.sizeLimit });
   course.unsaved = encoded;
@@ -365,7 +376,7 @@ function adopt(course: Course, patch: object, host: Host): void {
 }
 
 /** As `adopt`, for what a guard or an operator gives: the history keeps it apart from what steps give. */
-export function adoptOthers(course: Course, patch: object, host: Host): void {
+export function adoptOthers(course: ActiveExecution, patch: object, host: Host): void {
   adopt(course, patch, host);
   course.others ??= new Set();
   for (const key of Object.keys(patch)) course.others.add(key);
@@ -378,7 +389,7 @@ export function messageIdentity(cause: MailboxRecord | undefined): MessageIdenti
 }
 
 /** A guard failed where it may stop nothing: it is reported, and kept in the history. */
-export function noteGuard(callback: CallbackName, error: unknown, course: Course, host: Host): void {
+export function noteGuard(callback: CallbackName, error: unknown, course: ActiveExecution, host: Host): void {
   const { identity, position } = course;
   const kept = serializeError(error);
   course.guardErrors = [...course.guardErrors, kept];
@@ -397,7 +408,7 @@ export function noteGuard(callback: CallbackName, error: unknown, course: Course
  */
 export function observe(
   callback: CallbackName,
-  course: Course,
+  course: ActiveExecution,
   { observing }: Registered,
   host: Host,
   event: Omit<ObserverEvent, "execution" | "state" | "revision">,

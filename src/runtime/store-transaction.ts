@@ -7,7 +7,7 @@ import { isRetryable, StepwellError, type ErrorDetails } from "../errors.js";
 import type { CommitResult } from "../stores/batch.js";
 import type { Transition } from "../execution/records.js";
 import type { Store } from "../stores/contract.js";
-import type { Course, Happening } from "../execution/execution.js";
+import type { ActiveExecution, Happening } from "../execution/execution.js";
 import type { Host } from "../session/host.js";
 import { isPromise } from "../session/observer-calls.js";
 import type { StepContext } from "./step-context.js";
@@ -58,7 +58,7 @@ export interface Judge {
 /** Rejects with what the work threw: that is a failed attempt, like any other. */
 export async function transactWithin(
   { store, work }: Transacted,
-  course: Course,
+  course: ActiveExecution,
   host: Host,
   context: StepContext,
   { judge, takeBack, conclude, isWanted, waits, begins }: Judge,
@@ -115,7 +115,7 @@ export async function transactWithin(
 }
 
 /** What became of a commit whose answer was lost. Only this launcher can have made that revision, while it owns the row. */
-async function answerOf(transition: Transition, course: Course, host: Host): Promise<CommitResult> {
+async function answerOf(transition: Transition, course: ActiveExecution, host: Host): Promise<CommitResult> {
   const { revision, owner, rests } = transition;
   for (;;) {
     try {
@@ -145,7 +145,7 @@ async function isOwnMail({ id, owner, revision, signals }: Transition, host: Hos
   }
 }
 
-function ownMail({ identity, position }: Course): StepwellError {
+function ownMail({ identity, position }: ActiveExecution): StepwellError {
   return new StepwellError(
     "STEPWELL_INVALID_RETURN_VALUE",
     `The work of a transaction(…) sent something to its own execution "${identity.id}", or published it to a topic that the execution ` +

@@ -3,7 +3,7 @@ import { isLine, longestName, refuseUnknownOptions, shown } from "../values/opti
 import type { SubscribeOptions } from "../definition/contexts.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { type Until, untilBits } from "../execution/records.js";
-import type { Course } from "../execution/execution.js";
+import type { ActiveExecution } from "../execution/execution.js";
 import type { Host } from "../session/host.js";
 import { lostError } from "./reports.js";
 
@@ -14,12 +14,12 @@ interface Call {
 }
 
 export class Subscribing {
-  readonly #course: Course;
+  readonly #course: ActiveExecution;
   readonly #host: Pick<Host, "committer">;
   readonly #call: Call;
   readonly #asked = new Set<Promise<void>>();
 
-  constructor(course: Course, host: Pick<Host, "committer">, call: Call) {
+  constructor(course: ActiveExecution, host: Pick<Host, "committer">, call: Call) {
     this.#course = course;
     this.#host = host;
     this.#call = call;

@@ -14,23 +14,30 @@ import type { Position } from "../execution/position.js";
 import type { Status } from "../definition/flow.js";
 import { placeIn, type Place } from "../execution/move.js";
 import type { Migration } from "../execution/records.js";
-import { attemptOf, hasBegun, isBegun, withItsDoubt, type Attempts, type Course } from "../execution/execution.js";
+import {
+  attemptOf,
+  hasBegun,
+  isBegun,
+  withItsDoubt,
+  type Attempts,
+  type ActiveExecution,
+} from "../execution/execution.js";
 import { type Registered, registryKey } from "../session/registry.js";
 import { isPromise } from "../session/observer-calls.js";
 
 /** One migration on the way, and the version that it leads to. */
-interface Hop {
+interface MigrationStep {
   readonly migration: MigrationDefinition;
   readonly to: WorkflowDefinition;
 }
 
 /** How executions of a version come to a workflow that is registered. */
-export interface Way {
+export interface MigrationPath {
   readonly name: string;
   readonly version: string;
   readonly registered: Registered;
   /** In order; none: that version is registered itself. */
-  readonly hops: readonly Hop[];
+  readonly hops: readonly MigrationStep[];
 }
 
 /**
@@ -39,9 +46,9 @@ export interface Way {
  *
  * @throws STEPWELL_INVALID_ARGUMENT where two are as short
  */
-export function waysOf(registry: ReadonlyMap<string, Registered>): ReadonlyMap<string, Way> {
-  const ways = new Map<string, Way>();
-  let ends = [...registry.values()].map((registered): Way => {
+export function migrationPathsOf(registry: ReadonlyMap<string, Registered>): ReadonlyMap<string, MigrationPath> {
+  const ways = new Map<string, MigrationPath>();
+  let ends = [...registry.values()].map((registered): MigrationPath => {
     const { name, version } = registered.definition;
     return { name, version, registered, hops: [] };
   });
@@ -59,14 +66,14 @@ export function waysOf(registry: ReadonlyMap<string, Registered>): ReadonlyMap<s
 }
 
 /** The ways that lead to the beginning of this one. */
-function longer({ name, registered, hops }: Way): Way[] {
+function longer({ name, registered, hops }: MigrationPath): MigrationPath[] {
   const to = hops.length === 0 ? registered.definition : hops[0]!.migration.older;
   return (to?.migrations ?? []).map((migration) => {
     return { name, version: migration.from, registered, hops: [{ migration, to: to! }, ...hops] };
   });
 }
 
-function twoWays({ name, version }: Way, one: string, other: string): StepwellError {
+function twoWays({ name, version }: MigrationPath, one: string, other: string): StepwellError {
   return new StepwellError(
     "STEPWELL_INVALID_ARGUMENT",
     `new Launcher(…): executions of workflow "${name}" version "${version}" could be migrated to version "${one}" and to "${other}". ` +
@@ -76,14 +83,14 @@ function twoWays({ name, version }: Way, one: string, other: string): StepwellEr
 }
 
 /** What of an execution decides where it goes on. */
-export interface Moving extends Attempts {
-  readonly identity: Course["identity"];
+export interface MigrationInput extends Attempts {
+  readonly identity: ActiveExecution["identity"];
   readonly status: Status;
   readonly state: object;
 }
 
 /** What becomes of it. */
-export interface Moved {
+export interface MigrationResult {
   readonly status: Status;
   readonly position: Position;
   /** Left out: it stays as it is. */
@@ -94,7 +101,7 @@ export interface Moved {
 }
 
 /** Why it can't be moved. */
-export interface Unmoved {
+export interface MigrationRefusal {
   readonly problem: string;
   readonly from: string;
   readonly to: string;
@@ -102,10 +109,10 @@ export interface Unmoved {
 }
 
 /** What `movedAlong` leaves by. */
-class InTheWay extends Error {
-  readonly hop: Unmoved;
+class MigrationStopped extends Error {
+  readonly hop: MigrationRefusal;
 
-  constructor(hop: Unmoved) {
+  constructor(hop: MigrationRefusal) {
     super(hop.problem);
     this.hop = hop;
   }
@@ -113,30 +120,35 @@ class InTheWay extends Error {
 
 /** @param before the list of steps that it knows; undefined: it was not kept */
 export function moved(
-  moving: Moving,
-  way: Way,
+  moving: MigrationInput,
+  way: MigrationPath,
   before: readonly StepOutline[] | undefined,
   limit: number,
-): Moved | Unmoved {
+): MigrationResult | MigrationRefusal {
   try {
     return movedAlong(moving, way, before, limit);
   } catch (error) {
-    if (error instanceof InTheWay) return error.hop;
+    if (error instanceof MigrationStopped) return error.hop;
     throw error;
   }
 }
 
-function movedAlong(moving: Moving, { hops }: Way, before: readonly StepOutline[] | undefined, limit: number): Moved {
+function movedAlong(
+  moving: MigrationInput,
+  { hops }: MigrationPath,
+  before: readonly StepOutline[] | undefined,
+  limit: number,
+): MigrationResult {
   const { older } = hops[0]!.migration;
   const first = before ?? (older && outlineOf(older.steps));
   let list = first;
   let begun = hasBegun(moving);
   let now = { ...moving, position: withItsDoubt(moving, first?.[moving.position.stepIndex]), stays: true };
-  let state: Moved["state"];
+  let state: MigrationResult["state"];
   const lists: { readonly steps: Successors; readonly after: readonly string[] }[] = [];
   for (const { migration, to } of hops) {
-    const failed = (problem: string, cause?: unknown): InTheWay =>
-      new InTheWay({ problem, from: migration.from, to: to.version, cause });
+    const failed = (problem: string, cause?: unknown): MigrationStopped =>
+      new MigrationStopped({ problem, from: migration.from, to: to.version, cause });
     if (list === undefined)
       throw failed("its list of steps was not kept; give the older workflow itself to .migrate(…)");
     const move = moveOf(now, migration, begun, failed);
@@ -173,9 +185,9 @@ function stepsIn(list: readonly StepOutline[], { older, steps }: MigrationDefini
   return Object.fromEntries(Object.entries(steps).filter(([name]) => list.some((step) => step.name === name)));
 }
 
-type Failed = (problem: string, cause?: unknown) => InTheWay;
+type Failed = (problem: string, cause?: unknown) => MigrationStopped;
 
-function moveOf(moving: Moving, { move, from }: MigrationDefinition, begun: boolean, failed: Failed): Move {
+function moveOf(moving: MigrationInput, { move, from }: MigrationDefinition, begun: boolean, failed: Failed): Move {
   if (move === undefined) return {};
   const { identity, status, position } = moving;
   const context: MoveContext = {
@@ -216,7 +228,7 @@ function checkedMove(given: unknown, failed: Failed): Move {
   return { ...(step !== undefined && { step }), ...(state !== undefined && { state }) };
 }
 
-function stateOf(given: object, limit: number, failed: Failed): Moved["state"] {
+function stateOf(given: object, limit: number, failed: Failed): MigrationResult["state"] {
   try {
     const value = isolate(given);
     return { value, encoded: encode(value, { what: "The state", limit }) };
@@ -226,12 +238,12 @@ function stateOf(given: object, limit: number, failed: Failed): Moved["state"] {
 }
 
 function arrived(
-  moving: Moving,
+  moving: MigrationInput,
   { stepIndex, stays, keys, gone, passed, doubtful }: Place,
   steps: Successors,
   to: WorkflowDefinition,
   list: readonly StepOutline[],
-): Pick<Moved, "status" | "position"> {
+): Pick<MigrationResult, "status" | "position"> {
   const { status, position } = moving;
   const names = namesOf(to.steps);
   const isSame = successorOf(position.step, names, steps) === names[stepIndex];

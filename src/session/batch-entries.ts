@@ -16,7 +16,7 @@ import type {
 import type { Transition } from "../execution/records.js";
 
 /** Who hears the answer when it could not be given at once. */
-export interface Sink<Answer> {
+export interface CommitListener<Answer> {
   committed(answer: Answer): void;
   /** The store did not take it and will not. */
   refused(error: unknown): void;
@@ -44,7 +44,7 @@ export type Entry = {
   [K in keyof Rows]: {
     readonly kind: K;
     readonly row: Rows[K];
-    sink: Sink<Answers[K]>;
+    sink: CommitListener<Answers[K]>;
     /** When its caller came, by the clock's `monotonic`. What belongs to a step waits for as long as it takes. */
     readonly since: number;
     /** It was given back to its caller, who hears nothing more. */
@@ -73,7 +73,7 @@ export function batchOf(entries: Entry[]): Batch {
 }
 
 /** Who is given back nothing. */
-export const nobody: Sink<unknown> = { committed: () => undefined, refused: () => undefined };
+export const nobody: CommitListener<unknown> = { committed: () => undefined, refused: () => undefined };
 
 export function answer(entries: readonly Entry[], result: BatchResult): void {
   const next = { creates: 0, transitions: 0, releases: 0, arrivals: 0, subscriptions: 0, publications: 0 };

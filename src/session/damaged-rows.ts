@@ -6,7 +6,7 @@ import { isRetryable, StepwellError } from "../errors.js";
 import type { CommitResult, Release } from "../stores/batch.js";
 import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
 import type { MaybePromise } from "../stores/contract.js";
-import type { Sink } from "./batch-entries.js";
+import type { CommitListener } from "./batch-entries.js";
 import type { Host } from "./host.js";
 
 /** What a list says of an execution, or of a letter's, that can't be read. */
@@ -85,7 +85,7 @@ export function unreadableIn(record: ExecutionRecord): StepwellError | undefined
 }
 
 /** Lets go of one that this launcher has taken up. What was asked of it can't be followed, and says so to those who wait. */
-export class Parking implements Sink<CommitResult> {
+export class Parking implements CommitListener<CommitResult> {
   readonly #record: ExecutionRecord;
   readonly #owner: number;
   readonly #host: Host;

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import { StepwellError } from "../errors.js";
 import { VirtualClock } from "../testing/virtual-clock.js";
-import { Alarms } from "./error-reporter.js";
+import { ErrorReporter } from "./error-reporter.js";
 
 /** A store that fails each second for so many seconds; what is told of it. */
 async function heard(seconds: number, failure: (second: number) => readonly [doing: string, error: unknown]) {
   const clock = new VirtualClock();
   const told: StepwellError[] = [];
-  const alarms = new Alarms((error) => told.push(error), new Map(), clock);
+  const alarms = new ErrorReporter((error) => told.push(error), new Map(), clock);
   for (let second = 0; second < seconds; second++) {
     alarms.storeFailed(...failure(second));
     await clock.advance("1s");

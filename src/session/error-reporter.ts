@@ -6,7 +6,7 @@ import type { Registered } from "./registry.js";
 import { forgotten, isPromise } from "./observer-calls.js";
 import { Throttle } from "./throttle.js";
 
-export class Alarms {
+export class ErrorReporter {
   readonly #onError: (error: StepwellError) => unknown;
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #storeFailures: Throttle;

@@ -22,7 +22,7 @@ import type {
 import type { Transition } from "../execution/records.js";
 import type { Store } from "../stores/contract.js";
 import { callerPatience, unanswered } from "./patience.js";
-import { answer, batchOf, isCallers, nobody, type Entry, type Sink } from "./batch-entries.js";
+import { answer, batchOf, isCallers, nobody, type Entry, type CommitListener } from "./batch-entries.js";
 import { TopicBatches } from "./topic-batches.js";
 
 /** A batch that is on its way. */
@@ -91,7 +91,7 @@ export class Committer {
   }
 
   /** Answers at once where the store does; otherwise undefined, and the sink hears later. */
-  commit(transition: Transition, sink: Sink<CommitResult>): CommitResult | undefined {
+  commit(transition: Transition, sink: CommitListener<CommitResult>): CommitResult | undefined {
     if (!this.#store.gathers) {
       return this.#direct(
         { creates: none, transitions: [transition], releases: none, arrivals: none },
@@ -104,7 +104,7 @@ export class Committer {
   }
 
   /** As `commit`. */
-  release(release: Release, sink: Sink<CommitResult>): CommitResult | undefined {
+  release(release: Release, sink: CommitListener<CommitResult>): CommitResult | undefined {
     if (!this.#store.gathers) {
       return this.#direct(
         { creates: none, transitions: none, releases: [release], arrivals: none },
@@ -166,7 +166,7 @@ export class Committer {
   #direct(
     batch: Batch,
     pick: (result: BatchResult) => CommitResult,
-    sink: Sink<CommitResult>,
+    sink: CommitListener<CommitResult>,
   ): CommitResult | undefined {
     try {
       const written = this.#store.write(batch);

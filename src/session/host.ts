@@ -9,7 +9,7 @@ import type { MaybePromise, Store } from "../stores/contract.js";
 import type { Committer } from "./group-commit.js";
 
 /** What has arrived for an execution and nobody has taken, and the `signals` that covers it. */
-export interface Inbox {
+export interface PendingMail {
   readonly signals: number;
   readonly pending: readonly MailboxRecord[];
   /** Of which names messages were read, and whether more of them may be there. Left out: `pending` is all there is. */
@@ -35,7 +35,7 @@ export interface Host {
    * @param names what its step waits for: of others nothing may be read
    * @param dead how many messages will be dead with the next commit
    */
-  inbox(id: string, names: readonly string[], dead: number): MaybePromise<Inbox>;
+  inbox(id: string, names: readonly string[], dead: number): MaybePromise<PendingMail>;
   history(id: string): MaybePromise<readonly HistoryRecord[]>;
   /** A list of steps that some launcher has had; undefined: nobody has kept it. */
   listOf(workflow: string, version: string, fingerprint: string): MaybePromise<readonly StepOutline[] | undefined>;

@@ -24,7 +24,7 @@ const slow = 50;
 /** The largest text that observers may give an execution or a message to carry, in characters of JSON. */
 const mostCarried = 4096;
 
-export class Observing {
+export class ObserverCalls {
   readonly #workflow: string;
   readonly #guards: readonly Observer[];
   readonly #watchers: readonly Observer[];

@@ -6,7 +6,7 @@ import type { Irreversible, Position } from "../execution/position.js";
 import type { SerializedError } from "../values/serialize-error.js";
 import type { Standing } from "../execution/records.js";
 import type { MaybePromise, Store } from "../stores/contract.js";
-import type { Course } from "../execution/execution.js";
+import type { ActiveExecution } from "../execution/execution.js";
 import { andThen } from "./maybe-promise.js";
 import { notFound } from "./not-found.js";
 import { stateOf } from "./damaged-rows.js";
@@ -125,7 +125,7 @@ export class OutcomeWaiters {
   }
 
   /** An execution came to rest in this process. */
-  rested(id: string, { status, position, state }: Pick<Course, "status" | "position" | "state">): void {
+  rested(id: string, { status, position, state }: Pick<ActiveExecution, "status" | "position" | "state">): void {
     if (this.#waiters.size === 0 || !this.#waiters.has(id)) return;
     const outcome = outcomeOf(status, position, state);
     if (outcome !== undefined) this.#settle(id, outcome);

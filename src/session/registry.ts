@@ -7,15 +7,15 @@ import { definitionOf } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import type { Shape } from "../execution/router.js";
 import type { StoredDefinition } from "../stores/records.js";
-import { Observing } from "./observer-calls.js";
-import { listed, type Listed } from "./step-lists.js";
+import { ObserverCalls } from "./observer-calls.js";
+import { stepList, type StepList } from "./step-lists.js";
 
 /** A workflow as a launcher has prepared it. */
 export interface Registered {
   readonly definition: WorkflowDefinition;
-  readonly listed: Listed;
+  readonly stepList: StepList;
   readonly shape: Shape;
-  readonly observing: Observing;
+  readonly observing: ObserverCalls;
 }
 
 /** What a workflow is registered under: executions keep the version that they started with. */
@@ -40,13 +40,18 @@ export function registryOf(
     if (registry.has(key)) {
       throw new StepwellError(
         "STEPWELL_INVALID_ARGUMENT",
-        `${place}: workflow "${definition.name}" version "${definition.version}" is listed twice. Give a changed one a new version.`,
+        `${place}: workflow "${definition.name}" version "${definition.version}" is stepList twice. Give a changed one a new version.`,
         { workflow: definition.name },
       );
     }
     checkSameLimits(definition, workflows, place);
     const shape = { count: definition.steps.length, pivot: definition.pivot };
-    registry.set(key, { definition, listed: listed(definition), shape, observing: new Observing(definition, clock) });
+    registry.set(key, {
+      definition,
+      stepList: stepList(definition),
+      shape,
+      observing: new ObserverCalls(definition, clock),
+    });
   }
   return registry;
 }
@@ -73,7 +78,7 @@ function numbersOf(limits: LimitsDefinition | undefined): string {
 
 /** The lists of steps of all registered workflows, as the store keeps them. */
 export function definitionsOf(registry: ReadonlyMap<string, Registered>): StoredDefinition[] {
-  return [...registry.values()].map(({ definition: { name, version }, listed: { fingerprint, steps } }) => ({
+  return [...registry.values()].map(({ definition: { name, version }, stepList: { fingerprint, steps } }) => ({
     workflow: name,
     version,
     fingerprint,

@@ -90,20 +90,20 @@ export async function prune(
   return sum;
 }
 
-export interface Keeper {
+export interface PrunerOwner {
   storeFailed(doing: string, error: unknown): void;
 }
 
 /** Prunes once an hour for as long as its launcher runs. */
-export class Housekeeping {
+export class Pruner {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #ages: Ages | undefined;
-  readonly #keeper: Keeper;
+  readonly #keeper: PrunerOwner;
   #timer: Timer | undefined;
   #ended = false;
 
-  constructor(store: Store, clock: Clock, ages: Ages | undefined, keeper: Keeper) {
+  constructor(store: Store, clock: Clock, ages: Ages | undefined, keeper: PrunerOwner) {
     this.#store = store;
     this.#clock = clock;
     this.#ages = ages;

@@ -7,13 +7,13 @@ import type { StoredDefinition } from "../stores/records.js";
 import type { MaybePromise, Store } from "../stores/contract.js";
 
 /** A list of steps, as it is compared and as it is kept. */
-export interface Listed {
+export interface StepList {
   readonly outline: readonly StepOutline[];
   readonly fingerprint: string;
   readonly steps: string;
 }
 
-export function listed({ steps }: WorkflowDefinition): Listed {
+export function stepList({ steps }: WorkflowDefinition): StepList {
   const outline = outlineOf(steps);
   const text = JSON.stringify(outline);
   return { outline, fingerprint: fingerprintOf(text), steps: text };
@@ -32,7 +32,7 @@ function outlineIn({ workflow, version, steps }: StoredDefinition): readonly Ste
 }
 
 /** What others have had, asked of the store once for each list. */
-export class KnownLists {
+export class StoredStepLists {
   readonly #store: Store;
   readonly #known = new Map<string, readonly StepOutline[]>();
 

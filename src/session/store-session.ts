@@ -8,12 +8,12 @@ import { definitionOf } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import type { HistoryRecord } from "../execution/records.js";
 import type { MaybePromise, Within } from "../stores/contract.js";
-import { Alarms } from "./error-reporter.js";
+import { ErrorReporter } from "./error-reporter.js";
 import { callerTransaction } from "./caller-transaction.js";
 import type { ClientHost } from "./client-host.js";
 import { Committer } from "./group-commit.js";
 import { type Registered, registryKey, registryOf, definitionsOf } from "./registry.js";
-import { KnownLists } from "./step-lists.js";
+import { StoredStepLists } from "./step-lists.js";
 import { OutcomeWaiters, type Waiter } from "./outcome-waiters.js";
 import type { ClientSettings } from "./options.js";
 import { holdStore } from "./shared-store.js";
@@ -45,8 +45,8 @@ export class StoreSession implements ClientHost {
   /** The keys of those whose lists of steps the store has. */
   readonly #defined = new Set<string>();
   readonly #waiters: OutcomeWaiters;
-  readonly #lists: KnownLists;
-  readonly #alarms: Alarms;
+  readonly #lists: StoredStepLists;
+  readonly #alarms: ErrorReporter;
   #letGo: (() => Promise<void>) | undefined;
   #opening: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
@@ -66,9 +66,9 @@ export class StoreSession implements ClientHost {
     this.registry = this.#workflows.length === 0 ? new Map() : registryOf(this.#workflows, this.clock, "new Client(…)");
     this.committer = new Committer(settings.store, settings.clock);
     this.#waiters = new OutcomeWaiters(settings.clock, longestPause);
-    this.#lists = new KnownLists(settings.store);
+    this.#lists = new StoredStepLists(settings.store);
     this.#time = new StoreTime(settings.clock, settings.store.clock === settings.clock);
-    this.#alarms = new Alarms(settings.onError, this.registry, settings.clock);
+    this.#alarms = new ErrorReporter(settings.onError, this.registry, settings.clock);
   }
 
   get isRunning(): boolean {
@@ -137,7 +137,7 @@ export class StoreSession implements ClientHost {
     return this.#settings.store.history(id);
   }
 
-  listOf(workflow: string, version: string, fingerprint: string): ReturnType<KnownLists["find"]> {
+  listOf(workflow: string, version: string, fingerprint: string): ReturnType<StoredStepLists["find"]> {
     return this.#lists.find(workflow, version, fingerprint);
   }
 

@@ -4,7 +4,7 @@
  * keeps another one waiting, however long its queue is, and however little room there is.
  */
 import type { ClaimOptions } from "../stores/contract.js";
-import type { Way } from "../runtime/upgrade.js";
+import type { MigrationPath } from "../runtime/upgrade.js";
 import { registryKey } from "../session/registry.js";
 
 interface Place {
@@ -20,11 +20,11 @@ interface Worked {
   readonly course: { readonly identity: { readonly workflow: string; readonly version: string } };
 }
 
-export class Turns {
+export class FairOrder {
   readonly #places = new Map<string, Place>();
   #turn = 0;
 
-  constructor(ways: ReadonlyMap<string, Way>) {
+  constructor(ways: ReadonlyMap<string, MigrationPath>) {
     for (const [key, { name, version }] of ways) this.#places.set(key, { name, version, inHand: 0, lastTurn: 0 });
   }
 

@@ -5,12 +5,12 @@ import type { Look, Timer } from "../clock.js";
 import { StepwellError } from "../errors.js";
 import type { Fate, LauncherRecord } from "../stores/records.js";
 import type { Overdue } from "../stores/contract.js";
-import type { Way } from "../runtime/upgrade.js";
+import type { MigrationPath } from "../runtime/upgrade.js";
 import { isGone, ownIdentity } from "./process-identity.js";
 import type { LauncherSettings } from "../session/options.js";
 import { registryKey } from "../session/registry.js";
 
-export interface PresenceOwner {
+export interface HeartbeatOwner {
   report(error: StepwellError): void;
   storeFailed(doing: string, error: unknown): void;
   /** Executions of dead launchers are due now. */
@@ -33,12 +33,12 @@ const missedBeats = 2;
 /** Longer than anything waits for its time, in milliseconds. */
 const someTime = 2 ** 48;
 
-export class Presence {
+export class Heartbeat {
   /** The number under which this launcher is registered. */
   owner = 0;
   readonly #settings: LauncherSettings;
-  readonly #ways: ReadonlyMap<string, Way>;
-  readonly #launcher: PresenceOwner;
+  readonly #ways: ReadonlyMap<string, MigrationPath>;
+  readonly #launcher: HeartbeatOwner;
   #timer: Timer | undefined;
   #ended = false;
   /** Beats that the store has not answered yet. */
@@ -52,7 +52,7 @@ export class Presence {
   /** Workflows and versions that nobody takes up, and of which this launcher has told. */
   readonly #toldOverdue = new Set<string>();
 
-  constructor(settings: LauncherSettings, ways: ReadonlyMap<string, Way>, launcher: PresenceOwner) {
+  constructor(settings: LauncherSettings, ways: ReadonlyMap<string, MigrationPath>, launcher: HeartbeatOwner) {
     this.#settings = settings;
     this.#ways = ways;
     this.#launcher = launcher;

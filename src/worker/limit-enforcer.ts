@@ -4,7 +4,7 @@
  */
 import type { ClaimOptions, Overdue, Store } from "../stores/contract.js";
 import { admissible, limitsOf, queryOf, type Limits } from "./admission.js";
-import type { Way } from "../runtime/upgrade.js";
+import type { MigrationPath } from "../runtime/upgrade.js";
 
 interface Gate {
   readonly name: string;
@@ -18,7 +18,7 @@ const noLimits: Limits = { concurrency: null, perKey: null, rate: null };
 /** How often a gate is read again in one round; more of it waits for the next round. */
 const mostReads = 8;
 
-export class Gatekeeper {
+export class LimitEnforcer {
   readonly #store: Store;
   #gates: readonly Gate[];
   readonly #limited: readonly Gate[];
@@ -29,7 +29,7 @@ export class Gatekeeper {
   /** Which gate is first in the next round, so that none takes all the room. */
   #first = 0;
 
-  constructor(store: Store, ways: ReadonlyMap<string, Way>) {
+  constructor(store: Store, ways: ReadonlyMap<string, MigrationPath>) {
     this.#store = store;
     const gates = gatesOf(ways);
     this.#limited = gates.filter(({ limits }) => limits !== noLimits);
@@ -126,7 +126,7 @@ function shareOf({ name }: Gate, room: number, turns: ClaimOptions["workflows"] 
 }
 
 /** All versions of a workflow share one gate. */
-function gatesOf(ways: ReadonlyMap<string, Way>): readonly Gate[] {
+function gatesOf(ways: ReadonlyMap<string, MigrationPath>): readonly Gate[] {
   const gates = new Map<string, Gate>();
   for (const { name, version, registered } of ways.values()) {
     const { limits } = registered.definition;

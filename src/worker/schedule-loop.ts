@@ -24,7 +24,7 @@ const failurePause = 30_000;
 /** The same where it was the store that could not. */
 const outagePause = 500;
 
-export class Scheduler {
+export class ScheduleLoop {
   readonly #store: Store;
   readonly #host: ClientHost;
   readonly #registry: ReadonlyMap<string, Registered>;

@@ -11,34 +11,34 @@ import { StepwellError } from "../errors.js";
 import type { Death } from "../stores/records.js";
 import type { ExecutionRecord, HistoryRecord } from "../execution/records.js";
 import type { ClaimOptions, Hint, MaybePromise, Store, Within } from "../stores/contract.js";
-import { Alarms, unlessLogged } from "../session/error-reporter.js";
+import { ErrorReporter, unlessLogged } from "../session/error-reporter.js";
 import { callerTransaction } from "../session/caller-transaction.js";
 import type { ClientHost, Places } from "../session/client-host.js";
 import { Committer } from "../session/group-commit.js";
-import { Drive, type DriveOwner } from "../runtime/loop.js";
-import type { Host, Inbox } from "../session/host.js";
+import { ExecutionLoop, type LoopOwner } from "../runtime/loop.js";
+import type { Host, PendingMail } from "../session/host.js";
 import { type Registered, registryKey, definitionsOf } from "../session/registry.js";
-import { KnownLists } from "../session/step-lists.js";
+import { StoredStepLists } from "../session/step-lists.js";
 import { inboxesOf, readInbox } from "../runtime/mailroom.js";
-import { waysOf, type Way } from "../runtime/upgrade.js";
+import { migrationPathsOf, type MigrationPath } from "../runtime/upgrade.js";
 import { OutcomeWaiters, type Waiter } from "../session/outcome-waiters.js";
 import { answered, patiently } from "../session/patience.js";
 import { Polling } from "./polling.js";
-import { Presence } from "./heartbeat.js";
-import { Housekeeping } from "../session/retention.js";
-import { Gatekeeper } from "./limit-enforcer.js";
+import { Heartbeat } from "./heartbeat.js";
+import { Pruner } from "../session/retention.js";
+import { LimitEnforcer } from "./limit-enforcer.js";
 import { misfitOf } from "../runtime/definition-check.js";
-import { Scheduler } from "./schedule-loop.js";
+import { ScheduleLoop } from "./schedule-loop.js";
 import { holdStore } from "../session/shared-store.js";
 import type { LauncherSettings } from "../session/options.js";
 import { isUndecodable, Parking, stateOf, unreadableIn } from "../session/damaged-rows.js";
 import { StoreTime } from "../session/store-time.js";
-import { Turns } from "./fair-order.js";
+import { FairOrder } from "./fair-order.js";
 
 /** One claim takes up no more than this, so that a claim never holds a store for long. */
 const largestClaim = 256;
 
-export class Supervisor implements Host, ClientHost, Places, DriveOwner {
+export class Worker implements Host, ClientHost, Places, LoopOwner {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly committer: Committer;
@@ -53,16 +53,16 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   readonly #settings: LauncherSettings;
   readonly #registry: ReadonlyMap<string, Registered>;
   /** To all that it takes up: what is registered, and older versions that become that. */
-  readonly #ways: ReadonlyMap<string, Way>;
-  readonly #drives = new Map<string, Drive>();
-  readonly #turns: Turns;
-  readonly #gatekeeper: Gatekeeper;
-  readonly #presence: Presence;
-  readonly #housekeeping: Housekeeping;
+  readonly #ways: ReadonlyMap<string, MigrationPath>;
+  readonly #drives = new Map<string, ExecutionLoop>();
+  readonly #turns: FairOrder;
+  readonly #gatekeeper: LimitEnforcer;
+  readonly #presence: Heartbeat;
+  readonly #housekeeping: Pruner;
   readonly #polling: Polling;
-  readonly #alarms: Alarms;
-  readonly #scheduler: Scheduler;
-  readonly #lists: KnownLists;
+  readonly #alarms: ErrorReporter;
+  readonly #scheduler: ScheduleLoop;
+  readonly #lists: StoredStepLists;
   readonly #time: StoreTime;
   /** Launches that are being created and have a place already. */
   #reserved = 0;
@@ -84,13 +84,13 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   constructor(settings: LauncherSettings, registry: ReadonlyMap<string, Registered>) {
     this.#settings = settings;
     this.#registry = registry;
-    this.#ways = waysOf(registry);
-    this.#turns = new Turns(this.#ways);
+    this.#ways = migrationPathsOf(registry);
+    this.#turns = new FairOrder(this.#ways);
     this.#store = settings.store;
-    this.#gatekeeper = new Gatekeeper(settings.store, this.#ways);
+    this.#gatekeeper = new LimitEnforcer(settings.store, this.#ways);
     this.clock = settings.clock;
     this.logger = settings.logger;
-    this.#lists = new KnownLists(settings.store);
+    this.#lists = new StoredStepLists(settings.store);
     this.#time = new StoreTime(settings.clock, settings.store.clock === settings.clock);
     this.grace = settings.grace;
     this.sizeLimit = settings.sizeLimit;
@@ -98,20 +98,20 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     this.keepPublications = settings.keepPublications;
     this.committer = new Committer(settings.store, settings.clock);
     this.waiters = new OutcomeWaiters(settings.clock, settings.pollInterval);
-    this.#alarms = new Alarms(
+    this.#alarms = new ErrorReporter(
       settings.onErrorIsDefault ? unlessLogged(settings.onError, registry) : settings.onError,
       registry,
       settings.clock,
     );
-    this.#scheduler = new Scheduler(settings.store, settings.clock, this, registry, settings.pollInterval);
+    this.#scheduler = new ScheduleLoop(settings.store, settings.clock, this, registry, settings.pollInterval);
     this.#polling = new Polling(settings.clock, settings.pollInterval, {
       look: () => this.#takeUp(),
       looked: () => this.#tellEmptied(),
     });
-    this.#housekeeping = new Housekeeping(settings.store, settings.clock, settings.retention, {
+    this.#housekeeping = new Pruner(settings.store, settings.clock, settings.retention, {
       storeFailed: (doing, error) => this.#alarms.storeFailed(doing, error),
     });
-    this.#presence = new Presence(settings, this.#ways, {
+    this.#presence = new Heartbeat(settings, this.#ways, {
       report: (error) => this.report(error),
       storeFailed: (doing, error) => this.#alarms.storeFailed(doing, error),
       freed: () => this.#polling.soon(),
@@ -253,14 +253,14 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   /** Begins to drive an execution that was created in a reserved place. */
   take(record: ExecutionRecord, state: object, registered: Registered): void {
     this.#reserved--;
-    this.#begin(new Drive(record, state, this.#presence.owner, registered, this, this));
+    this.#begin(new ExecutionLoop(record, state, this.#presence.owner, registered, this, this));
   }
 
   isDriving(id: string): boolean {
     return this.#drives.has(id);
   }
 
-  left(drive: Drive): void {
+  left(drive: ExecutionLoop): void {
     if (this.#drives.get(drive.id) === drive) this.#drives.delete(drive.id);
     if (drive.isAtRest) this.waiters.rested(drive.id, drive.course);
     if (this.#backlog || this.#queued) this.#polling.soon();
@@ -275,7 +275,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     return this.#time.atMost;
   }
 
-  inbox(id: string, names: readonly string[], dead: number): MaybePromise<Inbox> {
+  inbox(id: string, names: readonly string[], dead: number): MaybePromise<PendingMail> {
     return readInbox(this.#store, id, names, dead);
   }
 
@@ -308,7 +308,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     return this.#store.history(id);
   }
 
-  listOf(workflow: string, version: string, fingerprint: string): ReturnType<KnownLists["find"]> {
+  listOf(workflow: string, version: string, fingerprint: string): ReturnType<StoredStepLists["find"]> {
     return this.#lists.find(workflow, version, fingerprint);
   }
 
@@ -349,7 +349,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   }
 
   /** What comes when this launcher is stopping is given back before it has begun. */
-  #begin(drive: Drive): void {
+  #begin(drive: ExecutionLoop): void {
     this.#drives.set(drive.id, drive);
     if (this.isRunning) drive.go();
     else drive.stop();
@@ -399,7 +399,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
   }
 
   /** One read for all. Where it fails, each of them reads its own, and waits for a store that is away. */
-  async #inboxesOf(records: readonly ExecutionRecord[]): Promise<ReadonlyMap<string, Inbox>> {
+  async #inboxesOf(records: readonly ExecutionRecord[]): Promise<ReadonlyMap<string, PendingMail>> {
     try {
       return await inboxesOf(this.#store, records);
     } catch {
@@ -417,7 +417,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
     }
   }
 
-  #resume(record: ExecutionRecord, owner: number, lateMs: number, inbox: Inbox | undefined): void {
+  #resume(record: ExecutionRecord, owner: number, lateMs: number, inbox: PendingMail | undefined): void {
     const way = this.#ways.get(registryKey(record.workflow, record.version))!;
     const { registered } = way;
     const unreadable = unreadableIn(record);
@@ -433,7 +433,7 @@ export class Supervisor implements Host, ClientHost, Places, DriveOwner {
       if (!isUndecodable(error)) throw error;
       problem = error;
     }
-    const drive = new Drive(record, state, owner, registered, this, this, lateMs, misfitOf(record, way), inbox);
+    const drive = new ExecutionLoop(record, state, owner, registered, this, this, lateMs, misfitOf(record, way), inbox);
     if (problem !== undefined) drive.park(problem, true);
     this.#begin(drive);
   }

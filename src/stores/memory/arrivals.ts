@@ -2,7 +2,7 @@
 import type { Arrival, ArrivalResult, Publication, PublishResult, SubscribeResult, Subscription } from "../batch.js";
 import type { MailboxRecord } from "../../execution/records.js";
 import type { Hint } from "../contract.js";
-import type { Attention } from "./attention.js";
+import type { DueQueue } from "./due-queue.js";
 import { isDeadLetter } from "./dead-letters.js";
 import { Mailbox } from "./mailbox.js";
 import type { Row } from "./rows.js";
@@ -13,10 +13,10 @@ type Content = Pick<MailboxRecord, "id" | "kind" | "name" | "payload" | "message
 export class Arrivals {
   readonly #rows: ReadonlyMap<string, Row>;
   readonly #topics: Topics<Row>;
-  readonly #attention: Attention;
+  readonly #attention: DueQueue;
   #lastSequence = 0;
 
-  constructor(rows: ReadonlyMap<string, Row>, topics: Topics<Row>, attention: Attention) {
+  constructor(rows: ReadonlyMap<string, Row>, topics: Topics<Row>, attention: DueQueue) {
     this.#rows = rows;
     this.#topics = topics;
     this.#attention = attention;

@@ -41,7 +41,7 @@ import type {
   Store,
 } from "../contract.js";
 import { Arrivals } from "./arrivals.js";
-import { Attention } from "./attention.js";
+import { DueQueue } from "./due-queue.js";
 import { letterCounts, letterPage, lettersOf } from "./dead-letters.js";
 import { Definitions } from "./definitions.js";
 import { Gates } from "./gates.js";
@@ -79,7 +79,7 @@ class MemoryStore implements Store {
   readonly clock: Clock;
   readonly #rows = new Map<string, Row>();
   readonly #launchers = new Launchers();
-  readonly #attention = new Attention();
+  readonly #attention = new DueQueue();
   readonly #topics = new Topics<Row>();
   readonly #arrivals = new Arrivals(this.#rows, this.#topics, this.#attention);
   readonly #gates = new Gates();

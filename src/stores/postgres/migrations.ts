@@ -21,7 +21,7 @@ interface Migration extends SharedMigration {
  * - `created` is the order of a list, `stuck` the list that an operator needs and that is short.
  *
  * Texts are compared by bytes ("C"): it is faster, and the same on every server. Nothing is `jsonb`,
- * which can't hold every text. `ticket` is the call that made its owner own it: see `Doubts`.
+ * which can't hold every text. `ticket` is the call that made its owner own it: see `InDoubt`.
  */
 const first: Migration = {
   number: 1,

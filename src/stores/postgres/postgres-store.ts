@@ -34,7 +34,7 @@ import { claim, claimLost, overdue } from "./claim.js";
 import type { Database } from "./database.js";
 import { countDeadLetters, countDeadLettersByWorkflow, deadLetters } from "./dead-letters.js";
 import { define, definitions } from "./definitions.js";
-import { Doubts } from "./doubts.js";
+import { InDoubt } from "./in-doubt.js";
 import { admit, readGate, waitedAt } from "./gates.js";
 import { beat, begin, bury, deaths, register } from "./launchers.js";
 import { Notifications, type Line } from "./notifications.js";
@@ -75,7 +75,7 @@ export class PostgresStore implements Store {
   readonly #hints = new Hints();
   /** Launchers of this process. */
   readonly #owners = new Set<number>();
-  readonly #doubts = new Doubts();
+  readonly #doubts = new InDoubt();
   /** Steps that have a transaction open. */
   readonly #transacting: Semaphore;
   #life: "closed" | "opening" | "open" = "closed";

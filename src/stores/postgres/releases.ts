@@ -2,7 +2,7 @@ import type { CommitResult, Release } from "../batch.js";
 import type { Hint } from "../contract.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
-import type { Doubts } from "./doubts.js";
+import type { InDoubt } from "./in-doubt.js";
 import { leaving } from "./gates.js";
 import { moment, at as time } from "./moment.js";
 import { reasons, type TakenRow } from "./refusal.js";
@@ -37,11 +37,11 @@ export class Releasing implements Step {
   readonly hints: Hint[] = [];
   at = 0;
   readonly #all: readonly Release[];
-  readonly #doubts: Doubts;
+  readonly #doubts: InDoubt;
   readonly #now: number | null;
   #refused: number[] = [];
 
-  constructor(rows: readonly number[], all: readonly Release[], doubts: Doubts, now: number | null) {
+  constructor(rows: readonly number[], all: readonly Release[], doubts: InDoubt, now: number | null) {
     this.rows = sorted(rows, (row) => all[row]!.id);
     this.#all = all;
     this.#doubts = doubts;

@@ -4,7 +4,7 @@ import type { CommitResult } from "../batch.js";
 import type { Transition } from "../../execution/records.js";
 import type { Hint, MaybePromise } from "../contract.js";
 import { Database, type Transaction } from "./database.js";
-import type { Doubts } from "./doubts.js";
+import type { InDoubt } from "./in-doubt.js";
 import type { PooledClient, PostgresClient } from "./driver.js";
 import { connectionError, isInDoubt, sqlState, storeError } from "./failure.js";
 import { Committing } from "./transitions.js";
@@ -21,7 +21,7 @@ type Work = (connection: unknown) => MaybePromise<Transition | null>;
 export async function transact(
   database: Database,
   work: Work,
-  doubts: Doubts,
+  doubts: InDoubt,
   now: number | null,
 ): Promise<Transacted> {
   const client = await database.checkOut();
@@ -66,7 +66,7 @@ async function begun(transaction: Transaction, { place }: Database): Promise<voi
 async function commit(
   transaction: Transaction,
   transition: Transition,
-  doubts: Doubts,
+  doubts: InDoubt,
   now: number | null,
 ): Promise<Transacted> {
   const committing = new Committing([0], [transition], doubts, now);

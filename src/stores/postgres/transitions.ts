@@ -4,7 +4,7 @@ import { type Transition, bitsKept } from "../../execution/records.js";
 import type { Hint } from "../contract.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
-import type { Doubts } from "./doubts.js";
+import type { InDoubt } from "./in-doubt.js";
 import { leaving } from "./gates.js";
 import { moment, at as time } from "./moment.js";
 import { reasons, type TakenRow } from "./refusal.js";
@@ -52,11 +52,11 @@ export class Committing implements Step {
   readonly hints: Hint[] = [];
   at = 0;
   readonly #all: readonly Transition[];
-  readonly #doubts: Doubts;
+  readonly #doubts: InDoubt;
   readonly #now: number | null;
   #refused: number[] = [];
 
-  constructor(rows: readonly number[], all: readonly Transition[], doubts: Doubts, now: number | null) {
+  constructor(rows: readonly number[], all: readonly Transition[], doubts: InDoubt, now: number | null) {
     this.rows = sorted(rows, (row) => all[row]!.id);
     this.#all = all;
     this.#doubts = doubts;

@@ -9,7 +9,7 @@ import { textArray } from "./arrays.js";
 import { deliveries } from "./arrivals.js";
 import { Creating } from "./creates.js";
 import type { Database, Statement } from "./database.js";
-import type { Doubts } from "./doubts.js";
+import type { InDoubt } from "./in-doubt.js";
 import { moment } from "./moment.js";
 import { Releasing } from "./releases.js";
 import { inWaves, type Step } from "./step.js";
@@ -25,7 +25,7 @@ export async function write(
   database: Database,
   batch: Batch,
   tickets: readonly number[],
-  doubts: Doubts,
+  doubts: InDoubt,
   now: number | null,
 ): Promise<Written> {
   const creating = batch.creates.length === 0 ? undefined : new Creating(batch.creates, tickets, now);

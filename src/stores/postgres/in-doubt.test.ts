@@ -9,7 +9,7 @@ import { entry, fromTexts, position, promised, sell } from "../../testing/store-
 import type { Arrival, Batch, NewExecution, Publication, Release } from "../batch.js";
 import type { Transition, HistoryEntry } from "../../execution/records.js";
 import type { Store } from "../contract.js";
-import { Doubts } from "./doubts.js";
+import { InDoubt } from "./in-doubt.js";
 import type { PooledClient, PostgresPool } from "./driver.js";
 import { postgresStore } from "./index.js";
 
@@ -294,7 +294,7 @@ test("a create that its caller gave up is given out by the next claim", async ()
 });
 
 test("nothing is remembered for ever", () => {
-  const doubts = new Doubts();
+  const doubts = new InDoubt();
   const [row, gone] = [create("one", 7), release("two", 7)];
   doubts.lostWrite({ ...nothing, creates: [row], releases: [gone] }, [17]);
   doubts.lostClaim(7, 18);

@@ -27,7 +27,7 @@ interface Lost {
   readonly since: number;
 }
 
-export class Doubts {
+export class InDoubt {
   /** Begins anywhere, so that two processes hardly ever draw the same; and only rows of one id or owner are compared. */
   #ticket = Math.floor(systemClock.random() * 2 ** 52);
   readonly #creates = new Map<NewExecution, Lost>();

@@ -7,7 +7,7 @@ import type { ClaimOptions, Hint } from "../contract.js";
 import { DueHeap } from "./due-heap.js";
 import type { Row } from "./rows.js";
 
-export class Attention {
+export class DueQueue {
   /** Who is due, by workflow and version. */
   readonly #due = new Map<string, DueHeap<Row>>();
   /** Owned rows with an arrival that no commit has seen. */

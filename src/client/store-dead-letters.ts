@@ -5,7 +5,7 @@ import type { AnyWorkflow } from "../definition/bag.js";
 import { StepwellError } from "../errors.js";
 import type { Store } from "../stores/contract.js";
 import { Committer } from "../session/group-commit.js";
-import { Letters, type Post } from "./dead-letters.js";
+import { Letters, type Sender } from "./dead-letters.js";
 import { registryOf } from "../session/registry.js";
 
 /** As the methods of a launcher: `deadLetters`, `countDeadLetters`, `countDeadLettersByWorkflow`, `resend`. */
@@ -37,7 +37,7 @@ export function deadLettersIn(store: Store, options: DeadLettersOptions = {}): D
   refuseUnknownOptions(options, ["workflows"], where);
   const { workflows } = options;
   const clock = store.clock ?? systemClock;
-  const post: Post = {
+  const post: Sender = {
     committer: new Committer(store, clock),
     ready: () => undefined,
     report: (error) => console.error(error),
