@@ -4,6 +4,7 @@ import { v7 } from "uuid";
 import { fillRandom, systemClock } from "./clock.js";
 import type { StepFunc } from "./definition/flow.js";
 import { StepwellError } from "./errors.js";
+import { hasControlCharacter } from "./values/text.js";
 
 /** Asking the system for 16 bytes costs as much as asking for many; so one question answers for many ids. */
 const pool = new Uint8Array(16 * 256);
@@ -27,9 +28,6 @@ export function newId(): string {
 
 const longestId = 255;
 
-// eslint-disable-next-line no-control-regex -- control characters are what it looks for
-const controlCharacters = /[\u0000-\u001f\u007f-\u009f]/;
-
 /** @throws STEPWELL_INVALID_ARGUMENT for anything but 1 to 255 well-formed characters, none of them a control character */
 export function checkExecutionId(id: unknown): asserts id is string {
   if (
@@ -37,7 +35,7 @@ export function checkExecutionId(id: unknown): asserts id is string {
     id.length > 0 &&
     id.length <= longestId &&
     id.isWellFormed() &&
-    !controlCharacters.test(id)
+    !hasControlCharacter(id)
   ) {
     return;
   }

@@ -1,5 +1,5 @@
 /** Acts on many executions at once, chosen by a filter: counted first, then each by itself. */
-import { refuseUnknownOptions, shown } from "../values/options.js";
+import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { ListConditions as StoredConditions, ListPage, Store } from "../stores/contract.js";
@@ -131,10 +131,10 @@ export class BulkActs {
     act: (record: ExecutionRecord) => Promise<Verdict>,
   ): Promise<BulkAnswer> {
     if (dryRun !== undefined && typeof dryRun !== "boolean") {
-      throw invalid(`"dryRun" must be true or false, not ${shown(dryRun)}`);
+      throw invalidArgument(`select: "dryRun" must be true or false, not ${shown(dryRun)}`);
     }
     if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw invalid(`"signal" must be an AbortSignal, not ${shown(signal)}`);
+      throw invalidArgument(`select: "signal" must be an AbortSignal, not ${shown(signal)}`);
     }
     const refused: Refused[] = [];
     const undecided: string[] = [];
@@ -217,14 +217,14 @@ function selected(options: SelectOptions): StoredConditions {
   const { all, ...conditions } = options as { readonly all?: unknown } & ListConditions;
   const found = conditionsOf(conditions, "select");
   const isEmpty = names.every((name) => found[name] === undefined || (name === "tags" && found.tags?.length === 0));
-  if (all !== undefined && all !== true) throw invalid(`"all" must be true or left out, not ${shown(all)}`);
-  if (all === true && !isEmpty) throw invalid(`"all" means every execution; give it, or conditions, and not both`);
+  if (all !== undefined && all !== true)
+    throw invalidArgument(`select: "all" must be true or left out, not ${shown(all)}`);
+  if (all === true && !isEmpty)
+    throw invalidArgument(`select: "all" means every execution; give it, or conditions, and not both`);
   if (all !== true && isEmpty) {
-    throw invalid(`there is no condition. To choose every execution in the store say so: { all: true }`);
+    throw invalidArgument(
+      `select: there is no condition. To choose every execution in the store say so: { all: true }`,
+    );
   }
   return found;
-}
-
-function invalid(problem: string): StepwellError {
-  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `select: ${problem}.`);
 }

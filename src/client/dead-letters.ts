@@ -1,6 +1,7 @@
 /** Dead letters: messages that no step took. They are listed, counted, and sent again. */
 import { encode } from "../values/encode.js";
-import { isLine, longestName, refuseUnknownOptions, shown } from "../values/options.js";
+import { invalidArgument, longestName, refuseUnknownOptions, shown } from "../values/options.js";
+import { isLine } from "../values/text.js";
 import { StepwellError } from "../errors.js";
 import { checkExecutionId, newId } from "../ids.js";
 import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
@@ -237,24 +238,20 @@ function letterFilterOf(options: LetterOptions): LetterFilter {
   refuseUnknownOptions(options, ["workflow", "execution", "name", "limit", "after"], "deadLetters");
   const { limit = 100, after } = options;
   if (!Number.isInteger(limit) || limit < 1 || limit > largestPage) {
-    throw invalid("deadLetters", `"limit" must be a whole number from 1 to ${largestPage}, not ${shown(limit)}`);
+    throw invalidArgument(`deadLetters: "limit" must be a whole number from 1 to ${largestPage}, not ${shown(limit)}`);
   }
   // What is a text but no cursor, the store refuses: only stores know what a cursor looks like.
   if (after !== undefined && typeof after !== "string") {
-    throw invalid("deadLetters", `"after" must be the cursor of the page before, not ${shown(after)}`);
+    throw invalidArgument(`deadLetters: "after" must be the cursor of the page before, not ${shown(after)}`);
   }
   return { ...conditionsOf(options, "deadLetters"), limit, after };
 }
 
 function conditionsOf({ workflow, execution, name }: LetterConditions, where: string): StoredConditions {
   if (workflow !== undefined && !isLine(workflow, longestName)) {
-    throw invalid(where, `"workflow" must be the name of a workflow, not ${shown(workflow)}`);
+    throw invalidArgument(`${where}: "workflow" must be the name of a workflow, not ${shown(workflow)}`);
   }
   if (execution !== undefined) checkExecutionId(execution);
   if (name !== undefined) checkMessageName(name, where);
   return { workflow, execution, name };
-}
-
-function invalid(where: string, problem: string): StepwellError {
-  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${where}: ${problem}.`);
 }

@@ -1,6 +1,6 @@
 /** From what a user asks of `list` to what a store is asked: everything is checked here, so that all stores answer alike. */
-import { isLine, longestName, refuseUnknownOptions, shown } from "../values/options.js";
-import { StepwellError } from "../errors.js";
+import { invalidArgument, longestName, refuseUnknownOptions, shown } from "../values/options.js";
+import { isLine } from "../values/text.js";
 import type { Status } from "../definition/flow.js";
 import type { ListConditions as StoredConditions, ListFilter, ListPage } from "../stores/contract.js";
 import { summaryOf, type ExecutionSummary } from "./execution-handle.js";
@@ -56,13 +56,12 @@ export function filterOf(options: ListOptions): ListFilter {
   const { limit = 100, after } = options;
   const conditions = conditionsOf(options, "list");
   if (!Number.isInteger(limit) || limit < 1 || limit > largestPage) {
-    throw invalid("list", `"limit" must be a whole number from 1 to ${largestPage}, not ${shown(limit)}`);
+    throw invalidArgument(`list: "limit" must be a whole number from 1 to ${largestPage}, not ${shown(limit)}`);
   }
   // What is a text but no cursor, the store refuses: only stores know what a cursor looks like.
   if (after !== undefined && typeof after !== "string") {
-    throw invalid(
-      "list",
-      `"after" must be the cursor of the page before, not ${shown(after)}. Leave it out for the first page`,
+    throw invalidArgument(
+      `list: "after" must be the cursor of the page before, not ${shown(after)}. Leave it out for the first page`,
     );
   }
   return { ...conditions, limit, after };
@@ -74,7 +73,7 @@ export function conditionsOf(
   where: string,
 ): StoredConditions {
   if (workflow !== undefined && !isLine(workflow, longestName)) {
-    throw invalid(where, `"workflow" must be the name of a workflow, not ${shown(workflow)}`);
+    throw invalidArgument(`${where}: "workflow" must be the name of a workflow, not ${shown(workflow)}`);
   }
   return {
     workflow,
@@ -104,7 +103,7 @@ function statusesOf(status: unknown, where: string): readonly Status[] {
   for (const one of wanted) {
     if (isStatus(one)) continue;
     const known = Object.keys(statuses).join(", ");
-    throw invalid(where, `"status" must be one of ${known}, or an array of them; ${shown(one)} is none`);
+    throw invalidArgument(`${where}: "status" must be one of ${known}, or an array of them; ${shown(one)} is none`);
   }
   return [...new Set(wanted.filter(isStatus))];
 }
@@ -113,12 +112,7 @@ function timeOf(date: unknown, option: string, where: string): number | undefine
   if (date === undefined) return undefined;
   const time = date instanceof Date ? date.getTime() : Number.NaN;
   if (!Number.isNaN(time)) return time;
-  throw invalid(
-    where,
-    `"${option}" must be a valid Date, not ${date instanceof Date ? "an invalid one" : shown(date)}`,
+  throw invalidArgument(
+    `${where}: "${option}" must be a valid Date, not ${date instanceof Date ? "an invalid one" : shown(date)}`,
   );
-}
-
-function invalid(where: string, problem: string): StepwellError {
-  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${where}: ${problem}.`);
 }

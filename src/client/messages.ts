@@ -1,7 +1,8 @@
 /** What comes to an execution from outside: messages and rollback requests. */
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
-import { isLine, longestName, refuseUnknownOptions, shown } from "../values/options.js";
+import { longestName, refuseUnknownOptions, shown } from "../values/options.js";
+import { isLine } from "../values/text.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
 import { shapeOf } from "../execution/definition-change.js";

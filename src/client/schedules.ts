@@ -1,6 +1,7 @@
 /** What users plan: launches at times to come. */
 import { milliseconds, type Duration } from "../definition/duration.js";
-import { isLine, refuseUnknownOptions, shown } from "../values/options.js";
+import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
+import { isLine } from "../values/text.js";
 import type { AnyWorkflow, InputOf } from "../definition/bag.js";
 import type { Frozen } from "../definition/frozen.js";
 import { StepwellError } from "../errors.js";
@@ -133,7 +134,7 @@ export class Schedules {
     const timing = timingOf(options, now, where);
     const { missed = "once" } = options;
     if (missed !== "skip" && missed !== "once" && missed !== "all") {
-      throw invalid(where, `"missed" must be "skip", "once" or "all", not ${shown(missed)}`);
+      throw invalidArgument(`${where}: "missed" must be "skip", "once" or "all", not ${shown(missed)}`);
     }
     const registered = await this.#host.registered(workflow);
     const tags = options.tags === undefined ? [] : checkedTags(options.tags, where, mostOwnTags);
@@ -289,29 +290,30 @@ function checkScheduleName(name: unknown): asserts name is string {
 
 function timingOf({ cron, timezone, every, at }: ScheduleOptions, now: number, where: string): ScheduleTiming {
   if ([cron, every, at].filter((it) => it !== undefined).length !== 1) {
-    throw invalid(where, `give one of "cron", "every" and "at"`);
+    throw invalidArgument(`${where}: give one of "cron", "every" and "at"`);
   }
-  if (timezone !== undefined && cron === undefined) throw invalid(where, `"timezone" goes with "cron"`);
+  if (timezone !== undefined && cron === undefined) throw invalidArgument(`${where}: "timezone" goes with "cron"`);
   if (cron !== undefined) return cronTiming(cron, timezone === undefined ? "UTC" : timezone, now, where);
   if (every !== undefined) {
     const length = milliseconds(every, `${where}, every`);
     if (length >= shortestInterval) return { every: length, from: now };
-    throw invalid(where, `"every" must be at least a second, not ${shown(every)}`);
+    throw invalidArgument(`${where}: "every" must be at least a second, not ${shown(every)}`);
   }
   const time = at instanceof Date ? at.getTime() : Number.NaN;
-  if (Number.isNaN(time)) throw invalid(where, `"at" must be a valid Date`);
+  if (Number.isNaN(time)) throw invalidArgument(`${where}: "at" must be a valid Date`);
   return { at: time };
 }
 
 /** Refused: what croner takes beside an expression (a date), and what depends on when it is read. */
 function cronTiming(cron: unknown, timezone: unknown, now: number, where: string): ScheduleTiming {
   if (typeof cron !== "string" || cron.includes("?") || !/^(@[a-z]+|\S+(\s+\S+){4,5})$/i.test(cron.trim())) {
-    throw invalid(where, `"cron" must be an expression of five or six fields, such as "0 2 * * *", not ${shown(cron)}`);
+    throw invalidArgument(
+      `${where}: "cron" must be an expression of five or six fields, such as "0 2 * * *", not ${shown(cron)}`,
+    );
   }
   if (typeof timezone !== "string" || !isTimezone(timezone)) {
-    throw invalid(
-      where,
-      `"timezone" must be the IANA name of a time zone, such as "Europe/Berlin", not ${shown(timezone)}`,
+    throw invalidArgument(
+      `${where}: "timezone" must be the IANA name of a time zone, such as "Europe/Berlin", not ${shown(timezone)}`,
     );
   }
   const timing = { cron: cron.trim(), timezone };
@@ -319,9 +321,9 @@ function cronTiming(cron: unknown, timezone: unknown, now: number, where: string
   try {
     next = nextAfter(timing, now);
   } catch (cause) {
-    throw invalid(where, `"cron" is no expression that can be read: ${shown(cron)}`, cause);
+    throw invalidArgument(`${where}: "cron" is no expression that can be read: ${shown(cron)}`, cause);
   }
-  if (next === null) throw invalid(where, `"cron" names no time to come: ${shown(cron)}`);
+  if (next === null) throw invalidArgument(`${where}: "cron" names no time to come: ${shown(cron)}`);
   return timing;
 }
 
@@ -383,8 +385,4 @@ function summaryOf({ name, workflow, version, input, plan, nextAt }: ScheduleRec
 
 function notFound(name: string): StepwellError {
   return new StepwellError("STEPWELL_SCHEDULE_NOT_FOUND", `There is no schedule "${name}".`);
-}
-
-function invalid(where: string, problem: string, cause?: unknown): StepwellError {
-  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${where}: ${problem}.`, cause === undefined ? {} : { cause });
 }

@@ -1,11 +1,10 @@
 /** From an older version of a workflow to this one: what users write, checked, and what becomes of the steps' names. */
-import { StepwellError } from "../errors.js";
 import type { AnyWorkflow, Bag, HalfDoneOf, StepsOf } from "./bag.js";
 import type { MigrationDefinition, WorkflowDefinition } from "./definition.js";
 import type { Direction, Status } from "./flow.js";
 import type { Shown } from "./frozen.js";
 import type { ExecutionIdentity } from "./observer.js";
-import { checkName, refuseUnknownOptions, shown } from "../values/options.js";
+import { checkName, invalidDefinition, refuseUnknownOptions, shown } from "../values/options.js";
 
 /** By their names in the older list: their names in the newer one; null: they are gone. Who is not named keeps its name. */
 export type Successors = Readonly<Record<string, string | null>>;
@@ -62,7 +61,7 @@ export function migrationDefinition(
   const about = { workflow: to.name };
   const where = `Workflow "${to.name}", version "${to.version}": .migrate(…)`;
   const refuse = (problem: string): never => {
-    throw new StepwellError("STEPWELL_INVALID_DEFINITION", `${where} ${problem}.`, about);
+    throw invalidDefinition(`${where} ${problem}`, about);
   };
   refuseUnknownOptions(options, ["steps", "move"], where, about);
   if (to.steps.length === 0) refuse("comes after the steps, which it is about");

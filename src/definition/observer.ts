@@ -3,12 +3,12 @@
  * part: it may give back a patch, or veto with `fail(reason)`.
  */
 
-import { StepwellError } from "../errors.js";
+import type { StepwellError } from "../errors.js";
 import type { AnyWorkflow, Bag, HalfDoneOf, StepsOf } from "./bag.js";
 import type { Direction, Flow, Status, StepFunc } from "./flow.js";
 import type { SerializedError } from "../values/serialize-error.js";
 import type { Shown } from "./frozen.js";
-import { checkName, refuseUnknownOptions, shown } from "../values/options.js";
+import { checkName, invalidDefinition, refuseUnknownOptions, shown } from "../values/options.js";
 import type { Fail } from "./outcome.js";
 
 /** Which execution a step, an observer or an error belongs to. */
@@ -244,8 +244,7 @@ export function checkedObserver<State>(options: WatcherOptions<State> | GuardOpt
   checkName(options?.name, "The name of an observer");
   const heard = options.guard === true ? stepCallbacks : callbacks;
   refuseUnknownOptions(options, ["name", "guard", ...heard], `Observer "${options.name}"`);
-  const invalid = (problem: string): StepwellError =>
-    new StepwellError("STEPWELL_INVALID_DEFINITION", `Observer "${options.name}"${problem}.`);
+  const invalid = (problem: string): StepwellError => invalidDefinition(`Observer "${options.name}"${problem}`);
   for (const callback of callbacks) {
     const given: unknown = (options as WatcherOptions<State>)[callback];
     if (given !== undefined && typeof given !== "function")

@@ -2,7 +2,7 @@
 import { StepwellError } from "../errors.js";
 import { milliseconds, type Duration } from "./duration.js";
 import { refuseUnknownOptions, shown } from "../values/options.js";
-import { meansSuccess } from "../values/reason.js";
+import { meansSuccess } from "../values/text.js";
 
 /** Tells them apart from patches, and from one another, for the compiler. */
 export declare const outcome: unique symbol;

@@ -1,5 +1,7 @@
 /** Checks values with any library that follows Standard Schema (zod, valibot, arktype and others). */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { isPromise } from "../values/promise.js";
+import { messageOf } from "../values/text.js";
 
 export type Checked = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
 
@@ -22,15 +24,10 @@ export function isSchema(value: unknown): value is StandardSchemaV1 {
 export function validate(schema: StandardSchemaV1, value: unknown): Checked | Promise<Checked> {
   try {
     const result = schema["~standard"].validate(value);
-    return isThenable(result) ? Promise.resolve(result).then(read).catch(refusedBy) : read(result);
+    return isPromise(result) ? Promise.resolve(result).then(read).catch(refusedBy) : read(result);
   } catch (error) {
     return refusedBy(error);
   }
-}
-
-/** A library may have promises of its own. */
-function isThenable<Result>(value: Result | PromiseLike<Result>): value is PromiseLike<Result> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 function read(result: StandardSchemaV1.Result<unknown>): Checked {
@@ -47,5 +44,5 @@ function describe({ path, message }: StandardSchemaV1.Issue): string {
 }
 
 function refusedBy(error: unknown): Checked {
-  return { ok: false, problem: `the schema threw: ${error instanceof Error ? error.message : String(error)}` };
+  return { ok: false, problem: `the schema threw: ${messageOf(error)}` };
 }

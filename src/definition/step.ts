@@ -1,10 +1,10 @@
 /** What users write for a step, checked and frozen into a `StepDefinition`. */
-import { StepwellError, type ErrorDetails } from "../errors.js";
+import type { ErrorDetails } from "../errors.js";
 import type { MessageSchemas, StepDefinition, StepFunction } from "./definition.js";
 import { milliseconds, type Duration } from "./duration.js";
 import type { Messages } from "./messages.js";
 import { Transacted } from "./outcome.js";
-import { checkName, refuseUnknownOptions, shown } from "../values/options.js";
+import { checkName, invalidDefinition, refuseUnknownOptions, shown } from "../values/options.js";
 import type { Completes, Either, Gives, IfWhen, Leaves } from "./patches.js";
 import { defaultRetry, defaultRollbackRetry, retryDefinition } from "./retry-policy.js";
 import { isSchema } from "./schema.js";
@@ -256,18 +256,18 @@ function checkKinds(given: Untyped, where: string, about: ErrorDetails): void {
     const isWork = given[key] instanceof Transacted;
     if (isWork && key !== "run" && key !== "rollback") {
       const how = `a function that gives it back: ${key}: () => transaction(…)`;
-      throw invalid(`${where}: "${key}" can't be a transaction itself; write ${how}`, about);
+      throw invalidDefinition(`${where}: "${key}" can't be a transaction itself; write ${how}`, about);
     }
     if (given[key] !== undefined && !isWork && typeof given[key] !== "function") {
-      throw invalid(`${where}: "${key}" must be a function, not ${shown(given[key])}`, about);
+      throw invalidDefinition(`${where}: "${key}" must be a function, not ${shown(given[key])}`, about);
     }
   }
   if (given.pivot !== undefined && typeof given.pivot !== "boolean") {
-    throw invalid(`${where}: "pivot" must be true or false, not ${shown(given.pivot)}`, about);
+    throw invalidDefinition(`${where}: "pivot" must be true or false, not ${shown(given.pivot)}`, about);
   }
   const { irreversible } = given;
   if (irreversible !== undefined && (typeof irreversible !== "string" || irreversible.trim() === "")) {
-    throw invalid(
+    throw invalidDefinition(
       `${where}: "irreversible" must say in a text why the step can't be undone, not ${shown(irreversible)}`,
       about,
     );
@@ -279,22 +279,25 @@ type Checked = Untyped & { readonly messages: MessageSchemas; readonly rollbackM
 /** The options together: what could never happen is a mistake. */
 function checkSense(given: Checked, where: string, about: ErrorDetails): void {
   if (given.run === undefined && given.rollback === undefined) {
-    throw invalid(`${where} has neither a "run" nor a "rollback", so it would do nothing`, about);
+    throw invalidDefinition(`${where} has neither a "run" nor a "rollback", so it would do nothing`, about);
   }
   if (isEmpty(given.messages) !== (given.onMessage === undefined)) {
-    throw invalid(`${where}: "messages" and "onMessage" belong together; one of them is missing`, about);
+    throw invalidDefinition(`${where}: "messages" and "onMessage" belong together; one of them is missing`, about);
   }
   if (isEmpty(given.rollbackMessages) !== (given.onRollbackMessage === undefined)) {
-    throw invalid(
+    throw invalidDefinition(
       `${where}: "rollbackMessages" and "onRollbackMessage" belong together; one of them is missing`,
       about,
     );
   }
   if (given.otherwise !== undefined && given.when === undefined) {
-    throw invalid(`${where}: "otherwise" is for a step that is passed over, and there is no "when"`, about);
+    throw invalidDefinition(`${where}: "otherwise" is for a step that is passed over, and there is no "when"`, about);
   }
   if (given.recover !== undefined && given.pivot === true) {
-    throw invalid(`${where} is a pivot and has "recover": a pivot that has failed turns the execution`, about);
+    throw invalidDefinition(
+      `${where} is a pivot and has "recover": a pivot that has failed turns the execution`,
+      about,
+    );
   }
   checkReachable(given, where, about);
 }
@@ -304,7 +307,10 @@ function checkReachable(given: Checked, where: string, about: ErrorDetails): voi
   if (given.irreversible !== undefined) {
     const undo = (["rollback", "onRollbackMessage"] as const).find((key) => given[key] !== undefined);
     if (undo === undefined) return;
-    throw invalid(`${where} has "${undo}" and says that it is "irreversible"; only one of them can be true`, about);
+    throw invalidDefinition(
+      `${where} has "${undo}" and says that it is "irreversible"; only one of them can be true`,
+      about,
+    );
   }
   for (const [handler, beginning] of [
     ["onMessage", "run"],
@@ -312,7 +318,7 @@ function checkReachable(given: Checked, where: string, about: ErrorDetails): voi
     ["onRollbackMessage", "rollback"],
   ] as const) {
     if (given[handler] === undefined || given[beginning] !== undefined) continue;
-    throw invalid(
+    throw invalidDefinition(
       `${where}: "${handler}" goes on after a pause in "${beginning}", which is missing, so it would never be called`,
       about,
     );
@@ -327,12 +333,15 @@ function messageSchemas(messages: MessageSchemas | undefined, where: string, abo
   if (messages === undefined) return Object.freeze({});
   if (typeof messages !== "object" || messages === null || Array.isArray(messages) || isSchema(messages)) {
     const given = isSchema(messages) ? "a schema itself" : shown(messages);
-    throw invalid(`${where} must be an object of schemas by the messages' names, not ${given}`, about);
+    throw invalidDefinition(`${where} must be an object of schemas by the messages' names, not ${given}`, about);
   }
   for (const [name, schema] of Object.entries(messages)) {
     checkName(name, `${where}: a message's name`, about);
     if (isSchema(schema)) continue;
-    throw invalid(`${where}: "${name}" is not a schema. Give one of a Standard Schema library, such as zod`, about);
+    throw invalidDefinition(
+      `${where}: "${name}" is not a schema. Give one of a Standard Schema library, such as zod`,
+      about,
+    );
   }
   return Object.freeze({ ...messages });
 }
@@ -340,10 +349,6 @@ function messageSchemas(messages: MessageSchemas | undefined, where: string, abo
 function limitOf(option: string, limit: Duration | undefined, where: string, about: ErrorDetails): number | undefined {
   if (limit === undefined) return undefined;
   const length = milliseconds(limit, `${where}, ${option}`);
-  if (length === 0) throw invalid(`${where}: "${option}" must be longer than 0`, about);
+  if (length === 0) throw invalidDefinition(`${where}: "${option}" must be longer than 0`, about);
   return length;
-}
-
-function invalid(message: string, about: ErrorDetails): StepwellError {
-  return new StepwellError("STEPWELL_INVALID_DEFINITION", `${message}.`, about);
 }

@@ -2,7 +2,7 @@
 import { StepwellError, type ErrorDetails } from "../errors.js";
 import type { StepDefinition } from "./definition.js";
 import { milliseconds, type Duration } from "./duration.js";
-import { checkName, refuseUnknownOptions, shown } from "../values/options.js";
+import { checkName, invalidDefinition, refuseUnknownOptions, shown } from "../values/options.js";
 import { Pause, pause } from "./outcome.js";
 import { stepDefinition } from "./step.js";
 
@@ -43,8 +43,8 @@ export function waitDefinition(
   if (options !== undefined)
     refuseUnknownOptions(options, ["timeout", "onMessage", "onTimeout", ...conditions], where, here);
   if (typeof messages !== "object" || messages === null || Object.keys(messages).length === 0) {
-    const message = `${where} takes an object of schemas by the messages' names, with one at least, not ${shown(messages)}.`;
-    throw new StepwellError("STEPWELL_INVALID_DEFINITION", message, here);
+    const message = `${where} takes an object of schemas by the messages' names, with one at least, not ${shown(messages)}`;
+    throw invalidDefinition(message, here);
   }
   const {
     timeout,

@@ -1,3 +1,4 @@
+import { escapeUnprintable, messageOf } from "../values/text.js";
 import { appendFileSync, closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { checkedObserver, type CommitEvent, type Observer, type Synchronous } from "../definition/observer.js";
 import { refuseUnknownOptions, shown } from "../values/options.js";
@@ -116,7 +117,7 @@ export function jsonlFile(path: string): ChangeSink {
     try {
       const start = (isTorn ?? endsWithinLine(path)) ? "\n" : "";
       isTorn = undefined;
-      appendFileSync(path, `${start}${lineOf(record)}\n`, { mode });
+      appendFileSync(path, `${start}${escapeUnprintable(JSON.stringify(record))}\n`, { mode });
       isTorn = false;
     } catch (cause) {
       throw new StepwellError(
@@ -140,18 +141,4 @@ function endsWithinLine(path: string): boolean {
   } finally {
     closeSync(file);
   }
-}
-
-// JSON escapes line breaks and most control characters. These it leaves as they are, and some speak to a terminal.
-const unprintable = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-
-function lineOf(record: ChangeRecord): string {
-  return JSON.stringify(record).replaceAll(
-    unprintable,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,7 +1,8 @@
+import { asLine } from "../values/text.js";
 import { createRequire } from "node:module";
 import redactor from "@pinojs/redact";
 import { checkedObserver, type ErrorEvent, type Observer, type ObserverEvent } from "../definition/observer.js";
-import { missingFunction, refuseUnknownOptions, shown } from "../values/options.js";
+import { invalidArgument, missingFunction, refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 
 type Level = "debug" | "info" | "warn" | "error";
@@ -51,7 +52,9 @@ const fieldNames = [
 export function logger(target: FieldsFirst | MessageFirst = pinoLogger(), options: LoggerOptions = {}): Observer {
   const missing = missingFunction(target, ["debug", "info", "warn", "error"]);
   if (missing !== undefined) {
-    throw invalid(`takes a logger such as pino's, but what it was given has no function "${missing}"`);
+    throw invalidArgument(
+      `logger(…) takes a logger such as pino's, but what it was given has no function "${missing}"`,
+    );
   }
   refuseUnknownOptions(options, ["state", "redact", "messageFirst"], "logger(…)");
   const { messageFirst = takesMessageFirst(target) } = options;
@@ -93,10 +96,6 @@ const needSomeone: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "STEPWELL_STORE_TOO_NEW",
   "STEPWELL_UNKNOWN_WORKFLOW",
 ]);
-
-function invalid(problem: string, cause?: unknown): StepwellError {
-  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `logger(…) ${problem}.`, { cause });
-}
 
 function pinoLogger(): FieldsFirst {
   try {
@@ -170,16 +169,19 @@ function fieldMakers({ state: showsState = false, redact = [] }: LoggerOptions):
 function sorted(redact: unknown): { readonly paths: string[]; readonly hidden: readonly string[] } {
   const paths: string[] = [];
   const hidden: string[] = [];
-  if (!Array.isArray(redact)) throw invalid(`takes an array of paths as "redact", not ${shown(redact)}`);
+  if (!Array.isArray(redact))
+    throw invalidArgument(`logger(…) takes an array of paths as "redact", not ${shown(redact)}`);
   for (const path of redact as readonly unknown[]) {
     const name = typeof path === "string" ? (/^\w*/.exec(path)?.[0] ?? "") : "";
     if (typeof path !== "string" || !fieldNames.includes(name)) {
       const hint = typeof path === "string" ? `. Is "state.${path}" meant?` : "";
-      throw invalid(`: "redact" has ${shown(path)}, but a path begins with one of ${fieldNames.join(", ")}${hint}`);
+      throw invalidArgument(
+        `logger(…): "redact" has ${shown(path)}, but a path begins with one of ${fieldNames.join(", ")}${hint}`,
+      );
     }
     if (name === "state") paths.push(path);
     else if (path === name) hidden.push(name);
-    else throw invalid(`: "redact" has ${shown(path)}, but ${name} has no parts`);
+    else throw invalidArgument(`logger(…): "redact" has ${shown(path)}, but ${name} has no parts`);
   }
   return { paths, hidden };
 }
@@ -192,8 +194,8 @@ function redactorOf(paths: string[], censor: (value: unknown) => string): (field
     // With a function that gives it back as it is: `serialize: false` would add a function of its own to the fields.
     return redactor({ paths, censor, serialize: (redacted: Stated) => redacted }) as (fields: Stated) => Stated;
   } catch (cause) {
-    throw invalid(
-      `: "redact" has a path that is none (${cause instanceof Error ? cause.message : "unreadable"})`,
+    throw invalidArgument(
+      `logger(…): "redact" has a path that is none (${cause instanceof Error ? cause.message : "unreadable"})`,
       cause,
     );
   }
@@ -249,14 +251,8 @@ function textOf(error: unknown, key: "code" | "message"): string | undefined {
 
 const longest = 1000;
 
-// Line breaks of Unicode and marks that turn the direction of writing forge a line as well as "\n" does.
-// eslint-disable-next-line no-control-regex -- control characters are what it looks for
-const unprintable = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]+/g;
-
-/** Text from outside can't begin a line of its own, nor speak to a terminal, however the target prints it. */
 function oneLine(text: string): string {
-  const cut = text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
-  return cut.replaceAll(unprintable, " ").toWellFormed();
+  return asLine(text, longest);
 }
 
 const deepest = 10;

@@ -1,7 +1,7 @@
 import type { Direction } from "../definition/flow.js";
 import { checkedObserver, type CommitEvent, type Observer, type ObserverEvent } from "../definition/observer.js";
-import { refuseUnknownOptions, shown } from "../values/options.js";
-import { StepwellError } from "../errors.js";
+import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
+import type { StepwellError } from "../errors.js";
 import { Outbox } from "./outbox.js";
 
 /** What people outside are told about an execution. Plain data. */
@@ -51,15 +51,16 @@ export function messenger<State = Readonly<Record<string, unknown>>>(
   send: (message: StatusMessage, state: State) => unknown,
   options: MessengerOptions = {},
 ): Messenger<State> {
-  if (typeof send !== "function") throw invalid(`takes a function that sends a message, not ${shown(send)}`);
+  if (typeof send !== "function")
+    throw invalidArgument(`messenger(…) takes a function that sends a message, not ${shown(send)}`);
   refuseUnknownOptions(options, ["onError"], "messenger(…)");
   const { onError } = options;
   if (onError !== undefined && typeof onError !== "function") {
-    throw invalid(`: "onError" must be a function, not ${shown(onError)}`);
+    throw invalidArgument(`messenger(…): "onError" must be a function, not ${shown(onError)}`);
   }
   const outbox = new Outbox(onError);
   const tell = (what: StatusMessage["what"], text: string, event: ObserverEvent<State>): void => {
-    const message = messageOf(what, text, event);
+    const message = statusMessage(what, text, event);
     const { id, execution, workflow } = message;
     outbox.post({ what: `Message "${id}"`, execution, workflow }, () => send(message, event.state));
   };
@@ -82,11 +83,7 @@ export function messenger<State = Readonly<Record<string, unknown>>>(
   return Object.freeze({ ...watcher, settled: () => outbox.settled() });
 }
 
-function invalid(problem: string): StepwellError {
-  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `messenger(…) ${problem}.`);
-}
-
-function messageOf(what: StatusMessage["what"], text: string, event: ObserverEvent): StatusMessage {
+function statusMessage(what: StatusMessage["what"], text: string, event: ObserverEvent): StatusMessage {
   const { execution, revision, flow, step, attempt, reason } = event;
   const isOfStep = what === "beforeStep" || what === "afterStep" || what === "stuck";
   const hasReason = reason !== undefined && what !== "init" && what !== "beforeStep" && what !== "afterStep";

@@ -2,8 +2,7 @@ import { createRequire } from "node:module";
 import type * as library from "prom-client";
 import type { Counter, Gauge, Histogram, OpenMetricsContentType, Registry } from "prom-client";
 import { checkedObserver, type Observer } from "../definition/observer.js";
-import { missingFunction, refuseUnknownOptions, shown } from "../values/options.js";
-import { StepwellError } from "../errors.js";
+import { invalidArgument, missingFunction, refuseUnknownOptions, shown } from "../values/options.js";
 
 /** Of either text format. */
 export type MetricsRegistry = Registry | Registry<OpenMetricsContentType>;
@@ -55,13 +54,13 @@ export function metrics(options: MetricsOptions = {}): Observer {
   const client = promClient();
   const { registry = client.register, stuck, deadLetters } = options;
   if (missingFunction(registry, ["getSingleMetric", "registerMetric"]) !== undefined) {
-    throw invalid(`: "registry" must be a registry of prom-client, not ${shown(registry)}`);
+    throw invalidArgument(`metrics(…): "registry" must be a registry of prom-client, not ${shown(registry)}`);
   }
   if (stuck !== undefined && typeof stuck !== "function") {
-    throw invalid(`: "stuck" must be a function, not ${shown(stuck)}`);
+    throw invalidArgument(`metrics(…): "stuck" must be a function, not ${shown(stuck)}`);
   }
   if (deadLetters !== undefined && typeof deadLetters !== "function") {
-    throw invalid(`: "deadLetters" must be a function, not ${shown(deadLetters)}`);
+    throw invalidArgument(`metrics(…): "deadLetters" must be a function, not ${shown(deadLetters)}`);
   }
   if (deadLetters !== undefined) countLetters(client, registry, deadLetters);
   const to = instruments(client, registry);
@@ -104,12 +103,8 @@ function promClient(): PromClient {
     return createRequire(import.meta.url)("prom-client") as PromClient;
   } catch (cause) {
     const problem = `needs the package "prom-client", which could not be loaded. Install it (npm install prom-client)`;
-    throw invalid(` ${problem}`, cause);
+    throw invalidArgument(`metrics(…) ${problem}`, cause);
   }
-}
-
-function invalid(problem: string, cause?: unknown): StepwellError {
-  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `metrics(…)${problem}.`, { cause });
 }
 
 interface Instruments {

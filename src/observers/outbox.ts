@@ -3,6 +3,7 @@
  * after the other for each execution, no promise lost, every failure reported. Observers are synchronous,
  * so nothing waits for it.
  */
+import { ignoreRejection, isPromise } from "../values/promise.js";
 import { systemClock, type Clock, type Timer } from "../clock.js";
 import { StepwellError } from "../errors.js";
 
@@ -99,10 +100,6 @@ function onConsole(): (error: StepwellError) => void {
   };
 }
 
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
-}
-
 function ignored(value: unknown): void {
-  if (isPromise(value)) void Promise.resolve(value).then(undefined, () => undefined);
+  if (isPromise(value)) ignoreRejection(value);
 }

@@ -9,7 +9,8 @@ import { StepwellError } from "../errors.js";
 import { reasonOf, serializeError } from "../values/serialize-error.js";
 import { happened, leftNothing, type ActiveExecution, type Happening } from "../execution/execution.js";
 import type { Host } from "../session/host.js";
-import { forgotten, isPromise } from "../session/observer-calls.js";
+import { forgotten } from "../session/observer-calls.js";
+import { isPromise } from "../values/promise.js";
 import { decidingError } from "./reports.js";
 import { keptPatch, shownState } from "./step-result.js";
 

@@ -1,8 +1,9 @@
-import { meansSuccess } from "../values/reason.js";
+import { meansSuccess } from "../values/text.js";
 import type { ActiveExecution } from "../execution/execution.js";
 import type { Host } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
-import { forgotten, isPromise } from "../session/observer-calls.js";
+import { forgotten } from "../session/observer-calls.js";
+import { isPromise } from "../values/promise.js";
 import { errorAbout, messageOf } from "./reports.js";
 import { shownState } from "./step-result.js";
 

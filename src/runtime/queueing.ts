@@ -1,7 +1,8 @@
 /** What a launch brings to the limits of its workflow: its keys, and its priority. */
 import { isolate } from "../values/isolate.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
-import { isLine, longestName, shown } from "../values/options.js";
+import { longestName, shown } from "../values/options.js";
+import { isLine } from "../values/text.js";
 import { StepwellError } from "../errors.js";
 import type { Queueing } from "../stores/batch.js";
 

@@ -11,7 +11,7 @@ import { Attempt, type Settled } from "./attempt.js";
 import { attemptOf, bookmark, happened, type ActiveExecution, type Happening } from "../execution/execution.js";
 import type { Host } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
-import { isPromise } from "../session/observer-calls.js";
+import { isPromise } from "../values/promise.js";
 import { errorAbout, lateError, stepDeadlineError, waitTimeoutError } from "./reports.js";
 import { transactWithin, Within } from "./store-transaction.js";
 import type { Conclusion } from "../execution/transition.js";

@@ -9,7 +9,7 @@ import type { Transition } from "../execution/records.js";
 import type { Store } from "../stores/contract.js";
 import type { ActiveExecution, Happening } from "../execution/execution.js";
 import type { Host } from "../session/host.js";
-import { isPromise } from "../session/observer-calls.js";
+import { isPromise } from "../values/promise.js";
 import type { StepContext } from "./step-context.js";
 import type { Conclusion } from "../execution/transition.js";
 

@@ -1,5 +1,6 @@
 /** `subscribe`, as a step function has it: for as long as it runs, and as long as its launcher has the execution. */
-import { isLine, longestName, refuseUnknownOptions, shown } from "../values/options.js";
+import { longestName, refuseUnknownOptions, shown } from "../values/options.js";
+import { isLine } from "../values/text.js";
 import type { SubscribeOptions } from "../definition/contexts.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { type Until, untilBits } from "../execution/records.js";

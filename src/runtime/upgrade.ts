@@ -23,7 +23,7 @@ import {
   type ActiveExecution,
 } from "../execution/execution.js";
 import { type Registered, registryKey } from "../session/registry.js";
-import { isPromise } from "../session/observer-calls.js";
+import { isPromise } from "../values/promise.js";
 
 /** One migration on the way, and the version that it leads to. */
 interface MigrationStep {

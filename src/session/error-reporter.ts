@@ -3,7 +3,7 @@ import type { Clock } from "../clock.js";
 import type { ErrorEvent } from "../definition/observer.js";
 import { isRetryable, StepwellError } from "../errors.js";
 import type { Registered } from "./registry.js";
-import { forgotten, isPromise } from "./observer-calls.js";
+import { ignoreRejection, isPromise } from "../values/promise.js";
 import { Throttle } from "./throttle.js";
 
 export class ErrorReporter {
@@ -22,7 +22,7 @@ export class ErrorReporter {
     this.#tellWatchers(error);
     try {
       const heard = this.#onError(error);
-      if (isPromise(heard)) forgotten(heard);
+      if (isPromise(heard)) ignoreRejection(heard);
     } catch {
       // Who listens for errors has one of their own; there is nobody left to tell.
     }

@@ -1,4 +1,5 @@
 /** Calls observers: guards first, then watchers, each kind in the order listed. */
+import { ignoreRejection, isPromise } from "../values/promise.js";
 import type { Clock } from "../clock.js";
 import { callbacks, type CallbackName, type Carried, type CarryEvent, type Observer } from "../definition/observer.js";
 import { Fail, patchProblem } from "../definition/outcome.js";
@@ -143,12 +144,8 @@ export function carriedOf(text: string | null): Carried {
   }
 }
 
-/** Nobody waits for it, so nobody else would hear that it was rejected. */
+/** What an observer gave back that is a promise, in words. Nobody waits for it. */
 export function forgotten(promise: PromiseLike<unknown>): string {
-  void Promise.resolve(promise).then(undefined, () => undefined);
+  ignoreRejection(promise);
   return "a promise, but observers are synchronous";
-}
-
-export function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }

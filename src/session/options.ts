@@ -3,9 +3,9 @@ import { systemClock, type Clock } from "../clock.js";
 import { defaultSizeLimit } from "../values/encode.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import { silentLogger, type Logger } from "../definition/logger.js";
-import { missingFunction, refuseUnknownOptions, shown } from "../values/options.js";
+import { invalidArgument, missingFunction, refuseUnknownOptions, shown } from "../values/options.js";
 import type { AnyWorkflow } from "../definition/bag.js";
-import { StepwellError } from "../errors.js";
+import type { StepwellError } from "../errors.js";
 import type { Store } from "../stores/contract.js";
 import { agesOf, type Ages, type RetentionPolicy } from "./retention.js";
 
@@ -109,7 +109,7 @@ export function clientSettingsOf(options: ClientOptions): ClientSettings {
   checkStore(store, place);
   checkOnError(onError, place);
   if (!Array.isArray(workflows))
-    throw invalid(`"workflows" must be an array of workflows, not ${shown(workflows)}`, place);
+    throw invalidArgument(`${place}: "workflows" must be an array of workflows, not ${shown(workflows)}`);
   return {
     store,
     workflows,
@@ -176,27 +176,31 @@ export function settingsOf(options: LauncherOptions): LauncherSettings {
 
 function checkStore(store: unknown, place: string): void {
   if (missingFunction(store, ["write"]) === undefined) return;
-  throw invalid(
-    `"store" must be a store, such as memoryStore() or sqliteStore("orders.db"), not ${shown(store)}`,
-    place,
+  throw invalidArgument(
+    `${place}: "store" must be a store, such as memoryStore() or sqliteStore("orders.db"), not ${shown(store)}`,
   );
 }
 
 function checkOnError(onError: unknown, place: string): void {
-  if (typeof onError !== "function") throw invalid(`"onError" must be a function, not ${shown(onError)}`, place);
+  if (typeof onError !== "function")
+    throw invalidArgument(`${place}: "onError" must be a function, not ${shown(onError)}`);
 }
 
 function checkLogger(logger: unknown): void {
   const missing = missingFunction(logger, ["debug", "info", "warn", "error"]);
   if (missing === undefined) return;
-  throw invalid(`"logger" must be a logger such as pino's, but what was given has no function "${missing}"`);
+  throw invalidArgument(
+    `${where}: "logger" must be a logger such as pino's, but what was given has no function "${missing}"`,
+  );
 }
 
 function clockOf({ clock, store }: LauncherOptions): Clock {
   if (clock === undefined) return store.clock ?? systemClock;
   const missing = missingFunction(clock, ["now", "monotonic", "after", "soon", "random"]);
   if (missing === undefined) return clock;
-  throw invalid(`"clock" must be a clock such as a VirtualClock, but what was given has no function "${missing}"`);
+  throw invalidArgument(
+    `${where}: "clock" must be a clock such as a VirtualClock, but what was given has no function "${missing}"`,
+  );
 }
 
 function heartbeatOf(heartbeat: NonNullable<LauncherOptions["heartbeat"]> = {}): LauncherSettings["heartbeat"] {
@@ -205,8 +209,8 @@ function heartbeatOf(heartbeat: NonNullable<LauncherOptions["heartbeat"]> = {}):
   const interval = positive(given, "heartbeat.interval");
   const timeout = positive(silence, "heartbeat.timeout");
   if (timeout > interval) return { interval, timeout };
-  throw invalid(
-    `heartbeat.timeout (${timeout} ms) must be longer than heartbeat.interval (${interval} ms), ` +
+  throw invalidArgument(
+    `${where}: heartbeat.timeout (${timeout} ms) must be longer than heartbeat.interval (${interval} ms), ` +
       `or every launcher is taken for dead between two beats`,
   );
 }
@@ -214,16 +218,12 @@ function heartbeatOf(heartbeat: NonNullable<LauncherOptions["heartbeat"]> = {}):
 function positive(duration: Duration, option: string): number {
   const length = milliseconds(duration, `${where}, ${option}`);
   if (length > 0) return length;
-  throw invalid(`"${option}" must be longer than 0`);
+  throw invalidArgument(`${where}: "${option}" must be longer than 0`);
 }
 
 function fromOne(value: number, option: string, place = where): number {
   if (value === Infinity || (Number.isInteger(value) && value >= 1)) return value;
-  throw invalid(`"${option}" must be a whole number from 1, or Infinity, not ${shown(value)}`, place);
-}
-
-function invalid(problem: string, place = where): StepwellError {
-  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${place}: ${problem}.`);
+  throw invalidArgument(`${place}: "${option}" must be a whole number from 1, or Infinity, not ${shown(value)}`);
 }
 
 function warnOnConsole(fields: { readonly error?: { readonly stack?: string } }, message: string): void {

@@ -1,7 +1,7 @@
 /** The short texts that come with a call: why, who, and which message. */
-import { isLine, shown } from "../values/options.js";
-import { meansSuccess } from "../values/reason.js";
-import { StepwellError } from "../errors.js";
+import { invalidArgument, shown } from "../values/options.js";
+import { isLine } from "../values/text.js";
+import { meansSuccess } from "../values/text.js";
 
 const longestText = 1000;
 const longestSource = 255;
@@ -16,7 +16,7 @@ export function checkText(text: unknown, where: string): asserts text is string 
     text.isWellFormed() &&
     !text.includes("\0");
   if (fits) return;
-  throw invalid(`${where} must be a text of 1 to ${longestText} characters, not ${shown(text)}`);
+  throw invalidArgument(`${where} must be a text of 1 to ${longestText} characters, not ${shown(text)}`);
 }
 
 /** An id from outside stands in indexes, beside a topic: of a text that long, PostgreSQL takes no more bytes into one. */
@@ -24,7 +24,7 @@ export function checkMessageId(id: unknown, where: string): asserts id is string
   checkText(id, where);
   const bytes = Buffer.byteLength(id);
   if (bytes <= mostBytesOfId) return;
-  throw invalid(`${where} must have at most ${mostBytesOfId} bytes of UTF-8, not ${bytes}`);
+  throw invalidArgument(`${where} must have at most ${mostBytesOfId} bytes of UTF-8, not ${bytes}`);
 }
 
 /**
@@ -33,23 +33,19 @@ export function checkMessageId(id: unknown, where: string): asserts id is string
  */
 export function checkRollbackReason(reason: unknown, where: string): asserts reason is string {
   if (!isLine(reason, longestText)) {
-    throw invalid(
+    throw invalidArgument(
       `${where} must be a text of 1 to ${longestText} characters without control characters, such as "customer-returned", not ${shown(reason)}`,
     );
   }
   if (meansSuccess(reason)) {
-    throw invalid(`${where} must not be ${shown(reason)}, which means success. Say why it has to go back`);
+    throw invalidArgument(`${where} must not be ${shown(reason)}, which means success. Say why it has to go back`);
   }
 }
 
 /** Who acts. Undefined: nobody said. */
 export function checkBy(by: unknown, where: string): asserts by is string | undefined {
   if (by === undefined || isLine(by, longestSource)) return;
-  throw invalid(
+  throw invalidArgument(
     `${where} must be a text of 1 to ${longestSource} characters without control characters, not ${shown(by)}`,
   );
-}
-
-function invalid(message: string): StepwellError {
-  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${message}.`);
 }

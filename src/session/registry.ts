@@ -40,7 +40,7 @@ export function registryOf(
     if (registry.has(key)) {
       throw new StepwellError(
         "STEPWELL_INVALID_ARGUMENT",
-        `${place}: workflow "${definition.name}" version "${definition.version}" is stepList twice. Give a changed one a new version.`,
+        `${place}: workflow "${definition.name}" version "${definition.version}" is listed twice. Give a changed one a new version.`,
         { workflow: definition.name },
       );
     }

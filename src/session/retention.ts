@@ -1,7 +1,7 @@
 /** What is kept, and for how long. */
 import type { Clock, Look, Timer } from "../clock.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
-import { refuseUnknownOptions, shown } from "../values/options.js";
+import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError } from "../errors.js";
 import type { Status } from "../definition/flow.js";
 import type { Store } from "../stores/contract.js";
@@ -61,14 +61,10 @@ export function checkedPruneOptions(options: PruneOptions): Required<PruneOption
   refuseUnknownOptions(options, ["batch", "dryRun"], "prune");
   const { batch = defaultBatch, dryRun = false } = options;
   if (!Number.isInteger(batch) || batch < 1 || batch > largestBatch) {
-    throw invalid(`"batch" must be a whole number from 1 to ${largestBatch}, not ${shown(batch)}`);
+    throw invalidArgument(`prune: "batch" must be a whole number from 1 to ${largestBatch}, not ${shown(batch)}`);
   }
-  if (typeof dryRun !== "boolean") throw invalid(`"dryRun" must be true or false, not ${shown(dryRun)}`);
+  if (typeof dryRun !== "boolean") throw invalidArgument(`prune: "dryRun" must be true or false, not ${shown(dryRun)}`);
   return { batch, dryRun };
-}
-
-function invalid(problem: string): StepwellError {
-  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `prune: ${problem}.`);
 }
 
 /** Batch after batch; others have their turn in between. Ends early where `goesOn`, which is asked before a further one, says so. */

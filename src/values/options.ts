@@ -1,6 +1,7 @@
 /** Checks of what users hand over, shared by everything that takes options or names. */
 import { closest, distance } from "fastest-levenshtein";
 import { StepwellError, type ErrorDetails } from "../errors.js";
+import { isLine } from "./text.js";
 
 /** Throws for an option that does not exist, with a hint at the one that was probably meant. */
 export function refuseUnknownOptions(
@@ -29,20 +30,6 @@ function hint(name: string, names: readonly string[]): string {
   return distance(name, nearest) <= Math.max(2, name.length / 3) ? ` Did you mean "${nearest}"?` : "";
 }
 
-// eslint-disable-next-line no-control-regex -- control characters are what it looks for
-const controlCharacters = /[\u0000-\u001f\u007f-\u009f]/;
-
-/** Text of one line, which fits into logs and columns: not blank, at most `longest` characters, none of them a control character. */
-export function isLine(text: unknown, longest: number): text is string {
-  return (
-    typeof text === "string" &&
-    text.trim() !== "" &&
-    text.length <= longest &&
-    text.isWellFormed() &&
-    !controlCharacters.test(text)
-  );
-}
-
 /** Names stand in keys, logs and columns. */
 export const longestName = 255;
 
@@ -53,6 +40,16 @@ export function checkName(name: unknown, what: string, about: ErrorDetails = {})
     `${what} must be a name of 1 to ${longestName} characters without control characters, not ${shown(name)}.`,
     about,
   );
+}
+
+/** An argument of a call that is not usable. The problem is a sentence that names the call, without its full stop. */
+export function invalidArgument(problem: string, cause?: unknown): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_ARGUMENT", `${problem}.`, { cause });
+}
+
+/** A workflow, step or observer that is not well formed. The problem is a sentence without its full stop. */
+export function invalidDefinition(problem: string, about: ErrorDetails = {}): StepwellError {
+  return new StepwellError("STEPWELL_INVALID_DEFINITION", `${problem}.`, about);
 }
 
 /** The first of the functions that a thing from outside lacks; undefined: it has them all. */

@@ -5,7 +5,7 @@
 import { inspect } from "node:util";
 import { encode, isPlain } from "./encode.js";
 import { isolate } from "./isolate.js";
-import { meansSuccess } from "./reason.js";
+import { meansSuccess, withoutControlCharacters } from "./text.js";
 
 /** An error as it is stored: plain data, always encodable. */
 export interface SerializedError {
@@ -67,7 +67,7 @@ export function reasonOf(error: unknown): string {
   for (const key of ["reason", "code", "name"]) {
     const text = textOf(error, key);
     if (text === undefined) continue;
-    const reason = cleaned(text.replaceAll(controlCharacters, " ").trim(), longest.reason);
+    const reason = cleaned(withoutControlCharacters(text).trim(), longest.reason);
     if (reason !== "" && !meansSuccess(reason)) return reason;
   }
   return "error";
@@ -129,9 +129,6 @@ function described(value: unknown): string {
     return `a ${typeof value} that can't be shown`;
   }
 }
-
-// eslint-disable-next-line no-control-regex -- control characters are what it looks for
-const controlCharacters = /[\u0000-\u001f\u007f-\u009f]+/g;
 
 /** PostgreSQL refuses NUL in a text, and UTF-8 has no lone surrogates. */
 function cleaned(text: string, length: number): string {

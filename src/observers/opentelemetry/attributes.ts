@@ -22,7 +22,7 @@ export function transitionOf(transition: CommittedTransition): Attributes {
 }
 
 /** By the semantic conventions. A mailbox has no name: the workflow is where messages go, the execution what they are about. */
-export function messageOf({ id, name }: MessageIdentity, execution: ExecutionIdentity): Attributes {
+export function messageAttributes({ id, name }: MessageIdentity, execution: ExecutionIdentity): Attributes {
   return {
     "messaging.system": "stepwell",
     "messaging.operation.type": "process",

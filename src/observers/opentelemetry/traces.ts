@@ -9,7 +9,7 @@ import type {
   WakeEvent,
 } from "../../definition/observer.js";
 import { loadApi } from "./api.js";
-import { errorTypeOf, identityOf, messageOf, transitionOf } from "./attributes.js";
+import { errorTypeOf, identityOf, messageAttributes, transitionOf } from "./attributes.js";
 
 type Which = Pick<ExecutionIdentity, "id" | "workflow">;
 
@@ -130,7 +130,7 @@ export class Traces {
         attributes: {
           ...identityOf(execution),
           ...transitionOf(transition),
-          ...(message !== undefined && messageOf(message, execution)),
+          ...(message !== undefined && messageAttributes(message, execution)),
         },
       },
       burst.context,

@@ -1,0 +1,9 @@
+/** Whether a value is a promise. Libraries may have promises of their own. */
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** A promise whose outcome nobody waits for must not end the process when it rejects. */
+export function ignoreRejection(promise: PromiseLike<unknown>): void {
+  void Promise.resolve(promise).then(undefined, () => undefined);
+}
