@@ -24,8 +24,8 @@ export interface Conclusion {
   readonly action: Action;
 }
 
-/** The actions that bring an execution to rest. */
-type RestAction = "succeed" | "finish" | "park";
+/** What observers hear when it has come to rest. */
+const reportOf = { succeed: "success", finish: "failure", park: "stuck" } as const;
 
 /** The store's time, in milliseconds since 1970. */
 interface StoreTime {
@@ -44,8 +44,8 @@ export interface Circumstances {
   readonly turn: Turn | undefined;
   /** Whether a message that the paused step waits for is there already. */
   readonly messageWaits: boolean;
-  /** Whether someone must be told how it came to rest before the execution is let go. */
-  readonly reports: (action: RestAction) => boolean;
+  /** Where someone must be told how it came to rest, that is before the execution is let go. */
+  readonly observing: { hears(callback: (typeof reportOf)[keyof typeof reportOf]): boolean };
   /** The launcher stops: let go of the execution with this commit. */
   readonly stopping: boolean;
   /** What observers gave this burst to carry; null: nothing new. */
@@ -219,17 +219,18 @@ function decide(
 /** Where it turns at a step whose `when` was not asked yet, nothing of that step has begun, and nothing of it is undone. */
 function unbegunPassed(
   { position }: ActiveExecution,
-  { flow, action }: { flow: Passage; action: Action },
+  routed: { flow: Passage; action: Action },
   step: StepDefinition | undefined,
 ): { flow: Passage; action: Action } {
+  if (step?.when === undefined) return routed;
+  const { flow, action } = routed;
   const turns = position.direction === "up" && flow.direction === "down" && flow.stepIndex === position.stepIndex;
   const isUnbegun =
-    step?.when !== undefined &&
     position.begins !== true &&
     position.lifecycle !== "success" &&
     position.stepFunc === "run" &&
     position.attempts + position.uncounted === 0;
-  if (!turns || !isUnbegun) return { flow, action };
+  if (!turns || !isUnbegun) return routed;
   return { flow: { ...flow, passed: [...(flow.passed ?? []), flow.stepIndex] }, action };
 }
 
@@ -420,10 +421,10 @@ function restOf(
   position: Position,
   action: Action,
   course: ActiveExecution,
-  { clock, shape, messageWaits, reports, stopping }: Circumstances,
+  { clock, shape, messageWaits, observing, stopping }: Circumstances,
 ): { status: Status; dueInMs: number | null } | undefined {
   if (action === "succeed" || action === "finish" || action === "park")
-    return reports(action) ? undefined : { status: statusOf[action], dueInMs: null };
+    return observing.hears(reportOf[action]) ? undefined : { status: statusOf[action], dueInMs: null };
   if (action === "wait" && !messageWaits)
     return { status: "waiting", dueInMs: dueIn(course, position, shape, clock.storeNow()) };
   if (position.resumeAt !== null && position.resumeAt > clock.storeNow()) {
@@ -498,8 +499,9 @@ export function brokenInvariant(
   if (before.direction === "down" && after.direction === "up") return "it would go up again after it has turned";
   if (before.lifecycle === "failure" || (before.lifecycle === "success" && !turns))
     return "it would go on after it has ended";
-  const isUnbegun = ("begun" in event && !event.begun) || history.leftNothing === true;
-  const mayMove = turns ? isUnbegun : !standing.has(event.type);
+  const mayMove = turns
+    ? ("begun" in event && !event.begun) || history.leftNothing === true
+    : !standing.has(event.type);
   const moved = after.stepIndex - before.stepIndex;
   if (moved !== 0 && !(mayMove && moved === (after.direction === "up" ? 1 : -1)))
     return `it would go ${after.direction} from step ${before.stepIndex} to step ${after.stepIndex}`;

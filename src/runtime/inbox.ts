@@ -58,12 +58,18 @@ export class Inbox {
     });
   }
 
-  /** Whether messages with one of these names may be there that were not read. */
-  lacks(names: () => readonly string[]): boolean {
-    if (this.#names === undefined) return false;
+  /** Whether messages may be there that were not read. */
+  get isPartial(): boolean {
+    return this.#names !== undefined;
+  }
+
+  /** The same of messages with one of these names. */
+  lacks(names: readonly string[]): boolean {
+    const known = this.#names;
+    if (known === undefined) return false;
     const { pending } = this.#course;
-    return names().some((name) => {
-      const hasMore = this.#names!.get(name);
+    return names.some((name) => {
+      const hasMore = known.get(name);
       return hasMore === undefined || (hasMore && !pending.some((it) => it.kind === "message" && it.name === name));
     });
   }

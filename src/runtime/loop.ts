@@ -73,9 +73,6 @@ const outagePause = 500;
 /** How long an execution is left alone that could not even be parked, in milliseconds. */
 const brokenPause = 60_000;
 
-/** What observers hear when it has come to rest. */
-const reportOf = { succeed: "success", finish: "failure", park: "stuck" } as const;
-
 /** What the launcher hears when an execution leaves its hands. */
 export interface LoopOwner {
   /** It came to rest, or was let go of. */
@@ -160,7 +157,7 @@ export class ExecutionLoop implements CommitListener<CommitResult> {
     this.#wake();
     for (let turns = 0; !this.#over && !this.#waiting; turns++) {
       if (turns === mostTurns) this.#breathe();
-      else this.#safely(() => this.#turn());
+      else this.#safeTurn();
     }
     this.#looping = false;
   }
@@ -178,6 +175,15 @@ export class ExecutionLoop implements CommitListener<CommitResult> {
       this.#waiting = false;
       this.go();
     });
+  }
+
+  /** As `#safely`, without a closure: it is what is done most often. */
+  #safeTurn(): void {
+    try {
+      this.#turn();
+    } catch (error) {
+      this.#broken(error);
+    }
   }
 
   #safely(act: () => void): void {
@@ -239,17 +245,18 @@ export class ExecutionLoop implements CommitListener<CommitResult> {
   #turn(): void {
     const isUnseen = this.#outside.isUnseen && !(this.#hasLooked && this.#outside.hasTaken);
     this.#hasLooked = isUnseen;
-    if (isUnseen || this.#outside.lacks(this.#awaited)) return this.#then(this.#outside.look(this.#awaited()));
+    if (isUnseen || (this.#outside.isPartial && this.#outside.lacks(this.#awaited())))
+      return this.#then(this.#outside.look(this.#awaited()));
     if (this.#happening !== undefined) return this.#commit(this.#happening);
     return this.#next();
   }
 
   /** What its step, if this list has it, waits for in its direction. */
-  readonly #awaited = (): readonly string[] => {
+  #awaited(): readonly string[] {
     const { stepIndex, direction } = this.course.position;
     const step = this.#registered.definition.steps[stepIndex];
     return Object.keys((direction === "up" ? step?.messages : step?.rollbackMessages) ?? {});
-  };
+  }
 
   /** Goes on with a value that may come later. */
   #then<T>(value: MaybePromise<T>, use: (value: T) => void = () => undefined): void {
@@ -282,32 +289,33 @@ export class ExecutionLoop implements CommitListener<CommitResult> {
     if (request !== undefined) return this.#follow(request);
     if (course.status === "stuck" || action === "none") return this.#letGo(null);
     if (this.#stopping) return this.#giveBack();
-    if (this.#isSuspect) return this.#judge((error) => this.park(error));
+    if (this.#isSuspect()) return this.#judge((error) => this.park(error));
     if (this.#outside.deadlinePassed) return this.#follow("deadline");
     if (course.admission === "queued") return this.#letGo(dueWhileQueued(course, this.#host.storeNow()));
     const { resumeAt } = course.position;
     if (this.#isOverdue(action)) return void (this.#happening = this.#runner.overdue());
     if (resumeAt !== null && resumeAt > this.#host.storeNow()) return this.#letGo(this.#dueIn());
-    if (action !== "wait" && this.#mustNote) return this.#note();
+    if (action !== "wait" && this.#mustNote()) return this.#note();
     if (course.position.direction === "down" && course.given === undefined) return this.#then(this.#recall());
     if (action === "wait") return this.#deliver();
     if (action === "init" && !this.#init()) return;
     if (action === "startRollback") this.#startRollback();
-    const first = beginning(course, this.#step!, this.#host);
+    const step = this.#step()!;
+    const first = beginning(course, step, this.#host);
     if (first !== undefined) return void (this.#happening = first);
-    if (isTooLate(course, this.#step!, this.#registered, this.#host)) return this.#giveUp();
+    if (isTooLate(course, step, this.#registered, this.#host)) return this.#giveUp();
     return this.#execute();
   }
 
   /** One that is parked may stand where its list has none. */
-  get #step(): StepDefinition | undefined {
+  #step(): StepDefinition | undefined {
     return this.#registered.definition.steps[this.course.position.stepIndex];
   }
 
   /** The step's own deadline has passed. */
   #isOverdue(action: Action): boolean {
     const { stepDeadlineAt } = this.course.position;
-    if (stepDeadlineAt === undefined || this.#step?.deadline === undefined) return false;
+    if (stepDeadlineAt === undefined || this.#step()?.deadline === undefined) return false;
     return (action === "execute" || action === "wait") && stepDeadlineAt <= this.#host.storeNow();
   }
 
@@ -317,7 +325,7 @@ export class ExecutionLoop implements CommitListener<CommitResult> {
     const { lastResult: reason } = course.position;
     const take = (rows: Awaited<ReturnType<Host["history"]>>): void => {
       const error = rows.findLast((row) => row.error !== undefined)?.error ?? null;
-      const cause = awaitedMessage(course.pending, this.#step!, course.position);
+      const cause = awaitedMessage(course.pending, this.#step()!, course.position);
       const handled = course.position.stepFunc === "run" || course.position.stepFunc === "rollback" ? undefined : cause;
       this.#happening = happened(course, { type: "stepFailed", reason }, reason, {
         error,
@@ -337,8 +345,8 @@ export class ExecutionLoop implements CommitListener<CommitResult> {
   /** Before anything of the execution runs with a list of steps that it does not know. */
   #fit(misfit: DefinitionMismatch): void {
     if (this.#stopping) return this.#letGo(0);
-    if (this.#isSuspect) return this.#judge((error) => this.#turnAway(error));
-    if (this.#mustNote) return this.#note();
+    if (this.#isSuspect()) return this.#judge((error) => this.#turnAway(error));
+    if (this.#mustNote()) return this.#note();
     this.#then(checkDefinition(this.course, misfit, this.#host), (fit) => {
       if (fit instanceof StepwellError) return this.#turnAway(fit);
       this.#misfit = undefined;
@@ -348,7 +356,7 @@ export class ExecutionLoop implements CommitListener<CommitResult> {
   }
 
   /** Only what was taken up more often can have so many deaths: the others need not be asked for. */
-  get #isSuspect(): boolean {
+  #isSuspect(): boolean {
     return this.course.claims > mostDeaths && !this.#isCleared;
   }
 
@@ -363,7 +371,7 @@ export class ExecutionLoop implements CommitListener<CommitResult> {
   }
 
   /** Whether it was taken up before without a commit: then it is noted before anything of it is called. */
-  get #mustNote(): boolean {
+  #mustNote(): boolean {
     return this.course.claims > 1 && !this.#isNoted;
   }
 
@@ -471,7 +479,7 @@ export class ExecutionLoop implements CommitListener<CommitResult> {
 
   /** Calls the function that is due. */
   #execute(message?: Delivery): void {
-    if (this.#mustNote) return this.#note();
+    if (this.#mustNote()) return this.#note();
     this.#happening = this.#runner.run(message);
     this.#waiting = this.#happening === undefined;
   }
@@ -529,7 +537,7 @@ export class ExecutionLoop implements CommitListener<CommitResult> {
     if (this.#isQuiet(happened)) return this.#waitOn(happened.event.wait);
     // Not for a request or the workflow's deadline: those turn it whatever the step has given.
     const asks = happened.failedItself === true && this.#outside.turn() === undefined;
-    const happening = asks ? recovered(happened, this.course, this.#step, this.#host) : happened;
+    const happening = asks ? recovered(happened, this.course, this.#step(), this.#host) : happened;
     this.#happening = happening;
     this.#conclusion = this.#concluded(happening);
     this.#waiting = true;
@@ -574,7 +582,7 @@ export class ExecutionLoop implements CommitListener<CommitResult> {
       turn: this.#happening?.event.type === "migrated" ? undefined : this.#outside.turn(),
       // A parked one may stand where this list has no step.
       messageWaits: step !== undefined && awaitedMessage(course.pending, step, course.position) !== undefined,
-      reports: (action) => observing.hears(reportOf[action]),
+      observing,
       stopping: this.#stopping,
       carried: this.#carries(),
       onExit: (reason) => exitReason(reason, course, this.#registered, this.#host),

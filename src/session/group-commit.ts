@@ -327,7 +327,7 @@ export class Committer {
         continue;
       }
       this.at = result.at;
-      this.#answer(entries, result);
+      this.#answer(entries, result, flight);
       return;
     }
   }
@@ -339,8 +339,9 @@ export class Committer {
   }
 
   /** What its caller does not wait for any more was made all the same: an execution that is this launcher's is given back. */
-  #answer(entries: readonly Entry[], result: BatchResult): void {
+  #answer(entries: readonly Entry[], result: BatchResult, { isStuck }: Flight): void {
     answer(entries, result);
+    if (!isStuck) return;
     let next = 0;
     for (const entry of entries) {
       if (entry.kind !== "creates") continue;

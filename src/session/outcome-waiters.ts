@@ -67,18 +67,14 @@ function isAtRest({ status, owner, dueAt }: Standing): boolean {
 }
 
 /**
- * The outcome of a stored execution; undefined: it is not at rest. Only of one that is, more is read than where it stands.
+ * The outcome of a stored execution, by one read of all of it; undefined: it is not at rest.
  *
  * @throws STEPWELL_EXECUTION_NOT_FOUND
  */
 export function outcomeIn(store: Pick<Store, "load">, id: string): MaybePromise<Outcome | undefined> {
-  return andThen(store.load([id], "standing"), ([standing]) => {
-    if (standing === undefined) throw notFound(id);
-    if (!isAtRest(standing)) return undefined;
-    return andThen(store.load([id]), ([record]) => {
-      if (record === undefined) throw notFound(id);
-      return isAtRest(record) ? outcomeOf(record.status, record.position, stateOf(record)) : undefined;
-    });
+  return andThen(store.load([id]), ([record]) => {
+    if (record === undefined) throw notFound(id);
+    return isAtRest(record) ? outcomeOf(record.status, record.position, stateOf(record)) : undefined;
   });
 }
 

@@ -63,45 +63,49 @@ export const executionColumns =
 
 /** What can't be read of it throws when it is asked for. */
 export function executionOf(row: ExecutionRow): ExecutionRecord {
-  const { id, workflow, version, fingerprint, revision, signals, owner, claims, carried } = row;
-  const kept = {
-    id,
-    workflow,
-    version,
-    fingerprint,
+  try {
+    return recordOf(row, tagsOf(row), statusOf(row), positionOf(row), admissionOf(row));
+  } catch {
+    const unread = recordOf(row, [], row.status, {} as Position, null);
+    return Object.defineProperties(unread, {
+      tags: { get: () => tagsOf(row) },
+      status: { get: () => statusOf(row) },
+      position: { get: () => positionOf(row) },
+      admission: { get: () => admissionOf(row) },
+    });
+  }
+}
+
+/** Of one shape, field by field: most of what is read is read so. */
+function recordOf(
+  row: ExecutionRow,
+  tags: readonly string[],
+  status: Status,
+  position: Position,
+  admission: ExecutionRecord["admission"],
+): ExecutionRecord {
+  return {
+    id: row.id,
+    workflow: row.workflow,
+    version: row.version,
+    fingerprint: row.fingerprint,
+    tags,
+    status,
+    position,
     state: Encoded.ofText(row.state),
     input: Encoded.ofText(row.input),
-    revision,
-    signals,
-    owner,
-    claims,
+    revision: row.revision,
+    signals: row.signals,
+    owner: row.owner,
+    claims: row.claims,
     dueAt: row.due_at,
     deadlineAt: row.deadline_at,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
-    carried,
+    carried: row.carried,
     subscribed: row.subscribed ?? 0,
+    admission,
   };
-  try {
-    const read = { tags: tagsOf(row), status: statusOf(row), position: positionOf(row), admission: admissionOf(row) };
-    return { ...kept, ...read };
-  } catch {
-    return {
-      ...kept,
-      get tags() {
-        return tagsOf(row);
-      },
-      get status() {
-        return statusOf(row);
-      },
-      get position() {
-        return positionOf(row);
-      },
-      get admission() {
-        return admissionOf(row);
-      },
-    };
-  }
 }
 
 function ofExecution(what: string, id: string): (problem: string) => StepwellError {
