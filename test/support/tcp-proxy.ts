@@ -1,6 +1,7 @@
 /** A network between a client and a server that can fail as networks do. */
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /**
  * - `open`: all is passed on
@@ -11,6 +12,8 @@ type Mode = "open" | "mute" | "frozen";
 
 export class TcpProxy {
   mode: Mode = "open";
+  /** How long all that is said is on its way, in each direction, in milliseconds. What was said first arrives first. */
+  lag = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #target: URL;
@@ -65,12 +68,28 @@ export class TcpProxy {
         other.destroy();
       });
     }
+    const later = { there: this.#way(), back: this.#way() };
     client.on("data", (data) => {
-      if (this.mode !== "frozen") server.write(data);
+      if (this.mode !== "frozen") later.there(() => server.write(data));
     });
     server.on("data", (data) => {
-      if (this.mode === "open") client.write(data);
+      if (this.mode === "open") later.back(() => client.write(data));
       else if (this.mode === "mute") this.#heard?.();
     });
+  }
+
+  #way(): (act: () => void) => void {
+    let before = Promise.resolve();
+    let underway = 0;
+    return (act) => {
+      if (this.lag === 0 && underway === 0) return act();
+      underway++;
+      const arrival = sleep(this.lag);
+      before = before.then(async () => {
+        await arrival;
+        underway--;
+        act();
+      });
+    };
   }
 }
