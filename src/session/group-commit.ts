@@ -4,7 +4,7 @@
  * the engine is, the more share one transaction.
  */
 import { sleep, type Clock, type Timer } from "../clock.js";
-import { isRetryable } from "../errors.js";
+import { isRetryable, StepwellError } from "../errors.js";
 import type {
   Arrival,
   ArrivalResult,
@@ -77,6 +77,9 @@ export class Committer {
   readonly #mail: Apart = { queue: [], isOnItsWay: false };
   /** So too subscriptions and publications; they take no lane, so nothing else waits where somebody keeps the lock of a topic. */
   readonly #topics: TopicBatches<Entry & { kind: "subscriptions" | "publications" }>;
+  /** What waits for a row that somebody else keeps locked, one after the other: nothing else waits for it. */
+  #locked: Entry[] = [];
+  #isTrying = false;
   #scheduled = false;
   /** How many batches are being written. */
   #writing = 0;
@@ -153,7 +156,7 @@ export class Committer {
 
   /** Resolves when nothing is queued or being written. */
   async drained(): Promise<void> {
-    while (this.#scheduled || this.#writing > 0 || this.#topics.isWriting)
+    while (this.#scheduled || this.#writing > 0 || this.#topics.isWriting || this.#isTrying)
       await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
@@ -246,7 +249,7 @@ export class Committer {
 
   #flushed(): void {
     if (this.#queue.length > 0 || isReady(this.#mail) || this.#topics.isReady) return this.#schedule();
-    if (this.#writing > 0 || this.#topics.isWriting) return;
+    if (this.#writing > 0 || this.#topics.isWriting || this.#isTrying) return;
     const idle = this.#idle;
     this.#idle = [];
     for (const resolve of idle) resolve();
@@ -313,23 +316,54 @@ export class Committer {
   async #write(group: Entry[], flight: Flight): Promise<void> {
     let entries = group;
     for (let tries = 1; entries.length > 0; tries++) {
-      let result: BatchResult;
-      try {
-        const written = this.#store.write(batchOf(entries));
-        result = written instanceof Promise ? await written : written;
-      } catch (error) {
-        if (this.#closed) return entries.forEach(({ sink }) => sink.refused(error));
-        if (!isRetryable(error)) return this.#isolate(entries, error, flight);
-        flight.error = error;
-        // Others write too: a pause of random length, so that no writer starves the rest.
-        await sleep(this.#clock, (0.5 + this.#clock.random()) * Math.min(2 ** tries, longestPause));
-        entries = this.#wanted(entries);
-        continue;
-      }
-      this.at = result.at;
-      this.#answer(entries, result, flight);
-      return;
+      const error = await this.#try(entries, flight);
+      if (error === undefined) return;
+      if (this.#closed) return entries.forEach(({ sink }) => sink.refused(error));
+      if (!isRetryable(error)) return this.#isolate(entries, flight, ({ sink }) => sink.refused(error));
+      flight.error = error;
+      if (this.#lanes > 1 && flight.apart !== "topics" && isBusy(error))
+        return this.#isolate(entries, flight, (entry) => this.#setAside(entry));
+      await this.#pause(tries);
+      entries = this.#wanted(entries);
     }
+  }
+
+  /** What it failed with; undefined: it was taken. */
+  async #try(entries: Entry[], flight: Pick<Flight, "isStuck">): Promise<unknown> {
+    let result: BatchResult;
+    try {
+      const written = this.#store.write(batchOf(entries));
+      result = written instanceof Promise ? await written : written;
+    } catch (error) {
+      return error;
+    }
+    this.at = result.at;
+    this.#answer(entries, result, flight);
+    return undefined;
+  }
+
+  /** Others write too: of random length, so that no writer starves the rest. */
+  #pause(tries: number): Promise<void> {
+    return sleep(this.#clock, (0.5 + this.#clock.random()) * Math.min(2 ** tries, longestPause));
+  }
+
+  #setAside(entry: Entry): void {
+    this.#locked.push(entry);
+    if (!this.#isTrying) void this.#tryLocked();
+  }
+
+  async #tryLocked(): Promise<void> {
+    this.#isTrying = true;
+    for (let tries = 1; this.#locked.length > 0; tries++) {
+      await this.#pause(tries);
+      const [entry] = this.#wanted(this.#locked.splice(0, 1));
+      const error = entry === undefined ? undefined : await this.#try([entry], { isStuck: true });
+      if (error === undefined || entry === undefined) continue;
+      if (this.#closed || !isRetryable(error)) entry.sink.refused(error);
+      else this.#locked = this.#sweep([...this.#locked, entry], error);
+    }
+    this.#isTrying = false;
+    this.#flushed();
   }
 
   /** What callers still wait for, and what is a step's. */
@@ -339,7 +373,7 @@ export class Committer {
   }
 
   /** What its caller does not wait for any more was made all the same: an execution that is this launcher's is given back. */
-  #answer(entries: readonly Entry[], result: BatchResult, { isStuck }: Flight): void {
+  #answer(entries: readonly Entry[], result: BatchResult, { isStuck }: Pick<Flight, "isStuck">): void {
     answer(entries, result);
     if (!isStuck) return;
     let next = 0;
@@ -352,10 +386,14 @@ export class Committer {
     }
   }
 
-  /** One row that the store can't take must not hold up the others: each is tried by itself. */
-  async #isolate(entries: Entry[], error: unknown, flight: Flight): Promise<void> {
-    if (entries.length > 1) {
-      for (const entry of entries) await this.#write([entry], flight);
-    } else entries[0]!.sink.refused(error);
+  /** One row that the store can't take, or not now, must not hold up the others: each is tried by itself. */
+  async #isolate(entries: Entry[], flight: Flight, give: (entry: Entry) => void): Promise<void> {
+    if (entries.length === 1) return give(entries[0]!);
+    for (const entry of entries) await this.#write([entry], flight);
   }
+}
+
+/** Others were in the way, with a lock of a row among them. */
+function isBusy(error: unknown): boolean {
+  return error instanceof StepwellError && error.code === "STEPWELL_STORE_BUSY";
 }

@@ -30,7 +30,9 @@ const session = {
   enable_mergejoin: "off",
   // A plan that is made once would be compiled each time, since what is "off" looks costly.
   jit: "off",
-  // A lock that is held for so long is held by something dead; less than the driver waits for an answer.
+  // Who waits for a row that somebody else keeps locked gives up, so that what goes with it is tried without it.
+  lock_timeout: "2s",
+  // Less than the driver waits for an answer.
   statement_timeout: "30s",
   // A process that is paused in a transaction must not keep its rows from those who go on: no longer than it is taken for alive.
   idle_in_transaction_session_timeout: "10s",
@@ -99,11 +101,16 @@ export class Database {
     });
   }
 
-  /** For who sees to its end, and to the connection. */
-  begin(client: PooledClient): Transaction {
+  /**
+   * For who sees to its end, and to the connection.
+   *
+   * @param isUsers its locks are waited for as the user has set it, and not as the store's own
+   */
+  begin(client: PooledClient, isUsers = false): Transaction {
     const send = <Row>(statement: Statement, values: unknown[]): Promise<Row[]> =>
       this.#send<Row>(client, statement, values);
-    return new Transaction(client, send, this.joins);
+    const text = isUsers && this.#ownSessions ? "BEGIN; SET LOCAL lock_timeout TO DEFAULT" : "BEGIN";
+    return new Transaction(client, send, this.joins ? undefined : text);
   }
 
   /** A connection for as long as the work takes; one that failed is not used again. */
@@ -165,16 +172,17 @@ export class Transaction {
   #last: Promise<unknown>;
   #committed: Promise<void> | undefined;
 
+  /** @param begin what begins it; undefined: it is part of one that somebody else has begun */
   constructor(
     client: PooledClient,
     send: <Row>(statement: Statement, values: unknown[]) => Promise<Row[]>,
-    joins: boolean,
+    begin: string | undefined,
   ) {
     this.#client = client;
     this.#send = send;
     this.#pipelines = (client as { readonly pipeline?: boolean }).pipeline === true;
-    this.#joins = joins;
-    this.begun = joins ? Promise.resolve() : client.query({ text: "BEGIN" });
+    this.#joins = begin === undefined;
+    this.begun = begin === undefined ? Promise.resolve() : client.query({ text: begin });
     this.begun.catch(ignored);
     this.#last = this.begun;
   }

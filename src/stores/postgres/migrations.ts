@@ -336,7 +336,7 @@ export async function migrate(database: Database): Promise<readonly string[]> {
   return database.transaction(async (transaction) => {
     const { schema } = database;
     // An index on a large table may take its time.
-    await transaction.script("SET LOCAL statement_timeout = 0");
+    await transaction.script("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0");
     await transaction.rows(lock, [schema]);
     // Asked for, since to create one if it is not there needs the right to create it in any case.
     const schemas = await transaction.rows(schemaQuery, [schema]);

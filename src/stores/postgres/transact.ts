@@ -27,7 +27,7 @@ export async function transact(
   const client = await database.checkOut();
   let isUsable = false;
   try {
-    const transaction = database.begin(client);
+    const transaction = database.begin(client, true);
     await begun(transaction, database);
     let transition: Transition | null;
     try {
