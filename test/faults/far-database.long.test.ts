@@ -3,14 +3,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { systemClock } from "../../src/clock.js";
-import { Launcher, pause, workflow, type Outcome } from "../../src/index.js";
+import { Client, Launcher, pause, workflow, type Outcome } from "../../src/index.js";
 import { postgresStore } from "../../src/stores/postgres/index.js";
 import { setWrong } from "../support/far-store.js";
 import { freshSchema, postgresUrl } from "../support/postgres.js";
 import { TcpProxy } from "../support/tcp-proxy.js";
 
 const roundTrip = 1500;
-const length = 4000;
+const length = 8000;
 const input = z.object({});
 
 /** The server is on this machine: its time is that of the clock which the tests read. */
@@ -49,10 +49,10 @@ test.each([-roundTrip, roundTrip])(
     const noted: Noted = {};
     const { note, waiting, again, late } = timed(noted);
     const schema = freshSchema();
-    // To make the tables from afar takes a minute.
-    const near = postgresStore(postgresUrl(), { schema });
-    await near.open();
-    await near.close();
+    // Somebody near, since to make the tables from afar takes a minute; and for what wakes executions before their time.
+    const near = new Client({ store: postgresStore(postgresUrl(), { schema }) });
+    await near.list();
+    onTestFinished(() => near.stop());
     const launcher = new Launcher({
       store: postgresStore(proxy.url, { schema }),
       workflows: [waiting, again, late],
@@ -72,6 +72,10 @@ test.each([-roundTrip, roundTrip])(
     while (noted["timeout"] === undefined || (await executions[2].flow()).stepFunc !== "runContinue") await sleep(100);
     // What was set from afar is looked at from near.
     proxy.lag = 0;
+    const waking = setInterval(() => {
+      for (const { id } of executions) near.send(id, "nobody waits for it", null).catch(() => undefined);
+    }, 50);
+    onTestFinished(() => clearInterval(waking));
     const outcomes: Outcome[] = await Promise.all(executions.map((it) => it.outcome()));
     expect(outcomes.map(({ status, reason }) => `${status} ${reason}`)).toEqual([
       "completed normal",
