@@ -135,8 +135,9 @@ export type {
   LetterPage,
   ResendOptions,
 } from "./client/dead-letters.js";
-export { deadLettersIn, type DeadLetters, type DeadLettersOptions } from "./client/store-dead-letters.js";
-export type { RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./client/messages.js";
+export { deadLettersIn, type DeadLetters, type DeadLettersOptions } from "./client/dead-letters.js";
+export type { SendOptions, Sent } from "./client/messages.js";
+export type { RollbackAnswer, RollbackOptions } from "./client/rollback.js";
 export type { Outcome } from "./session/outcome-waiters.js";
 export type {
   BulkAnswer,

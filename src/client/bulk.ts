@@ -7,7 +7,7 @@ import { OperatorActs, checkRetry, type RetryOptions } from "./operator.js";
 import type { ClientHost } from "../session/client-host.js";
 import type { Registered } from "../session/registry.js";
 import { conditionsOf, type ListConditions } from "./listing.js";
-import { Mail, type RollbackAnswer, type RollbackOptions } from "./messages.js";
+import { RollbackRequests, type RollbackAnswer, type RollbackOptions } from "./rollback.js";
 
 export interface SelectOptions extends ListConditions {
   /** Every execution in the store. Has to be said, so that nobody undoes everything by leaving out a condition. */
@@ -72,7 +72,7 @@ export class BulkActs {
   readonly #conditions: StoredConditions;
   readonly #store: Store;
   readonly #host: ClientHost;
-  readonly #mail: Mail;
+  readonly #rollbacks: RollbackRequests;
   readonly #acts: OperatorActs;
 
   /** @internal Made by `Launcher.select`. */
@@ -80,7 +80,7 @@ export class BulkActs {
     this.#conditions = selected(options);
     this.#store = store;
     this.#host = host;
-    this.#mail = new Mail(store, host, registry, Math.min(patience, host.patience));
+    this.#rollbacks = new RollbackRequests(store, host, registry, Math.min(patience, host.patience));
     this.#acts = new OperatorActs(store, host, registry);
   }
 
@@ -99,12 +99,12 @@ export class BulkActs {
   async rollback(reason: string, options: BulkRollbackOptions = {}): Promise<BulkAnswer> {
     refuseUnknownOptions(options, ["by", "ifCompleted", "dryRun", "signal"], "rollback");
     const { dryRun, signal, ...asked } = options;
-    const request = this.#mail.checkRollback(reason, asked);
+    const request = this.#rollbacks.check(reason, asked);
     await this.#host.ready("rollback");
     return this.#each({ dryRun, signal }, async (record) => {
       const answer = dryRun
-        ? await this.#mail.judgeRollback(record, request)
-        : await this.#mail.rollback(record.id, reason, asked);
+        ? await this.#rollbacks.judge(record, request)
+        : await this.#rollbacks.request(record.id, reason, asked);
       return verdictOf(answer);
     });
   }

@@ -9,7 +9,7 @@ import type { Store, MaybePromise } from "../stores/contract.js";
 import { OperatorActs, type OperatorOptions, type RetryOptions, type SkipOptions } from "./operator.js";
 import type { ClientHost } from "../session/client-host.js";
 import { compatibilityOf, type CompatibilityGroup } from "./deployment-check.js";
-import { Execution } from "./execution-handle.js";
+import { Execution, type HandleParts } from "./execution-handle.js";
 import type { Registered } from "../session/registry.js";
 import { StoredStepLists } from "../session/step-lists.js";
 import { checkItems, launchPrepared, prepareLaunch, type LaunchItem, type LaunchOptions } from "../runtime/launch.js";
@@ -26,7 +26,8 @@ import {
   type LetterPage,
   type ResendOptions,
 } from "./dead-letters.js";
-import { Mail, type RollbackAnswer, type RollbackOptions, type SendOptions, type Sent } from "./messages.js";
+import { MessageSender, type SendOptions, type Sent } from "./messages.js";
+import { RollbackRequests, type RollbackAnswer, type RollbackOptions } from "./rollback.js";
 import { publish, type Published, type PublishOptions } from "./publishing.js";
 import {
   agesOf,
@@ -69,7 +70,9 @@ export class Client {
   readonly #store: Store;
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #host: ClientHost;
-  readonly #mail: Mail;
+  readonly #messages: MessageSender;
+  readonly #rollbacks: RollbackRequests;
+  readonly #handleParts: HandleParts;
   readonly #letters: Letters;
   readonly #acts: OperatorActs;
   /** Launches at times to come. */
@@ -82,9 +85,11 @@ export class Client {
     this.#store = store;
     this.#host = host;
     this.#registry = registry;
-    this.#mail = new Mail(store, host, registry);
+    this.#messages = new MessageSender(store, host, registry);
+    this.#rollbacks = new RollbackRequests(store, host, registry);
     this.#letters = new Letters(store, host, registry);
     this.#acts = new OperatorActs(store, host, registry);
+    this.#handleParts = { store, host, messages: this.#messages, rollbacks: this.#rollbacks, acts: this.#acts };
     this.schedules = new Schedules(store, host, registry, async (registered, input, launch) =>
       this.#launch(registered, input, launch),
     );
@@ -159,7 +164,7 @@ export class Client {
    * STEPWELL_INVALID_ARGUMENT
    */
   send(id: string, name: string, payload: unknown, options: SendOptions = {}): Promise<Sent> {
-    return this.#mail.send(id, name, payload, options);
+    return this.#messages.send(id, name, payload, options);
   }
 
   /**
@@ -239,7 +244,7 @@ export class Client {
    */
   async rollback(id: string, reason: string, options: RollbackOptions = {}): Promise<RollbackAnswer> {
     checkExecutionId(id);
-    return this.#mail.rollback(id, reason, options);
+    return this.#rollbacks.request(id, reason, options);
   }
 
   /**
@@ -372,7 +377,7 @@ export class Client {
   }
 
   #handle<W extends AnyWorkflow>(id: string): Execution<W> {
-    return new Execution(id, this.#store, this.#host, this.#mail, this.#acts);
+    return new Execution(id, this.#handleParts);
   }
 }
 

@@ -1,6 +1,8 @@
 /** Dead letters: messages that no step took. They are listed, counted, and sent again. */
+import { systemClock } from "../clock.js";
+import type { AnyWorkflow } from "../definition/bag.js";
 import { encode } from "../values/encode.js";
-import { invalidArgument, longestName, refuseUnknownOptions, shown } from "../values/options.js";
+import { invalidArgument, longestName, refuseUnknownOptions, shown, missingFunction } from "../values/options.js";
 import { isLine } from "../values/text.js";
 import { StepwellError } from "../errors.js";
 import { checkExecutionId, newId } from "../ids.js";
@@ -13,9 +15,9 @@ import type {
   Store,
 } from "../stores/contract.js";
 import { messageTo } from "../session/mailbox-entry.js";
-import type { Committer } from "../session/group-commit.js";
+import { Committer } from "../session/group-commit.js";
 import type { Host } from "../session/host.js";
-import { type Registered, registryKey } from "../session/registry.js";
+import { type Registered, registryKey, registryOf } from "../session/registry.js";
 import { checkMessage, checkMessageName, identityOf, type Sent } from "./messages.js";
 import { notFound } from "../session/not-found.js";
 import { checkBy, checkText } from "../session/reasons.js";
@@ -95,8 +97,8 @@ export interface ResendNote {
   readonly by?: string;
 }
 
-/** What a letter is sent with: a launcher, or a store alone. */
-export interface Sender extends Pick<Host, "report" | "storeNow"> {
+/** What dead letters need of who asks for them: a client, or a store alone. */
+interface LetterHost extends Pick<Host, "report" | "storeNow"> {
   readonly committer: Pick<Committer, "deliver">;
   /** @throws where nothing may be asked now */
   ready(what: string): MaybePromise<void>;
@@ -106,37 +108,37 @@ const largestPage = 1000;
 
 export class Letters {
   readonly #store: Store;
-  readonly #post: Sender;
+  readonly #host: LetterHost;
   readonly #registry: ReadonlyMap<string, Registered>;
 
-  constructor(store: Store, post: Sender, registry: ReadonlyMap<string, Registered>) {
+  constructor(store: Store, host: LetterHost, registry: ReadonlyMap<string, Registered>) {
     this.#store = store;
-    this.#post = post;
+    this.#host = host;
     this.#registry = registry;
   }
 
   async list(options: LetterOptions = {}): Promise<LetterPage> {
-    await this.#post.ready("deadLetters");
+    await this.#host.ready("deadLetters");
     const { records, cursor } = await this.#store.deadLetters(letterFilterOf(options));
     const { read, damaged } = readable(records, ({ execution }) => execution, letterOf);
     return { letters: read, damaged, cursor };
   }
 
   async count(conditions: LetterConditions = {}): Promise<number> {
-    await this.#post.ready("countDeadLetters");
+    await this.#host.ready("countDeadLetters");
     refuseUnknownOptions(conditions, ["workflow", "execution", "name"], "countDeadLetters");
     return this.#store.countDeadLetters(conditionsOf(conditions, "countDeadLetters"));
   }
 
   async countByWorkflow(): Promise<LetterCount[]> {
-    await this.#post.ready("countDeadLettersByWorkflow");
+    await this.#host.ready("countDeadLettersByWorkflow");
     const counts = await this.#store.countDeadLettersByWorkflow();
     // Stores differ in what they take for the order of texts.
     return counts.toSorted((one, other) => (one.workflow < other.workflow ? -1 : 1));
   }
 
   async resend(address: LetterAddress, options: ResendOptions = {}): Promise<Sent> {
-    await this.#post.ready("resend");
+    await this.#host.ready("resend");
     refuseUnknownOptions(address, ["execution", "id"], "resend");
     refuseUnknownOptions(options, ["to", "as", "by"], "resend");
     const { execution, id } = address;
@@ -173,10 +175,10 @@ export class Letters {
     const noted = encode(note, { what: "The note of a resend", limit: Infinity });
     const arrival = messageTo(target.id, name, letter.payload, {
       messageId,
-      carried: registered === undefined ? null : carriedBy("message", identityOf(target), registered, this.#post),
+      carried: registered === undefined ? null : carriedBy("message", identityOf(target), registered, this.#host),
       resends: { execution: letter.execution, arrival: letter.id, note: { id: newId(), payload: noted } },
     });
-    const { result } = await this.#post.committer.deliver(arrival);
+    const { result } = await this.#host.committer.deliver(arrival);
     if (result === "stored" || result === "duplicate") return { id: messageId, duplicate: result === "duplicate" };
     if (result === "not-found") throw notFound(target.id);
     if (result === "not-dead") throw notDead(letter.execution, shownId, "it has been sent again meanwhile");
@@ -254,4 +256,44 @@ function conditionsOf({ workflow, execution, name }: LetterConditions, where: st
   if (execution !== undefined) checkExecutionId(execution);
   if (name !== undefined) checkMessageName(name, where);
   return { workflow, execution, name };
+}
+
+// ---- Without a launcher ------------------------------------------------------------------------
+
+/** As the methods of a launcher: `deadLetters`, `countDeadLetters`, `countDeadLettersByWorkflow`, `resend`. */
+export type DeadLetters = Pick<Letters, "list" | "count" | "countByWorkflow" | "resend">;
+
+export interface DeadLettersOptions {
+  /** What is sent again to their executions is checked as `send` checks it. Default: nothing is checked. */
+  readonly workflows?: readonly AnyWorkflow[];
+}
+
+/**
+ * The dead letters of a store, without a launcher: nothing is taken up, no step runs. For tools of operators; whoever
+ * drives the execution that gets a letter finds it there.
+ *
+ * @param store an open one: call its `open` before, and its `close` after
+ * @example
+ * const store = sqliteStore("orders.db");
+ * await store.open();
+ * await deadLettersIn(store).resend({ execution: "order-1001", id: "evt-9" }, { to: "order-1002", by: "ada" });
+ * await store.close();
+ *
+ * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION
+ */
+export function deadLettersIn(store: Store, options: DeadLettersOptions = {}): DeadLetters {
+  const where = "deadLettersIn";
+  if (missingFunction(store, ["write"]) !== undefined) {
+    throw invalidArgument(`${where} takes a store, not ${shown(store)}`);
+  }
+  refuseUnknownOptions(options, ["workflows"], where);
+  const { workflows } = options;
+  const clock = store.clock ?? systemClock;
+  const host: LetterHost = {
+    committer: new Committer(store, clock),
+    ready: () => undefined,
+    report: (error) => console.error(error),
+    storeNow: () => clock.now(),
+  };
+  return new Letters(store, host, workflows === undefined ? new Map() : registryOf(workflows, clock, where));
 }

@@ -21,7 +21,8 @@ import {
 import type { ResendNote } from "./dead-letters.js";
 import type { ClientHost } from "../session/client-host.js";
 import { andThen } from "../session/maybe-promise.js";
-import type { Mail, RollbackAnswer, RollbackOptions, SendOptions, Sent } from "./messages.js";
+import type { MessageSender, SendOptions, Sent } from "./messages.js";
+import type { RollbackAnswer, RollbackOptions, RollbackRequests } from "./rollback.js";
 import { notFound } from "../session/not-found.js";
 import { outcomeIn, type Outcome } from "../session/outcome-waiters.js";
 import { named, stateOf } from "../session/damaged-rows.js";
@@ -124,6 +125,15 @@ function mailboxRowsOf(rows: readonly MailboxRecord[]): MailboxRow[] {
     });
 }
 
+/** What a handle asks with: the parts of its client. */
+export interface HandleParts {
+  readonly store: Store;
+  readonly host: ClientHost;
+  readonly messages: MessageSender;
+  readonly rollbacks: RollbackRequests;
+  readonly acts: OperatorActs;
+}
+
 /**
  * One execution, by its id. Its methods reject with `STEPWELL_EXECUTION_NOT_FOUND` if there is none.
  *
@@ -135,14 +145,17 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   readonly id: string;
   readonly #store: Store;
   readonly #host: ClientHost;
-  readonly #mail: Mail;
+  readonly #messages: MessageSender;
+  readonly #rollbacks: RollbackRequests;
   readonly #acts: OperatorActs;
 
-  constructor(id: string, store: Store, host: ClientHost, mail: Mail, acts: OperatorActs) {
+  /** @internal Made by `Client.execution` and by launches. */
+  constructor(id: string, { store, host, messages, rollbacks, acts }: HandleParts) {
     this.id = id;
     this.#store = store;
     this.#host = host;
-    this.#mail = mail;
+    this.#messages = messages;
+    this.#rollbacks = rollbacks;
     this.#acts = acts;
   }
 
@@ -260,12 +273,12 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
 
   /** As `Launcher.send`. */
   send<Name extends MessageName<W>>(name: Name, payload: PayloadOf<W, Name>, options: SendOptions = {}): Promise<Sent> {
-    return this.#mail.send(this.id, name, payload, options);
+    return this.#messages.send(this.id, name, payload, options);
   }
 
   /** As `Launcher.rollback`. */
   rollback(reason: string, options: RollbackOptions = {}): Promise<RollbackAnswer> {
-    return this.#mail.rollback(this.id, reason, options);
+    return this.#rollbacks.request(this.id, reason, options);
   }
 
   /** As `Launcher.retry`. */

@@ -5,7 +5,7 @@ import type { AnyWorkflow, StatePatch } from "../definition/bag.js";
 import { refuseUnknownOptions } from "../values/options.js";
 import { patchProblem } from "../definition/outcome.js";
 import { StepwellError } from "../errors.js";
-import type { ExecutionRecord } from "../execution/records.js";
+import type { ExecutionRecord, RequestKind } from "../execution/records.js";
 import type { Store } from "../stores/contract.js";
 import { requestTo } from "../session/mailbox-entry.js";
 import type { ClientHost } from "../session/client-host.js";
@@ -34,13 +34,13 @@ export interface SkipOptions<W extends AnyWorkflow = AnyWorkflow> extends Operat
   readonly patch?: StatePatch<W>;
 }
 
-type Kind = "retry" | "skip" | "patch";
+type ActKind = Exclude<RequestKind, "rollback">;
 
 /** The method that a user calls, for messages. */
-const methods: Readonly<Record<Kind, string>> = { retry: "retry", skip: "skip", patch: "patchState" };
+const methods: Readonly<Record<ActKind, string>> = { retry: "retry", skip: "skip", patch: "patchState" };
 
 /** A request as it was stored. */
-interface Asked {
+interface StoredRequest {
   /** The id of its arrival. */
   readonly arrival: string;
   /** The execution's, when it was asked. */
@@ -82,7 +82,7 @@ export class OperatorActs {
   }
 
   /** Waits for the word of the launcher that takes the execution up. */
-  async #followed({ arrival, revision, isUnchecked }: Asked, id: string, kind: Kind): Promise<void> {
+  async #followed({ arrival, revision, isUnchecked }: StoredRequest, id: string, kind: ActKind): Promise<void> {
     const method = methods[kind];
     if ((await awaitRequest(arrival, id, this.#store, this.#host, method, this.#host.patience)) === "consumed") return;
     const record = await this.#existing(id);
@@ -115,7 +115,7 @@ export class OperatorActs {
     if (requests.length > 0) throw notStuck(record, method, "being taken up again");
   }
 
-  async #act(id: string, kind: Kind, act: OperatorAct): Promise<Asked> {
+  async #act(id: string, kind: ActKind, act: OperatorAct): Promise<StoredRequest> {
     const method = methods[kind];
     await this.#host.ready(method);
     checkBy(act.by, `${method}: by`);

@@ -39,7 +39,7 @@ export interface LimitsDefinition {
 }
 
 /** @throws STEPWELL_INVALID_DEFINITION, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION */
-export function limitsOf(
+export function limitsDefinition(
   concurrency: unknown,
   rate: unknown,
   where: string,

@@ -7,7 +7,7 @@ import { milliseconds, type Duration } from "./duration.js";
 import type { MessageContext, RecoverContext, StateContext, StepContext } from "./contexts.js";
 import type { First, Next } from "./growth.js";
 import type { Shown } from "./frozen.js";
-import { limitsOf, type Concurrency, type RateLimit } from "./limits.js";
+import { limitsDefinition, type Concurrency, type RateLimit } from "./limits.js";
 import type { Messages } from "./messages.js";
 import type { Grow } from "./objects.js";
 import { observerOf, type ObserverOf } from "./observer.js";
@@ -280,7 +280,7 @@ export function workflow<Schema extends StandardSchemaV1>(
     version,
     input,
     deadline: deadlineOf(deadline, where, about),
-    limits: limitsOf(options.concurrency, options.rate, where, about),
+    limits: limitsDefinition(options.concurrency, options.rate, where, about),
     onExit,
     steps: [],
     pivot: -1,

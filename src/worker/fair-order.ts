@@ -1,47 +1,48 @@
 /**
- * In which order the workflows of a launcher have their turn when it takes up what is due: first the one of
- * which it has the fewest in hand, then the one whose last turn was the longest ago. So none of them
+ * In which order the workflows of a launcher have their turn when it takes up due executions: first the workflow of
+ * which the launcher drives the fewest executions, then the workflow whose last turn was the longest ago. So no workflow
  * keeps another one waiting, however long its queue is, and however little room there is.
  */
 import type { ClaimOptions } from "../stores/contract.js";
 import type { MigrationPath } from "../runtime/upgrade.js";
 import { registryKey } from "../session/registry.js";
 
-interface Place {
+interface WorkflowTurn {
   readonly name: string;
   readonly version: string;
-  inHand: number;
-  /** Grows with each execution that was taken up; 0: none was yet. */
+  /** How many of its executions the launcher drives. */
+  driven: number;
+  /** Grows with each execution that is taken up; 0: none was taken up yet. */
   lastTurn: number;
 }
 
-/** A workflow's identity in what is being worked on. */
-interface Worked {
+/** An execution in work, as far as this order is concerned. */
+interface Driven {
   readonly course: { readonly identity: { readonly workflow: string; readonly version: string } };
 }
 
 export class FairOrder {
-  readonly #places = new Map<string, Place>();
-  #turn = 0;
+  readonly #turns = new Map<string, WorkflowTurn>();
+  #lastTurn = 0;
 
-  constructor(ways: ReadonlyMap<string, MigrationPath>) {
-    for (const [key, { name, version }] of ways) this.#places.set(key, { name, version, inHand: 0, lastTurn: 0 });
+  constructor(paths: ReadonlyMap<string, MigrationPath>) {
+    for (const [key, { name, version }] of paths) this.#turns.set(key, { name, version, driven: 0, lastTurn: 0 });
   }
 
-  /** @param drives what the launcher has in hand */
-  order(drives: Iterable<Worked>): ClaimOptions["workflows"] {
-    const places = [...this.#places.values()];
-    if (places.length === 1) return places;
-    for (const place of places) place.inHand = 0;
-    for (const { course } of drives) {
+  /** @param loops what the launcher drives */
+  order(loops: Iterable<Driven>): ClaimOptions["workflows"] {
+    const turns = [...this.#turns.values()];
+    if (turns.length === 1) return turns;
+    for (const turn of turns) turn.driven = 0;
+    for (const { course } of loops) {
       const { workflow, version } = course.identity;
-      this.#places.get(registryKey(workflow, version))!.inHand++;
+      this.#turns.get(registryKey(workflow, version))!.driven++;
     }
-    return places.toSorted((one, other) => one.inHand - other.inHand || one.lastTurn - other.lastTurn);
+    return turns.toSorted((one, other) => one.driven - other.driven || one.lastTurn - other.lastTurn);
   }
 
-  /** One was taken up. */
-  had(workflow: string, version: string): void {
-    this.#places.get(registryKey(workflow, version))!.lastTurn = ++this.#turn;
+  /** An execution of the workflow was taken up. */
+  tookUp(workflow: string, version: string): void {
+    this.#turns.get(registryKey(workflow, version))!.lastTurn = ++this.#lastTurn;
   }
 }

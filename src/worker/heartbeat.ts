@@ -1,5 +1,6 @@
 /**
- * That a launcher is there: its number in the store, its heartbeat, and its care for those that are gone.
+ * The heartbeat of a launcher: it registers under a number, says regularly that it lives, buries launchers that do not, and reports
+ * what is due and taken up by nobody.
  */
 import type { Look, Timer } from "../clock.js";
 import { StepwellError } from "../errors.js";
@@ -15,21 +16,22 @@ export interface HeartbeatOwner {
   storeFailed(doing: string, error: unknown): void;
   /** Executions of dead launchers are due now. */
   freed(): void;
-  /** Others took this launcher for dead. */
-  reborn(dead: number): Promise<void>;
-  /** It has said that it lives. */
-  beaten(): Promise<void>;
-  /** Of which versions executions wait for a limit, and nobody admits them. Asked at intervals in which a launcher would. */
-  abandoned(): Promise<readonly Pick<Overdue, "name" | "version">[]>;
-  /** Time alone may bring it somebody who is abandoned. */
-  guardsGates(): boolean;
+  /** Another launcher took this one for dead, when it had this number. */
+  wasBuried(owner: number): Promise<void>;
+  /** Called beside each beat that the store has answered. */
+  afterBeat(): Promise<void>;
+  /** Versions whose executions wait for a limit, and which no launcher admits. Asked at intervals in which a launcher would. */
+  unadmitted(): Promise<readonly Pick<Overdue, "name" | "version">[]>;
+  /** Whether the passing of time alone may add to `unadmitted`. */
+  hasLimits(): boolean;
 }
 
-/** A beat that is not answered may be lost with its connection: so many may be under way. */
+/** A beat that is not answered may be lost with its connection, so the next one is sent; but no more than this many at once. */
 const mostUnanswered = 3;
 
-/** A process that is gone from this machine is buried after so many beats that did not come. */
+/** A launcher whose process is gone from this machine is buried after so many beats that did not come. */
 const missedBeats = 2;
+
 /** Longer than anything waits for its time, in milliseconds. */
 const someTime = 2 ** 48;
 
@@ -37,75 +39,75 @@ export class Heartbeat {
   /** The number under which this launcher is registered. */
   owner = 0;
   readonly #settings: LauncherSettings;
-  readonly #ways: ReadonlyMap<string, MigrationPath>;
+  readonly #paths: ReadonlyMap<string, MigrationPath>;
   readonly #launcher: HeartbeatOwner;
   #timer: Timer | undefined;
   #ended = false;
   /** Beats that the store has not answered yet. */
   #unanswered = 0;
-  #caring = false;
-  /** When the next beat is due, by the clock's `monotonic`, and what it was set as. */
+  #isLookingAfterOthers = false;
+  /** When the next beat is due, by the clock's `monotonic`, and as what kind of look its timer was set. */
   #nextAt = 0;
-  #expects: Look | undefined;
-  /** When to ask again for those that nobody admits. */
+  #nextLook: Look | undefined;
+  /** When `unadmitted` is to be asked again, by the clock's `monotonic`. */
   #askAgain = 0;
-  /** Workflows and versions that nobody takes up, and of which this launcher has told. */
-  readonly #toldOverdue = new Set<string>();
+  /** Workflows and versions that no launcher takes up, and that this launcher has reported. */
+  readonly #reportedOverdue = new Set<string>();
 
-  constructor(settings: LauncherSettings, ways: ReadonlyMap<string, MigrationPath>, launcher: HeartbeatOwner) {
+  constructor(settings: LauncherSettings, paths: ReadonlyMap<string, MigrationPath>, launcher: HeartbeatOwner) {
     this.#settings = settings;
-    this.#ways = ways;
+    this.#paths = paths;
     this.#launcher = launcher;
   }
 
-  /** Again after it was buried alive: says so, since then nothing that it owned has killed it. */
+  /** Called again after this launcher was buried while it lived: the old number then says that none of its executions killed it. */
   async register(): Promise<void> {
-    const formerly = this.owner === 0 ? undefined : this.owner;
-    this.owner = await this.#settings.store.register(ownIdentity(), formerly);
+    const before = this.owner === 0 ? undefined : this.owner;
+    this.owner = await this.#settings.store.register(ownIdentity(), before);
   }
 
-  /** Says that the launcher lives, from now on, and buries those who do not. Resolves after the first time. */
+  /** Beats from now on, and buries launchers that do not. Resolves after the first beat. */
   begin(): Promise<void> {
     this.#beatIn(this.#settings.heartbeat.interval, undefined);
-    return this.#beatAndCare();
+    return this.#beatAndLookAfterOthers();
   }
 
   /** The next beat is set before this one is sent: it waits for no answer. */
   #beatIn(milliseconds: number, look: Look | undefined): void {
     const { clock, heartbeat } = this.#settings;
-    this.#expects = look;
+    this.#nextLook = look;
     this.#nextAt = clock.monotonic() + milliseconds;
     this.#timer = clock.after(
       milliseconds,
       () => {
-        this.#beatIn(heartbeat.interval, this.#expects);
-        return this.#beatAndCare();
+        this.#beatIn(heartbeat.interval, this.#nextLook);
+        return this.#beatAndLookAfterOthers();
       },
       look,
     );
   }
 
-  async #beatAndCare(): Promise<void> {
+  async #beatAndLookAfterOthers(): Promise<void> {
     const { others, isHeard } = await this.#beat();
-    const look = await this.#care(others);
+    const look = await this.#lookAfterOthers(others);
     const { clock } = this.#settings;
     if (clock.skips !== true || this.#ended) return;
-    const expected = isHeard ? look : undefined;
-    if (expected === this.#expects) return;
+    const next = isHeard ? look : undefined;
+    if (next === this.#nextLook) return;
     this.#timer?.cancel();
-    this.#beatIn(Math.max(0, this.#nextAt - clock.monotonic()), expected);
+    this.#beatIn(Math.max(0, this.#nextAt - clock.monotonic()), next);
   }
 
-  /** Waits for nothing but its own answer; and for that only so often, since the connection may be dead. */
+  /** Waits for nothing but the answer to this beat. Skipped where too many beats are unanswered. */
   async #beat(): Promise<{ readonly others: readonly LauncherRecord[]; readonly isHeard: boolean }> {
     if (this.#unanswered === mostUnanswered) return { others: [], isHeard: false };
     this.#unanswered++;
     try {
       const { owner } = this;
       const { alive, others } = await this.#settings.store.beat(owner);
-      // It has left meanwhile, and is gone by its own will.
+      // This launcher has stopped meanwhile, and is gone by its own will.
       if (this.#ended) return { others: [], isHeard: false };
-      if (!alive) await this.#launcher.reborn(owner);
+      if (!alive) await this.#launcher.wasBuried(owner);
       return { others, isHeard: alive };
     } catch (error) {
       if (!this.#ended) this.#launcher.storeFailed("beat", error);
@@ -116,15 +118,15 @@ export class Heartbeat {
   }
 
   /**
-   * What may have to wait for others, as to bury may: one at a time, and no beat waits for it. Gives back what a virtual
-   * clock may make of the next beat.
+   * What may have to wait for other launchers' locks, such as a burial. One round at a time, and no beat waits for it. Gives back
+   * as what kind of look a virtual clock may take the next beat.
    */
-  async #care(others: readonly LauncherRecord[]): Promise<Look | undefined> {
-    if (this.#caring || this.#ended) return undefined;
-    this.#caring = true;
+  async #lookAfterOthers(others: readonly LauncherRecord[]): Promise<Look | undefined> {
+    if (this.#isLookingAfterOthers || this.#ended) return undefined;
+    this.#isLookingAfterOthers = true;
     try {
       const hasBuried = await this.#bury(others);
-      await this.#launcher.beaten();
+      await this.#launcher.afterBeat();
       await this.#reportOverdue();
       if (hasBuried) return undefined;
       return others.length > 0 || (await this.#mayBeOverdue()) ? "watch" : "idle";
@@ -132,7 +134,7 @@ export class Heartbeat {
       if (!this.#ended) this.#launcher.storeFailed("look after other launchers", error);
       return undefined;
     } finally {
-      this.#caring = false;
+      this.#isLookingAfterOthers = false;
     }
   }
 
@@ -141,12 +143,12 @@ export class Heartbeat {
     this.#timer?.cancel();
   }
 
-  /** Whether there was anybody to bury. */
+  /** Whether there was any launcher to bury. */
   async #bury(others: readonly LauncherRecord[]): Promise<boolean> {
     const dead = new Map<Fate | undefined, number[]>();
     for (const other of others) {
       if (!this.#isDead(other)) continue;
-      // Who has no process was buried before, and some of what it owned was locked then.
+      // A launcher without a process was buried before, when some of its executions were locked.
       const fate = other.pid === 0 ? undefined : isGone(other) ? "died" : "silent";
       dead.set(fate, [...(dead.get(fate) ?? []), other.owner]);
     }
@@ -163,35 +165,35 @@ export class Heartbeat {
     return other.silentMs > missedBeats * interval && isGone(other);
   }
 
-  /** Whether something may become overdue without anything being done: asked only where it matters. */
+  /** Whether the passing of time alone may make something overdue. Asked only for a clock that leaves out idle looks. */
   async #mayBeOverdue(): Promise<boolean> {
     const { store, clock } = this.#settings;
     if (clock.skips !== true) return false;
-    if (this.#launcher.guardsGates()) return true;
+    if (this.#launcher.hasLimits()) return true;
     const someday = await store.overdue(-someTime);
-    return someday.some(({ what, name, version }) => !this.#takes(what, registryKey(name, version)));
+    return someday.some(({ what, name, version }) => !this.#takesUp(what, registryKey(name, version)));
   }
 
-  /** A schedule launches the version that it was set with: a migration is nothing to it. */
-  #takes(what: Overdue["what"], key: string): boolean {
-    const way = this.#ways.get(key);
-    return way !== undefined && (what === "executions" || way.hops.length === 0);
+  /** Whether this launcher takes it up. A schedule launches the version that it was set with, so a migration does not help. */
+  #takesUp(what: Overdue["what"], key: string): boolean {
+    const path = this.#paths.get(key);
+    return path !== undefined && (what === "executions" || path.hops.length === 0);
   }
 
-  /** What is due for longer than a dead launcher would need to be found, and no launcher takes it: nobody knows its version. */
+  /** What has been due for longer than it takes to find a dead launcher is taken up by nobody: no launcher has its version. */
   async #reportOverdue(): Promise<void> {
     const { store, clock, heartbeat, pollInterval } = this.#settings;
     const patience = heartbeat.timeout + pollInterval;
     const overdue = [...(await store.overdue(patience))];
     if (clock.monotonic() >= this.#askAgain) {
       this.#askAgain = clock.monotonic() + patience;
-      for (const it of await this.#launcher.abandoned()) overdue.push({ what: "executions", ...it });
+      for (const it of await this.#launcher.unadmitted()) overdue.push({ what: "executions", ...it });
     }
     for (const { what, name, version } of overdue) {
       const key = registryKey(name, version);
-      const told = `${what} ${key}`;
-      if (this.#takes(what, key) || this.#toldOverdue.has(told)) continue;
-      this.#toldOverdue.add(told);
+      const report = `${what} ${key}`;
+      if (this.#takesUp(what, key) || this.#reportedOverdue.has(report)) continue;
+      this.#reportedOverdue.add(report);
       const message = messages[what](`of workflow "${name}" version "${version}"`);
       this.#launcher.report(new StepwellError("STEPWELL_UNKNOWN_WORKFLOW", message, { workflow: name }));
     }

@@ -1,8 +1,8 @@
-/** When a launcher looks for what is due: at the soonest time that was named, and one look after the other. */
+/** When a launcher looks for what is due: at the soonest time that was named, at intervals behind that, and one look at a time. */
 import type { Clock, Timer } from "../clock.js";
 
 export interface Poller {
-  /** True: there was nothing to do, and time alone brings nothing before the time that was named. */
+  /** True: there was nothing to do, and the passing of time brings nothing before the time that was named. */
   look(): Promise<boolean>;
   /** A look is over. */
   looked(): void;
@@ -10,7 +10,7 @@ export interface Poller {
 
 export class Polling {
   readonly #clock: Clock;
-  /** In milliseconds: it looks at least so often, since hints may get lost. */
+  /** The longest time between two looks, in milliseconds: hints may get lost. */
   readonly #interval: number;
   readonly #poller: Poller;
   #isOpen = false;
@@ -21,8 +21,8 @@ export class Polling {
   #nextAt = Infinity;
   #timer: Timer | undefined;
   #timerAt = Infinity;
-  /** For the next look at the interval. */
-  #idle: Timer | undefined;
+  /** Set for the next look at the interval. */
+  #intervalTimer: Timer | undefined;
 
   constructor(clock: Clock, interval: number, poller: Poller) {
     this.#clock = clock;
@@ -34,7 +34,7 @@ export class Polling {
     return this.#isLooking;
   }
 
-  /** Before this, and after `end`, it does not look. */
+  /** There is no look before this, and none after `end`. */
   begin(): void {
     this.#isOpen = true;
   }
@@ -42,15 +42,15 @@ export class Polling {
   end(): void {
     this.#isOpen = false;
     this.#forgetTimer();
-    this.#idle?.cancel();
+    this.#intervalTimer?.cancel();
   }
 
-  /** Looks after that time, if not sooner. */
+  /** Looks after so many milliseconds, if not sooner. */
   within(milliseconds: number): void {
     const at = this.#clock.now() + milliseconds;
     if (!this.#isOpen || at >= this.#nextAt) return;
     this.#nextAt = at;
-    // What is named again is left as it is: to set a timer is to do something.
+    // A timer that is set for this time already is left alone: a virtual clock counts each new timer as work.
     if (this.#timer !== undefined && this.#timerAt === at) return;
     this.#timer?.cancel();
     this.#timerAt = at;
@@ -65,7 +65,7 @@ export class Polling {
     this.#timer = undefined;
   }
 
-  /** Looks after what is being done now. */
+  /** Looks at the end of this turn of the event loop. */
   soon(): void {
     if (this.#isSoon || !this.#isOpen) return;
     this.#isSoon = true;
@@ -77,7 +77,7 @@ export class Polling {
 
   async look(): Promise<void> {
     if (!this.#isOpen) return;
-    // A hint that comes while the store is being asked may be about something that it did not see.
+    // A hint that comes while the store is being asked may be about something that the answer does not hold.
     if (this.#isLooking) {
       this.#again = true;
       return;
@@ -85,13 +85,14 @@ export class Polling {
     this.#isLooking = true;
     this.#again = false;
     this.#nextAt = Infinity;
-    this.#idle?.cancel();
+    this.#intervalTimer?.cancel();
     let isIdle = false;
     try {
       isIdle = await this.#poller.look();
     } finally {
       this.#isLooking = false;
-      if (this.#isOpen) this.#idle = this.#clock.after(this.#interval, () => this.look(), isIdle ? "idle" : undefined);
+      if (this.#isOpen)
+        this.#intervalTimer = this.#clock.after(this.#interval, () => this.look(), isIdle ? "idle" : undefined);
       if (this.#nextAt === Infinity) this.#forgetTimer();
       if (this.#again) this.soon();
       this.#poller.looked();

@@ -9,10 +9,10 @@ import type { LauncherRecord } from "../stores/records.js";
 
 export type ProcessIdentity = Pick<LauncherRecord, "host" | "pid">;
 
-/** Stands between where a process is and when it began. */
+/** Stands between the place of a process and the time when it began. */
 const separator = "@";
 
-/** Ended, and only not yet waited for by its parent. */
+/** States of a process that has ended and that its parent has not waited for yet. */
 const ended = new Set(["Z", "X"]);
 
 let own: ProcessIdentity | undefined;
@@ -22,7 +22,7 @@ export function ownIdentity(): ProcessIdentity {
   return own;
 }
 
-/** True only where that is certain: not where it can't be seen from here. */
+/** Whether the process has ended. False also where that can't be seen from here. */
 export function isGone({ host, pid }: ProcessIdentity): boolean {
   const [place, began = ""] = host.split(separator);
   const [here] = ownIdentity().host.split(separator);
@@ -35,15 +35,15 @@ export function isGone({ host, pid }: ProcessIdentity): boolean {
 /** This boot of this machine, and the space in which its processes have their numbers. */
 function ownPlace(): string {
   try {
-    // Mounted for another space it would show the processes of that one.
+    // Where /proc was mounted for another space of process numbers, it shows the processes of that space.
     if (readlinkSync("/proc/self") === String(process.pid)) {
       const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
       return `${boot}/${readlinkSync("/proc/self/ns/pid")}`;
     }
   } catch {
-    // Not Linux, or not to be seen.
+    // Not Linux, or /proc can't be read.
   }
-  // Where processes have but one space. On Linux nobody may conclude anything from this.
+  // Other systems have one space of process numbers. On Linux the place is unique here, so nobody concludes anything from it.
   return process.platform === "linux" ? `unknown/${newId()}` : `${process.platform}/${hostname()}`;
 }
 

@@ -1,6 +1,7 @@
 /**
- * Launches what schedules say, when it is due. Every launcher looks; who changes the row of the schedule
- * launches, in the same transaction. The ids are made of name and time, so nothing is launched twice.
+ * Launches what schedules plan, when it is due. Every launcher looks for due schedules; the launcher that changes the row of a
+ * schedule launches its executions in the same transaction. Their ids are made of the schedule's name and the time, so nothing is
+ * launched twice.
  */
 import type { Clock } from "../clock.js";
 import { isRetryable, StepwellError } from "../errors.js";
@@ -15,13 +16,13 @@ import { firing, scheduleTag } from "../session/schedule-timing.js";
 import { Polling } from "./polling.js";
 import { Throttle } from "../session/throttle.js";
 
-/** One look takes up no more. */
+/** How many schedules one look takes up. */
 const largestLook = 50;
 
-/** How long one that could not be launched is left alone, in milliseconds. */
+/** How long a schedule that could not launch is left alone, in milliseconds. */
 const failurePause = 30_000;
 
-/** The same where it was the store that could not. */
+/** The same where the store was away, in milliseconds. */
 const outagePause = 500;
 
 export class ScheduleLoop {
@@ -30,8 +31,8 @@ export class ScheduleLoop {
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #polling: Polling;
   readonly #failures: Throttle;
-  /** When those that could not be launched are tried again (the store's time). */
-  readonly #failing = new Map<string, number>();
+  /** By name: when a schedule that could not launch is tried again, by the store's time. */
+  readonly #pausedUntil = new Map<string, number>();
   #stopped = false;
 
   constructor(
@@ -54,7 +55,7 @@ export class ScheduleLoop {
     this.#polling.within(milliseconds);
   }
 
-  /** A launch that is on its way is made, or not, as a whole. */
+  /** Launches that are on their way are stored as a whole, or not at all. */
   stop(): void {
     this.#stopped = true;
     this.#polling.end();
@@ -63,8 +64,8 @@ export class ScheduleLoop {
   async #look(): Promise<boolean> {
     try {
       const workflows = [...this.#registry.values()].map(({ definition: { name, version } }) => ({ name, version }));
-      // Those that fail stay due, and must not stand in the way of the others.
-      const limit = largestLook + this.#failing.size;
+      // Schedules that fail stay due, and must not stand in the way of the others.
+      const limit = largestLook + this.#pausedUntil.size;
       const { records, at, nextDueInMs } = await this.#store.dueSchedules({ workflows, limit });
       if (nextDueInMs !== 0) this.#forgetAllBut(records);
       let next = nextDueInMs ?? Infinity;
@@ -84,17 +85,17 @@ export class ScheduleLoop {
     }
   }
 
-  /** What failed stays due; what is due no more was deleted, changed, or launched by others. */
+  /** A schedule that failed and is not due any more was deleted, changed, or launched by another launcher. */
   #forgetAllBut(due: readonly ScheduleRecord[]): void {
-    if (this.#failing.size === 0) return;
+    if (this.#pausedUntil.size === 0) return;
     const names = new Set(due.map(({ name }) => name));
-    for (const name of this.#failing.keys()) if (!names.has(name)) this.#failing.delete(name);
+    for (const name of this.#pausedUntil.keys()) if (!names.has(name)) this.#pausedUntil.delete(name);
   }
 
   /** How long until it is due again, in milliseconds. */
   async #fire(record: ScheduleRecord, now: number): Promise<number> {
     const { name, revision } = record;
-    const pausedFor = (this.#failing.get(name) ?? 0) - now;
+    const pausedFor = (this.#pausedUntil.get(name) ?? 0) - now;
     if (pausedFor > 0) return pausedFor;
     try {
       const { plan } = record;
@@ -102,13 +103,13 @@ export class ScheduleLoop {
       const creates = await Promise.all(times.map((time) => this.#create(record, time)));
       const lastAt = times.at(-1) ?? plan.lastAt;
       const schedule = { ...record, plan: { ...plan, lastAt }, nextAt, revision: newId() };
-      // Refused: another launcher was faster, or somebody has changed it.
+      // Refused where another launcher was faster, or somebody has changed the schedule.
       await this.#store.changeSchedule({ name, expected: revision, schedule, creates });
-      this.#failing.delete(name);
+      this.#pausedUntil.delete(name);
       return nextAt === null ? Infinity : Math.max(0, nextAt - now);
     } catch (error) {
       const pause = isRetryable(error) ? outagePause : failurePause;
-      this.#failing.set(name, now + pause);
+      this.#pausedUntil.set(name, now + pause);
       this.#report(name, `Schedule "${name}" could not launch what is due. It stays due, and is tried again.`, error);
       return pause;
     }
@@ -124,7 +125,7 @@ export class ScheduleLoop {
 
   #report(about: string, message: string, cause: unknown): void {
     if (this.#stopped) return;
-    // An outage is one, whatever it keeps from being launched.
+    // An outage is reported once, whatever it keeps from being launched.
     const isOutage = isRetryable(cause);
     if (this.#failures.pass(isOutage ? cause.code : about) === undefined) return;
     this.#host.report(isOutage ? cause : new StepwellError("STEPWELL_SCHEDULE_FAILED", message, { cause }));

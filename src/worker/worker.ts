@@ -1,7 +1,6 @@
 /**
- * Keeps the drives of one launcher going: registers it, takes up what is due, beats its heart, frees
- * what dead launchers owned, and drops what this one lost. A parked execution is nothing here: only
- * what is being worked on has a drive.
+ * Drives the executions of one launcher, each by a loop of its own: takes up what is due, as far as there is room, and drops what
+ * other launchers have taken over. An execution that waits has no loop, so it costs nothing here.
  */
 import type { Clock } from "../clock.js";
 import type { Logger } from "../definition/logger.js";
@@ -26,7 +25,7 @@ import { answered, patiently } from "../session/patience.js";
 import { Polling } from "./polling.js";
 import { Heartbeat } from "./heartbeat.js";
 import { Pruner } from "../session/retention.js";
-import { LimitEnforcer } from "./limit-enforcer.js";
+import { LimitEnforcer } from "./limits.js";
 import { misfitOf } from "../runtime/definition-check.js";
 import { ScheduleLoop } from "./schedule-loop.js";
 import { holdStore } from "../session/shared-store.js";
@@ -52,45 +51,45 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   readonly #store: Store;
   readonly #settings: LauncherSettings;
   readonly #registry: ReadonlyMap<string, Registered>;
-  /** To all that it takes up: what is registered, and older versions that become that. */
-  readonly #ways: ReadonlyMap<string, MigrationPath>;
-  readonly #drives = new Map<string, ExecutionLoop>();
-  readonly #turns: FairOrder;
-  readonly #gatekeeper: LimitEnforcer;
-  readonly #presence: Heartbeat;
-  readonly #housekeeping: Pruner;
+  /** How each execution that this launcher takes up comes to a registered version; most have it already. */
+  readonly #paths: ReadonlyMap<string, MigrationPath>;
+  readonly #loops = new Map<string, ExecutionLoop>();
+  readonly #fairOrder: FairOrder;
+  readonly #limits: LimitEnforcer;
+  readonly #heartbeat: Heartbeat;
+  readonly #pruner: Pruner;
   readonly #polling: Polling;
-  readonly #alarms: ErrorReporter;
-  readonly #scheduler: ScheduleLoop;
-  readonly #lists: StoredStepLists;
+  readonly #errors: ErrorReporter;
+  readonly #schedules: ScheduleLoop;
+  readonly #stepLists: StoredStepLists;
   readonly #time: StoreTime;
-  /** Launches that are being created and have a place already. */
+  /** Executions that are being created, and for which room is kept. */
   #reserved = 0;
-  #life: "new" | "running" | "stopping" | "stopped" = "new";
+  #phase: "new" | "running" | "stopping" | "stopped" = "new";
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
-  #letGoOfStore: (() => Promise<void>) | undefined;
-  /** More is due than there was room for. */
-  #backlog = false;
-  /** The same of those that wait for a limit. */
-  #queued = false;
-  /** Who waits for an arrival to be settled. */
-  readonly #listening = new Set<{ readonly arrival: string; readonly tell: () => void }>();
+  #releaseStore: (() => Promise<void>) | undefined;
+  /** More is due than this launcher had room for. */
+  #hasBacklog = false;
+  /** More executions could be admitted under their limits than this launcher had room for. */
+  #hasQueued = false;
+  /** Callers that wait until an arrival is settled. */
+  readonly #arrivalListeners = new Set<{ readonly arrival: string; readonly tell: () => void }>();
   #unwatch: (() => void) | undefined;
   #emptied: (() => void) | undefined;
-  /** A new number is being asked for. */
-  #rebirth: Promise<void> | undefined;
+  /** This launcher is being registered under a new number. */
+  #registering: Promise<void> | undefined;
 
   constructor(settings: LauncherSettings, registry: ReadonlyMap<string, Registered>) {
     this.#settings = settings;
     this.#registry = registry;
-    this.#ways = migrationPathsOf(registry);
-    this.#turns = new FairOrder(this.#ways);
+    this.#paths = migrationPathsOf(registry);
+    this.#fairOrder = new FairOrder(this.#paths);
     this.#store = settings.store;
-    this.#gatekeeper = new LimitEnforcer(settings.store, this.#ways);
+    this.#limits = new LimitEnforcer(settings.store, this.#paths);
     this.clock = settings.clock;
     this.logger = settings.logger;
-    this.#lists = new StoredStepLists(settings.store);
+    this.#stepLists = new StoredStepLists(settings.store);
     this.#time = new StoreTime(settings.clock, settings.store.clock === settings.clock);
     this.grace = settings.grace;
     this.sizeLimit = settings.sizeLimit;
@@ -98,46 +97,46 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     this.keepPublications = settings.keepPublications;
     this.committer = new Committer(settings.store, settings.clock);
     this.waiters = new OutcomeWaiters(settings.clock, settings.pollInterval);
-    this.#alarms = new ErrorReporter(
+    this.#errors = new ErrorReporter(
       settings.onErrorIsDefault ? unlessLogged(settings.onError, registry) : settings.onError,
       registry,
       settings.clock,
     );
-    this.#scheduler = new ScheduleLoop(settings.store, settings.clock, this, registry, settings.pollInterval);
+    this.#schedules = new ScheduleLoop(settings.store, settings.clock, this, registry, settings.pollInterval);
     this.#polling = new Polling(settings.clock, settings.pollInterval, {
       look: () => this.#takeUp(),
       looked: () => this.#tellEmptied(),
     });
-    this.#housekeeping = new Pruner(settings.store, settings.clock, settings.retention, {
-      storeFailed: (doing, error) => this.#alarms.storeFailed(doing, error),
+    this.#pruner = new Pruner(settings.store, settings.clock, settings.retention, {
+      storeFailed: (doing, error) => this.#errors.storeFailed(doing, error),
     });
-    this.#presence = new Heartbeat(settings, this.#ways, {
+    this.#heartbeat = new Heartbeat(settings, this.#paths, {
       report: (error) => this.report(error),
-      storeFailed: (doing, error) => this.#alarms.storeFailed(doing, error),
+      storeFailed: (doing, error) => this.#errors.storeFailed(doing, error),
       freed: () => this.#polling.soon(),
-      reborn: (dead) => this.#reborn(dead),
-      abandoned: () => this.#gatekeeper.abandoned(),
-      guardsGates: () => this.#gatekeeper.isNeeded,
-      beaten: async () => {
-        if (await this.#gatekeeper.lookForForgotten()) this.#polling.soon();
+      wasBuried: (owner) => this.#wasBuried(owner),
+      unadmitted: () => this.#limits.unadmitted(),
+      hasLimits: () => this.#limits.isNeeded,
+      afterBeat: async () => {
+        if (await this.#limits.lookForRemovedLimits()) this.#polling.soon();
       },
     });
   }
 
   get isRunning(): boolean {
-    return this.#life === "running";
+    return this.#phase === "running";
   }
 
   /** @throws STEPWELL_LAUNCHER_NOT_RUNNING */
   mustRun(what: string): void {
-    if (this.#life !== "running") throw this.#notRunning(what);
+    if (this.#phase !== "running") throw this.#notRunning(what);
   }
 
   ready(what: string): void {
     this.mustRun(what);
   }
 
-  /** It is opened by `start`. */
+  /** Nothing to do: `start` opens the store. */
   opened(): void {}
 
   registered(workflow: AnyWorkflow): Registered {
@@ -162,7 +161,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   }
 
   stop(): Promise<void> {
-    this.#scheduler.stop();
+    this.#schedules.stop();
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
@@ -170,61 +169,61 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   async #start(): Promise<void> {
     const goesOn = (): boolean => this.#stopped === undefined;
     await patiently(this.clock, this.#settings.startTimeout, goesOn, async () => {
-      this.#letGoOfStore ??= await holdStore(this.#store);
-      // Before the first execution has one of them.
+      this.#releaseStore ??= await holdStore(this.#store);
+      // Kept before the first execution has one of these lists of steps.
       await this.#store.define(definitionsOf(this.#registry));
-      await this.#presence.register();
+      await this.#heartbeat.register();
     });
     this.#unwatch = this.#store.watch((hint) => this.#hinted(hint));
-    this.#life = "running";
+    this.#phase = "running";
     this.#polling.begin();
-    await this.#presence.begin();
-    this.#housekeeping.begin();
+    await this.#heartbeat.begin();
+    this.#pruner.begin();
     await this.#polling.look();
-    this.#scheduler.lookIn(0);
+    this.#schedules.lookIn(0);
   }
 
-  /** Drains, then aborts; gives back what it holds; closes the store if it opened it. */
+  /** Drains, then aborts; gives back what this launcher holds; closes the store if it opened the store. */
   async #stop(): Promise<void> {
-    // A start that fails has told its own caller.
+    // The caller of a start that fails has heard of it.
     await this.#started?.catch(() => undefined);
-    if (this.#life !== "running") return;
-    this.#life = "stopping";
+    if (this.#phase !== "running") return;
+    this.#phase = "stopping";
     this.#polling.end();
-    this.#housekeeping.end();
+    this.#pruner.end();
     this.#unwatch?.();
-    for (const drive of [...this.#drives.values()]) drive.stop();
+    for (const loop of [...this.#loops.values()]) loop.stop();
     if (!(await this.#emptyWithin(this.#settings.drainTimeout))) {
-      for (const drive of this.#drives.values()) drive.abort();
+      for (const loop of this.#loops.values()) loop.abort();
       await this.#emptyWithin(this.grace);
     }
-    this.#life = "stopped";
-    this.#presence.end();
-    for (const drive of [...this.#drives.values()]) drive.drop();
+    this.#phase = "stopped";
+    this.#heartbeat.end();
+    for (const loop of [...this.#loops.values()]) loop.drop();
     await this.#giveBackAll();
     this.waiters.failAll(() => this.#notRunning("outcome"));
   }
 
-  /** With the store gone, others find out by the heartbeat that this launcher is. */
+  /** Where the store is away, other launchers find out by the heartbeat that this one is gone. */
   async #giveBackAll(): Promise<void> {
     const patience = this.clock.after(this.grace, () => this.committer.close());
     await this.committer.drained();
     patience.cancel();
     try {
-      await answered(this.clock, this.#store.bury([this.#presence.owner], "left"), this.grace);
+      await answered(this.clock, this.#store.bury([this.#heartbeat.owner], "left"), this.grace);
     } catch (error) {
-      this.#alarms.storeFailed("give back what this launcher held", error);
+      this.#errors.storeFailed("give back what this launcher held", error);
     }
     try {
       await this.#closeStore();
     } catch (error) {
-      this.#alarms.storeFailed("close", error);
+      this.#errors.storeFailed("close", error);
     }
   }
 
   async #closeStore(): Promise<void> {
-    const letGo = this.#letGoOfStore;
-    this.#letGoOfStore = undefined;
+    const letGo = this.#releaseStore;
+    this.#releaseStore = undefined;
     await letGo?.();
   }
 
@@ -236,13 +235,13 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   }
 
   /**
-   * The launcher's number if it can take one more execution now; the place is kept until `take` or `giveUp`.
-   * Where others are due already, or could be admitted, a new one waits for its turn as they do.
+   * The launcher's number if it can drive one more execution now; the room is kept until `take` or `giveUp`. Where other
+   * executions are due already, or could be admitted, a new one waits for its turn as they do.
    */
   reserve(): number | null {
-    if (!this.isRunning || !this.#time.isKnown || this.#backlog || this.#queued || this.#room <= 0) return null;
+    if (!this.isRunning || !this.#time.isKnown || this.#hasBacklog || this.#hasQueued || this.#room <= 0) return null;
     this.#reserved++;
-    return this.#presence.owner;
+    return this.#heartbeat.owner;
   }
 
   giveUp(): void {
@@ -250,20 +249,20 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     this.#tellEmptied();
   }
 
-  /** Begins to drive an execution that was created in a reserved place. */
+  /** Begins to drive an execution for which room was reserved. */
   take(record: ExecutionRecord, state: object, registered: Registered): void {
     this.#reserved--;
-    this.#begin(new ExecutionLoop(record, state, this.#presence.owner, registered, this, this));
+    this.#begin(new ExecutionLoop(record, state, this.#heartbeat.owner, registered, this, this));
   }
 
   isDriving(id: string): boolean {
-    return this.#drives.has(id);
+    return this.#loops.has(id);
   }
 
-  left(drive: ExecutionLoop): void {
-    if (this.#drives.get(drive.id) === drive) this.#drives.delete(drive.id);
-    if (drive.isAtRest) this.waiters.rested(drive.id, drive.course);
-    if (this.#backlog || this.#queued) this.#polling.soon();
+  left(loop: ExecutionLoop): void {
+    if (this.#loops.get(loop.id) === loop) this.#loops.delete(loop.id);
+    if (loop.isAtRest) this.waiters.rested(loop.id, loop.course);
+    if (this.#hasBacklog || this.#hasQueued) this.#polling.soon();
     this.#tellEmptied();
   }
 
@@ -309,11 +308,11 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   }
 
   listOf(workflow: string, version: string, fingerprint: string): ReturnType<StoredStepLists["find"]> {
-    return this.#lists.find(workflow, version, fingerprint);
+    return this.#stepLists.find(workflow, version, fingerprint);
   }
 
   report(error: StepwellError): void {
-    this.#alarms.raise(error);
+    this.#errors.raise(error);
   }
 
   warn(fields: object, message: string): void {
@@ -325,8 +324,8 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   }
 
   settled(arrivals: readonly string[]): void {
-    if (this.#listening.size === 0) return;
-    for (const listener of [...this.#listening]) if (arrivals.includes(listener.arrival)) listener.tell();
+    if (this.#arrivalListeners.size === 0) return;
+    for (const listener of [...this.#arrivalListeners]) if (arrivals.includes(listener.arrival)) listener.tell();
   }
 
   whenAtRest(id: string, waiter: Waiter): () => void {
@@ -334,71 +333,71 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   }
 
   scheduled(inMs: number): void {
-    this.#scheduler.lookIn(inMs);
+    this.#schedules.lookIn(inMs);
   }
 
   /** Calls `tell` when one of this launcher's commits settles the arrival, until the returned function is called. */
   onSettled(arrival: string, tell: () => void): () => void {
     const listener = { arrival, tell };
-    this.#listening.add(listener);
-    return () => void this.#listening.delete(listener);
+    this.#arrivalListeners.add(listener);
+    return () => void this.#arrivalListeners.delete(listener);
   }
 
   get #room(): number {
-    return this.#settings.concurrency - this.#drives.size - this.#reserved;
+    return this.#settings.concurrency - this.#loops.size - this.#reserved;
   }
 
-  /** What comes when this launcher is stopping is given back before it has begun. */
-  #begin(drive: ExecutionLoop): void {
-    this.#drives.set(drive.id, drive);
-    if (this.isRunning) drive.go();
-    else drive.stop();
+  /** An execution that comes while this launcher is stopping is given back before it has begun. */
+  #begin(loop: ExecutionLoop): void {
+    this.#loops.set(loop.id, loop);
+    if (this.isRunning) loop.go();
+    else loop.stop();
   }
 
   #hinted(hint: Hint): void {
-    if (hint.type === "signalled") this.#drives.get(hint.execution)?.notice();
+    if (hint.type === "signalled") this.#loops.get(hint.execution)?.notice();
     else if (hint.inMs === 0) this.#polling.soon();
     else this.#polling.within(hint.inMs);
   }
 
-  /** Takes up what is due, as far as there is room, and says when to look again. */
+  /** Takes up what is due, as far as there is room. True: nothing was to be done. */
   async #takeUp(): Promise<boolean> {
     try {
-      const workflows = this.#turns.order(this.#drives.values());
-      const moreIn = this.#gatekeeper.isNeeded ? await this.#admit(workflows) : null;
+      const workflows = this.#fairOrder.order(this.#loops.values());
+      const moreIn = this.#limits.isNeeded ? await this.#admit(workflows) : null;
       const limit = Math.max(0, Math.min(this.#room, largestClaim));
-      const { owner } = this.#presence;
+      const { owner } = this.#heartbeat;
       const answered = this.#time.ask();
       const claimed = await this.#store.claim({ owner, limit, workflows });
       answered(claimed.at);
       if (!claimed.alive) {
-        await this.#reborn(owner);
+        await this.#wasBuried(owner);
         return false;
       }
       const inboxes = await this.#inboxesOf(claimed.records);
-      // Buried meanwhile: what was claimed is for others.
-      if (this.#presence.owner !== owner) return false;
+      // This launcher was buried meanwhile: what it claimed is due for others.
+      if (this.#heartbeat.owner !== owner) return false;
       for (const [index, record] of claimed.records.entries()) {
-        this.#turns.had(record.workflow, record.version);
+        this.#fairOrder.tookUp(record.workflow, record.version);
         const lateMs = Math.max(0, claimed.at - claimed.dueSince[index]!);
         this.#resume(record, owner, lateMs, inboxes.get(record.id));
       }
-      for (const id of claimed.signalled) this.#drives.get(id)?.notice();
-      this.#backlog = claimed.nextDueInMs === 0;
-      this.#queued = moreIn === 0;
-      if ((this.#backlog || this.#queued) && this.#room > 0) this.#polling.soon();
-      else if (claimed.nextDueInMs !== null && !this.#backlog) this.#polling.within(claimed.nextDueInMs);
+      for (const id of claimed.signalled) this.#loops.get(id)?.notice();
+      this.#hasBacklog = claimed.nextDueInMs === 0;
+      this.#hasQueued = moreIn === 0;
+      if ((this.#hasBacklog || this.#hasQueued) && this.#room > 0) this.#polling.soon();
+      else if (claimed.nextDueInMs !== null && !this.#hasBacklog) this.#polling.within(claimed.nextDueInMs);
       if (moreIn !== null && moreIn > 0) this.#polling.within(moreIn);
-      const hasAsked = await this.waiters.ask(this.#store, (id) => this.#drives.has(id));
+      const hasAsked = await this.waiters.ask(this.#store, (id) => this.#loops.has(id));
       const found = claimed.records.length + claimed.signalled.length;
-      return found === 0 && hasAsked && !this.#backlog && !this.#queued;
+      return found === 0 && hasAsked && !this.#hasBacklog && !this.#hasQueued;
     } catch (error) {
-      this.#alarms.storeFailed("take up due executions", error);
+      this.#errors.storeFailed("take up due executions", error);
       return false;
     }
   }
 
-  /** One read for all. Where it fails, each of them reads its own, and waits for a store that is away. */
+  /** One read for all. Where that fails, each loop reads the mailbox of its execution, and waits for a store that is away. */
   async #inboxesOf(records: readonly ExecutionRecord[]): Promise<ReadonlyMap<string, PendingMail>> {
     try {
       return await inboxesOf(this.#store, records);
@@ -407,19 +406,19 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     }
   }
 
-  /** A gate that fails must not hold up what is due. */
+  /** Admissions that fail must not hold up what is due. */
   async #admit(workflows: ClaimOptions["workflows"]): Promise<number | null> {
     try {
-      return await this.#gatekeeper.admit(this.#room, this.#backlog ? workflows : undefined);
+      return await this.#limits.admit(this.#room, this.#hasBacklog ? workflows : undefined);
     } catch (error) {
-      this.#alarms.storeFailed("let waiting executions begin", error);
+      this.#errors.storeFailed("let waiting executions begin", error);
       return null;
     }
   }
 
   #resume(record: ExecutionRecord, owner: number, lateMs: number, inbox: PendingMail | undefined): void {
-    const way = this.#ways.get(registryKey(record.workflow, record.version))!;
-    const { registered } = way;
+    const path = this.#paths.get(registryKey(record.workflow, record.version))!;
+    const { registered } = path;
     const unreadable = unreadableIn(record);
     if (unreadable !== undefined) {
       const requests = record.signals === 0 ? [] : this.#store.mailbox(record.id, { pending: true, limit: 0 });
@@ -433,29 +432,29 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
       if (!isUndecodable(error)) throw error;
       problem = error;
     }
-    const drive = new ExecutionLoop(record, state, owner, registered, this, this, lateMs, misfitOf(record, way), inbox);
-    if (problem !== undefined) drive.park(problem, true);
-    this.#begin(drive);
+    const loop = new ExecutionLoop(record, state, owner, registered, this, this, lateMs, misfitOf(record, path), inbox);
+    if (problem !== undefined) loop.park(problem, true);
+    this.#begin(loop);
   }
 
-  /** Others took this launcher for dead: nothing that it held is its own any more. A claim and a beat may both find out. */
-  #reborn(dead: number): Promise<void> {
-    if (this.#presence.owner !== dead) return Promise.resolve();
-    this.#rebirth ??= this.#register().finally(() => {
-      this.#rebirth = undefined;
+  /** Another launcher took this one for dead: it owns none of its executions any more. A claim and a beat may both find out. */
+  #wasBuried(owner: number): Promise<void> {
+    if (this.#heartbeat.owner !== owner) return Promise.resolve();
+    this.#registering ??= this.#register().finally(() => {
+      this.#registering = undefined;
     });
-    return this.#rebirth;
+    return this.#registering;
   }
 
   async #register(): Promise<void> {
-    for (const drive of [...this.#drives.values()]) drive.drop();
-    await this.#presence.register();
+    for (const loop of [...this.#loops.values()]) loop.drop();
+    await this.#heartbeat.register();
     this.#polling.soon();
   }
 
-  /** Nothing is worked on, or about to be. */
+  /** No execution is worked on, or about to be. */
   get #isEmpty(): boolean {
-    return this.#drives.size === 0 && this.#reserved === 0 && !this.#polling.isLooking;
+    return this.#loops.size === 0 && this.#reserved === 0 && !this.#polling.isLooking;
   }
 
   #tellEmptied(): void {

@@ -1,0 +1,220 @@
+/**
+ * Rollback requests: checked and judged before they are stored. Why one is refused is said as a word for programs to decide by,
+ * and as an error to throw or to show.
+ */
+import { shapeOf } from "../execution/definition-change.js";
+import type { Status } from "../definition/flow.js";
+import { StepwellError, type ErrorCode } from "../errors.js";
+import { refuseRollback, type RefusedRollback, type RollbackRequest } from "../execution/pending-mail.js";
+import type { ExecutionRecord } from "../execution/records.js";
+import type { Shape } from "../execution/router.js";
+import type { ClientHost } from "../session/client-host.js";
+import { alive, requestTo } from "../session/mailbox-entry.js";
+import { notFound } from "../session/not-found.js";
+import { checkBy, checkRollbackReason } from "../session/reasons.js";
+import { type Registered, registryKey } from "../session/registry.js";
+import type { Store } from "../stores/contract.js";
+import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
+import { awaitRequest } from "./await-request.js";
+
+export interface RollbackOptions {
+  /** What to do with an execution that has completed. Default: "undo". */
+  readonly ifCompleted?: "undo" | "refuse";
+  /** Who asks; for the history. One line of 1 to 255 characters. */
+  readonly by?: string;
+}
+
+/** `parked-again`: no launcher could go on with the execution, so that it is stuck where it was. */
+type WhyRefused = RefusedRollback | "parked-again";
+
+interface RefusedAnswer {
+  readonly accepted: false;
+  readonly why: WhyRefused | "not-found";
+  /** The same as an error with a code, for a caller that throws it: nothing was changed. */
+  readonly error: StepwellError;
+}
+
+/**
+ * `already-rolling-back` also says that a request like this one is on its way; `parked-again`, that no
+ * launcher could go on with the execution, so that it is stuck where it was, or completed as it was. `error` says the same with a code.
+ */
+export type RollbackAnswer = { readonly accepted: true } | RefusedAnswer;
+
+/** How often a request is judged before it is sent all the same. */
+const patientTries = 3;
+
+const requestsOnly = { pending: true, limit: 0 } as const;
+
+/** Of a workflow that this process does not know. */
+const unknownShape = { count: Infinity, pivot: -1 };
+
+/** Not what was rolled back: nobody would take a request up there. */
+const askable: readonly Status[] = [...alive, "completed"];
+
+export class RollbackRequests {
+  readonly #store: Store;
+  readonly #host: ClientHost;
+  readonly #registry: ReadonlyMap<string, Registered>;
+  readonly #patience: number;
+
+  /** @param patience for how long a request is waited for that only a launcher's commit decides, in milliseconds */
+  constructor(
+    store: Store,
+    host: ClientHost,
+    registry: ReadonlyMap<string, Registered>,
+    patience: number = host.patience,
+  ) {
+    this.#store = store;
+    this.#host = host;
+    this.#registry = registry;
+    this.#patience = patience;
+  }
+
+  /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
+  check(reason: string, options: RollbackOptions): RollbackRequest {
+    checkRollbackReason(reason, "rollback: the reason");
+    refuseUnknownOptions(options, ["ifCompleted", "by"], "rollback");
+    const { ifCompleted = "undo", by } = options;
+    if (ifCompleted !== "undo" && ifCompleted !== "refuse") {
+      throw invalidArgument(`rollback: ifCompleted must be "undo" or "refuse", not ${shown(ifCompleted)}`);
+    }
+    checkBy(by, "rollback: by");
+    return { reason, ifCompleted, ...(by !== undefined && { by }) };
+  }
+
+  /** What the answer to a request would be as things stand. Nothing is stored. */
+  async judge(record: ExecutionRecord, request: RollbackRequest): Promise<RollbackAnswer> {
+    const shape = (await this.#shapeOf(record)) ?? unknownShape;
+    const why = refuseRollback(record.status, record.position, shape, request);
+    if (why !== undefined) return this.#refused(record, why);
+    // Most executions never got anything.
+    const pending = record.signals === 0 ? [] : await this.#store.mailbox(record.id, requestsOnly);
+    const asked = pending.some(({ kind }) => kind === "rollback");
+    return asked ? this.#refused(record, "already-rolling-back") : { accepted: true };
+  }
+
+  async request(id: string, reason: string, options: RollbackOptions): Promise<RollbackAnswer> {
+    const request = this.check(reason, options);
+    await this.#host.ready("rollback");
+    const row = requestTo(id, "rollback", request, {
+      method: "rollback",
+      sizeLimit: this.#host.sizeLimit,
+      acceptedIn: askable,
+      wakes: ["scheduled", "running", "waiting", "stuck", "completed"],
+    });
+    // What was read may have moved on before the request is written; then it is judged anew. One that
+    // moves on all the time takes the request as it comes, and its launcher judges.
+    for (let tries = 1; ; tries++) {
+      const movesOn = tries > patientTries;
+      const [record] = await this.#store.load([id]);
+      if (record === undefined) return refusedAsUnknown(id);
+      const shape = await this.#shapeOf(record);
+      const why = refuseRollback(record.status, record.position, shape ?? unknownShape, request);
+      if (why !== undefined) return this.#refused(record, why);
+      // While the pivot runs a request is held: only its end says whether it came in time. Where this process
+      // does not know the pivot, or the execution could not go on, who takes it up must say. And one that has
+      // ended takes messages again only once it has turned.
+      const isOpen = shape === undefined || record.position.stepIndex === shape.pivot || isAtRest(record);
+      const pending = await this.#store.mailbox(id, requestsOnly);
+      const earlier = pending.find(({ kind }) => kind === "rollback");
+      if (earlier !== undefined) {
+        if (isOpen && !(await this.#verdict(id, earlier.id, request)).accepted) continue;
+        return this.#refused(record, "already-rolling-back");
+      }
+      const { result } = await this.#host.committer.deliver({
+        ...row,
+        ...(!movesOn && { only: { revision: record.revision, signals: record.signals } }),
+      });
+      if (result !== "stored") continue;
+      return movesOn || isOpen ? this.#verdict(id, row.id, request) : { accepted: true };
+    }
+  }
+
+  /** What became of a request that only the launcher that takes it up can decide. */
+  async #verdict(id: string, arrival: string, request: RollbackRequest): Promise<RollbackAnswer> {
+    if ((await awaitRequest(arrival, id, this.#store, this.#host, "rollback", this.#patience)) === "consumed") {
+      return { accepted: true };
+    }
+    const [record] = await this.#store.load([id]);
+    if (record === undefined) return refusedAsUnknown(id);
+    const { status, position } = record;
+    const shape = await this.#shapeOf(record);
+    const why = refuseRollback(status, position, shape ?? unknownShape, request);
+    if (why !== undefined) return this.#refused(record, why);
+    // It could go back, but for what parked it, or for a list of steps that has changed.
+    return this.#refused(record, status === "stuck" || shape !== undefined ? "parked-again" : "past-pivot");
+  }
+
+  /** Of the list of steps that it has, whoever has registered that. Undefined: nobody has kept it. */
+  async #shapeOf(record: ExecutionRecord): Promise<Shape | undefined> {
+    const { workflow, version, fingerprint } = record;
+    const registered = this.#registered(record);
+    if (registered !== undefined || fingerprint === null) return registered?.shape;
+    const steps = await this.#host.listOf(workflow, version, fingerprint);
+    return steps && shapeOf(steps);
+  }
+
+  #refused(record: ExecutionRecord, why: WhyRefused): RollbackAnswer {
+    return refused(record, why, this.#registered(record));
+  }
+
+  #registered(record: ExecutionRecord): Registered | undefined {
+    return this.#registry.get(registryKey(record.workflow, record.version));
+  }
+}
+
+function isAtRest({ status }: ExecutionRecord): boolean {
+  return status === "stuck" || status === "completed";
+}
+
+function refusedAsUnknown(id: string): RefusedAnswer {
+  return { accepted: false, why: "not-found", error: notFound(id) };
+}
+
+function refused(record: ExecutionRecord, why: WhyRefused, registered: Registered | undefined): RefusedAnswer {
+  const { code, says } = explanationOf(record, why, registered);
+  const { id: execution, workflow, position } = record;
+  const message = `Execution "${execution}" was not asked to roll back: ${says}`;
+  return {
+    accepted: false,
+    why,
+    error: new StepwellError(code, message, { execution, workflow, step: position.step }),
+  };
+}
+
+function explanationOf(
+  { position }: ExecutionRecord,
+  why: WhyRefused,
+  registered: Registered | undefined,
+): { readonly code: ErrorCode; readonly says: string } {
+  switch (why) {
+    case "past-pivot": {
+      const pivot = registered?.definition.steps[registered.shape.pivot]?.name;
+      const which = pivot === undefined ? "its pivot" : `its pivot, step "${pivot}",`;
+      return {
+        code: "STEPWELL_PAST_PIVOT",
+        says: `${which} is done, and nothing turns it after that. Make good what it did in a workflow of its own.`,
+      };
+    }
+    case "already-rolling-back":
+      return {
+        code: "STEPWELL_ROLLBACK_REFUSED",
+        says: "it is going back already, or is about to; a second reason would disguise the first one.",
+      };
+    case "already-rolled-back":
+      return {
+        code: "STEPWELL_ROLLBACK_REFUSED",
+        says: `it was rolled back already, for the reason ${JSON.stringify(position.reason)}.`,
+      };
+    case "completed":
+      return {
+        code: "STEPWELL_ROLLBACK_REFUSED",
+        says: `it has completed, and the request said ifCompleted: "refuse".`,
+      };
+    case "parked-again":
+      return {
+        code: "STEPWELL_EXECUTION_STUCK",
+        says: `no launcher could go on with it, so it stays at step "${position.step}" as it was.`,
+      };
+  }
+}
