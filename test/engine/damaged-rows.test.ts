@@ -24,6 +24,11 @@ const damages: readonly [what: string, column: string, value: string][] = [
   ["a position that is null", "position", "null"],
   ["a position that is empty", "position", "{}"],
   ["a direction that nobody knows", "position", '{"direction":"sideways"}'],
+  ["steps passed over that are no list", "position", '{"direction":"up","passed":5}'],
+  ["a step in doubt that is no index", "position", '{"direction":"up","doubtful":["1"]}'],
+  ["names of steps that are no object", "position", '{"direction":"up","keys":null}'],
+  ["a number of polls that is none", "position", '{"direction":"up","polls":"many"}'],
+  ["a deadline of a step that is no time", "position", '{"direction":"up","stepDeadlineAt":"soon"}'],
   ["tags that are no JSON", "tags", '["a'],
   ["tags that are null", "tags", "null"],
   ["a status that nobody knows", "status", "wandering"],
@@ -33,11 +38,11 @@ const damages: readonly [what: string, column: string, value: string][] = [
   ["a state that is a list", "state", "[]"],
 ];
 
-/** Of "sideways" the rest of the position stays as it is. */
+/** Of what stands beside a direction, the rest of the position stays as it is. */
 async function damage({ sql }: Rig, id: string, column: string, value: string): Promise<void> {
   const text =
-    value === '{"direction":"sideways"}'
-      ? `replace(position, '"direction":"up"', '"direction":"sideways"')`
+    value.startsWith('{"direction"') && value.endsWith("}")
+      ? `replace(position, '"direction":"up"', '${value.slice(1, -1)}')`
       : `'${value}'`;
   await sql(`UPDATE stepwell_executions SET ${column} = ${text} WHERE id = '${id}'`);
 }

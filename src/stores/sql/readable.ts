@@ -83,7 +83,24 @@ export function positionProblem(value: unknown): Problem {
     (["reason", "lastResult", "step"] as const).map((field) => text(it[field], field)).find(isThere) ??
     (["stepIndex", "attempts", "uncounted"] as const).map((field) => count(it[field], field)).find(isThere) ??
     (["firstAttemptAt", "waitUntil", "resumeAt"] as const).map((field) => time(it[field], field)).find(isThere) ??
-    (["error", "stuckBy"] as const).map((field) => object(it[field], field)).find(isThere)
+    (["error", "stuckBy"] as const).map((field) => object(it[field], field)).find(isThere) ??
+    sometimes(it)
+  );
+}
+
+/** Most positions have none of these fields. */
+function sometimes(it: Partial<Record<keyof Position, unknown>>): Problem {
+  const { passed, doubtful, irreversible, gone, keys, polls, stepDeadlineAt } = it;
+  return (
+    (passed === undefined ? undefined : list(passed, "passed", isIndex)) ??
+    (doubtful === undefined ? undefined : list(doubtful, "doubtful", isIndex)) ??
+    (irreversible === undefined ? undefined : list(irreversible, "irreversible", isObject)) ??
+    (gone === undefined ? undefined : list(gone, "gone", isText)) ??
+    (keys === undefined || isObject(keys) ? undefined : `"keys" is ${kindOf(keys)}, no object`) ??
+    (polls === undefined ? undefined : count(polls, "polls")) ??
+    (stepDeadlineAt === undefined || typeof stepDeadlineAt === "number"
+      ? undefined
+      : `"stepDeadlineAt" is ${kindOf(stepDeadlineAt)}, no time`)
   );
 }
 
@@ -128,7 +145,20 @@ function text(value: unknown, field: string): Problem {
 }
 
 function count(value: unknown, field: string): Problem {
-  return Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : `"${field}" is no whole number from 0 on`;
+  return isIndex(value) ? undefined : `"${field}" is no whole number from 0 on`;
+}
+
+function isIndex(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
+}
+
+function list(value: unknown, field: string, holds: (item: unknown) => boolean): Problem {
+  if (Array.isArray(value) && value.every(holds)) return undefined;
+  return `"${field}" is ${kindOf(value)}, and not as it was written`;
 }
 
 function time(value: unknown, field: string): Problem {
