@@ -129,7 +129,7 @@ describe.each(["sqlite", "postgres"])("beside launchers elsewhere, on %s,", (kin
     expect(await it.stepwell("list", "--count")).toEqual({ code: 0, output: "2\n", errors: "" });
     const shown = await it.stepwell("show", "sale-1");
     expect(shown.output).toMatch(
-      /status +stuck since \S+Z\nat +step 1, "charge", going back\nreason +recalled\nerror +.*the bank is closed/,
+      /status +stuck since \S+Z\nat +step 1, "charge", going down\nreason +recalled\nerror +.*the bank is closed/,
     );
     expect(shown.output).toContain("paymentId: 'pay-1'");
   });
@@ -223,7 +223,7 @@ describe.each(["sqlite", "postgres"])("beside launchers elsewhere, on %s,", (kin
     );
     expect(JSON.parse(sent.output)).toEqual({ accepted: true, execution: "one", id: "evt-1", duplicate: false });
     expect((await it.stepwell("send", "one", "answer", '{"yes":true}', "--message-id", "evt-1")).output).toBe(
-      'It had been sent to "one" before. Nothing was stored.\n',
+      'The message had been sent to "one" before. Nothing was stored.\n',
     );
     expect(await it.client.execution("one").mailbox()).toMatchObject([{ id: "evt-1", payload: { yes: true } }]);
     expect(await it.stepwell("send", "nobody", "answer")).toMatchObject({ code: 1 });

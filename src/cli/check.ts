@@ -8,13 +8,13 @@ import { clean } from "./text.js";
 
 export interface CheckOptions {
   readonly json?: boolean;
-  /** Executions in it are looked at, too. */
+  /** Executions in this store are looked at, in place of the definitions. */
   readonly store?: string;
   readonly schema?: string;
   readonly debug?: boolean;
 }
 
-/** What the process ends with. Errors end it with 2. */
+/** The exit codes. Errors end the process with 2. */
 const exitCodes = { nothing: 0, found: 1 } as const;
 
 /** Gives back the exit code. @throws STEPWELL_INVALID_MODULE */
@@ -33,7 +33,7 @@ export async function check(path: string, options: CheckOptions, screen: Screen)
   return found.length === 0 ? exitCodes.nothing : exitCodes.found;
 }
 
-/** What the workflows would do to what the store holds. Found is what would be parked, and what nobody here knows. */
+/** What the workflows would do to executions in the store. Found are executions that would be parked, or whose version is unknown. */
 async function checkStore(
   workflows: Awaited<ReturnType<typeof loadWorkflows>>,
   place: string,
@@ -44,14 +44,14 @@ async function checkStore(
   const groups = await launcher.compatibility();
   if (json === true) screen.result(JSON.stringify({ executions: groups }));
   else if (groups.length === 0) screen.result("No execution in the store is alive.");
-  else screen.result(prospects(groups));
-  const isFound = (prospect: Forecast): boolean => prospect === "parks" || prospect === "unknown";
+  else screen.result(forecasts(groups));
+  const isFound = (forecast: Forecast): boolean => forecast === "parks" || forecast === "unknown";
   return groups.every(({ forward, back }) => !isFound(forward) && !isFound(back)) ? exitCodes.nothing : exitCodes.found;
 }
 
-function prospects(groups: readonly CompatibilityGroup[]): string {
+function forecasts(groups: readonly CompatibilityGroup[]): string {
   const shown = new Table({
-    head: ["workflow", "version", "status", "at step", "count", "going on", "going back", "how"],
+    head: ["workflow", "version", "status", "at step", "count", "going on", "rolling back", "how"],
     style: { head: [], border: [] },
   });
   shown.push(

@@ -14,10 +14,10 @@ export interface ShowLettersOptions extends LetterConditions {
   readonly debug?: boolean;
 }
 
-/** What can be asked for at once. */
+/** The largest page of `list`. */
 const largestPage = 1000;
 
-/** Without a launcher, so that nothing is taken up. @throws StepwellError */
+/** Works without a launcher, so that no execution is taken up. @throws StepwellError */
 export async function showDeadLetters(options: ShowLettersOptions, screen: Screen): Promise<void> {
   const { workflow, execution, name, limit = 100, count = false, json = false } = options;
   const conditions = {

@@ -4,7 +4,7 @@ import { history, list, retry, rollback, send, show, skip } from "./operate.js";
 import { keptPlace, wholeNumber } from "./arguments.js";
 import { screen, type Screen } from "./screen.js";
 
-/** What a command gives back when it has run, as an exit code. */
+/** Hears the exit code of a command that runs. */
 type Finish = (code: Promise<number>) => Promise<void>;
 
 /** @param done hears the exit code of the command that was run */
@@ -21,7 +21,7 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     .description("Lists the executions of a store, the newest first. All conditions that are given must hold.")
     .option("--workflow <name>", "only of this workflow")
     .option("--status <status...>", "only in one of these: scheduled, running, waiting, stuck, completed, rolledBack")
-    .option("--tag <tag...>", "only those that carry all of these")
+    .option("--tag <tag...>", "only executions that have all of these")
     .option("--limit <number>", "at most so many, up to 10000 (default: 100)", wholeNumber)
     .option("--count", "print only how many there are, whatever the limit")
     .addHelpText("after", example("stepwell list --status stuck --store orders.db"))
@@ -65,12 +65,12 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
     .action((id, reason, options) => finish(skip(id, reason, options, out)));
 
   asOperator(program.command("rollback"))
-    .summary("ask an execution to go back")
-    .description("Asks an execution to turn and undo what it did, also after it has completed.")
+    .summary("undo an execution, also a completed one")
+    .description("Has everything undone that an execution did, its last step first, also where it has completed.")
     .argument("<execution>", "its id")
     .argument("<reason>", "becomes the execution's reason: one line")
     .addOption(
-      new Option("--if-completed <what>", "what to do with one that has completed (default: undo)").choices([
+      new Option("--if-completed <what>", "what to do with a completed execution (default: undo)").choices([
         "undo",
         "refuse",
       ]),
@@ -80,11 +80,11 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
 
   onStore(program.command("send"))
     .summary("send a message to an execution")
-    .description("Puts a message into the mailbox of an execution. The step that it comes to checks its payload.")
+    .description("Puts a message into the mailbox of an execution. The step that takes the message checks its payload.")
     .argument("<execution>", "its id")
     .argument("<name>", "the name of the message")
     .argument("[payload]", "JSON, or @ and the path of a file with it (default: null)")
-    .option("--message-id <id>", "the sender's own id: the same one twice is one message")
+    .option("--message-id <id>", "the sender's own id: the same id twice is one message")
     .addHelpText("after", example(`stepwell send order-1001 settled '{"at":"2026-03-01"}' --store orders.db`))
     .action((id, name, payload, options) => finish(send(id, name, payload, options, out)));
 }
@@ -105,7 +105,11 @@ function onStore(command: Command): Command {
 function asOperator(command: Command): Command {
   return onStore(command)
     .option("--by <who>", "who acts; kept in the history (default: the user of this machine)")
-    .option("--patience <duration>", "for how long the word of a launcher is waited for (default: 10s)", duration);
+    .option(
+      "--patience <duration>",
+      "for how long a launcher is waited for, where only a launcher can decide (default: 10s)",
+      duration,
+    );
 }
 
 function patch(): Option {
@@ -123,10 +127,10 @@ function duration(text: string): string {
 function example(command: string): string {
   return `
 Exit codes:
-  0  done: what was asked for is shown, or stored
+  0  done: the answer is printed, or the request is stored
   1  refused: nothing was changed
-  2  an error in the usage or of the store; it is told on standard error
-  3  stored, and no launcher has decided on it yet
+  2  an error in the usage or of the store, printed on standard error
+  3  the request is stored, and no launcher has decided on it yet
 
 Example:
   ${command}`;

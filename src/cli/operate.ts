@@ -1,4 +1,4 @@
-/** What operators do from a terminal: look at executions, and act on one. No workflow is needed, and nothing is driven. */
+/** What operators do from a terminal: look at executions, and act on one. No workflow is needed, and no step runs here. */
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { inspect } from "node:util";
@@ -26,7 +26,7 @@ export interface OperateOptions {
 export interface ActOptions extends OperateOptions {
   /** Default: the user of the machine. */
   readonly by?: string;
-  /** For how long the word of a launcher is waited for. */
+  /** For how long a launcher is waited for, where only a launcher can decide. */
   readonly patience?: string;
   /** JSON, or `@` and the path of a file with it. */
   readonly patch?: string;
@@ -40,10 +40,10 @@ export interface ListCommandOptions extends OperateOptions {
   readonly count?: boolean;
 }
 
-/** What the process ends with. Errors in the usage and of the store end it with 2. */
+/** The exit codes. Errors in the usage and of the store end the process with 2. */
 const operateCodes = { done: 0, refused: 1, undecided: 3 } as const;
 
-/** The answer of an execution, or for want of it: nothing was changed. */
+/** Codes of errors that refuse a request: nothing was changed. */
 const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "STEPWELL_EXECUTION_NOT_FOUND",
   "STEPWELL_EXECUTION_NOT_STUCK",
@@ -54,7 +54,7 @@ const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "STEPWELL_ROLLBACK_REFUSED",
 ]);
 
-/** What can be asked for at once. */
+/** The largest page of `list`. */
 const largestPage = 1000;
 
 /** Does the work with a client on the store, which must be there. Gives back the exit code. */
@@ -87,7 +87,7 @@ export function list(options: ListCommandOptions, screen: Screen): Promise<numbe
   const { workflow, status, tag, limit = 100, count = false, json = false } = options;
   const conditions = {
     ...(workflow !== undefined && { workflow }),
-    // Which words there are, the library says.
+    // The client refuses a word that is no status.
     ...(status !== undefined && { status: status as NonNullable<ListOptions["status"]> }),
     ...(tag !== undefined && { tags: tag }),
   };
@@ -160,7 +160,7 @@ export function rollback(id: string, reason: string, options: RollbackCommandOpt
       ...(ifCompleted !== undefined && { ifCompleted: ifCompleted as "undo" }),
     });
     if (!answer.accepted) throw answer.error;
-    return `Execution "${id}" goes back.`;
+    return `Execution "${id}" is being rolled back.`;
   });
 }
 
@@ -180,7 +180,7 @@ export function send(
     const value = payload === undefined ? null : valueOf(payload, "the payload");
     const sent = await client.send(id, name, value, messageId === undefined ? {} : { messageId });
     if (json) screen.result(jsonLine({ accepted: true, execution: id, ...sent }));
-    else if (sent.duplicate) screen.result(clean(`It had been sent to "${id}" before. Nothing was stored.`));
+    else if (sent.duplicate) screen.result(clean(`The message had been sent to "${id}" before. Nothing was stored.`));
     else screen.result(clean(`Sent to "${id}", as message "${sent.id}".`));
   });
 }
@@ -204,7 +204,7 @@ function patchOf({ patch }: ActOptions): { patch?: object } {
   return patch === undefined ? {} : { patch: valueOf(patch, "--patch") as object };
 }
 
-/** From the text of an argument, or from a file: what is secret need not stand in a list of processes. */
+/** From the text of an argument, or from a file: a secret need not stand in the list of processes. */
 function valueOf(text: string, what: string): unknown {
   try {
     return JSON.parse(text.startsWith("@") ? readFileSync(text.slice(1), "utf8") : text);
@@ -238,7 +238,7 @@ function whyOf(reason: string, error: ExecutionSummary["error"]): string {
 
 function linesOf(summary: ExecutionSummary): string[] {
   const { id, workflow, version, status, flow, tags, error, createdAt, updatedAt } = summary;
-  const way = flow.direction === "up" ? "going up" : "going back";
+  const way = flow.direction === "up" ? "going up" : "going down";
   const lines = [
     `execution  ${id}`,
     `workflow   ${workflow}, version ${version}`,

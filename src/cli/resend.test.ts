@@ -68,7 +68,7 @@ describe.each(["sqlite", "postgres"])("stepwell resend, on %s", (kind) => {
     expect(first.output).toMatch(/^Sent again to "open", as message "resent:gone:[^"]+"\.\n$/);
     expect(await resend()).toEqual({
       code: 0,
-      output: 'It had been sent again to "open" before. Nothing was stored.\n',
+      output: 'The message had been sent again to "open" before. Nothing was stored.\n',
       errors: "",
     });
     const told = await resend("--json");

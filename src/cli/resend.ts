@@ -11,13 +11,13 @@ export interface ResendCommandOptions {
   readonly to?: string;
   readonly as?: string;
   readonly by?: string;
-  /** A module with the workflow of the execution that gets it: then the message is checked. */
+  /** A module with the workflow of the execution that gets the message: then the message is checked. */
   readonly module?: string;
   readonly json?: boolean;
   readonly debug?: boolean;
 }
 
-/** Without a launcher, so that nothing is taken up. @throws StepwellError: nothing was sent */
+/** Works without a launcher, so that no execution is taken up. @throws StepwellError: nothing was sent */
 export async function resend(
   execution: string,
   id: string,
@@ -35,17 +35,18 @@ export async function resend(
       { to, ...(as !== undefined && { as }), ...(by !== undefined && { by }) },
     );
     if (json) screen.result(jsonLine({ ...sent, to }));
-    else if (sent.duplicate) screen.result(clean(`It had been sent again to "${to}" before. Nothing was stored.`));
+    else if (sent.duplicate)
+      screen.result(clean(`The message had been sent again to "${to}" before. Nothing was stored.`));
     else screen.result(clean(`Sent again to "${to}", as message "${sent.id}".`));
   } finally {
     await store.close();
   }
 }
 
-/** Who gives a module wants the message checked: without the workflow it would go unchecked, and nobody would hear of it. */
+/** A module is given to have the message checked: without its workflow the message would go unchecked, in silence. */
 async function mustKnow(workflows: readonly AnyWorkflow[], module: string, to: string, store: Store): Promise<void> {
   const [target] = await store.load([to]);
-  // One that is not there is refused by who sends.
+  // An execution that does not exist is refused by `resend`.
   if (target === undefined) return;
   const { workflow, version } = target;
   if (workflows.some((it) => it.name === workflow && it.version === version)) return;

@@ -38,7 +38,7 @@ export function checkRollbackReason(reason: unknown, where: string): asserts rea
     );
   }
   if (meansSuccess(reason)) {
-    throw invalidArgument(`${where} must not be ${shown(reason)}, which means success. Say why it has to go back`);
+    throw invalidArgument(`${where} must not be ${shown(reason)}, which means success. Say why the execution is to be undone`);
   }
 }
 

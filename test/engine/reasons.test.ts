@@ -26,7 +26,7 @@ onEveryStore("a reason that would mislead is refused", (start) => {
   });
 
   test.each([
-    ["normal", `must not be "normal", which means success. Say why it has to go back.`],
+    ["normal", `must not be "normal", which means success. Say why the execution is to be undone.`],
     ["ok", `must not be "ok", which means success`],
     [" ok ", `must not be " ok ", which means success`],
     ["returned\nok", "without control characters"],
