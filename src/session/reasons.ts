@@ -38,7 +38,9 @@ export function checkRollbackReason(reason: unknown, where: string): asserts rea
     );
   }
   if (meansSuccess(reason)) {
-    throw invalidArgument(`${where} must not be ${shown(reason)}, which means success. Say why the execution is to be undone`);
+    throw invalidArgument(
+      `${where} must not be ${shown(reason)}, which means success. Say why the execution is to be undone`,
+    );
   }
 }
 
