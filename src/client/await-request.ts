@@ -1,4 +1,4 @@
-/** What became of a request that only the launcher that takes it up can decide. */
+/** Waits for the decision on a request that only the launcher that takes the execution up can make. */
 import { StepwellError } from "../errors.js";
 import type { ArrivalStatus } from "../execution/records.js";
 import type { Store } from "../stores/contract.js";
@@ -9,10 +9,10 @@ const shortestPause = 20;
 const longestPause = 1_000;
 
 /**
- * Waits until the arrival is settled. Undefined: it is gone.
+ * Waits until the arrival is settled. Undefined: the arrival was deleted.
  *
  * @param patience for how long, in milliseconds
- * @throws STEPWELL_LAUNCHER_NOT_RUNNING, STEPWELL_CLIENT_STOPPED where that stops first; STEPWELL_UNDECIDED where the patience ends first
+ * @throws STEPWELL_LAUNCHER_NOT_RUNNING, STEPWELL_CLIENT_STOPPED where the launcher or client stops first; STEPWELL_UNDECIDED where the patience ends first
  */
 export async function awaitRequest(
   arrival: string,
@@ -29,14 +29,14 @@ export async function awaitRequest(
       const [row] = await store.mailbox(execution, { id: arrival });
       return row?.status;
     } catch (error) {
-      // A launcher that stops closes its store.
+      // A launcher that stops closes its store, so the read fails.
       host.mustRun(doing);
       throw error;
     }
   };
   let isSettled = false;
   let wake = (): void => undefined;
-  // Listens before it looks: what is settled while the store is being asked must not be missed.
+  // Listens before it looks: an arrival that is settled while the store is being asked must not be missed.
   const forget = host.onSettled(arrival, () => {
     isSettled = true;
     wake();
@@ -48,7 +48,7 @@ export async function awaitRequest(
       if (clock.monotonic() >= until) {
         throw new StepwellError(
           "STEPWELL_UNDECIDED",
-          `${doing}: no launcher has decided within ${patience} ms on what execution "${execution}" was asked to do. ` +
+          `${doing}: no launcher has decided within ${patience} ms on the request to execution "${execution}". ` +
             `The request is stored, and is followed or refused when a launcher takes the execution up.`,
           { execution },
         );

@@ -1,4 +1,4 @@
-/** Acts on many executions at once, chosen by a filter: counted first, then each by itself. */
+/** Acts on many executions that a filter chooses: each execution by itself, many at the same time. */
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import type { ExecutionRecord } from "../execution/records.js";
@@ -15,9 +15,9 @@ export interface SelectOptions extends ListConditions {
 }
 
 export interface BulkOptions {
-  /** Only say what would become of each; nothing is stored. Default: false. */
+  /** Only say what would become of each execution; nothing is stored. Default: false. */
   readonly dryRun?: boolean;
-  /** Aborted: no further ones are begun. Those that were begun are waited for, and the answer tells of them. */
+  /** When it is aborted, no further act is begun. Acts that were begun are waited for, and are in the answer. */
   readonly signal?: AbortSignal;
 }
 
@@ -25,7 +25,7 @@ export interface BulkRollbackOptions extends BulkOptions, RollbackOptions {}
 
 export interface BulkRetryOptions extends BulkOptions, Omit<RetryOptions, "patch"> {}
 
-/** One that the act was not done to, and why. */
+/** An execution that refused the act, and why. */
 export interface Refused {
   readonly id: string;
   readonly code: ErrorCode;
@@ -33,34 +33,34 @@ export interface Refused {
 }
 
 export interface BulkAnswer {
-  /** How many were looked at. */
+  /** How many executions were looked at. */
   readonly matched: number;
-  /** How many the act was accepted for; with `dryRun`, would be. */
+  /** How many accepted the act; with `dryRun`, would accept it. */
   readonly accepted: number;
-  /** All others, the newest first. */
+  /** Executions that refused the act, the newest first. */
   readonly refused: readonly Refused[];
   /**
-   * Requests that are stored, and that no launcher has decided on within some seconds, or until this one stopped: a pivot
-   * runs, or nobody knows the workflow.
+   * Executions whose request is stored, and on which no launcher has decided within some seconds, or until this one stopped: their
+   * pivot runs, or no running launcher knows their workflow.
    */
   readonly undecided: readonly string[];
   /** The signal was aborted, or the launcher stopped, before all were looked at. */
   readonly aborted: boolean;
 }
 
-/** How many are asked for at a time. */
+/** How many executions are read at a time. */
 const pageSize = 500;
 
-/** How many are acted on at the same time: they share commits. */
+/** How many acts are under way at the same time: they share commits. */
 const lanes = 64;
 
-/** For how long a request that only a launcher's commit decides keeps a lane, in milliseconds. */
+/** For how long the decision of a launcher is waited for, in milliseconds: the request keeps a lane meanwhile. */
 const patience = 5_000;
 
-type Verdict = "accepted" | "undecided" | Omit<Refused, "id">;
+type ActResult = "accepted" | "undecided" | Omit<Refused, "id">;
 
 /**
- * The executions that fit a filter, whenever it is asked. Holds nothing but the filter.
+ * Acts on the executions that fit a filter when an act is called. Holds nothing but the filter.
  *
  * @example
  * const chosen = launcher.select({ workflow: "fulfil-order", status: "completed", createdFrom: new Date("2026-03-01") });
@@ -84,15 +84,15 @@ export class BulkActs {
     this.#acts = new OperatorActs(store, host, registry);
   }
 
-  /** How many fit now. */
+  /** How many executions fit now. */
   async count(): Promise<number> {
     await this.#host.ready("count");
     return this.#store.count(this.#conditions);
   }
 
   /**
-   * Asks each of them to roll back, as `Launcher.rollback` does. What is launched meanwhile is left alone. A
-   * second call finishes what was interrupted: those that turn already are refused.
+   * Undoes each of the executions, as `Launcher.rollback` does. Executions that are launched meanwhile are left alone. A second call
+   * finishes a first one that was interrupted: executions that have turned already are refused.
    *
    * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION before the first one; whatever the store fails with
    */
@@ -105,12 +105,12 @@ export class BulkActs {
       const answer = dryRun
         ? await this.#rollbacks.judge(record, request)
         : await this.#rollbacks.request(record.id, reason, asked);
-      return verdictOf(answer);
+      return resultOf(answer);
     });
   }
 
   /**
-   * Sets each of them going again that is stuck, as `Launcher.retry` does; the others are refused.
+   * Sets each stuck execution going again, as `Launcher.retry` does; the others are refused.
    *
    * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION before the first one; whatever the store fails with
    */
@@ -128,7 +128,7 @@ export class BulkActs {
 
   async #each(
     { dryRun, signal }: { dryRun: unknown; signal: AbortSignal | undefined },
-    act: (record: ExecutionRecord) => Promise<Verdict>,
+    act: (record: ExecutionRecord) => Promise<ActResult>,
   ): Promise<BulkAnswer> {
     if (dryRun !== undefined && typeof dryRun !== "boolean") {
       throw invalidArgument(`select: "dryRun" must be true or false, not ${shown(dryRun)}`);
@@ -145,15 +145,15 @@ export class BulkActs {
     do {
       const page = await this.#page(after);
       if (page === undefined) return { matched, accepted, refused, undecided, aborted: true };
-      const verdicts = await inLanes(page.records, isOver, act);
-      for (const [index, verdict] of verdicts.entries()) {
+      const results = await inLanes(page.records, isOver, act);
+      for (const [index, result] of results.entries()) {
         const { id } = page.records[index]!;
         matched += 1;
-        if (verdict === "accepted") accepted += 1;
-        else if (verdict === "undecided") undecided.push(id);
-        else refused.push({ id, ...verdict });
+        if (result === "accepted") accepted += 1;
+        else if (result === "undecided") undecided.push(id);
+        else refused.push({ id, ...result });
       }
-      if (verdicts.length < page.records.length) return { matched, accepted, refused, undecided, aborted: true };
+      if (results.length < page.records.length) return { matched, accepted, refused, undecided, aborted: true };
       after = page.cursor ?? undefined;
     } while (after !== undefined);
     return { matched, accepted, refused, undecided, aborted: false };
@@ -171,33 +171,33 @@ export class BulkActs {
   }
 }
 
-/** What became of the first ones, in their order; fewer than there are where it was over before. */
+/** The results of the acts, in the order of the records; fewer than records where `isOver` ended it. */
 async function inLanes(
   records: readonly ExecutionRecord[],
   isOver: () => boolean,
-  act: (record: ExecutionRecord) => Promise<Verdict>,
-): Promise<Verdict[]> {
-  const verdicts: Verdict[] = [];
+  act: (record: ExecutionRecord) => Promise<ActResult>,
+): Promise<ActResult[]> {
+  const results: ActResult[] = [];
   let next = 0;
   const lane = async (): Promise<void> => {
     for (let index = next++; index < records.length; index = next++) {
       if (isOver()) return;
-      verdicts[index] = await settled(act(records[index]!));
+      results[index] = await settled(act(records[index]!));
     }
   };
   await Promise.all(Array.from({ length: Math.min(lanes, records.length) }, lane));
-  return verdicts;
+  return results;
 }
 
-/** Of a request that is stored and not decided on: nothing is begun in a launcher that does not run. */
+/** Codes of requests that are stored and not decided on: no act is begun in a launcher that does not run. */
 const undecidedCodes: readonly ErrorCode[] = [
   "STEPWELL_UNDECIDED",
   "STEPWELL_LAUNCHER_NOT_RUNNING",
   "STEPWELL_CLIENT_STOPPED",
 ];
 
-/** What goes wrong with one of them must not keep the others from their turn. */
-async function settled(act: Promise<Verdict>): Promise<Verdict> {
+/** A failure of one act must not keep the others from their turn. */
+async function settled(act: Promise<ActResult>): Promise<ActResult> {
   try {
     return await act;
   } catch (error) {
@@ -206,7 +206,7 @@ async function settled(act: Promise<Verdict>): Promise<Verdict> {
   }
 }
 
-function verdictOf(answer: RollbackAnswer): Verdict {
+function resultOf(answer: RollbackAnswer): ActResult {
   return answer.accepted ? "accepted" : { code: answer.error.code, message: answer.error.message };
 }
 

@@ -1,4 +1,4 @@
-/** What programs ask of executions: launched, addressed, read and acted on, without driving them. */
+/** The client: launches executions, sends to them, reads them and acts on them, without driving any. */
 import { encode } from "../values/encode.js";
 import type { AnyWorkflow, InputOf } from "../definition/bag.js";
 import type { Frozen } from "../definition/frozen.js";
@@ -42,7 +42,7 @@ import { Schedules } from "./schedules.js";
 import { clientSettingsOf, type ClientOptions } from "../session/options.js";
 import { StoreSession } from "../session/store-session.js";
 
-/** By what is asked of it, an input is good or bad; another version may have asked for something else. */
+/** Codes of inputs that a version of a workflow refuses, and that another version may have accepted. */
 const refusalsOfInput: ReadonlySet<string> = new Set(["STEPWELL_INVALID_INPUT", "STEPWELL_INVALID_LIMIT_KEY"]);
 
 /** What a client is made of. */
@@ -53,11 +53,11 @@ interface ClientParts {
 }
 
 /**
- * Asks, and never drives: launches, sends, reads, acts, waits for outcomes. No step runs here; launchers, in this
- * process or elsewhere, do what is asked. Needs no workflows, and no start: the first call opens the store.
+ * Launches, sends, reads, acts and waits for outcomes, and never drives an execution. No step runs here; launchers, in this
+ * process or elsewhere, do the work. A client needs no workflows, and no start: the first call opens the store.
  *
- * What only the code of a workflow can tell is decided by the launcher that follows the request, and the call waits for
- * its word: whether a patch fits the schema of the input, for one.
+ * Some requests only the code of a workflow can decide, such as whether a patch fits the schema of the input. The launcher that takes
+ * the execution up decides these, and the call waits for its decision.
  *
  * @example
  * await using client = new Client({ store: postgresStore(process.env.DATABASE_URL) });
@@ -96,8 +96,8 @@ export class Client {
   }
 
   /**
-   * Ends what this client does: whoever still waits for an outcome is told by an error, and the store is closed if it
-   * was opened here and nobody else uses it. Nothing that was stored is undone. A second call is the same stop.
+   * Ends this client: calls that still wait for an outcome reject, and the store is closed if the client has opened it and nobody
+   * else uses it. Executions are not changed. A second call is the same stop.
    */
   stop(): Promise<void> {
     return this.#host.stop();
@@ -108,7 +108,7 @@ export class Client {
   }
 
   /**
-   * Starts an execution. When this resolves, it is stored and will be worked on after any crash.
+   * Starts an execution. When this resolves, the execution is stored and will be worked on after any crash.
    *
    * @throws STEPWELL_INVALID_INPUT, STEPWELL_LAUNCH_CONFLICT, STEPWELL_UNKNOWN_WORKFLOW, STEPWELL_INVALID_ARGUMENT
    */
@@ -140,8 +140,8 @@ export class Client {
   }
 
   /**
-   * Starts many executions of one workflow; they share commits. All inputs are checked before the
-   * first one is stored. A conflict of one does not keep the others from being launched; it rejects.
+   * Starts many executions of one workflow; they share commits. All inputs are checked before the first execution is stored. A
+   * conflict of one does not keep the others from being launched; then the call rejects.
    */
   async launchMany<W extends AnyWorkflow>(workflow: W, items: readonly LaunchItem<W>[]): Promise<Execution<W>[]> {
     await this.#host.ready("launchMany");
@@ -158,7 +158,7 @@ export class Client {
   }
 
   /**
-   * Puts a message into an execution's mailbox. When this resolves, it is stored.
+   * Puts a message into an execution's mailbox. When this resolves, the message is stored.
    *
    * @throws STEPWELL_EXECUTION_NOT_FOUND, STEPWELL_EXECUTION_ENDED, STEPWELL_UNKNOWN_MESSAGE, STEPWELL_INVALID_MESSAGE,
    * STEPWELL_INVALID_ARGUMENT
@@ -168,8 +168,8 @@ export class Client {
   }
 
   /**
-   * Puts a message into the mailbox of every execution that is subscribed to the topic, and of those that will be
-   * while it is kept. When this resolves, it is stored. Names and payloads are checked at delivery.
+   * Puts a message into the mailbox of every execution that is subscribed to the topic, and of executions that subscribe while the
+   * message is kept. When this resolves, the message is stored. Names and payloads are checked at delivery.
    *
    * @param topic 1 to 255 characters, without control characters
    * @param payload anything that can be stored, up to the launcher's `sizeLimit`
@@ -186,8 +186,8 @@ export class Client {
   }
 
   /**
-   * Messages that no step took: no step of their execution wanted them before it ended, or the schema of their step
-   * refused them. The last received first, a page at a time.
+   * Messages that no step took: their execution ended before a step wanted them, or the schema of a step refused them. The last
+   * received first, a page at a time.
    *
    * @example
    * const { letters } = await launcher.deadLetters({ workflow: "fulfil-order" });
@@ -209,7 +209,7 @@ export class Client {
   }
 
   /**
-   * How many dead letters the executions of each workflow have; those that have any, by name. One query: for a metric.
+   * How many dead letters the executions of each workflow have; workflows that have any, by name. One query: for a metric.
    *
    * @example
    * for (const { workflow, count } of await launcher.countDeadLettersByWorkflow()) console.log(workflow, count);
@@ -221,9 +221,9 @@ export class Client {
   }
 
   /**
-   * Sends a dead letter again, to the same execution or to another one. It is checked as `send` checks it. Only once
-   * it is stored there the letter counts as `resent`; whatever is thrown, it stays dead. The same call again is a
-   * duplicate, and no second message. `execution.mailbox()` of the letter says where it went, when, and who sent it.
+   * Sends a dead letter again, to the same execution or to another one. The message is checked as `send` checks it. The letter becomes
+   * `resent` in the commit that stores the new message; where the call rejects, the letter stays dead. The same call again is a
+   * duplicate, and no second message. `mailbox()` of the letter's execution says where the message went, when, and who sent it.
    *
    * @example
    * await launcher.resend({ execution: "order-1001", id: "evt-9" }, { to: "order-1002", by: "ada" });
@@ -235,12 +235,12 @@ export class Client {
   }
 
   /**
-   * Asks an execution to turn and undo what it did, also after it has completed. A step that is running
-   * is aborted and waited for; what it gives back is kept, so that its undo knows of it.
+   * Undoes an execution, also a completed one: it turns, and its steps are undone in reverse. A step that is running is aborted and
+   * waited for; what it gives back is kept, so that its undo knows of it.
    *
    * @param reason becomes the execution's reason: a short text of one line, and neither `normal` nor `ok`
-   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION; STEPWELL_LAUNCHER_NOT_RUNNING, after which the request
-   * may be stored and follow later where this launcher stopped meanwhile
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION; STEPWELL_LAUNCHER_NOT_RUNNING: where this
+   * launcher has stopped meanwhile, the request may be stored and be followed later
    */
   async rollback(id: string, reason: string, options: RollbackOptions = {}): Promise<RollbackAnswer> {
     checkExecutionId(id);
@@ -272,11 +272,11 @@ export class Client {
    * Merges a patch into the state of a stuck execution, for a reason that the history keeps. It stays stuck: a later
    * `retry` or `skip` goes on with the patched state. Resolves once it is committed.
    *
-   * Fields that came from the launch's input are checked by the workflow's schema for it, and kept as its output: here, if
-   * the workflow is known here, else by the launcher that follows the request.
+   * Fields that came from the launch's input are checked by the workflow's schema for the input, and kept as its output: here, if
+   * the workflow is known here, else by the launcher that takes the execution up.
    *
-   * @throws as `retry`; STEPWELL_UNDECIDED, and STEPWELL_LAUNCHER_NOT_RUNNING or STEPWELL_CLIENT_STOPPED where this stops
-   * meanwhile, after which the patch is stored and may follow later
+   * @throws as `retry`; STEPWELL_UNDECIDED, and STEPWELL_LAUNCHER_NOT_RUNNING or STEPWELL_CLIENT_STOPPED where the launcher or
+   * client stops meanwhile: then the patch is stored, and may be merged later
    * @example
    * await launcher.patchState("order-1001", { iban: "DE02 1203 0000 0000 2020 51" }, "the customer mistyped it", { by: "ada" });
    * await launcher.retry("order-1001", { by: "ada" });
@@ -287,7 +287,7 @@ export class Client {
   }
 
   /**
-   * A handle on an execution, typed by its workflow where that is given. Asks nothing of the store.
+   * A handle on an execution, typed by its workflow where that is given. Reads nothing.
    *
    * @throws STEPWELL_INVALID_ARGUMENT at once, for what can't be an id
    */
@@ -301,14 +301,14 @@ export class Client {
   }
 
   /**
-   * Deletes executions that came to rest long enough ago, with their history, messages and tags. In batches, so
-   * that others go on meanwhile. To have it done regularly, use the launcher's option `retention`.
+   * Deletes executions that came to rest long enough ago, with their history, messages and tags. In batches, so that other work
+   * goes on meanwhile. To prune regularly, use the launcher's option `retention`.
    *
    * @example
    * await launcher.prune({ completed: "30d", rolledBack: "90d" }, { dryRun: true }); // { completed: 1204, … }
    *
    * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION; STEPWELL_LAUNCHER_NOT_RUNNING
-   * also where it stops between two batches: what was deleted by then stays so
+   * also where the launcher stops between two batches: executions that were deleted by then stay deleted
    */
   async prune(policy: RetentionPolicy, options: PruneOptions = {}): Promise<PruneCounts> {
     await this.#host.ready("prune");
@@ -317,9 +317,9 @@ export class Client {
   }
 
   /**
-   * What the workflows of this launcher would do to every live execution in the store, going on and going back:
-   * for a check before they are deployed. The launcher need not run; a store that is not open is opened for it,
-   * which brings its tables up to date. Nothing is taken up.
+   * What the workflows of this launcher would do to every live execution in the store, going on and rolling back: for a check before
+   * the workflows are deployed. The launcher need not run; a store that is not open is opened for the check, which brings its tables
+   * up to date. No execution is taken up.
    *
    * @example
    * const parked = (await launcher.compatibility()).filter(({ forward, back }) => forward === "parks" || back === "parks");
@@ -351,8 +351,8 @@ export class Client {
   }
 
   /**
-   * Chooses executions by a filter, for acts on all of them. Asks nothing of the store yet; an empty filter is
-   * refused unless it says `{ all: true }`.
+   * Chooses executions by a filter, for acts on all of them. Reads nothing yet; an empty filter is refused unless it says
+   * `{ all: true }`.
    *
    * @example
    * const chosen = launcher.select({ status: "stuck", tags: ["bank-a"] });
@@ -365,10 +365,10 @@ export class Client {
     return new BulkActs(options, this.#store, this.#host, this.#registry);
   }
 
-  /** What an older version took, or gave a key, is still that execution's, though this version refuses it. */
+  /** Whether a launch whose input this version refuses is one that an older version had accepted: then that execution is the answer. */
   #wasLaunched(error: unknown, input: unknown, { id, rollback }: LaunchOptions): MaybePromise<boolean> {
     if (!(error instanceof StepwellError && refusalsOfInput.has(error.code)) || id === undefined) return false;
-    // Who launches in rollback asks for more than that it is there.
+    // A launch in rollback wants more than that the execution exists.
     if (rollback !== undefined) return false;
     return andThen(this.#store.load([id]), ([existing]) => {
       if (existing === undefined || existing.workflow !== error.workflow) return false;

@@ -24,7 +24,7 @@ import { checkBy, checkText } from "../session/reasons.js";
 import { carriedBy } from "../runtime/engine-events.js";
 import { named, readable, type Damaged } from "../session/damaged-rows.js";
 
-/** Which dead letters: all of what is given must hold. */
+/** Which dead letters: all given conditions must hold. */
 export interface LetterConditions {
   /** Of executions of this workflow. */
   readonly workflow?: string;
@@ -45,22 +45,22 @@ export interface LetterOptions extends LetterConditions {
 export interface DeadLetter {
   readonly execution: string;
   readonly workflow: string;
-  /** As in `execution.mailbox()`: the sender's `messageId`, or the one that was made for it. */
+  /** As in `execution.mailbox()`: the sender's `messageId`, or the id that was made for the message. */
   readonly id: string;
   readonly name: string;
   /** As it was sent. */
   readonly payload: unknown;
   readonly receivedAt: Date;
-  /** The step with whose transition it was given up. Left out: the execution ended, or nobody knows. */
+  /** The step with whose transition the message became dead. Left out: the execution ended, or it is not known. */
   readonly step?: string;
-  /** The topic that it was published to. Left out: it was sent to this execution. */
+  /** The topic that the message was published to. Left out: it was sent to this execution. */
   readonly topic?: string;
 }
 
 export interface LetterPage {
   /** The last received first. */
   readonly letters: readonly DeadLetter[];
-  /** Whose letters of the page can't be read: they were damaged. Mostly empty. */
+  /** Executions whose letters of this page can't be read, since they were damaged. Mostly empty. */
   readonly damaged: readonly Damaged[];
   /** For the next page; null: this was the last. */
   readonly cursor: string | null;
@@ -80,27 +80,27 @@ export interface LetterAddress {
 }
 
 export interface ResendOptions {
-  /** The id of the execution that gets it. Default: the one in whose mailbox it is. */
+  /** The id of the execution that gets the message. Default: the one in whose mailbox the letter is. */
   readonly to?: string;
-  /** The name that it has there. Default: the one that it has. */
+  /** The name that the message gets. Default: the name that it has. */
   readonly as?: string;
-  /** Who sends it; kept with the letter. One line of 1 to 255 characters. */
+  /** Who sends the message; kept with the letter. One line of 1 to 255 characters. */
   readonly by?: string;
 }
 
-/** How a dead letter was sent again, as it is kept beside it. */
+/** How a dead letter was sent again, as it is kept beside the letter. */
 export interface ResendNote {
-  /** The letter, by the id of its arrival. */
+  /** The id of the letter's arrival. */
   readonly letter: string;
   readonly to: string;
   readonly as: string;
   readonly by?: string;
 }
 
-/** What dead letters need of who asks for them: a client, or a store alone. */
+/** What `Letters` needs of its host: a client, or a store alone. */
 interface LetterHost extends Pick<Host, "report" | "storeNow"> {
   readonly committer: Pick<Committer, "deliver">;
-  /** @throws where nothing may be asked now */
+  /** @throws STEPWELL_LAUNCHER_NOT_RUNNING, STEPWELL_CLIENT_STOPPED */
   ready(what: string): MaybePromise<void>;
 }
 
@@ -133,7 +133,7 @@ export class Letters {
   async countByWorkflow(): Promise<LetterCount[]> {
     await this.#host.ready("countDeadLettersByWorkflow");
     const counts = await this.#store.countDeadLettersByWorkflow();
-    // Stores differ in what they take for the order of texts.
+    // Stores differ in how they order texts.
     return counts.toSorted((one, other) => (one.workflow < other.workflow ? -1 : 1));
   }
 
@@ -151,7 +151,7 @@ export class Letters {
     const source = await this.#existing(execution);
     const target = to === execution ? source : await this.#existing(to);
     const letter = await this.#letter(execution, id);
-    // It says whose it is: a publication has the same id in all mailboxes.
+    // With the execution in it: a publication has the same id in all mailboxes.
     const messageId = `resent:${execution}:${letter.id}`;
     // The same call again is no error, as a duplicate of `send` is none.
     const known = await this.#store.mailbox(to, { messageId });
@@ -195,7 +195,7 @@ export class Letters {
       ...(await this.#store.mailbox(execution, { id })),
     ];
     const fitting = rows.filter((row) => row.kind === "message" && (row.messageId ?? row.id) === id);
-    // A sender may have taken as its own id one that was made for another message.
+    // A sender may have taken as its `messageId` the id that was made for another message.
     const letter = fitting.find(({ status }) => status === "dead") ?? fitting[0];
     if (letter === undefined) throw notDead(execution, id, "it has no such message");
     return letter;
@@ -242,7 +242,7 @@ function letterFilterOf(options: LetterOptions): LetterFilter {
   if (!Number.isInteger(limit) || limit < 1 || limit > largestPage) {
     throw invalidArgument(`deadLetters: "limit" must be a whole number from 1 to ${largestPage}, not ${shown(limit)}`);
   }
-  // What is a text but no cursor, the store refuses: only stores know what a cursor looks like.
+  // The store refuses a text that is no cursor: only stores know what a cursor looks like.
   if (after !== undefined && typeof after !== "string") {
     throw invalidArgument(`deadLetters: "after" must be the cursor of the page before, not ${shown(after)}`);
   }
@@ -260,17 +260,17 @@ function conditionsOf({ workflow, execution, name }: LetterConditions, where: st
 
 // ---- Without a launcher ------------------------------------------------------------------------
 
-/** As the methods of a launcher: `deadLetters`, `countDeadLetters`, `countDeadLettersByWorkflow`, `resend`. */
+/** The same as the methods of a launcher: `deadLetters`, `countDeadLetters`, `countDeadLettersByWorkflow`, `resend`. */
 export type DeadLetters = Pick<Letters, "list" | "count" | "countByWorkflow" | "resend">;
 
 export interface DeadLettersOptions {
-  /** What is sent again to their executions is checked as `send` checks it. Default: nothing is checked. */
+  /** Messages that are sent again to executions of these are checked as `send` checks them. Default: no message is checked. */
   readonly workflows?: readonly AnyWorkflow[];
 }
 
 /**
- * The dead letters of a store, without a launcher: nothing is taken up, no step runs. For tools of operators; whoever
- * drives the execution that gets a letter finds it there.
+ * The dead letters of a store, without a launcher: no execution is taken up, no step runs. For tools of operators; the launcher that
+ * drives the execution that gets the message finds it in the mailbox.
  *
  * @param store an open one: call its `open` before, and its `close` after
  * @example

@@ -1,4 +1,4 @@
-/** What the registered workflows would do to the executions that a store holds: asked before anything is deployed. */
+/** What the registered workflows would do to the executions in a store: to be asked before the workflows are deployed. */
 import type { Direction, Status } from "../definition/flow.js";
 import type { StepOutline } from "../definition/outline.js";
 import { changeInTheWay, shapeOf, type Standing } from "../execution/definition-change.js";
@@ -13,10 +13,10 @@ import type { StoredStepLists } from "../session/step-lists.js";
 import { isUndecodable, stateOf } from "../session/damaged-rows.js";
 
 /**
- * - `goes-on`: with the list of steps that it began with, or one in which nothing is in its way
- * - `migrates`: it becomes one of another version first
- * - `parks`: something of the list has changed that it must find again, or its migration fails; `why` says what
- * - `unknown`: its workflow and version are not registered; it waits until a launcher has them
+ * - `goes-on`: with the list of steps that the execution began with, or with a changed list whose change is not in its way
+ * - `migrates`: the execution becomes one of another version first
+ * - `parks`: a change of the list is in its way, or its migration fails; `why` says what
+ * - `unknown`: its workflow and version are not registered; the execution waits until a launcher has them
  */
 export type Forecast = "goes-on" | "migrates" | "parks" | "unknown";
 
@@ -25,18 +25,18 @@ export interface CompatibilityGroup {
   readonly workflow: string;
   readonly version: string;
   readonly status: Status;
-  /** `unknown`, as their step: they can't be read back. */
+  /** `unknown`, as the step: the executions can't be read back. */
   readonly direction: Direction | "unknown";
   /** Where they stand. */
   readonly step: string;
   readonly count: number;
   /** The ids of some of them, at most three. */
   readonly examples: readonly string[];
-  /** If they go on as they stand. */
+  /** What becomes of them if they go on. */
   readonly forward: Forecast;
-  /** If they turned, or go on turning, there. Past a pivot they never do: then as `forward`. */
+  /** What becomes of them if they are rolled back. Past a pivot nothing is rolled back: then the same as `forward`. */
   readonly back: Forecast;
-  /** If it migrates: the version, and the step, that it comes to. */
+  /** Of executions that migrate: the version, and the step, that they come to. */
   readonly to?: { readonly version: string; readonly step: string };
   /** What is in the way. */
   readonly why?: string;
@@ -50,7 +50,7 @@ const mostExamples = 3;
 /** Reads all live executions, a page at a time. */
 export async function compatibilityOf(
   store: Store,
-  ways: ReadonlyMap<string, MigrationPath>,
+  paths: ReadonlyMap<string, MigrationPath>,
   lists: StoredStepLists,
   sizeLimit: number,
 ): Promise<CompatibilityGroup[]> {
@@ -59,7 +59,7 @@ export async function compatibilityOf(
   do {
     const { records, cursor } = await store.list({ status: live, limit: pageSize, after });
     for (const record of records) {
-      const found = await groupOf(record, ways, lists, sizeLimit);
+      const found = await groupOf(record, paths, lists, sizeLimit);
       const key = JSON.stringify(found);
       const group = groups.get(key) ?? { ...found, count: 0, examples: [] };
       group.count += 1;
@@ -73,50 +73,50 @@ export async function compatibilityOf(
 
 async function groupOf(
   record: ExecutionRecord,
-  ways: ReadonlyMap<string, MigrationPath>,
+  paths: ReadonlyMap<string, MigrationPath>,
   lists: StoredStepLists,
   sizeLimit: number,
 ): Promise<Omit<CompatibilityGroup, "count" | "examples">> {
   const { workflow, version, status } = record;
   try {
     const { direction, step } = record.position;
-    const prospects = await prospectsOf(takenUp(record), ways.get(registryKey(workflow, version)), lists, sizeLimit);
-    return { workflow, version, status, direction, step, ...prospects };
+    const forecast = await forecastOf(takenUp(record), paths.get(registryKey(workflow, version)), lists, sizeLimit);
+    return { workflow, version, status, direction, step, ...forecast };
   } catch (error) {
     if (!isUndecodable(error)) throw error;
     return { workflow, version, status, direction: "unknown", step: "unknown", ...parks("it can't be read back") };
   }
 }
 
-/** What another launcher works on now may have been begun: whoever takes it up next counts that as an attempt. */
+/** An execution that a launcher works on may have been begun: the launcher that takes it up next counts one more claim. */
 function takenUp(record: ExecutionRecord): ExecutionRecord {
   return record.owner === null ? record : { ...record, claims: record.claims + 1 };
 }
 
-type Prospects = Pick<CompatibilityGroup, "forward" | "back" | "why" | "to">;
+type Forecasts = Pick<CompatibilityGroup, "forward" | "back" | "why" | "to">;
 
-async function prospectsOf(
+async function forecastOf(
   record: ExecutionRecord,
-  way: MigrationPath | undefined,
+  path: MigrationPath | undefined,
   lists: StoredStepLists,
   sizeLimit: number,
-): Promise<Prospects> {
-  if (way === undefined) return { forward: "unknown", back: "unknown" };
-  if (misfitOf(record, way) === undefined) return goesOn;
+): Promise<Forecasts> {
+  if (path === undefined) return { forward: "unknown", back: "unknown" };
+  if (misfitOf(record, path) === undefined) return goesOn;
   const { workflow, version, position, fingerprint } = record;
-  const { registered, hops } = way;
+  const { registered, hops } = path;
   const before = fingerprint === null ? undefined : await lists.find(workflow, version, fingerprint);
-  if (hops.length > 0) return migrates(record, way, before, sizeLimit);
+  if (hops.length > 0) return migrates(record, path, before, sizeLimit);
   if (!hasBegun({ ...record, takenBack: 0 })) return goesOn;
   if (before === undefined) {
-    // All that can be compared is the name of its step.
+    // Only the name of its step can be compared.
     if (registered.definition.steps[position.stepIndex]?.name === position.step) return goesOn;
     return parks(`step "${position.step}" is not there any more`);
   }
   const turned: Standing = { ...position, direction: "down", stepFunc: "rollback", waitUntil: null };
   const after = registered.stepList.outline;
   const ahead = changeInTheWay(before, after, position);
-  // One that is past the pivot never goes back, so its way back is in nobody's way.
+  // An execution past the pivot is never rolled back, so only the way ahead counts.
   const turns = position.direction === "up" && !isPastPivot(position, shapeOf(before));
   const behind = turns ? changeInTheWay(before, after, turned) : ahead;
   const why = ahead ?? behind;
@@ -127,19 +127,19 @@ async function prospectsOf(
   };
 }
 
-const goesOn: Prospects = { forward: "goes-on", back: "goes-on" };
+const goesOn: Forecasts = { forward: "goes-on", back: "goes-on" };
 
-function parks(why: string): Prospects {
+function parks(why: string): Forecasts {
   return { forward: "parks", back: "parks", why };
 }
 
-/** Tried out, and nothing of it is kept. Once it is one of the newer version, it goes on and back as any other. */
+/** Tries the migration out, and keeps nothing of it. An execution that has migrated goes on and rolls back like any other. */
 function migrates(
   record: ExecutionRecord,
-  way: MigrationPath,
+  path: MigrationPath,
   before: readonly StepOutline[] | undefined,
   sizeLimit: number,
-): Prospects {
+): Forecasts {
   const { id, workflow, version } = record;
   let state: object;
   try {
@@ -148,7 +148,7 @@ function migrates(
     return parks("its state can't be read back");
   }
   const moving = { ...record, identity: { id, workflow, version }, state, takenBack: 0 };
-  const it = moved(moving, way, before, sizeLimit);
+  const it = moved(moving, path, before, sizeLimit);
   if ("problem" in it) return parks(it.problem);
   const to = { version: it.migration.to, step: it.position.step };
   return { forward: "migrates", back: "migrates", to };

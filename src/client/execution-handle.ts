@@ -1,4 +1,4 @@
-/** A handle on one execution. It holds nothing but the id: every reader asks the store. */
+/** A handle on one execution. It holds nothing but the id: every method that reads asks the store. */
 import type { AnyWorkflow, HalfDoneOf, MessageName, PayloadOf, StatePatch } from "../definition/bag.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import type { Flow, Status } from "../definition/flow.js";
@@ -28,10 +28,10 @@ import { outcomeIn, type Outcome } from "../session/outcome-waiters.js";
 import { named, stateOf } from "../session/damaged-rows.js";
 
 export interface HistoryOptions {
-  /** Each row says what it changed in the state, too, as JSON Patch (RFC 6902). */
+  /** Each row also says what the transition changed in the state, as JSON Patch (RFC 6902). */
   readonly changes: true;
   /**
-   * Paths whose values are not shown in `changes`: `card.number`, `items[*].price`. That they changed is. Default: none.
+   * Paths whose values are not shown in `changes`, only that they changed: `card.number`, `items[*].price`. Default: none.
    */
   readonly redact?: readonly string[];
 }
@@ -42,13 +42,13 @@ export interface MailboxRow {
   /** As it was sent. */
   readonly payload: unknown;
   readonly receivedAt: Date;
-  /** `dead`: nobody took it, or the step that it was for refused it. */
+  /** `dead`: no step took it before the execution ended, or the schema of its step refused it. */
   readonly status: ArrivalStatus;
   /** The step that took it. */
   readonly step?: string;
-  /** The topic that it was published to; none where it was sent to this execution. */
+  /** The topic that it was published to; left out where it was sent to this execution. */
   readonly topic?: string;
-  /** Of a dead letter that was sent again: to which execution, under which name, by whom, where that was said. */
+  /** Of a dead letter that was sent again: to which execution, under which name, when, and by whom where that was given. */
   readonly resent?: { readonly to: string; readonly as: string; readonly by?: string; readonly at: Date };
 }
 
@@ -57,13 +57,13 @@ export interface ExecutionSummary {
   readonly workflow: string;
   readonly version: string;
   readonly status: Status;
-  /** It waits for a limit of its workflow to have room for it. Of one that is `scheduled` for a time to come: not yet. */
+  /** It waits until the limits of its workflow have a slot for it. False for one that is `scheduled` for a time to come. */
   readonly queued: boolean;
   /** Its step has failed five times or more and is tried again. */
   readonly struggling: boolean;
   readonly tags: readonly string[];
   readonly flow: Flow & { readonly step: string };
-  /** What parked it, else what turned it. */
+  /** The error that parked it, else the error that turned it. */
   readonly error?: SerializedError;
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -160,8 +160,8 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   }
 
   /**
-   * Resolves when the execution next comes to rest (completed, rolled back or stuck), after all
-   * requests that were accepted before this call. At once, if it is at rest.
+   * Resolves when the execution next comes to rest (completed, rolled back or stuck), after all requests that were accepted before
+   * this call. Resolves at once if it is at rest.
    *
    * @throws STEPWELL_OUTCOME_TIMEOUT with `timeout`, when that time has passed; STEPWELL_LAUNCHER_NOT_RUNNING
    * where the launcher stops, or has stopped, before the execution is at rest
@@ -181,7 +181,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
       else if (found !== undefined) return found as Outcome<W>;
     }
     return new Promise((resolve, reject) => {
-      // Waits before the store has answered: an execution that comes to rest in between must find who waits.
+      // Waits before the store has answered: an execution that comes to rest in between must find the waiter.
       const forget = this.#host.whenAtRest(this.id, {
         resolve(outcome) {
           timer?.cancel();
@@ -221,7 +221,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
     return stateOf(await this.#record()) as HalfDoneOf<W>;
   }
 
-  /** Where it is and which way it goes, as of the last commit. */
+  /** Where the execution is and which way it goes, as of the last commit. */
   async flow(): Promise<Flow & { readonly step: string }> {
     return flowOf(await this.#record());
   }
@@ -238,7 +238,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
    * for (const { step, result, changes } of await execution.history({ changes: true, redact: ["card"] }))
    *   console.log(step, result, changes); // charge ok [{ op: "add", path: "/paymentId", value: "pay-1" }]
    *
-   * @throws with `changes`: STEPWELL_INVALID_ARGUMENT for what is no path; STEPWELL_NOT_DECODABLE
+   * @throws with `changes`: STEPWELL_INVALID_ARGUMENT for a text that is no path; STEPWELL_NOT_DECODABLE
    */
   async history(): Promise<HistoryRow[]>;
   async history(options: HistoryOptions): Promise<ChangedHistoryRow[]>;
@@ -252,8 +252,8 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   }
 
   /**
-   * The state as it was after that many transitions, deep-equal to what it was then; 0: as it began. Made
-   * from the stored history, in any process.
+   * The state as it was after so many transitions, deep-equal to what it was then; 0: as it began. Made from the stored history, in
+   * any process.
    *
    * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_REVISION_NOT_FOUND; STEPWELL_NOT_DECODABLE where what is stored is damaged
    */
@@ -264,7 +264,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
     return named(record, "history", () => stateAtRevision(record, rows, revision)) as HalfDoneOf<W>;
   }
 
-  /** Every message that was accepted, in that order. */
+  /** Every message that was accepted, in the order of acceptance. */
   async mailbox(): Promise<MailboxRow[]> {
     const record = await this.#record();
     const rows = await this.#store.mailbox(this.id);

@@ -1,4 +1,4 @@
-/** The public face of the engine: a client that also works. */
+/** The launcher: a client that also works. */
 import { Client } from "./client.js";
 import { settingsOf, type LauncherOptions } from "../session/options.js";
 import { registryOf } from "../session/registry.js";
@@ -15,34 +15,34 @@ import { checkStores } from "../runtime/store-transaction.js";
  * const outcome = await execution.outcome();
  */
 export class Launcher extends Client {
-  readonly #supervisor: Worker;
+  readonly #worker: Worker;
 
   /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_WRONG_STORE */
   constructor(options: LauncherOptions) {
     const settings = settingsOf(options);
     const registry = registryOf(options.workflows, settings.clock);
     for (const { definition } of registry.values()) checkStores(definition, settings.store);
-    const supervisor = new Worker(settings, registry);
-    super(options, { store: settings.store, host: supervisor, registry });
-    this.#supervisor = supervisor;
+    const worker = new Worker(settings, registry);
+    super(options, { store: settings.store, host: worker, registry });
+    this.#worker = worker;
   }
 
   /**
-   * Opens the store if it is not open, waiting `startTimeout` for one that can't be reached yet, and takes up what
-   * an earlier process left unfinished. A second call is the same start; after one that failed it may be called again.
+   * Opens the store if it is not open, waiting `startTimeout` for a store that can't be reached yet, and takes up executions that an
+   * earlier process left unfinished. A second call is the same start; after a start that failed it may be called again.
    *
    * @throws STEPWELL_LAUNCHER_NOT_RUNNING after `stop`: make a new launcher
    */
   async start(): Promise<void> {
-    await this.#supervisor.start();
+    await this.#worker.start();
   }
 
   /**
-   * Takes no more work, lets running steps finish within `drainTimeout`, then aborts them; gives back
-   * what it holds, so that another launcher goes on at once; closes the store if `start` opened it. A
-   * second call is the same stop. Whoever still waits for an outcome here is told by an error.
+   * Takes no more work, lets running steps finish within `drainTimeout`, then aborts them; gives its executions back, so that another
+   * launcher goes on at once; closes the store if `start` opened it. A second call is the same stop. Calls that still wait for an
+   * outcome here reject.
    */
   override async stop(): Promise<void> {
-    await this.#supervisor.stop();
+    await this.#worker.stop();
   }
 }

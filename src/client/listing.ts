@@ -1,4 +1,4 @@
-/** From what a user asks of `list` to what a store is asked: everything is checked here, so that all stores answer alike. */
+/** Checks the conditions of a list and turns them into those of a store. All checks are here, so that all stores answer alike. */
 import { invalidArgument, longestName, refuseUnknownOptions, shown } from "../values/options.js";
 import { isLine } from "../values/text.js";
 import type { Status } from "../definition/flow.js";
@@ -7,12 +7,12 @@ import { summaryOf, type ExecutionSummary } from "./execution-handle.js";
 import { checkedTags } from "../runtime/tags.js";
 import { readable, type Damaged } from "../session/damaged-rows.js";
 
-/** Which executions: all of what is given must hold. */
+/** Which executions: all given conditions must hold. */
 export interface ListConditions {
   /** The name of a workflow. */
   readonly workflow?: string;
   readonly status?: Status | readonly Status[];
-  /** Executions that carry all of these. */
+  /** Executions that have all of these. */
   readonly tags?: readonly string[];
   /** Created at or after. */
   readonly createdFrom?: Date;
@@ -30,7 +30,7 @@ export interface ListOptions extends ListConditions {
 export interface ExecutionPage {
   /** Newest first. */
   readonly executions: readonly ExecutionSummary[];
-  /** Those of the page that can't be read: their rows were damaged. Mostly empty. */
+  /** Executions of this page that can't be read, since their rows were damaged. Mostly empty. */
   readonly damaged: readonly Damaged[];
   /** For the next page; null: this was the last. */
   readonly cursor: string | null;
@@ -58,7 +58,7 @@ export function filterOf(options: ListOptions): ListFilter {
   if (!Number.isInteger(limit) || limit < 1 || limit > largestPage) {
     throw invalidArgument(`list: "limit" must be a whole number from 1 to ${largestPage}, not ${shown(limit)}`);
   }
-  // What is a text but no cursor, the store refuses: only stores know what a cursor looks like.
+  // The store refuses a text that is no cursor: only stores know what a cursor looks like.
   if (after !== undefined && typeof after !== "string") {
     throw invalidArgument(
       `list: "after" must be the cursor of the page before, not ${shown(after)}. Leave it out for the first page`,

@@ -21,13 +21,13 @@ import { carriedBy } from "../runtime/engine-events.js";
 
 export interface SendOptions {
   /**
-   * The sender's own id, such as a webhook's event id: the same one twice is one message. Up to 1000 characters, and 1800
-   * bytes of UTF-8.
+   * The sender's own id, such as a webhook's event id: the same id twice is one message. Up to 1000 characters, and 1800 bytes
+   * of UTF-8.
    */
   readonly messageId?: string;
   /**
-   * A transaction of your own on the store's database, as the connection that has it: what is stored commits
-   * with it, or not at all. It is taken up after your commit, by polling at the latest.
+   * A transaction of your own on the store's database, as the connection that has it: the message is stored when the transaction
+   * commits, or not at all. A launcher takes the message up after your commit, by polling at the latest.
    */
   readonly tx?: CallerTransaction;
 }
@@ -69,7 +69,7 @@ export class MessageSender {
       const arrival = orElse<Arrival | Sent>(
         () => this.#arrival(standing, name, payload, messageId),
         (error) => {
-          // A duplicate is recognised before anything else, so a webhook that comes twice is never an error.
+          // A message that was sent before is a duplicate, whatever is wrong with it now: a webhook that comes twice is no error.
           if (messageId === undefined) throw error;
           return andThen(patiently((within ?? this.#store).mailbox(id, { messageId })), (known) => {
             if (known.length > 0) return { id: messageId, duplicate: true };
@@ -121,7 +121,7 @@ export function identityOf({ id, workflow, version }: Standing): ExecutionIdenti
   return { id, workflow, version };
 }
 
-/** What could be the name of no declared message is a mistake, whether the workflow is known here or not. */
+/** A name that no step could declare is a mistake, whether the workflow is known here or not. */
 export function checkMessageName(name: unknown, where: string): asserts name is string {
   if (isLine(name, longestName)) return;
   throw new StepwellError(
@@ -130,7 +130,7 @@ export function checkMessageName(name: unknown, where: string): asserts name is 
   );
 }
 
-/** Some step must declare the name, and the schema of one of them must take the payload. */
+/** Some step must declare the name, and the schema of one such step must accept the payload. */
 export function checkMessage(
   { definition }: Registered,
   id: string,

@@ -1,4 +1,4 @@
-/** What an operator may do with a stuck execution: retry its step, skip it, or patch its state. */
+/** An operator's acts on a stuck execution: retry its step, skip its step, or patch its state. */
 import { encode } from "../values/encode.js";
 import { isolate, merge } from "../values/isolate.js";
 import type { AnyWorkflow, StatePatch } from "../definition/bag.js";
@@ -25,27 +25,27 @@ export interface OperatorOptions {
 export interface RetryOptions<W extends AnyWorkflow = AnyWorkflow> extends OperatorOptions {
   /** Why; for the history. A text of 1 to 1000 characters. */
   readonly reason?: string;
-  /** Merged into the state before the step is tried again. Checked as that of `patchState`. */
+  /** Merged into the state before the step is tried again. Checked as a patch of `patchState` is. */
   readonly patch?: StatePatch<W>;
 }
 
 export interface SkipOptions<W extends AnyWorkflow = AnyWorkflow> extends OperatorOptions {
-  /** Merged into the state, where later steps need what this one did not give. Checked as that of `patchState`. */
+  /** Merged into the state, where later steps need what this step did not give. Checked as a patch of `patchState` is. */
   readonly patch?: StatePatch<W>;
 }
 
 type ActKind = Exclude<RequestKind, "rollback">;
 
-/** The method that a user calls, for messages. */
+/** The method that a user calls, for the texts of errors. */
 const methods: Readonly<Record<ActKind, string>> = { retry: "retry", skip: "skip", patch: "patchState" };
 
 /** A request as it was stored. */
 interface StoredRequest {
   /** The id of its arrival. */
   readonly arrival: string;
-  /** The execution's, when it was asked. */
+  /** The revision of the execution when the request was stored. */
   readonly revision: number;
-  /** It has a patch, and this process does not know the workflow: the launcher that takes it up checks that. */
+  /** The request has a patch, and this process does not know the workflow: the launcher that takes the execution up checks it. */
   readonly isUnchecked: boolean;
 }
 
@@ -81,14 +81,14 @@ export class OperatorActs {
     await this.#followed(await this.#act(id, "patch", { reason, patch, ...options }), id, "patch");
   }
 
-  /** Waits for the word of the launcher that takes the execution up. */
+  /** Waits for the decision of the launcher that takes the execution up. */
   async #followed({ arrival, revision, isUnchecked }: StoredRequest, id: string, kind: ActKind): Promise<void> {
     const method = methods[kind];
     if ((await awaitRequest(arrival, id, this.#store, this.#host, method, this.#host.patience)) === "consumed") return;
     const record = await this.#existing(id);
     if (record.status !== "stuck") throw notStuck(record, method, record.status);
     const about = { execution: id, workflow: record.workflow, step: record.position.step };
-    // Of what could not be taken up at all, a new row of the history says why.
+    // Where the execution could not be taken up at all, a new row of its history says why.
     if (isUnchecked && record.revision === revision) {
       throw new StepwellError(
         "STEPWELL_INVALID_PATCH",
@@ -144,7 +144,7 @@ export class OperatorActs {
   /** The patch as it will be merged. The state with it must be one that can be stored. */
   async #checkedPatch(record: ExecutionRecord, patch: object, registered: Registered | undefined): Promise<object> {
     const isolated = isolate(patch);
-    // Only what came from the input is checked, so what the steps have given since must be known.
+    // Only fields that came from the input are checked, so fields that steps have given since must be known.
     const checked =
       registered === undefined
         ? isolated

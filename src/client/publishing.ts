@@ -1,4 +1,4 @@
-/** What is published to a topic: for whoever is subscribed, and whoever will be while it is kept. */
+/** Publishes a message to a topic: for executions that are subscribed, and for those that subscribe while the message is kept. */
 import { milliseconds, type Duration } from "../definition/duration.js";
 import { refuseUnknownOptions } from "../values/options.js";
 import { newId } from "../ids.js";
@@ -15,25 +15,25 @@ import { andThen } from "../session/maybe-promise.js";
 
 export interface PublishOptions {
   /**
-   * The publisher's own id, such as a webhook's event id: the same one twice is one message, for each subscriber.
+   * The publisher's own id, such as a webhook's event id: the same id twice is one message, for each subscriber.
    * Up to 1000 characters, and 1800 bytes of UTF-8.
    */
   readonly messageId?: string;
-  /** For how long who subscribes later gets it too; 0: not at all. Default: the launcher's `keepPublications`. */
+  /** For how long the message is kept for steps that subscribe later; 0: not at all. Default: the launcher's `keepPublications`. */
   readonly keepFor?: Duration;
   /**
-   * A transaction of your own on the store's database, as the connection that has it: what is published commits
-   * with it, or not at all. In PostgreSQL its isolation level must be `read committed`.
+   * A transaction of your own on the store's database, as the connection that has it: the message is published when the transaction
+   * commits, or not at all. In PostgreSQL its isolation level must be `read committed`.
    */
   readonly tx?: CallerTransaction;
 }
 
 export interface Published {
-  /** The `messageId`, or one that was made. */
+  /** The `messageId`, or an id that was made. */
   readonly id: string;
   /** This `messageId` had been published to the topic before, and is still kept; nothing was stored. */
   readonly duplicate: boolean;
-  /** How many executions were subscribed when it was stored. Who subscribes later is not counted. */
+  /** How many executions were subscribed when the message was stored. */
   readonly delivered: number;
 }
 

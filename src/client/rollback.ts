@@ -36,19 +36,19 @@ interface RefusedAnswer {
 
 /**
  * `already-rolling-back` also says that a request like this one is on its way; `parked-again`, that no
- * launcher could go on with the execution, so that it is stuck where it was, or completed as it was. `error` says the same with a code.
+ * launcher could go on with the execution, so that it is stuck or completed as before. `error` says the same with a code.
  */
 export type RollbackAnswer = { readonly accepted: true } | RefusedAnswer;
 
-/** How often a request is judged before it is sent all the same. */
-const patientTries = 3;
+/** How often a request is judged anew before it is stored all the same. */
+const judgedTries = 3;
 
 const requestsOnly = { pending: true, limit: 0 } as const;
 
-/** Of a workflow that this process does not know. */
+/** The shape of a workflow that this process does not know. */
 const unknownShape = { count: Infinity, pivot: -1 };
 
-/** Not what was rolled back: nobody would take a request up there. */
+/** Every status but `rolledBack`: no launcher would take a request up there. */
 const askable: readonly Status[] = [...alive, "completed"];
 
 export class RollbackRequests {
@@ -57,7 +57,7 @@ export class RollbackRequests {
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #patience: number;
 
-  /** @param patience for how long a request is waited for that only a launcher's commit decides, in milliseconds */
+  /** @param patience for how long the decision of a launcher is waited for, in milliseconds */
   constructor(
     store: Store,
     host: ClientHost,
@@ -82,12 +82,12 @@ export class RollbackRequests {
     return { reason, ifCompleted, ...(by !== undefined && { by }) };
   }
 
-  /** What the answer to a request would be as things stand. Nothing is stored. */
+  /** What the answer to the request would be as things stand. Nothing is stored. */
   async judge(record: ExecutionRecord, request: RollbackRequest): Promise<RollbackAnswer> {
     const shape = (await this.#shapeOf(record)) ?? unknownShape;
     const why = refuseRollback(record.status, record.position, shape, request);
     if (why !== undefined) return this.#refused(record, why);
-    // Most executions never got anything.
+    // Most executions never got a message or a request.
     const pending = record.signals === 0 ? [] : await this.#store.mailbox(record.id, requestsOnly);
     const asked = pending.some(({ kind }) => kind === "rollback");
     return asked ? this.#refused(record, "already-rolling-back") : { accepted: true };
@@ -102,23 +102,23 @@ export class RollbackRequests {
       acceptedIn: askable,
       wakes: ["scheduled", "running", "waiting", "stuck", "completed"],
     });
-    // What was read may have moved on before the request is written; then it is judged anew. One that
-    // moves on all the time takes the request as it comes, and its launcher judges.
+    // The execution may have moved on before the request is written; then the request is judged anew. An execution that moves on all
+    // the time takes the request unjudged, and its launcher judges.
     for (let tries = 1; ; tries++) {
-      const movesOn = tries > patientTries;
+      const movesOn = tries > judgedTries;
       const [record] = await this.#store.load([id]);
       if (record === undefined) return refusedAsUnknown(id);
       const shape = await this.#shapeOf(record);
       const why = refuseRollback(record.status, record.position, shape ?? unknownShape, request);
       if (why !== undefined) return this.#refused(record, why);
-      // While the pivot runs a request is held: only its end says whether it came in time. Where this process
-      // does not know the pivot, or the execution could not go on, who takes it up must say. And one that has
-      // ended takes messages again only once it has turned.
+      // While the pivot runs the request is held: only the end of the pivot says whether the request came in time. Where this process
+      // does not know the pivot, or the execution could not go on, the launcher that takes it up decides. And an execution that has
+      // completed takes messages again only once it has turned.
       const isOpen = shape === undefined || record.position.stepIndex === shape.pivot || isAtRest(record);
       const pending = await this.#store.mailbox(id, requestsOnly);
       const earlier = pending.find(({ kind }) => kind === "rollback");
       if (earlier !== undefined) {
-        if (isOpen && !(await this.#verdict(id, earlier.id, request)).accepted) continue;
+        if (isOpen && !(await this.#decision(id, earlier.id, request)).accepted) continue;
         return this.#refused(record, "already-rolling-back");
       }
       const { result } = await this.#host.committer.deliver({
@@ -126,12 +126,12 @@ export class RollbackRequests {
         ...(!movesOn && { only: { revision: record.revision, signals: record.signals } }),
       });
       if (result !== "stored") continue;
-      return movesOn || isOpen ? this.#verdict(id, row.id, request) : { accepted: true };
+      return movesOn || isOpen ? this.#decision(id, row.id, request) : { accepted: true };
     }
   }
 
-  /** What became of a request that only the launcher that takes it up can decide. */
-  async #verdict(id: string, arrival: string, request: RollbackRequest): Promise<RollbackAnswer> {
+  /** The decision on a request that only the launcher that takes the execution up can make. */
+  async #decision(id: string, arrival: string, request: RollbackRequest): Promise<RollbackAnswer> {
     if ((await awaitRequest(arrival, id, this.#store, this.#host, "rollback", this.#patience)) === "consumed") {
       return { accepted: true };
     }
@@ -141,11 +141,11 @@ export class RollbackRequests {
     const shape = await this.#shapeOf(record);
     const why = refuseRollback(status, position, shape ?? unknownShape, request);
     if (why !== undefined) return this.#refused(record, why);
-    // It could go back, but for what parked it, or for a list of steps that has changed.
+    // It could be undone, but for what parked it, or for a list of steps that has changed.
     return this.#refused(record, status === "stuck" || shape !== undefined ? "parked-again" : "past-pivot");
   }
 
-  /** Of the list of steps that it has, whoever has registered that. Undefined: nobody has kept it. */
+  /** The shape of the list of steps that the execution has. Undefined: the store does not have the list. */
   async #shapeOf(record: ExecutionRecord): Promise<Shape | undefined> {
     const { workflow, version, fingerprint } = record;
     const registered = this.#registered(record);
@@ -174,7 +174,7 @@ function refusedAsUnknown(id: string): RefusedAnswer {
 function refused(record: ExecutionRecord, why: WhyRefused, registered: Registered | undefined): RefusedAnswer {
   const { code, says } = explanationOf(record, why, registered);
   const { id: execution, workflow, position } = record;
-  const message = `Execution "${execution}" was not asked to roll back: ${says}`;
+  const message = `Execution "${execution}" is not rolled back: ${says}`;
   return {
     accepted: false,
     why,
@@ -199,7 +199,7 @@ function explanationOf(
     case "already-rolling-back":
       return {
         code: "STEPWELL_ROLLBACK_REFUSED",
-        says: "it is going back already, or is about to; a second reason would disguise the first one.",
+        says: "it is rolling back already, or is about to; a second reason would disguise the first one.",
       };
     case "already-rolled-back":
       return {

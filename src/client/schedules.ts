@@ -1,4 +1,4 @@
-/** What users plan: launches at times to come. */
+/** Schedules: launches at times to come. */
 import { milliseconds, type Duration } from "../definition/duration.js";
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { isLine } from "../values/text.js";
@@ -16,27 +16,26 @@ import { nextAfter, scheduleTag } from "../session/schedule-timing.js";
 import { isUndecodable } from "../session/damaged-rows.js";
 import { checkedTags, mostTags } from "../runtime/tags.js";
 
-/** One of `cron`, `every` and `at`. */
-/** When a schedule launches: by a cron expression, at intervals, or once. */
+/** When a schedule launches: by a cron expression, at intervals, or once. One of `cron`, `every` and `at` is given. */
 export type ScheduleOptions = CronSchedule | IntervalSchedule | SingleSchedule;
 
 interface AnySchedule {
   /**
-   * What becomes of launches whose time passed by more than a minute while no launcher was there: none of them,
-   * one for them all, or each one. Default: "once".
+   * What becomes of times that passed by more than a minute while no launcher was there: none is launched for, one launch stands for
+   * all of them, or each is launched for. Default: "once".
    */
   readonly missed?: "skip" | "once" | "all";
-  /** For what it launches, beside `schedule:` and its name. At most 31, each of 1 to 128 characters. */
+  /** Tags of the executions that it launches, beside `schedule:` and its name. At most 31, each of 1 to 128 characters. */
   readonly tags?: readonly string[];
 }
 
 export interface CronSchedule extends AnySchedule {
   /**
-   * A cron expression of five fields, or six with seconds first: `"0 2 * * *"`. The dialect is croner's, whose
-   * rules for daylight-saving time hold too.
+   * A cron expression of five fields, or six with seconds first: `"0 2 * * *"`. The dialect, and the rules for daylight-saving time,
+   * are those of croner.
    */
   readonly cron: string;
-  /** The time zone that it is meant in, by its IANA name, such as `"Europe/Berlin"`. Default: `"UTC"`. */
+  /** The time zone of the expression, by its IANA name, such as `"Europe/Berlin"`. Default: `"UTC"`. */
   readonly timezone?: string;
   readonly every?: undefined;
   readonly at?: undefined;
@@ -72,26 +71,26 @@ export interface ScheduleSummary {
   readonly missed: "skip" | "once" | "all";
   readonly tags: readonly string[];
   readonly paused: boolean;
-  /** When it launches next; null: it is paused, or its time is over. */
+  /** When it launches next; null: it is paused, or it has no time to come. */
   readonly nextAt: Date | null;
-  /** The time for which it launched something last. */
+  /** The last time for which it launched. */
   readonly lastAt: Date | null;
   readonly setAt: Date;
 }
 
 type Launch = (registered: Registered, input: unknown, options: LaunchOptions) => Promise<Execution>;
 
-/** With `schedule:` before it, it must be a tag; with a time behind it, an id. */
+/** `schedule:` and the name must fit into a tag; the name and a time into an id. */
 const longestScheduleName = 100;
 
 const optionNames = ["cron", "timezone", "every", "at", "missed", "tags"];
 
-/** One more is its own. */
+/** One tag more is the schedule's own. */
 const mostOwnTags = mostTags - 1;
 
 const shortestInterval = 1_000;
 
-/** Many may change one schedule at the same time; each try sees what the one before it left. */
+/** Many processes may change one schedule at the same time; each try begins with what another process has left. */
 const mostTries = 100;
 
 /**
@@ -115,8 +114,8 @@ export class Schedules {
   }
 
   /**
-   * Makes a schedule, or changes the one of that name. The same again changes nothing, so it may be called at
-   * every start. A change counts from now on; a paused schedule stays paused.
+   * Makes a schedule, or changes the one of that name. The same call again changes nothing, so it may be made at every start. A change
+   * counts from now on; a paused schedule stays paused.
    *
    * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_INVALID_INPUT, STEPWELL_UNKNOWN_WORKFLOW, STEPWELL_INVALID_DURATION
    */
@@ -138,11 +137,11 @@ export class Schedules {
     }
     const registered = await this.#host.registered(workflow);
     const tags = options.tags === undefined ? [] : checkedTags(options.tags, where, mostOwnTags);
-    // Checked as a launch is, and with the tags that a launch will have.
+    // Checked as a launch is, with the tags that a launch will have.
     const { row } = await prepareLaunch(registered, input, { tags: [scheduleTag(name), ...tags] }, this.#host);
     const given = { workflow: row.workflow, version: row.version, input: row.input };
     return this.#change(name, (found) => {
-      // What can't be read is replaced.
+      // A schedule that can't be read is replaced.
       const before = found !== undefined && problemIn(found) === undefined ? found : undefined;
       const plan = {
         timing,
@@ -157,7 +156,7 @@ export class Schedules {
     });
   }
 
-  /** All schedules, in the order of their names. One that can't be read is told to `onError` instead: set it again, or delete it. */
+  /** All schedules, in the order of their names. A schedule that can't be read is reported to `onError` instead: set it again, or delete it. */
   async list(): Promise<ScheduleSummary[]> {
     await this.#host.opened();
     const found: ScheduleSummary[] = [];
@@ -176,7 +175,7 @@ export class Schedules {
   }
 
   /**
-   * Launches nothing by itself from now on, until `resume`.
+   * Stops launching, until `resume`.
    *
    * @throws STEPWELL_SCHEDULE_NOT_FOUND
    */
@@ -190,7 +189,7 @@ export class Schedules {
   }
 
   /**
-   * Goes on from now: what would have been launched while it was paused is not.
+   * Goes on from now: times that passed while the schedule was paused are not launched for.
    *
    * @throws STEPWELL_SCHEDULE_NOT_FOUND
    */
@@ -204,7 +203,7 @@ export class Schedules {
   }
 
   /**
-   * Launches now, beside what is planned; also where it is paused.
+   * Launches now, beside the planned times; also where the schedule is paused.
    *
    * @throws STEPWELL_SCHEDULE_NOT_FOUND, STEPWELL_UNKNOWN_WORKFLOW where this launcher does not know its workflow
    */
@@ -224,7 +223,7 @@ export class Schedules {
   }
 
   /**
-   * What it has launched goes on.
+   * Deletes a schedule. Executions that it has launched go on.
    *
    * @throws STEPWELL_SCHEDULE_NOT_FOUND
    */
@@ -250,7 +249,7 @@ export class Schedules {
     });
   }
 
-  /** Decides anew where others were faster. Null: it goes. */
+  /** Decides anew where another process was faster. Null: the schedule is deleted. */
   async #change<After extends ScheduleRecord | null>(
     name: string,
     decide: (before: ScheduleRecord | undefined) => After,
@@ -304,7 +303,7 @@ function timingOf({ cron, timezone, every, at }: ScheduleOptions, now: number, w
   return { at: time };
 }
 
-/** Refused: what croner takes beside an expression (a date), and what depends on when it is read. */
+/** Refuses what croner takes beside an expression (a date), and what depends on when it is parsed. */
 function cronTiming(cron: unknown, timezone: unknown, now: number, where: string): ScheduleTiming {
   if (typeof cron !== "string" || cron.includes("?") || !/^(@[a-z]+|\S+(\s+\S+){4,5})$/i.test(cron.trim())) {
     throw invalidArgument(
@@ -335,12 +334,12 @@ function isTimezone(name: string): boolean {
   }
 }
 
-/** One that is to launch at a time that has passed does so at once. */
+/** A single time that has passed is due at once. */
 function firstOf(timing: ScheduleTiming, now: number): number | null {
   return "at" in timing ? timing.at : nextAfter(timing, now);
 }
 
-/** Why it can't be read back. Undefined: it can. */
+/** Why the schedule can't be read back. Undefined: it can. */
 function problemIn(record: ScheduleRecord): StepwellError | undefined {
   try {
     void summaryOf(record);

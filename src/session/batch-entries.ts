@@ -1,4 +1,4 @@
-/** What is put together into a batch: each row with who hears its answer. */
+/** What goes into a batch: rows, each with the listener that is told the answer of the store. */
 import type {
   Arrival,
   ArrivalResult,
@@ -15,10 +15,10 @@ import type {
 } from "../stores/batch.js";
 import type { Transition } from "../execution/records.js";
 
-/** Who hears the answer when it could not be given at once. */
+/** Is told the answer of the store, where it could not be given at once. */
 export interface CommitListener<Answer> {
   committed(answer: Answer): void;
-  /** The store did not take it and will not. */
+  /** The store did not take the row and will not. */
   refused(error: unknown): void;
 }
 
@@ -40,19 +40,20 @@ interface Answers {
   publications: PublishResult;
 }
 
-export type Entry = {
+/** One row on its way to the store. */
+export type BatchEntry = {
   [K in keyof Rows]: {
     readonly kind: K;
     readonly row: Rows[K];
-    sink: CommitListener<Answers[K]>;
-    /** When its caller came, by the clock's `monotonic`. What belongs to a step waits for as long as it takes. */
+    listener: CommitListener<Answers[K]>;
+    /** When its caller came, by the clock's `monotonic`. 0: the row belongs to a step, and waits for as long as it takes. */
     readonly since: number;
-    /** It was given back to its caller, who hears nothing more. */
-    isGone?: boolean;
+    /** Its caller was told that the store does not answer, and hears nothing more. */
+    isWithdrawn?: boolean;
   };
 }[keyof Rows];
 
-export function batchOf(entries: Entry[]): Batch {
+export function batchOf(entries: BatchEntry[]): Batch {
   const creates: NewExecution[] = [];
   const transitions: Transition[] = [];
   const releases: Release[] = [];
@@ -72,22 +73,22 @@ export function batchOf(entries: Entry[]): Batch {
   return { ...batch, ...(subscriptions && { subscriptions }), ...(publications && { publications }) };
 }
 
-/** Who is given back nothing. */
+/** For a row whose answer nobody waits for. */
 export const nobody: CommitListener<unknown> = { committed: () => undefined, refused: () => undefined };
 
-export function answer(entries: readonly Entry[], result: BatchResult): void {
+export function answer(entries: readonly BatchEntry[], result: BatchResult): void {
   const next = { creates: 0, transitions: 0, releases: 0, arrivals: 0, subscriptions: 0, publications: 0 };
-  for (const { kind, sink } of entries) {
-    if (kind === "transitions") sink.committed(result.transitions[next.transitions++]!);
-    else if (kind === "creates") sink.committed(result.creates[next.creates++]!);
-    else if (kind === "releases") sink.committed(result.releases[next.releases++]!);
-    else if (kind === "arrivals") sink.committed(result.arrivals[next.arrivals++]!);
-    else if (kind === "subscriptions") sink.committed(result.subscriptions[next.subscriptions++]!);
-    else sink.committed(result.publications[next.publications++]!);
+  for (const { kind, listener } of entries) {
+    if (kind === "transitions") listener.committed(result.transitions[next.transitions++]!);
+    else if (kind === "creates") listener.committed(result.creates[next.creates++]!);
+    else if (kind === "releases") listener.committed(result.releases[next.releases++]!);
+    else if (kind === "arrivals") listener.committed(result.arrivals[next.arrivals++]!);
+    else if (kind === "subscriptions") listener.committed(result.subscriptions[next.subscriptions++]!);
+    else listener.committed(result.publications[next.publications++]!);
   }
 }
 
-/** Launches, sends and publishes are given back to their callers; what belongs to a step waits for the store. */
-export function isCallers({ kind }: Entry): boolean {
+/** Whether a caller waits who can be told that the store does not answer: a launch, a send or a publish. Rows of steps wait. */
+export function isCallers({ kind }: BatchEntry): boolean {
   return kind !== "transitions" && kind !== "releases" && kind !== "subscriptions";
 }

@@ -13,8 +13,8 @@ export function callerTransaction(store: Store, tx: unknown, where: string): Wit
 }
 
 /**
- * What a call gives back. In work that waits for nothing, as that of a transaction on SQLite, it has been done by then, and
- * what refuses it is thrown at once: nobody could hear of it later, and the work would be committed without it.
+ * Does what a call asks for. The work of a transaction on SQLite waits for nothing: within its `tx` a call is done when it returns,
+ * and a refusal is thrown at once. A promise that rejects later would be too late: the work would be committed without the call.
  */
 export function asked<Answer>(
   store: Pick<Store, "waitsForNothing">,
@@ -26,7 +26,7 @@ export function asked<Answer>(
   if (tx === undefined || store.waitsForNothing?.(tx) !== true) return (async () => ask())();
   const given = ask();
   if (!(given instanceof Promise)) return Promise.resolve(given);
-  // It is refused when it comes to write.
+  // It is refused when it tries to write.
   given.catch(() => undefined);
   throw new StepwellError(
     "STEPWELL_NOT_IN_TRANSACTION",

@@ -1,4 +1,4 @@
-/** What the parts of a client need of who they belong to: a launcher, which also drives, or a client alone, which only asks. */
+/** What the parts of a client need of their host: a worker, which also drives executions, or the session of a client alone. */
 import type { AnyWorkflow } from "../definition/bag.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { MaybePromise, Within } from "../stores/contract.js";
@@ -6,12 +6,12 @@ import type { Host } from "./host.js";
 import type { Registered } from "./registry.js";
 import type { Waiter } from "./outcome-waiters.js";
 
-/** Room for executions that are launched here and driven at once. */
+/** Room of a worker for executions that are launched here and driven at once. */
 export interface Places {
-  /** The owner of one more execution, if there is room for it; its place is kept until `take` or `giveUp`. */
+  /** The owner of one more execution, if there is room for it; the room is kept until `take` or `giveUp`. Null: no room. */
   reserve(): number | null;
   giveUp(): void;
-  /** Begins to drive an execution that was created in a reserved place. */
+  /** Begins to drive an execution for which room was reserved. */
   take(record: ExecutionRecord, state: object, registered: Registered): void;
 }
 
@@ -21,16 +21,16 @@ export interface ClientHost extends Pick<
 > {
   /** In milliseconds. */
   readonly keepPublications: number;
-  /** For how long the word of the launcher that follows a request is waited for, in milliseconds. */
+  /** For how long a launcher that decides on a request is waited for, in milliseconds. */
   readonly patience: number;
   /** Undefined: nothing is driven here. */
   readonly places: Places | undefined;
-  /** Opens the store where it is not open and is opened by whoever asks first. */
+  /** Opens the store of a client that is not open yet. */
   opened(): MaybePromise<void>;
-  /** As `mustRun`, with the store open. */
+  /** As `mustRun`; then the store is open. */
   ready(what: string): MaybePromise<void>;
   readonly isRunning: boolean;
-  /** @throws where nothing may be asked now */
+  /** @throws STEPWELL_LAUNCHER_NOT_RUNNING, STEPWELL_CLIENT_STOPPED */
   mustRun(what: string): void;
   /** @throws STEPWELL_UNKNOWN_WORKFLOW */
   registered(workflow: AnyWorkflow): MaybePromise<Registered>;
@@ -39,7 +39,7 @@ export interface ClientHost extends Pick<
   isDriving(id: string): boolean;
   /** Tells when the execution comes to rest, until the returned function is called. */
   whenAtRest(id: string, waiter: Waiter): () => void;
-  /** Calls `tell` when one of the commits made here settles the arrival, until the returned function is called. */
+  /** Calls `tell` when a commit of this process settles the arrival, until the returned function is called. */
   onSettled(arrival: string, tell: () => void): () => void;
   /** A schedule was changed; it launches next in so many milliseconds. */
   scheduled(inMs: number): void;

@@ -1,6 +1,6 @@
 /**
- * Executions of which something can't be read back: a damaged row, or a word that nobody knows. Nothing of such a one may be
- * guessed, so nothing is done with it: it is parked as it is, and the error names it.
+ * Executions of which something can't be read back: a damaged row, or a word that nobody knows. Nothing of such an execution may be
+ * guessed, so no step of it runs: it is parked as it is, and the error names it.
  */
 import { isRetryable, StepwellError } from "../errors.js";
 import type { CommitResult, Release } from "../stores/batch.js";
@@ -9,13 +9,13 @@ import type { MaybePromise } from "../stores/contract.js";
 import type { CommitListener } from "./batch-entries.js";
 import type { Host } from "./host.js";
 
-/** What a list says of an execution, or of a letter's, that can't be read. */
+/** What a list says of an execution that can't be read, or that has a dead letter that can't be read. */
 export interface Damaged {
-  /** The execution's. */
+  /** The id of the execution. */
   readonly id: string;
   readonly workflow: string;
   readonly code: "STEPWELL_NOT_DECODABLE";
-  /** What of it can't be read, and why. */
+  /** What can't be read, and why. */
   readonly message: string;
 }
 
@@ -54,7 +54,7 @@ export function isUndecodable(error: unknown): error is StepwellError {
   return error instanceof StepwellError && error.code === "STEPWELL_NOT_DECODABLE";
 }
 
-/** What can be read of many, and what can't. */
+/** Reads many rows: those that can be read, and what is damaged. */
 export function readable<Row extends { readonly workflow: string }, Read>(
   rows: readonly Row[],
   idOf: (row: Row) => string,
@@ -73,7 +73,7 @@ export function readable<Row extends { readonly workflow: string }, Read>(
   return found;
 }
 
-/** Why nobody can say where it stands. Undefined: that can be read. */
+/** Why it is not known where the execution stands. Undefined: that can be read. */
 export function unreadableIn(record: ExecutionRecord): StepwellError | undefined {
   try {
     void [record.status, record.position, record.tags, record.admission];
@@ -84,7 +84,7 @@ export function unreadableIn(record: ExecutionRecord): StepwellError | undefined
   }
 }
 
-/** Lets go of one that this launcher has taken up. What was asked of it can't be followed, and says so to those who wait. */
+/** Parks an execution that this launcher has taken up and can't read. Requests to it can't be followed: they become dead. */
 export class Parking implements CommitListener<CommitResult> {
   readonly #record: ExecutionRecord;
   readonly #owner: number;
@@ -99,12 +99,12 @@ export class Parking implements CommitListener<CommitResult> {
     this.#problem = problem;
   }
 
-  /** @param requests what is pending, without the messages */
+  /** @param requests the pending rows of its mailbox, without the messages */
   begin(requests: MaybePromise<readonly MailboxRecord[]>): void {
     if (!(requests instanceof Promise)) return this.#park(requests);
     requests.then(
       (rows) => this.#park(rows),
-      // Taken up again, it finds them.
+      // The launcher that takes the execution up next reads them.
       () => this.#release({ signals: null, dueInMs: 0, dead: [] }),
     );
   }
@@ -120,7 +120,7 @@ export class Parking implements CommitListener<CommitResult> {
   }
 
   committed(answer: CommitResult): void {
-    // Something came meanwhile: whoever takes it up next sees that too.
+    // Something arrived meanwhile: the launcher that takes the execution up next sees that too.
     if (answer === "signalled") return this.#release({ signals: null, dueInMs: 0, dead: [] });
     if (answer === "lost") return;
     if (this.#dead.length > 0) this.#host.settled(this.#dead);

@@ -1,4 +1,4 @@
-/** Who is told of an error of a launcher: those who watch its workflow, and `onError`. */
+/** Reports errors that no caller hears: to the watchers of the workflow that the error is about, and to `onError`. */
 import type { Clock } from "../clock.js";
 import type { ErrorEvent } from "../definition/observer.js";
 import { isRetryable, StepwellError } from "../errors.js";
@@ -24,11 +24,11 @@ export class ErrorReporter {
       const heard = this.#onError(error);
       if (isPromise(heard)) ignoreRejection(heard);
     } catch {
-      // Who listens for errors has one of their own; there is nobody left to tell.
+      // `onError` itself failed; there is nobody left to tell.
     }
   }
 
-  /** What fails goes on failing, and is told once in a while: an outage as one, whatever was asked; anything else by what was asked. */
+  /** A store that fails goes on failing, so that is reported once in a while: an outage once for all calls, another failure once for each. */
   storeFailed(doing: string, error: unknown): void {
     if (this.#storeFailures.pass(isRetryable(error) ? error.code : doing) === undefined) return;
     const message = `The store failed when asked to ${doing}. It is asked again.`;
@@ -39,7 +39,7 @@ export class ErrorReporter {
     );
   }
 
-  /** What a watcher fails with when it is told of an error is told to no watcher. */
+  /** An error of a watcher that is being told of an error is not told to watchers. */
   #tellWatchers(error: StepwellError): void {
     const { workflow, execution } = error;
     if (workflow === undefined || this.#tellingWatchers) return;
@@ -48,14 +48,14 @@ export class ErrorReporter {
       if (definition.name !== workflow || !observing.hears("error")) continue;
       const make = (): ErrorEvent => ({ error, workflow, ...(execution !== undefined && { execution }) });
       observing.tellWatchers("error", make, (failure) => this.raise(failure));
-      // One version's observers are enough: they are mostly the same.
+      // The observers of one version are enough: other versions mostly have the same.
       break;
     }
     this.#tellingWatchers = false;
   }
 }
 
-/** What an observer of the error's workflow has logged is not told again. */
+/** `onError`, but for errors that an observer of their workflow logs. */
 export function unlessLogged(
   onError: (error: StepwellError) => unknown,
   registry: ReadonlyMap<string, Registered>,

@@ -1,7 +1,6 @@
 /**
- * Group commit, in one place. While a flush is in flight, or until this turn of the event loop ends,
- * new work queues; then all of it goes as the next batch. No timer, no waiting when idle: the busier
- * the engine is, the more share one transaction.
+ * Group commit. While a batch is being written, or until this turn of the event loop ends, new rows queue; then all of them go as
+ * the next batch. No timer, no waiting when idle: the busier a launcher is, the more rows share one transaction.
  */
 import { sleep, type Clock, type Timer } from "../clock.js";
 import { isRetryable, StepwellError } from "../errors.js";
@@ -22,41 +21,41 @@ import type {
 import type { Transition } from "../execution/records.js";
 import type { Store } from "../stores/contract.js";
 import { callerPatience, unanswered } from "./patience.js";
-import { answer, batchOf, isCallers, nobody, type Entry, type CommitListener } from "./batch-entries.js";
+import { answer, batchOf, isCallers, nobody, type BatchEntry, type CommitListener } from "./batch-entries.js";
 import { TopicBatches } from "./topic-batches.js";
 
-/** A batch that is on its way. */
-interface Flight {
-  readonly entries: readonly Entry[];
-  /** Of a queue of its own; undefined: of one of the lanes that all else shares. */
-  readonly apart: "mail" | "topics" | undefined;
-  /** It has been on its way for longer than a caller waits. */
+/** A batch that is being written. */
+interface SentBatch {
+  readonly entries: readonly BatchEntry[];
+  /** From which queue of its own it is; undefined: from the queue that all other rows share. */
+  readonly separate: "mail" | "topics" | undefined;
+  /** It is being written for longer than a caller waits. */
   isStuck: boolean;
   timer: Timer | undefined;
-  /** What its last try failed with. */
+  /** The error of its last try. */
   error: unknown;
 }
 
-/** What goes one batch after the other, apart from the rest. */
-interface Apart {
-  readonly queue: Entry[];
-  isOnItsWay: boolean;
+/** A queue whose batches are written one after the other, beside the batches of all other rows. */
+interface SeparateQueue {
+  readonly queue: BatchEntry[];
+  isWriting: boolean;
 }
 
-function isReady({ queue, isOnItsWay }: Apart): boolean {
-  return queue.length > 0 && !isOnItsWay;
+function isReady({ queue, isWriting }: SeparateQueue): boolean {
+  return queue.length > 0 && !isWriting;
 }
 
-/** Larger groups gain nothing on SQLite or PostgreSQL, and block the event loop for longer. */
-const largestGroup = 512;
+/** Larger batches gain nothing on SQLite or PostgreSQL, and block the event loop for longer. */
+const largestBatch = 512;
 
-/** Fewer go together, though another lane is free: a batch costs something by itself. */
+/** Fewer rows go in one batch, though another lane is free: a batch costs something by itself. */
 const worthSplitting = 32;
 
-/** How often those are looked for that wait behind a batch that is stuck, in milliseconds. */
+/** How often callers are told that wait behind a batch that is stuck, in milliseconds. */
 const sweepPause = 500;
 
-/** Behind a batch that is stuck no more may wait; who comes then is refused at once. */
+/** How many rows may wait behind a batch that is stuck; a caller that comes later is refused at once. */
 const mostWaiting = 10_000;
 
 /** The longest pause between two tries of a busy store, in milliseconds. */
@@ -72,85 +71,82 @@ export class Committer {
   readonly #clock: Clock;
   /** The store's time of the last batch that it took; its answers are being given. */
   at = 0;
-  #queue: Entry[] = [];
-  /** Arrivals, where a store writes several batches at once: one batch of them at a time, so that they keep their order. */
-  readonly #mail: Apart = { queue: [], isOnItsWay: false };
-  /** So too subscriptions and publications; they take no lane, so nothing else waits where somebody keeps the lock of a topic. */
-  readonly #topics: TopicBatches<Entry & { kind: "subscriptions" | "publications" }>;
-  /** What waits for a row that somebody else keeps locked, one after the other: nothing else waits for it. */
-  #locked: Entry[] = [];
+  #queue: BatchEntry[] = [];
+  /** Arrivals, where a store writes several batches at once: one batch of arrivals at a time, so that they keep their order. */
+  readonly #mail: SeparateQueue = { queue: [], isWriting: false };
+  /** Subscriptions and publications likewise. Their batches take no lane, so nothing else waits for the lock of a topic. */
+  readonly #topics: TopicBatches<BatchEntry & { kind: "subscriptions" | "publications" }>;
+  /** Rows that wait for a lock which another transaction keeps. They are tried one after the other, so that no other row waits. */
+  #locked: BatchEntry[] = [];
   #isTrying = false;
   #scheduled = false;
   /** How many batches are being written. */
   #writing = 0;
   #closed = false;
-  readonly #flights = new Set<Flight>();
+  readonly #sent = new Set<SentBatch>();
   #idle: (() => void)[] = [];
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
-    this.#topics = new TopicBatches(store.topicLanes ?? 1, largestGroup);
+    this.#topics = new TopicBatches(store.topicLanes ?? 1, largestBatch);
   }
 
-  /** Answers at once where the store does; otherwise undefined, and the sink hears later. */
-  commit(transition: Transition, sink: CommitListener<CommitResult>): CommitResult | undefined {
+  /** The answer, where the store gives it at once; otherwise undefined, and the listener is told later. */
+  commit(transition: Transition, listener: CommitListener<CommitResult>): CommitResult | undefined {
     if (!this.#store.gathers) {
       return this.#direct(
         { creates: none, transitions: [transition], releases: none, arrivals: none },
         firstTransition,
-        sink,
+        listener,
       );
     }
-    this.#enqueue({ kind: "transitions", row: transition, sink, since: 0 });
+    this.#enqueue({ kind: "transitions", row: transition, listener, since: 0 });
     return undefined;
   }
 
   /** As `commit`. */
-  release(release: Release, sink: CommitListener<CommitResult>): CommitResult | undefined {
+  release(release: Release, listener: CommitListener<CommitResult>): CommitResult | undefined {
     if (!this.#store.gathers) {
       return this.#direct(
         { creates: none, transitions: none, releases: [release], arrivals: none },
         firstRelease,
-        sink,
+        listener,
       );
     }
-    this.#enqueue({ kind: "releases", row: release, sink, since: 0 });
+    this.#enqueue({ kind: "releases", row: release, listener, since: 0 });
     return undefined;
   }
 
-  /** As `commit`, but rejects where the store refuses: a launch has a caller who can try again. */
+  /** As `commit`, but rejects where the store refuses: the caller of a launch can try again. */
   create(row: NewExecution): CreateResult | Promise<CreateResult> {
     if (!this.#store.gathers) {
       const written = this.#store.write({ creates: [row], transitions: none, releases: none, arrivals: none });
       return written instanceof Promise ? written.then((it) => it.creates[0]!) : written.creates[0]!;
     }
     return new Promise((committed, refused) =>
-      this.#enqueue({ kind: "creates", row, sink: { committed, refused }, since: this.#clock.monotonic() }),
+      this.#enqueue({ kind: "creates", row, listener: { committed, refused }, since: this.#clock.monotonic() }),
     );
   }
 
-  deliver(arrival: Arrival): Promise<ArrivalResult> {
+  deliver(row: Arrival): Promise<ArrivalResult> {
+    const since = this.#clock.monotonic();
     return new Promise((committed, refused) =>
-      this.#enqueue({ kind: "arrivals", row: arrival, sink: { committed, refused }, since: this.#clock.monotonic() }),
+      this.#enqueue({ kind: "arrivals", row, listener: { committed, refused }, since }),
     );
   }
 
-  publish(publication: Publication): Promise<PublishResult> {
+  publish(row: Publication): Promise<PublishResult> {
+    const since = this.#clock.monotonic();
     return new Promise((committed, refused) =>
-      this.#enqueue({
-        kind: "publications",
-        row: publication,
-        sink: { committed, refused },
-        since: this.#clock.monotonic(),
-      }),
+      this.#enqueue({ kind: "publications", row, listener: { committed, refused }, since }),
     );
   }
 
-  /** As a commit, it waits for a store that is away. */
+  /** Waits for a store that is away, as a commit does. */
   subscribe(subscription: Subscription): Promise<SubscribeResult> {
     return new Promise((committed, refused) =>
-      this.#enqueue({ kind: "subscriptions", row: subscription, sink: { committed, refused }, since: 0 }),
+      this.#enqueue({ kind: "subscriptions", row: subscription, listener: { committed, refused }, since: 0 }),
     );
   }
 
@@ -160,16 +156,16 @@ export class Committer {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  /** A store that does not answer is not waited for any more: what is queued is refused after the try that runs. */
+  /** A store that is away is not waited for any more: queued rows are refused when the try that runs has failed. */
   close(): void {
     this.#closed = true;
   }
 
-  /** For stores that gain nothing from gathering: one write, answered at once if the store can. */
+  /** For stores that gain nothing from batches of many rows: one write, answered at once if the store can. */
   #direct(
     batch: Batch,
     pick: (result: BatchResult) => CommitResult,
-    sink: CommitListener<CommitResult>,
+    listener: CommitListener<CommitResult>,
   ): CommitResult | undefined {
     try {
       const written = this.#store.write(batch);
@@ -180,12 +176,12 @@ export class Committer {
       written.then(
         (it) => {
           this.at = it.at;
-          sink.committed(pick(it));
+          listener.committed(pick(it));
         },
-        (error: unknown) => sink.refused(error),
+        (error: unknown) => listener.refused(error),
       );
     } catch (error) {
-      sink.refused(error);
+      listener.refused(error);
     }
     return undefined;
   }
@@ -194,7 +190,7 @@ export class Committer {
     return this.#store.lanes ?? 1;
   }
 
-  #enqueue(entry: Entry): void {
+  #enqueue(entry: BatchEntry): void {
     if (isCallers(entry) && this.#isFull) return this.#refuse([entry], undefined, false);
     if (this.#lanes === 1) this.#queue.push(entry);
     else if (entry.kind === "subscriptions" || entry.kind === "publications") this.#topics.push(entry);
@@ -213,25 +209,25 @@ export class Committer {
 
   #flush(): void {
     if (isReady(this.#mail)) {
-      this.#mail.isOnItsWay = true;
-      this.#send(this.#share(this.#mail.queue), "mail", () => (this.#mail.isOnItsWay = false));
+      this.#mail.isWriting = true;
+      this.#send(this.#share(this.#mail.queue), "mail", () => (this.#mail.isWriting = false));
     }
     while (this.#topics.isReady) this.#sendTopics();
     while (this.#queue.length > 0 && this.#writing < this.#lanes) this.#send(this.#share(this.#queue), undefined);
   }
 
-  /** An equal part for each lane that is free, so that one is put together here while another one is being written. */
-  #share(queue: Entry[]): Entry[] {
+  /** An equal part of the queue for each free lane, so that one batch is put together while another one is being written. */
+  #share(queue: BatchEntry[]): BatchEntry[] {
     const free = this.#lanes - this.#writing;
-    return queue.splice(0, Math.min(Math.max(Math.ceil(queue.length / free), worthSplitting), largestGroup));
+    return queue.splice(0, Math.min(Math.max(Math.ceil(queue.length / free), worthSplitting), largestBatch));
   }
 
-  #send(group: Entry[], apart: Flight["apart"], done?: () => void): void {
+  #send(group: BatchEntry[], separate: SentBatch["separate"], done?: () => void): void {
     this.#writing++;
-    const flight = this.#begun(group, apart);
-    void this.#write(group, flight).then(() => {
+    const sent = this.#begun(group, separate);
+    void this.#write(group, sent).then(() => {
       this.#writing--;
-      this.#ended(flight);
+      this.#ended(sent);
       done?.();
       this.#flushed();
     });
@@ -239,9 +235,9 @@ export class Committer {
 
   #sendTopics(): void {
     const { entries, done } = this.#topics.take();
-    const flight = this.#begun(entries, "topics");
-    void this.#write(entries, flight).then(() => {
-      this.#ended(flight);
+    const sent = this.#begun(entries, "topics");
+    void this.#write(entries, sent).then(() => {
+      this.#ended(sent);
       done();
       this.#flushed();
     });
@@ -255,40 +251,40 @@ export class Committer {
     for (const resolve of idle) resolve();
   }
 
-  #begun(entries: readonly Entry[], apart: Flight["apart"]): Flight {
-    const flight: Flight = { entries, apart, isStuck: false, timer: undefined, error: undefined };
-    this.#flights.add(flight);
-    flight.timer = this.#clock.after(callerPatience, () => this.#stuck(flight));
-    return flight;
+  #begun(entries: readonly BatchEntry[], separate: SentBatch["separate"]): SentBatch {
+    const sent: SentBatch = { entries, separate, isStuck: false, timer: undefined, error: undefined };
+    this.#sent.add(sent);
+    sent.timer = this.#clock.after(callerPatience, () => this.#stuck(sent));
+    return sent;
   }
 
-  #ended(flight: Flight): void {
-    flight.timer?.cancel();
-    this.#flights.delete(flight);
+  #ended(sent: SentBatch): void {
+    sent.timer?.cancel();
+    this.#sent.delete(sent);
   }
 
-  /** The store is away, or does not answer: callers get back what they gave, also those who wait behind it. */
-  #stuck(flight: Flight): void {
-    flight.isStuck = true;
-    this.#refuse(flight.entries, flight.error, true);
-    const { error } = flight;
-    const stuck = [...this.#flights].filter((it) => it.isStuck);
-    const lanes = stuck.filter(({ apart }) => apart !== "topics").length;
+  /** The store is away, or does not answer: callers of the batch are refused, and so are callers that wait behind it. */
+  #stuck(sent: SentBatch): void {
+    sent.isStuck = true;
+    this.#refuse(sent.entries, sent.error, true);
+    const { error } = sent;
+    const stuck = [...this.#sent].filter((it) => it.isStuck);
+    const lanes = stuck.filter(({ separate }) => separate !== "topics").length;
     const isAll = lanes >= this.#lanes;
     if (isAll) this.#queue = this.#sweep(this.#queue, error);
-    if (isAll || stuck.some(({ apart }) => apart === "mail")) {
+    if (isAll || stuck.some(({ separate }) => separate === "mail")) {
       this.#mail.queue.push(...this.#sweep(this.#mail.queue.splice(0), error));
     }
-    const topics = stuck.flatMap(({ apart, entries }) => (apart === "topics" ? entries : []));
+    const topics = stuck.flatMap(({ separate, entries }) => (separate === "topics" ? entries : []));
     if (isAll || topics.length > 0) {
       const names = new Set(topics.map(({ row }) => (row as Publication | Subscription).topic));
       this.#topics.sweep((entry) => (isAll || names.has(entry.row.topic) ? this.#sweep([entry], error) : [entry]));
     }
-    flight.timer = this.#clock.after(sweepPause, () => this.#stuck(flight));
+    sent.timer = this.#clock.after(sweepPause, () => this.#stuck(sent));
   }
 
-  /** Gives back those whose callers have waited for long enough; what is left waits on. */
-  #sweep<E extends Entry>(queue: readonly E[], error: unknown): E[] {
+  /** Refuses callers that have waited for long enough. Gives back the rows that wait on. */
+  #sweep<E extends BatchEntry>(queue: readonly E[], error: unknown): E[] {
     const before = this.#clock.monotonic() - callerPatience;
     const [late, left]: [E[], E[]] = [[], []];
     for (const entry of queue) (isCallers(entry) && entry.since <= before ? late : left).push(entry);
@@ -296,40 +292,40 @@ export class Committer {
     return left;
   }
 
-  /** @param doubt whether it may have been written all the same */
-  #refuse(entries: readonly Entry[], error: unknown, doubt: boolean): void {
+  /** @param doubt whether the rows may have been written all the same */
+  #refuse(entries: readonly BatchEntry[], error: unknown, doubt: boolean): void {
     for (const entry of entries) {
-      if (!isCallers(entry) || entry.isGone === true) continue;
-      const { sink } = entry;
-      entry.isGone = true;
-      entry.sink = nobody;
-      sink.refused(error ?? unanswered(callerPatience, doubt));
+      if (!isCallers(entry) || entry.isWithdrawn === true) continue;
+      const { listener } = entry;
+      entry.isWithdrawn = true;
+      entry.listener = nobody;
+      listener.refused(error ?? unanswered(callerPatience, doubt));
     }
   }
 
   get #isFull(): boolean {
     const waiting = this.#queue.length + this.#mail.queue.length + this.#topics.waiting;
-    return waiting >= mostWaiting && [...this.#flights].some(({ isStuck }) => isStuck);
+    return waiting >= mostWaiting && [...this.#sent].some(({ isStuck }) => isStuck);
   }
 
-  /** Never rejects: every entry's sink hears how it went. */
-  async #write(group: Entry[], flight: Flight): Promise<void> {
+  /** Never rejects: the listener of every row is told how it went. */
+  async #write(group: BatchEntry[], sent: SentBatch): Promise<void> {
     let entries = group;
     for (let tries = 1; entries.length > 0; tries++) {
-      const error = await this.#try(entries, flight);
+      const error = await this.#try(entries, sent);
       if (error === undefined) return;
-      if (this.#closed) return entries.forEach(({ sink }) => sink.refused(error));
-      if (!isRetryable(error)) return this.#isolate(entries, flight, ({ sink }) => sink.refused(error));
-      flight.error = error;
-      if (this.#lanes > 1 && flight.apart !== "topics" && isBusy(error))
-        return this.#isolate(entries, flight, (entry) => this.#setAside(entry));
+      if (this.#closed) return entries.forEach(({ listener }) => listener.refused(error));
+      if (!isRetryable(error)) return this.#writeOneByOne(entries, sent, ({ listener }) => listener.refused(error));
+      sent.error = error;
+      if (this.#lanes > 1 && sent.separate !== "topics" && isBusy(error))
+        return this.#writeOneByOne(entries, sent, (entry) => this.#setAside(entry));
       await this.#pause(tries);
       entries = this.#wanted(entries);
     }
   }
 
-  /** What it failed with; undefined: it was taken. */
-  async #try(entries: Entry[], flight: Pick<Flight, "isStuck">): Promise<unknown> {
+  /** The error of the try; undefined: the rows were taken. */
+  async #try(entries: BatchEntry[], sent: Pick<SentBatch, "isStuck">): Promise<unknown> {
     let result: BatchResult;
     try {
       const written = this.#store.write(batchOf(entries));
@@ -338,16 +334,16 @@ export class Committer {
       return error;
     }
     this.at = result.at;
-    this.#answer(entries, result, flight);
+    this.#answer(entries, result, sent);
     return undefined;
   }
 
-  /** Others write too: of random length, so that no writer starves the rest. */
+  /** Other processes write too: a pause of random length, so that no writer starves the others. */
   #pause(tries: number): Promise<void> {
     return sleep(this.#clock, (0.5 + this.#clock.random()) * Math.min(2 ** tries, longestPause));
   }
 
-  #setAside(entry: Entry): void {
+  #setAside(entry: BatchEntry): void {
     this.#locked.push(entry);
     if (!this.#isTrying) void this.#tryLocked();
   }
@@ -359,21 +355,22 @@ export class Committer {
       const [entry] = this.#wanted(this.#locked.splice(0, 1));
       const error = entry === undefined ? undefined : await this.#try([entry], { isStuck: true });
       if (error === undefined || entry === undefined) continue;
-      if (this.#closed || !isRetryable(error)) entry.sink.refused(error);
+      if (this.#closed || !isRetryable(error)) entry.listener.refused(error);
       else this.#locked = this.#sweep([...this.#locked, entry], error);
     }
     this.#isTrying = false;
     this.#flushed();
   }
 
-  /** What callers still wait for, and what is a step's. */
-  #wanted(entries: readonly Entry[]): Entry[] {
-    for (const { kind, row, isGone } of entries) if (kind === "creates" && isGone === true) this.#store.abandon?.(row);
-    return entries.filter(({ isGone }) => isGone !== true);
+  /** Rows whose callers still wait, and rows of steps. */
+  #wanted(entries: readonly BatchEntry[]): BatchEntry[] {
+    for (const { kind, row, isWithdrawn } of entries)
+      if (kind === "creates" && isWithdrawn === true) this.#store.abandon?.(row);
+    return entries.filter(({ isWithdrawn }) => isWithdrawn !== true);
   }
 
-  /** What its caller does not wait for any more was made all the same: an execution that is this launcher's is given back. */
-  #answer(entries: readonly Entry[], result: BatchResult, { isStuck }: Pick<Flight, "isStuck">): void {
+  /** An execution whose caller waits no more was created all the same: if this launcher owns it, it is given back. */
+  #answer(entries: readonly BatchEntry[], result: BatchResult, { isStuck }: Pick<SentBatch, "isStuck">): void {
     answer(entries, result);
     if (!isStuck) return;
     let next = 0;
@@ -381,19 +378,19 @@ export class Committer {
       if (entry.kind !== "creates") continue;
       const created = result.creates[next++]!;
       const { id, owner } = entry.row;
-      if (entry.isGone !== true || !created.created || !created.owned || owner === null) continue;
+      if (entry.isWithdrawn !== true || !created.created || !created.owned || owner === null) continue;
       this.release({ id, owner, signals: null, dueInMs: 0, dead: [] }, nobody);
     }
   }
 
-  /** One row that the store can't take, or not now, must not hold up the others: each is tried by itself. */
-  async #isolate(entries: Entry[], flight: Flight, give: (entry: Entry) => void): Promise<void> {
+  /** A row that the store can't take, or not now, must not hold up the other rows of its batch: each is tried by itself. */
+  async #writeOneByOne(entries: BatchEntry[], sent: SentBatch, give: (entry: BatchEntry) => void): Promise<void> {
     if (entries.length === 1) return give(entries[0]!);
-    for (const entry of entries) await this.#write([entry], flight);
+    for (const entry of entries) await this.#write([entry], sent);
   }
 }
 
-/** Others were in the way, with a lock of a row among them. */
+/** Whether other transactions were in the way, for example by the lock of a row. */
 function isBusy(error: unknown): boolean {
   return error instanceof StepwellError && error.code === "STEPWELL_STORE_BUSY";
 }

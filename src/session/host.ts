@@ -1,4 +1,4 @@
-/** What a drive needs of the launcher that it belongs to. */
+/** What the loop of an execution needs of its launcher. */
 import type { Clock } from "../clock.js";
 import type { Logger } from "../definition/logger.js";
 import type { StepOutline } from "../definition/outline.js";
@@ -8,11 +8,11 @@ import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../execution
 import type { MaybePromise, Store } from "../stores/contract.js";
 import type { Committer } from "./group-commit.js";
 
-/** What has arrived for an execution and nobody has taken, and the `signals` that covers it. */
+/** Arrivals of an execution that are pending, and the value of `signals` that counts them all. */
 export interface PendingMail {
   readonly signals: number;
   readonly pending: readonly MailboxRecord[];
-  /** Of which names messages were read, and whether more of them may be there. Left out: `pending` is all there is. */
+  /** By name: messages of this name were read, and whether more of them may be pending. Left out: `pending` has all arrivals. */
   readonly names?: ReadonlyMap<string, boolean>;
 }
 
@@ -24,27 +24,27 @@ export interface Host {
   readonly grace: number;
   /** The largest encoded state or payload, in bytes. */
   readonly sizeLimit: number;
-  /** The store's time, in milliseconds since 1970: it is not earlier than this. For what is compared and shown. */
+  /** A lower bound of the store's time, in milliseconds since 1970: for times that are compared and shown. */
   storeNow(): number;
-  /** The store's time is not later than this: for what is set, so that it is never early. */
+  /** An upper bound of the store's time: for timers that are set, so that none is early. */
   storeNowAtMost(): number;
   /** As `Store.begin` and `Store.deaths`. */
   begin(id: string, owner: number): MaybePromise<boolean>;
   deaths(id: string): MaybePromise<readonly Death[]>;
   /**
-   * @param names what its step waits for: of others nothing may be read
-   * @param dead how many messages will be dead with the next commit
+   * @param names of the messages that the execution's step waits for: messages of other names need not be read
+   * @param dead how many messages become dead with the next commit
    */
   inbox(id: string, names: readonly string[], dead: number): MaybePromise<PendingMail>;
   history(id: string): MaybePromise<readonly HistoryRecord[]>;
-  /** A list of steps that some launcher has had; undefined: nobody has kept it. */
+  /** A list of steps that some launcher has had; undefined: the store does not have it. */
   listOf(workflow: string, version: string, fingerprint: string): MaybePromise<readonly StepOutline[] | undefined>;
   load(id: string): MaybePromise<ExecutionRecord | undefined>;
   readonly storeName: string;
   /** As `Store.transact`; undefined where the store has none. */
   readonly transact: Store["transact"];
   report(error: StepwellError): void;
-  /** Tells the logger, or the console where there is none. */
+  /** Tells the logger, or the console where there is no logger. */
   warn(fields: object, message: string): void;
   /** These rows of mailboxes were consumed, or became dead. */
   settled(arrivals: readonly string[]): void;

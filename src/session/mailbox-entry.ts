@@ -1,14 +1,14 @@
-/** What comes in for one execution, as a store takes it. */
+/** Messages and requests to one execution, as rows of its mailbox. */
 import { encode, type Encoded } from "../values/encode.js";
 import { isolate } from "../values/isolate.js";
 import type { Status } from "../definition/flow.js";
 import { newId } from "../ids.js";
 import type { Arrival } from "../stores/batch.js";
 
-/** Those that have not ended. */
+/** The statuses of executions that have not ended. */
 export const alive: readonly Status[] = ["scheduled", "running", "waiting", "stuck"];
 
-/** A message for a step, by whoever sent it. */
+/** A message for a step. */
 export function messageTo(
   execution: string,
   name: string,
@@ -20,9 +20,9 @@ export function messageTo(
 }
 
 /**
- * A request to the engine: whoever drives the execution answers it.
+ * A request to the launcher that drives the execution.
  *
- * @param method the method that a user calls, for messages
+ * @param method the method that a user calls, for an error's message
  * @throws STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE
  */
 export function requestTo(

@@ -1,11 +1,11 @@
 import type { MaybePromise } from "../stores/contract.js";
 
-/** Goes on at once where the value is there: a store that answers at once costs no promise. */
+/** Uses the value, at once where it is no promise: a store that answers at once costs no promise. */
 export function andThen<T, U>(value: MaybePromise<T>, use: (value: T) => MaybePromise<U>): MaybePromise<U> {
   return value instanceof Promise ? value.then(use) : use(value);
 }
 
-/** What `otherwise` makes of a failure, at once or later. */
+/** The value of `act`; where `act` fails, at once or later, what `otherwise` makes of the error. */
 export function orElse<T>(act: () => MaybePromise<T>, otherwise: (error: unknown) => MaybePromise<T>): MaybePromise<T> {
   try {
     const value = act();

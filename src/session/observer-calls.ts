@@ -8,7 +8,7 @@ import { StepwellError } from "../errors.js";
 import { reasonOf } from "../values/serialize-error.js";
 import { Throttle } from "./throttle.js";
 
-/** Why a guard said no. */
+/** Why a guard vetoed. */
 export interface Veto {
   readonly reason: string;
   readonly error: unknown;
@@ -16,13 +16,13 @@ export interface Veto {
 
 type Report = (error: StepwellError) => void;
 
-/** A callback as it is called: of which event it gets, the caller knows. */
+/** A callback as it is called: only its caller knows which event it gets. */
 type Callback = (event: never) => unknown;
 
-/** A watcher that takes longer holds up every execution of its process, in milliseconds. */
+/** A watcher that takes longer, in milliseconds, is reported: it holds up every execution of its process. */
 const slow = 50;
 
-/** The largest text that observers may give an execution or a message to carry, in characters of JSON. */
+/** The largest text that observers may have stored with an execution or a message, in characters of JSON. */
 const mostCarried = 4096;
 
 export class ObserverCalls {
@@ -73,7 +73,7 @@ export class ObserverCalls {
     return undefined;
   }
 
-  /** What a watcher throws or gives back changes nothing; it is reported. */
+  /** What a watcher throws, or a promise that it gives back, changes nothing; it is reported. */
   tellWatchers(callback: CallbackName, event: () => object, report: Report): void {
     for (const watcher of this.#watchers) this.#call(watcher, callback, event, report);
   }
@@ -100,20 +100,20 @@ export class ObserverCalls {
     const began = this.#clock.monotonic();
     try {
       const given = call(event() as never);
-      if (isPromise(given)) this.#tell(watcher, callback, `gave back ${forgotten(given)}`, report);
+      if (isPromise(given)) this.#report(watcher, callback, `gave back ${forgotten(given)}`, report);
       else return given;
     } catch (error) {
-      this.#tell(watcher, callback, "threw", report, error);
+      this.#report(watcher, callback, "threw", report, error);
     } finally {
       const took = this.#clock.monotonic() - began;
       if (took > slow)
-        this.#tell(watcher, callback, `took ${Math.round(took)} ms, while every execution waited`, report);
+        this.#report(watcher, callback, `took ${Math.round(took)} ms, while every execution waited`, report);
     }
     return undefined;
   }
 
-  /** One that fails at every step must not bury the errors of others: it is told of once in a while, with a count. */
-  #tell(watcher: Observer, callback: CallbackName, what: string, report: Report, cause?: unknown): void {
+  /** A watcher that fails at every step must not bury other errors: it is reported once in a while, with a count. */
+  #report(watcher: Observer, callback: CallbackName, what: string, report: Report, cause?: unknown): void {
     const kind = `${watcher.name} ${callback} ${cause === undefined ? what.slice(0, 4) : "threw"}`;
     const heldBack = this.#throttle.pass(kind);
     if (heldBack === undefined) return;
@@ -134,7 +134,7 @@ export class ObserverCalls {
 
 const nothing: Carried = Object.freeze({});
 
-/** What was stored by `carried`. It is nobody's business to fail on what can't be read. */
+/** What was stored by `carried`. A text that can't be read counts as nothing: no execution may fail by it. */
 export function carriedOf(text: string | null): Carried {
   if (text === null) return nothing;
   try {

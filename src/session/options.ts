@@ -13,13 +13,13 @@ export interface ClientOptions {
   /** Where executions live. Opened by the first call if it is not open yet, and then closed by `stop`. */
   readonly store: Store;
   /**
-   * What is sent to executions of these, or merged into their states, is checked before it is stored. Those that are
-   * launched here need not be listed. Default: none.
+   * Messages to executions of these, and patches of their states, are checked before they are stored. A workflow need not be listed
+   * to be launched. Default: none.
    */
   readonly workflows?: readonly AnyWorkflow[];
   /**
-   * For how long a call waits for the word of the launcher that follows a request, where only that can decide on it. Then the
-   * call rejects with STEPWELL_UNDECIDED; the request stays stored. Default: "10s".
+   * For how long a call waits for a launcher to decide on a request, where only a launcher can. Then the call rejects with
+   * STEPWELL_UNDECIDED; the request stays stored. Default: "10s".
    */
   readonly patience?: Duration;
   /** The largest encoded state, input or message, in bytes: a whole number from 1, or Infinity. Default: 1 MiB. */
@@ -61,13 +61,13 @@ export interface LauncherOptions {
   /** The largest encoded state, input or message, in bytes: a whole number from 1, or Infinity. Default: 1 MiB. */
   readonly sizeLimit?: number;
   /**
-   * For how long a call waits for the word of the launcher that follows a request, where this one can't decide on it. Then the
-   * call rejects with STEPWELL_UNDECIDED; the request stays stored. Default: until this launcher stops.
+   * For how long a call waits for another launcher to decide on a request, where this one can't. Then the call rejects with
+   * STEPWELL_UNDECIDED; the request stays stored. Default: until this launcher stops.
    */
   readonly patience?: Duration;
-  /** For how long a publication is kept for those who subscribe to its topic later; 0: not at all. Default: "3d". */
+  /** For how long a publication is kept for steps that subscribe to its topic later; 0: not at all. Default: "3d". */
   readonly keepPublications?: Duration;
-  /** What is pruned in the background, once an hour, and after what time: `{ completed: "30d" }`. Default: nothing. */
+  /** Which executions are pruned in the background, once an hour, and at what age: `{ completed: "30d" }`. Default: none. */
   readonly retention?: RetentionPolicy;
   /** Default: the store's, where it has one, else the system's. */
   readonly clock?: Clock;
@@ -95,13 +95,13 @@ export interface LauncherSettings {
   readonly logger: Logger;
   readonly warn: Logger["warn"];
   readonly onError: (error: StepwellError) => void;
-  /** Nobody has said who hears of errors: what an observer logs need not be told again. */
+  /** `onError` was not given: errors that an observer logs need not be reported again. */
   readonly onErrorIsDefault: boolean;
 }
 
 const clientNames = ["store", "workflows", "patience", "sizeLimit", "onError"];
 
-/** Those of a client alone. */
+/** The options of a client without a worker, checked. */
 export function clientSettingsOf(options: ClientOptions): ClientSettings {
   const place = "new Client(…)";
   refuseUnknownOptions(options, clientNames, place);
@@ -142,7 +142,7 @@ const where = "new Launcher(…)";
 
 export function settingsOf(options: LauncherOptions): LauncherSettings {
   refuseUnknownOptions(options, names, where);
-  // A default stands for what is left out only: null is a mistake, such as a setting that is missing.
+  // A default stands only for an option that is left out: null is a mistake, such as a setting that is missing.
   const { store, logger, concurrency = 1000, pollInterval = "1s", sizeLimit = defaultSizeLimit } = options;
   const {
     startTimeout = "10s",

@@ -1,4 +1,4 @@
-/** How an execution came to rest, and those who wait to hear of it. */
+/** Outcomes of executions, and callers that wait for one. */
 import type { Clock } from "../clock.js";
 import type { AnyWorkflow, HalfDoneOf, StateOf, StepsOf } from "../definition/bag.js";
 import type { Direction, Status } from "../definition/flow.js";
@@ -22,7 +22,7 @@ export type Outcome<W extends AnyWorkflow = AnyWorkflow> =
       readonly reason: string;
       readonly state: HalfDoneOf<W>;
       readonly error?: SerializedError;
-      /** What was begun and can't be undone, in the order of the steps. Left out: nothing. */
+      /** Steps that were begun and can't be undone, in their order. Left out: there is none. */
       readonly irreversible?: readonly Irreversible[];
     }
   | {
@@ -60,7 +60,7 @@ function outcomeOf(status: Status, position: Position, state: object): Outcome |
   }
 }
 
-/** Whether it is at rest and nothing that was accepted is still to be done. */
+/** Whether the execution is at rest, and no request that was accepted is still to be followed. */
 function isAtRest({ status, owner, dueAt }: Standing): boolean {
   const rests = status === "completed" || status === "rolledBack" || status === "stuck";
   return rests && owner === null && dueAt === null;
@@ -84,8 +84,8 @@ export interface Waiter {
 }
 
 /**
- * Of so many executions it is asked in one interval how they stand, or of this part of all that are waited for, whichever
- * is more: looks come as often as work does, and what they cost must not grow with both.
+ * How many executions are looked at in one interval: so many, or this part of all that callers wait for, whichever is more. Looks
+ * come as often as work does, and their cost must not grow with the work and with the number of callers.
  */
 const mostAsked = 100;
 const partAsked = 1 / 8;
@@ -93,13 +93,13 @@ const partAsked = 1 / 8;
 export class OutcomeWaiters {
   readonly #clock: Clock;
   readonly #interval: number;
-  /** Those that were not asked about for the longest go first. */
+  /** By execution; those that were not looked at for the longest come first. */
   readonly #waiters = new Map<string, Set<Waiter>>();
-  /** Since when, and how many were asked about since then. */
+  /** When the interval began, by the clock's `monotonic`, and how many executions were looked at in it. */
   #since = -Infinity;
   #asked = 0;
 
-  /** @param interval in milliseconds: where nothing else sets it off, it is asked at least so often */
+  /** @param interval how often `ask` is called at least, in milliseconds */
   constructor(clock: Clock, interval: number) {
     this.#clock = clock;
     this.#interval = interval;
@@ -109,7 +109,7 @@ export class OutcomeWaiters {
     return this.#waiters.size === 0;
   }
 
-  /** Gives back how to stop waiting. */
+  /** Gives back a function that ends the wait. */
   add(id: string, waiter: Waiter): () => void {
     const waiters = this.#waiters.get(id) ?? new Set();
     waiters.add(waiter);
@@ -127,7 +127,7 @@ export class OutcomeWaiters {
     if (outcome !== undefined) this.#settle(id, outcome);
   }
 
-  /** Looks for those executions that other processes drive. True: it asked about all of them, and none had come to rest. */
+  /** Looks at executions that other processes drive. True: it looked at all of them, and none had come to rest. */
   async ask(store: Pick<Store, "load">, isDrivenHere: (id: string) => boolean): Promise<boolean> {
     const { ids, isAll } = this.#next(isDrivenHere);
     if (ids.length === 0) return isAll;
@@ -141,7 +141,7 @@ export class OutcomeWaiters {
         const outcome = await outcomeIn(store, id);
         if (outcome !== undefined) this.#settle(id, outcome);
       } catch (error) {
-        // Those who wait for another one must not suffer.
+        // Callers that wait for another execution must not suffer.
         this.#fail(id, error);
       }
     }

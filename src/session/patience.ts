@@ -1,4 +1,4 @@
-/** For how long an answer of the store is waited for. */
+/** How long an answer of the store is waited for, and when a call is tried again. */
 import { sleep, type Clock } from "../clock.js";
 import { isRetryable, StepwellError } from "../errors.js";
 import type { MaybePromise } from "../stores/contract.js";
@@ -6,10 +6,10 @@ import type { MaybePromise } from "../stores/contract.js";
 /** How long a launch or a send waits for a store that is away or does not answer, in milliseconds. */
 export const callerPatience = 5_000;
 
-/** The longest pause between two tries to begin with a store, in milliseconds. */
+/** The longest pause between two tries, in milliseconds. */
 const longestPause = 500;
 
-/** @param doubt whether what was asked for may have been done all the same */
+/** @param doubt whether the store may have done it all the same */
 export function unanswered(milliseconds: number, doubt: boolean): StepwellError {
   const outcome = doubt
     ? "Whether it did what it was asked for is not known; that may be asked for again as it is."
@@ -21,7 +21,7 @@ export function unanswered(milliseconds: number, doubt: boolean): StepwellError 
   );
 }
 
-/** @throws STEPWELL_STORE_UNREACHABLE where the answer has not come in that time; what comes later is nobody's */
+/** @throws STEPWELL_STORE_UNREACHABLE where the answer has not come in that time; a later answer is dropped */
 export async function answered<Answer>(
   clock: Clock,
   asked: MaybePromise<Answer>,
@@ -34,7 +34,7 @@ export async function answered<Answer>(
   });
 }
 
-/** Tries again, while `goesOn` and for so many milliseconds, what a store that comes later, or is busy, can't do yet. */
+/** Tries again, while `goesOn` and for so many milliseconds, what a store that is not reachable yet, or is busy, can't do. */
 export async function patiently<Result>(
   clock: Clock,
   milliseconds: number,

@@ -1,4 +1,4 @@
-/** The short texts that come with a call: why, who, and which message. */
+/** Checks of the short texts that come with a call: why, by whom, and the id of a message. */
 import { invalidArgument, shown } from "../values/options.js";
 import { isLine } from "../values/text.js";
 import { meansSuccess } from "../values/text.js";
@@ -7,7 +7,7 @@ const longestText = 1000;
 const longestSource = 255;
 const mostBytesOfId = 1800;
 
-/** A text that any store can hold. It may have several lines: a history shows it, no log. */
+/** A text that any store can hold. It may have several lines: it is shown in a history, and in no log. */
 export function checkText(text: unknown, where: string): asserts text is string {
   const fits =
     typeof text === "string" &&
@@ -19,7 +19,7 @@ export function checkText(text: unknown, where: string): asserts text is string 
   throw invalidArgument(`${where} must be a text of 1 to ${longestText} characters, not ${shown(text)}`);
 }
 
-/** An id from outside stands in indexes, beside a topic: of a text that long, PostgreSQL takes no more bytes into one. */
+/** An id from outside stands in indexes, beside a topic, and an index of PostgreSQL takes no more bytes than this. */
 export function checkMessageId(id: unknown, where: string): asserts id is string {
   checkText(id, where);
   const bytes = Buffer.byteLength(id);
@@ -44,7 +44,7 @@ export function checkRollbackReason(reason: unknown, where: string): asserts rea
   }
 }
 
-/** Who acts. Undefined: nobody said. */
+/** Who acts. Undefined: that was not said. */
 export function checkBy(by: unknown, where: string): asserts by is string | undefined {
   if (by === undefined || isLine(by, longestSource)) return;
   throw invalidArgument(

@@ -1,4 +1,4 @@
-/** The workflows that a launcher or a client has, each prepared once. */
+/** The workflows of a launcher or a client, each prepared once. */
 import type { Clock } from "../clock.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
@@ -18,13 +18,13 @@ export interface Registered {
   readonly observing: ObserverCalls;
 }
 
-/** What a workflow is registered under: executions keep the version that they started with. */
+/** The key under which a version of a workflow is registered: executions keep the version that they started with. */
 export function registryKey(workflow: string, version: string): string {
   // Neither can hold a line break.
   return `${workflow}\n${version}`;
 }
 
-/** @param place where they were given, for messages */
+/** @param place where the workflows were given, for an error's message */
 export function registryOf(
   workflows: readonly AnyWorkflow[],
   clock: Clock,
@@ -56,7 +56,7 @@ export function registryOf(
   return registry;
 }
 
-/** Versions wait at one gate: it can't be wide for one of them and narrow for the other. */
+/** All versions of a workflow share its limits, so these can't differ. */
 function checkSameLimits({ name, limits }: WorkflowDefinition, workflows: readonly AnyWorkflow[], place: string): void {
   const numbers = numbersOf(limits);
   for (const other of workflows) {

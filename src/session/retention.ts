@@ -1,4 +1,4 @@
-/** What is kept, and for how long. */
+/** Retention: how long executions are kept, and the pruner that deletes them. */
 import type { Clock, Look, Timer } from "../clock.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
@@ -10,7 +10,7 @@ import type { Store } from "../stores/contract.js";
 export interface RetentionPolicy {
   readonly completed?: Duration;
   readonly rolledBack?: Duration;
-  /** What is stuck is half done: think twice. */
+  /** A stuck execution is half done: think twice. */
   readonly stuck?: Duration;
 }
 
@@ -36,8 +36,8 @@ const defaultBatch = 200;
 const largestBatch = 10_000;
 
 /**
- * When a launcher prunes for the first time, or again where the store has failed, and how long after the end of one time
- * it does again, in milliseconds.
+ * How long after its start a launcher prunes first, and how long after a failure of the store it tries again; and how long after the
+ * end of one round the next one begins. In milliseconds.
  */
 const shortPause = 60_000;
 const pause = 60 * 60 * 1000;
@@ -67,7 +67,7 @@ export function checkedPruneOptions(options: PruneOptions): Required<PruneOption
   return { batch, dryRun };
 }
 
-/** Batch after batch; others have their turn in between. Ends early where `goesOn`, which is asked before a further one, says so. */
+/** Prunes batch after batch; other work has its turn in between. Ends early where `goesOn`, asked before each further batch, is false. */
 export async function prune(
   store: Store,
   clock: Clock,
@@ -95,15 +95,15 @@ export class Pruner {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #ages: Ages | undefined;
-  readonly #keeper: PrunerOwner;
+  readonly #owner: PrunerOwner;
   #timer: Timer | undefined;
   #ended = false;
 
-  constructor(store: Store, clock: Clock, ages: Ages | undefined, keeper: PrunerOwner) {
+  constructor(store: Store, clock: Clock, ages: Ages | undefined, owner: PrunerOwner) {
     this.#store = store;
     this.#clock = clock;
     this.#ages = ages;
-    this.#keeper = keeper;
+    this.#owner = owner;
   }
 
   begin(): void {
@@ -116,28 +116,28 @@ export class Pruner {
   }
 
   #in(milliseconds: number, look?: Look): void {
-    if (!this.#ended) this.#timer = this.#clock.after(milliseconds, () => this.#tidy(), look);
+    if (!this.#ended) this.#timer = this.#clock.after(milliseconds, () => this.#round(), look);
   }
 
-  async #tidy(): Promise<void> {
+  async #round(): Promise<void> {
     let pruned: number;
     try {
       const goesOn = (): boolean => !this.#ended;
       const options = { batch: defaultBatch, dryRun: false };
-      pruned = await this.#tidyTopics();
+      pruned = await this.#prunePublications();
       if (this.#ages !== undefined) {
         const { completed, rolledBack, stuck } = await prune(this.#store, this.#clock, this.#ages, options, goesOn);
         pruned += completed + rolledBack + stuck;
       }
     } catch (error) {
-      if (!this.#ended) this.#keeper.storeFailed("prune", error);
+      if (!this.#ended) this.#owner.storeFailed("prune", error);
       return this.#in(shortPause);
     }
     this.#in(pause, pruned === 0 ? "watch" : undefined);
   }
 
-  /** Publications that are over. Says how many. */
-  async #tidyTopics(): Promise<number> {
+  /** Deletes publications that are kept no longer. Says how many. */
+  async #prunePublications(): Promise<number> {
     let pruned = 0;
     while (!this.#ended) {
       const count = await this.#store.prunePublications(0, defaultBatch);

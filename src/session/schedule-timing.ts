@@ -2,13 +2,13 @@
 import { Cron } from "croner";
 import type { SchedulePlan, ScheduleTiming } from "../stores/records.js";
 
-/** What is later than this after its time was missed, in milliseconds: no launcher was there for it. */
+/** A time that is past by more than this, in milliseconds, was missed: no launcher was there to launch for it. */
 export const grace = 60_000;
 
-/** One transaction launches no more. */
+/** How many missed times one transaction launches for. */
 const largestCatchUp = 100;
 
-/** Keeps a cron expression read; programs have few of them. */
+/** Parsed cron expressions; a program has few of them. */
 const crons = new Map<string, Cron>();
 const mostCrons = 1_000;
 
@@ -18,14 +18,14 @@ function cronOf(expression: string, timezone: string): Cron {
   let cron = crons.get(key);
   if (cron === undefined) {
     if (crons.size === mostCrons) crons.clear();
-    // Paused: it only calculates, and sets no timer of its own.
+    // Paused, so that croner only calculates, and sets no timer of its own.
     cron = new Cron(expression, { timezone, paused: true });
     crons.set(key, cron);
   }
   return cron;
 }
 
-/** The first time after that one; null: there is none. */
+/** The first time of the schedule after `time`; null: there is none. */
 export function nextAfter(timing: ScheduleTiming, time: number): number | null {
   if ("cron" in timing) return cronOf(timing.cron, timing.timezone).nextRun(new Date(time))?.getTime() ?? null;
   if ("at" in timing) return timing.at > time ? timing.at : null;
@@ -34,7 +34,7 @@ export function nextAfter(timing: ScheduleTiming, time: number): number | null {
 }
 
 export interface Firing {
-  /** The times for which something is launched now, oldest first. */
+  /** The times for which an execution is launched now, oldest first. */
   readonly times: readonly number[];
   /** When to look again. Not after `now`: at once. */
   readonly nextAt: number | null;
@@ -46,7 +46,7 @@ export function firing({ timing, missed }: SchedulePlan, due: number, now: numbe
   const punctual = now - grace;
   const first = due >= punctual ? due : nextAfter(timing, punctual - 1);
   const onTime = first === null || first > now ? { times: [], nextAt: first } : timesFrom(timing, first, now, Infinity);
-  // What is launched now stands for those that were missed, too.
+  // A punctual launch stands for the missed times, too.
   const standsIn = missed === "once" && onTime.times.length === 0;
   return standsIn ? { ...onTime, times: [due] } : onTime;
 }
@@ -61,7 +61,7 @@ function timesFrom(timing: ScheduleTiming, first: number, now: number, most: num
   return { times, nextAt: next };
 }
 
-/** The tag by which what a schedule launched is found. */
+/** The tag of executions that a schedule has launched. */
 export function scheduleTag(name: string): string {
   return `schedule:${name}`;
 }

@@ -7,17 +7,17 @@ interface Shared {
   closed?: Promise<void>;
 }
 
-/** What was opened here. */
+/** The stores that were opened here. */
 const shared = new WeakMap<Store, Shared>();
 
 /**
- * Opens a store that is not open. Gives back how to let go of it: who does so last closes it. One that somebody else
- * has opened is theirs, and stays open.
+ * Opens a store that is not open. Gives back a function that lets go of the store: the last holder to do so closes it. A store that
+ * its user has opened stays open.
  */
 export async function holdStore(store: Store): Promise<() => Promise<void>> {
   const found = shared.get(store);
   if (found?.closed !== undefined) {
-    // Whoever closes it hears of it if that fails.
+    // A failure to close is told to the holder that closes.
     await found.closed.catch(() => undefined);
     return holdStore(store);
   }

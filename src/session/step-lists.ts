@@ -1,4 +1,4 @@
-/** The lists of steps that a launcher has, and those that others have had: how they are told apart and kept. */
+/** Lists of steps: those that a launcher has, and those that the store keeps of other launchers. A fingerprint tells them apart. */
 import type { WorkflowDefinition } from "../definition/definition.js";
 import { outlineOf, type StepOutline } from "../definition/outline.js";
 import { StepwellError } from "../errors.js";
@@ -6,7 +6,7 @@ import { fingerprintOf } from "../ids.js";
 import type { StoredDefinition } from "../stores/records.js";
 import type { MaybePromise, Store } from "../stores/contract.js";
 
-/** A list of steps, as it is compared and as it is kept. */
+/** A list of steps: as it is compared, and as the store keeps it. */
 export interface StepList {
   readonly outline: readonly StepOutline[];
   readonly fingerprint: string;
@@ -31,7 +31,7 @@ function outlineIn({ workflow, version, steps }: StoredDefinition): readonly Ste
   }
 }
 
-/** What others have had, asked of the store once for each list. */
+/** Lists that the store keeps, each read once. */
 export class StoredStepLists {
   readonly #store: Store;
   readonly #known = new Map<string, readonly StepOutline[]>();
@@ -40,15 +40,15 @@ export class StoredStepLists {
     this.#store = store;
   }
 
-  /** Undefined: nobody has kept it. */
+  /** Undefined: the store does not have it. */
   find(workflow: string, version: string, fingerprint: string): MaybePromise<readonly StepOutline[] | undefined> {
-    // None of them can hold a line break.
+    // A name, a version and a fingerprint hold no line break.
     const key = (it: Pick<StoredDefinition, "version" | "fingerprint">): string =>
       `${workflow}\n${it.version}\n${it.fingerprint}`;
     const known = this.#known.get(key({ version, fingerprint }));
     if (known !== undefined) return known;
     const keep = (all: readonly StoredDefinition[]): readonly StepOutline[] | undefined => {
-      // Of the others one may be damaged, which concerns only those who know it.
+      // Another list may be damaged, which concerns only the executions that have it.
       const one = all.find((it) => key(it) === key({ version, fingerprint }));
       if (one === undefined) return undefined;
       const outline = outlineIn(one);

@@ -1,6 +1,6 @@
 /**
- * What a client alone asks a store with. It opens the store when it is first asked, and looks there for what launchers have
- * done: nothing comes to it by itself, for it is registered nowhere and owns nothing.
+ * The session of a client without a worker. The first call opens the store. A session is registered nowhere and owns no execution, so
+ * nothing is told to it: it looks into the store for what launchers have done.
  */
 import type { Clock, Timer } from "../clock.js";
 import type { AnyWorkflow } from "../definition/bag.js";
@@ -19,17 +19,17 @@ import type { ClientSettings } from "./options.js";
 import { holdStore } from "./shared-store.js";
 import { StoreTime } from "./store-time.js";
 
-/** How long between two looks at executions whose outcome somebody waits for, in milliseconds. */
+/** How long between two looks at executions whose outcome a caller waits for, in milliseconds. */
 const shortestPause = 20;
 const longestPause = 1_000;
 
-/** For how long what the store said of its time is good: clocks differ, and drift. In milliseconds. */
+/** How long an answer of the store about its time is good, in milliseconds: clocks drift. */
 const timeIsGood = 60_000;
 
 /** How long `stop` waits for a store that does not answer, in milliseconds. */
 const stopPatience = 5_000;
 
-/** As the default of a launcher, in milliseconds. */
+/** The same as the default of a launcher, in milliseconds. */
 const keepPublications = 3 * 24 * 60 * 60 * 1000;
 
 export class StoreSession implements ClientHost {
@@ -42,18 +42,18 @@ export class StoreSession implements ClientHost {
   readonly registry: Map<string, Registered>;
   readonly #settings: ClientSettings;
   readonly #workflows: AnyWorkflow[];
-  /** The keys of those whose lists of steps the store has. */
+  /** Keys of registered workflows whose lists of steps the store has. */
   readonly #defined = new Set<string>();
   readonly #waiters: OutcomeWaiters;
-  readonly #lists: StoredStepLists;
-  readonly #alarms: ErrorReporter;
-  #letGo: (() => Promise<void>) | undefined;
+  readonly #stepLists: StoredStepLists;
+  readonly #errors: ErrorReporter;
+  #releaseStore: (() => Promise<void>) | undefined;
   #opening: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   readonly #time: StoreTime;
-  /** When the store said its time. */
+  /** When the store said its time, by the clock's `monotonic`. */
   #timeAt = -Infinity;
-  /** Until the next look for outcomes; undefined: nobody waits, or it looks now. */
+  /** Set for the next look for outcomes; undefined: no caller waits, or a look is being made. */
   #nextLook: Timer | undefined;
   #isLooking = false;
 
@@ -66,9 +66,9 @@ export class StoreSession implements ClientHost {
     this.registry = this.#workflows.length === 0 ? new Map() : registryOf(this.#workflows, this.clock, "new Client(…)");
     this.committer = new Committer(settings.store, settings.clock);
     this.#waiters = new OutcomeWaiters(settings.clock, longestPause);
-    this.#lists = new StoredStepLists(settings.store);
+    this.#stepLists = new StoredStepLists(settings.store);
     this.#time = new StoreTime(settings.clock, settings.store.clock === settings.clock);
-    this.#alarms = new ErrorReporter(settings.onError, this.registry, settings.clock);
+    this.#errors = new ErrorReporter(settings.onError, this.registry, settings.clock);
   }
 
   get isRunning(): boolean {
@@ -86,20 +86,20 @@ export class StoreSession implements ClientHost {
 
   opened(): MaybePromise<void> {
     const { store } = this.#settings;
-    // What was closed by `stop` is not opened again.
+    // A store that `stop` has closed is not opened again.
     this.mustRun("This call");
     const knowsTime = store.clock === this.clock || this.clock.monotonic() - this.#timeAt < timeIsGood;
-    if (store.isOpen && this.#letGo !== undefined && knowsTime) return undefined;
+    if (store.isOpen && this.#releaseStore !== undefined && knowsTime) return undefined;
     this.#opening ??= this.#open().finally(() => (this.#opening = undefined));
     return this.#opening;
   }
 
   async #open(): Promise<void> {
     const { store } = this.#settings;
-    this.#letGo ??= await holdStore(store);
+    this.#releaseStore ??= await holdStore(store);
     if (store.clock === this.clock) return;
     const answered = this.#time.ask();
-    // All that is wanted is the time: there is nothing to be due of no workflow.
+    // Only the time is wanted: no schedule is due of no workflow.
     const { at } = await store.dueSchedules({ workflows: [], limit: 1 });
     answered(at);
     this.#timeAt = this.clock.monotonic();
@@ -113,7 +113,7 @@ export class StoreSession implements ClientHost {
     return this.#time.atMost;
   }
 
-  /** What is launched here need not have been listed, and its list of steps is kept before the first execution has it. */
+  /** A workflow that is launched need not be listed. Its list of steps is stored before the first execution has it. */
   registered(workflow: AnyWorkflow): MaybePromise<Registered> {
     const { name, version } = definitionOf(workflow);
     const key = registryKey(name, version);
@@ -138,7 +138,7 @@ export class StoreSession implements ClientHost {
   }
 
   listOf(workflow: string, version: string, fingerprint: string): ReturnType<StoredStepLists["find"]> {
-    return this.#lists.find(workflow, version, fingerprint);
+    return this.#stepLists.find(workflow, version, fingerprint);
   }
 
   within(tx: unknown, where: string): Within {
@@ -149,16 +149,16 @@ export class StoreSession implements ClientHost {
     return false;
   }
 
-  /** Nothing is committed here that settles one. */
+  /** No commit of a session settles an arrival. */
   onSettled(): () => void {
     return () => undefined;
   }
 
-  /** The launchers find out by themselves. */
+  /** Launchers find the change by polling. */
   scheduled(): void {}
 
   report(error: StepwellError): void {
-    this.#alarms.raise(error);
+    this.#errors.raise(error);
   }
 
   whenAtRest(id: string, waiter: Waiter): () => void {
@@ -187,8 +187,8 @@ export class StoreSession implements ClientHost {
     try {
       await this.#waiters.ask(this.#settings.store, () => false);
     } catch (error) {
-      // An outage delays an answer; a caller who can't wait has given a timeout.
-      if (this.isRunning) this.#alarms.storeFailed("look for outcomes", error);
+      // An outage delays an answer; a caller that can't wait has given a timeout.
+      if (this.isRunning) this.#errors.storeFailed("look for outcomes", error);
     }
     this.#isLooking = false;
     if (this.isRunning && !this.#waiters.isEmpty) this.#lookIn(Math.min(2 * pause, longestPause));
@@ -206,7 +206,7 @@ export class StoreSession implements ClientHost {
     const patience = this.clock.after(stopPatience, () => this.committer.close());
     await this.committer.drained();
     patience.cancel();
-    await this.#letGo?.();
+    await this.#releaseStore?.();
   }
 }
 

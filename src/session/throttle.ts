@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.js";
 
-/** How long the same thing is told only once, in milliseconds. */
+/** How long one kind of report passes only once, in milliseconds. */
 const period = 60_000;
 
 /** Lets each kind of report pass once in a while, and counts what it held back. */
@@ -12,7 +12,7 @@ export class Throttle {
     this.#clock = clock;
   }
 
-  /** How many of this kind were held back since the last one that passed; undefined: this one is held back too. */
+  /** How many reports of this kind were held back since the last one that passed; undefined: this one is held back too. */
   pass(kind: string): number | undefined {
     const now = this.#clock.monotonic();
     const known = this.#kinds.get(kind);

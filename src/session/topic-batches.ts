@@ -1,21 +1,21 @@
 /**
  * Subscriptions and publications, where a store writes several batches at once. A batch waits for the locks of its
- * topics, which somebody may keep for long. So what is about other topics goes ahead in a batch of its own, as long as
- * there are few of them; what is about the same topic keeps its order.
+ * topics, which a transaction of a caller may keep for long. So rows of other topics go ahead in another batch, as long as
+ * few batches are being written; rows of the same topic keep their order.
  */
-interface Entry {
+interface TopicRow {
   readonly row: { readonly topic: string };
 }
 
-export class TopicBatches<E extends Entry> {
-  /** How many batches may be on their way. */
+export class TopicBatches<E extends TopicRow> {
+  /** How many batches may be written at the same time. */
   readonly #most: number;
-  /** Of one batch. */
+  /** How many rows a batch may have. */
   readonly #largest: number;
   #queue: E[] = [];
-  /** Topics of those that are on their way. */
+  /** Topics of the batches that are being written. */
   readonly #busy = new Set<string>();
-  #onTheirWay = 0;
+  #writing = 0;
 
   constructor(most: number, largest: number) {
     this.#most = most;
@@ -26,27 +26,27 @@ export class TopicBatches<E extends Entry> {
     this.#queue.push(entry);
   }
 
-  /** How many wait. */
+  /** How many rows wait. */
   get waiting(): number {
     return this.#queue.length;
   }
 
-  /** @param keep gives back an entry that is to wait on */
+  /** @param keep gives back a row that is to wait on */
   sweep(keep: (entry: E) => readonly E[]): void {
     this.#queue = this.#queue.flatMap(keep);
   }
 
-  /** Whether any are on their way. */
+  /** Whether any batch is being written. */
   get isWriting(): boolean {
-    return this.#onTheirWay > 0;
+    return this.#writing > 0;
   }
 
-  /** Whether one more may go. */
+  /** Whether another batch may be written. */
   get isReady(): boolean {
-    return this.#onTheirWay < this.#most && this.#queue.some(({ row }) => !this.#busy.has(row.topic));
+    return this.#writing < this.#most && this.#queue.some(({ row }) => !this.#busy.has(row.topic));
   }
 
-  /** The next batch, and what is to be called once it was written. */
+  /** The next batch, and what is to be called when it is written. */
   take(): { readonly entries: E[]; readonly done: () => void } {
     const entries: E[] = [];
     const left: E[] = [];
@@ -57,10 +57,10 @@ export class TopicBatches<E extends Entry> {
     this.#queue = left;
     const topics = new Set(entries.map(({ row }) => row.topic));
     for (const topic of topics) this.#busy.add(topic);
-    this.#onTheirWay++;
+    this.#writing++;
     const done = (): void => {
       for (const topic of topics) this.#busy.delete(topic);
-      this.#onTheirWay--;
+      this.#writing--;
     };
     return { entries, done };
   }
