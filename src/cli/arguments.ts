@@ -1,7 +1,7 @@
-/** What is checked of options before a command begins. */
+/** Checks of options, before a command begins. */
 import { InvalidArgumentError } from "commander";
 
-/** The command may end at any time, and goes on from what is kept. */
+/** The command may be interrupted, and goes on from its store; so the store must outlive the process. */
 export function keptPlace(place: string): string {
   if (place !== ":memory:") return place;
   throw new InvalidArgumentError("A store in memory keeps nothing after the command. Give the path of a file.");

@@ -1,6 +1,6 @@
 /**
- * Works on items side by side, at most `count` at a time; takes the next one only when there is a lane
- * for it. Ends early, and hears no more errors, once the signal is aborted.
+ * Works on items side by side, at most `count` at a time; takes the next item only when a lane is free. Ends early, and drops further
+ * errors, once the signal is aborted.
  */
 export async function inLanes<Item>(
   count: number,

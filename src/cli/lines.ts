@@ -32,7 +32,7 @@ export async function* linesOf(file: string, idField?: string): AsyncGenerator<L
   }
 }
 
-/** As Latin-1, one character for each byte: so a line break is never part of another character, nor U+2028 a line break. */
+/** Reads Latin-1, one character for each byte: so a line break is never part of another character, and U+2028 is no line break. */
 async function* rawLines(file: string): AsyncGenerator<string> {
   let rest = "";
   try {
@@ -79,13 +79,13 @@ function idOf(input: object, field: string, file: string, number: number): strin
   );
 }
 
-/** After so many lines the rehearsal begins anew, so that it needs no more memory for a longer file. */
+/** After so many lines the rehearsal begins with a new store, so that a longer file needs no more memory. */
 const rehearsed = 1_000;
 
 /**
  * Checks every line as a launch would be checked, and counts them.
  *
- * @throws STEPWELL_INVALID_LINE for the first one that is not usable
+ * @throws STEPWELL_INVALID_LINE for the first line that is not usable
  */
 export async function checkLines(workflow: AnyWorkflow, file: string, idField?: string): Promise<number> {
   const firstWith = new Map<string, number>();
@@ -93,7 +93,7 @@ export async function checkLines(workflow: AnyWorkflow, file: string, idField?: 
   let rehearsal: Launcher | undefined;
   try {
     for await (const line of linesOf(file, idField)) {
-      // Made from the line's number, ids differ already.
+      // Ids that are made from the line's number differ anyway.
       if (idField !== undefined) refuseSecond(line, firstWith, file);
       if (count++ % rehearsed === 0) {
         await rehearsal?.stop();
@@ -108,7 +108,7 @@ export async function checkLines(workflow: AnyWorkflow, file: string, idField?: 
   return count;
 }
 
-/** A launch that begins tomorrow, in a store that is gone before: everything is checked, and nothing happens. */
+/** A launch that begins tomorrow, in a store that is dropped before: everything is checked, and no step runs. */
 async function rehearse(launcher: Launcher, workflow: AnyWorkflow, line: Line, file: string): Promise<void> {
   try {
     await launcher.launch(workflow, line.input, { id: line.id, delay: "1d" });

@@ -7,7 +7,7 @@ import { messageOf } from "./text.js";
 
 export interface LoadedWorkflow {
   readonly workflow: AnyWorkflow;
-  /** All that the module exports of it: an execution goes on with the version that it started with. */
+  /** All exported versions of the workflow: an execution goes on with the version that it started with. */
   readonly versions: readonly AnyWorkflow[];
 }
 
@@ -38,7 +38,7 @@ export async function loadWorkflow(path: string, name?: string): Promise<LoadedW
  * Imports the module and gives all its workflows, each once: those that it exports, and those in the lists and objects
  * that it exports, one level deep.
  *
- * @throws STEPWELL_INVALID_MODULE, also where there is none
+ * @throws STEPWELL_INVALID_MODULE, also where the module exports no workflow
  */
 export async function loadWorkflows(path: string): Promise<readonly AnyWorkflow[]> {
   const found = new Set<AnyWorkflow>();
@@ -49,7 +49,7 @@ export async function loadWorkflows(path: string): Promise<readonly AnyWorkflow[
   return [...found];
 }
 
-/** What stands in a list or a plain object. Others are left alone: to look into them may do something. */
+/** The values in a list or a plain object. Other objects are left alone: to look into them may have effects. */
 function insideOf(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value as readonly unknown[];
   if (typeof value !== "object" || value === null) return [];
@@ -81,7 +81,7 @@ async function importModule(path: string): Promise<object> {
 
 const neverLoaded = "it awaits something at its top level that never comes";
 
-/** Rejects when nothing is left that could settle the promise. Node alone would end the process without a word of ours. */
+/** Rejects when nothing is left that could settle the promise. Without this, Node would end the process without an error of ours. */
 async function settledOr<T>(promise: Promise<T>, problem: string): Promise<T> {
   let giveUp: (() => void) | undefined;
   const idle = new Promise<never>((_resolve, reject) => {
@@ -116,7 +116,7 @@ function isWorkflow(value: unknown, path: string): value is AnyWorkflow {
   }
 }
 
-/** An export's name says exactly which; a workflow's name may be that of several versions. */
+/** The name of an export is exact; several versions may share the name of a workflow. */
 function named(found: Found, name: string): [AnyWorkflow, readonly string[]][] {
   const all = [...found];
   const exported = all.filter(([, names]) => names.includes(name));

@@ -11,7 +11,7 @@ import { exitCodes, run, type RunOptions } from "./run.js";
 import { screen, type Screen } from "./screen.js";
 import { clean, described } from "./text.js";
 
-/** Runs the command that the arguments ask for. Gives back the exit code; errors are told on standard error. */
+/** Runs the command that the arguments name. Gives back the exit code; errors are printed on standard error. */
 export async function main(argv: readonly string[]): Promise<number> {
   let exitCode: number = exitCodes.atRest;
   const program = new Command("stepwell")
@@ -31,7 +31,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv, { from: "user" });
     return exitCode;
   } catch (error) {
-    // Commander has told its own errors already, and ends its help this way too.
+    // Commander has printed its own errors already, and ends its help this way too.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.error;
     const debug = Boolean(process.env["DEBUG"]) || argv.includes("--debug");
     process.stderr.write(`${described(error, debug)}\n`);

@@ -19,18 +19,18 @@ export interface RunOptions {
   readonly debug?: boolean;
 }
 
-/** What the process ends with. Errors end it with 2. */
+/** The exit codes. Errors end the process with 2. */
 export const exitCodes = { atRest: 0, stuck: 1, error: 2, interrupted: 3 } as const;
 
-/** An execution that takes longer is put aside, in milliseconds: it may wait for days, and others can be launched. */
+/** An execution that takes longer, in milliseconds, is put aside: it may wait for days, and others can be launched. */
 const patience = 250;
 
-/** After this time with nothing left to launch, the user is told what is waited for, in milliseconds. */
+/** When all lines are launched, the user is told after this time which executions are waited for, in milliseconds. */
 const silence = 3_000;
 
 const nothing = (): void => undefined;
 
-/** What a module's steps log is theirs to show; a step that fails is told beside the bar, in one line. */
+/** Steps show their own logs; a step that fails is told beside the bar, in one line. */
 const silent = { debug: nothing, info: nothing, error: nothing };
 
 interface Job {
@@ -50,7 +50,7 @@ export async function run(path: string, options: RunOptions, screen: Screen): Pr
   const { workflow, versions } = await loadWorkflow(path, options.workflow);
   const total = await checkLines(workflow, options.input, options.id);
   const store = storeOn(options.store, options.schema);
-  // One whose time is a server's has no clock here; the memory store has this process's.
+  // A store whose time is a server's has no clock here; the memory store has the clock of this process.
   const clock = store.clock ?? memoryStore().clock!;
   const now = (): number => clock.monotonic();
   const launcher = new Launcher({
@@ -58,7 +58,7 @@ export async function run(path: string, options: RunOptions, screen: Screen): Pr
     workflows: versions,
     concurrency: options.concurrency,
     logger: { ...silent, warn: (_, text) => screen.note(clean(text)) },
-    // A stuck one stands in the table.
+    // A stuck execution stands in the table.
     onError: (error) => {
       if (error.code !== "STEPWELL_EXECUTION_STUCK") screen.note(described(error, options.debug === true));
     },
@@ -84,7 +84,7 @@ export async function run(path: string, options: RunOptions, screen: Screen): Pr
 
 interface Interruption {
   readonly signal: AbortSignal;
-  /** Stops the launcher, and waits for that. */
+  /** Stops the launcher, and waits until it has stopped. */
   end(): Promise<void>;
 }
 
@@ -109,7 +109,7 @@ function interruptible(launcher: Launcher, screen: Screen): Interruption {
   };
 }
 
-/** Each line in turn; then, again and again, those that were put aside. */
+/** Each line in turn; then, again and again, the executions that were put aside. */
 async function launchAll(job: Job): Promise<void> {
   const { launcher, workflow, options, signal, tally, now } = job;
   let aside: Execution[] = [];
@@ -139,7 +139,7 @@ async function launchAll(job: Job): Promise<void> {
   }
 }
 
-/** False: it has not come to rest yet. */
+/** False: the execution has not come to rest yet. */
 async function comesToRest(execution: Execution, tally: Tally): Promise<boolean> {
   try {
     tally.add(execution.id, await execution.outcome({ timeout: patience }));

@@ -3,7 +3,7 @@ import progress from "cli-progress";
 import type { Tally } from "./tally.js";
 
 export interface Screen {
-  /** Shows a progress bar, where somebody looks. */
+  /** Shows a progress bar, where standard error is a terminal. */
   begin(total: number, tally: Tally): void;
   /** Takes the bar away. */
   end(): void;
@@ -16,7 +16,7 @@ export function screen(output: NodeJS.WritableStream, errors: NodeJS.WriteStream
   return {
     begin(total, tally) {
       if (!errors.isTTY || total === 0) return;
-      // Made anew at each drawing, so that nobody has to tell the bar what has changed.
+      // Made anew at each drawing, so that no caller has to update the bar.
       const format = (options: object): string => {
         const { atRest, completed, rolledBackInAll, stuck } = tally;
         const counts = `${atRest}/${total}  completed ${completed}  rolled back ${rolledBackInAll}  stuck ${stuck}`;

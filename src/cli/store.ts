@@ -10,7 +10,7 @@ export function storeOn(place: string, schema: string | undefined): Store {
   throw new StepwellError("STEPWELL_INVALID_ARGUMENT", "--schema is for PostgreSQL; an SQLite file has no schemas.");
 }
 
-/** As `storeOn`, for a store that must be there already: a file that is opened would be made. */
+/** As `storeOn`, for a store that must exist: to open an SQLite file that is not there would create it. */
 export function existingStoreOn(place: string, schema: string | undefined): Store {
   const store = storeOn(place, schema);
   if (isPostgres(place) || existsSync(place)) return store;

@@ -3,7 +3,7 @@ import Table from "cli-table3";
 import type { Outcome } from "../index.js";
 import { clean } from "./text.js";
 
-/** A table is for reading: beyond these, it counts. */
+/** How many executions the table lists; others are counted. */
 const shownReasons = 20;
 const shownStuck = 10;
 
@@ -12,7 +12,7 @@ export class Tally {
   completed = 0;
   readonly rolledBack = new Map<string, number>();
   stuck = 0;
-  /** The first ones, for the operator. */
+  /** The first stuck executions, for the operator. */
   readonly #stuck: string[] = [];
 
   add(id: string, outcome: Outcome): void {

@@ -1,4 +1,4 @@
-/** Text for people: what comes from users, modules and stores is cleaned before a terminal sees it. */
+/** Text for people: texts of users, modules and stores are cleaned before they are printed on a terminal. */
 import { inspect } from "node:util";
 import { StepwellError } from "../index.js";
 
@@ -9,10 +9,10 @@ export function clean(text: string): string {
   return text.replace(unsafe, " ");
 }
 
-/** The same, and what JSON lets through of control characters. */
+/** The same characters, as far as JSON does not escape them itself. */
 const unsafeInJson = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 
-/** One line of JSON that a terminal may see: what could forge is written as an escape, so that it reads back the same. */
+/** One line of JSON for a terminal: characters that could forge a line or hide text are escaped, so that the line reads back the same. */
 export function jsonLine(value: object): string {
   return JSON.stringify(value, plain).replace(
     unsafeInJson,
@@ -20,7 +20,7 @@ export function jsonLine(value: object): string {
   );
 }
 
-/** What a state may hold and JSON has no form for. */
+/** Makes JSON of values that a state may hold and JSON has no form for. */
 function plain(_: string, value: unknown): unknown {
   if (typeof value === "bigint") return String(value);
   return value instanceof Map || value instanceof Set ? [...(value as Iterable<unknown>)] : value;

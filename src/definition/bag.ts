@@ -1,28 +1,28 @@
-/** What a workflow carries for the compiler: one bag of types. */
+/** The types of a workflow, in one bag that is there for the compiler only. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Frozen, Shown } from "./frozen.js";
 import type { Messages } from "./messages.js";
 import type { Flatten, Simplify } from "./objects.js";
 
-export type Entry = readonly [PropertyKey, unknown];
+export type FieldEntry = readonly [PropertyKey, unknown];
 
-/** The tuples behind the flat types. A bag that a user writes out has none. */
+/** The tuples behind the flat types. A bag that a user writes out has no tuples. */
 export interface Entries {
   base: object;
   half: object;
-  given: Entry;
-  maybe: Entry;
-  left: Entry;
+  given: FieldEntry;
+  maybe: FieldEntry;
+  left: FieldEntry;
 }
 
 export interface Bag {
   /** What `launch` takes. */
   input: unknown;
-  /** After all steps. */
+  /** The state after all steps. */
   state: object;
-  /** At any other moment: what steps give is optional. */
+  /** The state at any other moment: what steps give is optional. */
   halfDone: object;
-  /** After early ends. */
+  /** The state after early ends. */
   early: unknown;
   /** The names of the steps. */
   steps: string;
@@ -55,11 +55,11 @@ export type MessagesOf<W extends AnyWorkflow> = BagOf<W>["messages"];
 
 /** The names of the messages that a workflow's steps declare. */
 export type MessageName<W extends AnyWorkflow> = keyof MessagesOf<W> & string;
-/** What is sent under that name: what the schema takes. */
+/** The payload that is sent under this name: what its schema takes. */
 export type PayloadOf<W extends AnyWorkflow, Name extends MessageName<W>> = Frozen<
   StandardSchemaV1.InferInput<MessagesOf<W>[Name]>
 >;
-/** What an operator may change: fields of the state, with their types. */
+/** The patch of an operator: fields of the state, with their types. */
 export type StatePatch<W extends AnyWorkflow> = Shown<Partial<HalfDoneOf<W>>>;
 
 /** An older workflow whose code is gone. */

@@ -8,17 +8,17 @@ import type { GrowHalf } from "./objects.js";
 import type { ExecutionIdentity } from "./observer.js";
 import type { MayGive } from "./patches.js";
 
-/** What synchronous functions beside a step are called with, such as the one that says how long a sleep is. */
+/** What the synchronous functions beside a step are called with, such as the function that gives the length of a sleep. */
 export interface StateContext<State> {
-  /** Read-only; what is to change goes into the patch that the function gives back. */
+  /** Read-only: changes go into the patch that the function gives back. */
   readonly state: Shown<State>;
 }
 
 /** What every step function is called with. */
 export interface StepContext<State> extends StateContext<State> {
   /**
-   * The same over all attempts of this function for this execution, and different from every other:
-   * give it to the other side, so that a second attempt has no second effect.
+   * The same over all attempts of this function for this execution, and different from every other key: give it to the other
+   * system, so that a second attempt has no second effect.
    */
   readonly idempotencyKey: string;
   /** From 1; grows with each attempt, also after a crash. */
@@ -31,13 +31,13 @@ export interface StepContext<State> extends StateContext<State> {
   readonly step: { readonly name: string; readonly index: number };
   readonly direction: Direction;
   /**
-   * Wants the messages of a topic: those that are kept, at once, and those to come. It is stored when this resolves.
-   * They come as those that were sent: to a handler that declares their names. Again, also by a later attempt, it
-   * changes nothing.
+   * Subscribes this execution to a topic: it gets the messages that are kept, at once, and those to come. When this resolves, the
+   * subscription is stored. Messages of a topic go to a handler that declares their names, as sent messages do. To subscribe again,
+   * also in a later attempt, changes nothing.
    *
    * @param topic 1 to 255 characters, without control characters
    * @throws (rejects) STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION; STEPWELL_OWNERSHIP_LOST;
-   * STEPWELL_SUBSCRIBE_TOO_LATE once the function has given back what it gives
+   * STEPWELL_SUBSCRIBE_TOO_LATE once the function has given back its result
    * @example
    * await subscribe(`payment:${id}`);
    * return pause({ paymentId: id }, { timeout: "30m" });
@@ -47,7 +47,7 @@ export interface StepContext<State> extends StateContext<State> {
 }
 
 export interface SubscribeOptions {
-  /** When it ends: when this step is done, or left, in this direction; or with the execution. Default: "step". */
+  /** When the subscription ends: when this step is done, or left, in this direction; or with the execution. Default: "step". */
   readonly until?: "step" | "end";
 }
 
@@ -58,12 +58,12 @@ export interface MessageContext<State, M extends Messages> extends StepContext<S
 export interface RollbackContext<State, Given> extends StepContext<State> {
   /** What this step itself gave on the way up, even where a later step has overwritten a field. */
   readonly given: Shown<Given>;
-  /** The key that this step's `run` had: names what is to be undone where its answer was lost. */
+  /** The key that this step's `run` had. Where the answer to `run` was lost, it names the work that is to be undone. */
   readonly runKey: string;
   /**
    * The last function of this step on the way up may have begun and gave nothing back: it threw, timed out, was aborted or
-   * lost its launcher, so nobody knows what became of it. Look for what was asked under `runKey`. False: all that it did is
-   * in the state.
+   * lost its launcher, so it is not known what it did. Look for what was requested under `runKey`. False: all that the step did is in
+   * the state.
    */
   readonly halfDone: boolean;
   /** Why the execution turned. */
@@ -76,7 +76,7 @@ export interface RollbackMessageContext<State, Given, M extends Messages> extend
 
 /** What `recover` is called with. */
 export interface RecoverContext<State> extends StateContext<State> {
-  /** What the step failed with. */
+  /** The reason with which the step failed. */
   readonly reason: string;
   readonly error?: SerializedError;
 }

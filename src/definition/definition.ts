@@ -1,6 +1,6 @@
 /**
- * What the engine works with: a workflow as checked, frozen data plus the user's functions, without
- * their types. `workflow.ts` builds it from what users write; `types.ts` gives it its types.
+ * The definition of a workflow: checked, frozen data plus the user's functions, without their types. `workflow.ts` builds it from
+ * what users write, and gives it its types.
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { LimitsDefinition } from "./limits.js";
@@ -23,20 +23,20 @@ export type StepFunction = (context: never) => unknown;
 
 export type MessageSchemas = Readonly<Record<string, StandardSchemaV1>>;
 
-/** What decides without effects, synchronously: `when`, `otherwise`, `recover`. */
+/** A synchronous function without effects: `when`, `otherwise`, `recover`. */
 export type StateFunction = (context: never) => unknown;
 
 export interface StepDefinition {
   readonly name: string;
-  /** Whether it is done at all. Undefined: it is. */
+  /** Whether the step applies to an execution. Undefined: it does. */
   readonly when: StateFunction | undefined;
-  /** What a step that is passed over gives. */
+  /** The patch of a step that is passed over. */
   readonly otherwise: StateFunction | undefined;
   readonly run: StepFunction | undefined;
   readonly messages: MessageSchemas;
   readonly onMessage: StepFunction | undefined;
   readonly onTimeout: StepFunction | undefined;
-  /** Asked when the step has failed for good on its way up. */
+  /** Called when the step has failed for good on the way up. */
   readonly recover: StateFunction | undefined;
   readonly rollback: StepFunction | undefined;
   readonly rollbackMessages: MessageSchemas;
@@ -46,15 +46,15 @@ export interface StepDefinition {
   readonly rollbackRetry: RetryDefinition | undefined;
   /** For each attempt, in milliseconds. Undefined: none. */
   readonly timeout: number | undefined;
-  /** For all of it on the way up, in milliseconds. Undefined: none. */
+  /** For the whole step on the way up, in milliseconds. Undefined: none. */
   readonly deadline: number | undefined;
-  /** It only waits: for a time, or for messages, with or without a timeout. Undefined: it does something. */
+  /** The step only waits: for a time, or for messages, with or without a timeout. Undefined: it does something. */
   readonly waits: "time" | "messages" | "messages, with a timeout" | undefined;
   readonly pivot: boolean;
   readonly irreversible: string | undefined;
-  /** Its `run` is nothing but work in the store's own transaction: what was not committed never happened. */
+  /** Its `run` is nothing but work in the store's own transaction: where that was not committed, the step has done nothing. */
   readonly transactional: boolean;
-  /** Of which stores its functions are transactions. */
+  /** The kinds of stores whose transactions its functions are. */
   readonly stores: readonly string[];
 }
 
@@ -64,7 +64,7 @@ export interface MigrationDefinition {
   readonly from: string;
   /** The older workflow. Undefined: only its version was given. */
   readonly older: WorkflowDefinition | undefined;
-  /** What became of steps that have another name; null: they are gone. */
+  /** New names of steps that have another name; null: the step is gone. */
   readonly steps: Readonly<Record<string, string | null>>;
   readonly move: ((execution: never) => unknown) | undefined;
 }

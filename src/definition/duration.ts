@@ -11,7 +11,7 @@ const form = /^\d+(\.\d+)? ?(ms|s|m|h|d|w)$/;
 /** A hundred years: beyond it, dates stop being dates. */
 const longest = 36_525 * 24 * 60 * 60 * 1000;
 
-/** A duration in whole milliseconds. `where` says for the error's message what it was given for. */
+/** A duration in whole milliseconds. `where` says for the error's message which option it was given for. */
 export function milliseconds(duration: Duration, where: string): number {
   const value = typeof duration === "string" ? ofText(duration) : duration;
   if (typeof value !== "number" || !(value >= 0 && value <= longest)) throw refused(duration, where);
@@ -30,7 +30,7 @@ export function duration(text: string): number {
   return milliseconds(text as Duration, "duration(…)");
 }
 
-/** Undefined: no duration. A text without a unit is none: "5" may be meant as seconds, and "" comes from a setting that is missing. */
+/** Undefined: no duration. A text without a unit is no duration: "5" may be meant as seconds, and "" comes from a missing setting. */
 function ofText(text: string): number | undefined {
   return form.test(text) ? ms(text as Parameters<typeof ms>[0]) : undefined;
 }

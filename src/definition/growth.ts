@@ -4,7 +4,7 @@
  * The state is carried from step to step as a union of tuples `[key, type]`, and shown as one flat object that is made of
  * them. So nothing nests, however many steps there are, and the compiler need not look into tuples of plain types again.
  */
-import type { Bag, Entries, Entry } from "./bag.js";
+import type { Bag, Entries, FieldEntry } from "./bag.js";
 import type { Messages } from "./messages.js";
 import type { KnownKey, OptionalKey, RequiredKey, Simplify } from "./objects.js";
 import type { Workflow } from "./workflow.js";
@@ -18,7 +18,7 @@ type EntriesOf<B extends Bag> = "~entries" extends keyof B
   ? NonNullable<B["~entries"]>
   : { base: B["state"]; half: B["halfDone"]; given: never; maybe: never; left: never };
 
-type Rebuilt<Base, E extends Entry, O extends Entry> = Simplify<
+type Rebuilt<Base, E extends FieldEntry, O extends FieldEntry> = Simplify<
   Without<Base, E[0]> & { [X in E as X[0]]: X[1] } & { [X in O as X[0]]?: X[1] }
 >;
 
@@ -31,9 +31,9 @@ type Made<
   Input,
   Base extends object,
   Half extends object,
-  Given extends Entry,
-  Maybe extends Entry,
-  Left extends Entry,
+  Given extends FieldEntry,
+  Maybe extends FieldEntry,
+  Left extends FieldEntry,
   Early,
   Steps extends string,
   M extends Messages,
@@ -66,7 +66,7 @@ type NoEmptyRecord<Output extends object> = [string] extends [keyof Output]
     : Output
   : Output;
 
-type MoreGiven<E extends Entry, P> = [RequiredKey<P> & E[0]] extends [never]
+type MoreGiven<E extends FieldEntry, P> = [RequiredKey<P> & E[0]] extends [never]
   ? E | RequiredEntry<P>
   : Exclude<E, readonly [RequiredKey<P>, unknown]> | RequiredEntry<P>;
 

@@ -3,13 +3,13 @@ import { StepwellError, type ErrorDetails } from "../errors.js";
 import { milliseconds, type Duration } from "./duration.js";
 import { refuseUnknownOptions, shown } from "../values/options.js";
 
-/** A limit of how many executions of a workflow may be on their way at the same time. */
+/** A limit of how many executions of a workflow may be under way at the same time. */
 export interface ConcurrencyLimit<State> {
   /** A whole number from 1. */
   readonly limit: number;
   /**
-   * The limit is one for each key, such as an account, rather than one for all. Called once, at the launch, with
-   * the state as it begins; gives a text of 1 to 255 characters.
+   * Makes it one limit for each key, such as an account, rather than one for all executions. Called once, at the launch, with the
+   * state as it begins; gives a text of 1 to 255 characters.
    */
   readonly key?: (state: State) => string;
 }
@@ -20,7 +20,7 @@ export interface RateLimit<State> {
   readonly limit: number;
   /** The length of the period. Longer than 0. */
   readonly per: Duration;
-  /** As for a limit of concurrency: one limit for each key. */
+  /** Makes it one rate for each key, as for a limit of concurrency. */
   readonly key?: (state: State) => string;
 }
 
@@ -31,7 +31,7 @@ type KeyFunction = (state: never) => string;
 
 /** Checked limits; at least one of them is set. */
 export interface LimitsDefinition {
-  /** How many may have a place at the same time. Null: any number. */
+  /** How many slots there are. Null: any number. */
   readonly concurrency: number | null;
   readonly perKey: { readonly limit: number; readonly key: KeyFunction } | null;
   /** `per` in milliseconds. */

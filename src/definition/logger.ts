@@ -1,4 +1,4 @@
-/** What steps get as `logger`, and what a launcher may be given: pino's shape, which others share. */
+/** A logger, as steps get it and as a launcher may be given it: pino's shape, which other loggers share. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;

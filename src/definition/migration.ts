@@ -1,4 +1,4 @@
-/** From an older version of a workflow to this one: what users write, checked, and what becomes of the steps' names. */
+/** Migrations from an older version of a workflow to this one: what users write, checked, and the new names of steps. */
 import type { AnyWorkflow, Bag, HalfDoneOf, StepsOf } from "./bag.js";
 import type { MigrationDefinition, WorkflowDefinition } from "./definition.js";
 import type { Direction, Status } from "./flow.js";
@@ -6,33 +6,33 @@ import type { Shown } from "./frozen.js";
 import type { ExecutionIdentity } from "./observer.js";
 import { checkName, invalidDefinition, refuseUnknownOptions, shown } from "../values/options.js";
 
-/** By their names in the older list: their names in the newer one; null: they are gone. Who is not named keeps its name. */
+/** By the name of a step in the older list: its name in the newer list; null: the step is gone. A step that is not listed keeps its name. */
 export type Successors = Readonly<Record<string, string | null>>;
 
-/** Where an execution of the older version stands. */
+/** An execution of the older version, as `move` gets it. */
 export interface MoveContext<Older extends AnyWorkflow = AnyWorkflow> {
   readonly execution: ExecutionIdentity;
   /** Read-only. */
   readonly state: Shown<HalfDoneOf<Older>>;
   readonly status: Status;
   readonly direction: Direction;
-  /** Where it stands, in the older list. */
+  /** The step where it stands, in the older list. */
   readonly step: StepsOf<Older>;
   /** Its step has paused, and waits. */
   readonly waits: boolean;
-  /** Anything of it may have been done. */
+  /** Any of its steps may have been done. */
   readonly begun: boolean;
 }
 
-/** Where and with what it goes on. */
+/** Where, and with which state, the execution goes on. */
 export interface Move<B extends Bag = Bag> {
-  /** The step at whose beginning it goes on. Left out: where it stands, with its wait and its attempts. */
+  /** The step at whose beginning it goes on. Left out: it goes on where it stands, with its wait and its attempts. */
   readonly step?: B["steps"];
-  /** The whole state. Left out: as it is. */
+  /** The whole new state. Left out: the state stays as it is. */
   readonly state?: Shown<B["halfDone"]>;
 }
 
-/** Whether a state of the older version does for this one, as it is. */
+/** Whether a state of the older version fits this one as it is. */
 type Fits<Older extends AnyWorkflow, B extends Bag> = [Shown<HalfDoneOf<Older>>] extends [Shown<B["halfDone"]>]
   ? true
   : false;
@@ -41,13 +41,13 @@ type Moving<Older extends AnyWorkflow, B extends Bag> = (
   execution: MoveContext<Older>,
 ) => Fits<Older, B> extends true ? Move<B> | void : Move<B> & { readonly state: Shown<B["halfDone"]> };
 
-/** The older state must become this version's, where it is none already. */
+/** Where the older state does not fit this version, `move` must give a new one. */
 export type MigrationOptions<Older extends AnyWorkflow, B extends Bag> = {
-  /** What became of steps that have another name; null: they are gone, and nothing of them is undone here. */
+  /** The new names of steps that have another name; null: the step is gone, and is not undone. */
   readonly steps?: { readonly [Step in StepsOf<Older>]?: B["steps"] | null };
 } & (Fits<Older, B> extends true
   ? {
-      /** For each execution: where and with what it goes on. Synchronous and without effects. */
+      /** Where, and with which state, each execution goes on. Synchronous and without effects. */
       readonly move?: Moving<Older, B>;
     }
   : { readonly move: Moving<Older, B> });
@@ -82,7 +82,7 @@ export function migrationDefinition(
   return Object.freeze({ from, older: typeof older === "string" ? undefined : older, steps: checked, move });
 }
 
-/** An undo that no execution would find: past the pivot none is looked for. What is gone on purpose is null. */
+/** An undo that no execution would find any more. Past the pivot nothing is undone; a step that is gone on purpose is null. */
 function lostUndo(older: WorkflowDefinition, to: WorkflowDefinition, steps: Successors): string | undefined {
   const names = namesOf(to.steps);
   for (const { name, rollback } of older.steps.slice(0, older.pivot < 0 ? undefined : older.pivot + 1)) {
@@ -110,16 +110,16 @@ export function namesOf(steps: readonly { readonly name: string }[]): string[] {
   return steps.map(({ name }) => name);
 }
 
-/** A step's name in the newer list. Null: it is gone, as was said. Undefined: it is gone, and nobody said so. */
+/** A step's name in the newer list. Null: the step is gone, as `steps` says. Undefined: it is gone, and `steps` does not say so. */
 export function successorOf(name: string, after: readonly string[], steps: Successors): string | null | undefined {
   if (Object.hasOwn(steps, name)) return steps[name];
   return after.includes(name) ? name : undefined;
 }
 
 /**
- * What of the names can't be. Undefined: nothing.
+ * What is wrong with the names. Undefined: nothing.
  *
- * @param others names by which others know what steps did, beside those of the older list
+ * @param others names, beside those of the older list, by which other systems know what steps did
  */
 export function namesInTheWay(
   before: readonly string[],
@@ -140,7 +140,7 @@ export function namesInTheWay(
     if (other !== undefined) return `steps "${other}" and "${older}" would both become "${newer}"`;
     predecessors.set(newer, older);
   }
-  // Other systems know what was done by a key that is made of the name.
+  // Other systems know what a step did by a key that is made of its name.
   const used = new Set([...before, ...others]);
   const again = after.find((name) => !predecessors.has(name) && used.has(name));
   if (again === undefined) return undefined;

@@ -18,35 +18,35 @@ export interface ExecutionIdentity {
   readonly version: string;
 }
 
-/** What every callback gets. `step`, `attempt`, `durationMs` and `error` are there where they mean something. */
+/** What every callback gets. `step`, `attempt`, `durationMs` and `error` are set where they mean something. */
 export interface ObserverEvent<out State = unknown, out Steps extends string = string> {
-  /** From `wake` to `rest` one and the same object, so it may be the key of a `WeakMap`. */
+  /** The same object from `wake` to `rest`, so it may be the key of a `WeakMap`. */
   readonly execution: ExecutionIdentity;
   readonly step?: { readonly name: Steps; readonly index: number };
   readonly flow: Flow;
-  /** As it is at that moment: `beforeStep` what the step will see, `afterStep` with its patch merged. */
+  /** The state at that moment: in `beforeStep` as the step will see it, in `afterStep` with the step's patch merged. */
   readonly state: State;
   /** How many transitions have been committed. */
   readonly revision: number;
   readonly attempt?: number;
-  /** `afterStep`: how long the attempt took. */
+  /** In `afterStep`: how long the attempt took. */
   readonly durationMs?: number;
-  /** What the step threw or failed with, or what turned the execution. */
+  /** The error that the step threw or failed with, or that turned the execution. */
   readonly error?: unknown;
   /** Why the execution turned or ended. */
   readonly reason?: string;
-  /** `afterStep` and `commit`, where a handler answered one. */
+  /** In `afterStep` and `commit`: the message that a handler has answered. */
   readonly message?: MessageIdentity;
 }
 
-/** Which message was handled, and what its sender's observers gave it to carry. */
+/** The message that was handled, with the texts that its sender's observers had stored with it. */
 export interface MessageIdentity {
   readonly id: string;
   readonly name: string;
   readonly carried: Carried;
 }
 
-/** What one observer hands to another across processes, such as a trace's context: a few short texts. */
+/** A few short texts that one observer hands to another across processes, such as the context of a trace. */
 export type Carried = Readonly<Record<string, string>>;
 
 /** One committed transition, as a row of the history. */
@@ -62,16 +62,16 @@ export interface CommittedTransition {
   readonly result: string;
   readonly message?: { readonly id: string; readonly name: string };
   readonly error?: SerializedError;
-  /** What guards failed with where nothing may stop the execution: on the way down, or beside a failed step. */
+  /** Errors of guards where no veto may stop the execution: on the way down, or beside a failed step. */
   readonly guardErrors?: readonly SerializedError[];
   readonly durationMs: number;
   /** Who did it, for an operator's act or a rollback request. */
   readonly by?: string;
-  /** Why, for the same: the reason that was given. */
+  /** Why, for an operator's act or a rollback request: the reason that was given. */
   readonly why?: string;
   /** With the result `migrated`: from which version to which. */
   readonly migration?: { readonly from: string; readonly to: string };
-  /** It turned here, and the step is not undone: it is purely transactional, and its transaction was not committed. */
+  /** The execution turned here, and the step is not undone: it is purely transactional, and its transaction was not committed. */
   readonly leftNothing?: true;
 }
 
@@ -79,11 +79,11 @@ export interface WakeEvent<out State = unknown, out Steps extends string = strin
   /** The store's time. */
   readonly at: Date;
   readonly status: Status;
-  /** How long it had been due, in milliseconds. 0 for one that has just been launched. */
+  /** How long the execution had been due, in milliseconds. 0 right after its launch. */
   readonly lateMs: number;
-  /** How often it has been taken up since its last commit; more than 1: a launcher died with it. */
+  /** How often the execution has been taken up since its last commit; more than 1: a launcher died with it. */
   readonly claims: number;
-  /** What was carried from the launch, or from the burst before. */
+  /** The texts that were stored with the launch, or with the burst before. */
   readonly carried: Carried;
 }
 
@@ -97,7 +97,7 @@ export interface CommitEvent<out State = unknown, out Steps extends string = str
   /** The state before this transition. */
   readonly before: State;
   readonly transition: CommittedTransition;
-  /** A function of the step was called; false where a request was followed, a veto heeded, a wait given up, or nothing was to undo. */
+  /** A function of the step was called. False for a request, a veto, a wait that timed out, and a step without a rollback. */
   readonly called: boolean;
 }
 
@@ -105,9 +105,9 @@ export interface RestEvent<out State = unknown, out Steps extends string = strin
   /** The store's time. */
   readonly at: Date;
   readonly status: Status;
-  /** Another launcher has it: what was not committed is not done by this one. */
+  /** Another launcher owns the execution now: this one commits nothing more. */
   readonly lost: boolean;
-  /** Messages in its mailbox that nobody has taken. */
+  /** Messages in its mailbox that no step has taken. */
   readonly pending: number;
 }
 
@@ -115,11 +115,11 @@ export interface RestEvent<out State = unknown, out Steps extends string = strin
 export interface ErrorEvent {
   readonly error: StepwellError;
   readonly workflow: string;
-  /** The execution's id, where it is about one. */
+  /** The id of the execution that the error is about. Left out: it is about none. */
   readonly execution?: string;
 }
 
-/** Something is about to be stored that can carry a few texts with it. */
+/** A launch, a message, a publication or a burst of work is about to be stored, and can have a few texts with it. */
 export type CarryEvent =
   | {
       /** A new execution, a message to one, or the first commit after it was taken up. */
@@ -128,7 +128,7 @@ export type CarryEvent =
       readonly topic?: undefined;
     }
   | {
-      /** A message for whoever subscribes to the topic: nobody knows yet which executions these are. */
+      /** A message for all subscribers of the topic: which executions these are is not known yet. */
       readonly what: "publication";
       readonly topic: string;
       readonly execution?: undefined;
@@ -152,21 +152,21 @@ export interface ObserverCallbacks<Returned, in State = unknown, in Steps extend
 }
 
 /**
- * What only watchers may hear of: not the steps, but the engine's own work on an execution. For tracing,
+ * Callbacks for watchers only: not about steps, but about the work of launchers on an execution. For tracing,
  * metrics and change logs.
  */
 export interface EngineCallbacks<Returned, in State = unknown, in Steps extends string = string> {
-  /** A launcher has taken the execution up, to drive it until its next rest: a "burst" of work begins. */
+  /** A launcher has taken the execution up: a burst of work begins, which ends when the launcher lets go of the execution. */
   readonly wake?: (event: WakeEvent<State, Steps>) => Returned;
-  /** A transition has been committed. A crash right after the commit loses the call, never the row of the history. */
+  /** A transition has been committed. A crash right after the commit loses this call, never the row of the history. */
   readonly commit?: (event: CommitEvent<State, Steps>) => Returned;
-  /** The launcher has let go of the execution: it ended, waits, is stuck, or is another one's. */
+  /** The launcher has let go of the execution: it ended, waits, is stuck, or another launcher owns it. */
   readonly rest?: (event: RestEvent<State, Steps>) => Returned;
   /** An error about this workflow or one of its executions was reported to `onError`. */
   readonly error?: (event: ErrorEvent) => Returned;
   /**
-   * Gives texts to be stored with a launch, a message, a publication or a burst; they come back in `wake` and `message`.
-   * Together at most 4 KiB.
+   * Gives texts to be stored with a launch, a message, a publication or a burst. They come back in `wake` and in `message`. At most
+   * 4 KiB in all.
    */
   readonly carry?: (event: CarryEvent) => Carried | undefined;
 }
@@ -214,7 +214,7 @@ const stepCallbacks = ["init", "beforeStep", "afterStep", "startRollback", "succ
 
 const engineCallbacks = ["wake", "commit", "rest", "error", "carry"] as const;
 
-/** What a watcher may hear of; a guard hears only of the steps. */
+/** The callbacks of a watcher; a guard has only those of the steps. */
 export const callbacks = [...stepCallbacks, ...engineCallbacks] as const;
 
 export type CallbackName = (typeof callbacks)[number];
@@ -239,11 +239,11 @@ export function observer<State extends object = Readonly<Record<string, unknown>
   return checkedObserver(options);
 }
 
-/** The same for whatever state. */
+/** The same for any state. */
 export function checkedObserver<State>(options: WatcherOptions<State> | GuardOptions<State>): Observer<State> {
   checkName(options?.name, "The name of an observer");
-  const heard = options.guard === true ? stepCallbacks : callbacks;
-  refuseUnknownOptions(options, ["name", "guard", ...heard], `Observer "${options.name}"`);
+  const names = options.guard === true ? stepCallbacks : callbacks;
+  refuseUnknownOptions(options, ["name", "guard", ...names], `Observer "${options.name}"`);
   const invalid = (problem: string): StepwellError => invalidDefinition(`Observer "${options.name}"${problem}`);
   for (const callback of callbacks) {
     const given: unknown = (options as WatcherOptions<State>)[callback];
@@ -253,7 +253,7 @@ export function checkedObserver<State>(options: WatcherOptions<State> | GuardOpt
   const guard: unknown = options.guard;
   if (guard !== undefined && typeof guard !== "boolean")
     throw invalid(`: "guard" must be true or false, not ${shown(guard)}`);
-  if (heard.every((callback) => (options as WatcherOptions<State>)[callback] === undefined))
+  if (names.every((callback) => (options as WatcherOptions<State>)[callback] === undefined))
     throw invalid(" has no callback, so it would hear nothing");
   return Object.freeze({ ...options, guard: options.guard ?? false, [madeKey]: true });
 }

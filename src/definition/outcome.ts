@@ -4,15 +4,15 @@ import { milliseconds, type Duration } from "./duration.js";
 import { refuseUnknownOptions, shown } from "../values/options.js";
 import { meansSuccess } from "../values/text.js";
 
-/** Tells them apart from patches, and from one another, for the compiler. */
+/** Tells outcomes apart from patches, and from one another, for the compiler. */
 export declare const outcome: unique symbol;
 
 export class Pause<Patch extends object = object> {
   declare readonly [outcome]: "pause";
   readonly patch: Patch | undefined;
-  /** Milliseconds; null: clear the one that runs; undefined: leave it as it is. */
+  /** In milliseconds; null: clear the timeout that runs; undefined: leave it as it is. */
   readonly timeout: number | null | undefined;
-  /** The time of the timeout itself, in milliseconds since 1970, instead of its length. */
+  /** The time at which the wait ends, in milliseconds since 1970, in place of its length. */
   readonly until: number | undefined;
 
   constructor(patch: Patch | undefined, timeout: number | null | undefined, until?: number) {
@@ -86,9 +86,9 @@ export function transacted<Connection, Result, Context>(
 
 export interface PauseOptions {
   /**
-   * How long to wait for a message. Then, on the way up, the step fails with reason `timeout`, or its
-   * `onTimeout` decides; on the way down the rollback is tried again within its retry policy.
-   * In a handler, left out: the timeout that runs stays; null: no timeout any more. Default: none.
+   * How long to wait for a message. Then, on the way up, the step fails with reason `timeout`, or its `onTimeout` decides; on the way
+   * down the rollback is tried again within its retry policy. In a handler: left out, the timeout that runs is kept; null clears it.
+   * Default: none.
    */
   readonly timeout?: Duration | null;
 }
@@ -117,10 +117,10 @@ export interface AgainOptions {
 
 /**
  * Not yet: merge the patch, commit, wait without memory, and call the same function from its beginning, with the same
- * idempotency key. For asking somebody else until it is done. From `run` and `rollback` only.
+ * idempotency key. For polling another system until its work is done. From `run` and `rollback` only.
  *
- * The retry policy counts anew. No message ends the wait; a rollback request or a deadline does. However often it is
- * given in a row, it makes one row of the history, unless it brings a patch.
+ * The retry policy counts anew. No message ends the wait; a rollback request or a deadline does. However often `again` is given in a
+ * row, the history gets one row, unless `again` brings a patch.
  *
  * @example
  * const { isReady } = await kitchen.ask(state.orderId);
@@ -150,13 +150,13 @@ export function complete<Patch extends object = object>(patch?: Patch): Complete
 }
 
 export interface FailOptions<Patch extends object> {
-  /** Merged into the state before the execution turns, so that the undo knows of it. */
+  /** Merged into the state before the execution turns, so that the undo sees it. */
   readonly patch?: Patch;
   /**
    * Kept with the error in the history and the outcome, as JSON of up to 64 KiB. Details that JSON can't
    * give back as they are (a Date, a bigint, a Map, an `undefined` anywhere in them), or that are larger,
-   * become as a whole a text that describes them, of up to 1024 characters. What a program will read
-   * later belongs into the patch, where such values are kept.
+   * are replaced by a text that describes them, of up to 1024 characters. Values that a program will read
+   * later belong into the patch.
    */
   readonly details?: unknown;
 }

@@ -1,10 +1,10 @@
 /**
- * What of a list of steps decides whether an execution can go on with it: plain data, which a store keeps
- * so that later code can compare its own list with the one that an execution began with.
+ * The outline of a list of steps: plain data that decides whether an execution can go on with the list. A store keeps outlines, so
+ * that later code can compare its own list with the list that an execution began with.
  */
 import type { StepDefinition } from "./definition.js";
 
-/** Fields are there only where they say yes, so that the same list always makes the same text. */
+/** Fields are set only where they are true or not empty, so that the same list always makes the same text. */
 export interface StepOutline {
   readonly name: string;
   readonly when?: true;

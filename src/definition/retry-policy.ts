@@ -17,7 +17,7 @@ export interface RetryPolicy {
   readonly delay?: Duration;
   /** By how much each wait is longer than the one before; at least 1. Default: 2. */
   readonly factor?: number;
-  /** No wait is longer. Both given, it must not be shorter than `delay`. Default: "30s" up, "5m" down, or `delay` where that is longer. */
+  /** No wait is longer. Where both are given, it must not be shorter than `delay`. Default: "30s" up, "5m" down, or `delay` where that is longer. */
   readonly maxDelay?: Duration;
   /** Draw each wait from the upper half of its length, so that many retries spread. Default: true. */
   readonly jitter?: boolean;
@@ -28,7 +28,7 @@ export interface RetryPolicy {
   readonly within?: Duration;
 }
 
-/** On the way up a step is tried once, unless it says more: only its author knows whether it may run twice. */
+/** On the way up a step is tried once by default: only its author knows whether it may run twice. */
 export const defaultRetry: RetryDefinition = {
   attempts: 1,
   delay: 200,
@@ -48,7 +48,7 @@ export const defaultRollbackRetry: RetryDefinition = {
 
 const names = ["attempts", "delay", "factor", "maxDelay", "jitter", "within"];
 
-/** Checks a policy and fills in what it leaves open from `defaults`. Undefined: none was given. */
+/** Checks a policy and fills in left out options from `defaults`. Undefined: no policy was given. */
 export function retryDefinition(
   policy: RetryPolicy | undefined,
   defaults: RetryDefinition,
@@ -87,13 +87,13 @@ export function retryDefinition(
   });
 }
 
-/** Who says how often, and not for how long, wants no other limit. */
+/** A policy that says how often, and not for how long, has no limit of time. */
 function withinOf({ attempts, within }: RetryPolicy, defaults: RetryDefinition, where: string): number {
   if (within === undefined) return attempts === undefined ? defaults.within : Infinity;
   return within === Infinity ? Infinity : milliseconds(within, `${where}, within`);
 }
 
-/** `retry: false` is what other libraries take for "never again"; here it must not mean the default. */
+/** Other libraries take `retry: false` for "never again"; here it must not mean the default. */
 function refuseNoPolicy(policy: unknown, where: string, about: ErrorDetails): void {
   if (typeof policy === "object" && policy !== null && !Array.isArray(policy)) return;
   throw new StepwellError(

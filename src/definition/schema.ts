@@ -3,13 +3,14 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { isPromise } from "../values/promise.js";
 import { messageOf } from "../values/text.js";
 
-export type Checked = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
+export type Checked =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
 
-/** Enough to mend a value; a payload with a thousand mistakes needs no thousand lines. */
+/** How many issues an error names: a payload with a thousand mistakes needs no thousand lines. */
 const mostIssues = 5;
 
 export function isSchema(value: unknown): value is StandardSchemaV1 {
-  // Some libraries' schemas are functions.
+  // The schemas of some libraries are functions.
   if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
   const standard: unknown = "~standard" in value ? value["~standard"] : undefined;
   return (

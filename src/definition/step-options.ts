@@ -15,31 +15,31 @@ import type { Either, MayGive, Waiting } from "./patches.js";
 import type { RetryPolicy } from "./retry-policy.js";
 import type { FirstOf, Late, Lonely, Problem, Right } from "./verdicts.js";
 
-/** What every kind of step may say of when it applies. */
+/** Options of every kind of step that say when it applies. */
 export interface Conditions<S, Otherwise, Keys> {
   /**
-   * Whether the step applies to this execution. Synchronous and without effects; asked once, and the answer is stored. False:
-   * the step is passed over, and has nothing to undo. Default: it applies.
+   * Whether the step applies to this execution. Synchronous and without effects; called once, and the answer is stored. False: the
+   * step is passed over, and has nothing to undo. Default: it applies.
    */
   readonly when?: (context: StateContext<S>) => boolean;
-  /** What a step that is passed over gives instead. Synchronous and without effects. Default: nothing. */
+  /** The patch of a step that is passed over. Synchronous and without effects. Default: nothing. */
   readonly otherwise?: (
     context: StateContext<S>,
   ) => Right<FirstOf<Lonely<Keys, "when", "otherwise">, Problem<Otherwise, S>>, Otherwise>;
   /**
-   * Limits the whole step on the way up, from its first beginning: attempts, waits and polls together. Then it fails with
+   * Limits the whole step on the way up, from its first beginning: attempts, waits and polls together. Then the step fails with
    * reason `timeout`. Default: no limit.
    */
   readonly deadline?: Duration;
 }
 
-/** What depends on no type. */
+/** Options whose types depend on no other option. */
 export interface PlainOptions {
-  /** For errors thrown on the way up. Default: one attempt; after a pivot, as on the way down. */
+  /** For errors thrown on the way up. Default: one attempt; after a pivot the same as on the way down. */
   readonly retry?: RetryPolicy;
   /** For errors thrown on the way down. Default: again and again for a day, from 200 ms, doubled up to 5 minutes. */
   readonly rollbackRetry?: RetryPolicy;
-  /** For each attempt; then its signal is aborted and it counts as failed. Default: none. */
+  /** Limits each attempt: after this time its signal is aborted and it counts as failed. Default: none. */
   readonly timeout?: Duration;
   /** A point of no return: once this step is done, nothing turns the execution. At most one in a workflow. */
   readonly pivot?: boolean;
@@ -60,8 +60,8 @@ export type ExtraOption =
   | "onRollbackMessage";
 
 /**
- * All options but `run`. A handler's own type must not be conditional, or its context is worked out before `run` has been
- * read: so what is wrong with a handler stands in the type of what it gives back.
+ * All options but `run`. A handler's own type must not be conditional, or the compiler works its context out before it has read `run`:
+ * so the text of a mistake stands in the type of what the handler gives back.
  */
 export interface StepExtras<
   S,
@@ -79,7 +79,7 @@ export interface StepExtras<
   extends Conditions<S, Otherwise, Keys>, PlainOptions {
   /** The messages that `onMessage` takes, by name, each with a schema of any Standard Schema library. */
   readonly messages?: "onMessage" extends Keys ? M : `"messages" goes with "onMessage", which is missing`;
-  /** Goes on after a pause, with the oldest declared message. */
+  /** Goes on after a pause, with the oldest message that is declared. */
   readonly onMessage?: (
     context: MessageContext<Waiting<S, Run>, M>,
   ) => Right<
@@ -94,13 +94,14 @@ export interface StepExtras<
     context: StepContext<Waiting<S, Run>>,
   ) => Right<FirstOf<Late<OnTimeout, "onTimeout", "recover and rollback">, Problem<OnTimeout, S>>, OnTimeout>;
   /**
-   * Asked when the step has failed for good on the way up, before the execution turns. A patch: it goes on, and the step is
-   * undone like any other, should it turn later. `fail(…)`: it turns with this reason. Synchronous and without effects.
+   * Called when the step has failed for good on the way up, before the execution turns. With a patch the execution goes on, and the
+   * step is undone like any other, should the execution turn later. With `fail(…)` it turns for this reason. Synchronous and without
+   * effects.
    */
   readonly recover?: (
     context: RecoverContext<Undoing<S, Run, Either<OnMessage, OnTimeout>>>,
   ) => Right<FirstOf<Late<Recover, "recover", "rollback">, Problem<Recover, S>>, Recover>;
-  /** Undoes the step's work, whether it was done, half done or never begun in earnest. */
+  /** Undoes the step's work, whether it was done, half done, or begun without an effect. */
   readonly rollback?:
     | ((
         context: RollbackContext<
@@ -115,7 +116,7 @@ export interface StepExtras<
         >,
         Rollback
       >;
-  /** The messages that `onRollbackMessage` takes, as `messages`. */
+  /** The messages that `onRollbackMessage` takes, by name, as in `messages`. */
   readonly rollbackMessages?: "onRollbackMessage" extends Keys
     ? RM
     : `"rollbackMessages" goes with "onRollbackMessage", which is missing`;

@@ -14,13 +14,13 @@ import type { Options } from "./verdicts.js";
 /** Shared over copies of this package, so that a step may come from a module that has another one. */
 const stepKey = Symbol.for("stepwell.step");
 
-/** What takes a state that has what it needs. `in`: also for users without `strictFunctionTypes`. */
+/** A step that takes any state with the fields that it needs. `in`: also for users without `strictFunctionTypes`. */
 export interface Takes<in Needs> {
   /** For the compiler only: always undefined. */
   readonly "~needs"?: (needs: Needs) => void;
 }
 
-/** A step in a module of its own: what it needs of the state, and what it adds. */
+/** A step in a module of its own: the fields that it needs of the state, and those that it adds. */
 export interface Step<
   in Needs,
   out Given,
@@ -35,7 +35,7 @@ export interface Step<
 }
 
 /**
- * Defines a step apart from a workflow. The first call says what it needs of the state.
+ * Defines a step apart from a workflow. The first call names the fields that the step needs of the state.
  *
  * @example
  * export const shipParcel = step<{ reservationId: string }>()("ship-parcel", {
@@ -135,7 +135,7 @@ type StepOf<
   M & RM
 >;
 
-/** The data of a step that `step<…>()(…)` has made; undefined for anything else. */
+/** The definition of a step that `step<…>()(…)` has made; undefined for anything else. */
 export function definitionOfStep(step: unknown): StepDefinition | undefined {
   return (step as { readonly [stepKey]?: StepDefinition } | null | undefined)?.[stepKey];
 }
@@ -172,7 +172,7 @@ const functions = [
 
 type Functions = (typeof functions)[number];
 
-/** The options without their types, which the compiler has dealt with. */
+/** The options without their types, which the compiler has checked. */
 type Untyped = Readonly<
   Partial<Record<Functions, StepFunction | Transacted> & { messages: MessageSchemas; rollbackMessages: MessageSchemas }>
 > &
@@ -194,7 +194,7 @@ export function optionsGiven(name: string, given: readonly unknown[], about: Err
 /**
  * Checks a step as its author wrote it.
  *
- * @param waits for what, where it does nothing else
+ * @param waits set for a step that only waits: for what
  */
 export function stepDefinition(
   name: unknown,
@@ -235,22 +235,22 @@ export function stepDefinition(
   });
 }
 
-/** What those that were given as transactions do. */
-const works = new WeakMap<StepFunction, Transacted["work"]>();
+/** By function: the work of the transaction that was given in its place. */
+const workOf = new WeakMap<StepFunction, Transacted["work"]>();
 
 function asFunction(given: StepFunction | Transacted | undefined): StepFunction | undefined {
   if (!(given instanceof Transacted)) return given;
   const fn = (): Transacted => given;
-  works.set(fn, given.work);
+  workOf.set(fn, given.work);
   return fn;
 }
 
-/** What the user wrote for a function of a step: it, or the work of the transaction that was given in its place. */
+/** The function that the user wrote: the function itself, or the work of the transaction that was given in its place. */
 export function writtenFor(fn: StepFunction): (...given: never[]) => unknown {
-  return works.get(fn) ?? fn;
+  return workOf.get(fn) ?? fn;
 }
 
-/** Each option by itself. */
+/** Checks each option by itself. */
 function checkKinds(given: Untyped, where: string, about: ErrorDetails): void {
   for (const key of functions) {
     const isWork = given[key] instanceof Transacted;
@@ -274,10 +274,10 @@ function checkKinds(given: Untyped, where: string, about: ErrorDetails): void {
   }
 }
 
-type Checked = Untyped & { readonly messages: MessageSchemas; readonly rollbackMessages: MessageSchemas };
+type CheckedOptions = Untyped & { readonly messages: MessageSchemas; readonly rollbackMessages: MessageSchemas };
 
-/** The options together: what could never happen is a mistake. */
-function checkSense(given: Checked, where: string, about: ErrorDetails): void {
+/** Checks the options together: a function that could never be called is a mistake. */
+function checkSense(given: CheckedOptions, where: string, about: ErrorDetails): void {
   if (given.run === undefined && given.rollback === undefined) {
     throw invalidDefinition(`${where} has neither a "run" nor a "rollback", so it would do nothing`, about);
   }
@@ -302,8 +302,8 @@ function checkSense(given: Checked, where: string, about: ErrorDetails): void {
   checkReachable(given, where, about);
 }
 
-/** A handler goes on after a pause of the step's own function: without that it would never be called. */
-function checkReachable(given: Checked, where: string, about: ErrorDetails): void {
+/** A handler goes on after a pause of the step's own function: without that function it would never be called. */
+function checkReachable(given: CheckedOptions, where: string, about: ErrorDetails): void {
   if (given.irreversible !== undefined) {
     const undo = (["rollback", "onRollbackMessage"] as const).find((key) => given[key] !== undefined);
     if (undo === undefined) return;

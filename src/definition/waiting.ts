@@ -1,4 +1,4 @@
-/** Steps that only wait, for a time or for messages: nothing of them is to be undone. */
+/** Steps that only wait, for a time or for messages: they have nothing to undo. */
 import { StepwellError, type ErrorDetails } from "../errors.js";
 import type { StepDefinition } from "./definition.js";
 import { milliseconds, type Duration } from "./duration.js";
@@ -8,7 +8,7 @@ import { stepDefinition } from "./step.js";
 
 const conditions = ["when", "otherwise", "recover", "deadline"] as const;
 
-type Asked = (context: { readonly state: never }) => Duration | Date;
+type SleepLength = (context: { readonly state: never }) => Duration | Date;
 
 export function sleepDefinition(name: unknown, time: unknown, options: unknown, about: ErrorDetails): StepDefinition {
   checkName(name, "The name of a step", about);
@@ -18,17 +18,17 @@ export function sleepDefinition(name: unknown, time: unknown, options: unknown, 
   const length = typeof time === "function" ? undefined : milliseconds(time as Duration, where);
   const run =
     length === undefined
-      ? (context: { readonly state: never }) => pausedUntil((time as Asked)(context), where, here)
+      ? (context: { readonly state: never }) => pausedUntil((time as SleepLength)(context), where, here)
       : () => pause(undefined, { timeout: length });
   return stepDefinition(name, { ...(options as object), run, onTimeout: () => undefined }, about, "time");
 }
 
-/** A time that has passed is over at once. */
+/** A time that has passed ends the wait at once. */
 function pausedUntil(time: Duration | Date, where: string, about: ErrorDetails): Pause {
   if (!(time instanceof Date)) return pause(undefined, { timeout: milliseconds(time, where) });
   const until = time.getTime();
   if (!Number.isNaN(until)) return new Pause(undefined, undefined, until);
-  throw new StepwellError("STEPWELL_INVALID_DURATION", `${where}: it gave a Date that is none.`, about);
+  throw new StepwellError("STEPWELL_INVALID_DURATION", `${where}: the function gave an invalid Date.`, about);
 }
 
 export function waitDefinition(

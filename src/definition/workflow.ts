@@ -33,7 +33,7 @@ import type {
 } from "./verdicts.js";
 import { sleepDefinition, waitDefinition } from "./waiting.js";
 
-/** What keeps a step of a module from standing here. */
+/** Why a step of a module can't stand here. */
 type StepProblem<B extends Bag, Needs, Given, N extends string> =
   IsTaken<N, B["steps"]> extends true
     ? `a step named "${N}" is there already`
@@ -49,13 +49,13 @@ export interface WorkflowOptions<Schema extends StandardSchemaV1> {
   /** How long the way up may take, from the launch. Longer than 0. Then the execution turns with reason `deadline`. Default: no limit. */
   readonly deadline?: Duration;
   /**
-   * How many executions may be on their way at the same time, over all launchers and versions: a number, one limit for each key,
-   * or both. More wait, in the order of their launch and priority. An execution holds its place until it is at rest. Default: no limit.
+   * How many executions may be under way at the same time, over all launchers and versions: a number, one limit for each key, or both.
+   * Others wait, in the order of launch and priority. An execution holds its slot until it is at rest. Default: no limit.
    */
   readonly concurrency?: Concurrency<StandardSchemaV1.InferOutput<Schema>>;
   /** How many executions may begin in any period of this length, over all launchers and versions. Default: no limit. */
   readonly rate?: RateLimit<StandardSchemaV1.InferOutput<Schema>>;
-  /** May map the final reason to another one. Synchronous, and without effects: it may be called more than once. */
+  /** May map the final reason to another one. Synchronous and without effects: `onExit` may be called more than once. */
   readonly onExit?: (
     reason: string,
     state: Shown<StandardSchemaV1.InferOutput<Schema>> & Readonly<Record<string, unknown>>,
@@ -150,8 +150,8 @@ export interface Workflow<B extends Bag> extends AnyWorkflow {
   >;
 
   /**
-   * Adds a step that only waits: for that long, or until that time. A function is asked once, and the time is stored.
-   * There is nothing to undo.
+   * Adds a step that only waits: for that long, or until that time. Where `time` is a function, it is called once, and the time is
+   * stored. There is nothing to undo.
    *
    * @example
    * .sleep("cool-off", ({ state }) => (state.isUrgent ? "1h" : "3d"))
@@ -168,8 +168,8 @@ export interface Workflow<B extends Bag> extends AnyWorkflow {
   ): Next<B, N, {}, {}, never, {}>;
 
   /**
-   * Adds a step that only waits for a message. Without `onMessage` any of them ends it; without `timeout` it waits for ever.
-   * There is nothing to undo.
+   * Adds a step that only waits for a message. Without `onMessage` any of the messages ends the wait; without `timeout` the wait may
+   * last for ever. There is nothing to undo.
    *
    * @example
    * .waitFor("approval", { approved: z.object({ by: z.string() }), rejected: z.null() }, {
@@ -192,7 +192,7 @@ export interface Workflow<B extends Bag> extends AnyWorkflow {
     messages: M,
     options?: Conditions<B["state"], Otherwise, Keys> &
       Options<Keys, ConditionOption | "recover" | "timeout" | "onMessage" | "onTimeout"> & {
-        /** Then the step fails with reason `timeout`, or `onTimeout` decides. Default: none. */
+        /** After this time the step fails with reason `timeout`, or `onTimeout` decides. Default: none. */
         readonly timeout?: Duration;
         readonly onMessage?: (
           context: MessageContext<B["state"], M>,
@@ -210,18 +210,18 @@ export interface Workflow<B extends Bag> extends AnyWorkflow {
   >;
 
   /**
-   * Adds observers, made with `observer(…)` or written here, where the workflow gives them their types. Guards are asked
-   * before watchers are told, each kind in the order listed.
+   * Adds observers, made with `observer(…)` or written here, where the workflow gives them their types. Guards are called before
+   * watchers, each kind in the order listed.
    *
    * @throws STEPWELL_INVALID_DEFINITION, STEPWELL_UNKNOWN_OPTION
    */
   observe(...observers: readonly ObserverOf<B>[]): Workflow<B>;
 
   /**
-   * Says how executions of an older version become executions of this one, wherever they stand. A launcher that has this
-   * version and not the older one takes them up and moves them, before anything of them runs. Stands after the steps.
+   * Says how executions of an older version become executions of this one, wherever they stand. A launcher that has this version and
+   * not the older one takes such executions up and moves them, before any of their functions runs. Stands after the steps.
    *
-   * @param older the older workflow, from which it has the types; or its version, where the code is gone
+   * @param older the older workflow, which gives the types; or its version, where the code is gone
    * @example
    * export const fulfilOrder = workflow("fulfil-order", { input, version: "2" })
    *   .step("reserve-stock", { … })
@@ -302,9 +302,9 @@ function deadlineOf(deadline: Duration | undefined, where: string, about: ErrorD
 }
 
 /**
- * A workflow's checked data. `what` says for the error's message where the workflow was given.
+ * The definition of a workflow. `what` says for the error's message where the workflow was given.
  *
- * @throws STEPWELL_INVALID_DEFINITION for one without steps
+ * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_INVALID_DEFINITION for a workflow without steps
  */
 export function definitionOf(workflow: AnyWorkflow, what = "What was given"): WorkflowDefinition {
   const definition = (workflow as { [definitionKey]?: WorkflowDefinition } | null | undefined)?.[definitionKey];
@@ -348,7 +348,7 @@ function built(definition: WorkflowDefinition): AnyWorkflow {
   });
 }
 
-/** What `.step(…)` was called with: a step from a module of its own, or a name and options, with `run` among them or before them. */
+/** The step that `.step(…)` was given: one from a module of its own, or a name and options, with `run` among them or before them. */
 function stepGiven(given: readonly unknown[], workflow: string): StepDefinition {
   const [first, ...options] = given;
   if (typeof first === "string") return stepDefinition(first, optionsGiven(first, options, { workflow }), { workflow });

@@ -1,5 +1,6 @@
-import { diagrammed } from "../definition/printing.js";
+/** A workflow as a Mermaid flowchart. */
 import type { AnyWorkflow } from "../definition/bag.js";
+import type { StepDefinition } from "../definition/definition.js";
 import { definitionOf } from "../definition/workflow.js";
 
 /**
@@ -9,5 +10,48 @@ import { definitionOf } from "../definition/workflow.js";
  * console.log(diagram(fulfilOrder));
  */
 export function diagram(workflow: AnyWorkflow): string {
-  return diagrammed(definitionOf(workflow));
+  const { name, steps, pivot } = definitionOf(workflow);
+  const lines = ["flowchart TB", `  launched([${quoted(name)}]) --> up0`];
+  steps.forEach((step, i) => {
+    const label = quoted(step.name + waits(step) + marked(step));
+    lines.push(
+      `  up${i}${step.pivot ? `{{${label}}}` : `[${label}]`} --> ${i === steps.length - 1 ? "completed" : `up${i + 1}`}`,
+    );
+    const turns = pivot < 0 || i <= pivot;
+    lines.push(turns ? `  up${i} -. fails .-> down${i}` : `  up${i} -. fails .-> stuck`);
+  });
+  const last = pivot < 0 ? steps.length - 1 : pivot;
+  for (let i = last; i >= 0; i--) {
+    const step = steps[i]!;
+    const label = quoted(undoing(step));
+    lines.push(`  down${i}[${label}] --> ${i === 0 ? "rolledBack" : `down${i - 1}`}`);
+    if (step.rollback !== undefined) lines.push(`  down${i} -. fails .-> stuck`);
+  }
+  lines.push("  completed([completed])", "  rolledBack([rolled back])", "  stuck([stuck: an operator decides])");
+  return lines.join("\n");
+}
+
+function undoing({ name, rollback, irreversible, rollbackMessages }: StepDefinition): string {
+  if (irreversible !== undefined) return `can't be undone: ${name}`;
+  return `${rollback === undefined ? "nothing to undo" : "undo"}: ${name}${waitsFor(rollbackMessages)}`;
+}
+
+function marked({ irreversible }: StepDefinition): string {
+  return irreversible === undefined ? "" : `\nirreversible: ${irreversible}`;
+}
+
+function waits({ waits, messages, when, recover }: StepDefinition): string {
+  const sleeps = waits === "time" ? "\nsleeps" : waitsFor(messages);
+  return sleeps + (when === undefined ? "" : "\nmay be passed over") + (recover === undefined ? "" : "\nmay recover");
+}
+
+function waitsFor(messages: StepDefinition["messages"]): string {
+  const names = Object.keys(messages);
+  return names.length === 0 ? "" : `\nwaits for ${names.join(" or ")}`;
+}
+
+/** Mermaid reads entities with a `#`; a name must not end a label or become markup. */
+function quoted(text: string): string {
+  const escaped = text.replace(/[#"<>&]/g, (character) => `#${character.codePointAt(0)!};`);
+  return `"${escaped.replaceAll("\n", "<br/>")}"`;
 }

@@ -1,4 +1,4 @@
-/** What a workflow leaves open that will matter on the day something fails. Pure: it looks, and calls nothing. */
+/** Finds gaps in a workflow that matter on the day something fails. Pure: it looks, and calls no function of a step. */
 import type { StepDefinition, StepFunction, WorkflowDefinition } from "../definition/definition.js";
 import { defaultRollbackRetry } from "../definition/retry-policy.js";
 import type { AnyWorkflow } from "../definition/bag.js";
@@ -6,6 +6,8 @@ import { writtenFor } from "../definition/step.js";
 import { definitionOf } from "../definition/workflow.js";
 
 /**
+ * What kind of gap it is:
+ *
  * - `no-undo`: the step has a `run`, but neither a `rollback` nor `irreversible`
  * - `wait-without-timeout`: the step may wait for a message for ever
  * - `rollback-without-retries`: an undo that fails once parks the execution
@@ -17,21 +19,21 @@ export interface Finding {
   readonly version: string;
   readonly step: string;
   readonly kind: FindingKind;
-  /** What is open, and what to do about it. */
+  /** What is missing, and what to do about it. */
   readonly problem: string;
 }
 
 /**
- * What a workflow leaves open: steps that nothing undoes, waits without end, rollbacks that are tried only once.
- * In the order of the steps; empty: nothing was found. `stepwell check` prints the same.
+ * The gaps in a workflow, in the order of its steps: steps that nothing undoes, waits without end, rollbacks that are tried only once.
+ * Empty: nothing was found. `stepwell check` prints the same.
  *
- * Whether a wait has a timeout is read from the text of the step's functions, since only they say it. What is hidden
- * there (a pause in a function elsewhere, a function that was bound) can't be seen, and is told as such.
+ * Whether a wait has a timeout is read from the text of the step's functions, since only they say it. A pause that can't be seen there
+ * (in a function elsewhere, in a function that was bound) is found as one that can't be seen.
  *
  * @example
  * it("leaves nothing open", () => expect(findings(fulfilOrder)).toEqual([]));
  *
- * @throws STEPWELL_INVALID_ARGUMENT for what is no workflow; STEPWELL_INVALID_DEFINITION for one without steps
+ * @throws STEPWELL_INVALID_ARGUMENT for a value that is no workflow; STEPWELL_INVALID_DEFINITION for a workflow without steps
  */
 export function findings(workflow: AnyWorkflow): readonly Finding[] {
   const definition = definitionOf(workflow);
@@ -52,7 +54,7 @@ function problemsOf(step: StepDefinition, index: number, { pivot, deadline }: Wo
   const isPastPivot = pivot >= 0 && index > pivot;
   const found: Problem[] = [];
   const mayHaveDone = step.run !== undefined && step.waits === undefined;
-  // A pivot that is done is never undone: that is what it is for.
+  // A pivot that is done is never undone.
   if (mayHaveDone && step.rollback === undefined && step.irreversible === undefined && index !== pivot) {
     const why = isPastPivot ? " Nothing turns after the pivot, but readers should know that it was meant." : "";
     found.push({

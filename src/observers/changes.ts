@@ -5,7 +5,7 @@ import { refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError } from "../errors.js";
 import { stateDifference, type ChangeOperation } from "../values/state-changes.js";
 
-/** One committed transition: who, when, and what it changed. Plain JSON. */
+/** One committed transition: when, by whom, and what it changed. Plain JSON. */
 export interface ChangeRecord {
   /** The execution's id. */
   readonly execution: string;
@@ -21,17 +21,17 @@ export interface ChangeRecord {
   readonly attempt: number;
   /** As in a row of the history: `ok`, `continue`, `retried`, `skipped`, `patched`, `cut-off`, or a reason. */
   readonly result: string;
-  /** Who did it, for an operator's act. */
+  /** Who acted, for an operator's act or a rollback request. */
   readonly by?: string;
-  /** Why, for the same. */
+  /** Why, for an operator's act or a rollback request. */
   readonly why?: string;
   /** The message that was handled. */
   readonly message?: { readonly id: string; readonly name: string };
-  /** What it changed in the state, as JSON Patch (RFC 6902); empty where nothing changed. */
+  /** What the transition changed in the state, as JSON Patch (RFC 6902); empty where nothing changed. */
   readonly changes: readonly ChangeOperation[];
 }
 
-/** Takes one record after the other, at once. What it throws is reported to `onError` and disturbs nothing. */
+/** Takes one record after the other, at once. An error that it throws is reported to `onError` and disturbs nothing. */
 export type ChangeSink = (record: ChangeRecord) => Synchronous;
 
 export interface ChangesOptions {
@@ -47,7 +47,7 @@ export interface ChangesOptions {
  * A watcher that hands over one record for each committed transition, in the order of an execution's
  * revisions: who did it, when, and what it changed in the state.
  *
- * It is told right after the commit. A crash in between loses the record, never the row of the history:
+ * The watcher is called right after the commit. A crash in between loses the record, never the row of the history:
  * a gap in the revisions shows it, and `execution.history({ changes: true })` fills it.
  *
  * @param sink a function, or `jsonlFile(path)`
@@ -105,7 +105,7 @@ export function jsonlFile(path: string): ChangeSink {
   if (typeof path !== "string" || path === "") {
     throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `jsonlFile(…) takes the path of a file, not ${shown(path)}.`);
   }
-  /** Half a line stands at the end: the power failed, or the disk was full. Undefined: not known. */
+  /** Whether the file ends in half a line, since the power failed or the disk was full. Undefined: not known. */
   let isTorn: boolean | undefined;
   try {
     isTorn = endsWithinLine(path);

@@ -4,20 +4,20 @@ import { missingFunction, refuseUnknownOptions, shown } from "../values/options.
 import { StepwellError } from "../errors.js";
 import { Outbox } from "./outbox.js";
 
-/** Where an execution stands, as of a commit: what is due, and with which state. */
+/** Where an execution stands after a commit: the function that is due, and the state. */
 export interface Checkpoint<State = Readonly<Record<string, unknown>>> {
   readonly execution: string;
   readonly workflow: string;
   readonly version: string;
-  /** How many transitions have been committed. A checkpoint with a lower one is older. */
+  /** How many transitions have been committed. A checkpoint with a lower revision is older. */
   readonly revision: number;
   /** `waiting`: for a message. `scheduled`: for its time. `stuck`: parked, for an operator. */
   readonly status: Status;
   readonly direction: Direction;
-  /** The step that is due, waits or is stuck: not the one before or after it. */
+  /** The step that is due, waits or is stuck. */
   readonly step: string;
   readonly stepIndex: number;
-  /** Its function that is due; `runContinue` and `rollbackContinue` wait for a message. */
+  /** The function of the step that is due; `runContinue` and `rollbackContinue` wait for a message. */
   readonly func: StepFunc;
   /** Why it turned; `normal` on the way up. */
   readonly reason: string;
@@ -25,9 +25,9 @@ export interface Checkpoint<State = Readonly<Record<string, unknown>>> {
 }
 
 export interface CheckpointerOptions<State> {
-  /** Keeps a checkpoint in place of an older one of the same execution. May be asked twice for the same one. */
+  /** Keeps a checkpoint in place of an older one of the same execution. May be called twice for the same checkpoint. */
   readonly save: (checkpoint: Checkpoint<State>) => unknown;
-  /** The execution has ended, well or not: its checkpoints are not needed any more. May be asked twice. */
+  /** The execution has ended, well or not: its checkpoints are not needed any more. May be called twice. */
   readonly deleteAll: (execution: ExecutionIdentity) => unknown;
   /** Hears of each save or deletion that failed. Default: `console.error`, for the 1st, the 10th, the 100th failure and so on. */
   readonly onError?: (error: StepwellError) => void;
@@ -40,10 +40,10 @@ export interface Checkpointer<in State = Readonly<Record<string, unknown>>> exte
 }
 
 /**
- * A watcher that hands the state to a persistence of your own: before each step, after each pause, when a retry is due
- * later or the execution is stuck; and clears it at the end. Stepwell does not need it, and never reads it.
+ * A watcher that hands the state to a persistence of your own: before each step, after each pause, when a retry is due later or the
+ * execution is stuck. At the end it deletes the checkpoints. Stepwell does not need them, and never reads them.
  *
- * Each checkpoint is what has been committed. Those of one execution are saved in order, one at a time; the execution
+ * Each checkpoint is what has been committed. Checkpoints of one execution are saved in order, one at a time; the execution
  * does not wait for them.
  *
  * @example
@@ -78,7 +78,7 @@ export function checkpointer<State = Readonly<Record<string, unknown>>>(
   };
   const watcher = checkedObserver<State>({
     name: "checkpointer",
-    // The first step has no commit before it; and a launcher that died may not have told of its last one.
+    // The first step has no commit before it; and a launcher that died may not have saved its last commit.
     wake: (event) => {
       if (event.revision === 0 || event.claims > 1) save(event);
     },

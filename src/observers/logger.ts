@@ -7,10 +7,10 @@ import { StepwellError, type ErrorCode } from "../errors.js";
 
 type Level = "debug" | "info" | "warn" | "error";
 
-/** As pino's functions are called, and those of most others. */
+/** A logger whose functions are called as pino's are: fields before the message. */
 export type FieldsFirst = Readonly<Record<Level, (fields: object, message: string) => unknown>>;
 
-/** As those of winston and LogTape are called. */
+/** A logger whose functions are called as those of winston and LogTape are: the message before fields. */
 export type MessageFirst = Readonly<Record<Level, (message: string, fields: Record<string, unknown>) => unknown>>;
 
 export interface LoggerOptions {
@@ -78,7 +78,7 @@ export function logger(target: FieldsFirst | MessageFirst = pinoLogger(), option
     stuck: (event) => log("error", event, "execution stuck"),
     error: (event) => {
       const { code } = event.error;
-      // Of one that is stuck it has heard as `stuck`.
+      // An execution that is stuck was logged as `stuck`.
       if (code === "STEPWELL_EXECUTION_STUCK") return;
       const level = needSomeone.has(code) ? "error" : "warn";
       if (isOn(level)) write(level, fieldsOfError(event), "error reported");
@@ -86,7 +86,7 @@ export function logger(target: FieldsFirst | MessageFirst = pinoLogger(), option
   });
 }
 
-/** Errors that nothing but a person can mend. */
+/** Errors that only a person can mend. */
 const needSomeone: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "STEPWELL_CRASHES_LAUNCHER",
   "STEPWELL_INVARIANT_VIOLATED",
@@ -115,12 +115,12 @@ function takesMessageFirst(target: object): boolean {
   return isWinston || ("category" in target && "getChild" in target);
 }
 
-/** A line that nobody will see need not be made; most are `debug`. */
+/** Whether the target shows lines of this level: a line that is not shown need not be made, and most are `debug`. */
 function levelsOf(target: object): (level: Level) => boolean {
   const { isLevelEnabled, isEnabledFor } = target as Readonly<Record<string, unknown>>;
   if (typeof isLevelEnabled === "function") return (level) => Boolean(isLevelEnabled.call(target, level));
   if (typeof isEnabledFor !== "function") return () => true;
-  // LogTape has another word for one of them.
+  // LogTape calls the level `warn` `warning`.
   return (level) => Boolean(isEnabledFor.call(target, level === "warn" ? "warning" : level));
 }
 

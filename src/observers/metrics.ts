@@ -26,19 +26,19 @@ export interface MetricsOptions {
 /** A page of `launcher.list`, of which only the names of the workflows are read. */
 export interface StuckPage {
   readonly executions: readonly { readonly workflow: string }[];
-  /** Those whose row can't be read need an operator too. */
+  /** Executions whose row can't be read need an operator too. */
   readonly damaged?: readonly { readonly workflow: string }[];
 }
 
-/** As `launcher.countDeadLettersByWorkflow` gives it. */
+/** An item of `launcher.countDeadLettersByWorkflow`. */
 export interface LetterCount {
   readonly workflow: string;
   readonly count: number;
 }
 
 /**
- * A watcher that counts, for Prometheus: `stepwell_…` metrics of `prom-client`, which must be installed. For those who
- * do not use OpenTelemetry.
+ * A watcher that counts, for Prometheus: `stepwell_…` metrics of `prom-client`, which must be installed. For programs
+ * without OpenTelemetry.
  *
  * Labels are the names of workflows and steps, directions, statuses and error codes: never ids, nor reasons. It may be
  * called as often as you like with the same registry.
@@ -85,7 +85,7 @@ export function metrics(options: MetricsOptions = {}): Observer {
       struggle(id, workflow, struggling);
     },
     rest: ({ execution: { workflow }, pending, lost }) => {
-      // What another launcher has, it will tell of itself.
+      // An execution that another launcher owns is counted there.
       if (!lost) to.mailboxDepth.observe({ workflow }, pending);
     },
     error: ({ error: { code }, workflow }) => {
@@ -123,12 +123,12 @@ interface Instruments {
 /** In seconds: from a local call to a call that a person waits for. */
 const stepBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
-/** In seconds: longer than a minute, and no launcher was there. */
+/** In seconds: where it is longer than a minute, no launcher was there. */
 const delayBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 3600];
 
 const depthBuckets = [0, 1, 2, 5, 10, 50, 100, 1000];
 
-/** Those that the registry has already, else new ones. */
+/** The metrics of the registry, made where it has none. */
 function instruments({ Counter, Gauge, Histogram }: PromClient, registry: MetricsRegistry): Instruments {
   const registers = [registry];
   const known = <Metric>(name: string, make: () => Metric): Metric =>
@@ -188,10 +188,10 @@ function instruments({ Counter, Gauge, Histogram }: PromClient, registry: Metric
   };
 }
 
-/** Who knows which executions are stuck, by gauge: the last one that was given. */
+/** By gauge: the function that says which executions are stuck; the last one that was given. */
 const stuckSources = new WeakMap<object, () => PromiseLike<StuckPage>>();
 
-/** The workflows that a gauge has told of: one that has none any more is told as 0. */
+/** By gauge: the workflows that it has reported. A workflow that has no such executions any more is reported as 0. */
 const toldOf = new WeakMap<object, Set<string>>();
 
 function tell(gauge: Gauge<"workflow">, counts: ReadonlyMap<string, number>): void {
@@ -214,10 +214,10 @@ async function countStuck(this: Gauge<"workflow">): Promise<void> {
   }
 }
 
-/** Who knows how many dead letters there are, by gauge: the last one that was given. */
+/** By gauge: the function that counts dead letters; the last one that was given. */
 const letterSources = new WeakMap<object, NonNullable<MetricsOptions["deadLetters"]>>();
 
-/** No counter: what was sent again, or pruned, is not there any more, and other processes change it too. */
+/** A gauge, since dead letters are sent again and pruned, also by other processes. */
 function countLetters(
   { Gauge }: PromClient,
   registry: MetricsRegistry,
@@ -242,7 +242,7 @@ async function askForLetters(this: Gauge<"workflow">): Promise<void> {
   }
 }
 
-/** Counts what this process sees getting stuck, or struggling, and going on, for a gauge that nobody else tells. */
+/** Counts executions that this process sees getting stuck, or struggling, and going on: for a gauge without a function that knows. */
 function seeing(gauge: Gauge<"workflow">): (id: string, workflow: string, isSo: boolean) => void {
   const seen = new Set<string>();
   return (id, workflow, isSo) => {

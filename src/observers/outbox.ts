@@ -1,16 +1,15 @@
 /**
- * For observers that hand something over by a function of the user's that may take a while: one thing
- * after the other for each execution, no promise lost, every failure reported. Observers are synchronous,
- * so nothing waits for it.
+ * An outbox for observers that hand items over by an asynchronous function of the user: for each execution one item after the other,
+ * no promise lost, every failure reported. Observers are synchronous, so no execution waits for it.
  */
 import { ignoreRejection, isPromise } from "../values/promise.js";
 import { systemClock, type Clock, type Timer } from "../clock.js";
 import { StepwellError } from "../errors.js";
 
-/** How long one thing may take, in milliseconds. Then it counts as not taken, and the next one of its execution has its turn. */
+/** How long the delivery of one item may take, in milliseconds. Then it has failed, and the next item of the execution has its turn. */
 const patience = 60_000;
 
-/** What a thing is, for the report of its failure. */
+/** An item, as the report of its failure names it. */
 export interface Posted {
   /** Such as `Message "order-1/2/success"`. */
   readonly what: string;
@@ -19,7 +18,7 @@ export interface Posted {
 }
 
 export class Outbox {
-  /** The last of what is under way, by execution. */
+  /** By execution: the end of the last delivery that is under way. */
   readonly #last = new Map<string, Promise<void>>();
   readonly #onError: (error: StepwellError) => void;
   readonly #clock: Clock;
@@ -30,12 +29,12 @@ export class Outbox {
       try {
         ignored(onError(error));
       } catch {
-        // Who listens for errors has one of their own; there is nobody left to tell.
+        // `onError` itself failed; there is nobody left to tell.
       }
     };
   }
 
-  /** Calls `deliver` at once, if nothing of this execution is under way; else when that is done. Never throws. */
+  /** Calls `deliver` at once, or when the deliveries of this execution that are under way have ended. Never throws. */
   post(posted: Posted, deliver: () => unknown): void {
     const { execution } = posted;
     const before = this.#last.get(execution);
@@ -76,7 +75,7 @@ export class Outbox {
     }
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no delivery is under way. */
   async settled(): Promise<void> {
     while (this.#last.size > 0) await Promise.all(this.#last.values());
   }
@@ -91,7 +90,7 @@ function failureOf({ what, execution, workflow }: Posted, cause: unknown): Stepw
   });
 }
 
-/** The first one, the tenth, the hundredth: an outage must not bury everything else on the console. */
+/** Prints the first error, the tenth, the hundredth: an outage must not bury everything else on the console. */
 function onConsole(): (error: StepwellError) => void {
   let count = 0;
   return (error) => {

@@ -1,22 +1,22 @@
 /**
  * The one door through which values become text and come back: states, inputs, patches, payloads.
  *
- * What is plain JSON is stored as plain JSON, so that it is small and can be queried. Anything richer
+ * A value that is plain JSON is stored as plain JSON, so that it is small and can be queried. A richer value
  * (Date, bigint, Map, Set, typed arrays, undefined, NaN, ±Infinity, -0) goes through devalue, behind a
- * tag that no JSON text begins with. What would not come back deep-equal is refused, with its path.
+ * tag that no JSON text begins with. A value that would not come back deep-equal is refused, with its path.
  */
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify } from "devalue";
 import { StepwellError } from "../errors.js";
 import { deepest, describe, isolate, isolated, unreadable } from "./isolate.js";
 
-/** 1 MiB: how large a value may be when encoded, in bytes of UTF-8, where nothing else is said. */
+/** 1 MiB: how large an encoded value may be by default, in bytes of UTF-8. */
 export const defaultSizeLimit = 1024 * 1024;
 
 /** No JSON text begins with it. */
 const richTag = "~";
 
-/** From this many values on, the scan gives up: what shares that much is smaller in the rich form. */
+/** From this many values on, the scan gives up: a value with so many inside shares parts, and is smaller in the rich form. */
 const manyValues = 1_000_000;
 
 export interface EncodeOptions {
@@ -27,8 +27,8 @@ export interface EncodeOptions {
 }
 
 /**
- * A value on its way to a store or back from one: as text and as value, each made when it is first asked
- * for. So a store in memory costs no text, and one that writes text no second value.
+ * A value on its way to a store or back from one: as text and as value, each made when it is first read. So a store in memory needs no
+ * text, and a store that writes text needs no second value.
  */
 export class Encoded {
   #text: string | undefined;
@@ -39,7 +39,7 @@ export class Encoded {
     this.#value = value;
   }
 
-  /** What was read from a store. */
+  /** A text that was read from a store. */
   static ofText(text: string): Encoded {
     return new Encoded(text, undefined);
   }
@@ -53,7 +53,7 @@ export class Encoded {
     return (this.#text ??= JSON.stringify(this.#value));
   }
 
-  /** Isolated: to be changed by nobody. @throws STEPWELL_NOT_DECODABLE */
+  /** The value, isolated: nobody can change it. @throws STEPWELL_NOT_DECODABLE */
   get value(): unknown {
     return this.#value === undefined ? isolate(decode(this.#text!)) : this.#value;
   }
@@ -80,9 +80,8 @@ export class Encoded {
  * Makes a value ready to be stored. `decode` gives back a deep-equal one; an object without a prototype
  * comes back as an ordinary object.
  *
- * A frozen value is taken for one that `isolate` or `merge` gave, and only scanned: that is what makes
- * this fast. In one that was frozen elsewhere, getters are read and symbol keys and extra fields of
- * arrays are lost: isolate it first. Any other value is isolated here.
+ * A frozen value is taken for a result of `isolate` or `merge`, and only scanned: that makes this fast. Of a value that was frozen
+ * elsewhere, getters are read, and symbol keys and extra fields of arrays are lost: isolate it first. Any other value is isolated here.
  *
  * @throws STEPWELL_NOT_ENCODABLE with the path of what can't be stored; STEPWELL_TOO_LARGE
  */
@@ -182,5 +181,3 @@ function sizeOfObject(value: object, depth: number): number {
   }
   return size;
 }
-
-// ---- Copying ----------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
-/** Copies of values that nobody else can change. What would not come back deep-equal from a store is refused, with its path. */
+/** Copies of values that nobody else can change. A value that would not come back deep-equal from a store is refused, with its path. */
 import { types } from "node:util";
 import { StepwellError } from "../errors.js";
 
-/** Every walk over a value recurses; at this depth none of them can overflow the stack. */
+/** The deepest value that is taken: every walk over a value recurses, and at this depth no walk overflows the stack. */
 export const deepest = 1000;
 
 /** From this many objects on, `isolate` remembers copies: shared references can't multiply any more. */
@@ -24,7 +24,7 @@ export function isolate<T>(value: T): T {
 
 /**
  * A new frozen object: the state's fields, with those of the patch in their place. Shallow. A field
- * that the patch gives as `undefined` is there, as undefined. A key `__proto__` is left out.
+ * that the patch has as `undefined` is kept as `undefined`. A key `__proto__` is left out.
  */
 export function merge(state: object, patch: object): object {
   const merged: Record<string, unknown> = { ...state, ...patch };
@@ -32,7 +32,6 @@ export function merge(state: object, patch: object): object {
   return Object.freeze(merged);
 }
 
-// ---- Is it plain JSON? ------------------------------------------------------------------------
 /** One step from a value to one inside it: a field, an index, or a piece of source text. */
 type Segment = string | number | { readonly text: string };
 
@@ -52,7 +51,7 @@ export function isolated(value: unknown, what: string): unknown {
     : quick;
 }
 
-/** Most values are small plain objects of texts and numbers; undefined: this one needs the whole walk. */
+/** A copy of a small plain object of texts and numbers, as most values are; undefined: this value needs the whole walk. */
 function quickCopy(value: unknown, depth: number): object | undefined {
   if (typeof value !== "object" || value === null || depth > 4) return undefined;
   if (Object.getPrototypeOf(value) !== Object.prototype || types.isProxy(value)) return undefined;

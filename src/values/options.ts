@@ -52,13 +52,13 @@ export function invalidDefinition(problem: string, about: ErrorDetails = {}): St
   return new StepwellError("STEPWELL_INVALID_DEFINITION", `${problem}.`, about);
 }
 
-/** The first of the functions that a thing from outside lacks; undefined: it has them all. */
+/** The first of these functions that a user's object lacks; undefined: it has them all. */
 export function missingFunction<Name extends string>(thing: unknown, names: readonly Name[]): Name | undefined {
   const given = thing as Partial<Record<Name, unknown>> | null | undefined;
   return names.find((name) => typeof given?.[name] !== "function");
 }
 
-/** Whatever was given, for an error's message: short, on one line. Never throws. */
+/** Any value as text for an error's message: short, on one line. Never throws. */
 export function shown(value: unknown): string {
   switch (typeof value) {
     case "string":

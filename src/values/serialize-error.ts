@@ -54,7 +54,7 @@ function serialized(error: unknown, chain: number): SerializedError {
   };
 }
 
-/** `throw "no stock"`: allowed by the language, so it happens. */
+/** The language allows `throw "no stock"`. */
 function ofThrownValue(value: unknown): SerializedError {
   return { name: "Error", message: cleaned(typeof value === "string" ? value : described(value), longest.message) };
 }

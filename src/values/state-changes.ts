@@ -31,19 +31,19 @@ export type ChangeOperation =
 /** Applied to the view of the first state, in order, the operations give that of the second. */
 export type Difference = (before: object, after: object) => ChangeOperation[];
 
-/** A field with more values inside is not looked into: it would hold up the process. */
+/** A field with more values inside is not compared: that would hold up the process. */
 const manyValues = 100_000;
 
 type View = Record<string, unknown>;
 
 /**
- * Makes the function that compares two states. What a path of `redact` leads to never shows, whatever
- * its shape; that it was added, changed or removed does.
+ * Makes the function that compares two states. A value that a path of `redact` leads to never shows, whatever its shape, but it
+ * shows that the value was added, changed or removed.
  *
  * @param redact paths into the view, in the notation of pino: `card.number`, `items[*].price`, `*.secret`,
  * `["a.b"]`. In a Map, `[*][1]` leads to the values: `cards[*][1].number`
  * @param where whose option it is, for an error's message
- * @throws STEPWELL_INVALID_ARGUMENT for what is no such path
+ * @throws STEPWELL_INVALID_ARGUMENT for a text that is no such path
  */
 export function stateDifference(redact: unknown, where: string): Difference {
   if (redact === undefined) return (before, after) => difference(before, after, undefined);
@@ -81,7 +81,7 @@ function wholeField(from: View, to: View, name: string): ChangeOperation[] {
 
 // ---- Comparing --------------------------------------------------------------------------------
 
-/** For the library: what it must not look into, and what it would take too long for. Undefined: its own way. */
+/** Takes over from the library values that it must not look into, and arrays, for which it takes too long. Undefined: the library compares. */
 function compared(from: unknown, to: unknown, at: Pointer): Operation[] | undefined {
   if (isCover(from) || isCover(to)) return from === to ? [] : [{ op: "replace", path: at.toString(), value: to }];
   return Array.isArray(from) && Array.isArray(to) ? comparedArrays(from, to, at) : undefined;
@@ -89,7 +89,7 @@ function compared(from: unknown, to: unknown, at: Pointer): Operation[] | undefi
 
 /**
  * The library looks for the fewest operations, in time and memory that grow with the product of the
- * lengths. This takes one pass: what both have at the beginning and at the end is left alone.
+ * lengths. This takes one pass: items that both arrays have at the beginning and at the end are left alone.
  */
 function comparedArrays(from: readonly unknown[], to: readonly unknown[], at: Pointer): Operation[] {
   const shorter = Math.min(from.length, to.length);
@@ -122,7 +122,7 @@ interface Budget {
   left: number;
 }
 
-/** Its own copy: redacting changes it. */
+/** A copy, since redacting changes it. */
 function viewOfFields(state: object, names: readonly string[]): View {
   const view: View = {};
   for (const name of names) {

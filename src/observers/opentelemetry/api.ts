@@ -7,8 +7,8 @@ type Api = typeof OpenTelemetry;
 let api: Api | undefined;
 
 /**
- * `@opentelemetry/api`, loaded when it is needed: importing the observer must not fail where it is not
- * installed. All copies of it in a process share what is registered with one of them.
+ * `@opentelemetry/api`, loaded when it is needed: importing the observer must not fail where the package is not
+ * installed. All copies of the package in a process share what is registered with one of them.
  */
 export function loadApi(): Api {
   try {

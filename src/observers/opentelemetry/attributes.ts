@@ -1,4 +1,4 @@
-/** What spans and measurements say, in the words of `docs/observers.md`. */
+/** The attributes of spans and measurements, in the words of `docs/observers.md`. */
 import type { Attributes } from "@opentelemetry/api";
 import type { CommittedTransition, ExecutionIdentity, MessageIdentity } from "../../definition/observer.js";
 
@@ -21,7 +21,7 @@ export function transitionOf(transition: CommittedTransition): Attributes {
   };
 }
 
-/** By the semantic conventions. A mailbox has no name: the workflow is where messages go, the execution what they are about. */
+/** By the semantic conventions. A mailbox has no name, so the workflow is the destination and the execution is the conversation. */
 export function messageAttributes({ id, name }: MessageIdentity, execution: ExecutionIdentity): Attributes {
   return {
     "messaging.system": "stepwell",

@@ -7,15 +7,15 @@ import { Metrics, type LetterCount } from "./metrics.js";
 import { spanContextOf, Traces } from "./traces.js";
 
 export interface OpenTelemetryOptions {
-  /** Makes the spans. Default: that of the global tracer provider, also of one that is registered later. */
+  /** Makes the spans. Default: the tracer of the global provider, also of one that is registered later. */
   readonly tracer?: Tracer;
-  /** Makes the metrics. Default: that of the meter provider that is global when the first event comes. */
+  /** Makes the metrics. Default: the meter of the provider that is global when the first event comes. */
   readonly meter?: Meter;
-  /** Record what errors say, too, as the description of a span's status. It may be anything. Default: false. */
+  /** Record messages of errors, as the description of a span's status. Such a message may hold anything. Default: false. */
   readonly errorMessages?: boolean;
   /**
    * Asks the store how many dead letters there are, at each collection: `() => launcher.countDeadLettersByWorkflow()`.
-   * With a `meter` from now on, else from the first event on. Default: there is no such metric.
+   * Measured from now on where a `meter` is given, else from the first event on. Default: there is no such metric.
    */
   readonly deadLetters?: () => PromiseLike<readonly LetterCount[]>;
 }
@@ -26,7 +26,7 @@ export interface OpenTelemetryOptions {
  * An execution is one trace, whichever processes work on it: its trace id is made of the workflow's name and
  * the execution's id. Each burst of work is a span, linked to the burst before it and to what launched the
  * execution or sent it a message; each attempt of a step is a span in it. Times are the store's, as in the
- * history. `docs/observers.md` lists all names. Neither states nor payloads are recorded; what errors say
+ * history. `docs/observers.md` lists all names. Neither states nor payloads are recorded; messages of errors
  * only on demand.
  *
  * One observer serves any number of workflows and launchers.
@@ -41,9 +41,9 @@ export function opentelemetry(options: OpenTelemetryOptions = {}): Observer {
   const api = loadApi();
   const traces = new Traces(tracer ?? api.trace.getTracer("stepwell"), errorMessages ?? false);
   let made: Metrics | undefined;
-  // A meter that is asked for before its provider is registered measures nothing, ever.
+  // A meter that is taken before its provider is registered never measures anything.
   const metrics = (): Metrics => (made ??= new Metrics(meter ?? api.metrics.getMeter("stepwell"), deadLetters));
-  // What is dead is there before anything happens.
+  // Dead letters are there before any event.
   if (meter !== undefined && deadLetters !== undefined) metrics();
   return checkedObserver<unknown>({
     name: "opentelemetry",

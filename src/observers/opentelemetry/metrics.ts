@@ -2,18 +2,18 @@ import type { Counter, Histogram, Meter, UpDownCounter } from "@opentelemetry/ap
 import type { CommitEvent, ErrorEvent, RestEvent, WakeEvent } from "../../definition/observer.js";
 import { errorTypeOf } from "./attributes.js";
 
-/** In seconds: a step may take a millisecond or half an hour, and as late may an execution be taken up. */
+/** In seconds: a step may take a millisecond or half an hour, and an execution may be taken up as late. */
 const secondBounds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800];
 
 const messageBounds = [0, 1, 2, 5, 10, 50, 100, 500, 1000];
 
-/** As `launcher.countDeadLettersByWorkflow` gives it. */
+/** An item of `launcher.countDeadLettersByWorkflow`. */
 export interface LetterCount {
   readonly workflow: string;
   readonly count: number;
 }
 
-/** No id of an execution or a message: what is measured must not grow with their number. */
+/** Without ids of executions or messages: the number of series must not grow with the number of executions. */
 export class Metrics {
   readonly #rests: Counter;
   readonly #stuck: UpDownCounter;
@@ -77,7 +77,7 @@ export class Metrics {
   }
 
   rest({ execution: { workflow }, status, pending, lost }: RestEvent): void {
-    // Also where it was lost: what was taken up as stuck and has not moved on is stuck still.
+    // Also where the execution was lost: taken up as stuck and not moved on, it is stuck still.
     if (status === "stuck") this.#stuck.add(1, { "stepwell.workflow.name": workflow });
     if (lost) return;
     this.#rests.add(1, { "stepwell.workflow.name": workflow, "stepwell.status": status });
@@ -94,15 +94,15 @@ export class Metrics {
 }
 
 /**
- * A gauge, since each process tells of the whole store: they must not be added up. Where the store can't be asked,
- * the SDK reports it, and keeps the last count.
+ * A gauge, since each process reports on the whole store: the values must not be added up. Where the store can't be asked,
+ * the SDK reports that, and keeps the last count.
  */
 function observeLetters(meter: Meter, deadLetters: () => PromiseLike<readonly LetterCount[]>): void {
   const gauge = meter.createObservableGauge("stepwell.dead_letters", {
     unit: "{message}",
     description: "Messages that no step took, and that were not sent again, in the whole store.",
   });
-  /** One that has none any more is told as 0. */
+  /** Workflows that were reported: one that has no dead letters any more is reported as 0. */
   const told = new Set<string>();
   gauge.addCallback(async (result) => {
     const counts = new Map((await deadLetters()).map(({ workflow, count }) => [workflow, count]));

@@ -18,19 +18,19 @@ interface Burst {
   readonly context: Context;
   /** In milliseconds since 1970, as the store tells the time. */
   readonly began: number;
-  /** When the last of its attempts ended. */
+  /** When its last attempt ended. */
   until: number;
 }
 
-/** The span of each burst, whichever observer made it, for as long as someone holds what stands for the burst. */
+/** The span of each burst, whichever observer made it, for as long as the key of the burst is held. */
 const burstSpans = new WeakMap<Which, Span>();
 
-/** The span that an execution's own code is in: its burst, else the origin of its trace. */
+/** The span that an execution's own code is in: the burst under way, else the origin of the trace. */
 export function spanContextOf(execution: Which): SpanContext {
   return burstSpans.get(execution)?.spanContext() ?? originOf(execution);
 }
 
-/** The parent of all bursts of an execution. Nobody makes a span of it: so every process knows it without asking. */
+/** The parent of all bursts of an execution. It is made of names only and never sent, so every process knows it without asking. */
 function originOf({ workflow, id }: Which): SpanContext {
   const hash = createHash("sha256").update(`stepwell\0${workflow}\0${id}`).digest("hex");
   const traceFlags = loadApi().TraceFlags.SAMPLED;
@@ -46,8 +46,8 @@ export class Traces {
   readonly #tracer: Tracer;
   readonly #errorMessages: boolean;
   /**
-   * The key stands for one burst of one launcher, so two launchers that have the same execution one after
-   * the other never meet here; and what the engine forgets is forgotten here.
+   * The key stands for one burst of one launcher, so two launchers that own the same execution one after the other never meet here;
+   * and when the loop of the execution is forgotten, its entry here is forgotten too.
    */
   readonly #bursts = new WeakMap<ExecutionIdentity, Burst>();
 
@@ -60,7 +60,7 @@ export class Traces {
     const { ROOT_CONTEXT, trace } = this.#api;
     const origin = originOf(execution);
     const before = this.#carriedSpan(carried);
-    // The first burst finds what the launch carried, each later one what the burst before it did.
+    // The first burst finds the texts of the launch, each later one the texts of the burst before.
     const links = before === undefined ? [] : [linkTo(before, before.traceId === origin.traceId ? "burst" : "launch")];
     const attributes = {
       ...identityOf(execution),
@@ -117,7 +117,7 @@ export class Traces {
     return carrier;
   }
 
-  /** Made when it is over. The store tells when it was committed, the process how long it took: the latter does not jump. */
+  /** Made when the attempt is over. The store says when it was committed, the process how long it took: that clock does not jump. */
   #attempt(burst: Burst, { execution, transition, message }: CommitEvent, links: Link[]): void {
     const { SpanKind } = this.#api;
     const end = Math.max(transition.at.getTime(), burst.began);
