@@ -3,8 +3,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { isPromise } from "../values/promise.js";
 import { messageOf } from "../values/text.js";
 
-export type Checked =
-  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
+export type Checked = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: string };
 
 /** How many issues an error names: a payload with a thousand mistakes needs no thousand lines. */
 const mostIssues = 5;
