@@ -10,7 +10,7 @@ import type { Store } from "../stores/contract.js";
 import { requestTo } from "../session/mailbox-entry.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
-import type { OperatorAct } from "../execution/pending-mail.js";
+import type { OperatorAct } from "../execution/mail.js";
 import { checkedByInput } from "../runtime/input-fields.js";
 import { notFound } from "../session/not-found.js";
 import { checkBy, checkText } from "../session/reasons.js";

@@ -5,7 +5,7 @@
 import { shapeOf } from "../execution/definition-change.js";
 import type { Status } from "../definition/flow.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
-import { refuseRollback, type RefusedRollback, type RollbackRequest } from "../execution/pending-mail.js";
+import { refuseRollback, type RefusedRollback, type RollbackRequest } from "../execution/mail.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { Shape } from "../execution/router.js";
 import type { ClientHost } from "../session/client-host.js";

@@ -2,6 +2,7 @@
  * The engine's own small record beside the state, as it begins and as it is stored.
  * Pure data; `router.ts` says how it changes.
  */
+import type { WorkflowDefinition } from "../definition/definition.js";
 import type { Flow, Status } from "../definition/flow.js";
 import type { SerializedError } from "../values/serialize-error.js";
 
@@ -18,6 +19,16 @@ export const initialFlow: Flow = {
 export interface Irreversible {
   readonly step: string;
   readonly reason: string;
+}
+
+/** The steps up to that one that are marked as irreversible; undefined: none is. */
+export function irreversibleUpTo(index: number, { steps }: WorkflowDefinition): readonly Irreversible[] | undefined {
+  let found: Irreversible[] | undefined;
+  for (let i = 0; i <= index; i++) {
+    const { name: step, irreversible: reason } = steps[i]!;
+    if (reason !== undefined) (found ??= []).push({ step, reason });
+  }
+  return found;
 }
 
 /** The flow as it is stored, with what the engine must remember of retries and waits. */

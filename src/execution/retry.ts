@@ -1,5 +1,8 @@
 /** Retry arithmetic. Pure: time and chance come in as numbers. */
-import type { RetryDefinition } from "../definition/definition.js";
+import type { RetryDefinition, StepDefinition } from "../definition/definition.js";
+import { defaultRetry, defaultRollbackRetry } from "../definition/retry-policy.js";
+import type { Position } from "./position.js";
+import { isPastPivot, type Shape } from "./router.js";
 
 /**
  * How long to wait before the next attempt, in milliseconds; undefined when the policy is used up.
@@ -23,4 +26,18 @@ export function nextDelay(
   const delay = Math.min(grown, policy.maxDelay);
   const wait = Math.round(policy.jitter ? delay * (0.5 + random / 2) : delay);
   return elapsed + wait > policy.within ? undefined : wait;
+}
+
+/** What the direction that the execution has lets the step try. */
+export function policyOf({ retry, rollbackRetry }: StepDefinition, position: Position, shape: Shape): RetryDefinition {
+  if (position.direction === "down") return rollbackRetry ?? defaultRollbackRetry;
+  return retry ?? (isPastPivot(position, shape) ? defaultRollbackRetry : defaultRetry);
+}
+
+/** Whether an attempt that is due begins later than its policy allows. */
+export function isTooLate(step: StepDefinition, position: Position, shape: Shape, storeNow: number): boolean {
+  const { attempts, firstAttemptAt, lastResult } = position;
+  // After a pause it is no attempt that is due, but what the pause was for.
+  if (attempts === 0 || firstAttemptAt === null || lastResult === "continue") return false;
+  return storeNow - firstAttemptAt > policyOf(step, position, shape).within;
 }

@@ -9,7 +9,9 @@
  * The form (a pure function that returns a tagged action, driven by one loop) is that of XState's
  * transition core and of Elixir's Sage.
  */
-import type { Flow } from "../definition/flow.js";
+import type { Flow, Status } from "../definition/flow.js";
+import type { Position } from "./position.js";
+import type { Migration } from "./records.js";
 
 /** What the router must know of the workflow. */
 export interface Shape {
@@ -45,14 +47,70 @@ export type FlowEvent =
       readonly leftNothing?: boolean;
     };
 
+/**
+ * What else may happen to an execution; none of it goes to another step, but for a migration. An attempt failed and another
+ * one follows (`retry`, after `wait` milliseconds), the function asked to be called again, the step begins, an operator set a
+ * parked execution going again or patched its state, a shutdown cut the attempt off, the engine parks the execution where it
+ * stands (`untouched`: before anything of it was called, so no attempt was made), or it became one of another version.
+ */
+export type EngineEvent =
+  | { readonly type: "retry"; readonly reason: string; readonly wait: number; readonly afresh: boolean }
+  | { readonly type: "again"; readonly wait: number }
+  | { readonly type: "begins" }
+  | { readonly type: "resumed" }
+  | { readonly type: "patched" }
+  | { readonly type: "cutOff" }
+  | { readonly type: "parked"; readonly reason: string; readonly untouched: boolean }
+  | {
+      readonly type: "migrated";
+      readonly status: Status;
+      readonly position: Position;
+      readonly migration: Migration;
+      readonly stays: boolean;
+    };
+
+export type RoutedEvent = FlowEvent | EngineEvent;
+
 export type Action = "init" | "execute" | "wait" | "startRollback" | "succeed" | "finish" | "park" | "none";
 
-export interface Decision {
+/** Where an execution is after an event, and what is to be done there. */
+export interface Routed {
   readonly flow: Passage;
   readonly action: Action;
 }
 
-export function route(flow: Passage, event: FlowEvent, steps: Shape): Decision {
+export function route(flow: Passage, event: RoutedEvent, steps: Shape): Routed {
+  switch (event.type) {
+    case "retry":
+      return { flow: calledAgain(flow, event.reason, event.afresh), action: "none" };
+    case "again":
+      return { flow: calledAgain(flow, "again", false), action: "none" };
+    case "begins":
+      // The init observers are not asked again: the first step has their consent, and begins.
+      return { flow: flow.lifecycle === "init" ? { ...flow, lifecycle: "beforeStep" } : flow, action: "none" };
+    case "resumed":
+      // An execution that was parked while it waited waits again.
+      return { flow, action: due(flow) };
+    case "patched":
+    case "cutOff":
+      return { flow, action: "none" };
+    case "migrated":
+      return { flow: event.position, action: "none" };
+    case "parked":
+      return { flow: { ...flow, lastResult: event.reason }, action: "park" };
+    default:
+      return routeFlow(flow, event, steps);
+  }
+}
+
+/** The function that is due is called once more; with `afresh` it is the step's own, not its handler. */
+function calledAgain(flow: Passage, lastResult: string, afresh: boolean): Passage {
+  const up = flow.direction === "up";
+  const stepFunc = afresh ? (up ? "run" : "rollback") : flow.stepFunc;
+  return { ...flow, stepFunc, lifecycle: up ? "step" : "rollback", lastResult };
+}
+
+function routeFlow(flow: Passage, event: FlowEvent, steps: Shape): Routed {
   if (flow.lifecycle === "failure") return { flow, action: "none" };
   if (flow.lifecycle === "success") {
     // A completed execution can be undone, from the last step that was done.
@@ -62,7 +120,7 @@ export function route(flow: Passage, event: FlowEvent, steps: Shape): Decision {
   return flow.direction === "up" ? routeUp(flow, event, steps) : routeDown(flow, event);
 }
 
-function routeUp(flow: Passage, event: FlowEvent, steps: Shape): Decision {
+function routeUp(flow: Passage, event: FlowEvent, steps: Shape): Routed {
   const i = flow.stepIndex;
   switch (event.type) {
     case "started":
@@ -105,7 +163,7 @@ function routeUp(flow: Passage, event: FlowEvent, steps: Shape): Decision {
   }
 }
 
-function routeDown(flow: Passage, event: FlowEvent): Decision {
+function routeDown(flow: Passage, event: FlowEvent): Routed {
   const i = flow.stepIndex;
   switch (event.type) {
     case "started":
@@ -166,22 +224,22 @@ function at(
   return passed === undefined ? flow : { ...flow, passed };
 }
 
-function turn(flow: Passage, reason: string, stepIndex: number): Decision {
+function turn(flow: Passage, reason: string, stepIndex: number): Routed {
   return { flow: { ...flow, direction: "down", reason, stepIndex, stepFunc: "rollback" }, action: "startRollback" };
 }
 
 /** The step where it stands is not undone: nothing of it was done. */
-function turnBefore(flow: Passage, reason: string): Decision {
+function turnBefore(flow: Passage, reason: string): Routed {
   return flow.stepIndex === 0 ? nothingToUndo(flow, reason) : turn(flow, reason, flow.stepIndex - 1);
 }
 
-function nothingToUndo(flow: Passage, reason: string): Decision {
+function nothingToUndo(flow: Passage, reason: string): Routed {
   return {
     flow: { ...flow, direction: "down", reason, stepFunc: "rollback", lifecycle: "failure", lastResult: reason },
     action: "finish",
   };
 }
 
-function succeed(flow: Passage): Decision {
+function succeed(flow: Passage): Routed {
   return { flow: at(flow, "run", flow.stepIndex, "success", "ok"), action: "succeed" };
 }

@@ -4,13 +4,8 @@
  */
 import type { Clock, Timer } from "../clock.js";
 import { StepwellError } from "../errors.js";
+import type { Settled } from "../execution/step-result.js";
 import type { StepContext } from "./step-context.js";
-
-export type Settled =
-  | { readonly kind: "returned"; readonly value: unknown }
-  | { readonly kind: "threw"; readonly error: unknown }
-  /** `isFinal`: no other attempt may follow. */
-  | { readonly kind: "timedOut"; readonly error: StepwellError; readonly isFinal: boolean };
 
 export interface AttemptOptions {
   readonly context: StepContext;

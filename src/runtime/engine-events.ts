@@ -2,63 +2,65 @@
 import type { CommitEvent, ExecutionIdentity, RestEvent, WakeEvent } from "../definition/observer.js";
 import { isStruggling } from "../execution/position.js";
 import type { Transition } from "../execution/records.js";
-import type { ActiveExecution, Happening } from "../execution/execution.js";
+import type { Event } from "../execution/events.js";
+import { shownState, type ActiveExecution } from "../execution/execution.js";
 import { transitionOf } from "../execution/history.js";
 import type { Host } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
 import { carriedOf } from "../session/observer-calls.js";
-import { flowOf, messageIdentity, shownState } from "./step-result.js";
+import { flowOf, messageIdentity } from "./observing.js";
+import type { Work } from "./work.js";
 
 type Telling = Pick<Host, "report" | "storeNow">;
 
 // The events are written out field by field: every step makes some, and spreading costs more than most observers do.
 
-type Mutable<Event> = { -readonly [Key in keyof Event]: Event[Key] };
+type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 /** A launcher begins to drive the execution, which had been due for `lateMs`. */
-export function tellWake(course: ActiveExecution, { observing }: Registered, host: Telling, lateMs: number): void {
+export function tellWake({ execution, registered, host }: Work, lateMs: number): void {
+  const { observing } = registered;
   if (!observing.hears("wake")) return;
-  const { identity, position, revision, status, claims } = course;
+  const { identity, position, revision, status, claims } = execution;
   const make = (): WakeEvent => ({
     execution: identity,
     step: { name: position.step, index: position.stepIndex },
     flow: flowOf(position),
-    state: shownState(course),
+    state: shownState(execution),
     revision,
     at: new Date(host.storeNow()),
     status,
     lateMs,
     claims,
-    carried: carriedOf(course.carried),
+    carried: carriedOf(execution.carried),
   });
   observing.tellWatchers("wake", make, (error) => host.report(error));
 }
 
-/** A transition was committed; `course` is what it led to, `before` the state that it came from. */
+/** A transition was committed, and the execution is what it led to. @param before the execution that it came from */
 export function tellCommit(
-  course: ActiveExecution,
-  { observing }: Registered,
-  host: Telling,
-  before: ActiveExecution["saved"],
+  { execution, registered, host }: Work,
+  before: ActiveExecution,
   { history, revision }: Transition,
-  happening: Pick<Happening, "cause" | "called"> | undefined,
+  committed: Pick<Event, "cause" | "called"> | undefined,
   at: number,
 ): void {
+  const { observing } = registered;
   if (!observing.hears("commit")) return;
-  const { identity, position, status } = course;
-  const message = messageIdentity(happening?.cause);
+  const { identity, position, status } = execution;
+  const message = messageIdentity(committed?.cause);
   const make = (): CommitEvent => {
     const event: Mutable<CommitEvent> = {
       execution: identity,
       step: { name: position.step, index: position.stepIndex },
       flow: flowOf(position),
-      state: shownState(course),
+      state: shownState(execution),
       revision,
       status,
       struggling: isStruggling(status, position),
       before: shownState(before),
       transition: transitionOf(history, revision, at),
-      called: happening?.called ?? false,
+      called: committed?.called ?? false,
       attempt: history.attempt,
       durationMs: history.durationMs,
       reason: position.reason,
@@ -71,19 +73,20 @@ export function tellCommit(
 }
 
 /** The launcher has let go of the execution. */
-export function tellRest(course: ActiveExecution, { observing }: Registered, host: Telling, lost: boolean): void {
+export function tellRest({ execution, mail, registered, host }: Work, lost: boolean): void {
+  const { observing } = registered;
   if (!observing.hears("rest")) return;
-  const { identity, position, revision, status, pending } = course;
+  const { identity, position, revision, status } = execution;
   const make = (): RestEvent => ({
     execution: identity,
     step: { name: position.step, index: position.stepIndex },
     flow: flowOf(position),
-    state: shownState(course),
+    state: shownState(execution),
     revision,
     at: new Date(host.storeNow()),
     status,
     lost,
-    pending: pending.filter(({ kind }) => kind === "message").length,
+    pending: mail.pending.filter(({ kind }) => kind === "message").length,
     reason: position.reason,
   });
   observing.tellWatchers("rest", make, (error) => host.report(error));

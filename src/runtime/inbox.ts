@@ -1,21 +1,16 @@
-/**
- * What comes to an execution in work from outside: its mailbox as it was last looked at, the request that is to be
- * followed, and the workflow's deadline, which asks for the same as a rollback request.
- */
+/** What comes to an execution in work from outside: its mailbox as it was last looked at, and requests as events. */
 import { isolate } from "../values/isolate.js";
 import { isRetryable, StepwellError } from "../errors.js";
-import { isPastPivot, type Shape } from "../execution/router.js";
+import { eventAt, operatorEvent, type Event } from "../execution/events.js";
+import { hasBegun, withOthersPatch } from "../execution/execution.js";
+import { requestProblem, type ActRequest, type Request } from "../execution/mail.js";
 import type { MailboxRecord } from "../execution/records.js";
-import type { MaybePromise } from "../stores/contract.js";
-import { acted, happened, hasBegun, type ActiveExecution, type Happening } from "../execution/execution.js";
-import type { Host, PendingMail } from "../session/host.js";
-import type { Registered } from "../session/registry.js";
-import { requestProblem, triage, type ActRequest, type Request } from "../execution/pending-mail.js";
-import { checkedByInput } from "./input-fields.js";
+import type { PendingMail } from "../session/host.js";
 import { andThen } from "../session/maybe-promise.js";
+import type { MaybePromise } from "../stores/contract.js";
+import { checkedByInput } from "./input-fields.js";
 import { brokenError, brokenRequestError } from "./reports.js";
-import { adoptOthers } from "./step-result.js";
-import type { Turn } from "../execution/transition.js";
+import type { Work } from "./work.js";
 
 export class Inbox {
   /** Something arrived that has not been looked at. */
@@ -24,143 +19,118 @@ export class Inbox {
   unreadable: StepwellError | undefined;
   /** The last look was answered, and what it showed was taken over: all that `signals` counts is known. */
   hasTaken = false;
-  readonly #course: ActiveExecution;
-  readonly #shape: Shape;
-  readonly #host: Host;
-
-  /** As in an inbox: where there is more than was read. */
+  readonly #work: Work;
+  /** Of which names there may be more messages than were read. */
   #names: PendingMail["names"];
 
-  /** @param inbox as it was read with the claim */
-  constructor(course: ActiveExecution, shape: Shape, host: Host, inbox?: PendingMail) {
-    this.isUnseen = course.signals > 0 && inbox === undefined;
-    this.#course = course;
-    this.#shape = shape;
-    this.#host = host;
-    if (inbox !== undefined) course.pending = this.#read(inbox.pending);
+  /** @param mail as it was read with the claim */
+  constructor(work: Work, mail?: PendingMail) {
+    this.isUnseen = work.mail.signals > 0 && mail === undefined;
+    this.#work = work;
+    if (mail !== undefined) this.#take(work.mail.signals, mail.pending);
   }
 
-  /** @param names what the execution's step waits for */
-  look(names: readonly string[]): MaybePromise<void> {
+  /** Reads the mailbox. */
+  look(): MaybePromise<void> {
     this.isUnseen = false;
     this.hasTaken = false;
-    const course = this.#course;
-    const { revision } = course;
-    return andThen(this.#host.inbox(course.identity.id, names, course.dead.length), (it) => {
+    const work = this.#work;
+    const { revision } = work.committed;
+    return andThen(work.host.inbox(work.id, this.#awaited(), work.mail.dead.length), (it) => {
+      const { signals, dead } = work.mail;
       // An answer from before the last commit may show what that commit consumed.
-      if (course.revision !== revision || it.signals < course.signals) this.isUnseen = true;
+      if (work.committed.revision !== revision || it.signals < signals) this.isUnseen = true;
       else {
         this.hasTaken = true;
-        course.signals = it.signals;
-        course.pending = this.#read(it.pending.filter(({ id }) => !course.dead.includes(id)));
         this.#names = it.names;
+        this.#take(
+          it.signals,
+          it.pending.filter(({ id }) => !dead.includes(id)),
+        );
       }
     });
   }
 
-  /** Whether messages may be there that were not read. */
-  get isPartial(): boolean {
-    return this.#names !== undefined;
-  }
-
-  /** The same of messages with one of these names. */
-  lacks(names: readonly string[]): boolean {
-    const known = this.#names;
-    if (known === undefined) return false;
-    const { pending } = this.#course;
-    return names.some((name) => {
-      const hasMore = known.get(name);
+  /** Whether messages that the step waits for may be there and were not read. */
+  get lacks(): boolean {
+    if (this.#names === undefined) return false;
+    const { pending } = this.#work.mail;
+    return this.#awaited().some((name) => {
+      const hasMore = this.#names!.get(name);
       return hasMore === undefined || (hasMore && !pending.some((it) => it.kind === "message" && it.name === name));
     });
   }
 
-  /** Without requests that can't be read back: those are dead. */
-  #read(pending: readonly MailboxRecord[]): readonly MailboxRecord[] {
-    return pending.filter((row) => {
-      if (row.kind === "message") return true;
+  /** What the step, if this list has it, waits for in its direction. */
+  #awaited(): readonly string[] {
+    const { execution, registered } = this.#work;
+    const { stepIndex, direction } = execution.position;
+    const step = registered.definition.steps[stepIndex];
+    return Object.keys((direction === "up" ? step?.messages : step?.rollbackMessages) ?? {});
+  }
+
+  /** Requests that can't be read back are dead. */
+  #take(signals: number, pending: readonly MailboxRecord[]): void {
+    const broken: string[] = [];
+    for (const row of pending) {
+      if (row.kind === "message") continue;
       const problem = requestProblem(row);
-      if (problem === undefined) return true;
-      this.#course.dead.push(row.id);
-      this.unreadable ??= brokenRequestError(this.#course, row, problem);
-      return false;
-    });
+      if (problem === undefined) continue;
+      broken.push(row.id);
+      this.unreadable ??= brokenRequestError(this.#work.execution, row, problem);
+    }
+    this.#work.mail = { ...this.#work.mail, signals, pending };
+    this.#work.bury(broken);
   }
 
-  /** The oldest request that applies; those that came too late become dead with the next commit. */
-  request(): Request | undefined {
-    const { pending, status, position } = this.#course;
-    if (pending.length === 0) return undefined;
-    const { request, dead } = triage(pending, status, position, this.#shape);
-    if (dead.length > 0) this.bury(dead);
-    return request;
-  }
-
-  /** All requests, where none of them can be followed. */
+  /** None of the requests can be followed. */
   buryRequests(): void {
-    this.bury(this.#course.pending.flatMap(({ id, kind }) => (kind === "message" ? [] : id)));
+    this.#work.bury(this.#work.mail.pending.flatMap(({ id, kind }) => (kind === "message" ? [] : id)));
   }
 
-  bury(dead: readonly string[]): void {
-    this.#course.dead.push(...dead);
-    this.#course.pending = this.#course.pending.filter(({ id }) => !dead.includes(id));
-  }
-
-  get deadlinePassed(): boolean {
-    const { deadlineAt, position } = this.#course;
-    if (deadlineAt === null || this.#host.storeNow() < deadlineAt || position.direction === "down") return false;
-    return position.lifecycle !== "success" && !isPastPivot(position, this.#shape);
-  }
-
-  /** What turns the execution, whatever its step has given meanwhile. */
-  turn(): Turn | undefined {
-    const request = this.request();
-    if (request?.type === "rollback") {
-      const { reason, by } = request.request;
-      return { reason, by, why: reason, arrival: request.arrival.id };
-    }
-    return this.deadlinePassed ? { reason: "deadline", by: undefined, why: undefined, arrival: undefined } : undefined;
-  }
-
-  /** The act with its patch as it will be merged. Undefined: the patch is refused, and the request is dead. */
-  async checked(request: ActRequest, registered: Registered): Promise<ActRequest | undefined> {
-    const { act, arrival } = request;
-    const { id } = this.#course.identity;
-    try {
-      const [record, history] = await Promise.all([this.#host.load(id), this.#host.history(id)]);
-      const patch = await checkedByInput(isolate(act.patch!), record!, history, registered);
-      return { ...request, act: { ...act, patch } };
-    } catch (error) {
-      // A store that is away has said nothing of the patch.
-      if (isRetryable(error)) throw error;
-      this.#host.report(error instanceof StepwellError ? error : brokenError(this.#course, error));
-      this.bury([arrival.id]);
-      return undefined;
-    }
-  }
-
-  /** Undefined: it can't be followed any more, and is dead. */
-  follow(request: Request | "deadline"): Happening | undefined {
-    const course = this.#course;
+  /** The request as an event. Undefined: it can't be followed any more, and is dead. */
+  follow(request: Request | "deadline"): MaybePromise<Event | undefined> {
     if (request === "deadline") return this.#turned("deadline", {});
     const { arrival: cause } = request;
     if (request.type === "rollback") {
       const { reason, by } = request.request;
       return this.#turned(reason, { cause, by, why: reason });
     }
-    const { act } = request;
-    try {
-      if (act.patch !== undefined) adoptOthers(course, act.patch, this.#host);
-    } catch (error) {
-      // It was checked when it was sent, but the state may have grown since.
-      this.#host.report(brokenError(course, error));
-      this.bury([cause.id]);
-      return undefined;
-    }
-    return acted(course, request.type, { cause, by: act.by, why: act.reason });
+    if (request.act.unchecked !== true) return this.#act(request, request.act.patch);
+    return this.#checked(request);
   }
 
-  #turned(reason: string, asked: Partial<Pick<Happening, "cause" | "by" | "why">>): Happening {
-    const begun = hasBegun(this.#course);
-    return happened(this.#course, { type: "rollbackRequested", reason, begun }, reason, asked);
+  #turned(reason: string, asked: Partial<Pick<Event, "cause" | "by" | "why">>): Event {
+    const { execution } = this.#work;
+    return eventAt(execution, { type: "rollbackRequested", reason, begun: hasBegun(execution) }, reason, asked);
+  }
+
+  /** Who asked did not know the workflow: the patch is checked before it is merged. */
+  async #checked(request: ActRequest): Promise<Event | undefined> {
+    const { id, host, registered, execution } = this.#work;
+    try {
+      const [record, history] = await Promise.all([host.load(id), host.history(id)]);
+      const patch = await checkedByInput(isolate(request.act.patch!), record!, history, registered);
+      return this.#act(request, patch);
+    } catch (error) {
+      // A store that is away has said nothing of the patch.
+      if (isRetryable(error)) throw error;
+      host.report(error instanceof StepwellError ? error : brokenError(execution, error));
+      this.#work.bury([request.arrival.id]);
+      return undefined;
+    }
+  }
+
+  #act({ type, arrival: cause, act }: ActRequest, patch: object | undefined): Event | undefined {
+    const work = this.#work;
+    try {
+      if (patch !== undefined) work.execution = withOthersPatch(work.execution, patch, work.host.sizeLimit);
+    } catch (error) {
+      // It was checked when it was sent, but the state may have grown since.
+      work.host.report(brokenError(work.execution, error));
+      work.bury([cause.id]);
+      return undefined;
+    }
+    return operatorEvent(work.execution, type, { cause, by: act.by, why: act.reason });
   }
 }

@@ -9,7 +9,7 @@ import { refuseUnknownOptions, shown } from "../values/options.js";
 import { patchProblem } from "../definition/outcome.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
-import { initialFlow, type Position } from "../execution/position.js";
+import { initialFlow, irreversibleUpTo, type Position } from "../execution/position.js";
 import { startedInRollback } from "../execution/router.js";
 import { checkExecutionId, newId } from "../ids.js";
 import { newRecord, type CreateResult, type NewExecution } from "../stores/batch.js";
@@ -17,7 +17,7 @@ import type { ExecutionRecord } from "../execution/records.js";
 import type { CallerTransaction, MaybePromise, Within } from "../stores/contract.js";
 import type { ClientHost } from "../session/client-host.js";
 import type { Registered } from "../session/registry.js";
-import { irreversibleUpTo } from "../execution/irreversible.js";
+
 import { andThen } from "../session/maybe-promise.js";
 import { queueingOf } from "./queueing.js";
 import { checkRollbackReason } from "../session/reasons.js";

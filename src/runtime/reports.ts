@@ -18,10 +18,10 @@ export function errorAbout(
   return new StepwellError(code, message, { execution: id, workflow, step: position.step, cause });
 }
 
-export function stuckError(course: ActiveExecution): StepwellError {
-  const { identity, position } = course;
+export function stuckError(execution: Told): StepwellError {
+  const { identity, position } = execution;
   return errorAbout(
-    course,
+    execution,
     "STEPWELL_EXECUTION_STUCK",
     `Execution "${identity.id}" is stuck at step "${position.step}" on the way ${position.direction}: ` +
       `${position.stuckBy?.message ?? position.lastResult}. Mend the cause, then retry or skip the step.`,
@@ -43,20 +43,20 @@ export function failureWarning(
 }
 
 /** It is tried again by itself: somebody may still want to know before it is parked. */
-export function strugglingError(course: ActiveExecution, last: SerializedError | null): StepwellError {
-  const { identity, position } = course;
+export function strugglingError(execution: Told, last: SerializedError | null): StepwellError {
+  const { identity, position } = execution;
   return errorAbout(
-    course,
+    execution,
     "STEPWELL_EXECUTION_STRUGGLING",
     `Step "${position.step}" of execution "${identity.id}" has failed ${position.attempts} times on the way ` +
       `${position.direction} and is tried again: ${last?.message ?? position.lastResult}. Mend the cause, or wait.`,
   );
 }
 
-export function missingStepError(course: Told): StepwellError {
-  const { identity, position } = course;
+export function missingStepError(execution: Told): StepwellError {
+  const { identity, position } = execution;
   return errorAbout(
-    course,
+    execution,
     "STEPWELL_STEP_MISSING",
     `Execution "${identity.id}" stands at step "${position.step}" (number ${position.stepIndex}), which workflow ` +
       `"${identity.workflow}" version "${identity.version}" does not have there. Give a changed list of steps a new version.`,
@@ -64,10 +64,10 @@ export function missingStepError(course: Told): StepwellError {
 }
 
 /** @param change what of it is in the way */
-export function changedError(course: Told, change: string): StepwellError {
-  const { identity, position } = course;
+export function changedError(execution: Told, change: string): StepwellError {
+  const { identity, position } = execution;
   return errorAbout(
-    course,
+    execution,
     "STEPWELL_DEFINITION_CHANGED",
     `Execution "${identity.id}" can't go on at step "${position.step}": the steps of workflow "${identity.workflow}" version ` +
       `"${identity.version}" were changed, and ${change}. Give the changed list a new version and register the old one ` +
@@ -75,10 +75,10 @@ export function changedError(course: Told, change: string): StepwellError {
   );
 }
 
-export function migrationError(course: Told, { problem, from, to, cause }: MigrationRefusal): StepwellError {
-  const { identity, position } = course;
+export function migrationError(execution: Told, { problem, from, to, cause }: MigrationRefusal): StepwellError {
+  const { identity, position } = execution;
   return errorAbout(
-    course,
+    execution,
     "STEPWELL_MIGRATION_FAILED",
     `Execution "${identity.id}" could not be migrated from version "${from}" of workflow "${identity.workflow}" to "${to}", at ` +
       `step "${position.step}": ${problem}. It stays as it was. Mend the migration, or register the older version; then retry.`,
@@ -86,95 +86,90 @@ export function migrationError(course: Told, { problem, from, to, cause }: Migra
   );
 }
 
-export function lostError(course: ActiveExecution): StepwellError {
+export function lostError(execution: Told): StepwellError {
   return errorAbout(
-    course,
+    execution,
     "STEPWELL_OWNERSHIP_LOST",
-    `Execution "${course.identity.id}" belongs to another launcher now.`,
+    `Execution "${execution.identity.id}" belongs to another launcher now.`,
   );
 }
 
 /** @param deaths how many */
-export function killerError(course: ActiveExecution, deaths: number): StepwellError {
+export function killerError(execution: Told, deaths: number): StepwellError {
   return errorAbout(
-    course,
+    execution,
     "STEPWELL_CRASHES_LAUNCHER",
-    `Step "${course.position.step}" was begun ${deaths} times in a row and its process died each time. ` +
+    `Step "${execution.position.step}" was begun ${deaths} times in a row and its process died each time. ` +
       `Find out what it does to the process, then retry or skip it.`,
   );
 }
 
-export function invariantError(course: ActiveExecution, broken: string): StepwellError {
+export function invariantError(execution: Told, broken: string): StepwellError {
   return errorAbout(
-    course,
+    execution,
     "STEPWELL_INVARIANT_VIOLATED",
-    `Execution "${course.identity.id}" is parked, since ${broken}. This is a mistake of Stepwell: please report it.`,
+    `Execution "${execution.identity.id}" is parked, since ${broken}. This is a mistake of Stepwell: please report it.`,
   );
 }
 
-export function waitTimeoutError(course: ActiveExecution): StepwellError {
+export function waitTimeoutError(execution: Told): StepwellError {
   return errorAbout(
-    course,
+    execution,
     "STEPWELL_ATTEMPT_TIMEOUT",
-    `Step "${course.position.step}" waited for a message until its timeout.`,
+    `Step "${execution.position.step}" waited for a message until its timeout.`,
   );
 }
 
-export function stepDeadlineError(course: ActiveExecution): StepwellError {
+export function stepDeadlineError(execution: Told): StepwellError {
   return errorAbout(
-    course,
+    execution,
     "STEPWELL_ATTEMPT_TIMEOUT",
-    `Step "${course.position.step}" was not done when its deadline passed.`,
+    `Step "${execution.position.step}" was not done when its deadline passed.`,
   );
 }
 
 /** Its `when`, its `otherwise` or its `recover` did what it must not. */
-export function decidingError(
-  course: ActiveExecution,
-  option: string,
-  problem: string,
-  cause?: unknown,
-): StepwellError {
+export function decidingError(execution: Told, option: string, problem: string, cause?: unknown): StepwellError {
   return errorAbout(
-    course,
+    execution,
     "STEPWELL_INVALID_RETURN_VALUE",
-    `"${option}" of step "${course.position.step}" of workflow "${course.identity.workflow}" ${problem}. ` +
+    `"${option}" of step "${execution.position.step}" of workflow "${execution.identity.workflow}" ${problem}. ` +
       `It must answer at once, and without effects.`,
     cause,
   );
 }
 
-export function lateError(course: ActiveExecution, step: string): StepwellError {
+export function lateError(execution: Told, step: string): StepwellError {
   return errorAbout(
-    course,
+    execution,
     "STEPWELL_LATE_RESULT",
     `Step "${step}" settled after it had been given up; its result was discarded.`,
   );
 }
 
-export function refusedMessageError(course: ActiveExecution, arrival: MailboxRecord, problem: string): StepwellError {
+export function refusedMessageError(execution: Told, arrival: MailboxRecord, problem: string): StepwellError {
   return errorAbout(
-    course,
+    execution,
     "STEPWELL_INVALID_MESSAGE",
     `Message "${arrival.name}" (${arrival.messageId ?? arrival.id}) was refused by step ` +
-      `"${course.position.step}" and is a dead letter: ${problem}. Send it again with a payload that fits.`,
+      `"${execution.position.step}" and is a dead letter: ${problem}. Send it again with a payload that fits.`,
   );
 }
 
 /** What was asked of it can't be read back. */
-export function brokenRequestError(course: ActiveExecution, { kind }: MailboxRecord, problem: string): StepwellError {
+export function brokenRequestError(execution: Told, { kind }: MailboxRecord, problem: string): StepwellError {
   return errorAbout(
-    course,
+    execution,
     "STEPWELL_NOT_DECODABLE",
-    `A request (${kind}) to execution "${course.identity.id}" can't be read back: ${problem}. Ask for it again.`,
+    `A request (${kind}) to execution "${execution.identity.id}" can't be read back: ${problem}. Ask for it again.`,
   );
 }
 
 /** A store that fails for good, or a mistake of ours. */
-export function brokenError(course: ActiveExecution, cause: unknown): StepwellError {
+export function brokenError(execution: Told, cause: unknown): StepwellError {
   if (cause instanceof StepwellError) return cause;
-  const message = `Execution "${course.identity.id}" could not go on: ${messageOf(cause)}`;
-  return errorAbout(course, "STEPWELL_STORE_FAILED", message, cause);
+  const message = `Execution "${execution.identity.id}" could not go on: ${messageOf(cause)}`;
+  return errorAbout(execution, "STEPWELL_STORE_FAILED", message, cause);
 }
 
 export function messageOf(error: unknown): string {

@@ -5,9 +5,8 @@ import type { Direction, StepFunc } from "../definition/flow.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { keyNameOf, type Position } from "../execution/position.js";
 import { idempotencyKey, type Cause } from "../ids.js";
-import type { ActiveExecution } from "../execution/execution.js";
-import type { Host } from "../session/host.js";
 import { Subscribing } from "./subscribing.js";
+import type { Work } from "./work.js";
 
 export interface StepIdentity {
   readonly name: string;
@@ -36,8 +35,7 @@ export interface ContextParts {
   readonly halfDone: boolean | undefined;
   readonly reason: string | undefined;
   readonly logger: Logger;
-  readonly course: ActiveExecution;
-  readonly host: Pick<Host, "committer">;
+  readonly work: Work;
 }
 
 export class StepContext {
@@ -55,8 +53,7 @@ export class StepContext {
   readonly #func: StepFunc;
   readonly #timeout: number | null;
   readonly #keys: Position["keys"];
-  readonly #course: ActiveExecution;
-  readonly #host: Pick<Host, "committer">;
+  readonly #work: Work;
   #controller: AbortController | undefined;
   /** Most steps never subscribe. */
   #subscribing: Subscribing | undefined;
@@ -77,8 +74,7 @@ export class StepContext {
     this.#func = parts.func;
     this.#timeout = parts.timeout;
     this.#keys = parts.keys;
-    this.#course = parts.course;
-    this.#host = parts.host;
+    this.#work = parts.work;
   }
 
   /** The same for all attempts. In a handler the message is part of it: it may be called for several. */
@@ -103,7 +99,7 @@ export class StepContext {
 
   /** Bound, so that it can be taken out of the context. */
   get subscribe(): Subscribing["subscribe"] {
-    this.#subscribing ??= new Subscribing(this.#course, this.#host, this);
+    this.#subscribing ??= new Subscribing(this.#work, this);
     return this.#subscribing.subscribe;
   }
 

@@ -7,74 +7,71 @@ import { isRetryable, StepwellError, type ErrorDetails } from "../errors.js";
 import type { CommitResult } from "../stores/batch.js";
 import type { Transition } from "../execution/records.js";
 import type { Store } from "../stores/contract.js";
-import type { ActiveExecution, Happening } from "../execution/execution.js";
+import type { Decision } from "../execution/decide.js";
+import type { Event } from "../execution/events.js";
+import type { ActiveExecution } from "../execution/execution.js";
 import type { Host } from "../session/host.js";
 import { isPromise } from "../values/promise.js";
 import type { StepContext } from "./step-context.js";
-import type { Conclusion } from "../execution/transition.js";
+import type { Work } from "./work.js";
 
 /** How long before the store is asked again what became of a commit, in milliseconds. */
 const pause = 200;
 
 /**
- * What came of it. With an answer, the store has judged: `signalled` also where all of it was rolled back
- * since nobody wanted it any more, or since the store failed (`isOutage`). Without one, what the work wrote
- * was rolled back for a failure, and `happening` is still to be committed.
+ * What came of it. With an answer, the store has judged: `signalled` also where all of it was rolled back since nobody
+ * wanted it any more, or since the store failed (`isOutage`). Without one, what the work wrote was rolled back for a
+ * failure, and the proposal is still to be committed.
  */
-export class Within {
+export class TransactionResult {
   readonly answer: CommitResult | undefined;
-  readonly happening: Happening | undefined;
-  readonly conclusion: Conclusion | undefined;
+  readonly proposal: Proposal | undefined;
   readonly isOutage: boolean;
 
-  constructor(
-    answer: CommitResult | undefined,
-    happening: Happening | undefined,
-    conclusion: Conclusion | undefined,
-    isOutage = false,
-  ) {
+  constructor(answer: CommitResult | undefined, proposal: Proposal | undefined, isOutage = false) {
     this.answer = answer;
-    this.happening = happening;
-    this.conclusion = conclusion;
+    this.proposal = proposal;
     this.isOutage = isOutage;
   }
 }
 
-export interface Judge {
-  /** What the work gave, as a happening, and merged into the course. */
-  readonly judge: (value: unknown) => Happening;
-  /** Takes what was merged by that out of the course again: it was rolled back. */
-  readonly takeBack: () => void;
-  /** That happening, as what is to be committed. */
-  readonly conclude: (happening: Happening) => Conclusion;
+/** What the work gave, as an event, and what is to be committed with it. */
+export interface Proposal {
+  readonly event: Event;
+  /** The execution with what the work gave; the loop goes on with it once it is committed. */
+  readonly execution: ActiveExecution;
+  /** Undefined: the step has failed, so what its work wrote is rolled back. */
+  readonly decision: Decision | undefined;
+}
+
+/** Whose call it is. */
+export interface TransactionCall {
   /** Whether the engine still waits for it. */
-  readonly isWanted: () => boolean;
+  readonly isWanted: boolean;
   /** It waits for its turn, or for a connection: that is no time of the attempt's. */
-  readonly waits: () => void;
+  waits(): void;
   /** The work begins. */
-  readonly begins: () => void;
+  begins(): void;
+  /** What the work gave. */
+  propose(value: unknown): Proposal;
 }
 
 /** Rejects with what the work threw: that is a failed attempt, like any other. */
-export async function transactWithin(
+export async function runInTransaction(
   { store, work }: Transacted,
-  course: ActiveExecution,
-  host: Host,
+  { execution, host }: Work,
   context: StepContext,
-  { judge, takeBack, conclude, isWanted, waits, begins }: Judge,
-): Promise<Within> {
+  call: TransactionCall,
+): Promise<TransactionResult> {
   if (host.transact === undefined || host.storeName !== store) {
-    const { id, workflow } = course.identity;
-    throw wrongStore(store, host.storeName, { execution: id, workflow, step: course.position.step });
+    const { id, workflow } = execution.identity;
+    throw wrongStore(store, host.storeName, { execution: id, workflow, step: execution.position.step });
   }
-  let happening: Happening | undefined;
-  let conclusion: Conclusion | undefined;
+  let proposal: Proposal | undefined;
   const settle = (value: unknown): Transition | null => {
-    if (!isWanted()) return null;
-    happening = judge(value);
-    if (happening.event.type === "stepFailed") return null;
-    conclusion = conclude(happening);
-    return conclusion.transition;
+    if (!call.isWanted) return null;
+    proposal = call.propose(value);
+    return proposal.decision?.transition ?? null;
   };
   let thrown: { readonly error: unknown } | undefined;
   const threw = (error: unknown): never => {
@@ -83,11 +80,11 @@ export async function transactWithin(
   };
   let answer: CommitResult | null;
   let isOutage = false;
-  waits();
+  call.waits();
   try {
     answer = await host.transact((connection) => {
-      begins();
-      if (!isWanted()) return null;
+      call.begins();
+      if (!call.isWanted) return null;
       let given: unknown;
       try {
         given = work(connection as never, context as never);
@@ -98,28 +95,25 @@ export async function transactWithin(
     });
   } catch (error) {
     // What the work threw is a failed attempt, also where it says that something is away.
-    if ((thrown !== undefined && error === thrown.error) || !isRetryable(error)) {
-      takeBack();
-      throw error;
-    }
+    if ((thrown !== undefined && error === thrown.error) || !isRetryable(error)) throw error;
     // Nothing was committed, or it is not known: the row tells, as soon as the store answers.
-    answer = conclusion === undefined ? "signalled" : await answerOf(conclusion.transition, course, host);
+    const decision = proposal?.decision;
+    answer = decision === undefined ? "signalled" : await answerOf(decision.transition, execution, host);
     isOutage = true;
   }
-  if (answer === "signalled") {
-    takeBack();
-    if (!isOutage && conclusion !== undefined && (await isOwnMail(conclusion.transition, host))) throw ownMail(course);
+  if (answer === "signalled" && !isOutage && proposal?.decision !== undefined) {
+    if (await isOwnMail(proposal.decision.transition, host)) throw ownMail(execution);
   }
-  if (answer !== null) return new Within(answer, happening, conclusion, isOutage);
-  return new Within(happening === undefined ? "signalled" : undefined, happening, undefined);
+  if (answer !== null) return new TransactionResult(answer, proposal, isOutage);
+  return new TransactionResult(proposal === undefined ? "signalled" : undefined, proposal);
 }
 
 /** What became of a commit whose answer was lost. Only this launcher can have made that revision, while it owns the row. */
-async function answerOf(transition: Transition, course: ActiveExecution, host: Host): Promise<CommitResult> {
+async function answerOf(transition: Transition, execution: ActiveExecution, host: Host): Promise<CommitResult> {
   const { revision, owner, rests } = transition;
   for (;;) {
     try {
-      const record = await host.load(course.identity.id);
+      const record = await host.load(execution.identity.id);
       if (record === undefined || record.revision > revision) return "lost";
       if (record.revision === revision) {
         // One that rests has no owner any more: then only where it stands tells whose commit it was.

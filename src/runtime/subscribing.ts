@@ -4,9 +4,8 @@ import { isLine } from "../values/text.js";
 import type { SubscribeOptions } from "../definition/contexts.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { type Until, untilBits } from "../execution/records.js";
-import type { ActiveExecution } from "../execution/execution.js";
-import type { Host } from "../session/host.js";
-import { lostError } from "./reports.js";
+import { errorAbout, lostError } from "./reports.js";
+import type { Work } from "./work.js";
 
 /** The call of the step function that subscribes. */
 interface Call {
@@ -15,14 +14,12 @@ interface Call {
 }
 
 export class Subscribing {
-  readonly #course: ActiveExecution;
-  readonly #host: Pick<Host, "committer">;
+  readonly #work: Work;
   readonly #call: Call;
   readonly #asked = new Set<Promise<void>>();
 
-  constructor(course: ActiveExecution, host: Pick<Host, "committer">, call: Call) {
-    this.#course = course;
-    this.#host = host;
+  constructor(work: Work, call: Call) {
+    this.#work = work;
     this.#call = call;
   }
 
@@ -47,26 +44,17 @@ export class Subscribing {
   }
 
   async #subscribe(topic: string, options: SubscribeOptions): Promise<void> {
-    const course = this.#course;
-    const { identity, owner, revision } = course;
+    const work = this.#work;
+    const { identity, owner, revision } = work.execution;
     checkTopic(topic, "subscribe");
     const until = untilOf(options);
-    if (this.#call.isAbortedBy("STEPWELL_OWNERSHIP_LOST")) throw lostError(course);
-    if (this.#call.isOver) throw this.#error("STEPWELL_SUBSCRIBE_TOO_LATE", tooLate);
+    if (this.#call.isAbortedBy("STEPWELL_OWNERSHIP_LOST")) throw lostError(work.execution);
+    if (this.#call.isOver) throw errorAbout(work.execution, "STEPWELL_SUBSCRIBE_TOO_LATE", tooLate);
     // Asked for, it may be there: from now on each transition sees to its end.
-    course.subscribed |= untilBits[until];
+    work.execution = { ...work.execution, subscribed: work.execution.subscribed | untilBits[until] };
     const row = { execution: identity.id, owner, revision, topic, until };
-    const result = await this.#host.committer.subscribe(row);
-    if (result === "lost") throw lostError(course);
-  }
-
-  #error(code: ErrorCode, message: string): StepwellError {
-    const { identity, position } = this.#course;
-    return new StepwellError(code, message, {
-      execution: identity.id,
-      workflow: identity.workflow,
-      step: position.step,
-    });
+    const result = await work.host.committer.subscribe(row);
+    if (result === "lost") throw lostError(work.execution);
   }
 }
 

@@ -18,7 +18,7 @@ interface WorkflowTurn {
 
 /** An execution in work, as far as this order is concerned. */
 interface Driven {
-  readonly course: { readonly identity: { readonly workflow: string; readonly version: string } };
+  readonly execution: { readonly identity: { readonly workflow: string; readonly version: string } };
 }
 
 export class FairOrder {
@@ -34,8 +34,8 @@ export class FairOrder {
     const turns = [...this.#turns.values()];
     if (turns.length === 1) return turns;
     for (const turn of turns) turn.driven = 0;
-    for (const { course } of loops) {
-      const { workflow, version } = course.identity;
+    for (const { execution } of loops) {
+      const { workflow, version } = execution.identity;
       this.#turns.get(registryKey(workflow, version))!.driven++;
     }
     return turns.toSorted((one, other) => one.driven - other.driven || one.lastTurn - other.lastTurn);

@@ -26,7 +26,7 @@ import { Polling } from "./polling.js";
 import { Heartbeat } from "./heartbeat.js";
 import { Pruner } from "../session/retention.js";
 import { LimitEnforcer } from "./limits.js";
-import { misfitOf } from "../runtime/definition-check.js";
+import { mismatchOf } from "../runtime/definition-check.js";
 import { ScheduleLoop } from "./schedule-loop.js";
 import { holdStore } from "../session/shared-store.js";
 import type { LauncherSettings } from "../session/options.js";
@@ -261,7 +261,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
 
   left(loop: ExecutionLoop): void {
     if (this.#loops.get(loop.id) === loop) this.#loops.delete(loop.id);
-    if (loop.isAtRest) this.waiters.rested(loop.id, loop.course);
+    if (loop.isAtRest) this.waiters.rested(loop.id, loop.execution);
     if (this.#hasBacklog || this.#hasQueued) this.#polling.soon();
     this.#tellEmptied();
   }
@@ -432,7 +432,11 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
       if (!isUndecodable(error)) throw error;
       problem = error;
     }
-    const loop = new ExecutionLoop(record, state, owner, registered, this, this, lateMs, misfitOf(record, path), inbox);
+    const loop = new ExecutionLoop(record, state, owner, registered, this, this, {
+      lateMs,
+      mismatch: mismatchOf(record, path),
+      mail: inbox,
+    });
     if (problem !== undefined) loop.park(problem, true);
     this.#begin(loop);
   }

@@ -3,7 +3,7 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { fail, workflow } from "../../src/index.js";
 import type * as Router from "../../src/execution/router.js";
-import type { Decision, FlowEvent } from "../../src/execution/router.js";
+import type { Routed, RoutedEvent } from "../../src/execution/router.js";
 import type { Flow } from "../../src/definition/flow.js";
 import { onEveryStore, told } from "../support/rig.js";
 
@@ -14,9 +14,9 @@ vi.mock("../../src/execution/router.js", async (original) => {
   const router = await original<typeof Router>();
   return {
     ...router,
-    route(flow: Flow, event: FlowEvent, steps: Parameters<typeof router.route>[2]): Decision {
+    route(flow: Flow, event: RoutedEvent, steps: Parameters<typeof router.route>[2]): Routed {
       const decision = router.route(flow, event, steps);
-      return (wrong.decide?.(decision as never, event as never) as Decision | undefined) ?? decision;
+      return (wrong.decide?.(decision as never, event as never) as Routed | undefined) ?? decision;
     },
   };
 });
@@ -25,7 +25,7 @@ beforeEach(() => {
   wrong.decide = undefined;
 });
 
-const mistakes: Record<string, (decision: Decision, event: FlowEvent) => Decision | undefined> = {
+const mistakes: Record<string, (decision: Routed, event: RoutedEvent) => Routed | undefined> = {
   "skips the undo of the step that failed": ({ flow, action }, { type }) =>
     type === "stepFailed" ? { action, flow: { ...flow, stepIndex: flow.stepIndex - 1 } } : undefined,
   "says that it is rolled back with undos before it": ({ flow }) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Flow } from "../../src/definition/flow.js";
-import { due, route, type Decision, type FlowEvent, type Shape } from "../../src/execution/router.js";
+import { due, route, type Routed, type RoutedEvent, type Shape } from "../../src/execution/router.js";
 import { isDone, isPassedOver, walk, type End, type Entry, type Machine, type Path } from "./walk.js";
 
 interface Walked {
@@ -172,14 +172,14 @@ describe("every way that an execution can go", () => {
   );
 });
 
-type Fault = (flow: Flow, event: FlowEvent, decision: Decision, shape: Shape) => Decision;
+type Fault = (flow: Flow, event: RoutedEvent, decision: Routed, shape: Shape) => Routed;
 
 /** The router with a fault: what it decided, changed. */
 function withFault(fault: Fault): Machine {
   return { due, route: (flow, event, shape) => fault(flow, event, route(flow, event, shape), shape) };
 }
 
-function moved(decision: Decision, stepIndex: number): Decision {
+function moved(decision: Routed, stepIndex: number): Routed {
   return { ...decision, flow: { ...decision.flow, stepIndex: Math.max(0, stepIndex) } };
 }
 

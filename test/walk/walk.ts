@@ -12,8 +12,8 @@ import {
   route,
   startedInRollback,
   type Action,
-  type Decision,
-  type FlowEvent,
+  type Routed,
+  type RoutedEvent,
   type Passage,
   type Shape,
 } from "../../src/execution/router.js";
@@ -34,7 +34,7 @@ export interface Entry {
   readonly result: string;
 }
 
-type Happened = FlowEvent["type"] | "turnedUnbegun" | "undoRequested" | "operatorRetried" | "operatorSkipped";
+type Happened = RoutedEvent["type"] | "turnedUnbegun" | "undoRequested" | "operatorRetried" | "operatorSkipped";
 
 export type End = "completed" | "rolledBack" | "stuck";
 
@@ -65,7 +65,7 @@ interface Point {
 }
 
 interface Branch {
-  readonly event: FlowEvent;
+  readonly event: RoutedEvent;
   readonly happened: Happened;
   readonly result: string;
 }
@@ -147,7 +147,7 @@ function take(walker: Walker, point: Point, { event, happened, result }: Branch)
 function commitProblem(
   { machine, shape, entries }: Walker,
   before: Flow,
-  { flow, action }: Decision,
+  { flow, action }: Routed,
 ): string | undefined {
   if (before.direction === "down" && flow.direction === "up") return "it goes up after it went down";
   // Two entries for each step and direction, the turn, and what an operator's act adds.
@@ -203,7 +203,7 @@ function requesting(reason: string, begun: boolean): Branch {
 }
 
 function withNothingLeft({ event, result }: Branch): Branch {
-  return { event: { ...event, leftNothing: true } as FlowEvent, happened: "turnedUnbegun", result };
+  return { event: { ...event, leftNothing: true } as RoutedEvent, happened: "turnedUnbegun", result };
 }
 
 function vetoing(type: "initVetoed" | "beforeStepVetoed", begun: boolean): Branch {
@@ -269,7 +269,7 @@ export function isPassedOver({ happened }: Entry): boolean {
   return happened === "stepPassedOver";
 }
 
-const probes: readonly FlowEvent[] = [
+const probes: readonly RoutedEvent[] = [
   { type: "rollbackRequested", reason: "too late", begun: true },
   { type: "rollbackRequested", reason: "too late", begun: false },
 ];

@@ -1,10 +1,8 @@
 import { expect, test } from "vitest";
 import { initialFlow, type Position } from "./position.js";
 import type { HistoryEntry } from "./records.js";
-import type { Happening } from "./execution.js";
-import { brokenInvariant } from "./transition.js";
-
-type Event = Happening["event"];
+import { brokenInvariant } from "./invariants.js";
+import type { RoutedEvent } from "./router.js";
 
 function at(direction: "up" | "down", stepIndex: number, lifecycle: Position["lifecycle"] = "step"): Position {
   const rest = { attempts: 0, firstAttemptAt: null, uncounted: 0, waitUntil: null, resumeAt: null };
@@ -20,17 +18,22 @@ function at(direction: "up" | "down", stepIndex: number, lifecycle: Position["li
   };
 }
 
-const ok: Event = { type: "stepOk" };
-const failed: Event = { type: "stepFailed", reason: "no" };
-const vetoed = (begun: boolean): Event => ({ type: "beforeStepVetoed", reason: "no", begun });
-const asked = (begun: boolean): Event => ({ type: "rollbackRequested", reason: "no", begun });
-const again: Event = { type: "retry", reason: "no", wait: 0, afresh: false };
-const parked: Event = { type: "parked", reason: "no", untouched: true };
+const ok: RoutedEvent = { type: "stepOk" };
+const failed: RoutedEvent = { type: "stepFailed", reason: "no" };
+const vetoed = (begun: boolean): RoutedEvent => ({ type: "beforeStepVetoed", reason: "no", begun });
+const asked = (begun: boolean): RoutedEvent => ({ type: "rollbackRequested", reason: "no", begun });
+const again: RoutedEvent = { type: "retry", reason: "no", wait: 0, afresh: false };
+const parked: RoutedEvent = { type: "parked", reason: "no", untouched: true };
 
-function broken(before: Position, event: Event, after: Position, next = 8, leftNothing = false): string | undefined {
+function broken(
+  before: Position,
+  event: RoutedEvent,
+  after: Position,
+  next = 8,
+  leftNothing = false,
+): string | undefined {
   const history = (leftNothing ? { leftNothing } : {}) as HistoryEntry;
-  const happening = { event } as Happening;
-  return brokenInvariant({ position: before, revision: 7 }, happening, { position: after, revision: next, history });
+  return brokenInvariant({ position: before, revision: 7 }, event, { position: after, revision: next, history });
 }
 
 test.each([

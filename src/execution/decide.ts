@@ -1,0 +1,201 @@
+/**
+ * The one decision: an execution, what happened to it and the facts of the moment come in; what is committed of that, and
+ * what is to be done next, comes out. Pure, save for the user's `onExit`. The way goes by the router's table; everything
+ * beside the way (turns from outside, doubt, status, when it is due again, mail, history) is decided here.
+ */
+import type { StepDefinition, WorkflowDefinition } from "../definition/definition.js";
+import type { Status } from "../definition/flow.js";
+import { leftNothing, type ActiveExecution } from "./execution.js";
+import type { Event } from "./events.js";
+import { awaitedMessage, sift, turnOf, type Mail, type Turn } from "./mail.js";
+import type { Position } from "./position.js";
+import { positionAfter } from "./position-after.js";
+import type { Transition } from "./records.js";
+import { isPastPivot, route, type Action, type Routed, type RoutedEvent, type Shape } from "./router.js";
+import type { StoreTime } from "./time.js";
+import { entryOf, settledBy, unsubscribedBy } from "./transition.js";
+
+export interface Decision {
+  readonly transition: Transition;
+  readonly action: Action;
+}
+
+/** What observers hear when an execution has come to rest. */
+const callbackOf = { succeed: "success", finish: "failure", park: "stuck" } as const;
+
+export interface Facts {
+  readonly definition: WorkflowDefinition;
+  readonly shape: Shape;
+  readonly time: StoreTime;
+  /** What came while the step ran is in there. */
+  readonly mail: Mail;
+  /** Where observers hear how the execution came to rest, that is before it is let go. */
+  readonly observing: { hears(callback: (typeof callbackOf)[keyof typeof callbackOf]): boolean };
+  /** The launcher stops: let go of the execution with this commit. */
+  readonly stopping: boolean;
+  /** The list of steps that the execution takes over; undefined: it has the registered one. */
+  readonly list: Transition["definition"];
+  /** What observers gave this activation to carry; null: nothing new. */
+  readonly carried: string | null;
+  readonly onExit: (reason: string) => string;
+}
+
+export function decide(execution: ActiveExecution, happened: Event, facts: Facts): Decision {
+  const { definition, shape } = facts;
+  const { mail, turn } = outsideOf(execution, happened, facts);
+  const done = happened.what.type === "stepOk" || happened.what.type === "stepCompleted";
+  // A pivot that succeeded is a point of no return: a request that came while it ran is too late.
+  const tooLate = done && execution.position.stepIndex === shape.pivot;
+  const event = tooLate ? happened : interrupted(execution, happened, turn);
+  const step = definition.steps[execution.position.stepIndex];
+  const nothingLeft = !commitsWork(happened) && leftNothing(execution, step);
+  const routed = passedUnbegun(
+    execution,
+    route(execution.position, nothingLeft ? withoutTrace(event.what) : event.what, shape),
+    step,
+  );
+  const { action } = routed;
+  const position = positionAfter(execution, event, routed, definition, facts.time, facts.onExit);
+  const isPassedOver = nothingLeft && execution.position.direction === "up" && routed.flow.direction === "down";
+  // One whose state was patched stays stuck, one that was migrated is as it was, and what is due is seen after that.
+  const kept = keptStatus(event.what);
+  const resting = kept === undefined ? restOf(execution, position, action, mail, facts, step) : undefined;
+  const ends = action === "succeed" || action === "finish";
+  const history = entryOf(execution, event);
+  const transition: Transition = {
+    id: execution.identity.id,
+    owner: execution.owner,
+    revision: execution.revision + 1,
+    signals: mail.signals,
+    status: resting?.status ?? kept ?? statusOf[action],
+    position,
+    state: execution.unsaved,
+    rests: resting !== undefined,
+    dueInMs: resting?.dueInMs ?? null,
+    settled: settledBy(mail, event, turn, tooLate),
+    ends,
+    leaves: execution.admission !== null && (ends || action === "park"),
+    carried: facts.carried,
+    history: isPassedOver ? { ...history, leftNothing: true } : history,
+  };
+  return { action, transition: withRare(transition, execution, event.what, facts) };
+}
+
+/** What came from outside, and whether it turns the execution. */
+function outsideOf(
+  execution: ActiveExecution,
+  { what }: Event,
+  { mail, shape, time }: Facts,
+): { readonly mail: Mail; readonly turn: Turn | undefined } {
+  // Until the execution is one of this version, this list can't say whether anything turns it.
+  if (what.type === "migrated") return { mail, turn: undefined };
+  const sifted = sift(mail, execution, shape);
+  return { mail: sifted.mail, turn: turnOf(execution, sifted.request, shape, time) };
+}
+
+/** With what few transitions have: the end of subscriptions, and another list of steps. */
+function withRare(transition: Transition, execution: ActiveExecution, what: RoutedEvent, { list }: Facts): Transition {
+  const unsubscribes = execution.subscribed === 0 ? undefined : unsubscribedBy(execution, transition, what);
+  // What is parked keeps the list that it knows: a later launcher looks again.
+  const definition = what.type === "parked" ? undefined : list;
+  if (unsubscribes === undefined && definition === undefined) return transition;
+  return {
+    ...transition,
+    ...(unsubscribes !== undefined && { unsubscribes }),
+    ...(definition !== undefined && { definition }),
+  };
+}
+
+const statusOf: Record<Action, Status> = {
+  init: "running",
+  execute: "running",
+  wait: "waiting",
+  startRollback: "running",
+  succeed: "completed",
+  finish: "rolledBack",
+  park: "stuck",
+  none: "running",
+};
+
+const interruptible = new Set<string>(["stepOk", "stepCompleted", "stepPaused", "stepFailed", "retry", "again"]);
+
+/** What a turn from outside does to the result of a step that ran meanwhile: all that the step gave is kept. */
+function interrupted({ position }: ActiveExecution, event: Event, turn: Turn | undefined): Event {
+  if (turn === undefined || position.direction === "down" || !interruptible.has(event.what.type)) return event;
+  const { reason, by, why } = turn;
+  const what = { type: "rollbackRequested", reason, begun: true } as const;
+  return { ...event, what, result: reason, by, why, isUnexpected: false };
+}
+
+/** Whether what the function did in the store's transaction is committed with the event. */
+function commitsWork({ called, what: { type } }: Event): boolean {
+  return called && (type === "stepOk" || type === "stepCompleted" || type === "stepPaused" || type === "again");
+}
+
+/** The same of a step of which nothing is there: there is nothing to undo of it. */
+function withoutTrace(what: RoutedEvent): RoutedEvent {
+  switch (what.type) {
+    case "stepFailed":
+    case "rollbackRequested":
+      return { ...what, leftNothing: true };
+    case "initVetoed":
+    case "beforeStepVetoed":
+      return { ...what, begun: false };
+    default:
+      return what;
+  }
+}
+
+/** A step where the execution turns before its `when` was asked has not begun: it is passed over, and not undone. */
+function passedUnbegun({ position }: ActiveExecution, routed: Routed, step: StepDefinition | undefined): Routed {
+  if (step?.when === undefined) return routed;
+  const { flow, action } = routed;
+  const turns = position.direction === "up" && flow.direction === "down" && flow.stepIndex === position.stepIndex;
+  const isUnbegun =
+    position.begins !== true &&
+    position.lifecycle !== "success" &&
+    position.stepFunc === "run" &&
+    position.attempts + position.uncounted === 0;
+  if (!turns || !isUnbegun) return routed;
+  return { flow: { ...flow, passed: [...(flow.passed ?? []), flow.stepIndex] }, action };
+}
+
+function keptStatus(what: RoutedEvent): Status | undefined {
+  if (what.type === "patched") return "stuck";
+  return what.type === "migrated" ? what.status : undefined;
+}
+
+/** The status with which the launcher lets go of the execution, and when it is due again. Undefined: it goes on at once. */
+function restOf(
+  execution: ActiveExecution,
+  position: Position,
+  action: Action,
+  { pending }: Mail,
+  { time, shape, observing, stopping }: Facts,
+  step: StepDefinition | undefined,
+): { status: Status; dueInMs: number | null } | undefined {
+  if (action === "succeed" || action === "finish" || action === "park")
+    return observing.hears(callbackOf[action]) ? undefined : { status: statusOf[action], dueInMs: null };
+  // A parked execution may stand where this list has no step.
+  const waits =
+    action === "wait" && (step === undefined || awaitedMessage(pending, step, execution.position) === undefined);
+  if (waits) return { status: "waiting", dueInMs: dueIn(execution, position, shape, time) };
+  if (position.resumeAt !== null && position.resumeAt > time.storeNow())
+    return { status: "scheduled", dueInMs: dueIn(execution, position, shape, time) };
+  return stopping ? { status: statusOf[action], dueInMs: 0 } : undefined;
+}
+
+/** How long until the execution wants to be taken up again by itself. Null: only an arrival wakes it. */
+export function dueIn(
+  { deadlineAt }: Pick<ActiveExecution, "deadlineAt">,
+  position: Position,
+  shape: Shape,
+  time: StoreTime,
+): number | null {
+  // Where the deadline turns nothing it wakes nobody: once it had passed, it would do so again and again.
+  const mayTurn = position.direction === "up" && !isPastPivot(position, shape);
+  const deadline = (mayTurn ? deadlineAt : null) ?? Infinity;
+  const stepDeadline = (position.direction === "up" ? position.stepDeadlineAt : undefined) ?? Infinity;
+  const at = Math.min(position.resumeAt ?? position.waitUntil ?? Infinity, deadline, stepDeadline);
+  return at === Infinity ? null : Math.max(0, at - time.storeNow());
+}

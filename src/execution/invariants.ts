@@ -1,0 +1,39 @@
+/** Mistakes of the engine's own, seen before they are committed. */
+import type { ActiveExecution } from "./execution.js";
+import type { Transition } from "./records.js";
+import type { RoutedEvent } from "./router.js";
+
+/** What leaves an execution at the step where it stands, unless it turns. */
+const standing = new Set<RoutedEvent["type"]>([
+  ...(["retry", "resumed", "patched", "cutOff", "stepPaused", "stepFailed"] as const),
+  ...(["initVetoed", "beforeStepVetoed", "rollbackRequested"] as const),
+]);
+
+/**
+ * A mistake of the engine's own, seen before it is committed. An execution goes up or down one step at a time, and only
+ * where the step is done; it turns once, and undoes the step where it stands, unless that never began or left
+ * nothing; it ends with its last step done or its first undone, and after that only a completed one goes on, when it is asked back. Undefined: none.
+ */
+export function brokenInvariant(
+  { position: before, revision }: Pick<ActiveExecution, "position" | "revision">,
+  what: RoutedEvent,
+  { position: after, revision: next, history }: Pick<Transition, "position" | "revision" | "history">,
+): string | undefined {
+  // Where it was parked or migrated it stands where that says: there is no way that it went.
+  if (what.type === "parked" || what.type === "migrated") return undefined;
+  if (next !== revision + 1) return `it would go from revision ${revision} to ${next}`;
+  const turns = before.direction === "up" && after.direction === "down";
+  if (before.direction === "down" && after.direction === "up") return "it would go up again after it has turned";
+  if (before.lifecycle === "failure" || (before.lifecycle === "success" && !turns))
+    return "it would go on after it has ended";
+  const isUnbegun = ("begun" in what && !what.begun) || history.leftNothing === true;
+  const mayMove = turns ? isUnbegun : !standing.has(what.type);
+  const moved = after.stepIndex - before.stepIndex;
+  if (moved !== 0 && !(mayMove && moved === (after.direction === "up" ? 1 : -1)))
+    return `it would go ${after.direction} from step ${before.stepIndex} to step ${after.stepIndex}`;
+  if (after.lifecycle === "success" && (after.direction === "down" || !mayMove))
+    return `it would go to its end with step ${before.stepIndex} not done`;
+  if (after.lifecycle === "failure" && (after.stepIndex > 0 || !mayMove))
+    return `it would go to its end with step ${after.stepIndex} not undone`;
+  return undefined;
+}

@@ -1,0 +1,160 @@
+/** What came to an execution from outside, and what it asks for: messages, requests, and the workflow's deadline. */
+import type { StepDefinition } from "../definition/definition.js";
+import { isPastPivot, type Shape } from "./router.js";
+import type { Position } from "./position.js";
+import type { Status } from "../definition/flow.js";
+import type { ActiveExecution } from "./execution.js";
+import type { MailboxRecord, Transition } from "./records.js";
+import type { StoreTime } from "./time.js";
+
+/** The payload of a `rollback` arrival. */
+export interface RollbackRequest {
+  readonly reason: string;
+  readonly ifCompleted: "undo" | "refuse";
+  readonly by?: string;
+}
+
+/** The payload of a `retry`, `skip` or `patch` arrival. */
+export interface OperatorAct {
+  /** Always there but for a `retry`. */
+  readonly reason?: string;
+  readonly patch?: object;
+  readonly by?: string;
+  /** Who asked did not know the workflow: whoever takes it up checks the patch before it is merged. */
+  readonly unchecked?: true;
+}
+
+export type RefusedRollback = "already-rolling-back" | "past-pivot" | "already-rolled-back" | "completed";
+
+/** Why a request can't be followed that was damaged after it had been accepted. Undefined: it can be read. */
+export function requestProblem({ kind, payload }: MailboxRecord): string | undefined {
+  try {
+    const request: unknown = payload.value;
+    if (typeof request !== "object" || request === null) return "it is no object";
+    if (kind === "rollback" && typeof (request as RollbackRequest).reason !== "string") return "it gives no reason";
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Whether a rollback request would be taken as things stand; undefined: yes. */
+export function refuseRollback(
+  status: Status,
+  position: Position,
+  shape: Shape,
+  request: RollbackRequest,
+): RefusedRollback | undefined {
+  if (status === "rolledBack") return "already-rolled-back";
+  if (isPastPivot(position, shape)) return "past-pivot";
+  if (position.direction === "down") return "already-rolling-back";
+  if (status === "completed" && request.ifCompleted === "refuse") return "completed";
+  return undefined;
+}
+
+export interface ActRequest {
+  readonly type: "retry" | "skip" | "patch";
+  readonly arrival: MailboxRecord;
+  readonly act: OperatorAct;
+}
+
+export type Request =
+  { readonly type: "rollback"; readonly arrival: MailboxRecord; readonly request: RollbackRequest } | ActRequest;
+
+/** The mailbox of an execution as it was last looked at. */
+export interface Mail {
+  /** How many arrivals this look covers. */
+  readonly signals: number;
+  /** What nobody has taken, in the order of acceptance. */
+  readonly pending: readonly MailboxRecord[];
+  /** Rows that nobody will take; the next commit settles them. */
+  readonly dead: readonly string[];
+}
+
+/** The mail with these rows dead. */
+export function withDead(mail: Mail, dead: readonly string[]): Mail {
+  if (dead.length === 0) return mail;
+  return {
+    signals: mail.signals,
+    pending: mail.pending.filter(({ id }) => !dead.includes(id)),
+    dead: [...mail.dead, ...dead],
+  };
+}
+
+/** What a transition leaves of the mail. */
+export function mailAfter(mail: Mail, { settled }: Pick<Transition, "settled">): Mail {
+  if (settled.length === 0) return mail;
+  const gone = new Set(settled.map(({ arrival }) => arrival));
+  return { signals: mail.signals, pending: mail.pending.filter(({ id }) => !gone.has(id)), dead: [] };
+}
+
+/**
+ * The oldest request that applies, and the mail in which those before it, that came too late, are dead. What comes
+ * after it is judged next time, by what it leaves.
+ */
+export function sift(
+  mail: Mail,
+  { status, position }: { readonly status: Status; readonly position: Position },
+  shape: Shape,
+): { readonly request: Request | undefined; readonly mail: Mail } {
+  const late: string[] = [];
+  let found: Request | undefined;
+  for (const arrival of mail.pending) {
+    if (arrival.kind === "message" || arrival.kind === "resend") continue;
+    if (arrival.kind === "rollback") {
+      const request = arrival.payload.value as RollbackRequest;
+      if (refuseRollback(status, position, shape, request) === undefined)
+        found = { type: "rollback", arrival, request };
+    } else if (status === "stuck") {
+      found = { type: arrival.kind, arrival, act: arrival.payload.value as OperatorAct };
+    }
+    if (found !== undefined) break;
+    late.push(arrival.id);
+  }
+  return { request: found, mail: withDead(mail, late) };
+}
+
+/** Something outside the step wants the execution to turn: a rollback request, or the workflow's deadline. */
+export interface Turn {
+  readonly reason: string;
+  readonly by: string | undefined;
+  /** Undefined for a deadline: its reason says all. */
+  readonly why: string | undefined;
+  /** The row of the request in the mailbox; undefined for a deadline. */
+  readonly arrival: string | undefined;
+}
+
+/** What turns the execution, whatever its step has given meanwhile. */
+export function turnOf(
+  execution: Pick<ActiveExecution, "deadlineAt" | "position">,
+  request: Request | undefined,
+  shape: Shape,
+  time: StoreTime,
+): Turn | undefined {
+  if (request?.type === "rollback") {
+    const { reason, by } = request.request;
+    return { reason, by, why: reason, arrival: request.arrival.id };
+  }
+  if (!deadlinePassed(execution, shape, time)) return undefined;
+  return { reason: "deadline", by: undefined, why: undefined, arrival: undefined };
+}
+
+/** Whether the workflow's deadline has passed where it still turns the execution. */
+export function deadlinePassed(
+  { deadlineAt, position }: Pick<ActiveExecution, "deadlineAt" | "position">,
+  shape: Shape,
+  time: StoreTime,
+): boolean {
+  if (deadlineAt === null || time.storeNow() < deadlineAt || position.direction === "down") return false;
+  return position.lifecycle !== "success" && !isPastPivot(position, shape);
+}
+
+/** The oldest message that the step waits for in that direction. */
+export function awaitedMessage(
+  pending: readonly MailboxRecord[],
+  step: StepDefinition,
+  position: Position,
+): MailboxRecord | undefined {
+  const awaited = position.direction === "up" ? step.messages : step.rollbackMessages;
+  return pending.find((arrival) => arrival.kind === "message" && Object.hasOwn(awaited, arrival.name));
+}

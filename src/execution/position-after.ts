@@ -1,0 +1,194 @@
+/** Where an execution stands after an event: its next position, field by field. */
+import type { WorkflowDefinition } from "../definition/definition.js";
+import { attemptOf, isInDoubt, leftNothing, type ActiveExecution } from "./execution.js";
+import type { Event } from "./events.js";
+import { irreversibleUpTo, type Position } from "./position.js";
+import type { Action, Passage, RoutedEvent, Routed } from "./router.js";
+import type { StoreTime } from "./time.js";
+
+export function positionAfter(
+  execution: ActiveExecution,
+  event: Event,
+  { flow, action }: Routed,
+  definition: WorkflowDefinition,
+  time: StoreTime,
+  onExit: (reason: string) => string,
+): Position {
+  const { position } = execution;
+  const { what, error } = event;
+  if (what.type === "patched") return position;
+  if (what.type === "migrated") return what.position;
+  const stays = staysAt(what, action);
+  // What was parked untouched is no further than it was: a step that had not begun has still not begun.
+  const failed = what.type === "retry" || (action === "park" && !(what.type === "parked" && what.untouched));
+  const ends = action === "succeed" || action === "finish";
+  const turns = position.direction === "up" && flow.direction === "down";
+  const after: Position = {
+    direction: flow.direction,
+    reason: ends ? onExit(flow.reason) : flow.reason,
+    stepIndex: flow.stepIndex,
+    stepFunc: flow.stepFunc,
+    lifecycle: flow.lifecycle,
+    lastResult: flow.lastResult,
+    // A parked execution keeps the name that it stands at: the definition may be the wrong one.
+    step: what.type === "parked" ? position.step : (definition.steps[flow.stepIndex]?.name ?? position.step),
+    attempts: stays ? position.attempts + (failed ? 1 : 0) : 0,
+    firstAttemptAt: firstAttemptAt(position, event.durationMs, stays, failed, time),
+    uncounted: uncounted(execution, what, stays),
+    waitUntil: waitUntil(position, event, action, time),
+    resumeAt: what.type === "retry" || what.type === "again" ? time.storeNowAtMost() + what.wait : null,
+    error: turns ? error : position.error,
+    stuckBy: action === "park" ? error : null,
+  };
+  return withMore(after, {
+    ...(ends ? nothingMore : moreOf(position, what, flow, definition, time)),
+    ...doubtsOf(execution, event, flow, action, definition),
+    warned: position.warned === true || event.isUnexpected ? true : undefined,
+    irreversible: turns && !ends ? irreversibleUpTo(flow.stepIndex, definition) : position.irreversible,
+    keys: position.keys,
+    gone: position.gone,
+    passed: flow.passed,
+  });
+}
+
+/** Whether the attempts at the step that is due go on being counted. */
+function staysAt({ type }: RoutedEvent, action: Action): boolean {
+  if (type === "resumed") return false;
+  return type === "retry" || type === "cutOff" || type === "begins" || action === "park" || action === "wait";
+}
+
+type Optional = {
+  [Key in "inDoubt" | "partly" | "warned" | "irreversible" | "keys" | "gone" | "passed" | "doubtful" | keyof More]?:
+    Position[Key] | undefined;
+};
+
+/** The position with those of the fields that are there. Most positions have none, and are all of one shape. */
+function withMore(position: Position, optional: Optional): Position {
+  let fields: Record<string, unknown> | undefined;
+  for (const key in optional) {
+    const value = optional[key as keyof Optional];
+    if (value !== undefined) (fields ??= {})[key] = value;
+  }
+  return fields === undefined ? position : { ...position, ...fields };
+}
+
+type Doubts = { [Key in "inDoubt" | "partly" | "doubtful"]: Position[Key] | undefined };
+
+function doubtsOf(
+  execution: ActiveExecution,
+  event: Event,
+  flow: Passage,
+  action: Action,
+  definition: WorkflowDefinition,
+): Doubts {
+  const { position } = execution;
+  const isSame = action !== "succeed" && action !== "finish" && flow.stepIndex === position.stepIndex;
+  return {
+    inDoubt: isSame && staysInDoubt(execution, event, definition) ? true : undefined,
+    partly: isSame && isPartlyDone(position, flow, event.what) ? true : undefined,
+    doubtful: doubtfulAfter(execution, event, flow, action, definition),
+  };
+}
+
+type More = Pick<Position, "begins" | "stepDeadlineAt" | "polls">;
+
+const nothingMore: More = {};
+
+/** What is remembered of a step for as long as the execution stands at it, in one direction. */
+function moreOf(
+  position: Position,
+  what: RoutedEvent,
+  flow: Passage,
+  { steps }: WorkflowDefinition,
+  time: StoreTime,
+): More {
+  if (flow.stepIndex !== position.stepIndex || flow.direction !== position.direction) return nothingMore;
+  const { type } = what;
+  const deadline = flow.direction === "up" ? steps[flow.stepIndex]?.deadline : undefined;
+  // An operator's retry has all the time again.
+  const isBegun = position.begins === true || type === "begins";
+  const starts = type === "begins" || (type === "resumed" && position.stepDeadlineAt !== undefined);
+  const stepDeadlineAt = starts && deadline !== undefined ? time.storeNowAtMost() + deadline : position.stepDeadlineAt;
+  const polls = pollsAfter(position, type, flow);
+  return {
+    ...(isBegun && { begins: true as const }),
+    ...(stepDeadlineAt !== undefined && { stepDeadlineAt }),
+    ...(polls !== undefined && { polls }),
+  };
+}
+
+/** A function that is called from its beginning for another reason has not polled yet. */
+function pollsAfter(position: Position, type: RoutedEvent["type"], flow: Passage): number | undefined {
+  if (type === "again") return (position.polls ?? 0) + 1;
+  return type === "resumed" || flow.stepFunc !== position.stepFunc ? undefined : position.polls;
+}
+
+/** Whether the step where the execution stood is in doubt now. */
+function staysInDoubt(execution: ActiveExecution, { called, gave }: Event, { steps }: WorkflowDefinition): boolean {
+  const step = steps[execution.position.stepIndex];
+  if (!called || execution.position.direction === "down") return isInDoubt(execution, step);
+  if (gave) return false;
+  // What a transaction did was rolled back.
+  return !leftNothing(execution, step);
+}
+
+/** The steps in doubt that the execution has gone on after: what became of them nobody knows, and they recovered or were skipped. */
+function doubtfulAfter(
+  execution: ActiveExecution,
+  event: Event,
+  { direction, stepIndex, passed }: Passage,
+  action: Action,
+  definition: WorkflowDefinition,
+): Position["doubtful"] {
+  const { doubtful, stepIndex: left } = execution.position;
+  const goesOn = action === "succeed" || (direction === "up" && stepIndex > left);
+  if (!goesOn || passed?.includes(left) === true || !staysInDoubt(execution, event, definition)) return doubtful;
+  return [...(doubtful ?? []), left];
+}
+
+/** Whether the `run` of the step is called again though something that it did was committed. */
+function isPartlyDone(position: Position, flow: Passage, { type }: RoutedEvent): boolean {
+  if (flow.direction === "down") return false;
+  if (position.partly === true || type === "again") return true;
+  return position.stepFunc === "runContinue" && flow.stepFunc === "run";
+}
+
+/** A wait for a message is no attempt: the limit of a retry policy counts from the first failure on. */
+function firstAttemptAt(
+  position: Position,
+  durationMs: number,
+  stays: boolean,
+  failed: boolean,
+  time: StoreTime,
+): number | null {
+  if (!stays) return null;
+  return position.firstAttemptAt ?? (failed ? time.storeNowAtMost() - durationMs : null);
+}
+
+/** Attempts that were begun and count for nothing, so that the number of an attempt never comes twice. */
+function uncounted(execution: ActiveExecution, what: RoutedEvent, stays: boolean): number {
+  const { attempts } = execution.position;
+  if (what.type === "again") return attemptOf(execution);
+  const before = attemptOf(execution) - attempts - 1;
+  if (what.type === "cutOff") return before + 1;
+  if (what.type === "resumed") return before + attempts;
+  return stays ? before : 0;
+}
+
+/** A pause in a handler keeps the timeout that runs; a new value restarts it, `null` clears it. */
+function waitUntil(
+  position: Position,
+  { what, pause, func, cause }: Event,
+  action: Action,
+  time: StoreTime,
+): number | null {
+  const { type } = what;
+  if (type === "cutOff" || type === "parked" || type === "resumed" || type === "begins") return position.waitUntil;
+  if (what.type === "retry") return what.afresh ? null : position.waitUntil;
+  if (action !== "wait" || pause === undefined) return null;
+  // A handler without a message is `onTimeout`: the timeout that it answers is over.
+  const isTimeoutHandler = cause === undefined && func === "runContinue";
+  if (pause.until !== undefined) return pause.until;
+  if (pause.timeout === undefined) return isTimeoutHandler ? null : position.waitUntil;
+  return pause.timeout === null ? null : time.storeNowAtMost() + pause.timeout;
+}

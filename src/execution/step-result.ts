@@ -1,0 +1,216 @@
+/** What a settled call of a step's function means: which event it is, with what it gave merged into the state. */
+import { isolate } from "../values/isolate.js";
+import type { StepDefinition } from "../definition/definition.js";
+import { Again, Complete, Fail, Pause, patchProblem } from "../definition/outcome.js";
+import { StepwellError, type ErrorCode } from "../errors.js";
+import { reasonOf, serializeError } from "../values/serialize-error.js";
+import type { Event, Happened } from "./events.js";
+import { withPatch, type ActiveExecution } from "./execution.js";
+import type { MailboxRecord } from "./records.js";
+import { nextDelay, policyOf } from "./retry.js";
+import { isPastPivot, type Shape } from "./router.js";
+import type { StoreTime } from "./time.js";
+
+/** How a call came to its end. */
+export type Settled =
+  | { readonly kind: "returned"; readonly value: unknown }
+  | { readonly kind: "threw"; readonly error: unknown }
+  /** `isFinal`: no other attempt may follow. */
+  | { readonly kind: "timedOut"; readonly error: StepwellError; readonly isFinal: boolean }
+  /** The launcher stops, and aborted it. */
+  | { readonly kind: "cutOff" };
+
+/** A call, and what its result depends on beside the execution. */
+export interface SettledCall {
+  readonly step: StepDefinition;
+  /** A function was called. False: the step has none for this case, or its wait was over. */
+  readonly called: boolean;
+  readonly attempt: number;
+  /** The message that was handled. */
+  readonly cause: MailboxRecord | undefined;
+  /** How long it took, in milliseconds. */
+  readonly elapsed: number;
+  readonly shape: Shape;
+  readonly time: StoreTime;
+  /** From 0 to 1. */
+  readonly random: () => number;
+  /** The largest encoded state, in bytes. */
+  readonly limit: number;
+}
+
+export function resultOf(execution: ActiveExecution, settled: Settled, call: SettledCall): Happened {
+  const { result, execution: after } = keepPatch(readSafely(execution, settled, call), execution, call);
+  const event: Event = {
+    what: result.what,
+    func: execution.position.stepFunc,
+    attempt: call.attempt,
+    durationMs: Math.round(call.elapsed),
+    result: result.result,
+    error: result.error,
+    patch: result.patch,
+    pause: result.pause,
+    cause: call.cause,
+    by: undefined,
+    why: undefined,
+    failedItself: result.what.type === "stepFailed",
+    called: call.called,
+    gave: settled.kind === "returned" && result.isKept,
+    isUnexpected: result.isUnexpected ?? false,
+  };
+  return { execution: after, event };
+}
+
+/** Nobody came. On the way up the step fails; where nothing turns any more it is tried again from its beginning. */
+export function waitTimedOut(execution: ActiveExecution, error: StepwellError, call: SettledCall): Happened {
+  const isFinal = execution.position.direction === "up" && !isPastPivot(execution.position, call.shape);
+  const happened = resultOf(execution, { kind: "timedOut", error, isFinal }, call);
+  const { what } = happened.event;
+  if (what.type !== "retry") return happened;
+  return { ...happened, event: { ...happened.event, what: { ...what, afresh: true } } };
+}
+
+/** `isKept`: not if what was given back is lost. */
+type Result = Pick<Event, "what" | "result" | "error" | "patch" | "pause"> & {
+  readonly isKept: boolean;
+  readonly isUnexpected?: boolean;
+};
+
+/** A value that can't even be looked at, such as a revoked proxy, is nonsense like any other. */
+function readSafely(execution: ActiveExecution, settled: Settled, call: SettledCall): Result {
+  try {
+    return read(execution, settled, call);
+  } catch (error) {
+    const kind = error instanceof Error ? error.message : typeof error;
+    return invalid(execution, call, `something that can't be read (${kind})`);
+  }
+}
+
+function read(execution: ActiveExecution, settled: Settled, call: SettledCall): Result {
+  switch (settled.kind) {
+    case "returned":
+      return outcomeOf(settled.value, execution, call);
+    case "threw":
+      return unexpected(settled.error, reasonOf(settled.error), execution, call);
+    case "timedOut":
+      if (settled.isFinal) return failed("timeout", serializeError(settled.error), undefined);
+      return unexpected(settled.error, "timeout", execution, call);
+    case "cutOff":
+      // A shutdown is nobody's failure: the attempt does not count, and the next launcher begins it again.
+      return { ...ok(undefined), what: { type: "cutOff" }, result: "cut-off" };
+  }
+}
+
+function outcomeOf(value: unknown, execution: ActiveExecution, call: SettledCall): Result {
+  const { direction, stepFunc } = execution.position;
+  if (value === undefined || value === null) return ok(undefined);
+  const nonsense = (problem: string): Result => invalid(execution, call, problem);
+  const name = nameOf(value);
+  const patch = name === undefined ? value : (value as Pause).patch;
+  const wrong = patch === undefined ? undefined : patchProblem(patch);
+  if (wrong !== undefined) return nonsense(name === undefined ? wrong : `${name}(…) with ${wrong} as its patch`);
+  if (value instanceof Pause) {
+    const problem = pauseProblem(call, value, direction === "down");
+    if (problem !== undefined) return nonsense(problem);
+    return { ...ok(value.patch), what: { type: "stepPaused" }, result: "continue", pause: value };
+  }
+  if (value instanceof Again) {
+    if (stepFunc !== "run" && stepFunc !== "rollback")
+      return nonsense("again(…) from a handler, and only run and rollback are called again");
+    return { ...ok(value.patch), what: { type: "again", wait: value.after }, result: "again" };
+  }
+  if (value instanceof Fail) return failed(reasonOf(value), serializeError(value), value.patch);
+  if (value instanceof Complete) {
+    if (direction === "down") return nonsense("complete(…), which has a meaning on the way up only");
+    return { ...ok(value.patch), what: { type: "stepCompleted" } };
+  }
+  return ok(value);
+}
+
+function nameOf(value: unknown): string | undefined {
+  if (value instanceof Pause) return "pause";
+  if (value instanceof Again) return "again";
+  if (value instanceof Fail) return "fail";
+  return value instanceof Complete ? "complete" : undefined;
+}
+
+function ok(patch: object | undefined): Result {
+  return { what: { type: "stepOk" }, result: "ok", error: null, patch, pause: undefined, isKept: true };
+}
+
+function failed(reason: string, error: Result["error"], patch: object | undefined): Result {
+  return { what: { type: "stepFailed", reason }, result: reason, error, patch, pause: undefined, isKept: true };
+}
+
+function invalid({ identity }: ActiveExecution, { step }: SettledCall, problem: string): Result {
+  const { id, workflow } = identity;
+  const error = new StepwellError(
+    "STEPWELL_INVALID_RETURN_VALUE",
+    `Step "${step.name}" of workflow "${workflow}" gave back ${problem}. ` +
+      `Give back nothing, an object of fields to merge into the state, pause(…), again(…), complete(…) or fail(…).`,
+    { workflow, step: step.name, execution: id },
+  );
+  return { ...failed("invalid-return-value", serializeError(error), undefined), isKept: false, isUnexpected: true };
+}
+
+/** A pause that nothing could ever end is a mistake of the definition, not a wait. */
+function pauseProblem({ step }: SettledCall, pause: Pause, down: boolean): string | undefined {
+  const messages = down ? step.rollbackMessages : step.messages;
+  if (Object.keys(messages).length > 0 || typeof pause.timeout === "number" || pause.until !== undefined)
+    return undefined;
+  return `pause(…), but declares no ${down ? "rollbackMessages" : "messages"} and gave no timeout`;
+}
+
+/** Mistakes of the program: to try again would change nothing. */
+const mistakes = new Set<string>(["STEPWELL_INVALID_RETURN_VALUE", "STEPWELL_WRONG_STORE"] satisfies ErrorCode[]);
+
+/** Thrown errors and timeouts: another attempt follows if the policy has one left. */
+function unexpected(thrown: unknown, reason: string, execution: ActiveExecution, call: SettledCall): Result {
+  const { position } = execution;
+  const { firstAttemptAt, attempts } = position;
+  const elapsed = firstAttemptAt === null ? call.elapsed : call.time.storeNow() - firstAttemptAt;
+  const policy = policyOf(call.step, position, call.shape);
+  const wait = mistakes.has(reason) ? undefined : nextDelay(policy, attempts + 1, elapsed, call.random());
+  const result = { ...failed(reason, serializeError(thrown), undefined), isUnexpected: true };
+  return wait === undefined ? result : { ...result, what: { type: "retry", reason, wait, afresh: false } };
+}
+
+/** Merges the patch. One that can't be stored is a failure, and the undo then works without it. */
+function keepPatch(
+  result: Result,
+  execution: ActiveExecution,
+  { step, limit }: SettledCall,
+): { readonly result: Result; readonly execution: ActiveExecution } {
+  if (result.patch === undefined) return { result, execution };
+  const kept = keptPatch(result.patch, step.name, execution, limit);
+  if (kept instanceof StepwellError)
+    return { result: { ...failed(kept.code, serializeError(kept), undefined), isKept: false }, execution };
+  return { result: { ...result, patch: kept.patch }, execution: kept.execution };
+}
+
+/** A patch that was merged into the state. Undefined: it was empty. */
+export interface KeptPatch {
+  readonly patch: object | undefined;
+  readonly execution: ActiveExecution;
+}
+
+/** Merges what a step gives into the state. An error: it can't be stored. */
+export function keptPatch(
+  given: object,
+  step: string,
+  execution: ActiveExecution,
+  limit: number,
+): KeptPatch | StepwellError {
+  try {
+    const patch = isolate(given);
+    if (Object.keys(patch).length === 0) return { patch: undefined, execution };
+    return { patch, execution: withPatch(execution, patch, limit) };
+  } catch (error) {
+    const { id, workflow } = execution.identity;
+    const problem = error instanceof Error ? error.message : String(error);
+    return new StepwellError(
+      error instanceof StepwellError ? error.code : "STEPWELL_NOT_ENCODABLE",
+      `What step "${step}" of execution "${id}" gave back can't be stored: ${problem}`,
+      { workflow, step, execution: id, cause: error },
+    );
+  }
+}

@@ -1,0 +1,173 @@
+/** One call of a step's function: what it is called with, and what its result is with the observers around it. */
+import { merge } from "../values/isolate.js";
+import { serializeError } from "../values/serialize-error.js";
+import type { StepFunc } from "../definition/flow.js";
+import type { StepDefinition, StepFunction } from "../definition/definition.js";
+import { eventAt, type Event } from "../execution/events.js";
+import { attemptOf, isInDoubt, shownState } from "../execution/execution.js";
+import { isPolling } from "../execution/position.js";
+import type { MailboxRecord } from "../execution/records.js";
+import { resultOf, waitTimedOut, type Settled, type SettledCall } from "../execution/step-result.js";
+import { messageIdentity, noteGuard, observe } from "./observing.js";
+import { stepDeadlineError, waitTimeoutError } from "./reports.js";
+import { StepContext, type DeliveredMessage } from "./step-context.js";
+import type { Work } from "./work.js";
+
+/** A message that is to be handled, as it came and as its handler sees it. */
+export interface Delivery {
+  readonly arrival: MailboxRecord;
+  readonly delivered: DeliveredMessage;
+}
+
+/** A call of a step function that is about to be made, or under way. */
+export interface Call {
+  readonly step: StepDefinition;
+  readonly fn: StepFunction | undefined;
+  readonly context: StepContext;
+  readonly attempt: number;
+  /** From the clock's `monotonic`. */
+  readonly began: number;
+  readonly cause: MailboxRecord | undefined;
+}
+
+export function callOf(work: Work, message?: Delivery): Call {
+  const { position, identity } = work.execution;
+  const step = work.registered.definition.steps[position.stepIndex]!;
+  const { stepFunc, direction } = position;
+  const down = direction === "down";
+  const attempt = attemptOf(work.execution);
+  const context = new StepContext({
+    state: shownState(work.execution),
+    attempt,
+    polls: position.polls ?? 0,
+    execution: identity,
+    step: { name: step.name, index: position.stepIndex },
+    func: stepFunc,
+    message: message?.delivered,
+    timeout: message === undefined ? position.waitUntil : null,
+    keys: position.keys,
+    given: down ? givenBy(work) : undefined,
+    halfDone: down ? isInDoubt(work.execution, step) : undefined,
+    reason: down ? position.reason : undefined,
+    logger: work.host.logger,
+    work,
+  });
+  return {
+    step,
+    fn: functionOf(step, stepFunc, message !== undefined),
+    context,
+    attempt,
+    began: work.host.clock.monotonic(),
+    cause: message?.arrival,
+  };
+}
+
+function functionOf(step: StepDefinition, func: StepFunc, message: boolean): StepFunction | undefined {
+  switch (func) {
+    case "run":
+      return step.run;
+    case "runContinue":
+      return message ? step.onMessage : step.onTimeout;
+    case "rollback":
+      return step.rollback;
+    case "rollbackContinue":
+      return step.onRollbackMessage;
+  }
+}
+
+/** What the step being undone gave on the way up. */
+function givenBy({ given: all = [], execution }: Work): object {
+  let given = {};
+  for (const { step, patch } of all) {
+    if (step === execution.position.step) given = merge(given, patch.value as object);
+  }
+  return given;
+}
+
+/**
+ * A guard's word before the function is called; undefined: the step runs. Nothing may skip an undo, and a function that is
+ * asked again has begun, of which the observers were told.
+ */
+export function beforeStep(work: Work): Event | undefined {
+  const { position } = work.execution;
+  if (position.stepFunc === "runContinue" || isPolling(position) || !work.registered.observing.hears("beforeStep"))
+    return undefined;
+  const attempt = attemptOf(work.execution);
+  const step = { name: position.step, index: position.stepIndex };
+  const veto = observe(work, "beforeStep", { flow: position, step, attempt });
+  if (veto === undefined) return undefined;
+  if (position.direction === "down") {
+    noteGuard(work, "beforeStep", veto.error);
+    return undefined;
+  }
+  const what = { type: "beforeStepVetoed", reason: veto.reason, begun: attempt > 1 } as const;
+  return eventAt(work.execution, what, veto.reason, { error: serializeError(veto.error) });
+}
+
+/** What a settled call means, with its patch merged into the state and its observers called. */
+export function settledEvent(work: Work, call: Call, settled: Settled): Event {
+  const { execution, event } = resultOf(work.execution, settled, about(work, call));
+  work.execution = execution;
+  return afterStep(work, event, call, settled);
+}
+
+/** Nobody came for whom the step has waited, and it has no function for that. */
+export function waitTimedOutEvent(work: Work): Event {
+  const call = { ...callOf(work), fn: undefined };
+  const error = waitTimeoutError(work.execution);
+  const { execution, event } = waitTimedOut(work.execution, error, about(work, call));
+  work.execution = execution;
+  return afterStep(work, event, call, { kind: "timedOut", error, isFinal: event.what.type === "stepFailed" });
+}
+
+/** The step's own deadline has passed while nothing of it ran. */
+export function stepOverdueEvent(work: Work): Event {
+  const { position } = work.execution;
+  const error = stepDeadlineError(work.execution);
+  // Of what waits, the observers were told that it began; of an attempt that failed, how it ended.
+  if (position.stepFunc === "runContinue" || isPolling(position))
+    return settledEvent(work, { ...callOf(work), fn: undefined }, { kind: "timedOut", error, isFinal: true });
+  const what = { type: "stepFailed", reason: "timeout" } as const;
+  return eventAt(work.execution, what, "timeout", { error: serializeError(error), failedItself: true });
+}
+
+function about({ registered, host }: Work, { step, fn, attempt, began, cause }: Call): SettledCall {
+  return {
+    step,
+    called: fn !== undefined,
+    attempt,
+    cause,
+    elapsed: Math.max(0, host.clock.monotonic() - began),
+    shape: registered.shape,
+    time: host,
+    random: () => host.clock.random(),
+    limit: host.sizeLimit,
+  };
+}
+
+function afterStep(work: Work, event: Event, call: Call, settled: Settled): Event {
+  const { type } = event.what;
+  // What is not done, and did not fail, is not after the step.
+  if (type === "stepPaused" || type === "again" || type === "cutOff") return event;
+  if (!work.registered.observing.hears("afterStep")) return event;
+  const { position } = work.execution;
+  const down = position.direction === "down";
+  const thrown = settled.kind === "threw" || settled.kind === "timedOut" ? settled.error : (event.error ?? undefined);
+  const message = messageIdentity(call.cause);
+  const veto = observe(work, "afterStep", {
+    flow: { ...position, lifecycle: down ? "rollback" : "step", lastResult: event.result },
+    step: call.context.step,
+    attempt: call.attempt,
+    durationMs: event.durationMs,
+    ...(message !== undefined && { message }),
+    ...(thrown !== undefined && { error: thrown }),
+    ...(event.result !== "ok" && { reason: event.result }),
+  });
+  if (veto === undefined) return event;
+  if (down || (type !== "stepOk" && type !== "stepCompleted")) {
+    noteGuard(work, "afterStep", veto.error);
+    return event;
+  }
+  const what = { type: "stepFailed", reason: veto.reason } as const;
+  return { ...event, what, result: veto.reason, error: serializeError(veto.error) };
+}

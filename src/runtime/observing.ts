@@ -1,0 +1,90 @@
+/** Observers around steps: guards first, whose patches are merged into the state, then watchers. */
+import { isolate } from "../values/isolate.js";
+import { serializeError } from "../values/serialize-error.js";
+import type { Flow } from "../definition/flow.js";
+import type { CallbackName, MessageIdentity, ObserverEvent } from "../definition/observer.js";
+import { StepwellError } from "../errors.js";
+import { shownState, withOthersPatch } from "../execution/execution.js";
+import type { MailboxRecord } from "../execution/records.js";
+import { carriedOf, type Veto } from "../session/observer-calls.js";
+import type { Work } from "./work.js";
+
+/** The flow as users see it, without what the engine remembers beside it. */
+export function flowOf({ direction, reason, stepIndex, stepFunc, lifecycle, lastResult }: Flow): Flow {
+  return { direction, reason, stepIndex, stepFunc, lifecycle, lastResult };
+}
+
+/** For observers: which message a handler answered. */
+export function messageIdentity(cause: MailboxRecord | undefined): MessageIdentity | undefined {
+  if (cause?.kind !== "message") return undefined;
+  return { id: cause.messageId ?? cause.id, name: cause.name, carried: carriedOf(cause.carried) };
+}
+
+/** A guard failed where it may stop nothing: it is reported, and kept in the history with the next commit. */
+export function noteGuard(work: Work, callback: CallbackName, error: unknown): void {
+  const { identity, position, guardErrors } = work.execution;
+  const kept = serializeError(error);
+  work.execution = { ...work.execution, guardErrors: [...guardErrors, kept] };
+  work.host.report(
+    new StepwellError(
+      "STEPWELL_OBSERVER_FAILED",
+      `A guard failed in ${callback} where nothing may stop the execution; it goes on. The guard said: ${kept.message}`,
+      { execution: identity.id, workflow: identity.workflow, step: position.step, cause: error },
+    ),
+  );
+}
+
+/** Calls one observer callback: guards, then watchers. Gives back the veto, if there was one. */
+export function observe(
+  work: Work,
+  callback: CallbackName,
+  event: Omit<ObserverEvent, "execution" | "state" | "revision">,
+): Veto | undefined {
+  const { registered, host } = work;
+  const { observing } = registered;
+  if (!observing.hears(callback)) return undefined;
+  const flow = flowOf(event.flow);
+  const { identity, revision } = work.execution;
+  const make = (): ObserverEvent => eventOf(identity, event, flow, shownState(work.execution), revision);
+  const veto = observing.askGuards(callback, make, (patch) => {
+    work.execution = withOthersPatch(work.execution, isolate(patch), host.sizeLimit);
+  });
+  observing.tellWatchers(callback, make, (error) => host.report(error));
+  return veto;
+}
+
+/** Written out field by field: every step makes some, and spreading costs more than most observers do. */
+function eventOf(
+  execution: ObserverEvent["execution"],
+  { step, attempt, durationMs, error, reason, message }: Omit<ObserverEvent, "execution" | "state" | "revision">,
+  flow: Flow,
+  state: object,
+  revision: number,
+): ObserverEvent {
+  const event: { -readonly [Key in keyof ObserverEvent]: ObserverEvent[Key] } = { execution, flow, state, revision };
+  if (step !== undefined) event.step = step;
+  if (attempt !== undefined) event.attempt = attempt;
+  if (durationMs !== undefined) event.durationMs = durationMs;
+  if (error !== undefined) event.error = error;
+  if (reason !== undefined) event.reason = reason;
+  if (message !== undefined) event.message = message;
+  return event;
+}
+
+/** The execution has come to rest, and that is committed: tells those who want to know. */
+export function reportRest(work: Work): void {
+  const { position, status } = work.execution;
+  const isStuck = status === "stuck";
+  const reason = isStuck && position.direction === "up" ? position.lastResult : position.reason;
+  const error = isStuck ? position.stuckBy : position.error;
+  const callback = isStuck ? "stuck" : status === "completed" ? "success" : "failure";
+  const veto = observe(work, callback, {
+    flow: position,
+    reason,
+    ...(isStuck && { step: { name: position.step, index: position.stepIndex } }),
+    ...(error !== null && { error }),
+  });
+  if (veto !== undefined) noteGuard(work, callback, veto.error);
+  // It is committed: what a guard gives back now is not stored, so nobody may see it either.
+  work.dropPatches();
+}

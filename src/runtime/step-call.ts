@@ -1,0 +1,134 @@
+/** Calls the function of a step. One that does not answer at once has an attempt: its timeout, its deadlines, its abort. */
+import type { ErrorCode } from "../errors.js";
+import { Transacted } from "../definition/outcome.js";
+import type { Decision } from "../execution/decide.js";
+import type { Event } from "../execution/events.js";
+import { isPastPivot } from "../execution/router.js";
+import type { Settled } from "../execution/step-result.js";
+import { isPromise } from "../values/promise.js";
+import { Attempt } from "./attempt.js";
+import { settledEvent, type Call } from "./call.js";
+import { errorAbout, lateError } from "./reports.js";
+import { runInTransaction, TransactionResult, type Proposal } from "./store-transaction.js";
+import type { Work } from "./work.js";
+
+/** Who made the call, and hears how it came to its end. */
+export interface Caller {
+  /** The launcher stops: an attempt that it aborts does not count. */
+  readonly isStopping: boolean;
+  settled(call: Call, settled: Settled | TransactionResult): void;
+  /** For work that commits in the store's own transaction: what is to be committed of the event. */
+  decide(work: Work, event: Event): Decision;
+}
+
+/** Gives back how the call has ended, or the call while it runs. */
+export function startCall(work: Work, call: Call, caller: Caller): Settled | StepCall {
+  if (call.fn === undefined) return { kind: "returned", value: undefined };
+  let value: unknown;
+  let isPending: boolean;
+  try {
+    value = call.fn(call.context as never);
+    isPending = isPromise(value);
+  } catch (error) {
+    void call.context.over();
+    return { kind: "threw", error };
+  }
+  const asked = isPending ? undefined : call.context.over();
+  if (!isPending && asked === undefined && !(value instanceof Transacted)) return { kind: "returned", value };
+  // Some other kind of promise may throw where it is asked to call back.
+  const promise = value instanceof Promise ? value : new Promise((resolve) => resolve(value));
+  return new StepCall(work, call, asked === undefined ? promise : asked.then(() => promise), caller);
+}
+
+/** A call that is under way. */
+export class StepCall {
+  readonly #work: Work;
+  readonly #call: Call;
+  readonly #caller: Caller;
+  readonly #attempt: Attempt;
+  #isOver = false;
+
+  constructor(work: Work, call: Call, promise: Promise<unknown>, caller: Caller) {
+    this.#work = work;
+    this.#call = call;
+    this.#caller = caller;
+    const { host } = work;
+    this.#attempt = new Attempt({
+      context: call.context,
+      promise: promise.then((value) => {
+        // What it has subscribed to without waiting is stored before what it gives back.
+        const asked = call.context.over();
+        return asked === undefined ? this.#given(value) : asked.then(() => this.#given(value));
+      }),
+      clock: host.clock,
+      timeout: call.step.timeout,
+      stepDeadline: untilStepDeadline(work, call),
+      deadline: untilDeadline(work),
+      deadlinePassed: () => this.abort("STEPWELL_DEADLINE_EXCEEDED", "The workflow's deadline has passed."),
+      grace: host.grace,
+      late: () => host.report(lateError(work.execution, call.step.name)),
+      settled: (settled) => this.#settled(settled),
+    });
+  }
+
+  /** Whether the engine still waits for what it gives. */
+  get isWanted(): boolean {
+    return !this.#isOver && !this.#call.context.isAborted;
+  }
+
+  abort(code: ErrorCode, message: string): void {
+    this.#attempt.abort(errorAbout(this.#work.execution, code, message));
+  }
+
+  /** What comes of it now is late. */
+  abandon(): void {
+    this.#isOver = true;
+    this.#attempt.abandon();
+  }
+
+  waits(): void {
+    this.#attempt.pause();
+  }
+
+  begins(): void {
+    this.#attempt.resume();
+  }
+
+  /** What the work of a transaction gave, on a copy: it may be rolled back. */
+  propose(value: unknown): Proposal {
+    this.#attempt.hold();
+    const fork = this.#work.fork();
+    const event = settledEvent(fork, this.#call, { kind: "returned", value });
+    const decision = event.what.type === "stepFailed" ? undefined : this.#caller.decide(fork, event);
+    return { event, execution: fork.execution, decision };
+  }
+
+  #given(value: unknown): unknown {
+    return value instanceof Transacted ? runInTransaction(value, this.#work, this.#call.context, this) : value;
+  }
+
+  #settled(settled: Settled): void {
+    this.#isOver = true;
+    const { context } = this.#call;
+    if (settled.kind === "returned" && settled.value instanceof TransactionResult)
+      return this.#caller.settled(this.#call, settled.value);
+    const isCutOff =
+      settled.kind === "threw" && this.#caller.isStopping && context.isAbortedBy("STEPWELL_LAUNCHER_STOPPING");
+    this.#caller.settled(this.#call, isCutOff ? { kind: "cutOff" } : settled);
+  }
+}
+
+/** Milliseconds until the step's own deadline. */
+function untilStepDeadline({ execution, host }: Work, { step }: Call): number | undefined {
+  const { stepDeadlineAt, direction } = execution.position;
+  if (step.deadline === undefined || stepDeadlineAt === undefined || direction === "down") return undefined;
+  return Math.max(0, stepDeadlineAt - host.storeNow());
+}
+
+/** Milliseconds until the workflow's deadline. As a request, one that passes while the pivot runs waits for its end. */
+function untilDeadline({ execution, registered, host }: Work): number | undefined {
+  const { deadlineAt, position } = execution;
+  const { shape } = registered;
+  const mayTurn = position.direction === "up" && position.stepIndex !== shape.pivot && !isPastPivot(position, shape);
+  return mayTurn && deadlineAt !== null ? Math.max(0, deadlineAt - host.storeNow()) : undefined;
+}

@@ -1,0 +1,62 @@
+/** An execution in the hands of this launcher. Beside the loop that drives it, this is all that changes. */
+import type { Encoded } from "../values/encode.js";
+import { activeExecution, committedAs, withoutPatches, type ActiveExecution } from "../execution/execution.js";
+import { mailAfter, withDead, type Mail } from "../execution/mail.js";
+import type { ExecutionRecord, Transition } from "../execution/records.js";
+import type { Host } from "../session/host.js";
+import type { Registered } from "../session/registry.js";
+
+/** What a step gave on the way up. */
+interface Given {
+  readonly step: string;
+  readonly patch: Encoded;
+}
+
+export class Work {
+  readonly id: string;
+  readonly registered: Registered;
+  readonly host: Host;
+  /** The execution as of its last commit. */
+  committed: ActiveExecution;
+  /** The execution as the next commit will find it: with what was merged into its state since the last one. */
+  execution: ActiveExecution;
+  mail: Mail;
+  /** What each step gave on the way up; undefined until it is read from the history. */
+  given: Given[] | undefined;
+
+  constructor(record: ExecutionRecord, state: object, owner: number, registered: Registered, host: Host) {
+    this.id = record.id;
+    this.registered = registered;
+    this.host = host;
+    this.committed = activeExecution(record, state, owner);
+    this.execution = this.committed;
+    this.mail = { signals: record.signals, pending: [], dead: [] };
+    // An execution that is driven from its beginning need not read its own history.
+    this.given = record.revision === 0 ? [] : undefined;
+  }
+
+  /** The same work, to try something on that may be rolled back. */
+  fork(): Work {
+    return Object.assign(Object.create(Work.prototype) as Work, this);
+  }
+
+  /** Merged patches are given up: the state is again as it was at the last commit. */
+  dropPatches(): void {
+    this.execution = withoutPatches(this.execution, this.committed);
+  }
+
+  /** Rows of the mailbox that nobody will take. */
+  bury(dead: readonly string[]): void {
+    this.mail = withDead(this.mail, dead);
+  }
+
+  /** The transition is committed: the execution is what that led to. */
+  committedWith(transition: Transition): void {
+    const { position } = this.execution;
+    const { patch } = transition.history;
+    if (patch !== null && position.direction === "up") this.given?.push({ step: position.step, patch });
+    this.committed = committedAs(this.execution, transition);
+    this.execution = this.committed;
+    this.mail = mailAfter(this.mail, transition);
+  }
+}
