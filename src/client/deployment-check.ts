@@ -6,7 +6,7 @@ import { isPastPivot } from "../execution/router.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { Store } from "../stores/contract.js";
 import { hasBegun } from "../execution/execution.js";
-import { misfitOf } from "../runtime/definition-check.js";
+import { mismatchOf } from "../runtime/definition-check.js";
 import { moved, type MigrationPath } from "../runtime/upgrade.js";
 import { registryKey } from "../session/registry.js";
 import type { StoredStepLists } from "../session/step-lists.js";
@@ -102,7 +102,7 @@ async function forecastOf(
   sizeLimit: number,
 ): Promise<Forecasts> {
   if (path === undefined) return { forward: "unknown", back: "unknown" };
-  if (misfitOf(record, path) === undefined) return goesOn;
+  if (mismatchOf(record, path) === undefined) return goesOn;
   const { workflow, version, position, fingerprint } = record;
   const { registered, hops } = path;
   const before = fingerprint === null ? undefined : await lists.find(workflow, version, fingerprint);
