@@ -81,7 +81,6 @@ export type {
   Gives,
   IfWhen,
   Leaves,
-  MaybePromise,
   MayGive,
   PausePatch,
   Settled,
@@ -166,4 +165,4 @@ export {
   type SingleSchedule,
 } from "./client/schedules.js";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory/memory-store.js";
-export type { CallerTransaction, Store } from "./stores/contract.js";
+export type { CallerTransaction, MaybePromise, Store } from "./stores/contract.js";

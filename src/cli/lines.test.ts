@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
 import { workflow } from "../index.js";
-import { checkLines, linesOf, type Line } from "./lines.js";
+import { checkLines, linesOf, type InputLine } from "./lines.js";
 
 const buy = workflow("buy", { input: z.object({ cents: z.number() }) }).step("pay", { run: () => ({}) });
 
@@ -16,9 +16,9 @@ beforeEach(async () => {
   file = join(folder, "orders.jsonl");
 });
 
-async function lines(text: string | Buffer, idField?: string): Promise<Line[]> {
+async function lines(text: string | Buffer, idField?: string): Promise<InputLine[]> {
   await writeFile(file, text);
-  const found: Line[] = [];
+  const found: InputLine[] = [];
   for await (const line of linesOf(file, idField)) found.push(line);
   return found;
 }

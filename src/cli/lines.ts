@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { Launcher, memoryStore, StepwellError, type AnyWorkflow } from "../index.js";
 import { messageOf } from "./text.js";
 
-export interface Line {
+export interface InputLine {
   readonly number: number;
   /** The id of its execution. */
   readonly id: string;
@@ -17,7 +17,7 @@ export interface Line {
  *
  * @throws STEPWELL_INVALID_LINE with the number; STEPWELL_INVALID_ARGUMENT for a file that can't be read
  */
-export async function* linesOf(file: string, idField?: string): AsyncGenerator<Line> {
+export async function* linesOf(file: string, idField?: string): AsyncGenerator<InputLine> {
   let number = 0;
   for await (const bytes of rawLines(file)) {
     number++;
@@ -109,7 +109,7 @@ export async function checkLines(workflow: AnyWorkflow, file: string, idField?: 
 }
 
 /** A launch that begins tomorrow, in a store that is dropped before: everything is checked, and no step runs. */
-async function rehearse(launcher: Launcher, workflow: AnyWorkflow, line: Line, file: string): Promise<void> {
+async function rehearse(launcher: Launcher, workflow: AnyWorkflow, line: InputLine, file: string): Promise<void> {
   try {
     await launcher.launch(workflow, line.input, { id: line.id, delay: "1d" });
   } catch (cause) {
@@ -117,7 +117,7 @@ async function rehearse(launcher: Launcher, workflow: AnyWorkflow, line: Line, f
   }
 }
 
-function refuseSecond({ id, number }: Line, firstWith: Map<string, number>, file: string): void {
+function refuseSecond({ id, number }: InputLine, firstWith: Map<string, number>, file: string): void {
   const first = firstWith.get(id);
   if (first !== undefined) {
     throw invalid(file, number, `has the id ${JSON.stringify(id)}, as line ${first} has. Each line needs its own.`);

@@ -20,7 +20,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`${clean(text).trim()}\n`) })
     .showHelpAfterError("Run it with --help to see how it is used.");
-  const done: Done = (code) => (exitCode = code);
+  const done: OnExitCode = (code) => (exitCode = code);
   addRun(program, done);
   addCheck(program, done);
   addMigrate(program);
@@ -40,11 +40,11 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 /** Hears the exit code of the command that was run. */
-type Done = (exitCode: number) => void;
+type OnExitCode = (exitCode: number) => void;
 
 const out = (): Screen => screen(process.stdout, process.stderr);
 
-function addRun(program: Command, done: Done): void {
+function addRun(program: Command, done: OnExitCode): void {
   program
     .command("run")
     .summary("run a workflow for each line of a file")
@@ -68,7 +68,7 @@ function addRun(program: Command, done: Done): void {
     .action(async (path: string, options: RunOptions) => done(await run(path, options, out())));
 }
 
-function addCheck(program: Command, done: Done): void {
+function addCheck(program: Command, done: OnExitCode): void {
   program
     .command("check")
     .summary("find what the workflows of a module leave open")

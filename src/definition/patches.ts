@@ -2,7 +2,6 @@
 import type { Flatten, Grow, IsAny, Over } from "./objects.js";
 import type { Again, Complete, Fail, outcome, Pause, Transacted } from "./outcome.js";
 
-export type MaybePromise<T> = T | PromiseLike<T>;
 export type Nothing = void | undefined | null;
 
 /**

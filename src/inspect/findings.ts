@@ -48,11 +48,11 @@ export function findings(workflow: AnyWorkflow): readonly Finding[] {
   );
 }
 
-type Problem = Pick<Finding, "kind" | "problem">;
+type Gap = Pick<Finding, "kind" | "problem">;
 
-function problemsOf(step: StepDefinition, index: number, { pivot, deadline }: WorkflowDefinition): Problem[] {
+function problemsOf(step: StepDefinition, index: number, { pivot, deadline }: WorkflowDefinition): Gap[] {
   const isPastPivot = pivot >= 0 && index > pivot;
-  const found: Problem[] = [];
+  const found: Gap[] = [];
   const mayHaveDone = step.run !== undefined && step.waits === undefined;
   // A pivot that is done is never undone.
   if (mayHaveDone && step.rollback === undefined && step.irreversible === undefined && index !== pivot) {

@@ -58,7 +58,7 @@ export function logger(target: FieldsFirst | MessageFirst = pinoLogger(), option
   }
   refuseUnknownOptions(options, ["state", "redact", "messageFirst"], "logger(…)");
   const { messageFirst = takesMessageFirst(target) } = options;
-  const write = (level: Level, fields: Fields, message: string): void => {
+  const write = (level: Level, fields: LogFields, message: string): void => {
     if (messageFirst) (target as MessageFirst)[level](message, fields);
     else (target as FieldsFirst)[level](fields, message);
   };
@@ -128,22 +128,22 @@ function hasFailed({ error, flow }: ObserverEvent): boolean {
   return error !== undefined || (flow.lastResult !== "ok" && flow.lastResult !== "continue");
 }
 
-type Fields = Record<string, unknown>;
+type LogFields = Record<string, unknown>;
 
 interface FieldMakers {
-  readonly fieldsOf: (event: ObserverEvent) => Fields;
-  readonly fieldsOfError: (event: ErrorEvent) => Fields;
+  readonly fieldsOf: (event: ObserverEvent) => LogFields;
+  readonly fieldsOfError: (event: ErrorEvent) => LogFields;
 }
 
 const censored = "[REDACTED]";
 
 function fieldMakers({ state: showsState = false, redact = [] }: LoggerOptions): FieldMakers {
   const { paths, hidden } = sorted(redact);
-  const hide = (fields: Fields): Fields => {
+  const hide = (fields: LogFields): LogFields => {
     for (const name of hidden) if (name in fields) fields[name] = censored;
     return fields;
   };
-  const fieldsOfError = (event: ErrorEvent): Fields => hide(reportedFields(event, paths.length > 0));
+  const fieldsOfError = (event: ErrorEvent): LogFields => hide(reportedFields(event, paths.length > 0));
   if (!showsState && paths.length === 0) {
     return { fieldsOf: (event) => hide(knownFields(event, oneLine)), fieldsOfError };
   }
@@ -152,7 +152,7 @@ function fieldMakers({ state: showsState = false, redact = [] }: LoggerOptions):
     collectTexts(value, secrets);
     return censored;
   });
-  const fieldsOf = (event: ObserverEvent): Fields => {
+  const fieldsOf = (event: ObserverEvent): LogFields => {
     secrets = [];
     const { state } = redactState({ state: plain(event.state, []) });
     secrets.sort((one, other) => other.length - one.length);
@@ -205,8 +205,8 @@ function redactorOf(paths: string[], censor: (value: unknown) => string): (field
 function knownFields(
   { execution, step, flow, attempt, durationMs, reason, error }: ObserverEvent,
   clean: (text: string) => string,
-): Fields {
-  const fields: Fields = { execution: oneLine(execution.id), workflow: oneLine(execution.workflow) };
+): LogFields {
+  const fields: LogFields = { execution: oneLine(execution.id), workflow: oneLine(execution.workflow) };
   if (step !== undefined) fields["step"] = oneLine(step.name);
   fields["direction"] = flow.direction;
   if (attempt !== undefined) fields["attempt"] = attempt;
@@ -215,7 +215,7 @@ function knownFields(
   return error === undefined ? fields : { ...fields, ...errorFields(error, clean) };
 }
 
-function errorFields(error: unknown, clean: (text: string) => string): Fields {
+function errorFields(error: unknown, clean: (text: string) => string): LogFields {
   const errorCode = textOf(error, "code");
   const errorMessage = textOf(error, "message");
   return {
@@ -228,7 +228,7 @@ function errorFields(error: unknown, clean: (text: string) => string): Fields {
  * A reported error comes without the state, so nothing of it can be taken out of the message; and that of a refused
  * message is the schema's, which may quote the payload.
  */
-function reportedFields({ error, workflow, execution }: ErrorEvent, hasSecrets: boolean): Fields {
+function reportedFields({ error, workflow, execution }: ErrorEvent, hasSecrets: boolean): LogFields {
   const mayQuote = hasSecrets || error.code === "STEPWELL_INVALID_MESSAGE";
   return {
     ...(execution !== undefined && { execution: oneLine(execution) }),
