@@ -7,9 +7,9 @@ export interface Timer {
 }
 
 /**
- * Why something is to be called again and again, where most times there is nothing to do.
- * - `watch`: it found nothing to do. It must look at its time all the same, since time alone may bring it something.
- * - `idle`: it found nothing, and would find nothing again unless something else happens before.
+ * What is known of the next look, where something looks again and again and mostly finds nothing to do.
+ * - `watch`: the last look found nothing to do. The next one is needed all the same, since time alone may bring something.
+ * - `idle`: the last look found nothing, and the next one finds nothing unless something else happens before.
  */
 export type Look = "watch" | "idle";
 
@@ -21,10 +21,10 @@ export interface Clock {
   /**
    * Calls `callback` once, not before `milliseconds` have passed. Any finite length is allowed.
    *
-   * @param look set: it is the next one of looks at this interval. A virtual clock may leave out idle ones while nothing happens.
+   * @param look set: this is the next of looks at an interval. A virtual clock may leave out idle looks while nothing happens.
    */
   after(milliseconds: number, callback: () => unknown, look?: Look): Timer;
-  /** Set: it leaves out idle looks, so it is worth a question whether a look is idle. */
+  /** Set: this clock leaves out idle looks, so it is worth finding out whether a look is idle. */
   readonly skips?: true;
   /** Calls `callback` at the end of this turn of the event loop. */
   soon(callback: () => void): void;

@@ -21,8 +21,8 @@ export const errorCodes = {
   STEPWELL_EXECUTION_ENDED: "The execution has ended and takes no more messages.",
   STEPWELL_EXECUTION_NOT_STUCK: "Only a stuck execution can be retried, have its step skipped or its state patched.",
   STEPWELL_INVALID_PATCH: "A patch of a stuck execution's state was refused by the schema of the workflow's input.",
-  STEPWELL_PAST_PIVOT: "The execution's pivot is done; nothing turns it any more.",
-  STEPWELL_ROLLBACK_REFUSED: "The execution can't be asked to roll back, as things stand.",
+  STEPWELL_PAST_PIVOT: "The execution's pivot is done; nothing turns the execution any more.",
+  STEPWELL_ROLLBACK_REFUSED: "The execution can't be rolled back, as things stand.",
   STEPWELL_OUTCOME_TIMEOUT: "The execution did not come to rest within the time given.",
   STEPWELL_UNDECIDED: "No launcher has decided yet on a request that is stored.",
   // Messages.
@@ -36,7 +36,7 @@ export const errorCodes = {
   STEPWELL_TRANSACTION_TIMEOUT: "The database ended the transaction of a step, since its work took too long.",
   // Interruption: reasons of an aborted AbortSignal.
   STEPWELL_ATTEMPT_TIMEOUT: "An attempt ran longer than its step's timeout.",
-  STEPWELL_ROLLBACK_REQUESTED: "The execution was asked to roll back while a step function ran.",
+  STEPWELL_ROLLBACK_REQUESTED: "A rollback of the execution was requested while a step function ran.",
   STEPWELL_DEADLINE_EXCEEDED: "The workflow's deadline passed while a step function ran.",
   STEPWELL_LAUNCHER_STOPPING: "The launcher is stopping and its drain time is over.",
   STEPWELL_OWNERSHIP_LOST: "The execution belongs to another launcher now; nothing more is committed here.",
@@ -55,7 +55,7 @@ export const errorCodes = {
     "The list of steps has changed under the same version, and the execution can't go on with it.",
   STEPWELL_MIGRATION_FAILED: "An execution could not be migrated to another version of its workflow.",
   STEPWELL_INVARIANT_VIOLATED: "A commit would have broken an invariant; the execution is parked.",
-  STEPWELL_SCHEDULE_FAILED: "A schedule could not launch what is due; it is tried again.",
+  STEPWELL_SCHEDULE_FAILED: "A schedule that is due could not launch; it is tried again.",
   STEPWELL_LAUNCHER_NOT_RUNNING: "The launcher has not been started, or is stopped.",
   STEPWELL_CLIENT_STOPPED: "The client was stopped.",
   // Stores.
@@ -74,7 +74,7 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
-/** What an error is about. Each field is there where it is known. */
+/** What an error is about. Each field is set where it is known. */
 export interface ErrorDetails {
   readonly workflow?: string | undefined;
   readonly step?: string | undefined;
@@ -109,7 +109,7 @@ export class StepwellError extends Error {
     this.retryable = details.retryable ?? false;
   }
 
-  /** With its message, which JSON leaves out of an error by itself; without stack and cause, which may hold anything. */
+  /** Includes the message, which JSON leaves out of an error, and leaves out stack and cause, which may hold anything. */
   toJSON(): Pick<StepwellError, "name" | "code" | "message" | "workflow" | "step" | "execution" | "retryable"> {
     const { name, code, message, workflow, step, execution, retryable } = this;
     return { name, code, message, workflow, step, execution, retryable };

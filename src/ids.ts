@@ -6,14 +6,14 @@ import type { StepFunc } from "./definition/flow.js";
 import { StepwellError } from "./errors.js";
 import { hasControlCharacter } from "./values/text.js";
 
-/** Asking the system for 16 bytes costs as much as asking for many; so one question answers for many ids. */
+/** Random bytes for many ids: to ask the system for 16 bytes costs as much as to ask for many. */
 const pool = new Uint8Array(16 * 256);
 let poolUsed = pool.length;
 
 let lastTime = 0;
 let sequence = 0;
 
-/** A UUID of version 7: later ones sort after earlier ones, which keeps indexes small. */
+/** A UUID of version 7: later ids sort after earlier ones, which keeps indexes small. */
 export function newId(): string {
   if (poolUsed === pool.length) {
     fillRandom(pool);
@@ -50,16 +50,16 @@ function kindOf(value: unknown): string {
   return value === undefined || value === null ? String(value) : `a value of type ${typeof value}`;
 }
 
-/** Many APIs cut or refuse longer keys. */
+/** The longest idempotency key: many APIs cut or refuse longer ones. */
 const longestKey = 255;
 
-/** What a handler answers: a message, by its id, or a timeout, by when it was due. */
+/** What a handler answers: a message, by its id, or a timeout, by the time when it was due. */
 export type Cause = { readonly message: string } | { readonly timeout: number };
 
 /**
- * What a step function hands to other systems, so that an effect happens once however often the
- * function is tried: `order-17/charge-card/run`. The same for all attempts, different for anything
- * that happens twice for good reason. At most 255 characters of ASCII, which fit into an HTTP header;
+ * The key that a step function hands to other systems, so that an effect happens once however often the
+ * function is tried: `order-17/charge-card/run`. The same for all attempts, and different for functions
+ * that are to have an effect each. At most 255 characters of ASCII, which fit into an HTTP header;
  * where the parts are longer, the end is a hash of them all.
  */
 export function idempotencyKey(execution: string, step: string, func: StepFunc, cause?: Cause): string {
@@ -72,14 +72,14 @@ export function idempotencyKey(execution: string, step: string, func: StepFunc, 
   return key.slice(0, longestKey - end.length) + end;
 }
 
-/** Tells one list of steps from another; the text is all that matters of it. 16 characters. */
+/** The fingerprint of a list of steps, by its text: 16 characters that tell it from other lists. */
 export function fingerprintOf(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
 const plainPart = /^[\w.~-]*$/;
 
-/** Without "/" and "#", and different for different parts. */
+/** The part without "/" and "#"; different for different parts. */
 function escaped(part: string): string {
   if (plainPart.test(part)) return part;
   // "@" begins no part that is well formed.

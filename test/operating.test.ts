@@ -84,7 +84,7 @@ async function site(kind: string): Promise<Site> {
   };
 }
 
-/** Sales that were asked back while the bank is closed. */
+/** Sales that were rolled back while the bank is closed. */
 async function stuckSales({ client, folder }: Site, ids: readonly string[]): Promise<void> {
   for (const id of ids) {
     const execution = await client.launch(sale, { bank: folder }, { id, tags: ["recalled"] });

@@ -1,6 +1,6 @@
 /**
- * Two processes: one works, this one only asks. Three sales are asked back while the bank is closed, and get stuck. Once it
- * is open, a script of five lines, in a process of its own, lists them and has them tried again.
+ * Two processes: one works, this one only asks. Three sales are undone while the bank is closed, and get stuck. Once the bank is
+ * open, a script of five lines, in a process of its own, lists them and has them tried again.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";

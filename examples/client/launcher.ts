@@ -1,4 +1,4 @@
-/** A process that works, until it is told to stop: `tsx launcher.ts <store>`. */
+/** A process with a launcher, until it is told to stop: `tsx launcher.ts <store>`. */
 import { Launcher, type Store } from "stepwell";
 import { postgresStore } from "stepwell/postgres";
 import { sqliteStore } from "stepwell/sqlite";

@@ -1,4 +1,4 @@
-/** A bank tells of a payment under the wrong order. Nobody takes it, it is found, and sent again to the right one. */
+/** A bank reports a payment under the wrong order. No step takes the message; it is found, and sent again to the right order. */
 import { Launcher, memoryStore, pause, StepwellError, workflow } from "stepwell";
 import { z } from "zod";
 
@@ -16,7 +16,7 @@ await launcher.start();
 const first = await launcher.launch(order, {}, { id: "order-1" });
 const second = await launcher.launch(order, {}, { id: "order-2" });
 await first.send("paid", { cents: 500 }, { messageId: "evt-1" });
-// Meant for the second one.
+// Meant for the second order.
 await first.send("paid", { cents: 700 }, { messageId: "evt-2" });
 await first.send("left", null);
 await first.outcome();

@@ -1,4 +1,4 @@
-/** Transfers, each account's one after the other, on a virtual clock: who runs when, who goes first, who need not wait. */
+/** Transfers, those of one account one after the other, on a virtual clock: which runs when, which goes first, which need not wait. */
 import { Launcher, memoryStore, workflow } from "stepwell";
 import { VirtualClock } from "stepwell/testing";
 import { z } from "zod";
@@ -28,13 +28,13 @@ for (const id of ["anna-1", "anna-2", "anna-3", "bert-1", "carl-1", "dora-1"]) {
 }
 await clock.advance(500);
 
-// A minute ahead for each step of priority: before anna-2, which has waited for half a second.
+// Each step of priority is worth a minute of waiting: so it goes before anna-2, which has waited for half a second.
 await launcher.launch(transfer, { account: "anna" }, { id: "anna-urgent", priority: 1 });
-// One that waits ends without ever having run.
+// A transfer that waits ends without ever having run.
 await launcher.rollback("anna-3", "changed-my-mind");
 for (let i = 0; i < 20; i++) await clock.advance(250);
 
-// Undoing waits for no limit, not even for the rate, which is used up.
+// An undo waits for no limit, not even for the rate, which is used up.
 await launcher.rollback("anna-1", "disputed");
 for (let i = 0; i < 60; i++) await clock.advance(250);
 

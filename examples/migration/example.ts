@@ -1,4 +1,4 @@
-/** Orders that wait for their payment while the shop deploys another version: they are moved, and can still go back. */
+/** Orders that wait for their payment while the shop deploys another version: they are migrated, and can still be undone. */
 import { Launcher, memoryStore, pause, workflow } from "stepwell";
 import { z } from "zod";
 

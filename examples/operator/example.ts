@@ -1,6 +1,6 @@
 /**
  * A bank is closed while refunds are due, and one customer has mistyped an account. Operators look at what is stuck,
- * mend a state, skip what was done by hand, retry the rest, and ask back all that was sold of a recalled article.
+ * mend a state, skip what was done by hand, retry the rest, and undo every sale of a recalled article.
  */
 import { Launcher, memoryStore, StepwellError, workflow } from "stepwell";
 import { z } from "zod";
@@ -31,7 +31,7 @@ const executions = [
 const atRest = async (): Promise<unknown> => Promise.all(executions.map((execution) => execution.outcome()));
 await atRest();
 
-// A filter that chooses nothing in particular must say so: nobody asks back everything by mistake.
+// A filter without a condition is refused: nobody undoes everything by mistake.
 try {
   launcher.select({});
 } catch (error) {
@@ -42,7 +42,7 @@ const kettles = launcher.select({ workflow: "sell", tags: ["kettle"] });
 console.log("kettles:", await kettles.count());
 bank.isOpen = false;
 const { matched, accepted, refused } = await kettles.rollback("recalled", { by: "ada" });
-console.log("asked back:", { matched, accepted, refused: refused.length });
+console.log("undone:", { matched, accepted, refused: refused.length });
 await atRest();
 
 const stuck = launcher.select({ status: "stuck" });

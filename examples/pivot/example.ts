@@ -1,6 +1,6 @@
 /**
- * A parcel that has left can't be called back: its step is the pivot. Before it everything can be undone, but for
- * the mail that somebody has read. After it nothing turns: what fails is retried, then it waits for an operator.
+ * A parcel that has left can't be called back: its step is the pivot. Before the pivot everything can be undone, but for
+ * the mail that somebody has read. After it nothing turns: a step that fails is retried, then the order waits for an operator.
  */
 import { fail, Launcher, memoryStore, workflow, type Execution } from "stepwell";
 import { z } from "zod";

@@ -1,4 +1,4 @@
-/** Orders that are done go after a month; what was rolled back is kept for longer. */
+/** Completed orders are pruned after a month; rolled back ones are kept for longer. */
 import { fail, Launcher, memoryStore, workflow } from "stepwell";
 import { VirtualClock } from "stepwell/testing";
 import { z } from "zod";
@@ -12,7 +12,7 @@ const clock = new VirtualClock();
 await using launcher = new Launcher({
   store: memoryStore({ clock }),
   workflows: [order],
-  // What each launcher does by itself, once an hour.
+  // Each launcher prunes by itself, once an hour.
   retention: { completed: "365d" },
 });
 await launcher.start();

@@ -1,5 +1,5 @@
 /**
- * A table is booked and paid: a step that only some need, one that asks until the kitchen is ready, a sleep, a wait for an
+ * A table is booked and paid: a step that only some orders need, one that polls until the kitchen is ready, a sleep, a wait for an
  * answer, and a step that the order can do without. `npx tsx examples/small-steps/example.ts`, after `npm run build`.
  */
 import { again, fail, Launcher, memoryStore, workflow, type Execution } from "stepwell";

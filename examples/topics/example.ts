@@ -1,7 +1,7 @@
 /**
  * A bank tells by webhook how a payment went. Its webhook knows the payment's id, and nothing of executions:
- * so the step subscribes to a topic that is named after the payment, and the webhook publishes to it. It may
- * come before the bank has even answered the step, after it, or twice.
+ * so the step subscribes to a topic that is named after the payment, and the webhook publishes to that topic. The webhook may
+ * come before the bank has even answered the step, after that, or twice.
  */
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -14,7 +14,7 @@ import { fail, Launcher, pause, workflow } from "stepwell";
 import { sqliteStore } from "stepwell/sqlite";
 import { z } from "zod";
 
-/** When the bank's webhook comes, seen from its answer. */
+/** When the bank's webhook comes, as seen from the bank's answer. */
 const timing = z.enum(["before", "after", "twice"]);
 
 const payment = workflow("payment", {
@@ -38,7 +38,7 @@ await launcher.start();
 
 const event = z.object({ id: z.string(), payment: z.string(), name: z.string(), data: z.unknown() });
 
-/** The shop's side of the webhook. It answers once the message is stored: until then the bank repeats it. */
+/** The shop's side of the webhook. It answers once the message is stored: until then the bank repeats the webhook. */
 const shop = createServer((request, response) => {
   void (async () => {
     const body = Buffer.concat(await request.toArray()).toString();
@@ -53,7 +53,7 @@ const { port } = shop.address() as AddressInfo;
 
 const toldLater: Promise<unknown>[] = [];
 
-/** Stands for a bank: it declines what is more than 50 euros. */
+/** Stands for a bank: it declines payments of more than 50 euros. */
 const bank = {
   async charge(cents: number, webhook: z.infer<typeof timing>, key: string): Promise<string> {
     const id = `p-${key.split("/")[0]}`;

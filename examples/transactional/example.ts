@@ -1,6 +1,6 @@
 /**
  * Stock and coupons are tables in the store's own database. Steps that are nothing but a transaction there happen exactly once,
- * and what was never committed is not undone: an order for more than there is leaves the stock as it was.
+ * and a step whose transaction was not committed is not undone: an order for more than there is leaves the stock as it was.
  */
 import { fail, Launcher, workflow, type Execution } from "stepwell";
 import { sqliteStore, transaction } from "stepwell/sqlite";
@@ -40,7 +40,7 @@ const order = workflow("order", { input: z.object({ sku: z.string(), quantity: z
       if (!card.isUp) throw new Error("no answer");
       return { paymentId: "pay-1" };
     },
-    // Without an answer nobody knows whether it was charged: then the key of the call names what is to be undone.
+    // Without an answer it is not known whether the card was charged: then the key of the call names what is to be undone.
     rollback: ({ state, halfDone }) =>
       console.log(halfDone ? "  asks the bank by the key of the call" : `  refunds ${state.paymentId}`),
   });

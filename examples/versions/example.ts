@@ -1,4 +1,4 @@
-/** A list of steps that changed under an order on its way: asked before the deployment, and what happens without asking. */
+/** A list of steps changes while an order is under way: what a check before the deployment says, and what happens without a check. */
 import { Launcher, memoryStore, pause, workflow } from "stepwell";
 import { z } from "zod";
 
@@ -9,7 +9,7 @@ const shipping = workflow("order", { input })
   .step("charge", { messages: settled, run: () => pause(), onMessage: () => undefined, rollback: () => undefined })
   .step("ship", { run: () => console.log("shipped") });
 
-// Harmless: what lies ahead of the order. Not harmless: what it waits for, in a step of another name.
+// Harmless: a change of steps that are still ahead. Not harmless: the step in which the order waits has another name.
 const wrapped = workflow("order", { input })
   .step("reserve", { run: () => ({ reserved: true }), rollback: ({ state }) => console.log("release", state.sku) })
   .step("charge", { messages: settled, run: () => pause(), onMessage: () => undefined, rollback: () => undefined })

@@ -4,7 +4,7 @@ import { milliseconds, type Duration } from "../definition/duration.js";
 export interface VirtualClockOptions {
   /** Milliseconds since 1970. Default: 2026-01-01, noon, UTC. */
   readonly start?: number;
-  /** Makes `random` give other numbers; the same seed gives the same. Default: 1. */
+  /** Makes `random` give other numbers; the same seed gives the same numbers. Default: 1. */
   readonly seed?: number;
 }
 
@@ -14,15 +14,15 @@ interface Pending {
   readonly look: Look | undefined;
   /** The order of registration. */
   readonly number: number;
-  /** Of a look: the interval, and what had happened when it was set. */
+  /** Of a look: its interval, and the value of `#happened` when it was set. */
   readonly interval: number;
   readonly since: number;
 }
 
-/** So many promises, one after the other, a look may take that has nothing to do: then nothing is to be waited for. */
+/** How many promises, one after the other, a look with nothing to do may take. */
 const shortLook = 60;
 
-/** Turns of the real event loop after which nothing that runs in this process is still on its way. */
+/** After so many turns of the real event loop, work of this process that needs no timer has settled. */
 const turnsToSettle = 10;
 
 /**
@@ -42,10 +42,10 @@ export class VirtualClock implements Clock {
   #seed: number;
   /** By time, then by registration. */
   #timers: Pending[] = [];
-  /** Few, and each may fire later than it was set for. */
+  /** Idle looks: few, and each may fire later than it was set for. */
   readonly #idle = new Set<Pending>();
   #registered = 0;
-  /** Grows with whatever may give an idle look something to find. */
+  /** Grows with everything that may give an idle look something to find. */
   #happened = 0;
 
   constructor(options: VirtualClockOptions = {}) {

@@ -234,7 +234,7 @@ onEveryStore("what can't be undone", (start) => {
     expect(await stranger.execution(execution.id).outcome()).toEqual(outcome);
   });
 
-  test("is all of it where a completed execution is asked back, and none where nothing was begun", async () => {
+  test("is all of it where a completed execution is rolled back, and none where nothing was begun", async () => {
     const made = letters(false);
     const rig = await start([made]);
     const execution = await rig.launcher.launch(made, {});

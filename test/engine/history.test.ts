@@ -195,7 +195,7 @@ onEveryStore("stateAt", (start) => {
     expect(await witness.confirm(execution, { n: 1 })).toEqual([{ n: 1 }, { n: 1, a: 2, inits: 2 }]);
   });
 
-  test("goes on over the end of an execution that was asked back", async () => {
+  test("goes on over the end of an execution that was rolled back", async () => {
     const witness = new Witness();
     const steps = workflow("steps", { input })
       .step("1", { run: () => ({ a: 1 }), rollback: () => ({ a: undefined }) })

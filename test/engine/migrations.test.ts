@@ -141,7 +141,7 @@ onEveryStore("an execution of an older version", (start) => {
     expect(await next.execution(id).summary()).toMatchObject({ version: "1", flow: { step: "ship" } });
   });
 
-  test("is asked back after it has completed, and undone as one of the newer version", async () => {
+  test("is rolled back after it has completed, and undone as one of the newer version", async () => {
     const lines: string[] = [];
     const rig = await start([first(lines)]);
     const execution = await rig.launcher.launch(first(lines), { sku: "A-1" });
@@ -177,7 +177,7 @@ onEveryStore("an execution of an older version", (start) => {
     expect(lines[0]).toBe("init");
   });
 
-  test("that has not begun, and is asked back, has nothing to undo", async () => {
+  test("that has not begun, and is rolled back, has nothing to undo", async () => {
     const lines: string[] = [];
     const rig = await start([first(lines)]);
     const { id } = await rig.launcher.launch(first(lines), { sku: "A-1" }, { delay: "2h" });

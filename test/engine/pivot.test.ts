@@ -144,7 +144,7 @@ onEveryStore("after a pivot", (start) => {
     expect(outcome).toMatchObject({ status: "completed", state: { told: true } });
   });
 
-  test("one that ends early with its pivot can't be asked back; one that ended before it can", async () => {
+  test("one that ends early with its pivot can't be rolled back; one that ended before it can", async () => {
     const early = (at: "before" | "pivot") =>
       workflow(at, { input })
         .step("before", { run: () => (at === "before" ? complete() : undefined), rollback: () => ({ undone: true }) })

@@ -29,7 +29,7 @@ onEveryStore("rolling back", (start) => {
     ledger.assertClean();
   });
 
-  test("a completed execution can be asked back: its last step is undone first", async () => {
+  test("a completed execution can be rolled back: its last step is undone first", async () => {
     const ledger = new EffectsLedger();
     const three = threeSteps(ledger);
     const { launcher } = await start([three]);

@@ -27,7 +27,7 @@ interface Waiting {
   readonly options?: LaunchOptions;
   /** How the row says that it came, where no function does. */
   readonly result?: string;
-  /** Past its pivot, where it can be asked back for nothing by who does not know that. */
+  /** Past its pivot, where a caller that does not know that may request a rollback in vain. */
   readonly isPast?: true;
 }
 

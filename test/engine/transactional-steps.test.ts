@@ -113,7 +113,7 @@ onTransactingStores("a step whose run is a transaction", (start) => {
     expect(await notes()).toEqual(["held", "let go true"]);
   });
 
-  test("is undone where it completed early or an execution is asked back", async () => {
+  test("is undone where it completed early or an execution is rolled back", async () => {
     const { launcher, notes } = await start((transact) => [
       workflow("steps", { input }).step("1", {
         run: transact((note) => (note("up"), { done: true })),
