@@ -26,7 +26,7 @@ import { named, readable, type Damaged } from "../session/damaged-rows.js";
 
 /** Which dead letters: all given conditions must hold. */
 export interface LetterConditions {
-  /** Of executions of this workflow. */
+  /** The name of the workflow of their executions. */
   readonly workflow?: string;
   /** In the mailbox of this execution. */
   readonly execution?: string;

@@ -48,7 +48,7 @@ type Added<S, P> = {
   [K in keyof P as K extends RequiredKey<P> ? K : K extends KnownKey<S> ? never : K]: P[K];
 };
 
-/** The same at any other moment: what is there may be what was there before. */
+/** The state after a patch, at any moment: fields of the patch may be missing. */
 export type GrowHalf<H, P> = [keyof P] extends [never]
   ? H
   : H & { [K in keyof P as K extends KnownKey<H> ? never : K]?: P[K] };

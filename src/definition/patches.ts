@@ -15,7 +15,7 @@ export type Either<A, B> = Written<A> | Written<B>;
 // ---- By kind ----------------------------------------------------------------------------------
 
 export type AnyOutcome = { readonly [outcome]: string };
-/** What the work in a transaction gives is what the step gives. */
+/** The result of a step: where that is a transaction, the result of its work. */
 export type Unwrapped<R> = R extends Transacted<never, infer Result> ? Awaited<Result> : R;
 /** `any`, as of `JSON.parse`, adds nothing: it would make every field of the state `any`. */
 export type Settled<R> = NoAny<Unwrapped<Awaited<Written<R>>>>;

@@ -29,13 +29,13 @@ export interface CheckpointerOptions<State> {
   readonly save: (checkpoint: Checkpoint<State>) => unknown;
   /** The execution has ended, well or not: its checkpoints are not needed any more. May be called twice. */
   readonly deleteAll: (execution: ExecutionIdentity) => unknown;
-  /** Hears of each save or deletion that failed. Default: `console.error`, for the 1st, the 10th, the 100th failure and so on. */
+  /** Called for each save or deletion that failed. Default: `console.error`, for the 1st, the 10th, the 100th failure and so on. */
   readonly onError?: (error: StepwellError) => void;
 }
 
 /** A watcher that may still be saving. */
 export interface Checkpointer<in State = Readonly<Record<string, unknown>>> extends Observer<State> {
-  /** Resolves when everything has been saved, or has failed. For the end of a process, after `launcher.stop()`. */
+  /** Resolves when every checkpoint has been saved, or has failed. For the end of a process, after `launcher.stop()`. */
   settled(): Promise<void>;
 }
 

@@ -4,9 +4,9 @@ import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.
 import type { StepwellError } from "../errors.js";
 import { Outbox } from "./outbox.js";
 
-/** What people outside are told about an execution. Plain data. */
+/** A message to people about an execution. Plain data. */
 export interface StatusMessage {
-  /** The same when the same thing is told again, as after a crash; another one for everything else. */
+  /** The same id where the same message is sent again, as after a crash; a different one for every other message. */
   readonly id: string;
   readonly what: "init" | "beforeStep" | "afterStep" | "startRollback" | "success" | "failure" | "stuck";
   /** In plain English, such as `charge done`. */
@@ -23,24 +23,24 @@ export interface StatusMessage {
 }
 
 export interface MessengerOptions {
-  /** Hears of each message that was not sent. Default: `console.error`, for the 1st, the 10th, the 100th failure and so on. */
+  /** Called for each message that was not sent. Default: `console.error`, for the 1st, the 10th, the 100th failure and so on. */
   readonly onError?: (error: StepwellError) => void;
 }
 
 /** A watcher that may still be sending. */
 export interface Messenger<in State = Readonly<Record<string, unknown>>> extends Observer<State> {
-  /** Resolves when everything that was told has been sent, or has failed. For the end of a process, after `launcher.stop()`. */
+  /** Resolves when every message has been sent, or has failed. For the end of a process, after `launcher.stop()`. */
   settled(): Promise<void>;
 }
 
 /**
  * A watcher that tells people how an execution gets on: it has begun, a step begins, is done, the execution turns,
- * is completed, is rolled back, is stuck. What is done is told when it is committed, and not before.
+ * is completed, is rolled back, is stuck. That a step is done is told when it is committed, and not before.
  *
  * Messages of one execution are sent in order, one at a time; the execution does not wait for them. The last one
  * (`success`, `failure`, `stuck`) is given to `send` at least once, the others mostly once: a crash can lose them.
  *
- * @param send what it throws, or its promise is rejected with, goes to `onError`; the execution is not disturbed. The
+ * @param send an error that it throws, or rejects with, goes to `onError`; the execution is not disturbed. The
  * state comes beside the message, for an address or a name; it is not part of the message
  * @example
  * fulfilOrder.observe(messenger<{ email: string }>((message, state) => mail.send(state.email, message.text, { key: message.id })));
@@ -68,7 +68,7 @@ export function messenger<State = Readonly<Record<string, unknown>>>(
     name: "messenger",
     init: (event) => tell("init", `${event.execution.workflow} started`, event),
     beforeStep: (event) => tell("beforeStep", beginText(event), event),
-    // Not `afterStep`: a guard may still veto, a request may turn it, a crash may undo it.
+    // Not `afterStep`: until the commit a guard may veto, a request may turn the execution, a crash may lose the attempt.
     commit: (event) => {
       const done = doneOf(event);
       if (done !== undefined) tell("afterStep", done.text, done.event);
@@ -88,7 +88,7 @@ function statusMessage(what: StatusMessage["what"], text: string, event: Observe
   const isOfStep = what === "beforeStep" || what === "afterStep" || what === "stuck";
   const hasReason = reason !== undefined && what !== "init" && what !== "beforeStep" && what !== "afterStep";
   return {
-    // An execution begins once, though what it began with may be cut off, committed and begun again.
+    // An execution begins once, though its first attempt may be cut off, committed and begun again.
     id: `${execution.id}/${what === "init" ? 0 : revision}/${what}`,
     what,
     text,
@@ -107,7 +107,7 @@ function beginText({ step, flow, attempt = 1 }: ObserverEvent): string {
   return attempt === 1 ? begins : `${begins} (attempt ${attempt})`;
 }
 
-/** A step that was done or undone with this commit; the event's own flow is that of what comes next. */
+/** The step that was done or undone with this commit; the flow of the event is already that of the next step. */
 function doneOf<State>(event: CommitEvent<State>): { text: string; event: ObserverEvent<State> } | undefined {
   const { result, direction, step, stepIndex, attempt } = event.transition;
   if (result !== "ok" && result !== "recovered") return undefined;

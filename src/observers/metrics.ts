@@ -238,7 +238,7 @@ async function askForLetters(this: Gauge<"workflow">): Promise<void> {
     const counts = await letterSources.get(this)?.();
     if (counts !== undefined) tell(this, new Map(counts.map(({ workflow, count }) => [workflow, count])));
   } catch {
-    // As above: the last count stays.
+    // A store that does not answer leaves the last count.
   }
 }
 

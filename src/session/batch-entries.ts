@@ -48,7 +48,7 @@ export type BatchEntry = {
     listener: CommitListener<Answers[K]>;
     /** When its caller came, by the clock's `monotonic`. 0: the row belongs to a step, and waits for as long as it takes. */
     readonly since: number;
-    /** Its caller was told that the store does not answer, and hears nothing more. */
+    /** The caller was told that the store does not answer, and is told nothing more. */
     isWithdrawn?: boolean;
   };
 }[keyof Rows];
@@ -88,7 +88,7 @@ export function answer(entries: readonly BatchEntry[], result: BatchResult): voi
   }
 }
 
-/** Whether a caller waits who can be told that the store does not answer: a launch, a send or a publish. Rows of steps wait. */
+/** Whether a caller waits for the row, and can be told that the store does not answer: of a launch, a send or a publish. Rows of steps wait. */
 export function isCallers({ kind }: BatchEntry): boolean {
   return kind !== "transitions" && kind !== "releases" && kind !== "subscriptions";
 }

@@ -26,7 +26,7 @@ export function asked<Answer>(
   if (tx === undefined || store.waitsForNothing?.(tx) !== true) return (async () => ask())();
   const given = ask();
   if (!(given instanceof Promise)) return Promise.resolve(given);
-  // It is refused when it tries to write.
+  // The call is refused when it tries to write.
   given.catch(() => undefined);
   throw new StepwellError(
     "STEPWELL_NOT_IN_TRANSACTION",

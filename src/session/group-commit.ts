@@ -29,7 +29,7 @@ interface SentBatch {
   readonly entries: readonly BatchEntry[];
   /** From which queue of its own it is; undefined: from the queue that all other rows share. */
   readonly separate: "mail" | "topics" | undefined;
-  /** It is being written for longer than a caller waits. */
+  /** The batch is being written for longer than a caller waits. */
   isStuck: boolean;
   timer: Timer | undefined;
   /** The error of its last try. */

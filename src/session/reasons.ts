@@ -44,7 +44,7 @@ export function checkRollbackReason(reason: unknown, where: string): asserts rea
   }
 }
 
-/** Who acts. Undefined: that was not said. */
+/** The name of the person or system that acts. Undefined: not given. */
 export function checkBy(by: unknown, where: string): asserts by is string | undefined {
   if (by === undefined || isLine(by, longestSource)) return;
   throw invalidArgument(

@@ -22,7 +22,7 @@ const largestLook = 50;
 /** How long a schedule that could not launch is left alone, in milliseconds. */
 const failurePause = 30_000;
 
-/** The same where the store was away, in milliseconds. */
+/** How long it is left alone where the store was away, in milliseconds. */
 const outagePause = 500;
 
 export class ScheduleLoop {

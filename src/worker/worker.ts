@@ -34,7 +34,7 @@ import { isUndecodable, Parking, stateOf, unreadableIn } from "../session/damage
 import { StoreTime } from "../session/store-time.js";
 import { FairOrder } from "./fair-order.js";
 
-/** One claim takes up no more than this, so that a claim never holds a store for long. */
+/** How many executions one claim takes up, so that a claim never holds a store for long. */
 const largestClaim = 256;
 
 export class Worker implements Host, ClientHost, Places, LoopOwner {
@@ -397,7 +397,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     }
   }
 
-  /** One read for all. Where that fails, each loop reads the mailbox of its execution, and waits for a store that is away. */
+  /** The mailboxes of all claimed executions, by one read. Where that fails, each loop reads the mailbox of its execution, and waits for a store that is away. */
   async #inboxesOf(records: readonly ExecutionRecord[]): Promise<ReadonlyMap<string, PendingMail>> {
     try {
       return await inboxesOf(this.#store, records);
