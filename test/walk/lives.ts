@@ -423,8 +423,7 @@ class Walker {
     const { execution, budget } = life;
     const { status, position } = execution;
     const isAtRest = status === "completed" || status === "rolledBack" || status === "stuck";
-    const ended = `${status}`;
-    this.#ends[ended] = (this.#ends[ended] ?? 0) + 1;
+    this.#ends[status] = (this.#ends[status] ?? 0) + 1;
     if (isAtRest !== (dueInMs === null) && (isAtRest || position.waitUntil !== null || position.resumeAt !== null))
       this.#wrong(`let go of as ${status}, due in ${dueInMs} ms`, path);
     const taken = { ...life, stopping: false, execution: { ...execution, claims, takenBack: 0 } };
