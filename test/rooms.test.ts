@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, posix } from "node:path";
@@ -271,6 +272,12 @@ describe("the lint rules", () => {
 });
 
 describe("what the pages say of the files", () => {
+  it("holds: each file of the pure room has its test beside it, save the shapes of what is stored", () => {
+    const pure = sources.filter((file) => file.startsWith("src/execution/"));
+    const untested = pure.filter((file) => !existsSync(join(root, file.replace(/\.ts$/, ".test.ts"))));
+    expect(untested).toEqual(["src/execution/records.ts", "src/execution/time.ts"]);
+  });
+
   it("holds: each file of the SQLite store has one of the same name in the PostgreSQL store", () => {
     const own = sources.filter((file) => file.startsWith("src/stores/sqlite/"));
     const counterparts = own.map((file) => file.replaceAll("sqlite", "postgres"));

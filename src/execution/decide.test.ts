@@ -1,0 +1,95 @@
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { workflow } from "../index.js";
+import { definitionOf } from "../definition/workflow.js";
+import { arrival, decided, executionAt, factsOf, mailOf, now, positionAt } from "../../test/support/executions.js";
+import { dueIn } from "./decide.js";
+
+const functions = { run: () => undefined, rollback: () => undefined };
+const definition = definitionOf(
+  workflow("flow", { input: z.object({}) })
+    .step("a", { ...functions, messages: { paid: z.object({}) }, onMessage: () => undefined })
+    .step("b", { run: () => undefined, pivot: true })
+    .step("c", { run: () => undefined }),
+);
+const facts = factsOf(definition);
+const asked = mailOf(arrival("rollback", { reason: "returned", ifCompleted: "undo" }));
+
+describe("a result against what came while the step ran", () => {
+  test("a rollback request turns it, and what the step gave is kept", () => {
+    const { transition } = decided(executionAt(), { type: "stepOk" }, { ...facts, mail: asked }, { patch: { a: 1 } });
+    expect(transition.position).toMatchObject({ direction: "down", stepIndex: 0, reason: "returned" });
+    expect(transition.settled).toEqual([{ arrival: "rollback rollback", as: "consumed" }]);
+    expect(transition.history.patch?.value).toEqual({ a: 1 });
+  });
+
+  test("a request that came while the pivot ran is too late where the pivot succeeded", () => {
+    const { transition } = decided(executionAt({ stepIndex: 1 }), { type: "stepOk" }, { ...facts, mail: asked });
+    expect(transition.position).toMatchObject({ direction: "up", stepIndex: 2 });
+    expect(transition.settled).toEqual([{ arrival: "rollback rollback", as: "dead" }]);
+  });
+
+  test("it turns a pivot that failed", () => {
+    const failed = { type: "stepFailed", reason: "no" } as const;
+    const { transition } = decided(executionAt({ stepIndex: 1 }), failed, { ...facts, mail: asked });
+    expect(transition.position).toMatchObject({ direction: "down", stepIndex: 1, reason: "returned" });
+  });
+
+  test("the workflow's deadline turns it as a request does", () => {
+    const { transition } = decided(executionAt({}, { deadlineAt: now }), { type: "stepOk" }, facts);
+    expect(transition.position).toMatchObject({ direction: "down", reason: "deadline" });
+  });
+});
+
+describe("status, and when it is due again", () => {
+  test("a pause lets go of it until its timeout, unless its message is there already", () => {
+    const paused = { type: "stepPaused" } as const;
+    const waits = decided(executionAt(), paused, facts).transition;
+    expect(waits).toMatchObject({ status: "waiting", rests: true, dueInMs: null });
+    const there = decided(executionAt(), paused, { ...facts, mail: mailOf(arrival("message", {}, "paid")) }).transition;
+    expect(there.rests).toBe(false);
+  });
+
+  test("a retry is due after its wait", () => {
+    const retry = { type: "retry", reason: "away", wait: 500, afresh: false } as const;
+    expect(decided(executionAt(), retry, facts).transition).toMatchObject({ status: "scheduled", dueInMs: 500 });
+  });
+
+  test("a launcher that stops lets go of it with its next commit, due at once", () => {
+    const { transition } = decided(executionAt(), { type: "stepOk" }, { ...facts, stopping: true });
+    expect(transition).toMatchObject({ status: "running", rests: true, dueInMs: 0 });
+  });
+
+  test("where observers hear of its end, it is not let go of before they have heard", () => {
+    const last = executionAt({ direction: "down", stepFunc: "rollback", lifecycle: "rollback" });
+    const told = decided(last, { type: "stepOk" }, { ...facts, observing: { hears: (name) => name === "failure" } });
+    expect(told.transition).toMatchObject({ status: "rolledBack", rests: false, ends: true });
+    expect(decided(last, { type: "stepOk" }, facts).transition.rests).toBe(true);
+  });
+
+  test("a deadline that turns nothing any more wakes nobody", () => {
+    const execution = { deadlineAt: now + 5 };
+    const waiting = positionAt({ stepIndex: 2, waitUntil: now + 100 });
+    expect(dueIn(execution, waiting, facts.shape, facts.time)).toBe(100);
+    expect(dueIn(execution, positionAt({ waitUntil: now + 100 }), facts.shape, facts.time)).toBe(5);
+  });
+});
+
+describe("what else is written", () => {
+  test("an execution that is parked keeps the list of steps that it knows, and gives its place back", () => {
+    const list = { version: "2", fingerprint: "f" };
+    const limited = executionAt({}, { admission: "admitted" });
+    const parked = { type: "parked", reason: "broken", untouched: true } as const;
+    const { transition } = decided(limited, parked, { ...facts, list });
+    expect(transition).toMatchObject({ status: "stuck", leaves: true });
+    expect(transition.definition).toBeUndefined();
+    expect(decided(limited, { type: "stepOk" }, { ...facts, list }).transition.definition).toEqual(list);
+  });
+
+  test("subscriptions of a step end when it is done, all with the execution", () => {
+    const subscribed = executionAt({}, { subscribed: 3 });
+    expect(decided(subscribed, { type: "stepOk" }, facts).transition.unsubscribes).toBe("step");
+    expect(decided(subscribed, { type: "stepCompleted" }, facts).transition.unsubscribes).toBe("all");
+    expect(decided(subscribed, { type: "stepPaused" }, facts).transition.unsubscribes).toBeUndefined();
+  });
+});

@@ -1,0 +1,69 @@
+import { describe, expect, test } from "vitest";
+import { arrival, executionAt, mailOf, now, positionAt, time } from "../../test/support/executions.js";
+import { deadlinePassed, mailAfter, refuseRollback, requestProblem, sift, turnOf, withDead } from "./mail.js";
+
+const shape = { count: 3, pivot: 1 };
+const undo = { reason: "returned", ifCompleted: "undo" } as const;
+const request = arrival("rollback", undo);
+const retry = arrival("retry", {});
+
+describe("requests", () => {
+  test("the oldest that applies is followed; those before it come too late and are dead", () => {
+    const { request: found, mail } = sift(mailOf(retry, request), executionAt(), shape);
+    expect(found).toMatchObject({ type: "rollback", request: undo });
+    expect(mail).toEqual({ signals: 2, pending: [request], dead: ["retry retry"] });
+  });
+
+  test("what comes after it is judged by what it leaves", () => {
+    const { mail } = sift(mailOf(request, retry), executionAt(), shape);
+    expect(mail.dead).toEqual([]);
+  });
+
+  test("an operator's act is for what is stuck", () => {
+    expect(sift(mailOf(retry), { status: "stuck", position: positionAt() }, shape).request?.type).toBe("retry");
+  });
+
+  test("a rollback request is refused once nothing turns any more", () => {
+    expect(refuseRollback("running", positionAt({ stepIndex: 2 }), shape, undo)).toBe("past-pivot");
+    expect(refuseRollback("running", positionAt({ direction: "down" }), shape, undo)).toBe("already-rolling-back");
+    expect(refuseRollback("rolledBack", positionAt(), shape, undo)).toBe("already-rolled-back");
+    expect(refuseRollback("completed", positionAt(), shape, { ...undo, ifCompleted: "refuse" })).toBe("completed");
+    expect(refuseRollback("running", positionAt(), shape, undo)).toBeUndefined();
+  });
+
+  test("one that was damaged says what is wrong with it", () => {
+    expect(requestProblem(arrival("rollback", {}))).toBe("it gives no reason");
+    expect(requestProblem(request)).toBeUndefined();
+  });
+});
+
+describe("a turn from outside", () => {
+  test("comes from a request, else from the deadline", () => {
+    const due = executionAt({}, { deadlineAt: now });
+    const { request: found } = sift(mailOf(request), due, shape);
+    expect(turnOf(due, found, shape, time)).toMatchObject({ reason: "returned", arrival: request.id });
+    expect(turnOf(due, undefined, shape, time)).toMatchObject({ reason: "deadline", arrival: undefined });
+    expect(turnOf(executionAt(), undefined, shape, time)).toBeUndefined();
+  });
+
+  test("never comes from a deadline on the way down, past the pivot or at the end", () => {
+    for (const position of [{ direction: "down" }, { stepIndex: 2 }, { lifecycle: "success" }] as const)
+      expect(deadlinePassed(executionAt(position, { deadlineAt: now }), shape, time)).toBe(false);
+  });
+});
+
+test("a transition takes what it settles out of the mail", () => {
+  const mail = withDead(mailOf(request, retry), [retry.id]);
+  expect(
+    mailAfter(mail, {
+      settled: [
+        { arrival: request.id, as: "consumed" },
+        { arrival: retry.id, as: "dead" },
+      ],
+    }),
+  ).toEqual({
+    signals: 2,
+    pending: [],
+    dead: [],
+  });
+});

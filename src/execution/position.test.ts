@@ -1,0 +1,19 @@
+import { expect, test } from "vitest";
+import { isPolling, isStruggling, keyNameOf, strugglingFrom } from "./position.js";
+
+test("an execution that failed often and is tried again is struggling, until it is parked", () => {
+  expect(isStruggling("scheduled", { attempts: strugglingFrom })).toBe(true);
+  expect(isStruggling("scheduled", { attempts: strugglingFrom - 1 })).toBe(false);
+  expect(isStruggling("stuck", { attempts: strugglingFrom })).toBe(false);
+});
+
+test("a function is polling after it gave `again`, until it fails", () => {
+  expect(isPolling({ polls: 2, attempts: 0 })).toBe(true);
+  expect(isPolling({ polls: 2, attempts: 1 })).toBe(false);
+  expect(isPolling({ attempts: 0 })).toBe(false);
+});
+
+test("others know what a step did under the name that it had then", () => {
+  expect(keyNameOf("charge", { charge: "pay" })).toBe("pay");
+  expect(keyNameOf("toString", {})).toBe("toString");
+});

@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { arrival, executionAt, mailOf, nothingCame } from "../../test/support/executions.js";
+import { eventAt } from "./events.js";
+import { withOthersPatch, withPatch } from "./execution.js";
+import { withDead } from "./mail.js";
+import { entryOf, settledBy } from "./transition.js";
+
+const paid = arrival("message", {}, "paid");
+const retry = { type: "retry", reason: "away", wait: 1, afresh: false } as const;
+
+test("the row keeps apart what the step gave and what others changed", () => {
+  const execution = withOthersPatch(withPatch(executionAt(), { a: 1 }, Infinity), { b: 2 }, Infinity);
+  const entry = entryOf(execution, {
+    ...eventAt(execution, { type: "stepOk" }, "ok"),
+    patch: { a: 1 },
+    cause: paid,
+    by: "ada",
+  });
+  expect(entry).toMatchObject({ step: "a", stepIndex: 0, func: "run", attempt: 1, result: "ok", by: "ada" });
+  expect(entry).toMatchObject({ message: { id: "message paid", name: "paid" } });
+  expect([entry.patch?.value, entry.others?.value]).toEqual([{ a: 1 }, { b: 2 }]);
+});
+
+test("a message is consumed with its handler, and stays where the handler is tried again", () => {
+  const handled = { ...eventAt(executionAt(), { type: "stepOk" }, "ok"), cause: paid };
+  expect(settledBy(mailOf(paid), handled, undefined, false)).toEqual([{ arrival: paid.id, as: "consumed" }]);
+  expect(settledBy(mailOf(paid), { ...handled, what: retry }, undefined, false)).toEqual([]);
+});
+
+test("with a parking all requests are dead, and messages stay", () => {
+  const request = arrival("rollback", { reason: "x", ifCompleted: "undo" });
+  const parked = eventAt(executionAt(), { type: "parked", reason: "broken", untouched: true }, "broken");
+  expect(settledBy(mailOf(paid, request), parked, undefined, false)).toEqual([{ arrival: request.id, as: "dead" }]);
+});
+
+test("what nobody takes is settled as dead with the next commit", () => {
+  const ok = eventAt(executionAt(), { type: "stepOk" }, "ok");
+  expect(settledBy(withDead(mailOf(paid), [paid.id]), ok, undefined, false)).toEqual([
+    { arrival: paid.id, as: "dead" },
+  ]);
+  expect(settledBy(nothingCame, ok, undefined, false)).toEqual([]);
+});
