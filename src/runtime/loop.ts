@@ -6,21 +6,14 @@
  * Nothing here awaits: a step, a store or a schema that answers at once costs no promise. Where one does not, the loop stops
  * and the answer starts it again.
  */
-import { decode } from "../values/encode.js";
-import type { StepDefinition } from "../definition/definition.js";
-import { validate } from "../definition/schema.js";
 import { isRetryable, StepwellError } from "../errors.js";
-import { decide, dueIn, type Decision } from "../execution/decide.js";
+import type { Decision } from "../execution/decide.js";
 import { eventAt, type Event } from "../execution/events.js";
-import { attemptOf, hasBegun, type ActiveExecution } from "../execution/execution.js";
+import type { ActiveExecution } from "../execution/execution.js";
 import { givenIn } from "../execution/history.js";
-import { brokenInvariant } from "../execution/invariants.js";
-import { awaitedMessage, sift, turnOf } from "../execution/mail.js";
+import { sift } from "../execution/mail.js";
 import { mostDeaths, mustNote, nextTask, type Task } from "../execution/next.js";
-import { isPolling, strugglingFrom } from "../execution/position.js";
-import type { ExecutionRecord, HistoryRecord, MailboxRecord, Transition } from "../execution/records.js";
-import { isTooLate } from "../execution/retry.js";
-import type { Action } from "../execution/router.js";
+import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
 import type { Settled } from "../execution/step-result.js";
 import { serializeError } from "../values/serialize-error.js";
 import type { CommitResult } from "../stores/batch.js";
@@ -28,33 +21,15 @@ import type { MaybePromise } from "../stores/contract.js";
 import type { CommitListener } from "../session/batch-entries.js";
 import type { Host, PendingMail } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
-import { beginning, recovered } from "./beginning.js";
-import {
-  beforeStep,
-  callOf,
-  settledEvent,
-  stepOverdueEvent,
-  waitTimedOutEvent,
-  type Call,
-  type Delivery,
-} from "./call.js";
+import { settledEvent, stepOverdueEvent, waitTimedOutEvent, type Call } from "./call.js";
+import { Commits } from "./commits.js";
 import { checkDefinition, type DefinitionMismatch } from "./definition-check.js";
-import { carriedBy, tellCommit, tellRest, tellWake } from "./engine-events.js";
-import { exitReason } from "./exiting.js";
+import { tellRest, tellWake } from "./engine-events.js";
 import { Inbox } from "./inbox.js";
-import { noteGuard, observe, reportRest } from "./observing.js";
-import {
-  brokenError,
-  failureWarning,
-  invariantError,
-  killerError,
-  lostError,
-  messageOf,
-  refusedMessageError,
-  strugglingError,
-  stuckError,
-} from "./reports.js";
-import { startCall, StepCall, type Caller } from "./step-call.js";
+import { reportRest } from "./observing.js";
+import { brokenError, killerError, lostError } from "./reports.js";
+import type { Caller } from "./step-call.js";
+import { StepRunner } from "./step-runner.js";
 import { TransactionResult } from "./store-transaction.js";
 import { Work } from "./work.js";
 
@@ -99,8 +74,8 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
   readonly #owner: LoopOwner;
   readonly #inbox: Inbox;
   readonly #lateMs: number;
-  /** The call that is under way. */
-  #call: StepCall | undefined;
+  readonly #runner: StepRunner;
+  readonly #commits: Commits;
   /** What happened and is to be committed. */
   #event: Event | undefined;
   /** What is being committed of it. */
@@ -108,17 +83,12 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
   /** That the execution came to rest is committed, and those who want to know may not have heard of it. */
   #isRestUntold: boolean;
   #mismatch: DefinitionMismatch | undefined;
-  /** The list of steps that the next transition takes over. */
-  #list: Transition["definition"];
-  /** What observers gave this activation to carry, until it is committed; undefined: they were not asked yet. */
-  #toCarry: string | null | undefined;
   #isLooping = false;
   #isAwake = false;
   /** An answer is outstanding; it will start the loop again. */
   #isWaiting = false;
   /** The last turn was a look. What arrived in it refuses the next commit; to look again first might never end on a slow store. */
   #hasLooked = false;
-  #isInitialised = false;
   #isCleared = false;
   #isNoted = false;
   #isOver = false;
@@ -139,6 +109,8 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     this.id = record.id;
     this.#work = new Work(record, state, ownerId, registered, host);
     this.#inbox = new Inbox(this.#work, mail);
+    this.#runner = new StepRunner(this.#work, this);
+    this.#commits = new Commits(this.#work, this);
     // Taken up again when it had come to rest: a launcher died before it had told anyone.
     this.#isRestUntold = record.claims > 1;
     this.#registered = registered;
@@ -188,7 +160,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     const sifted = this.#mismatch === undefined ? sift(work.mail, work.execution, shape) : undefined;
     if (sifted !== undefined) work.mail = sifted.mail;
     return nextTask(work.execution, {
-      step: this.#step(),
+      step: work.step,
       shape,
       time: this.#host,
       mail: work.mail,
@@ -234,7 +206,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
       case "waitTimedOut":
         return this.#happens(waitTimedOutEvent(this.#work));
       case "call":
-        return task.action === "wait" ? this.#callStep() : this.#begin(task.action);
+        return this.#then(task.action === "wait" ? this.#runner.call() : this.#runner.begin(task.action), this.#called);
     }
   }
 
@@ -243,99 +215,26 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     this.#event = event;
   }
 
-  /** Undefined: a parked execution may stand where its list has none. */
-  #step(): StepDefinition | undefined {
-    return this.#registered.definition.steps[this.execution.position.stepIndex];
-  }
-
   // ---- Acting -----------------------------------------------------------------------------------
-
-  /** The function that is due is called, with the observers before it and what is committed before a step begins. */
-  #begin(action: Action): void {
-    if (action === "init" && !this.#init()) return;
-    if (action === "startRollback") this.#startRollback();
-    const { position } = this.execution;
-    const step = this.#step()!;
-    const first = beginning(this.#work, step);
-    if (first !== undefined) return this.#happens(first);
-    if (isTooLate(step, position, this.#registered.shape, this.#host.storeNow())) return this.#giveUp();
-    return this.#callStep();
-  }
-
-  /** False: a guard said no. */
-  #init(): boolean {
-    if (this.#isInitialised) return true;
-    this.#isInitialised = true;
-    const veto = observe(this.#work, "init", { flow: this.execution.position });
-    if (veto === undefined) return true;
-    const what = { type: "initVetoed", reason: veto.reason, begun: hasBegun(this.execution) } as const;
-    this.#happens(eventAt(this.execution, what, veto.reason, { error: serializeError(veto.error) }));
-    return false;
-  }
-
-  #startRollback(): void {
-    const work = this.#work;
-    const { position } = work.execution;
-    const veto = observe(work, "startRollback", {
-      flow: position,
-      step: { name: position.step, index: position.stepIndex },
-      reason: position.reason,
-      ...(position.error !== null && { error: position.error }),
-    });
-    if (veto !== undefined) noteGuard(work, "startRollback", veto.error);
-    work.execution = { ...work.execution, position: { ...position, lifecycle: "startRollback" } };
-  }
-
-  /** The time for attempts is over before this one has begun: the step fails with what the last one failed with. */
-  #giveUp(): void {
-    const { execution, mail } = this.#work;
-    const { lastResult: reason, stepFunc } = execution.position;
-    const isHandler = stepFunc === "runContinue" || stepFunc === "rollbackContinue";
-    const cause = isHandler ? awaitedMessage(mail.pending, this.#step()!, execution.position) : undefined;
-    this.#then(this.#host.history(this.id), (rows: readonly HistoryRecord[]) => {
-      const error = rows.findLast((row) => row.error !== undefined)?.error ?? null;
-      this.#happens(eventAt(execution, { type: "stepFailed", reason }, reason, { error, cause, failedItself: true }));
-    });
-  }
 
   /** A message that the step waits for is checked, and handed to its handler. */
   #handle(arrival: MailboxRecord): void {
-    const { messages, rollbackMessages } = this.#step()!;
-    const schema = (this.execution.position.direction === "up" ? messages : rollbackMessages)[arrival.name]!;
-    let payload: unknown;
-    try {
-      payload = decode(arrival.payload.text);
-    } catch (error) {
-      return this.#refuseMessage(arrival, messageOf(error));
-    }
-    this.#then(validate(schema, payload), (checked) => {
-      if (!checked.ok) return this.#refuseMessage(arrival, checked.problem);
+    this.#then(this.#runner.checked(arrival), (message) => {
+      if (message === undefined) return;
       if (mustNote(this.execution, { isNoted: this.#isNoted })) return this.#noteCall();
-      const delivered = { name: arrival.name, payload: checked.value, id: arrival.messageId ?? arrival.id };
-      return this.#callStep({ arrival, delivered });
+      return this.#called(this.#runner.call(message));
     });
   }
 
-  #refuseMessage(arrival: MailboxRecord, problem: string): void {
-    this.#work.bury([arrival.id]);
-    this.#host.report(refusedMessageError(this.execution, arrival, problem));
-  }
-
-  #callStep(message?: Delivery): void {
-    const work = this.#work;
-    const vetoed = message === undefined ? beforeStep(work) : undefined;
-    if (vetoed !== undefined) return this.#happens(vetoed);
-    const call = callOf(work, message);
-    const started = startCall(work, call, this);
-    if (started instanceof StepCall) {
-      this.#call = started;
-      this.#isWaiting = true;
-    } else this.#happens(settledEvent(work, call, started));
-  }
+  /** A function that does not answer at once is waited for. */
+  readonly #called = (event: Event | undefined): void => {
+    this.#event = event;
+    this.#isWaiting = this.#runner.isRunning;
+  };
 
   /** A function that did not answer at once has answered. */
   settled(call: Call, settled: Settled | TransactionResult): void {
-    this.#call = undefined;
+    this.#runner.ended();
     this.#isWaiting = false;
     if (this.#isOver) return;
     this.#safely(() => {
@@ -369,7 +268,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     this.#then(checkDefinition(this.#work, mismatch), (check) => {
       if (check instanceof StepwellError) return this.#turnAway(check);
       this.#mismatch = undefined;
-      this.#list = check.definition;
+      this.#commits.list = check.definition;
       return this.#happens(check.event);
     });
   }
@@ -410,88 +309,26 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
 
   // ---- Committing -------------------------------------------------------------------------------
 
-  /** @throws STEPWELL_INVARIANT_VIOLATED, which parks the execution */
   decide(work: Work, event: Event): Decision {
-    const { definition, shape, observing } = this.#registered;
-    const decision = decide(work.execution, event, {
-      definition,
-      shape,
-      time: this.#host,
-      mail: work.mail,
-      observing,
-      stopping: this.isStopping,
-      list: this.#list,
-      carried: this.#carries(),
-      onExit: (reason) => exitReason(work, reason),
-    });
-    const broken = brokenInvariant(work.execution, event.what, decision.transition);
-    if (broken !== undefined) throw invariantError(work.execution, broken);
-    return decision;
+    return this.#commits.decide(work, event, this.isStopping);
   }
 
   #commit(happened: Event): void {
-    const work = this.#work;
-    if (this.#isQuiet(happened)) return this.#waitOn(happened.what.wait);
-    // Not for a request or the workflow's deadline: those turn it whatever the step has given.
-    const asks = happened.failedItself && !this.#isTurned();
-    const event = asks ? recovered(work, happened, this.#step()) : happened;
-    this.#event = event;
-    this.#decision = this.decide(work, event);
+    if (this.#commits.isQuiet(happened)) {
+      this.#event = undefined;
+      return this.#release(this.#commits.waitOn(happened));
+    }
+    this.#event = this.#commits.settle(happened);
+    this.#decision = this.decide(this.#work, this.#event);
     this.#isWaiting = true;
-    const result = this.#host.committer.commit(this.#decision.transition, this);
+    const result = this.#commits.commit(this.#decision);
     if (result !== undefined) this.#answered(result);
   }
 
-  /** A request or the workflow's deadline turns the execution, whatever its step has given. */
-  #isTurned(): boolean {
-    const { execution, mail } = this.#work;
-    const { shape } = this.#registered;
-    return turnOf(execution, sift(mail, execution, shape).request, shape, this.#host) !== undefined;
-  }
-
-  /** Asked again, right after another time, and nothing to commit but how long it waits. */
-  #isQuiet(event: Event): event is Event & { readonly what: { readonly type: "again" } } {
-    const { position, unsaved, guardErrors } = this.execution;
-    if (event.what.type !== "again" || !isPolling(position) || event.patch !== undefined) return false;
-    return unsaved === null && guardErrors.length === 0 && this.#list === undefined && !this.#isTurned();
-  }
-
-  /** Waits on without a transition: whatever comes next commits the position as it is now. */
-  #waitOn(wait: number): void {
-    const work = this.#work;
-    const { position } = work.execution;
-    this.#event = undefined;
-    const waiting = {
-      ...position,
-      uncounted: attemptOf(work.execution),
-      polls: (position.polls ?? 0) + 1,
-      resumeAt: this.#host.storeNowAtMost() + wait,
-    };
-    work.execution = { ...work.execution, position: waiting, isAhead: true, claims: 1, takenBack: 0 };
-    this.#release(dueIn(work.execution, waiting, this.#registered.shape, this.#host));
-  }
-
-  /** Once in an activation, with its first commit. */
-  #carries(): string | null {
-    if (this.#toCarry === undefined)
-      this.#toCarry = carriedBy("burst", this.execution.identity, this.#registered, this.#host);
-    return this.#toCarry;
-  }
-
-  /** Lets go without a transition. Refused if something arrived meanwhile; then the loop looks again. */
+  /** Lets go without a transition; refused if something arrived meanwhile, and then the loop looks again. */
   #release(dueInMs: number | null): void {
-    const { execution, mail } = this.#work;
-    const release = {
-      id: this.id,
-      owner: execution.owner,
-      // Due at once, it is looked at again whatever has come.
-      signals: dueInMs === 0 ? null : mail.signals,
-      dueInMs,
-      dead: mail.dead,
-      ...(execution.isAhead && { position: execution.position }),
-    };
     this.#isWaiting = true;
-    const result = this.#host.committer.release(release, this);
+    const result = this.#commits.release(dueInMs);
     if (result !== undefined) this.#answered(result);
   }
 
@@ -525,39 +362,18 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     this.#decision = undefined;
     if (result === "signalled") this.#inbox.isUnseen = true;
     else if (result === "lost") this.#lost();
-    else if (decision === undefined) this.#released();
-    else this.#taken(decision, at);
+    else if (decision === undefined) {
+      this.#commits.released();
+      this.#rest();
+    } else this.#taken(decision, at);
   }
 
-  #released(): void {
-    const { dead } = this.#work.mail;
-    if (dead.length > 0) this.#host.settled(dead);
-    this.#rest();
-  }
-
-  #taken({ transition, action }: Decision, at: number): void {
-    const work = this.#work;
+  #taken(decision: Decision, at: number): void {
     const event = this.#event;
-    const { committed: before, execution: stood } = work;
     this.#event = undefined;
-    work.committedWith(transition);
-    if (transition.definition !== undefined) this.#list = undefined;
-    this.#toCarry = null;
-    if (transition.settled.length > 0) this.#host.settled(transition.settled.map(({ arrival }) => arrival));
-    tellCommit(work, before, transition, event, at);
-    this.#isRestUntold = transition.ends || action === "park";
-    if (action === "park") this.#host.report(stuckError(work.execution));
-    else if (transition.position.warned === true && stood.position.warned === undefined) this.#warn(stood, transition);
-    if (event?.what.type === "retry" && work.execution.position.attempts === strugglingFrom)
-      this.#host.report(strugglingError(work.execution, event.error));
-    if (transition.rests) this.#rest();
-  }
-
-  /** Once for each execution, and not where an observer logs every failure. */
-  #warn(stood: ActiveExecution, transition: Transition): void {
-    if (this.#registered.observing.logs) return;
-    const { fields, message } = failureWarning(stood, transition);
-    this.#host.warn(fields, message);
+    this.#commits.taken(decision, event, at);
+    this.#isRestUntold = decision.transition.ends || decision.action === "park";
+    if (decision.transition.rests) this.#rest();
   }
 
   // ---- From outside -----------------------------------------------------------------------------
@@ -565,7 +381,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
   /** Something arrived for this execution. A running step is aborted if it must turn. */
   notice(): void {
     this.#inbox.isUnseen = true;
-    if (this.#call === undefined) return this.go();
+    if (!this.#runner.isRunning) return this.go();
     // The attempt is what the loop waits for; this look must not set it going.
     this.#safely(() => {
       const looked = this.#inbox.look();
@@ -579,7 +395,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
 
   /** A step is running and something arrived: abort it if the execution is to turn. */
   #interrupt(): void {
-    if (this.#call === undefined) return this.go();
+    if (!this.#runner.isRunning) return this.go();
     const { execution, mail } = this.#work;
     const { position } = execution;
     const { shape } = this.#registered;
@@ -587,7 +403,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     if (position.direction === "down" || position.stepIndex === shape.pivot) return;
     const { request } = sift(mail, execution, shape);
     if (request?.type === "rollback")
-      this.#call.abort("STEPWELL_ROLLBACK_REQUESTED", `A rollback was requested: ${request.request.reason}.`);
+      this.#runner.abort("STEPWELL_ROLLBACK_REQUESTED", `A rollback was requested: ${request.request.reason}.`);
   }
 
   /** Comes to rest at the next commit; what waits for nothing is let go of at once. */
@@ -598,7 +414,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
 
   /** Aborts what runs: the launcher's drain time is over. */
   abort(): void {
-    this.#call?.abort("STEPWELL_LAUNCHER_STOPPING", "The launcher is stopping and its drain time is over.");
+    this.#runner.abort("STEPWELL_LAUNCHER_STOPPING", "The launcher is stopping and its drain time is over.");
   }
 
   /**
@@ -616,9 +432,8 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
   /** Another launcher has it: nothing more is committed here. */
   drop(): void {
     if (this.#isOver) return;
-    this.#call?.abort("STEPWELL_OWNERSHIP_LOST", "Another launcher has taken the execution over.");
-    this.#call?.abandon();
-    this.#call = undefined;
+    this.#runner.abort("STEPWELL_OWNERSHIP_LOST", "Another launcher has taken the execution over.");
+    this.#runner.abandon();
     this.#leave();
   }
 
@@ -665,7 +480,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     if (this.#isOver) return;
     if (isRetryable(error)) return this.#waitOut();
     // A step still runs: its end will be the moment to look again.
-    if (this.#call !== undefined) {
+    if (this.#runner.isRunning) {
       this.#inbox.isUnseen = true;
       return;
     }

@@ -1,5 +1,6 @@
 /** An execution in the hands of this launcher. Beside the loop that drives it, this is all that changes. */
 import type { Encoded } from "../values/encode.js";
+import type { StepDefinition } from "../definition/definition.js";
 import { activeExecution, committedAs, withoutPatches, type ActiveExecution } from "../execution/execution.js";
 import { mailAfter, withDead, type Mail } from "../execution/mail.js";
 import type { ExecutionRecord, Transition } from "../execution/records.js";
@@ -33,6 +34,11 @@ export class Work {
     this.mail = { signals: record.signals, pending: [], dead: [] };
     // An execution that is driven from its beginning need not read its own history.
     this.given = record.revision === 0 ? [] : undefined;
+  }
+
+  /** The step where the execution stands. Undefined: a parked execution may stand where its list has none. */
+  get step(): StepDefinition | undefined {
+    return this.registered.definition.steps[this.execution.position.stepIndex];
   }
 
   /** The same work, to try something on that may be rolled back. */

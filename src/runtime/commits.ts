@@ -1,0 +1,139 @@
+/** What is committed of an execution, and what is told once that is taken. */
+import { decide, dueIn, type Decision } from "../execution/decide.js";
+import type { Event } from "../execution/events.js";
+import { attemptOf, type ActiveExecution } from "../execution/execution.js";
+import { brokenInvariant } from "../execution/invariants.js";
+import { sift, turnOf } from "../execution/mail.js";
+import { isPolling, strugglingFrom } from "../execution/position.js";
+import type { Transition } from "../execution/records.js";
+import type { CommitResult } from "../stores/batch.js";
+import type { CommitListener } from "../session/batch-entries.js";
+import { recovered } from "./beginning.js";
+import { carriedBy, tellCommit } from "./engine-events.js";
+import { exitReason } from "./exiting.js";
+import { failureWarning, invariantError, strugglingError, stuckError } from "./reports.js";
+import type { Work } from "./work.js";
+
+type AskedAgain = Event & { readonly what: { readonly type: "again" } };
+
+export class Commits {
+  /** The list of steps that the next transition takes over. */
+  list: Transition["definition"];
+  readonly #work: Work;
+  readonly #listener: CommitListener<CommitResult>;
+  /** What observers gave this activation to carry, until it is committed; undefined: they were not asked yet. */
+  #toCarry: string | null | undefined;
+
+  constructor(work: Work, listener: CommitListener<CommitResult>) {
+    this.#work = work;
+    this.#listener = listener;
+  }
+
+  /** @throws STEPWELL_INVARIANT_VIOLATED, which parks the execution */
+  decide(work: Work, event: Event, stopping: boolean): Decision {
+    const { definition, shape, observing } = work.registered;
+    const decision = decide(work.execution, event, {
+      definition,
+      shape,
+      time: work.host,
+      mail: work.mail,
+      observing,
+      stopping,
+      list: this.list,
+      carried: this.#carries(),
+      onExit: (reason) => exitReason(work, reason),
+    });
+    const broken = brokenInvariant(work.execution, event.what, decision.transition);
+    if (broken !== undefined) throw invariantError(work.execution, broken);
+    return decision;
+  }
+
+  /** Once in an activation, with its first commit. */
+  #carries(): string | null {
+    const { execution, registered, host } = this.#work;
+    if (this.#toCarry === undefined) this.#toCarry = carriedBy("burst", execution.identity, registered, host);
+    return this.#toCarry;
+  }
+
+  /** The event as it is committed: a step that has failed by itself may recover. */
+  settle(event: Event): Event {
+    // Not against a request or the workflow's deadline: those turn the execution whatever the step has given.
+    return event.failedItself && !this.#isTurned() ? recovered(this.#work, event, this.#work.step) : event;
+  }
+
+  #isTurned(): boolean {
+    const { execution, mail, registered, host } = this.#work;
+    const { request } = sift(mail, execution, registered.shape);
+    return turnOf(execution, request, registered.shape, host) !== undefined;
+  }
+
+  /** Hands the transition to the store. Undefined: it has not answered yet. */
+  commit({ transition }: Decision): CommitResult | undefined {
+    return this.#work.host.committer.commit(transition, this.#listener);
+  }
+
+  /** Lets go without a transition. Refused if something arrived meanwhile. Undefined: the store has not answered yet. */
+  release(dueInMs: number | null): CommitResult | undefined {
+    const { id, execution, mail, host } = this.#work;
+    const release = {
+      id,
+      owner: execution.owner,
+      // Due at once, it is looked at again whatever has come.
+      signals: dueInMs === 0 ? null : mail.signals,
+      dueInMs,
+      dead: mail.dead,
+      ...(execution.isAhead && { position: execution.position }),
+    };
+    return host.committer.release(release, this.#listener);
+  }
+
+  /** A function asked to be called again, right after another time, and there is nothing to commit but how long it waits. */
+  isQuiet(event: Event): event is AskedAgain {
+    const { position, unsaved, guardErrors } = this.#work.execution;
+    if (event.what.type !== "again" || !isPolling(position) || event.patch !== undefined) return false;
+    return unsaved === null && guardErrors.length === 0 && this.list === undefined && !this.#isTurned();
+  }
+
+  /** Waits on without a transition: whatever comes next commits the position as it is now. Gives back when that is due. */
+  waitOn({ what }: AskedAgain): number | null {
+    const work = this.#work;
+    const { position } = work.execution;
+    const waiting = {
+      ...position,
+      uncounted: attemptOf(work.execution),
+      polls: (position.polls ?? 0) + 1,
+      resumeAt: work.host.storeNowAtMost() + what.wait,
+    };
+    work.execution = { ...work.execution, position: waiting, isAhead: true, claims: 1, takenBack: 0 };
+    return dueIn(work.execution, waiting, work.registered.shape, work.host);
+  }
+
+  /** The release was taken. */
+  released(): void {
+    const { mail, host } = this.#work;
+    if (mail.dead.length > 0) host.settled(mail.dead);
+  }
+
+  /** The transition was taken. */
+  taken({ transition, action }: Decision, event: Event | undefined, at: number): void {
+    const work = this.#work;
+    const { committed: before, execution: stood, host } = work;
+    work.committedWith(transition);
+    if (transition.definition !== undefined) this.list = undefined;
+    this.#toCarry = null;
+    if (transition.settled.length > 0) host.settled(transition.settled.map(({ arrival }) => arrival));
+    tellCommit(work, before, transition, event, at);
+    if (action === "park") host.report(stuckError(work.execution));
+    else if (transition.position.warned === true && stood.position.warned === undefined) this.#warn(stood, transition);
+    if (event?.what.type === "retry" && work.execution.position.attempts === strugglingFrom)
+      host.report(strugglingError(work.execution, event.error));
+  }
+
+  /** Once for each execution, and not where an observer logs every failure. */
+  #warn(stood: ActiveExecution, transition: Transition): void {
+    const { registered, host } = this.#work;
+    if (registered.observing.logs) return;
+    const { fields, message } = failureWarning(stood, transition);
+    host.warn(fields, message);
+  }
+}

@@ -1,0 +1,135 @@
+/** Calls what is due of a step: the observers before it, what is committed before it begins, its function. */
+import { decode } from "../values/encode.js";
+import { validate } from "../definition/schema.js";
+import type { ErrorCode } from "../errors.js";
+import { eventAt, type Event } from "../execution/events.js";
+import { hasBegun } from "../execution/execution.js";
+import { awaitedMessage } from "../execution/mail.js";
+import type { MailboxRecord } from "../execution/records.js";
+import { isTooLate } from "../execution/retry.js";
+import type { Action } from "../execution/router.js";
+import { serializeError } from "../values/serialize-error.js";
+import type { MaybePromise } from "../stores/contract.js";
+import { andThen } from "../session/maybe-promise.js";
+import { beginning } from "./beginning.js";
+import { beforeStep, callOf, settledEvent, type Delivery } from "./call.js";
+import { noteGuard, observe } from "./observing.js";
+import { messageOf, refusedMessageError } from "./reports.js";
+import { startCall, StepCall, type Caller } from "./step-call.js";
+import type { Work } from "./work.js";
+
+/** Each method gives the event that came of it. Undefined: there is none yet, or what was to be done can't be. */
+export class StepRunner {
+  readonly #work: Work;
+  readonly #caller: Caller;
+  #call: StepCall | undefined;
+  #isInitialised = false;
+
+  constructor(work: Work, caller: Caller) {
+    this.#work = work;
+    this.#caller = caller;
+  }
+
+  /** A call is under way; its caller will hear of it. */
+  get isRunning(): boolean {
+    return this.#call !== undefined;
+  }
+
+  /** The call that was under way is over. */
+  ended(): void {
+    this.#call = undefined;
+  }
+
+  abort(code: ErrorCode, message: string): void {
+    this.#call?.abort(code, message);
+  }
+
+  /** What the call gives now is late. */
+  abandon(): void {
+    this.#call?.abandon();
+    this.#call = undefined;
+  }
+
+  /** Begins with what is due: the function is called, unless a guard, its `when` or its retry policy says otherwise. */
+  begin(action: Action): MaybePromise<Event | undefined> {
+    const work = this.#work;
+    const vetoed = action === "init" ? this.#init() : undefined;
+    if (vetoed !== undefined) return vetoed;
+    if (action === "startRollback") this.#startRollback();
+    const step = work.step!;
+    const first = beginning(work, step);
+    if (first !== undefined) return first;
+    const { shape } = work.registered;
+    return isTooLate(step, work.execution.position, shape, work.host.storeNow()) ? this.#giveUp() : this.call();
+  }
+
+  /** Calls the function that is due, with the message that it handles. */
+  call(message?: Delivery): Event | undefined {
+    const work = this.#work;
+    const vetoed = message === undefined ? beforeStep(work) : undefined;
+    if (vetoed !== undefined) return vetoed;
+    const call = callOf(work, message);
+    const started = startCall(work, call, this.#caller);
+    if (!(started instanceof StepCall)) return settledEvent(work, call, started);
+    this.#call = started;
+    return undefined;
+  }
+
+  /** The message as its handler sees it. Undefined: it is refused, and dead. */
+  checked(arrival: MailboxRecord): MaybePromise<Delivery | undefined> {
+    const { messages, rollbackMessages } = this.#work.step!;
+    const isUp = this.#work.execution.position.direction === "up";
+    let payload: unknown;
+    try {
+      payload = decode(arrival.payload.text);
+    } catch (error) {
+      return this.#refuse(arrival, messageOf(error));
+    }
+    return andThen(validate((isUp ? messages : rollbackMessages)[arrival.name]!, payload), (checked) => {
+      if (!checked.ok) return this.#refuse(arrival, checked.problem);
+      const delivered = { name: arrival.name, payload: checked.value, id: arrival.messageId ?? arrival.id };
+      return { arrival, delivered };
+    });
+  }
+
+  #refuse(arrival: MailboxRecord, problem: string): undefined {
+    this.#work.bury([arrival.id]);
+    this.#work.host.report(refusedMessageError(this.#work.execution, arrival, problem));
+  }
+
+  /** A guard's word before anything of the execution runs. */
+  #init(): Event | undefined {
+    if (this.#isInitialised) return undefined;
+    this.#isInitialised = true;
+    const veto = observe(this.#work, "init", { flow: this.#work.execution.position });
+    if (veto === undefined) return undefined;
+    const { execution } = this.#work;
+    const what = { type: "initVetoed", reason: veto.reason, begun: hasBegun(execution) } as const;
+    return eventAt(execution, what, veto.reason, { error: serializeError(veto.error) });
+  }
+
+  #startRollback(): void {
+    const work = this.#work;
+    const { position } = work.execution;
+    const veto = observe(work, "startRollback", {
+      flow: position,
+      step: { name: position.step, index: position.stepIndex },
+      reason: position.reason,
+      ...(position.error !== null && { error: position.error }),
+    });
+    if (veto !== undefined) noteGuard(work, "startRollback", veto.error);
+    work.execution = { ...work.execution, position: { ...position, lifecycle: "startRollback" } };
+  }
+
+  /** The time for attempts is over before this one has begun: the step fails with what the last one failed with. */
+  #giveUp(): MaybePromise<Event> {
+    const { execution, mail, host, id, step } = this.#work;
+    const { lastResult: reason, stepFunc } = execution.position;
+    const isHandler = stepFunc === "runContinue" || stepFunc === "rollbackContinue";
+    const cause = isHandler ? awaitedMessage(mail.pending, step!, execution.position) : undefined;
+    return andThen(host.history(id), (rows) => {
+      const error = rows.findLast((row) => row.error !== undefined)?.error ?? null;
+      return eventAt(execution, { type: "stepFailed", reason }, reason, { error, cause, failedItself: true });
+    });
+  }
+}
