@@ -33,6 +33,7 @@ export const errorCodes = {
   STEPWELL_INVALID_RETURN_VALUE: "A step or guard gave back something that is neither a patch nor an outcome.",
   STEPWELL_OBSERVER_FAILED: "A watcher threw or gave back a promise; the execution was not disturbed.",
   STEPWELL_WRONG_STORE: "A step is a transaction of another store than the launcher's.",
+  STEPWELL_CAPABILITY_MISSING: "A workflow or a call needs what the store does not have.",
   STEPWELL_TRANSACTION_TIMEOUT: "The database ended the transaction of a step, since its work took too long.",
   // Interruption: reasons of an aborted AbortSignal.
   STEPWELL_ATTEMPT_TIMEOUT: "An attempt ran longer than its step's timeout.",

@@ -26,7 +26,7 @@ export async function awaitRequest(
   const until = clock.monotonic() + patience;
   const look = async (): Promise<ArrivalStatus | undefined> => {
     try {
-      const [row] = await store.mailbox(execution, { id: arrival });
+      const [row] = await store.mail({ executions: [execution], id: arrival });
       return row?.status;
     } catch (error) {
       // A launcher that stops closes its store, so the read fails.

@@ -1,8 +1,7 @@
 /** Acts on many executions that a filter chooses: each execution by itself, many at the same time. */
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
-import type { ExecutionRecord } from "../execution/records.js";
-import type { ListConditions as StoredConditions, ListPage, Store } from "../stores/contract.js";
+import type { ListConditions as StoredConditions, ListedExecution, ListPage, Store } from "../stores/contract.js";
 import { OperatorActs, checkRetry, type RetryOptions } from "./operator.js";
 import type { ClientHost } from "../session/client-host.js";
 import type { Registered } from "../session/registry.js";
@@ -128,7 +127,7 @@ export class BulkActs {
 
   async #each(
     { dryRun, signal }: { dryRun: unknown; signal: AbortSignal | undefined },
-    act: (record: ExecutionRecord) => Promise<ActResult>,
+    act: (record: ListedExecution) => Promise<ActResult>,
   ): Promise<BulkAnswer> {
     if (dryRun !== undefined && typeof dryRun !== "boolean") {
       throw invalidArgument(`select: "dryRun" must be true or false, not ${shown(dryRun)}`);
@@ -173,9 +172,9 @@ export class BulkActs {
 
 /** The results of the acts, in the order of the records; fewer than records where `isOver` ended it. */
 async function inLanes(
-  records: readonly ExecutionRecord[],
+  records: readonly ListedExecution[],
   isOver: () => boolean,
-  act: (record: ExecutionRecord) => Promise<ActResult>,
+  act: (record: ListedExecution) => Promise<ActResult>,
 ): Promise<ActResult[]> {
   const results: ActResult[] = [];
   let next = 0;

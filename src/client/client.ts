@@ -181,7 +181,7 @@ export class Client {
    */
   publish(topic: string, name: string, payload: unknown, options: PublishOptions = {}): Promise<Published> {
     return asked(this.#store, options, "publish", () =>
-      publish(this.#host, this.#registry, topic, name, payload, options),
+      publish(this.#store, this.#host, this.#registry, topic, name, payload, options),
     );
   }
 

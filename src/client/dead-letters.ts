@@ -7,13 +7,7 @@ import { isLine } from "../values/text.js";
 import { StepwellError } from "../errors.js";
 import { checkExecutionId, newId } from "../ids.js";
 import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
-import type {
-  LetterConditions as StoredConditions,
-  LetterFilter,
-  LetterRecord,
-  MaybePromise,
-  Store,
-} from "../stores/contract.js";
+import type { DeadMailConditions, DeadMailFilter, MailRecord, MaybePromise, Store } from "../stores/contract.js";
 import { messageTo } from "../session/mailbox-entry.js";
 import { Committer } from "../session/group-commit.js";
 import type { Host } from "../session/host.js";
@@ -119,20 +113,24 @@ export class Letters {
 
   async list(options: LetterOptions = {}): Promise<LetterPage> {
     await this.#host.ready("deadLetters");
-    const { records, cursor } = await this.#store.deadLetters(letterFilterOf(options));
-    const { read, damaged } = readable(records, ({ execution }) => execution, letterOf);
-    return { letters: read, damaged, cursor };
+    const { limit, ...filter } = filterOf(options);
+    // One more, which says whether there is a next page.
+    const found = await this.#store.mail({ ...filter, limit: limit + 1 });
+    const page = found.slice(0, limit);
+    const { read, damaged } = readable(page, ({ execution }) => execution, letterOf);
+    return { letters: read, damaged, cursor: found.length > limit ? String(page.at(-1)!.sequence) : null };
   }
 
   async count(conditions: LetterConditions = {}): Promise<number> {
     await this.#host.ready("countDeadLetters");
     refuseUnknownOptions(conditions, ["workflow", "execution", "name"], "countDeadLetters");
-    return this.#store.countDeadLetters(conditionsOf(conditions, "countDeadLetters"));
+    const counts = await this.#store.countMail(conditionsOf(conditions, "countDeadLetters"));
+    return counts.reduce((sum, { count }) => sum + count, 0);
   }
 
   async countByWorkflow(): Promise<LetterCount[]> {
     await this.#host.ready("countDeadLettersByWorkflow");
-    const counts = await this.#store.countDeadLettersByWorkflow();
+    const counts = await this.#store.countMail({ status: "dead" });
     // Stores differ in how they order texts.
     return counts.toSorted((one, other) => (one.workflow < other.workflow ? -1 : 1));
   }
@@ -154,7 +152,7 @@ export class Letters {
     // With the execution in it: a publication has the same id in all mailboxes.
     const messageId = `resent:${execution}:${letter.id}`;
     // The same call again is no error, as a duplicate of `send` is none.
-    const known = await this.#store.mailbox(to, { messageId });
+    const known = await this.#store.mail({ executions: [to], messageId });
     if (known.length > 0) return { id: messageId, duplicate: true };
     if (letter.status !== "dead") throw notDead(execution, id, because[letter.status]);
     const name = as ?? letter.name;
@@ -191,8 +189,8 @@ export class Letters {
 
   async #letter(execution: string, id: string): Promise<MailboxRecord> {
     const rows = [
-      ...(await this.#store.mailbox(execution, { messageId: id })),
-      ...(await this.#store.mailbox(execution, { id })),
+      ...(await this.#store.mail({ executions: [execution], messageId: id })),
+      ...(await this.#store.mail({ executions: [execution], id })),
     ];
     const fitting = rows.filter((row) => row.kind === "message" && (row.messageId ?? row.id) === id);
     // A sender may have taken as its `messageId` the id that was made for another message.
@@ -222,7 +220,7 @@ function notDead(execution: string, id: string, why: string): StepwellError {
   );
 }
 
-function letterOf({ execution, workflow, id, messageId, ...row }: LetterRecord): DeadLetter {
+function letterOf({ execution, workflow, id, messageId, ...row }: MailRecord): DeadLetter {
   return {
     execution,
     workflow,
@@ -236,26 +234,26 @@ function letterOf({ execution, workflow, id, messageId, ...row }: LetterRecord):
 }
 
 /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
-function letterFilterOf(options: LetterOptions): LetterFilter {
+function filterOf(options: LetterOptions): DeadMailFilter {
   refuseUnknownOptions(options, ["workflow", "execution", "name", "limit", "after"], "deadLetters");
   const { limit = 100, after } = options;
   if (!Number.isInteger(limit) || limit < 1 || limit > largestPage) {
     throw invalidArgument(`deadLetters: "limit" must be a whole number from 1 to ${largestPage}, not ${shown(limit)}`);
   }
-  // The store refuses a text that is no cursor: only stores know what a cursor looks like.
-  if (after !== undefined && typeof after !== "string") {
+  if (after !== undefined && (typeof after !== "string" || !/^\d{1,16}$/.test(after))) {
     throw invalidArgument(`deadLetters: "after" must be the cursor of the page before, not ${shown(after)}`);
   }
-  return { ...conditionsOf(options, "deadLetters"), limit, after };
+  const before = after === undefined ? undefined : Number(after);
+  return { ...conditionsOf(options, "deadLetters"), limit, before };
 }
 
-function conditionsOf({ workflow, execution, name }: LetterConditions, where: string): StoredConditions {
+function conditionsOf({ workflow, execution, name }: LetterConditions, where: string): DeadMailConditions {
   if (workflow !== undefined && !isLine(workflow, longestName)) {
     throw invalidArgument(`${where}: "workflow" must be the name of a workflow, not ${shown(workflow)}`);
   }
   if (execution !== undefined) checkExecutionId(execution);
   if (name !== undefined) checkMessageName(name, where);
-  return { workflow, execution, name };
+  return { status: "dead", workflow, execution, name };
 }
 
 // ---- Without a launcher ------------------------------------------------------------------------

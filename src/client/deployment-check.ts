@@ -4,7 +4,7 @@ import type { StepOutline } from "../definition/outline.js";
 import { changeInTheWay, shapeOf, type Standing } from "../execution/definition-change.js";
 import { isPastPivot } from "../execution/router.js";
 import type { ExecutionRecord } from "../execution/records.js";
-import type { Store } from "../stores/contract.js";
+import type { ListedExecution, Store } from "../stores/contract.js";
 import { hasBegun } from "../execution/execution.js";
 import { mismatchOf } from "../runtime/definition-check.js";
 import { moved, type MigrationPath } from "../runtime/upgrade.js";
@@ -58,8 +58,9 @@ export async function compatibilityOf(
   let after: string | undefined;
   do {
     const { records, cursor } = await store.list({ status: live, limit: pageSize, after });
+    const wholes = await wholesOf(records, paths, store);
     for (const record of records) {
-      const found = await groupOf(record, paths, lists, sizeLimit);
+      const found = await groupOf(record, paths, lists, sizeLimit, wholes.get(record.id));
       const key = JSON.stringify(found);
       const group = groups.get(key) ?? { ...found, count: 0, examples: [] };
       group.count += 1;
@@ -71,16 +72,36 @@ export async function compatibilityOf(
   return [...groups.values()].toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
 }
 
+/** Those whose state matters: it is migrated. A list does not hold it. */
+async function wholesOf(
+  records: readonly ListedExecution[],
+  paths: ReadonlyMap<string, MigrationPath>,
+  store: Store,
+): Promise<ReadonlyMap<string, ExecutionRecord>> {
+  const ids = records.flatMap(({ id, workflow, version }) =>
+    (paths.get(registryKey(workflow, version))?.hops.length ?? 0) > 0 ? id : [],
+  );
+  const loaded = ids.length === 0 ? [] : await store.load(ids);
+  return new Map(loaded.flatMap((it) => (it === undefined ? [] : [[it.id, it] as const])));
+}
+
 async function groupOf(
-  record: ExecutionRecord,
+  record: ListedExecution,
   paths: ReadonlyMap<string, MigrationPath>,
   lists: StoredStepLists,
   sizeLimit: number,
+  whole: ExecutionRecord | undefined,
 ): Promise<Omit<CompatibilityGroup, "count" | "examples">> {
   const { workflow, version, status } = record;
   try {
     const { direction, step } = record.position;
-    const forecast = await forecastOf(takenUp(record), paths.get(registryKey(workflow, version)), lists, sizeLimit);
+    const forecast = await forecastOf(
+      takenUp(record),
+      paths.get(registryKey(workflow, version)),
+      lists,
+      sizeLimit,
+      whole,
+    );
     return { workflow, version, status, direction, step, ...forecast };
   } catch (error) {
     if (!isUndecodable(error)) throw error;
@@ -89,24 +110,25 @@ async function groupOf(
 }
 
 /** An execution that a launcher works on may have been begun: the launcher that takes it up next counts one more claim. */
-function takenUp(record: ExecutionRecord): ExecutionRecord {
+function takenUp(record: ListedExecution): ListedExecution {
   return record.owner === null ? record : { ...record, claims: record.claims + 1 };
 }
 
 type Forecasts = Pick<CompatibilityGroup, "forward" | "back" | "why" | "to">;
 
 async function forecastOf(
-  record: ExecutionRecord,
+  record: ListedExecution,
   path: MigrationPath | undefined,
   lists: StoredStepLists,
   sizeLimit: number,
+  whole: ExecutionRecord | undefined,
 ): Promise<Forecasts> {
   if (path === undefined) return { forward: "unknown", back: "unknown" };
   if (mismatchOf(record, path) === undefined) return goesOn;
   const { workflow, version, position, fingerprint } = record;
   const { registered, hops } = path;
   const before = fingerprint === null ? undefined : await lists.find(workflow, version, fingerprint);
-  if (hops.length > 0) return migrates(record, path, before, sizeLimit);
+  if (hops.length > 0) return migrates(record, path, before, sizeLimit, whole);
   if (!hasBegun({ ...record, takenBack: 0 })) return goesOn;
   if (before === undefined) {
     // Only the name of its step can be compared.
@@ -135,15 +157,17 @@ function parks(why: string): Forecasts {
 
 /** Tries the migration out, and keeps nothing of it. An execution that has migrated goes on and rolls back like any other. */
 function migrates(
-  record: ExecutionRecord,
+  record: ListedExecution,
   path: MigrationPath,
   before: readonly StepOutline[] | undefined,
   sizeLimit: number,
+  whole: ExecutionRecord | undefined,
 ): Forecasts {
   const { id, workflow, version } = record;
+  if (whole === undefined) return parks("it was pruned meanwhile");
   let state: object;
   try {
-    state = stateOf(record);
+    state = stateOf(whole);
   } catch {
     return parks("its state can't be read back");
   }

@@ -8,7 +8,7 @@ import { isStruggling } from "../execution/position.js";
 import type { SerializedError } from "../values/serialize-error.js";
 import { stateDifference, type Difference } from "../values/state-changes.js";
 import type { ArrivalStatus, ExecutionRecord, MailboxRecord } from "../execution/records.js";
-import type { Store } from "../stores/contract.js";
+import type { ListedExecution, Store } from "../stores/contract.js";
 import type { OperatorActs, OperatorOptions, RetryOptions, SkipOptions } from "./operator.js";
 import {
   checkRevision,
@@ -70,7 +70,7 @@ export interface ExecutionSummary {
 }
 
 /** @param now the store's time */
-export function summaryOf(record: ExecutionRecord, now: number): ExecutionSummary {
+export function summaryOf(record: ListedExecution, now: number): ExecutionSummary {
   const { id, workflow, version, status, tags, position } = record;
   const error = position.stuckBy ?? position.error;
   return {
@@ -88,7 +88,7 @@ export function summaryOf(record: ExecutionRecord, now: number): ExecutionSummar
   };
 }
 
-function flowOf({ position }: ExecutionRecord): Flow & { readonly step: string } {
+function flowOf({ position }: ListedExecution): Flow & { readonly step: string } {
   const { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step } = position;
   return { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step };
 }
@@ -267,7 +267,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   /** Every message that was accepted, in the order of acceptance. */
   async mailbox(): Promise<MailboxRow[]> {
     const record = await this.#record();
-    const rows = await this.#store.mailbox(this.id);
+    const rows = await this.#store.mail({ executions: [this.id] });
     return named(record, "mailbox", () => mailboxRowsOf(rows));
   }
 

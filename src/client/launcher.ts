@@ -3,6 +3,7 @@ import { Client } from "./client.js";
 import { settingsOf, type LauncherOptions } from "../session/options.js";
 import { registryOf } from "../session/registry.js";
 import { Worker } from "../worker/worker.js";
+import { checkCapabilities } from "../session/capabilities.js";
 import { checkStores } from "../runtime/store-transaction.js";
 
 /**
@@ -17,11 +18,14 @@ import { checkStores } from "../runtime/store-transaction.js";
 export class Launcher extends Client {
   readonly #worker: Worker;
 
-  /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_WRONG_STORE */
+  /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_WRONG_STORE, STEPWELL_CAPABILITY_MISSING */
   constructor(options: LauncherOptions) {
     const settings = settingsOf(options);
     const registry = registryOf(options.workflows, settings.clock);
-    for (const { definition } of registry.values()) checkStores(definition, settings.store);
+    for (const { definition } of registry.values()) {
+      checkStores(definition, settings.store);
+      checkCapabilities(definition, settings.store);
+    }
     const worker = new Worker(settings, registry);
     super(options, { store: settings.store, host: worker, registry });
     this.#worker = worker;

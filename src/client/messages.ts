@@ -7,7 +7,7 @@ import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
 import type { Arrival, ArrivalResult } from "../stores/batch.js";
 import type { Standing } from "../execution/records.js";
-import type { CallerTransaction, Store, Within, MaybePromise } from "../stores/contract.js";
+import type { CallerTransaction, Store, StoreWithin, MaybePromise } from "../stores/contract.js";
 import { messageTo, payloadOf } from "../session/mailbox-entry.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
@@ -71,7 +71,7 @@ export class MessageSender {
         (error) => {
           // A message that was sent before is a duplicate, whatever is wrong with it now: a webhook that comes twice is no error.
           if (messageId === undefined) throw error;
-          return andThen(patiently((within ?? this.#store).mailbox(id, { messageId })), (known) => {
+          return andThen(patiently((within ?? this.#store).mail({ executions: [id], messageId })), (known) => {
             if (known.length > 0) return { id: messageId, duplicate: true };
             throw error;
           });
@@ -81,7 +81,7 @@ export class MessageSender {
     });
   }
 
-  #deliver(arrival: Arrival, { id, workflow }: Standing, within: Within | undefined): MaybePromise<Sent> {
+  #deliver(arrival: Arrival, { id, workflow }: Standing, within: StoreWithin | undefined): MaybePromise<Sent> {
     const delivered = within === undefined ? this.#host.committer.deliver(arrival) : deliverWithin(within, arrival);
     return andThen(delivered, (it) => {
       if (it.result === "stored" || it.result === "duplicate") {
@@ -112,7 +112,7 @@ export class MessageSender {
   }
 }
 
-function deliverWithin(within: Within, arrival: Arrival): MaybePromise<ArrivalResult> {
+function deliverWithin(within: StoreWithin, arrival: Arrival): MaybePromise<ArrivalResult> {
   const written = within.write({ creates: [], transitions: [], releases: [], arrivals: [arrival] });
   return andThen(written, ({ arrivals }) => arrivals[0]!);
 }

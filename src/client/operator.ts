@@ -6,7 +6,7 @@ import { refuseUnknownOptions } from "../values/options.js";
 import { patchProblem } from "../definition/outcome.js";
 import { StepwellError } from "../errors.js";
 import type { ExecutionRecord, RequestKind } from "../execution/records.js";
-import type { Store } from "../stores/contract.js";
+import type { ListedExecution, Store } from "../stores/contract.js";
 import { requestTo } from "../session/mailbox-entry.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
@@ -105,13 +105,13 @@ export class OperatorActs {
   }
 
   /** @throws STEPWELL_EXECUTION_NOT_STUCK where a retry would be refused as things stand */
-  async judgeRetry(record: ExecutionRecord): Promise<void> {
+  async judgeRetry(record: ListedExecution): Promise<void> {
     await this.#mustBeStuck(record, "retry");
   }
 
-  async #mustBeStuck(record: ExecutionRecord, method: string): Promise<void> {
+  async #mustBeStuck(record: ListedExecution, method: string): Promise<void> {
     if (record.status !== "stuck") throw notStuck(record, method, record.status);
-    const requests = await this.#store.mailbox(record.id, { pending: true, limit: 0 });
+    const requests = await this.#store.mail({ executions: [record.id], status: "pending", limit: 0 });
     if (requests.length > 0) throw notStuck(record, method, "being taken up again");
   }
 
@@ -179,7 +179,7 @@ function problemWith(patch: unknown): string | undefined {
   }
 }
 
-function notStuck({ id, workflow }: ExecutionRecord, method: string, is: string): StepwellError {
+function notStuck({ id, workflow }: ListedExecution, method: string, is: string): StepwellError {
   return new StepwellError(
     "STEPWELL_EXECUTION_NOT_STUCK",
     `Execution "${id}" is not stuck but ${is}; there is nothing to ${method === "patchState" ? "patch" : method}.`,

@@ -3,7 +3,8 @@ import { milliseconds, type Duration } from "../definition/duration.js";
 import { refuseUnknownOptions } from "../values/options.js";
 import { newId } from "../ids.js";
 import type { Publication, PublishResult } from "../stores/batch.js";
-import type { CallerTransaction, Within, MaybePromise } from "../stores/contract.js";
+import { needed } from "../session/capabilities.js";
+import type { CallerTransaction, Store, StoreWithin, MaybePromise } from "../stores/contract.js";
 import { payloadOf } from "../session/mailbox-entry.js";
 import type { ClientHost } from "../session/client-host.js";
 import type { Registered } from "../session/registry.js";
@@ -38,6 +39,7 @@ export interface Published {
 }
 
 export function publish(
+  store: Store,
   host: ClientHost,
   registry: ReadonlyMap<string, Registered>,
   topic: string,
@@ -46,6 +48,7 @@ export function publish(
   options: PublishOptions,
 ): MaybePromise<Published> {
   return andThen(host.ready("publish"), () => {
+    needed(store, "topics", "publish");
     refuseUnknownOptions(options, ["messageId", "keepFor", "tx"], "publish");
     const { messageId, keepFor, tx } = options;
     const within = tx === undefined ? undefined : host.within(tx, "publish");
@@ -70,7 +73,7 @@ export function publish(
   });
 }
 
-function publishWithin(within: Within, publication: Publication): MaybePromise<PublishResult> {
+function publishWithin(within: StoreWithin, publication: Publication): MaybePromise<PublishResult> {
   const batch = { creates: [], transitions: [], releases: [], arrivals: [], publications: [publication] };
   return andThen(within.write(batch), ({ publications }) => publications[0]!);
 }

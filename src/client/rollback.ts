@@ -6,14 +6,13 @@ import { shapeOf } from "../execution/definition-change.js";
 import type { Status } from "../definition/flow.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { refuseRollback, type RefusedRollback, type RollbackRequest } from "../execution/mail.js";
-import type { ExecutionRecord } from "../execution/records.js";
 import type { Shape } from "../execution/router.js";
 import type { ClientHost } from "../session/client-host.js";
 import { alive, requestTo } from "../session/mailbox-entry.js";
 import { notFound } from "../session/not-found.js";
 import { checkBy, checkRollbackReason } from "../session/reasons.js";
 import { type Registered, registryKey } from "../session/registry.js";
-import type { Store } from "../stores/contract.js";
+import type { ListedExecution, Store } from "../stores/contract.js";
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { awaitRequest } from "./await-request.js";
 
@@ -43,7 +42,7 @@ export type RollbackAnswer = { readonly accepted: true } | RefusedAnswer;
 /** How often a request is judged anew before it is stored all the same. */
 const judgedTries = 3;
 
-const requestsOnly = { pending: true, limit: 0 } as const;
+const requestsOnly = { status: "pending", limit: 0 } as const;
 
 /** The shape of a workflow that this process does not know. */
 const unknownShape = { count: Infinity, pivot: -1 };
@@ -83,12 +82,12 @@ export class RollbackRequests {
   }
 
   /** What the answer to the request would be as things stand. Nothing is stored. */
-  async judge(record: ExecutionRecord, request: RollbackRequest): Promise<RollbackAnswer> {
+  async judge(record: ListedExecution, request: RollbackRequest): Promise<RollbackAnswer> {
     const shape = (await this.#shapeOf(record)) ?? unknownShape;
     const why = refuseRollback(record.status, record.position, shape, request);
     if (why !== undefined) return this.#refused(record, why);
     // Most executions never got a message or a request.
-    const pending = record.signals === 0 ? [] : await this.#store.mailbox(record.id, requestsOnly);
+    const pending = record.signals === 0 ? [] : await this.#store.mail({ executions: [record.id], ...requestsOnly });
     const asked = pending.some(({ kind }) => kind === "rollback");
     return asked ? this.#refused(record, "already-rolling-back") : { accepted: true };
   }
@@ -115,7 +114,7 @@ export class RollbackRequests {
       // does not know the pivot, or the execution could not go on, the launcher that takes it up decides. And an execution that has
       // completed takes messages again only once it has turned.
       const isOpen = shape === undefined || record.position.stepIndex === shape.pivot || isAtRest(record);
-      const pending = await this.#store.mailbox(id, requestsOnly);
+      const pending = await this.#store.mail({ executions: [id], ...requestsOnly });
       const earlier = pending.find(({ kind }) => kind === "rollback");
       if (earlier !== undefined) {
         if (isOpen && !(await this.#decision(id, earlier.id, request)).accepted) continue;
@@ -146,7 +145,7 @@ export class RollbackRequests {
   }
 
   /** The shape of the list of steps that the execution has. Undefined: the store does not have the list. */
-  async #shapeOf(record: ExecutionRecord): Promise<Shape | undefined> {
+  async #shapeOf(record: ListedExecution): Promise<Shape | undefined> {
     const { workflow, version, fingerprint } = record;
     const registered = this.#registered(record);
     if (registered !== undefined || fingerprint === null) return registered?.shape;
@@ -154,16 +153,16 @@ export class RollbackRequests {
     return steps && shapeOf(steps);
   }
 
-  #refused(record: ExecutionRecord, why: WhyRefused): RollbackAnswer {
+  #refused(record: ListedExecution, why: WhyRefused): RollbackAnswer {
     return refused(record, why, this.#registered(record));
   }
 
-  #registered(record: ExecutionRecord): Registered | undefined {
+  #registered(record: ListedExecution): Registered | undefined {
     return this.#registry.get(registryKey(record.workflow, record.version));
   }
 }
 
-function isAtRest({ status }: ExecutionRecord): boolean {
+function isAtRest({ status }: ListedExecution): boolean {
   return status === "stuck" || status === "completed";
 }
 
@@ -171,7 +170,7 @@ function refusedAsUnknown(id: string): RefusedAnswer {
   return { accepted: false, why: "not-found", error: notFound(id) };
 }
 
-function refused(record: ExecutionRecord, why: WhyRefused, registered: Registered | undefined): RefusedAnswer {
+function refused(record: ListedExecution, why: WhyRefused, registered: Registered | undefined): RefusedAnswer {
   const { code, says } = explanationOf(record, why, registered);
   const { id: execution, workflow, position } = record;
   const message = `Execution "${execution}" is not rolled back: ${says}`;
@@ -183,7 +182,7 @@ function refused(record: ExecutionRecord, why: WhyRefused, registered: Registere
 }
 
 function explanationOf(
-  { position }: ExecutionRecord,
+  { position }: ListedExecution,
   why: WhyRefused,
   registered: Registered | undefined,
 ): { readonly code: ErrorCode; readonly says: string } {

@@ -7,7 +7,8 @@ import type { Frozen } from "../definition/frozen.js";
 import { StepwellError } from "../errors.js";
 import { newId } from "../ids.js";
 import type { ScheduleRecord, ScheduleTiming } from "../stores/records.js";
-import type { Store } from "../stores/contract.js";
+import { needed } from "../session/capabilities.js";
+import type { ScheduleStore, Store } from "../stores/contract.js";
 import type { Execution } from "./execution-handle.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
@@ -160,7 +161,7 @@ export class Schedules {
   async list(): Promise<ScheduleSummary[]> {
     await this.#host.opened();
     const found: ScheduleSummary[] = [];
-    for (const record of await this.#store.schedules()) {
+    for (const record of await this.#schedules.find()) {
       const problem = problemIn(record);
       if (problem === undefined) found.push(summaryOf(record));
       else this.#host.report(problem);
@@ -235,9 +236,14 @@ export class Schedules {
     });
   }
 
+  /** @throws STEPWELL_CAPABILITY_MISSING */
+  get #schedules(): ScheduleStore {
+    return needed(this.#store, "schedules", "Schedules");
+  }
+
   async #existing(name: string): Promise<ScheduleRecord> {
     checkScheduleName(name);
-    const [record] = await this.#store.schedules(name);
+    const [record] = await this.#schedules.find(name);
     if (record === undefined) throw notFound(name);
     return record;
   }
@@ -260,11 +266,11 @@ export class Schedules {
   ): Promise<ScheduleSummary | undefined> {
     checkScheduleName(name);
     for (let tries = 1; ; tries++) {
-      const [before] = await this.#store.schedules(name);
+      const [before] = await this.#schedules.find(name);
       const schedule = decide(before);
       if (schedule !== null && schedule === before) return summaryOf(before);
       const expected = before?.revision ?? null;
-      if (await this.#store.changeSchedule({ name, expected, schedule, creates: [] })) {
+      if (await this.#schedules.change({ name, expected, schedule, creates: [] })) {
         this.#host.scheduled(Math.max(0, (schedule?.nextAt ?? Infinity) - this.#host.storeNow()));
         return schedule === null ? undefined : summaryOf(schedule);
       }

@@ -161,7 +161,11 @@ function pauseProblem({ step }: SettledCall, pause: Pause, down: boolean): strin
 }
 
 /** Mistakes of the program: to try again would change nothing. */
-const mistakes = new Set<string>(["STEPWELL_INVALID_RETURN_VALUE", "STEPWELL_WRONG_STORE"] satisfies ErrorCode[]);
+const mistakes = new Set<string>([
+  "STEPWELL_INVALID_RETURN_VALUE",
+  "STEPWELL_WRONG_STORE",
+  "STEPWELL_CAPABILITY_MISSING",
+] satisfies ErrorCode[]);
 
 /** Thrown errors and timeouts: another attempt follows if the policy has one left. */
 function unexpected(thrown: unknown, reason: string, execution: ActiveExecution, call: SettledCall): Result {

@@ -21,7 +21,10 @@ export interface DefinitionMismatch {
   readonly way: MigrationPath;
 }
 
-export function mismatchOf({ fingerprint }: ExecutionRecord, way: MigrationPath): DefinitionMismatch | undefined {
+export function mismatchOf(
+  { fingerprint }: Pick<ExecutionRecord, "fingerprint">,
+  way: MigrationPath,
+): DefinitionMismatch | undefined {
   const isKnown = way.hops.length === 0 && fingerprint === way.registered.stepList.fingerprint;
   return isKnown ? undefined : { fingerprint, way };
 }

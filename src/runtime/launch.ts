@@ -14,7 +14,7 @@ import { startedInRollback } from "../execution/router.js";
 import { checkExecutionId, newId } from "../ids.js";
 import { newRecord, type CreateResult, type NewExecution } from "../stores/batch.js";
 import type { ExecutionRecord } from "../execution/records.js";
-import type { CallerTransaction, MaybePromise, Within } from "../stores/contract.js";
+import type { CallerTransaction, MaybePromise, StoreWithin } from "../stores/contract.js";
 import type { ClientHost } from "../session/client-host.js";
 import type { Registered } from "../session/registry.js";
 
@@ -73,7 +73,7 @@ export interface PreparedLaunch {
   readonly row: Row;
   readonly state: object;
   /** The caller's own transaction, if it is to be written in one. */
-  readonly within: Within | undefined;
+  readonly within: StoreWithin | undefined;
 }
 
 const optionNames = ["id", "tags", "delay", "at", "priority", "rollback", "tx"];
@@ -251,7 +251,7 @@ export function launchPrepared(prepared: PreparedLaunch, host: ClientHost): Mayb
 }
 
 /** Nobody owns it: whether it will be there at all, only the caller's commit says. */
-function launchWithin(prepared: PreparedLaunch, within: Within, host: ClientHost): MaybePromise<string> {
+function launchWithin(prepared: PreparedLaunch, within: StoreWithin, host: ClientHost): MaybePromise<string> {
   const written = within.write({ creates: [prepared.row], transitions: [], releases: [], arrivals: [] });
   return andThen(written, ({ creates }) => launched(prepared, creates[0]!, host));
 }

@@ -15,7 +15,7 @@ const few = 16;
  * @param dead how many of the messages will be dead with the next commit, and are in the way
  */
 export function readInbox(
-  store: Pick<Store, "load" | "mailbox">,
+  store: Pick<Store, "load" | "mail">,
   id: string,
   names: readonly string[],
   dead: number,
@@ -24,9 +24,9 @@ export function readInbox(
   // The number first: what arrives in between is then seen as unseen, not the other way round.
   return andThen(store.load([id], "standing"), ([standing]) => {
     const signals = standing?.signals ?? 0;
-    return andThen(store.mailbox(id, { pending: true, limit: limit + 1 }), (pending) => {
+    return andThen(store.mail({ executions: [id], status: "pending", limit: limit + 1 }), (pending) => {
       if (isWhole(pending, limit)) return { signals, pending };
-      const read = names.map((name) => store.mailbox(id, { pending: true, name, limit }));
+      const read = names.map((name) => store.mail({ executions: [id], status: "pending", name, limit }));
       const requests = pending.filter(({ kind }) => kind !== "message");
       const found = (messages: readonly (readonly MailboxRecord[])[]): PendingMail => ({
         signals,
@@ -40,7 +40,7 @@ export function readInbox(
 
 /** Of executions that were just claimed; none of those that have a large mailbox: they are read one by one. */
 export async function inboxesOf(
-  store: Pick<Store, "mailbox">,
+  store: Pick<Store, "mail">,
   records: readonly ExecutionRecord[],
 ): Promise<ReadonlyMap<string, PendingMail>> {
   const inboxes = new Map<string, PendingMail>();
@@ -48,7 +48,8 @@ export async function inboxesOf(
   if (asked.length === 0) return inboxes;
   const ids = asked.map(({ id }) => id);
   const found = new Map<string, MailboxRecord[]>(ids.map((id) => [id, []]));
-  for (const row of await store.mailbox(ids, { pending: true, limit: few + 1 })) found.get(row.execution)?.push(row);
+  const rows = await store.mail({ executions: ids, status: "pending", limit: few + 1 });
+  for (const row of rows) found.get(row.execution)?.push(row);
   for (const { id, signals } of asked) {
     const pending = found.get(id)!;
     if (isWhole(pending, few)) inboxes.set(id, { signals, pending });

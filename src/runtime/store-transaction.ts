@@ -149,9 +149,9 @@ function ownMail({ identity, position }: ActiveExecution): StepwellError {
 }
 
 /** @throws STEPWELL_WRONG_STORE where a step is a transaction that the store can't have */
-export function checkStores({ steps, name }: WorkflowDefinition, store: Pick<Store, "name" | "transact">): void {
+export function checkStores({ steps, name }: WorkflowDefinition, store: Pick<Store, "name" | "transactions">): void {
   for (const { name: step, stores } of steps) {
-    const other = stores.find((it) => store.transact === undefined || it !== store.name);
+    const other = stores.find((it) => store.transactions === undefined || it !== store.name);
     if (other !== undefined) throw wrongStore(other, store.name, { workflow: name, step });
   }
 }

@@ -1,14 +1,16 @@
 /** Launches, messages and publications that are stored in a transaction of the caller's own. */
 import { StepwellError } from "../errors.js";
-import type { Store, Within, MaybePromise } from "../stores/contract.js";
+import { needed } from "./capabilities.js";
+import type { Store, StoreWithin, MaybePromise } from "../stores/contract.js";
 
-/** @throws STEPWELL_INVALID_ARGUMENT where the store has no transactions that a caller could have */
-export function callerTransaction(store: Store, tx: unknown, where: string): Within {
-  if (typeof tx === "object" && tx !== null && store.within !== undefined) return store.within(tx);
+/** @throws STEPWELL_CAPABILITY_MISSING where the store has no transactions that a caller could have; STEPWELL_INVALID_ARGUMENT */
+export function callerTransaction(store: Store, tx: unknown, where: string): StoreWithin {
+  const transactions = needed(store, "transactions", `${where} with "tx"`);
+  if (typeof tx === "object" && tx !== null) return transactions.within(tx);
   throw new StepwellError(
     "STEPWELL_INVALID_ARGUMENT",
     `${where}: "tx" must be a connection of the store's database that is in a transaction; the ${store.name} store ` +
-      `${store.within === undefined ? "has none" : "can't use what was given"}.`,
+      `can't use what was given.`,
   );
 }
 
@@ -17,13 +19,13 @@ export function callerTransaction(store: Store, tx: unknown, where: string): Wit
  * and a refusal is thrown at once. A promise that rejects later would be too late: the work would be committed without the call.
  */
 export function asked<Answer>(
-  store: Pick<Store, "waitsForNothing">,
+  store: Pick<Store, "transactions">,
   options: { readonly tx?: unknown } | null,
   where: string,
   ask: () => MaybePromise<Answer>,
 ): Promise<Answer> {
   const tx = options?.tx;
-  if (tx === undefined || store.waitsForNothing?.(tx) !== true) return (async () => ask())();
+  if (tx === undefined || store.transactions?.waitsForNothing?.(tx) !== true) return (async () => ask())();
   const given = ask();
   if (!(given instanceof Promise)) return Promise.resolve(given);
   // The call is refused when it tries to write.

@@ -1,7 +1,7 @@
 /** What the parts of a client need of their host: a worker, which also drives executions, or the session of a client alone. */
 import type { AnyWorkflow } from "../definition/bag.js";
 import type { ExecutionRecord } from "../execution/records.js";
-import type { MaybePromise, Within } from "../stores/contract.js";
+import type { MaybePromise, StoreWithin } from "../stores/contract.js";
 import type { Host } from "./host.js";
 import type { Registered } from "./registry.js";
 import type { Waiter } from "./outcome-waiters.js";
@@ -34,8 +34,8 @@ export interface ClientHost extends Pick<
   mustRun(what: string): void;
   /** @throws STEPWELL_UNKNOWN_WORKFLOW */
   registered(workflow: AnyWorkflow): MaybePromise<Registered>;
-  /** @throws STEPWELL_INVALID_ARGUMENT where the store has no transactions that a caller could have */
-  within(tx: unknown, where: string): Within;
+  /** @throws STEPWELL_CAPABILITY_MISSING where the store has no transactions that a caller could have; STEPWELL_INVALID_ARGUMENT */
+  within(tx: unknown, where: string): StoreWithin;
   isDriving(id: string): boolean;
   /** Tells when the execution comes to rest, until the returned function is called. */
   whenAtRest(id: string, waiter: Waiter): () => void;

@@ -19,6 +19,7 @@ import type {
   Subscription,
 } from "../stores/batch.js";
 import type { Transition } from "../execution/records.js";
+import { needed } from "./capabilities.js";
 import type { Store } from "../stores/contract.js";
 import { callerPatience, unanswered } from "./patience.js";
 import { answer, batchOf, isCallers, nobody, type BatchEntry, type CommitListener } from "./batch-entries.js";
@@ -143,8 +144,9 @@ export class Committer {
     );
   }
 
-  /** Waits for a store that is away, as a commit does. */
+  /** Waits for a store that is away, as a commit does. @throws STEPWELL_CAPABILITY_MISSING */
   subscribe(subscription: Subscription): Promise<SubscribeResult> {
+    needed(this.#store, "topics", "subscribe");
     return new Promise((committed, refused) =>
       this.#enqueue({ kind: "subscriptions", row: subscription, listener: { committed, refused }, since: 0 }),
     );

@@ -5,7 +5,7 @@ import type { StepOutline } from "../definition/outline.js";
 import type { StepwellError } from "../errors.js";
 import type { Death } from "../stores/records.js";
 import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../execution/records.js";
-import type { MaybePromise, Store } from "../stores/contract.js";
+import type { MaybePromise, TransactionStore } from "../stores/contract.js";
 import type { Committer } from "./group-commit.js";
 
 /** Arrivals of an execution that are pending, and the value of `signals` that counts them all. */
@@ -41,8 +41,8 @@ export interface Host {
   listOf(workflow: string, version: string, fingerprint: string): MaybePromise<readonly StepOutline[] | undefined>;
   load(id: string): MaybePromise<ExecutionRecord | undefined>;
   readonly storeName: string;
-  /** As `Store.transact`; undefined where the store has none. */
-  readonly transact: Store["transact"];
+  /** As `Store.transactions.run`; undefined where the store has none. */
+  readonly transact: TransactionStore["run"] | undefined;
   report(error: StepwellError): void;
   /** Tells the logger, or the console where there is no logger. */
   warn(fields: object, message: string): void;

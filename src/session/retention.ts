@@ -138,9 +138,11 @@ export class Pruner {
 
   /** Deletes publications that are kept no longer. Says how many. */
   async #prunePublications(): Promise<number> {
+    const { topics } = this.#store;
     let pruned = 0;
+    if (topics === undefined) return pruned;
     while (!this.#ended) {
-      const count = await this.#store.prunePublications(0, defaultBatch);
+      const count = await topics.prune(0, defaultBatch);
       pruned += count;
       if (count < defaultBatch) break;
       await new Promise<void>((resolve) => this.#clock.soon(resolve));

@@ -55,7 +55,7 @@ export class StoredStepLists {
       this.#known.set(key(one), outline);
       return outline;
     };
-    const found = this.#store.definitions(workflow);
+    const found = this.#store.definitions?.of(workflow) ?? [];
     return found instanceof Promise ? found.then(keep) : keep(found);
   }
 }

@@ -7,8 +7,9 @@ import type { AnyWorkflow } from "../definition/bag.js";
 import { definitionOf } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import type { HistoryRecord } from "../execution/records.js";
-import type { MaybePromise, Within } from "../stores/contract.js";
+import type { MaybePromise, StoreWithin } from "../stores/contract.js";
 import { ErrorReporter } from "./error-reporter.js";
+import { checkCapabilities } from "./capabilities.js";
 import { callerTransaction } from "./caller-transaction.js";
 import type { ClientHost } from "./client-host.js";
 import { Committer } from "./group-commit.js";
@@ -99,8 +100,8 @@ export class StoreSession implements ClientHost {
     this.#releaseStore ??= await holdStore(store);
     if (store.clock === this.clock) return;
     const answered = this.#time.ask();
-    // Only the time is wanted: no schedule is due of no workflow.
-    const { at } = await store.dueSchedules({ workflows: [], limit: 1 });
+    // All that is wanted is the time: nothing is taken of no workflow, and nobody has this number.
+    const { at } = await store.claim({ owner: 0, limit: 0, workflows: [] });
     answered(at);
     this.#timeAt = this.clock.monotonic();
   }
@@ -128,8 +129,10 @@ export class StoreSession implements ClientHost {
     }
     const registered = this.registry.get(key)!;
     if (this.#defined.has(key)) return registered;
+    const { store } = this.#settings;
+    checkCapabilities(registered.definition, store);
     const kept = (): Registered => (this.#defined.add(key), registered);
-    const keeping = this.#settings.store.define(definitionsOf(new Map([[key, registered]])));
+    const keeping = store.definitions?.keep(definitionsOf(new Map([[key, registered]])));
     return keeping instanceof Promise ? keeping.then(kept) : kept();
   }
 
@@ -141,7 +144,7 @@ export class StoreSession implements ClientHost {
     return this.#stepLists.find(workflow, version, fingerprint);
   }
 
-  within(tx: unknown, where: string): Within {
+  within(tx: unknown, where: string): StoreWithin {
     return callerTransaction(this.#settings.store, tx, where);
   }
 

@@ -43,8 +43,24 @@ export interface Claimed {
   readonly nextDueInMs: number | null;
   /** Executions of this owner with an arrival that no commit has seen yet. */
   readonly signalled: readonly string[];
-  /** False: the launcher was buried, and takes nothing. */
+  /** False: the launcher was removed, and takes nothing. */
   readonly alive: boolean;
+}
+
+export interface Beat {
+  /** False: this launcher was removed. */
+  readonly alive: boolean;
+  /** All other registered launchers. */
+  readonly others: readonly LauncherRecord[];
+  /** Left out: that was not asked. */
+  readonly waiting?: Waiting;
+}
+
+export interface Waiting {
+  /** Of which workflows and versions something has been due for longer than was asked, and nobody has taken it. */
+  readonly overdue: readonly Overdue[];
+  /** All gates at which somebody waits, also one that is not to be admitted before a time to come. */
+  readonly gates: readonly string[];
 }
 
 export interface Overdue {
@@ -154,30 +170,40 @@ export interface ListFilter extends ListConditions {
   readonly after?: string | undefined;
 }
 
+/** An execution without what may be large. */
+export type ListedExecution = Omit<ExecutionRecord, "state" | "input">;
+
 /** Newest first. */
 export interface ListPage {
-  readonly records: readonly ExecutionRecord[];
+  readonly records: readonly ListedExecution[];
   /** For the next page. Null: this was the last. */
   readonly cursor: string | null;
 }
 
-/** Which rows of a mailbox. */
+/** Which mail. What a read costs does not grow with the rows that its filter leaves out. */
 export type MailFilter =
   | {
-      /** What nobody has taken yet. */
-      readonly pending: true;
+      /** In the mailboxes of these executions, in order of acceptance. */
+      readonly executions: readonly string[];
+      /** Only the one with this id. */
+      readonly id?: string;
+      /** Only the one with this id of its sender. */
+      readonly messageId?: string;
+    }
+  | {
+      /** What nobody has taken yet, in order of acceptance. */
+      readonly status: "pending";
+      readonly executions: readonly string[];
       /** Only messages with this name. */
       readonly name?: string;
       /** Of each mailbox at most so many messages: of each name the oldest. Requests are all given. */
       readonly limit?: number;
     }
-  /** The one with this id. */
-  | { readonly id: string }
-  /** The one with this id of its sender. */
-  | { readonly messageId: string };
+  | DeadMailFilter;
 
-/** Which dead letters: all of what is given must hold. */
-export interface LetterConditions {
+/** Messages that are dead, of all executions: all of what is given must hold. */
+export interface DeadMailConditions {
+  readonly status: "dead";
   /** Of executions of this workflow. */
   readonly workflow?: string | undefined;
   /** In the mailbox of this execution. */
@@ -186,25 +212,19 @@ export interface LetterConditions {
   readonly name?: string | undefined;
 }
 
-export interface LetterFilter extends LetterConditions {
+/** The last that was received first. */
+export interface DeadMailFilter extends DeadMailConditions {
   readonly limit: number;
-  /** The `cursor` of the page before. */
-  readonly after?: string | undefined;
+  /** Only what was received before the one with this `sequence`. */
+  readonly before?: number | undefined;
 }
 
-export interface LetterRecord extends MailboxRecord {
+export interface MailRecord extends MailboxRecord {
   /** Of its execution. */
   readonly workflow: string;
 }
 
-/** The last that was received first. */
-export interface LetterPage {
-  readonly records: readonly LetterRecord[];
-  /** For the next page. Null: this was the last. */
-  readonly cursor: string | null;
-}
-
-export interface LetterCount {
+export interface MailCount {
   readonly workflow: string;
   /** From 1. */
   readonly count: number;
@@ -231,9 +251,66 @@ export type Loaded<Only extends "standing" | undefined> = readonly (
   (Only extends "standing" ? Standing : ExecutionRecord) | undefined
 )[];
 
-export type Within = Pick<Store, "load" | "mailbox" | "write">;
+/** The store within a transaction that somebody else has begun: nothing of it is begun or ended here. */
+export type StoreWithin = Pick<Store, "load" | "mail" | "write">;
 
-export interface Store {
+/** Keeps the lists of steps that launchers have had, so that an execution whose workflow has changed is compared with its own. */
+export interface DefinitionStore {
+  /** One that is there already stays as it is. */
+  keep(definitions: readonly StoredDefinition[]): MaybePromise<void>;
+  /** All that were kept for a workflow, whatever the version, by version and fingerprint. */
+  of(workflow: string): MaybePromise<readonly StoredDefinition[]>;
+}
+
+/** Keeps queues and places, for workflows with `concurrency` or `rate`. Needs `NewExecution.queue` and `Transition.leaves` too. */
+export interface LimitStore {
+  /** Who waits at a gate, and how many have a place. */
+  read(query: GateQuery): MaybePromise<GateState>;
+  /**
+   * Gives places to executions that wait and are nobody's, and makes them due. Says how many that were.
+   * Null: the gate has another revision by now, and nothing was done.
+   */
+  admit(admission: Admission): MaybePromise<number | null>;
+}
+
+export interface ScheduleStore {
+  /** All schedules, or the one of that name. In the order of their names. */
+  find(name?: string): MaybePromise<readonly ScheduleRecord[]>;
+  due(options: Omit<ClaimOptions, "owner">): MaybePromise<DueSchedules>;
+  /** False: the row was not as expected, and nothing was written. The same change again is one change. */
+  change(change: ScheduleChange): MaybePromise<boolean>;
+}
+
+/** Topics: a batch may have `subscriptions` and `publications`. */
+export interface TopicStore {
+  /** Deletes publications that have been over for at least `forMs`, the longest over first, at most `limit`. Says how many. */
+  prune(forMs: number, limit: number): MaybePromise<number>;
+}
+
+/** Transactions that others can join. */
+export interface TransactionStore {
+  /**
+   * Runs `work` in a transaction of its own, with the store's connection, and commits with it the
+   * transition that it gives. Null, or a transition that is refused: all of it is rolled back. Rejects with
+   * what `work` threw, rolled back too. An error that is retryable says nothing of whether it was committed.
+   */
+  run(work: (connection: unknown) => MaybePromise<Transition | null>): MaybePromise<CommitResult | null>;
+  /** This store as seen within a transaction of the caller's own, on the caller's connection. */
+  within(connection: unknown): StoreWithin;
+  /** Whether that is the connection which `run` gives to work that is synchronous. Default: there is none. */
+  waitsForNothing?(connection: unknown): boolean;
+}
+
+/** What a store may be able to do, or not: an engine that needs what is not there says so before it writes anything. */
+export interface Capabilities {
+  readonly definitions?: DefinitionStore;
+  readonly limits?: LimitStore;
+  readonly schedules?: ScheduleStore;
+  readonly topics?: TopicStore;
+  readonly transactions?: TransactionStore;
+}
+
+export interface Store extends Capabilities {
   /** For messages: "memory", "sqlite", "postgres". */
   readonly name: string;
   /** The clock whose time this store keeps, where it is one of this process. The launcher takes it as its own by default. */
@@ -253,29 +330,29 @@ export interface Store {
   /**
    * A new launcher: a number greater than any before.
    *
-   * @param formerly under which number it was buried and lives all the same: nobody died then
+   * @param formerly under which number it was removed and lives all the same: nobody died then
    */
   register(launcher: { readonly host: string; readonly pid: number }, formerly?: number): MaybePromise<number>;
-  /** Heartbeat; waits for nobody. `alive` is false if this launcher was buried. `others` are all other registered ones. */
-  beat(owner: number): MaybePromise<{ readonly alive: boolean; readonly others: readonly LauncherRecord[] }>;
-  /** Keeps lists of steps; one that is there already stays as it is. */
-  define(definitions: readonly StoredDefinition[]): MaybePromise<void>;
-  /** All that were kept for a workflow, whatever the version, by version and fingerprint. */
-  definitions(workflow: string): MaybePromise<readonly StoredDefinition[]>;
+  /**
+   * Heartbeat; waits for nobody.
+   *
+   * @param overdueForMs given: it looks at what waits too, and answers what has been due for longer
+   */
+  beat(owner: number, overdueForMs?: number): MaybePromise<Beat>;
   /**
    * Removes launchers; what they owned is due at once. Says how many executions were freed. Waits for no lock of
-   * somebody else: what is locked stays owned, and its owner is one of the `others` of a beat until it is buried again.
+   * somebody else: what is locked stays owned, and its owner is one of the `others` of a beat until it is removed again.
    *
    * @param fate `died` and `silent` count against what they owned, as `begin` says; `left` takes back what counted.
    * Left out, or for owners that are not registered: nothing counts
    */
-  bury(owners: readonly number[], fate?: Fate): MaybePromise<number>;
+  removeLaunchers(owners: readonly number[], fate?: Fate): MaybePromise<number>;
   /**
-   * Its owner is about to call a function of it. After a burial that counted, further ones count only where this was said.
+   * Its owner is about to call a function of it. After a removal that counted, further ones count only where this was said.
    * False: it has another owner.
    */
   begin(id: string, owner: number): MaybePromise<boolean>;
-  /** The burials that count against an execution since its last commit, save those of launchers that turned out to live. */
+  /** The removals that count against an execution since its last commit, save those of launchers that turned out to live. */
   deaths(id: string): MaybePromise<readonly Death[]>;
 
   /**
@@ -287,25 +364,6 @@ export interface Store {
   /** That create is not asked again, for its caller waits no more: if it was written, a claim of its owner gives it out. */
   abandon?(create: NewExecution): void;
   claim(options: ClaimOptions): MaybePromise<Claimed>;
-  /** All gates at which somebody waits, also one that is not to be admitted before a time to come. */
-  gates(): MaybePromise<readonly string[]>;
-  /** Reads a gate: who waits, and how many have a place. */
-  gate(query: GateQuery): MaybePromise<GateState>;
-  /**
-   * Gives places to executions that wait and are nobody's, and makes them due. Says how many that were.
-   * Null: the gate has another revision by now, and nothing was done.
-   */
-  admit(admission: Admission): MaybePromise<number | null>;
-  /** Of which workflows and versions something has been due for longer than `forMs` and nobody has taken it. */
-  overdue(forMs: number): MaybePromise<readonly Overdue[]>;
-  /** Deletes publications that have been over for at least `forMs`, the longest over first, at most `limit`. Says how many. */
-  prunePublications(forMs: number, limit: number): MaybePromise<number>;
-
-  /** All schedules, or the one of that name. In the order of their names. */
-  schedules(name?: string): MaybePromise<readonly ScheduleRecord[]>;
-  dueSchedules(options: Omit<ClaimOptions, "owner">): MaybePromise<DueSchedules>;
-  /** False: the row was not as expected, and nothing was written. The same change again is one change. */
-  changeSchedule(change: ScheduleChange): MaybePromise<boolean>;
 
   /**
    * Deletes executions that have been at rest for long enough, with all that they own: history, mailbox, tags.
@@ -324,26 +382,9 @@ export interface Store {
   count(filter: ListConditions): MaybePromise<number>;
   /** In order of revision. */
   history(id: string): MaybePromise<readonly HistoryRecord[]>;
-  /** Of one execution, or of several; each in order of acceptance. What it costs does not grow with the rows that a filter leaves out. */
-  mailbox(executions: string | readonly string[], filter?: MailFilter): MaybePromise<readonly MailboxRecord[]>;
-  /** Messages that are dead, of all executions. */
-  deadLetters(filter: LetterFilter): MaybePromise<LetterPage>;
-  /** How many dead letters all pages would show. */
-  countDeadLetters(conditions: LetterConditions): MaybePromise<number>;
-  /** How many dead letters each workflow has; those that have any, in any order. */
-  countDeadLettersByWorkflow(): MaybePromise<readonly LetterCount[]>;
-
-  /**
-   * Runs `work` in a transaction of its own, with the store's connection, and commits with it the
-   * transition that it gives. Null, or a transition that is refused: all of it is rolled back. Rejects with
-   * what `work` threw, rolled back too. An error that is retryable says nothing of whether it was committed.
-   * Undefined: this store has no transactions that others could join.
-   */
-  transact?(work: (connection: unknown) => MaybePromise<Transition | null>): MaybePromise<CommitResult | null>;
-  /** This store as seen within a transaction of the caller's own, on the caller's connection. */
-  within?(connection: unknown): Within;
-  /** Whether that is the connection which `transact` gives to work that is synchronous. Default: there is none. */
-  waitsForNothing?(connection: unknown): boolean;
+  mail(filter: MailFilter): MaybePromise<readonly MailRecord[]>;
+  /** How many dead messages each workflow has; those that have any, in any order. */
+  countMail(conditions: DeadMailConditions): MaybePromise<readonly MailCount[]>;
 
   /** Calls the listener on every hint until the returned function is called. */
   watch(listener: (hint: Hint) => void): () => void;

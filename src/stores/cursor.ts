@@ -24,12 +24,3 @@ export function placeOf(cursor: string): ListPlace {
   }
   return { createdAt: Number(parts[1]), sequence: Number(parts[2]) };
 }
-
-/** Where a page of dead letters ended, by the order of acceptance. @throws STEPWELL_INVALID_ARGUMENT for a text that no page gave */
-export function letterPlaceOf(cursor: string): number {
-  if (/^\d{1,16}$/.test(cursor)) return Number(cursor);
-  throw new StepwellError(
-    "STEPWELL_INVALID_ARGUMENT",
-    `deadLetters: "after" must be the cursor of the page before, not ${JSON.stringify(cursor)}.`,
-  );
-}

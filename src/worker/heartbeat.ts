@@ -5,7 +5,7 @@
 import type { Look, Timer } from "../clock.js";
 import { StepwellError } from "../errors.js";
 import type { Fate, LauncherRecord } from "../stores/records.js";
-import type { Overdue } from "../stores/contract.js";
+import type { Beat, Overdue, Waiting } from "../stores/contract.js";
 import type { MigrationPath } from "../runtime/upgrade.js";
 import { isGone, ownIdentity } from "./process-identity.js";
 import type { LauncherSettings } from "../session/options.js";
@@ -18,8 +18,8 @@ export interface HeartbeatOwner {
   freed(): void;
   /** Another launcher took this one for dead, when it had this number. */
   wasBuried(owner: number): Promise<void>;
-  /** Called beside each beat that the store has answered. */
-  afterBeat(): Promise<void>;
+  /** Executions wait at these gates, and at no others. */
+  waitedAt(gates: readonly string[]): void;
   /** Versions whose executions wait for a limit, and which no launcher admits. Asked at intervals in which a launcher would. */
   unadmitted(): Promise<readonly Pick<Overdue, "name" | "version">[]>;
   /** Whether the passing of time alone may add to `unadmitted`. */
@@ -46,6 +46,8 @@ export class Heartbeat {
   /** Beats that the store has not answered yet. */
   #unanswered = 0;
   #isLookingAfterOthers = false;
+  /** What waits has been asked for by a beat that is not answered yet. */
+  #isAsking = false;
   /** When the next beat is due, by the clock's `monotonic`, and as what kind of look its timer was set. */
   #nextAt = 0;
   #nextLook: Look | undefined;
@@ -88,8 +90,8 @@ export class Heartbeat {
   }
 
   async #beatAndLookAfterOthers(): Promise<void> {
-    const { others, isHeard } = await this.#beat();
-    const look = await this.#lookAfterOthers(others);
+    const { others, waiting, isHeard } = await this.#beat();
+    const look = await this.#lookAfterOthers(others, waiting);
     const { clock } = this.#settings;
     if (clock.skips !== true || this.#ended) return;
     const next = isHeard ? look : undefined;
@@ -99,16 +101,18 @@ export class Heartbeat {
   }
 
   /** Waits for nothing but the answer to this beat. Skipped where too many beats are unanswered. */
-  async #beat(): Promise<{ readonly others: readonly LauncherRecord[]; readonly isHeard: boolean }> {
+  async #beat(): Promise<Pick<Beat, "others" | "waiting"> & { readonly isHeard: boolean }> {
     if (this.#unanswered === mostUnanswered) return { others: [], isHeard: false };
     this.#unanswered++;
     try {
       const { owner } = this;
-      const { alive, others } = await this.#settings.store.beat(owner);
+      const { store } = this.#settings;
+      const asks = !this.#isLookingAfterOthers && !this.#isAsking;
+      const { alive, ...beaten } = await (asks ? this.#ask(owner) : store.beat(owner));
       // This launcher has stopped meanwhile, and is gone by its own will.
       if (this.#ended) return { others: [], isHeard: false };
       if (!alive) await this.#launcher.wasBuried(owner);
-      return { others, isHeard: alive };
+      return { ...beaten, isHeard: alive };
     } catch (error) {
       if (!this.#ended) this.#launcher.storeFailed("beat", error);
       return { others: [], isHeard: false };
@@ -117,17 +121,26 @@ export class Heartbeat {
     }
   }
 
+  /** What waits is asked for by one beat at a time: the others do not wait for that answer. */
+  async #ask(owner: number): Promise<Beat> {
+    this.#isAsking = true;
+    try {
+      return await this.#settings.store.beat(owner, this.#patience);
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
   /**
    * What may have to wait for other launchers' locks, such as a burial. One round at a time, and no beat waits for it. Gives back
    * as what kind of look a virtual clock may take the next beat.
    */
-  async #lookAfterOthers(others: readonly LauncherRecord[]): Promise<Look | undefined> {
+  async #lookAfterOthers(others: readonly LauncherRecord[], waiting: Waiting | undefined): Promise<Look | undefined> {
     if (this.#isLookingAfterOthers || this.#ended) return undefined;
     this.#isLookingAfterOthers = true;
     try {
       const hasBuried = await this.#bury(others);
-      await this.#launcher.afterBeat();
-      await this.#reportOverdue();
+      if (waiting !== undefined) await this.#lookAt(waiting);
       if (hasBuried) return undefined;
       return others.length > 0 || (await this.#mayBeOverdue()) ? "watch" : "idle";
     } catch (error) {
@@ -153,7 +166,7 @@ export class Heartbeat {
       dead.set(fate, [...(dead.get(fate) ?? []), other.owner]);
     }
     let freed = 0;
-    for (const [fate, owners] of dead) freed += await this.#settings.store.bury(owners, fate);
+    for (const [fate, owners] of dead) freed += await this.#settings.store.removeLaunchers(owners, fate);
     if (freed > 0) this.#launcher.freed();
     return dead.size > 0;
   }
@@ -170,8 +183,8 @@ export class Heartbeat {
     const { store, clock } = this.#settings;
     if (clock.skips !== true) return false;
     if (this.#launcher.hasLimits()) return true;
-    const someday = await store.overdue(-someTime);
-    return someday.some(({ what, name, version }) => !this.#takesUp(what, registryKey(name, version)));
+    const { waiting } = await store.beat(this.owner, -someTime);
+    return waiting!.overdue.some(({ what, name, version }) => !this.#takesUp(what, registryKey(name, version)));
   }
 
   /** Whether this launcher takes it up. A schedule launches the version that it was set with, so a migration does not help. */
@@ -180,13 +193,19 @@ export class Heartbeat {
     return path !== undefined && (what === "executions" || path.hops.length === 0);
   }
 
-  /** What has been due for longer than it takes to find a dead launcher is taken up by nobody: no launcher has its version. */
-  async #reportOverdue(): Promise<void> {
-    const { store, clock, heartbeat, pollInterval } = this.#settings;
-    const patience = heartbeat.timeout + pollInterval;
-    const overdue = [...(await store.overdue(patience))];
+  /** Longer than it takes to find a dead launcher, in milliseconds. */
+  get #patience(): number {
+    const { heartbeat, pollInterval } = this.#settings;
+    return heartbeat.timeout + pollInterval;
+  }
+
+  /** What is overdue is taken up by nobody: no launcher has its version. */
+  async #lookAt({ overdue: found, gates }: Waiting): Promise<void> {
+    const { clock } = this.#settings;
+    this.#launcher.waitedAt(gates);
+    const overdue = [...found];
     if (clock.monotonic() >= this.#askAgain) {
-      this.#askAgain = clock.monotonic() + patience;
+      this.#askAgain = clock.monotonic() + this.#patience;
       for (const it of await this.#launcher.unadmitted()) overdue.push({ what: "executions", ...it });
     }
     for (const { what, name, version } of overdue) {

@@ -5,7 +5,8 @@
  */
 import type { LimitsDefinition } from "../definition/limits.js";
 import type { MigrationPath } from "../runtime/upgrade.js";
-import type { Candidate, ClaimOptions, GateQuery, GateState, Overdue, Store } from "../stores/contract.js";
+import { needed } from "../session/capabilities.js";
+import type { Candidate, ClaimOptions, GateQuery, GateState, LimitStore, Overdue, Store } from "../stores/contract.js";
 
 /** The limits of a workflow, as numbers. Null: no limit. */
 export interface Limits {
@@ -91,15 +92,20 @@ export class LimitEnforcer {
   }
 
   /**
-   * Looks for executions that wait for limits which their workflow does not have any more. Asked now and then, so that workflows
-   * that never had limits cost nothing more. True: there are some, and `admit` admits them.
+   * Looks for executions that wait for limits which their workflow does not have any more. Workflows that never had limits cost
+   * nothing more. True: there are some, and `admit` admits them.
+   *
+   * @param gates at which executions wait, as a heartbeat says
    */
-  async lookForRemovedLimits(): Promise<boolean> {
-    if (this.#unlimited.length === 0) return false;
-    const waiting = new Set(await this.#store.gates());
-    const stillQueued = this.#unlimited.filter(({ name }) => waiting.has(name));
+  lookForRemovedLimits(gates: readonly string[]): boolean {
+    const stillQueued = this.#unlimited.filter(({ name }) => gates.includes(name));
     this.#admitted = [...this.#limited, ...stillQueued];
     return stillQueued.length > 0;
+  }
+
+  /** An execution that waits for a limit waits in a store that keeps limits. */
+  get #limits(): LimitStore {
+    return needed(this.#store, "limits", "An execution that waits for a limit");
   }
 
   get isNeeded(): boolean {
@@ -114,10 +120,10 @@ export class LimitEnforcer {
     const admissibleNow = new Map<string, string>();
     const found: Pick<Overdue, "name" | "version">[] = [];
     for (const { name, versions, limits } of this.#limited) {
-      const stored = await this.#store.definitions(name);
+      const stored = (await this.#store.definitions?.of(name)) ?? [];
       const unknown = [...new Set(stored.map(({ version }) => version))].filter((it) => !versions.includes(it));
       if (unknown.length === 0) continue;
-      const [first] = admissible(await this.#store.gate(queryOf(name, unknown, limits, 1)), limits, 1);
+      const [first] = admissible(await this.#limits.read(queryOf(name, unknown, limits, 1)), limits, 1);
       if (first === undefined) continue;
       admissibleNow.set(name, first.id);
       if (this.#admissibleBefore.get(name) !== first.id) continue;
@@ -164,11 +170,11 @@ export class LimitEnforcer {
     for (let reads = 0; reads < mostReads; reads++) {
       const left = room - total;
       const query = queryOf(name, versions, limits, left);
-      const state = await this.#store.gate(query);
+      const state = await this.#limits.read(query);
       const chosen = admissible(state, limits, left);
       if (chosen.length === 0) return { admitted: total, againInMs: sooner(state.readyInMs, state.rateInMs) };
       const admission = { gate: name, revision: state.revision, ids: chosen.map(({ id }) => id) };
-      const count = await this.#store.admit({ ...admission, perMs: limits.rate?.perMs ?? null });
+      const count = await this.#limits.admit({ ...admission, perMs: limits.rate?.perMs ?? null });
       total += count ?? 0;
       if (total >= room) break;
     }

@@ -8,7 +8,7 @@ import { isRetryable, StepwellError } from "../errors.js";
 import { newId } from "../ids.js";
 import type { NewExecution } from "../stores/batch.js";
 import type { ScheduleRecord } from "../stores/records.js";
-import type { Store } from "../stores/contract.js";
+import type { ScheduleStore } from "../stores/contract.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
 import { prepareLaunch } from "../runtime/launch.js";
@@ -26,7 +26,7 @@ const failurePause = 30_000;
 const outagePause = 500;
 
 export class ScheduleLoop {
-  readonly #store: Store;
+  readonly #store: ScheduleStore;
   readonly #host: ClientHost;
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #polling: Polling;
@@ -36,7 +36,7 @@ export class ScheduleLoop {
   #stopped = false;
 
   constructor(
-    store: Store,
+    store: ScheduleStore,
     clock: Clock,
     host: ClientHost,
     registry: ReadonlyMap<string, Registered>,
@@ -66,7 +66,7 @@ export class ScheduleLoop {
       const workflows = [...this.#registry.values()].map(({ definition: { name, version } }) => ({ name, version }));
       // Schedules that fail stay due, and must not stand in the way of the others.
       const limit = largestLook + this.#pausedUntil.size;
-      const { records, at, nextDueInMs } = await this.#store.dueSchedules({ workflows, limit });
+      const { records, at, nextDueInMs } = await this.#store.due({ workflows, limit });
       if (nextDueInMs !== 0) this.#forgetAllBut(records);
       let next = nextDueInMs ?? Infinity;
       for (const record of records) {
@@ -104,7 +104,7 @@ export class ScheduleLoop {
       const lastAt = times.at(-1) ?? plan.lastAt;
       const schedule = { ...record, plan: { ...plan, lastAt }, nextAt, revision: newId() };
       // Refused where another launcher was faster, or somebody has changed the schedule.
-      await this.#store.changeSchedule({ name, expected: revision, schedule, creates });
+      await this.#store.change({ name, expected: revision, schedule, creates });
       this.#pausedUntil.delete(name);
       return nextAt === null ? Infinity : Math.max(0, nextAt - now);
     } catch (error) {

@@ -9,7 +9,7 @@ import { definitionOf } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import type { Death } from "../stores/records.js";
 import type { ExecutionRecord, HistoryRecord } from "../execution/records.js";
-import type { ClaimOptions, Hint, MaybePromise, Store, Within } from "../stores/contract.js";
+import type { ClaimOptions, Hint, MaybePromise, Store, StoreWithin, TransactionStore } from "../stores/contract.js";
 import { ErrorReporter, unlessLogged } from "../session/error-reporter.js";
 import { callerTransaction } from "../session/caller-transaction.js";
 import type { ClientHost, Places } from "../session/client-host.js";
@@ -60,7 +60,8 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   readonly #pruner: Pruner;
   readonly #polling: Polling;
   readonly #errors: ErrorReporter;
-  readonly #schedules: ScheduleLoop;
+  /** Undefined: the store keeps no schedules. */
+  readonly #schedules: ScheduleLoop | undefined;
   readonly #stepLists: StoredStepLists;
   readonly #time: StoreTime;
   /** Executions that are being created, and for which room is kept. */
@@ -102,7 +103,8 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
       registry,
       settings.clock,
     );
-    this.#schedules = new ScheduleLoop(settings.store, settings.clock, this, registry, settings.pollInterval);
+    const { schedules } = settings.store;
+    this.#schedules = schedules && new ScheduleLoop(schedules, settings.clock, this, registry, settings.pollInterval);
     this.#polling = new Polling(settings.clock, settings.pollInterval, {
       look: () => this.#takeUp(),
       looked: () => this.#tellEmptied(),
@@ -117,8 +119,8 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
       wasBuried: (owner) => this.#wasBuried(owner),
       unadmitted: () => this.#limits.unadmitted(),
       hasLimits: () => this.#limits.isNeeded,
-      afterBeat: async () => {
-        if (await this.#limits.lookForRemovedLimits()) this.#polling.soon();
+      waitedAt: (gates) => {
+        if (this.#limits.lookForRemovedLimits(gates)) this.#polling.soon();
       },
     });
   }
@@ -161,7 +163,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   }
 
   stop(): Promise<void> {
-    this.#schedules.stop();
+    this.#schedules?.stop();
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
@@ -171,7 +173,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     await patiently(this.clock, this.#settings.startTimeout, goesOn, async () => {
       this.#releaseStore ??= await holdStore(this.#store);
       // Kept before the first execution has one of these lists of steps.
-      await this.#store.define(definitionsOf(this.#registry));
+      await this.#store.definitions?.keep(definitionsOf(this.#registry));
       await this.#heartbeat.register();
     });
     this.#unwatch = this.#store.watch((hint) => this.#hinted(hint));
@@ -180,7 +182,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     await this.#heartbeat.begin();
     this.#pruner.begin();
     await this.#polling.look();
-    this.#schedules.lookIn(0);
+    this.#schedules?.lookIn(0);
   }
 
   /** Drains, then aborts; gives back what this launcher holds; closes the store if it opened the store. */
@@ -210,7 +212,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     await this.committer.drained();
     patience.cancel();
     try {
-      await answered(this.clock, this.#store.bury([this.#heartbeat.owner], "left"), this.grace);
+      await answered(this.clock, this.#store.removeLaunchers([this.#heartbeat.owner], "left"), this.grace);
     } catch (error) {
       this.#errors.storeFailed("give back what this launcher held", error);
     }
@@ -295,11 +297,11 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     return this.#store.name;
   }
 
-  get transact(): Store["transact"] {
-    return this.#store.transact?.bind(this.#store);
+  get transact(): TransactionStore["run"] | undefined {
+    return this.#store.transactions?.run.bind(this.#store.transactions);
   }
 
-  within(tx: unknown, where: string): Within {
+  within(tx: unknown, where: string): StoreWithin {
     return callerTransaction(this.#store, tx, where);
   }
 
@@ -333,7 +335,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   }
 
   scheduled(inMs: number): void {
-    this.#schedules.lookIn(inMs);
+    this.#schedules?.lookIn(inMs);
   }
 
   /** Calls `tell` when one of this launcher's commits settles the arrival, until the returned function is called. */
@@ -421,7 +423,8 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     const { registered } = path;
     const unreadable = unreadableIn(record);
     if (unreadable !== undefined) {
-      const requests = record.signals === 0 ? [] : this.#store.mailbox(record.id, { pending: true, limit: 0 });
+      const requests =
+        record.signals === 0 ? [] : this.#store.mail({ executions: [record.id], status: "pending", limit: 0 });
       return new Parking(record, owner, this, unreadable).begin(requests);
     }
     let state: object = {};

@@ -175,7 +175,9 @@ async function problemsOf({ seed, pivot, hears, acts }: typeof scenario extends 
     return lie === undefined ? [] : `${it.kind} ${it.why} ${lie}`;
   });
   for (const launcher of launchers) await until(launcher.stop());
-  const open = (await store.mailbox("e", { pending: true })).map(({ kind }) => `${kind} is left pending`);
+  const open = (await store.mail({ executions: ["e"], status: "pending" })).map(
+    ({ kind }) => `${kind} is left pending`,
+  );
   return [...found, ...open];
 }
 

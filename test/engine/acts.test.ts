@@ -138,7 +138,7 @@ onEveryStore("an operator's acts", (start) => {
       expect({ what, code: error instanceof StepwellError ? error.code : error }).toEqual({ what, code });
     }
     expect(await everything(execution, rig)).toEqual(before);
-    expect(await rig.store.mailbox("e")).toEqual([]);
+    expect(await rig.store.mail({ executions: ["e"] })).toEqual([]);
   });
 
   test("patchState is refused for what is not stuck, and checked by another launcher where the workflow is not known", async () => {

@@ -86,7 +86,7 @@ onEveryStore("a launcher that is buried", (start) => {
     const { records } = await store.claim({ owner, limit: 1, workflows: [{ name: "job", version: "1" }] });
     expect(records).toHaveLength(1);
     if (begins) await store.begin(records[0]!.id, owner);
-    await store.bury([owner], fate);
+    await store.removeLaunchers([owner], fate);
     return owner;
   }
 

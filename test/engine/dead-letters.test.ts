@@ -121,10 +121,10 @@ onEveryStore("dead letters", (start) => {
   test("are pruned with the notes on them", async () => {
     const { launcher, clock, store } = await withLetter();
     await launcher.resend(letter, { to: "waiting" });
-    expect(await store.mailbox("ended")).toHaveLength(4);
+    expect(await store.mail({ executions: ["ended"] })).toHaveLength(4);
     await clock.advance("1h");
     expect(await launcher.prune({ completed: "30m" })).toMatchObject({ completed: 1 });
-    expect(await store.mailbox("ended")).toEqual([]);
+    expect(await store.mail({ executions: ["ended"] })).toEqual([]);
   });
 
   test("are sent again to one execution only, however many try at once", async () => {

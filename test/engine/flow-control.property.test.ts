@@ -93,9 +93,9 @@ test("no limit is exceeded, and everything comes to an end", async () => {
           await clock.advance(10);
         } else {
           const [record] = await store.load([id]);
-          if (record?.owner !== null && record !== undefined) await store.bury([record.owner]);
+          if (record?.owner !== null && record !== undefined) await store.removeLaunchers([record.owner]);
         }
-        expect((await store.gate(query)).held).toBeLessThanOrEqual(limits.all);
+        expect((await store.limits!.read(query)).held).toBeLessThanOrEqual(limits.all);
       }
       const isOver = ({ status }: { status: string }): boolean => status === "completed" || status === "rolledBack";
       let { executions } = await launchers[0]!.list({ limit: 100 });
@@ -113,7 +113,7 @@ test("no limit is exceeded, and everything comes to an end", async () => {
         const within = floor.starts.filter((other) => other.at >= at && other.at < at + per);
         expect(new Set(within.map(({ id }) => id)).size).toBeLessThanOrEqual(limits.rate);
       }
-      expect(await store.gate(query)).toMatchObject({ held: 0, candidates: [] });
+      expect(await store.limits!.read(query)).toMatchObject({ held: 0, candidates: [] });
       const stopped = launchers.map((launcher) => launcher.stop());
       await clock.advance("1m");
       await Promise.all(stopped);

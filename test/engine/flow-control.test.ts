@@ -308,7 +308,7 @@ onEveryStore("flow control", (start) => {
     const { records } = await store.claim({ owner, limit: 9, workflows: [{ name: "limited", version: "1" }] });
     expect(records.map(({ id }) => id)).toEqual(["e1"]);
     const answer = launcher.execution("e1").rollback("not-needed");
-    await store.bury([owner]);
+    await store.removeLaunchers([owner]);
     await pass(clock, 500);
     await answer;
     expect(await launcher.execution("e1").outcome()).toMatchObject({ status: "rolledBack", reason: "not-needed" });
@@ -442,15 +442,15 @@ onEveryStore("flow control", (start) => {
     const [first] = await store.load(["e0"]);
     await another([it]);
     // As others see it: the launcher has died. It begins anew, as a process that is started again.
-    await store.bury([first!.owner!]);
+    await store.removeLaunchers([first!.owner!]);
     const query = { gate: "limited", versions: ["1"], limit: 10, keyLimit: null, rate: null };
-    expect((await store.gate(query)).held).toBe(2);
+    expect((await store.limits!.read(query)).held).toBe(2);
     await pass(clock, 500);
     expect(floor.began.toSorted()).toEqual(["e0", "e0", "e1", "e1"]);
-    expect((await store.gate(query)).held).toBe(2);
+    expect((await store.limits!.read(query)).held).toBe(2);
     await pass(clock, 4000);
     expect(floor.began.slice(4).toSorted()).toEqual(["e2", "e3"]);
-    expect((await store.gate(query)).held).toBe(0);
+    expect((await store.limits!.read(query)).held).toBe(0);
   });
 
   test("two versions share one limit, and a launcher lets in only what it knows", async () => {
@@ -502,7 +502,7 @@ onEveryStore("flow control", (start) => {
     await pass(clock, 20_000);
     expect(floor.began.at(-1)).toBe("later");
     expect((await next.list({ status: "completed" })).executions).toHaveLength(6);
-    expect(await store.gates()).toEqual([]);
+    expect((await store.beat(0, 0)).waiting).toMatchObject({ gates: [] });
   });
 
   test("those of a version that nobody knows any more are told of, once, and not while others are in their place", async () => {
@@ -543,7 +543,7 @@ onEveryStore("flow control", (start) => {
     await launcher.launchMany(it, count(5));
     await pass(clock, 500);
     const query = { gate: "limited", versions: ["1"], limit: 10, keyLimit: null, rate: null };
-    expect((await store.gate(query)).held).toBe(2);
+    expect((await store.limits!.read(query)).held).toBe(2);
     await pass(clock, 3000);
     expect(floor.began).toHaveLength(5);
   });

@@ -147,7 +147,7 @@ onEveryStore("an undo", (start) => {
     await clock.settle();
     const owner = await store.register({ host: "undertaker", pid: 1 });
     const { others } = await store.beat(owner);
-    await store.bury([...others.map((it) => it.owner), owner]);
+    await store.removeLaunchers([...others.map((it) => it.owner), owner]);
     const second = await another();
     await clock.advance("1m");
     expect(await second.execution(id).outcome()).toMatchObject({ status: "rolledBack", reason: "closed" });
@@ -187,7 +187,7 @@ onEveryStore("an undo", (start) => {
     const owner = await store.register({ host: "undertaker", pid: 1 });
     const { others } = await store.beat(owner);
     await launcher.rollback(id, "changed-my-mind");
-    await store.bury([...others.map((it) => it.owner), owner]);
+    await store.removeLaunchers([...others.map((it) => it.owner), owner]);
     const second = await another();
     await clock.advance("1m");
     expect(await second.execution(id).outcome()).toMatchObject({ status: "rolledBack", reason: "changed-my-mind" });

@@ -1,29 +1,36 @@
 /** That a launcher says that it lives, whatever else its store keeps waiting. */
+import type { Beat, Store } from "../../src/stores/contract.js";
+import { through } from "../support/through.js";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { workflow, type Store } from "../../src/index.js";
+import { workflow } from "../../src/index.js";
 import { onEveryStore } from "../support/rig.js";
 
 const job = workflow("job", { input: z.object({}) }).step("work", {
   run: () => new Promise<undefined>(() => undefined),
 });
 
-/** Its answers to these questions never come. */
-function silentOn(store: Store, ...methods: readonly (keyof Store)[]): Store {
-  return new Proxy(store, {
-    get(target, key) {
-      if (methods.includes(key as keyof Store)) return () => new Promise(() => undefined);
-      const value: unknown = Reflect.get(target, key);
-      return typeof value === "function" ? (value.bind(target) as unknown) : value;
-    },
-  });
+const never = new Promise<never>(() => undefined);
+
+/** Its answers to such questions never come. */
+const silences: readonly [string, (store: Store) => Store][] = [
+  ["to remove the dead", (store) => through(store, (call) => call, { removeLaunchers: () => never })],
+  [
+    "to say what waits",
+    (store) => through(store, (call) => call, { beat: (owner, overdueForMs) => beatOnly(store, owner, overdueForMs) }),
+  ],
+];
+
+async function beatOnly(store: Store, owner: number, overdueForMs: number | undefined): Promise<Beat> {
+  const beaten = await store.beat(owner);
+  return overdueForMs === undefined ? beaten : never;
 }
 
 onEveryStore("a heartbeat", (start) => {
-  test.each(["bury", "overdue", "gates"] as const)("does not wait for the store's answer to %s", async (method) => {
+  test.each(silences)("does not wait for a store that it asks %s", async (_, silent) => {
     const { launcher, store, clock, another, errors } = await start([job]);
     await store.register({ host: "elsewhere", pid: 4711 });
-    const slow = another([job], { store: silentOn(store, method) });
+    const slow = another([job], { store: silent(store) });
     await clock.advance("2s");
     const execution = await launcher.launch(job, {});
     await clock.advance("2m");
@@ -38,17 +45,11 @@ onEveryStore("a heartbeat", (start) => {
     const { store, clock, another, errors } = await start([job]);
     let answer = (): void => undefined;
     let isHeld = false;
-    const slow = new Proxy(store, {
-      get(target, key) {
-        const value: unknown = Reflect.get(target, key);
-        if (typeof value !== "function") return value;
-        if (key !== "beat" || !isHeld) return value.bind(target) as unknown;
-        return async (owner: number) => {
-          await new Promise<void>((resolve) => (answer = resolve));
-          return store.beat(owner);
-        };
-      },
-    });
+    const held: Store["beat"] = async (owner, overdueForMs) => {
+      if (isHeld) await new Promise<void>((resolve) => (answer = resolve));
+      return store.beat(owner, overdueForMs);
+    };
+    const slow = through(store, (call) => call, { beat: held });
     const leaves = await another([job], { store: slow });
     isHeld = true;
     await clock.advance("6s");

@@ -140,7 +140,7 @@ async function brought(rig: Rig, { operator, askedBack }: Plan, id: string): Pro
     else {
       // It hangs: its launcher is declared dead, and takes it up again.
       const [record] = await store.load([id]);
-      if (record!.owner !== null) await store.bury([record!.owner]);
+      if (record!.owner !== null) await store.removeLaunchers([record!.owner]);
       await clock.advance("10s");
     }
   }

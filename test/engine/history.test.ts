@@ -189,7 +189,7 @@ onEveryStore("stateAt", (start) => {
     await clock.settle();
     expect(await execution.stateAt(0)).toEqual({ n: 1 });
     const [record] = await store.load([execution.id]);
-    await store.bury([record!.owner!]);
+    await store.removeLaunchers([record!.owner!]);
     await clock.advance("10s");
     expect((await execution.outcome()).status).toBe("completed");
     expect(await witness.confirm(execution, { n: 1 })).toEqual([{ n: 1 }, { n: 1, a: 2, inits: 2 }]);
@@ -231,7 +231,7 @@ onEveryStore("stateAt", (start) => {
       .observe(witness.observer);
     const rig = await start([steps]);
     await rig.launcher.stop();
-    const faulty = failing(rig.store, "mailbox");
+    const faulty = failing(rig.store, "mail");
     const launcher = await rig.another([steps], { store: faulty.store });
     const execution = await launcher.launch(steps, {});
     faulty.left = 2;

@@ -96,19 +96,19 @@ onEveryStore("a large mailbox", (start) => {
     await clock.settle();
     for (let index = 0; index < 300; index++) await sender.send(execution.id, "part", index);
     await clock.advance("5s");
-    reads.rows["mailbox"] = 0;
-    reads.calls["mailbox"] = 0;
+    reads.rows["mail"] = 0;
+    reads.calls["mail"] = 0;
     for (let index = 0; index < 5; index++) {
       await launcher.send(execution.id, "part", index, { messageId: `m${index}` });
       expect(await launcher.send(execution.id, "part", index, { messageId: `m${index}` })).toMatchObject({
         duplicate: true,
       });
     }
-    expect(reads.calls["mailbox"]).toBe(0);
+    expect(reads.calls["mail"]).toBe(0);
     // One wake, by polling.
     await clock.advance("1s");
-    expect(reads.rows["mailbox"]).toBeGreaterThan(0);
-    expect(reads.rows["mailbox"]).toBeLessThan(50);
+    expect(reads.rows["mail"]).toBeGreaterThan(0);
+    expect(reads.rows["mail"]).toBeLessThan(50);
   });
 
   test("a message that comes twice is a duplicate before its name, its payload or its size are looked at", async () => {
@@ -144,13 +144,13 @@ onEveryStore("a large mailbox", (start) => {
     forget();
     // The others time out.
     await clock.advance("20s");
-    expect(reads.calls["mailbox"]).toBeUndefined();
+    expect(reads.calls["mail"]).toBeUndefined();
     expect(reads.calls["load"]).toBeUndefined();
     expect(await told(executions[19]!)).toHaveLength(3);
     expect(await told(executions[9]!)).toEqual(["run wait: continue", "runContinue wait: ok", "run gather: continue"]);
-    expect(calls).toMatchObject({ mailbox: 1 });
+    expect(calls).toMatchObject({ mail: 1 });
     expect(calls["load"]).toBeUndefined();
-    expect(rows["mailbox"]).toBe(10);
+    expect(rows["mail"]).toBe(10);
   });
 
   test("of what somebody waits for, only where it stands is read until it is at rest", async () => {

@@ -165,10 +165,10 @@ onEveryStore("starting and stopping", (start) => {
       get(target, key) {
         const value: unknown = Reflect.get(target, key);
         if (typeof value !== "function") return value;
-        if (key !== "mailbox") return value.bind(target) as unknown;
+        if (key !== "mail") return value.bind(target) as unknown;
         // As over a network: what is answered was read some time ago.
-        return async (...given: Parameters<Store["mailbox"]>) => {
-          const rows = await target.mailbox(...given);
+        return async (...given: Parameters<Store["mail"]>) => {
+          const rows = await target.mail(...given);
           const isAsked = rows.some(({ kind, status }) => kind === "rollback" && status === "pending");
           // The drive's own look is not held up: it turns the execution meanwhile.
           if (isSlow && isAsked && late.length === 0) await new Promise<void>((resolve) => late.push(resolve));
@@ -310,7 +310,7 @@ onEveryStore("starting and stopping", (start) => {
     const own = new VirtualClock();
     const buried = await another([quick], { store: counting, clock: own });
     const { owner } = (await store.beat(0)).others[0]!;
-    await store.bury([owner]);
+    await store.removeLaunchers([owner]);
     const before = claims;
     const execution = await buried.launch(quick, {}, { id: "e" });
     await clock.settle();
@@ -356,7 +356,7 @@ onEveryStore("a launch by a launcher that others took for dead in that very mome
     const own = new VirtualClock();
     const zombie = await another([noted], { store: deaf(store), clock: own });
     const { owner } = (await store.beat(0)).others[0]!;
-    await store.bury([owner]);
+    await store.removeLaunchers([owner]);
     await zombie.launch(noted, {}, { id: "e" });
     await clock.settle();
     expect(ran).toEqual([]);

@@ -281,7 +281,7 @@ onEveryStore("a guard that fails where nothing may stop the execution", (start) 
     });
     const claimed = await store.claim({ owner, limit: 1, workflows: [{ name: "parks", version: "1" }] });
     expect(claimed.records).toHaveLength(1);
-    await store.bury([owner]);
+    await store.removeLaunchers([owner]);
     await another();
     await clock.settle();
     expect(heard).toHaveLength(3);
@@ -319,7 +319,7 @@ onEveryStore("a guard that fails where nothing may stop the execution", (start) 
     expect((await store.claim({ owner, limit: 1, workflows: [{ name: "told", version: "1" }] })).records).toHaveLength(
       1,
     );
-    await store.bury([owner]);
+    await store.removeLaunchers([owner]);
     const second = await another();
     await clock.settle();
     expect(await second.execution("e").outcome()).toMatchObject({ status: "rolledBack", reason: "back" });
@@ -357,7 +357,7 @@ onEveryStore("a guard's veto that overtakes an accepted rollback request", (star
     const { launcher, store, clock } = await start([steps]);
     const execution = await launcher.launch(steps, {});
     await clock.advance("1s");
-    const [request] = await store.mailbox(execution.id);
+    const [request] = await store.mail({ executions: [execution.id] });
     // Where the store answers later, the veto may have been committed first: then the request came too late.
     const isSure = !(stored instanceof Promise);
     expect(request?.status).toEqual(isSure ? "consumed" : expect.stringMatching(/consumed|dead/));

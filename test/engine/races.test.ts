@@ -4,8 +4,8 @@ import { z } from "zod";
 import { Launcher, observer, pause, workflow, type Store } from "../../src/index.js";
 import { Encoded } from "../../src/values/encode.js";
 import type { Batch } from "../../src/stores/batch.js";
-import type { MailboxRecord } from "../../src/execution/records.js";
 import { dying } from "../support/dying.js";
+import type { MailRecord } from "../../src/stores/contract.js";
 import { deaf, onEveryStore } from "../support/rig.js";
 
 const input = z.object({});
@@ -79,14 +79,14 @@ onEveryStore("a look into the mailbox", (start) => {
       get(target, key) {
         const value: unknown = Reflect.get(target, key);
         if (typeof value !== "function") return value;
-        if (key !== "mailbox") return value.bind(target) as unknown;
-        return (...asked: Parameters<Store["mailbox"]>) => {
-          const rows = target.mailbox(...asked);
-          if (!isHeld || asked[1] === undefined || !("pending" in asked[1])) return rows;
+        if (key !== "mail") return value.bind(target) as unknown;
+        return (...asked: Parameters<Store["mail"]>) => {
+          const rows = target.mail(...asked);
+          if (!isHeld || !("status" in asked[0])) return rows;
           isHeld = false;
           // What it says is from now, and is heard later.
           return Promise.resolve(rows).then(
-            (it) => new Promise<readonly MailboxRecord[]>((resolve) => (answer = () => resolve(it))),
+            (it) => new Promise<readonly MailRecord[]>((resolve) => (answer = () => resolve(it))),
           );
         };
       },

@@ -48,7 +48,7 @@ async function claimAndDie(store: Store, name: string): Promise<number> {
   const owner = await store.register({ host: "elsewhere", pid: 1 });
   const { records } = await store.claim({ owner, limit: 100, workflows: [{ name, version: "1" }] });
   for (const { id } of records) await store.begin(id, owner);
-  await store.bury([owner], "died");
+  await store.removeLaunchers([owner], "died");
   return records.length;
 }
 

@@ -139,10 +139,10 @@ onEveryStore("retention", (start) => {
     const { clock, launcher, store } = await start([job], { ...slowly, keepPublications: "10s" });
     await launcher.publish("t", "note", "a", { messageId: "m" });
     await clock.advance("1m");
-    expect(await store.prunePublications(0, 10)).toBe(0);
+    expect(await store.topics!.prune(0, 10)).toBe(0);
     expect(await launcher.publish("t", "note", "a", { messageId: "m" })).toMatchObject({ duplicate: false });
     clock.skip("20s");
-    expect(await store.prunePublications(0, 10)).toBe(1);
+    expect(await store.topics!.prune(0, 10)).toBe(1);
   });
 
   test("without a policy nothing is pruned", async () => {

@@ -196,7 +196,7 @@ onEveryStore("a schedule", (start) => {
       { code: "STEPWELL_SCHEDULE_FAILED", message: expect.stringContaining('"old"') as string },
     ]);
     // Once it is gone, nothing of its failure is remembered.
-    const looks = vi.spyOn(store, "dueSchedules");
+    const looks = vi.spyOn(store.schedules!, "due");
     await clock.advance("20s");
     expect(looks.mock.lastCall?.[0].limit).toBe(51);
     await second.schedules.delete("old");
@@ -215,7 +215,7 @@ onEveryStore("a schedule, when the store fails for a moment,", (start) => {
     await launcher.schedules.set("tidy", report, eu, { every: "10s" });
     await launcher.schedules.set("tidy too", report, eu, { every: "10s" });
     const outage = new StepwellError("STEPWELL_STORE_UNREACHABLE", "It is away.", { retryable: true });
-    const change = vi.spyOn(store, "changeSchedule").mockRejectedValue(outage);
+    const change = vi.spyOn(store.schedules!, "change").mockRejectedValue(outage);
     await clock.advance("11s");
     expect(await launched(launcher)).toEqual([]);
     change.mockRestore();

@@ -56,7 +56,7 @@ onEveryStore("a step with a condition", (start) => {
     const execution = await launcher.launch(it, {});
     await clock.settle();
     const [record] = await store.load([execution.id]);
-    await store.bury([record!.owner!]);
+    await store.removeLaunchers([record!.owner!]);
     const other = await another([it], patient);
     await clock.advance("1m");
     expect(await other.execution(execution.id).outcome()).toMatchObject({ status: "completed" });

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { Launcher, memoryStore, pause, workflow, type Store } from "../../src/index.js";
 import { drivers } from "../../src/stores/sqlite/driver.js";
-import { SqliteStore } from "../../src/stores/sqlite/sqlite-store.js";
+import { sqliteStoreOn } from "../../src/stores/sqlite/sqlite-store.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { dying } from "../support/dying.js";
 
@@ -160,7 +160,7 @@ const [driver] = [...drivers()];
 
 test.each<[string, (clock: VirtualClock) => Store, number]>([
   ["memory", (clock) => memoryStore({ clock }), 300],
-  ["SQLite", (clock) => new SqliteStore(":memory:", clock, "full", () => driver!), 100],
+  ["SQLite", (clock) => sqliteStoreOn(":memory:", clock, "full", () => driver!), 100],
 ])("on the %s store, whoever dies and whatever comes first", async (_, makeStore, numRuns) => {
   await fc.assert(
     fc.asyncProperty(fc.array(act, { minLength: 3, maxLength: 15 }), async (acts) => {

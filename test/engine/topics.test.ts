@@ -344,7 +344,7 @@ onEveryStore("topics", (start) => {
       rollback: () => undefined,
     });
     const { launcher, clock, store } = await start([own]);
-    if (store.transact === undefined) return;
+    if (store.transactions === undefined) return;
     work = (tx) =>
       runs > 5 ? undefined : launcher.publish("t", "settled", { cents: 1 }, { tx: tx as CallerTransaction });
     const execution = await launcher.launch(own, { order: "1" });
@@ -442,7 +442,7 @@ onEveryStore("topics", (start) => {
         }
       },
     });
-    const { launcher } = await start([clumsy]);
+    const { launcher, store } = await start([clumsy]);
     await (await launcher.launch(clumsy, { order: "1" })).outcome();
     expect(refused).toEqual([
       ...Array.from({ length: 6 }, () => "STEPWELL_INVALID_ARGUMENT"),
@@ -458,7 +458,9 @@ onEveryStore("topics", (start) => {
     expect(await codeOf("t", "n", 1, { messageId: "" })).toBe("STEPWELL_INVALID_ARGUMENT");
     expect(await codeOf("t", "n", 1, { keepFor: "soon" })).toBe("STEPWELL_INVALID_DURATION");
     expect(await codeOf("t", "n", 1, { keep: 1 })).toBe("STEPWELL_UNKNOWN_OPTION");
-    expect(await codeOf("t", "n", 1, { tx: 5 })).toBe("STEPWELL_INVALID_ARGUMENT");
+    expect(await codeOf("t", "n", 1, { tx: 5 })).toBe(
+      store.transactions === undefined ? "STEPWELL_CAPABILITY_MISSING" : "STEPWELL_INVALID_ARGUMENT",
+    );
     await launcher.stop();
     expect(await codeOf("t", "n", 1)).toBe("STEPWELL_LAUNCHER_NOT_RUNNING");
   });

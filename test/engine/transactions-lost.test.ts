@@ -195,8 +195,8 @@ describe("a transaction whose COMMIT was not heard of is not done again", () => 
     const calls: string[] = [];
     const flow = twoSteps(() => note("once"), calls);
     const launcher = await launcherOn(store, [flow]);
-    const commits = store.transact!.bind(store);
-    const transact = vi.spyOn(store, "transact").mockImplementationOnce((work) => {
+    const commits = store.transactions!.run.bind(store.transactions);
+    const transact = vi.spyOn(store.transactions!, "run").mockImplementationOnce((work) => {
       expect(commits(work)).toBe("taken");
       throw new StepwellError("STEPWELL_STORE_FAILED", "The disk is gone.", { retryable: true });
     });

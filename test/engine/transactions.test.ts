@@ -280,7 +280,7 @@ describe("a step that works in the store's own transaction", () => {
     });
     const { launcher, clock, notes, store } = await desk([steps]);
     const full = new StepwellError("STEPWELL_STORE_FAILED", "The disk is full.", { retryable: true });
-    const transact = vi.spyOn(store, "transact").mockImplementation(() => {
+    const transact = vi.spyOn(store.transactions!, "run").mockImplementation(() => {
       throw full;
     });
     const execution = await launcher.launch(steps, { n: 1 });
@@ -301,9 +301,9 @@ describe("a step that works in the store's own transaction", () => {
     const gone = (): never => {
       throw new StepwellError("STEPWELL_STORE_FAILED", "The disk is gone.", { retryable: true });
     };
-    const commits = store.transact!.bind(store);
+    const commits = store.transactions!.run.bind(store.transactions);
     const load = vi.spyOn(store, "load");
-    const transact = vi.spyOn(store, "transact").mockImplementation((work) => {
+    const transact = vi.spyOn(store.transactions!, "run").mockImplementation((work) => {
       load.mockImplementation(gone);
       return commits((connection) => (void work(connection), gone()));
     });
@@ -327,7 +327,7 @@ describe("a step that works in the store's own transaction", () => {
       rollback: () => void books.push("cancelled elsewhere"),
     });
     const { launcher, clock, store } = await desk([steps], { isOpen: true });
-    vi.spyOn(store, "transact").mockImplementation(() => {
+    vi.spyOn(store.transactions!, "run").mockImplementation(() => {
       throw new StepwellError("STEPWELL_STORE_FAILED", "The disk is full.", { retryable: true });
     });
     await launcher.launch(steps, { n: 1 }, { id: "e" });
@@ -471,6 +471,6 @@ describe("launch and send within the caller's own transaction", () => {
     await using launcher = new Launcher({ store: memoryStore(), workflows: [waits] });
     await launcher.start();
     const refusal = await errorOf(launcher.launch(waits, { n: 1 }, { tx: {} as CallerTransaction }));
-    expect(refusal).toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
+    expect(refusal).toMatchObject({ code: "STEPWELL_CAPABILITY_MISSING" });
   });
 });

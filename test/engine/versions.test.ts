@@ -56,7 +56,7 @@ onEveryStore("a list of steps that was changed under its version", (start) => {
     expect(await next.execution(id).outcome()).toMatchObject({ status: "completed" });
     expect(lines.filter((line) => /^(run|paid)/.test(line))).toEqual(["paid b", "run x"]);
     const [record] = await rig.store.load([id]);
-    const kept = await rig.store.definitions("order");
+    const kept = await rig.store.definitions!.of("order");
     expect(kept).toHaveLength(2);
     expect(kept.find(({ fingerprint }) => fingerprint === record!.fingerprint)!.steps).toContain('"x"');
   });
@@ -206,7 +206,7 @@ onEveryStore("a list of steps that was changed under its version", (start) => {
     await rig.clock.settle();
     await rig.launcher.stop();
     // As of an execution from before lists of steps were kept.
-    rig.store.definitions = () => [];
+    rig.store.definitions!.of = () => [];
     const next = await rig.another([listOf(lines, "z b:wait")]);
     await next.send(id, "paid", {});
     expect(await next.execution(id).outcome()).toMatchObject({ status: "completed" });

@@ -172,7 +172,7 @@ async function reportOf(store: Store, team: Team, cases: readonly Case[], path: 
     }
     statuses.push(record.status);
     const history = await patiently(() => store.history(id));
-    const mailbox = await patiently(() => store.mailbox(id));
+    const mailbox = await patiently(() => store.mail({ executions: [id] }));
     const own = effects.get(id) ?? [];
     violations.push(...violationsOf({ plan, recalled, record, history, mailbox, sent, effects: own }));
   }

@@ -223,7 +223,7 @@ export class Callers {
     const isParked = owner === null && dueAt === null;
     if (isParked && (status === "completed" || status === "rolledBack")) return true;
     const machine = this.#machines.find(({ isUp }) => isUp)!;
-    const pending = this.#store.mailbox(it.id, { pending: true }) as readonly MailboxRecord[];
+    const pending = this.#store.mail({ executions: [it.id], status: "pending" }) as readonly MailboxRecord[];
     const name = (position.direction === "up" ? upMessage : downMessage)(position.stepIndex);
     if (status === "waiting" && !pending.some((row) => row.name === name || row.kind !== "message")) {
       const send = async (): Promise<void> =>

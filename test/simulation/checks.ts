@@ -24,7 +24,7 @@ export function violationsOf(it: Case, trip: Trip, store: Store, books: Books): 
   const [record] = store.load([it.id]) as (ExecutionRecord | undefined)[];
   if (record === undefined) return ["was never launched"];
   const rows = store.history(it.id) as readonly HistoryRecord[];
-  const mailbox = store.mailbox(it.id) as readonly MailboxRecord[];
+  const mailbox = store.mail({ executions: [it.id] }) as readonly MailboxRecord[];
   const evidence: Evidence = { it, trip, record, rows, mailbox, books, store };
   for (const row of rows)
     books.note(
@@ -134,7 +134,7 @@ function entries({ it, trip, rows, store }: Evidence): string[] {
 
 function keysOf(store: Store): string[] {
   let keys: string[] = [];
-  void store.transact?.((connection) => {
+  void store.transactions?.run((connection) => {
     const database = connection as Connection;
     const all = (sql: string): { key: string }[] => database.prepare(sql).all() as { key: string }[];
     const isThere = all("SELECT name AS key FROM sqlite_master WHERE name = 'entries'").length > 0;

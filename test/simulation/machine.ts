@@ -4,6 +4,7 @@ import { StepwellError } from "../../src/index.js";
 import type { Claimed, Hint, Store } from "../../src/stores/contract.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { operations, type Failing, type LauncherPlan, type Operation } from "./plan.js";
+import { through } from "../support/through.js";
 
 export class MachineClock implements Clock {
   readonly #world: VirtualClock;
@@ -116,16 +117,13 @@ export class Line {
   }
 
   #through(): Store {
-    return new Proxy(this.#base, {
-      get: (target, key) => {
-        if (key === "watch") return (listener: (hint: Hint) => void) => this.#watch(listener);
-        if (key === "gathers") return target.gathers || this.#plan.gathers;
-        const value: unknown = Reflect.get(target, key, target);
-        if (typeof value !== "function") return value;
-        const call = value.bind(target) as (...given: unknown[]) => unknown;
-        if (!(operations as readonly unknown[]).includes(key)) return call;
-        return (...given: unknown[]) => this.#ask(key as Operation, call, given);
-      },
+    const asked = (call: (...given: unknown[]) => unknown, name: string) =>
+      (operations as readonly string[]).includes(name)
+        ? (...given: unknown[]) => this.#ask(name as Operation, call, given)
+        : call;
+    return through(this.#base, asked, {
+      watch: (listener) => this.#watch(listener),
+      gathers: this.#base.gathers || this.#plan.gathers,
     });
   }
 
@@ -144,7 +142,7 @@ export class Line {
     const answer = (): unknown => {
       const isDown = this.down.has(operation);
       const before = isDown ? "refused" : this.#sprung(operation, isBefore);
-      if (before === "refused") return operation === "transact" ? failedCommit(call, given) : refuse();
+      if (before === "refused") return operation === "transactions.run" ? failedCommit(call, given) : refuse();
       if (before !== undefined) return this.#die();
       const value = call(...given);
       // A claim that finds nothing leaves nothing behind: it is not worth a trap.
@@ -160,7 +158,7 @@ export class Line {
     };
     const { latency } = this.#plan;
     // The work of a transaction runs in this process: it can't be under way.
-    if (latency === null || operation === "transact") return answer();
+    if (latency === null || operation === "transactions.run") return answer();
     return new Promise((resolve, reject) => {
       this.#world.after(latency[0], () => {
         let settle: () => void;

@@ -80,12 +80,12 @@ export const operations = [
   "write",
   "claim",
   "load",
-  "mailbox",
+  "mail",
   "history",
   "beat",
-  "bury",
+  "removeLaunchers",
   "register",
-  "transact",
+  "transactions.run",
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -249,12 +249,12 @@ const launcherPlan: fc.Arbitrary<LauncherPlan> = fc.record({
 const small = fc.nat(3);
 
 function act({ doubts }: PlanOptions): fc.Arbitrary<Act> {
-  const operation = mostly<Operation>("write", "write", "claim", "transact", ...operations);
+  const operation = mostly<Operation>("write", "write", "claim", "transactions.run", ...operations);
   const nth = fc.integer({ min: 1, max: 6 });
   const failing = fc.constantFrom<Failing>("refused", "unknown");
   const failures = fc
     .record({ operation, failing })
-    .filter((it) => doubts || it.failing === "refused" || it.operation === "transact");
+    .filter((it) => doubts || it.failing === "refused" || it.operation === "transactions.run");
   const launcher = small;
   const which = { case: small, by: small };
   return fc.oneof(

@@ -140,7 +140,7 @@ class World {
         return line.clock.goOn();
       case "crash": {
         this.#kill(machine);
-        if (act.bury) void this.#store.bury(line.owners);
+        if (act.bury) void this.#store.removeLaunchers(line.owners);
         return undefined;
       }
       case "crashAt":

@@ -8,7 +8,7 @@ import type { Status } from "../../src/definition/flow.js";
 import { memoryStore } from "../../src/stores/memory/memory-store.js";
 import type { Arrival, Batch, NewExecution, Publication, Release, Subscription } from "../../src/stores/batch.js";
 import type { Transition } from "../../src/execution/records.js";
-import type { Store } from "../../src/stores/contract.js";
+import type { Beat, Store } from "../../src/stores/contract.js";
 
 const statuses: readonly Status[] = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"];
 const ids = ["a", "b", "c"];
@@ -249,7 +249,10 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
     ids.map((id, index) => [id, (reference.load(ids) as ReturnType<typeof rowsOf>[number][])[index]]),
   );
   const boxes = new Map(
-    ids.map((id) => [id, (reference.mailbox(id) as readonly { readonly id: string }[]).map((it) => it.id)]),
+    ids.map((id) => [
+      id,
+      (reference.mail({ executions: [id] }) as readonly { readonly id: string }[]).map((it) => it.id),
+    ]),
   );
   const ownerOf = (id: string, other: number | null): number => other ?? rows.get(id)?.owner ?? 1;
   return {
@@ -323,11 +326,11 @@ async function readBack(store: Store): Promise<unknown> {
   return {
     rows: await store.load(ids),
     list: await store.list({ limit: 100 }),
-    schedules: await store.schedules(),
+    schedules: await store.schedules!.find(),
     history: await Promise.all(ids.map(async (id) => store.history(id))),
-    mailbox: await Promise.all(ids.map(async (id) => store.mailbox(id))),
-    pending: await Promise.all(ids.map(async (id) => store.mailbox(id, { pending: true }))),
-    nobody: [await store.load(["nobody"]), await store.history("nobody"), await store.mailbox("nobody")],
+    mailbox: await Promise.all(ids.map(async (id) => store.mail({ executions: [id] }))),
+    pending: await Promise.all(ids.map(async (id) => store.mail({ executions: [id], status: "pending" }))),
+    nobody: [await store.load(["nobody"]), await store.history("nobody"), await store.mail({ executions: ["nobody"] })],
   };
 }
 
@@ -337,23 +340,23 @@ async function answer(store: Store, drawn: Exclude<Act, Of<"write"> | Of<"wait">
       return sorted(await store.claim(drawn));
     case "admit": {
       const query = { ...drawn.query, gate: "sell" };
-      const state = await store.gate(query);
+      const state = await store.limits!.read(query);
       const perMs = drawn.counts ? (query.rate?.perMs ?? 30.5) : null;
       const revision = state.revision - drawn.late;
-      const admitted = await store.admit({ gate: "sell", revision, ids: drawn.ids, perMs });
-      return [state, admitted, await store.gate(query)];
+      const admitted = await store.limits!.admit({ gate: "sell", revision, ids: drawn.ids, perMs });
+      return [state, admitted, await store.limits!.read(query)];
     }
     case "register":
       return store.register({ host: "here", pid: 1 });
     case "beat":
-      return store.beat(drawn.owner);
+      return inOrder(await store.beat(drawn.owner, 0));
     case "prunePublications":
-      return store.prunePublications(drawn.forMs, drawn.limit);
+      return store.topics!.prune(drawn.forMs, drawn.limit);
     case "prune":
       return rounds(store, drawn);
     case "changeSchedule": {
       const { name, expected, schedule: row, creates } = drawn;
-      return store.changeSchedule({
+      return store.schedules!.change({
         name,
         // What is not there is never asked to go.
         expected: row === null ? (expected ?? "r1") : expected,
@@ -362,7 +365,7 @@ async function answer(store: Store, drawn: Exclude<Act, Of<"write"> | Of<"wait">
       });
     }
     case "dueSchedules":
-      return store.dueSchedules({
+      return store.schedules!.due({
         limit: drawn.limit,
         workflows: [
           { name: "sell", version: "1" },
@@ -370,7 +373,7 @@ async function answer(store: Store, drawn: Exclude<Act, Of<"write"> | Of<"wait">
         ],
       });
     case "bury":
-      return store.bury(drawn.owners);
+      return store.removeLaunchers(drawn.owners);
     case "list": {
       const { act: _, createdFrom, createdBefore, ...filter } = drawn;
       return pages(store, {
@@ -393,6 +396,12 @@ function compared(value: unknown): unknown {
 /** The order of the signalled ones is nobody's business. */
 function sorted<Claimed extends { readonly signalled: readonly string[] }>(claimed: Claimed): Claimed {
   return { ...claimed, signalled: claimed.signalled.toSorted() };
+}
+
+/** So is the order of what waits. */
+function inOrder({ waiting, ...beaten }: Beat): unknown {
+  const overdue = waiting?.overdue.map(({ what, name, version }) => `${what} ${name} ${version}`);
+  return { ...beaten, overdue: overdue?.toSorted(), gates: waiting?.gates.toSorted() };
 }
 
 /** Cursors are each store's own. */

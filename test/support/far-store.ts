@@ -1,6 +1,7 @@
 /** A store as it is seen over a slow network, by a process whose clock differs from the store's. */
 import { sleep, type Clock } from "../../src/clock.js";
 import type { Store } from "../../src/index.js";
+import { through } from "./through.js";
 
 export interface Way {
   /** How long a question takes to arrive, and an answer to come back, in milliseconds. */
@@ -8,21 +9,17 @@ export interface Way {
 }
 
 export function far(store: Store, clock: Clock, way: Way): Store {
-  return new Proxy(store, {
-    get(target, key) {
-      // Whose time it keeps is not known from afar.
-      if (key === "clock") return undefined;
-      const value: unknown = Reflect.get(target, key);
-      if (typeof value !== "function" || key === "watch")
-        return typeof value === "function" ? value.bind(target) : value;
-      return async (...given: unknown[]): Promise<unknown> => {
-        await sleep(clock, way.lag);
-        const answer: unknown = await Reflect.apply(value, target, given);
-        await sleep(clock, way.lag);
-        return answer;
-      };
-    },
-  });
+  const slowly = (call: (...given: unknown[]) => unknown, name: string) =>
+    name === "watch"
+      ? call
+      : async (...given: unknown[]): Promise<unknown> => {
+          await sleep(clock, way.lag);
+          const answer: unknown = await call(...given);
+          await sleep(clock, way.lag);
+          return answer;
+        };
+  // Whose time it keeps is not known from afar.
+  return through(store, slowly, { clock: undefined } as object);
 }
 
 /** The same clock, set wrong by so many milliseconds. */

@@ -20,6 +20,7 @@ import { drivers } from "../../src/stores/sqlite/driver.js";
 import { sqliteStore } from "../../src/stores/sqlite/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { freshSchema, postgresUrl, query } from "./postgres.js";
+import { through } from "./through.js";
 
 export interface Rig {
   readonly clock: VirtualClock;
@@ -81,16 +82,9 @@ export class SettlingClock extends VirtualClock {
   }
 
   watching(store: Store): Store {
-    return new Proxy(store, {
-      get: (target, key) => {
-        const value: unknown = Reflect.get(target, key);
-        if (typeof value !== "function") return value;
-        return (...given: unknown[]): unknown => {
-          const result: unknown = Reflect.apply(value, target, given);
-          return result instanceof Promise ? this.#awaited(result) : result;
-        };
-      },
-      set: (target, key, value) => Reflect.set(target, key, value),
+    return through(store, (call) => (...given) => {
+      const result = call(...given);
+      return result instanceof Promise ? this.#awaited(result) : result;
     });
   }
 
@@ -168,13 +162,7 @@ export function scribe(lines: string[], options: { guard?: true } = {}): Observe
 
 /** The store without its hints: as for a launcher whose process is paused, or whose notifications are lost. */
 export function deaf(store: Store): Store {
-  return new Proxy(store, {
-    get(target, key) {
-      if (key === "watch") return () => () => undefined;
-      const value: unknown = Reflect.get(target, key);
-      return typeof value === "function" ? (value.bind(target) as unknown) : value;
-    },
-  });
+  return through(store, (call) => call, { watch: () => () => undefined });
 }
 
 /** What it rejects with, listened for from now on. */
@@ -199,17 +187,11 @@ export function reading(store: Store): { readonly store: Store; readonly reads: 
     reads.calls[key] = (reads.calls[key] ?? 0) + 1;
     if (Array.isArray(answer)) reads.rows[key] = (reads.rows[key] ?? 0) + answer.length;
   };
-  const counting = new Proxy(store, {
-    get(target, key) {
-      const value: unknown = Reflect.get(target, key);
-      if (typeof value !== "function") return value;
-      return (...given: unknown[]): unknown => {
-        const answer: unknown = Reflect.apply(value, target, given);
-        if (answer instanceof Promise) void answer.then((it) => count(String(key), it));
-        else count(String(key), answer);
-        return answer;
-      };
-    },
+  const counting = through(store, (call, name) => (...given) => {
+    const answer = call(...given);
+    if (answer instanceof Promise) void answer.then((it) => count(name, it));
+    else count(name, answer);
+    return answer;
   });
   return { store: counting, reads };
 }

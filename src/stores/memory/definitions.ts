@@ -1,20 +1,24 @@
+import type { DefinitionStore } from "../contract.js";
 import type { StoredDefinition } from "../records.js";
+import type { MemoryData } from "./shared.js";
 
 /** The lists of steps that launchers have had. */
-export class Definitions {
-  readonly #all = new Map<string, StoredDefinition>();
-
-  add(definitions: readonly StoredDefinition[]): void {
-    for (const { workflow, version, fingerprint, steps } of definitions) {
-      // Neither can hold a line break.
-      const key = `${workflow}\n${version}\n${fingerprint}`;
-      if (!this.#all.has(key)) this.#all.set(key, { workflow, version, fingerprint, steps });
-    }
-  }
-
-  of(workflow: string): StoredDefinition[] {
-    return [...this.#all.values()].filter((it) => it.workflow === workflow).toSorted(byVersion);
-  }
+export function definitions(data: MemoryData): DefinitionStore {
+  const all = new Map<string, StoredDefinition>();
+  return {
+    keep(definitions) {
+      data.mustBeOpen();
+      for (const { workflow, version, fingerprint, steps } of definitions) {
+        // Neither can hold a line break.
+        const key = `${workflow}\n${version}\n${fingerprint}`;
+        if (!all.has(key)) all.set(key, { workflow, version, fingerprint, steps });
+      }
+    },
+    of(workflow) {
+      data.mustBeOpen();
+      return [...all.values()].filter((it) => it.workflow === workflow).toSorted(byVersion);
+    },
+  };
 }
 
 function byVersion(one: StoredDefinition, other: StoredDefinition): number {

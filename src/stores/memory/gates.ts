@@ -1,6 +1,7 @@
 /** Who waits for a place and who has one, in memory. */
 import type { Queueing } from "../batch.js";
-import type { Admission, GateQuery, GateState } from "../contract.js";
+import type { Admission, GateQuery, GateState, LimitStore } from "../contract.js";
+import type { MemoryData } from "./shared.js";
 
 interface Waiting {
   readonly id: string;
@@ -102,6 +103,25 @@ export class Gates {
     if (gate === undefined) this.#gates.set(name, (gate = new Gate()));
     return gate;
   }
+}
+
+export function limits(data: MemoryData): LimitStore {
+  const { rows, gates, dueQueue } = data;
+  return {
+    read: (query) => gates.read(query, data.now(), (id) => rows.get(id)?.record.owner === null),
+    admit(admission) {
+      const at = data.now();
+      const count = gates.admit(admission, at, (id) => {
+        const row = rows.get(id);
+        if (row === undefined || row.record.owner !== null) return false;
+        row.record.admission = "admitted";
+        dueQueue.setDue(row, at);
+        return true;
+      });
+      if (count !== null && count > 0) data.hints.tell([{ type: "due", inMs: 0 }]);
+      return count;
+    },
+  };
 }
 
 /** Where it belongs in the queue. */

@@ -45,20 +45,11 @@ export class Mailbox implements Iterable<MailboxRecord> {
     return this.#rows.values();
   }
 
-  /** In order of acceptance; copies, since the rows go on changing. */
-  read(filter: MailFilter | undefined): MailboxRecord[] {
-    if (filter === undefined) return copies(this.#rows.values());
-    if ("id" in filter) return copies([this.#rows.get(filter.id)]);
-    if ("messageId" in filter) return copies([this.#messages.get(filter.messageId)]);
-    const { name, limit = Infinity } = filter;
-    let messages = 0;
-    return copies(this.#pending).filter((row) => {
-      if (row.kind !== "message") return name === undefined;
-      return (name === undefined || row.name === name) && messages++ < limit;
-    });
+  /** Those among which the filter chooses: no more than must be looked at. */
+  candidates(filter: MailFilter): Iterable<MailboxRecord> {
+    if ("status" in filter) return this.#pending;
+    const { id, messageId } = filter;
+    if (id === undefined && messageId === undefined) return this.#rows.values();
+    return [id === undefined ? this.#messages.get(messageId!) : this.#rows.get(id)].filter((row) => row !== undefined);
   }
-}
-
-function copies(rows: Iterable<MailboxRecord | undefined>): MailboxRecord[] {
-  return [...rows].flatMap((row) => (row === undefined ? [] : { ...row }));
 }

@@ -1,5 +1,4 @@
 /** An execution as the memory store keeps it. */
-import type { ListPlace } from "../cursor.js";
 import type { ExecutionRecord, HistoryEntry, HistoryRecord } from "../../execution/records.js";
 import type { Due } from "./due-heap.js";
 import type { Mailbox } from "./mailbox.js";
@@ -31,11 +30,6 @@ export interface Row extends Due, Subscriber {
 /** A copy: the row goes on changing. */
 export function recordOf({ record }: Row): ExecutionRecord {
   return { ...record };
-}
-
-/** Where it stands in a list. */
-export function placeIn({ record, sequence }: Row): ListPlace {
-  return { createdAt: record.createdAt, sequence };
 }
 
 /** In order of revision. */

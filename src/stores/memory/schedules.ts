@@ -1,8 +1,8 @@
-/** The schedules of the memory store. */
 import type { ScheduleRecord } from "../records.js";
-import type { ClaimOptions, DueSchedules, Overdue, ScheduleChange } from "../contract.js";
+import type { ClaimOptions, DueSchedules, Overdue, ScheduleChange, ScheduleStore, Store } from "../contract.js";
+import type { MemoryData } from "./shared.js";
 
-export class MemorySchedules {
+export class Schedules {
   readonly #rows = new Map<string, ScheduleRecord>();
 
   list(name?: string): ScheduleRecord[] {
@@ -42,4 +42,22 @@ export class MemorySchedules {
     else this.#rows.set(name, schedule);
     return true;
   }
+}
+
+export function schedules(data: MemoryData, write: Store["write"]): ScheduleStore {
+  return {
+    find(name) {
+      data.mustBeOpen();
+      return data.schedules.list(name);
+    },
+    due: (options) => data.schedules.due(options, data.now()),
+    change(change) {
+      data.mustBeOpen();
+      const changed = data.schedules.change(change);
+      if (changed === true && change.creates.length > 0) {
+        void write({ creates: change.creates, transitions: [], releases: [], arrivals: [] });
+      }
+      return changed !== undefined;
+    },
+  };
 }

@@ -1,8 +1,42 @@
 import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
-import type { Claimed, ClaimOptions, Overdue } from "../contract.js";
+import type { Claimed, ClaimOptions, Overdue, Store } from "../contract.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
+import type { Server } from "./shared.js";
+
+/** When to ask again for due work while a release is in doubt, in milliseconds. */
+const heldPause = 50;
+
+export function claiming(server: Server): Pick<Store, "claim"> {
+  const { doubts } = server;
+  return {
+    async claim(options) {
+      const { database } = server;
+      const { owner } = options;
+      const ticket = doubts.newTicket();
+      try {
+        const stranded = doubts.strandedOf(owner);
+        if (doubts.holdsClaims) {
+          const held = await claim(database, { ...options, limit: 0 }, ticket, server.now);
+          return { ...held, nextDueInMs: heldPause };
+        }
+        const claimed = await claim(database, options, ticket, server.now);
+        if (stranded.length === 0 || options.limit === 0) return claimed;
+        const lost = await claimLost(database, owner, stranded, ticket, server.now);
+        return {
+          ...claimed,
+          records: [...lost.records, ...claimed.records],
+          dueSince: [...lost.dueSince, ...claimed.dueSince],
+        };
+      } catch (error) {
+        // Also where only the second half is lost: what the first one took is given out by the next claim.
+        doubts.lostClaim(owner, ticket);
+        throw error;
+      }
+    },
+  };
+}
 
 const columns = executionColumns.replaceAll(/\w+/g, "e.$&");
 
@@ -64,7 +98,7 @@ type Summary = {
 };
 
 /** @param ticket a number that no other call has */
-export async function claim(
+async function claim(
   database: Database,
   { owner, limit, workflows }: ClaimOptions,
   ticket: number,
@@ -91,7 +125,7 @@ export async function claim(
 }
 
 /** @param tickets of the calls whose answer was lost */
-export async function claimLost(
+async function claimLost(
   database: Database,
   owner: number,
   tickets: readonly number[],

@@ -44,13 +44,13 @@ test.each([
 test("what a process gave up that does not say whose it is, is found all the same; the migration makes up for it", async () => {
   const { store, sql } = await left("dead letters are found by workflow, execution and name");
   const before = await sql(mail);
-  const all = await store.deadLetters({ limit: 10 });
-  expect(all.records.map(({ execution }) => execution)).toEqual(["three", "two", "one", "one"]);
+  const all = await store.mail({ status: "dead", limit: 10 });
+  expect(all.map(({ execution }) => execution)).toEqual(["three", "two", "one", "one"]);
   await sql("UPDATE stepwell_mailbox SET addressee = NULL");
-  expect(await store.deadLetters({ limit: 10 })).toEqual(all);
-  expect(await store.countDeadLetters({ workflow: "sell" })).toBe(3);
-  expect(await store.countDeadLetters({ execution: "one" })).toBe(2);
-  expect(await store.countDeadLettersByWorkflow()).toHaveLength(2);
+  expect(await store.mail({ status: "dead", limit: 10 })).toEqual(all);
+  expect(await store.countMail({ status: "dead", workflow: "sell" })).toEqual([{ workflow: "sell", count: 3 }]);
+  expect(await store.countMail({ status: "dead", execution: "one" })).toEqual([{ workflow: "sell", count: 2 }]);
+  expect(await store.countMail({ status: "dead" })).toHaveLength(2);
   await sql("ALTER TABLE stepwell_mailbox DROP COLUMN addressee");
   await sql(migrations.find(({ name }) => name === "addressees of dead letters")!.sql);
   expect(await sql(mail)).toEqual(before);
@@ -68,7 +68,7 @@ test("a letter that is sent again after its answer was lost has one note", async
     const { arrivals } = await store.write({ creates: [], transitions: [], releases: [], arrivals: [arrival] });
     expect(arrivals).toEqual([{ result: "stored", id: "again" }]);
   }
-  expect((await store.mailbox("one")).map(({ id, kind, status }) => [id, kind, status])).toEqual([
+  expect((await store.mail({ executions: ["one"] })).map(({ id, kind, status }) => [id, kind, status])).toEqual([
     ["arrival-1", "message", "resent"],
     ["arrival-2", "message", "dead"],
     ["note", "resend", "consumed"],

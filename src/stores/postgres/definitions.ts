@@ -1,6 +1,8 @@
+import type { DefinitionStore } from "../contract.js";
 import type { StoredDefinition } from "../records.js";
 import { textArray } from "./arrays.js";
-import type { Database, Statement } from "./database.js";
+import type { Statement } from "./database.js";
+import type { Server } from "./shared.js";
 
 /** In the order of the key, so that two launchers that start at once do not wait for each other in turn. */
 const insert: Statement = {
@@ -13,16 +15,6 @@ ORDER BY g.workflow COLLATE "C", g.version COLLATE "C", g.fingerprint COLLATE "C
 ON CONFLICT (workflow, version, fingerprint) DO NOTHING`,
 };
 
-export async function define(database: Database, all: readonly StoredDefinition[]): Promise<void> {
-  if (all.length === 0) return;
-  await database.rows(insert, [
-    textArray(all.map(({ workflow }) => workflow)),
-    textArray(all.map(({ version }) => version)),
-    textArray(all.map(({ fingerprint }) => fingerprint)),
-    textArray(all.map(({ steps }) => steps)),
-  ]);
-}
-
 const query: Statement = {
   name: "definitions",
   text:
@@ -30,6 +22,18 @@ const query: Statement = {
     "ORDER BY version, fingerprint",
 };
 
-export async function definitions(database: Database, workflow: string): Promise<readonly StoredDefinition[]> {
-  return database.rows(query, [workflow]);
+export function definitions(server: Server): DefinitionStore {
+  return {
+    keep: (all) =>
+      server.ask(async (database) => {
+        if (all.length === 0) return;
+        await database.rows(insert, [
+          textArray(all.map(({ workflow }) => workflow)),
+          textArray(all.map(({ version }) => version)),
+          textArray(all.map(({ fingerprint }) => fingerprint)),
+          textArray(all.map(({ steps }) => steps)),
+        ]);
+      }),
+    of: (workflow) => server.ask((database) => database.rows<StoredDefinition>(query, [workflow])),
+  };
 }

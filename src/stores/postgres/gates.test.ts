@@ -39,7 +39,7 @@ const end = (id: string, owner: number): Transition => ({
 async function work(store: Store, ended: Set<string>, running: Map<string, string>, most: number[]): Promise<void> {
   const owner = await store.register({ host: "here", pid: 1 });
   while (ended.size < count) {
-    const { revision, held, candidates } = await store.gate({ ...query, limit: 20 });
+    const { revision, held, candidates } = await store.limits!.read({ ...query, limit: 20 });
     // Each chooses others, as if priorities had changed in between.
     const chosen = [...candidates.slice(3 * owner), ...candidates.slice(0, 3 * owner)];
     const ids: string[] = [];
@@ -50,7 +50,7 @@ async function work(store: Store, ended: Set<string>, running: Map<string, strin
       byKey.set(key!, has + 1);
       ids.push(id);
     }
-    if (ids.length > 0) await store.admit({ gate: "sell", revision, ids, perMs: null });
+    if (ids.length > 0) await store.limits!.admit({ gate: "sell", revision, ids, perMs: null });
     const { records } = await store.claim({ owner, limit: 2, workflows: [{ name: "sell", version: "1" }] });
     for (const { id } of records) running.set(id, id.split("-")[0]!);
     const keys = [...running.values()];
@@ -77,5 +77,5 @@ test("launchers that race never let in more than the limits allow, and leave nob
   const running = new Map<string, string>();
   await Promise.all(stores.map(async (store) => work(store, ended, running, most)));
   expect(Math.max(...most)).toBeLessThanOrEqual(limit);
-  expect(await stores[0]!.gate({ ...query, limit: 9 })).toMatchObject({ held: 0, candidates: [] });
+  expect(await stores[0]!.limits!.read({ ...query, limit: 9 })).toMatchObject({ held: 0, candidates: [] });
 }, 60_000);

@@ -1,8 +1,20 @@
 /** Who waits for a place and who has one. A gate's row is locked by admissions only: to wait or to leave touches rows of one's own. */
-import type { Admission, GateQuery, GateState } from "../contract.js";
+import type { Admission, GateQuery, GateState, LimitStore } from "../contract.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
+import type { Server } from "./shared.js";
+
+export function limits(server: Server): LimitStore {
+  return {
+    read: (query) => server.ask((database, now) => readGate(database, query, now)),
+    async admit(admission) {
+      const count = await admit(server.database, admission, server.now);
+      if (count !== null && count > 0) server.tell([{ type: "due", inMs: 0 }]);
+      return count;
+    },
+  };
+}
 
 /** For a create: those that were created and wait. */
 export const queueing = `,
@@ -74,7 +86,7 @@ interface GateRow extends Pick<GateState, "revision" | "held"> {
   readonly candidates: GateState["candidates"] | null;
 }
 
-export async function readGate(
+async function readGate(
   database: Database,
   { gate, versions, limit, keyLimit, rate }: GateQuery,
   now: number | null,
@@ -124,7 +136,7 @@ started AS (
 SELECT EXISTS (SELECT 1 FROM passed) AS passed, (SELECT count(*)::integer FROM admitted) AS count`,
 };
 
-export async function admit(
+async function admit(
   database: Database,
   { gate, revision, ids, perMs }: Admission,
   now: number | null,

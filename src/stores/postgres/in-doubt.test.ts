@@ -168,7 +168,7 @@ test("a transition that was taken stays so where the question fails why another 
 test("a transition that another launcher made meanwhile is lost, also where its own answer was", async () => {
   const { store, owner, lose } = await scene();
   await store.write({ ...nothing, creates: [create("one", owner)] });
-  await store.bury([owner]);
+  await store.removeLaunchers([owner]);
   const mine = { ...nothing, transitions: [transition("one", owner)] };
   await lose(() => store.write(mine));
   const other = await store.register({ host: "there", pid: 2 });
@@ -194,7 +194,7 @@ test("an arrival that was stored is answered as stored, also once it was consume
     { result: "stored", id: "a" },
     { result: "stored", id: "b" },
   ]);
-  expect(await store.mailbox("one")).toMatchObject([{ status: "consumed" }, { status: "dead" }]);
+  expect(await store.mail({ executions: ["one"] })).toMatchObject([{ status: "consumed" }, { status: "dead" }]);
   expect(await store.load(["one"])).toMatchObject([{ signals: 2 }]);
 });
 
@@ -252,8 +252,8 @@ test("a publication that was stored is answered as stored, and delivered once; a
     { result: "stored", id: "p0", delivered: 1 },
     { result: "stored", id: "p1", delivered: 1 },
   ]);
-  expect((await store.mailbox("one")).map(({ messageId }) => messageId)).toEqual(["m", "p1"]);
-  expect((await store.mailbox("two")).map(({ messageId }) => messageId)).toEqual(["p1"]);
+  expect((await store.mail({ executions: ["one"] })).map(({ messageId }) => messageId)).toEqual(["m", "p1"]);
+  expect((await store.mail({ executions: ["two"] })).map(({ messageId }) => messageId)).toEqual(["p1"]);
   expect(await store.load(["one", "two"])).toMatchObject([{ signals: 2 }, { signals: 1 }]);
   await store.close();
 });

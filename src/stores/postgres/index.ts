@@ -8,7 +8,7 @@ import { checkSchema, checkUrl } from "./address.js";
 import type { PostgresPool } from "./driver.js";
 import { migrate, pendingSql } from "./migrations.js";
 import { connect, type Source } from "./open.js";
-import { PostgresStore } from "./postgres-store.js";
+import { postgresStoreOn } from "./postgres-store.js";
 
 export interface PostgresStoreOptions {
   /**
@@ -60,7 +60,7 @@ export function postgresStore(source: string | PostgresPool, options: PostgresSt
     throw invalid(`"connections" must be a whole number from 2 to 1000`);
   }
   const sharedSessions = pooler !== undefined;
-  return new PostgresStore(source, { schema, notifications, sharedSessions, connections, clock });
+  return postgresStoreOn(source, { schema, notifications, sharedSessions, connections, clock });
 }
 
 /**

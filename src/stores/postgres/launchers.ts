@@ -1,7 +1,11 @@
 import { deathsAfter, keepBurials, launcherOf, type LauncherRow } from "../sql/rows.js";
-import type { Death, Fate, LauncherRecord } from "../records.js";
-import type { Database, Statement } from "./database.js";
+import type { Store } from "../contract.js";
+import type { Death } from "../records.js";
+import { overdue } from "./claim.js";
+import type { Statement } from "./database.js";
+import { waitedAt } from "./gates.js";
 import { at, moment } from "./moment.js";
+import type { Server } from "./shared.js";
 
 const insertLauncher: Statement = {
   name: "register",
@@ -11,17 +15,6 @@ back AS (DELETE FROM stepwell_burials WHERE owner = $4::integer),
 old AS (DELETE FROM stepwell_burials WHERE at < ${at} - ${keepBurials})
 INSERT INTO stepwell_launchers (host, pid, beat_at) VALUES ($2::text, $3::integer, ${at}) RETURNING owner`,
 };
-
-export async function register(
-  database: Database,
-  host: string,
-  pid: number,
-  formerly: number | undefined,
-  now: number | null,
-): Promise<number> {
-  const [row] = await database.rows<{ readonly owner: number }>(insertLauncher, [now, host, pid, formerly ?? null]);
-  return row!.owner;
-}
 
 /**
  * `strays` are numbers that own executions and are registered no more: a launcher that was buried while
@@ -58,18 +51,6 @@ interface BeatRow extends Omit<LauncherRow, "owner"> {
   readonly owner: number | null;
 }
 
-export async function beat(
-  database: Database,
-  owner: number,
-  now: number | null,
-): Promise<{ readonly alive: boolean; readonly others: readonly LauncherRecord[] }> {
-  const rows = await database.rows<BeatRow>(updateBeat, [now, owner]);
-  const others = rows.flatMap(({ at, owner: other, host, pid, beat_at }) =>
-    other === null ? [] : launcherOf({ owner: other, host, pid, beat_at }, at),
-  );
-  return { alive: rows[0]!.alive, others };
-}
-
 const deathsOf = deathsAfter.replaceAll(/\b(?:deaths|revision|begun|owner)\b/g, "e.$&");
 
 /**
@@ -97,26 +78,10 @@ freed AS (
 SELECT count(*) AS freed FROM freed`,
 };
 
-/** What they owned is due at once; says how many that were. */
-export async function bury(
-  database: Database,
-  owners: readonly number[],
-  fate: Fate | undefined,
-  now: number | null,
-): Promise<number> {
-  if (owners.length === 0) return 0;
-  const [row] = await database.rows<{ readonly freed: number }>(deleteLaunchers, [now, owners, fate ?? null]);
-  return row!.freed;
-}
-
 const noteBegun: Statement = {
   name: "begin",
   text: "UPDATE stepwell_executions SET begun = owner WHERE id = $1::text AND owner IS NOT DISTINCT FROM $2::integer RETURNING 1",
 };
-
-export async function begin(database: Database, id: string, owner: number): Promise<boolean> {
-  return (await database.rows(noteBegun, [id, owner])).length > 0;
-}
 
 const deathsQuery: Statement = {
   name: "deaths",
@@ -130,7 +95,41 @@ SELECT b.fate, greatest(0, ${at} - b.at) AS since
 FROM owners AS o CROSS JOIN LATERAL (SELECT fate, at FROM stepwell_burials WHERE owner = o.owner OFFSET 0) AS b`,
 };
 
-export async function deaths(database: Database, id: string, now: number | null): Promise<readonly Death[]> {
-  const rows = await database.rows<{ readonly fate: Death["fate"]; readonly since: number }>(deathsQuery, [now, id]);
-  return rows.map(({ fate, since }) => ({ fate, sinceMs: since }));
+export function launchers(server: Server): Pick<Store, "register" | "beat" | "removeLaunchers" | "begin" | "deaths"> {
+  return {
+    async register({ host, pid }, formerly) {
+      const values = [server.now, host, pid, formerly ?? null];
+      const [row] = await server.database.rows<{ readonly owner: number }>(insertLauncher, values);
+      server.owners.add(row!.owner);
+      return row!.owner;
+    },
+    async beat(owner, overdueForMs) {
+      const { database, now } = server;
+      const rows = await database.rows<BeatRow>(updateBeat, [now, owner]);
+      const others = rows.flatMap(({ at, owner: other, host, pid, beat_at }) =>
+        other === null ? [] : launcherOf({ owner: other, host, pid, beat_at }, at),
+      );
+      const beaten = { alive: rows[0]!.alive, others };
+      if (overdueForMs === undefined) return beaten;
+      // It has beaten by now, however long these take.
+      const waiting = { overdue: await overdue(database, overdueForMs, now), gates: await waitedAt(database) };
+      return { ...beaten, waiting };
+    },
+    async removeLaunchers(owners, fate) {
+      const { database, now } = server;
+      if (owners.length === 0) return 0;
+      const [row] = await database.rows<{ readonly freed: number }>(deleteLaunchers, [now, owners, fate ?? null]);
+      for (const owner of owners) server.owners.delete(owner);
+      if (row!.freed > 0) server.tell([{ type: "due", inMs: 0 }]);
+      return row!.freed;
+    },
+    begin: (id, owner) => server.ask(async (database) => (await database.rows(noteBegun, [id, owner])).length > 0),
+    deaths: (id) =>
+      server.ask(async (database, now) => {
+        const rows = await database.rows<DeathRow>(deathsQuery, [now, id]);
+        return rows.map(({ fate, since }) => ({ fate, sinceMs: since }));
+      }),
+  };
 }
+
+type DeathRow = Pick<Death, "fate"> & { readonly since: number };

@@ -128,13 +128,13 @@ describe("the PostgreSQL store", () => {
     // A claim that has begun before the burial and commits after it.
     await client.query("BEGIN");
     await client.query(`UPDATE "${schema}".stepwell_executions SET owner = ${gone}, due_at = NULL WHERE id = 'one'`);
-    expect(await store.bury([gone])).toBe(0);
+    expect(await store.removeLaunchers([gone])).toBe(0);
     await client.query("COMMIT");
     expect(await store.beat(alive)).toEqual({
       alive: true,
       others: [{ owner: gone, host: "", pid: 0, silentMs: Infinity }],
     });
-    expect(await store.bury([gone])).toBe(1);
+    expect(await store.removeLaunchers([gone])).toBe(1);
     expect((await store.claim({ owner: alive, limit: 5, workflows: [sell] })).records).toMatchObject([{ id: "one" }]);
     expect(await store.beat(alive)).toEqual({ alive: true, others: [] });
   });

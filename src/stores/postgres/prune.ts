@@ -1,9 +1,14 @@
 import type { Status } from "../../definition/flow.js";
 import { cursorOf, firstPlace, placeOf } from "../cursor.js";
-import type { Pruned, PruneOptions } from "../contract.js";
+import type { Pruned, PruneOptions, Store } from "../contract.js";
 import { doubleArray, textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
+import type { Server } from "./shared.js";
+
+export function pruning(server: Server): Pick<Store, "prune"> {
+  return { prune: (options) => server.ask((database, now) => prune(database, options, now)) };
+}
 
 /**
  * What is locked is being worked on, and passed over: so it waits for nobody, and nobody waits for it in turn. What
@@ -52,7 +57,7 @@ interface Row {
   readonly counts: Partial<Record<Status, number>> | null;
 }
 
-export async function prune(
+async function prune(
   database: Database,
   { olderThanMs, limit, after, dry }: PruneOptions,
   now: number | null,

@@ -3,18 +3,28 @@ import {
   executionColumns,
   executionOf,
   historyOf,
-  mailboxColumns,
-  mailboxOf,
+  listedColumns,
+  listedOf,
   standingColumns,
   standingOf,
   type ExecutionRow,
   type HistoryRow,
-  type MailboxRow,
+  type ListedRow,
 } from "../sql/rows.js";
-import { requestKinds, type HistoryRecord, type MailboxRecord } from "../../execution/records.js";
-import type { ListConditions, ListFilter, ListPage, Loaded, MailFilter } from "../contract.js";
+import type { HistoryRecord } from "../../execution/records.js";
+import type { ListConditions, ListFilter, ListPage, Loaded, Store } from "../contract.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
+import type { Server } from "./shared.js";
+
+export function reading(server: Server): Pick<Store, "load" | "list" | "count" | "history"> {
+  return {
+    load: (ids, only) => server.ask((database) => load(database, ids, only)),
+    list: (filter) => server.ask((database) => list(database, filter)),
+    count: (conditions) => server.ask((database) => count(database, conditions)),
+    history: (id) => server.ask((database) => history(database, id)),
+  };
+}
 
 const loadQuery: Statement = {
   name: "load",
@@ -45,67 +55,23 @@ const historyQuery: Statement = {
     "WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = $1::text) ORDER BY revision",
 };
 
-export async function history(database: Database, id: string): Promise<HistoryRecord[]> {
+async function history(database: Database, id: string): Promise<HistoryRecord[]> {
   const rows = await database.rows<HistoryRow>(historyQuery, [id]);
   return rows.map((row) => historyOf(row, id));
 }
 
-/** Of several executions; "OFFSET 0" keeps the look-ups apart, so that each one's rows are found, and no others read. */
-function mailText(where: string): string {
-  return (
-    `SELECT e.id AS execution_id, ${mailboxColumns.replaceAll(/\w+/g, "m.$&")} FROM stepwell_executions AS e ` +
-    `CROSS JOIN LATERAL (SELECT * FROM (${where}) AS x OFFSET 0) AS m WHERE e.id = ANY ($1::text[]) ORDER BY m.sequence`
-  );
-}
-
-const rowsOf = `SELECT * FROM stepwell_mailbox AS x WHERE x.execution = e.sequence`;
-const requests = requestKinds.map((kind) => `'${kind}'`).join(", ");
-const messages = (name: string): string =>
-  `SELECT * FROM (${rowsOf} AND x.kind = 'message'${name} AND x.status = 'pending' ORDER BY x.name, x.sequence LIMIT $2::integer) AS oldest`;
-
-const mailboxQuery: Statement = { name: "mailbox", text: mailText(rowsOf) };
-const pendingQuery: Statement = { name: "mailbox_pending", text: mailText(`${rowsOf} AND x.status = 'pending'`) };
-const fewQuery: Statement = {
-  name: "mailbox_few",
-  text: mailText(`${rowsOf} AND x.kind IN (${requests}) AND x.status = 'pending' UNION ALL ${messages("")}`),
-};
-const namedQuery: Statement = { name: "mailbox_named", text: mailText(messages(" AND x.name = $3::text")) };
-const idQuery: Statement = { name: "mailbox_id", text: mailText(`${rowsOf} AND x.id = $2::text`) };
-const messageQuery: Statement = { name: "mailbox_message", text: mailText(`${rowsOf} AND x.message_id = $2::text`) };
-
-type MailRow = MailboxRow & { readonly execution_id: string };
-
-export async function mailbox(
-  database: Database,
-  executions: string | readonly string[],
-  filter: MailFilter | undefined,
-): Promise<MailboxRecord[]> {
-  const [query, ...values] = mailQuery(filter);
-  const rows = await database.rows<MailRow>(query, [textArray([executions].flat()), ...values]);
-  return rows.map((row) => mailboxOf(row, row.execution_id));
-}
-
-function mailQuery(filter: MailFilter | undefined): [Statement, ...unknown[]] {
-  if (filter === undefined) return [mailboxQuery];
-  if ("id" in filter) return [idQuery, filter.id];
-  if ("messageId" in filter) return [messageQuery, filter.messageId];
-  const { name, limit } = filter;
-  if (name !== undefined) return [namedQuery, limit ?? null, name];
-  return limit === undefined ? [pendingQuery] : [fewQuery, limit];
-}
-
-export async function list(database: Database, filter: ListFilter): Promise<ListPage> {
+async function list(database: Database, filter: ListFilter): Promise<ListPage> {
   const { text, values } = listQuery(filter);
-  const rows = await database.unprepared<ExecutionRow>(text, values);
+  const rows = await database.unprepared<ListedRow>(text, values);
   const page = rows.slice(0, filter.limit);
   const last = rows.length > filter.limit ? page.at(-1) : undefined;
   return {
-    records: page.map(executionOf),
+    records: page.map(listedOf),
     cursor: last === undefined ? null : cursorOf({ createdAt: last.created_at, sequence: last.sequence }),
   };
 }
 
-export async function count(database: Database, conditions: ListConditions): Promise<number> {
+async function count(database: Database, conditions: ListConditions): Promise<number> {
   const { from, where, values } = chosen(conditions);
   // As a number with a point: the driver gives whole ones of this size as texts.
   const text = `SELECT count(*)::float8 AS found FROM ${from} ${where}`;
@@ -116,7 +82,7 @@ export async function count(database: Database, conditions: ListConditions): Pro
 /** Newest first. */
 function listQuery({ limit, after, ...filter }: ListFilter): { readonly text: string; readonly values: unknown[] } {
   const { from, where, order, values } = chosen(filter, after);
-  const columns = executionColumns.replaceAll(/\w+/g, "e.$&");
+  const columns = listedColumns.replaceAll(/\w+/g, "e.$&");
   const last = `$${values.push(limit + 1)}::integer`;
   return { text: `SELECT ${columns} FROM ${from} ${where} ORDER BY ${order} LIMIT ${last}`, values };
 }

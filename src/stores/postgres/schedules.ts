@@ -1,10 +1,11 @@
 import { scheduleColumns, scheduleOf, type ScheduleRow } from "../sql/rows.js";
 import type { ScheduleRecord } from "../records.js";
-import type { ClaimOptions, DueSchedules, Hint, ScheduleChange } from "../contract.js";
+import type { ClaimOptions, DueSchedules, Hint, ScheduleChange, ScheduleStore } from "../contract.js";
 import { textArray } from "./arrays.js";
 import { Creating } from "./creates.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
+import type { Server } from "./shared.js";
 
 const allQuery: Statement = {
   name: "schedules",
@@ -16,7 +17,20 @@ const oneQuery: Statement = {
   text: `SELECT ${scheduleColumns} FROM stepwell_schedules WHERE name = $1::text`,
 };
 
-export async function schedules(database: Database, name: string | undefined): Promise<ScheduleRecord[]> {
+export function schedules(server: Server): ScheduleStore {
+  return {
+    find: (name) => server.ask((database) => find(database, name)),
+    due: (options) => server.ask((database, now) => dueSchedules(database, options, now)),
+    async change(change) {
+      const tickets = change.creates.map(() => server.doubts.newTicket());
+      const { changed, hints } = await changeSchedule(server.database, change, tickets, server.now);
+      server.tell(hints);
+      return changed;
+    },
+  };
+}
+
+async function find(database: Database, name: string | undefined): Promise<ScheduleRecord[]> {
   const rows =
     name === undefined
       ? await database.rows<ScheduleRow>(allQuery)
@@ -48,7 +62,7 @@ FROM moment AS m LEFT JOIN due AS d ON true ORDER BY d.next_at, d.name`,
 
 type Summary = { readonly at: number; readonly later: number | null };
 
-export async function dueSchedules(
+async function dueSchedules(
   database: Database,
   { workflows, limit }: Omit<ClaimOptions, "owner">,
   now: number | null,
@@ -90,7 +104,7 @@ const remove: Statement = {
 };
 
 /** @param tickets one for each create */
-export async function changeSchedule(
+async function changeSchedule(
   database: Database,
   { name, expected, schedule, creates }: ScheduleChange,
   tickets: readonly number[],

@@ -1,6 +1,6 @@
 /** A batch is written in steps, each one statement. */
-import type { Hint } from "../contract.js";
 import type { Statement } from "./database.js";
+import type { Told } from "./shared.js";
 
 /** Where a statement is run: in a transaction, or as one of its own. */
 export interface Session {
@@ -10,7 +10,7 @@ export interface Session {
 export interface Step {
   /** The store's time of it. */
   readonly at: number;
-  readonly hints: readonly (Hint & { readonly owner?: number })[];
+  readonly hints: readonly Told[];
   run(session: Session): Promise<void>;
   /** Asks why something was refused, where that is not known yet. To be called after `run`. */
   explain(session: Session): Promise<void>;

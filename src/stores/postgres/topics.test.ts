@@ -76,7 +76,7 @@ test("who subscribes while it is published gets it, once, whichever comes first"
     const publications = [publication(`p-${id}`, `t-${id}`)];
     await Promise.all([left.write({ ...nothing, subscriptions }), right.write({ ...nothing, publications })]);
   }
-  for (const id of ids) expect(await left.mailbox(id), id).toHaveLength(1);
+  for (const id of ids) expect(await left.mail({ executions: [id] }), id).toHaveLength(1);
   expect((await left.load(ids)).map((record) => record?.signals)).toEqual(ids.map(() => 1));
 });
 
@@ -102,7 +102,7 @@ test("batches of many topics at the same time never wait for each other in turn,
     }
   };
   await Promise.all([subscribing(), publishing(left, "left", topics), publishing(right, "right", topics.toReversed())]);
-  for (const id of ids) expect(await left.mailbox(id)).toHaveLength(2 * 5 * topics.length);
+  for (const id of ids) expect(await left.mail({ executions: [id] })).toHaveLength(2 * 5 * topics.length);
 });
 
 test("two that publish one messageId at the same time are told apart", async () => {
@@ -121,14 +121,14 @@ test("two that publish one messageId at the same time are told apart", async () 
     const results = answers.map(({ publications }) => publications[0]!.result);
     expect(results.toSorted()).toEqual(["duplicate", "stored"]);
   }
-  expect(await left.mailbox("e")).toHaveLength(20);
+  expect(await left.mail({ executions: ["e"] })).toHaveLength(20);
 });
 
 test("in a transaction of the caller's it is published with that, or not at all; who subscribes meanwhile waits and gets it", async () => {
   const { owner, left } = await scene();
   await left.write({ ...nothing, creates: [create("e", owner)] });
   const own = await client();
-  const within = left.within!(own);
+  const within = left.transactions!.within(own);
   await own.query("BEGIN");
   await within.write({ ...nothing, publications: [publication("gone", "t")] });
   await own.query("ROLLBACK");
@@ -143,7 +143,7 @@ test("in a transaction of the caller's it is published with that, or not at all;
   expect(isSubscribed).toBe(false);
   await own.query("COMMIT");
   await subscribing;
-  expect(await left.mailbox("e")).toMatchObject([{ id: "kept", topic: "t" }]);
+  expect(await left.mail({ executions: ["e"] })).toMatchObject([{ id: "kept", topic: "t" }]);
 });
 
 test("on a connection or a pool without a transaction nothing is published", async () => {
@@ -153,11 +153,11 @@ test("on a connection or a pool without a transaction nothing is published", asy
   onTestFinished(() => pool.end());
   for (const tx of [own, pool]) {
     const publishing = async (): Promise<unknown> =>
-      left.within!(tx).write({ ...nothing, publications: [publication("p", "t")] });
+      left.transactions!.within(tx).write({ ...nothing, publications: [publication("p", "t")] });
     await expect(publishing()).rejects.toMatchObject({ code: "STEPWELL_NOT_IN_TRANSACTION" });
   }
   await own.query(`BEGIN; SELECT 1`);
-  await left.within!(own).write({ ...nothing, publications: [publication("p", "t")] });
+  await left.transactions!.within(own).write({ ...nothing, publications: [publication("p", "t")] });
   await own.query("COMMIT");
   expect((await own.query(`SELECT id FROM ${schema}.stepwell_publications`)).rows).toEqual([{ id: "p" }]);
 });
@@ -169,7 +169,9 @@ test.each(["REPEATABLE READ", "SERIALIZABLE"])(
     const own = await client();
     await own.query(`BEGIN ISOLATION LEVEL ${level}`);
     await own.query("SELECT 1");
-    await expect(left.within!(own).write({ ...nothing, publications: [publication("p", "t")] })).rejects.toMatchObject({
+    await expect(
+      left.transactions!.within(own).write({ ...nothing, publications: [publication("p", "t")] }),
+    ).rejects.toMatchObject({
       code: "STEPWELL_INVALID_ARGUMENT",
       message: expect.stringContaining(level.toLowerCase()) as string,
     });

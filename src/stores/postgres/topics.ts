@@ -5,10 +5,11 @@
 import { StepwellError } from "../../errors.js";
 import type { Batch, Publication, PublishResult, SubscribeResult, Subscription } from "../batch.js";
 import { untilBits } from "../../execution/records.js";
-import type { Hint } from "../contract.js";
+import type { Hint, TopicStore } from "../contract.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { moment, at as time } from "./moment.js";
+import type { Server } from "./shared.js";
 import type { Session, Step } from "./step.js";
 
 export function topicsOf({ subscriptions = [], publications = [] }: Batch): string[] {
@@ -307,12 +308,12 @@ deleted AS (
 SELECT count(*) AS pruned FROM deleted`,
 };
 
-export async function prunePublications(
-  database: Database,
-  forMs: number,
-  limit: number,
-  now: number | null,
-): Promise<number> {
-  const [row] = await database.rows<{ readonly pruned: number }>(deleteExpired, [now, forMs, limit]);
-  return row!.pruned;
+export function topics(server: Server): TopicStore {
+  return {
+    prune: (forMs, limit) =>
+      server.ask(async (database, now) => {
+        const [row] = await database.rows<{ readonly pruned: number }>(deleteExpired, [now, forMs, limit]);
+        return row!.pruned;
+      }),
+  };
 }

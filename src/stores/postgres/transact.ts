@@ -2,14 +2,50 @@
 import { StepwellError } from "../../errors.js";
 import type { CommitResult } from "../batch.js";
 import type { Transition } from "../../execution/records.js";
-import type { Hint, MaybePromise } from "../contract.js";
+import type { Hint, MaybePromise, TransactionStore } from "../contract.js";
+import { clientOf, mustBeInTransaction } from "./callers.js";
 import { Database, type Transaction } from "./database.js";
 import type { InDoubt } from "./in-doubt.js";
 import type { PooledClient, PostgresClient } from "./driver.js";
 import { connectionError, isInDoubt, sqlState, storeError } from "./failure.js";
+import { readMail } from "./mail.js";
+import { load } from "./read.js";
+import { Semaphore } from "./semaphore.js";
+import type { Server } from "./shared.js";
 import { Committing } from "./transitions.js";
+import { write } from "./write.js";
 
-export interface Transacted {
+/** @param mostOpen how many steps may have a transaction open at the same time */
+export function transactions(server: Server, mostOpen: number): TransactionStore {
+  const line = new Semaphore(mostOpen);
+  return {
+    async run(work) {
+      const { answer, hints } = await line.run(() => transact(server.database, work, server.doubts, server.now));
+      server.tell(hints);
+      return answer;
+    },
+    /** When the caller commits, nobody here hears of it: what becomes due is found by polling. */
+    within(connection) {
+      const database = databaseOn(server.database, clientOf(connection as object));
+      let checked: Promise<void> | undefined;
+      const inside = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+        await (checked ??= mustBeInTransaction(database));
+        return work();
+      };
+      return {
+        load: (ids, only) => inside(() => load(database, ids, only)),
+        mail: (filter) => inside(() => readMail(database, filter)),
+        write: (batch) =>
+          inside(() => {
+            const tickets = batch.creates.map(() => server.doubts.newTicket());
+            return write(database, batch, tickets, server.doubts, server.now);
+          }),
+      };
+    },
+  };
+}
+
+interface Transacted {
   readonly answer: CommitResult | null;
   readonly hints: readonly Hint[];
 }
@@ -18,12 +54,7 @@ const nothing: Transacted = { answer: null, hints: [] };
 
 type Work = (connection: unknown) => MaybePromise<Transition | null>;
 
-export async function transact(
-  database: Database,
-  work: Work,
-  doubts: InDoubt,
-  now: number | null,
-): Promise<Transacted> {
+async function transact(database: Database, work: Work, doubts: InDoubt, now: number | null): Promise<Transacted> {
   const client = await database.checkOut();
   let isUsable = false;
   try {
@@ -100,7 +131,7 @@ function timeoutOf(client: PooledClient, database: Database, error: unknown): St
 }
 
 /** The store on one connection that is somebody else's: nothing of it is kept, begun or ended here. */
-export function databaseOn(database: Database, connection: Pick<PostgresClient, "query">): Database {
+function databaseOn(database: Database, connection: Pick<PostgresClient, "query">): Database {
   const borrowed: PooledClient = {
     query: (query) => connection.query(query),
     on: () => undefined,

@@ -4,7 +4,7 @@
  * for each other in turn.
  */
 import type { Batch, BatchResult } from "../batch.js";
-import type { Hint } from "../contract.js";
+import type { Store } from "../contract.js";
 import { textArray } from "./arrays.js";
 import { deliveries } from "./arrivals.js";
 import { Creating } from "./creates.js";
@@ -12,12 +12,34 @@ import type { Database, Statement } from "./database.js";
 import type { InDoubt } from "./in-doubt.js";
 import { moment } from "./moment.js";
 import { Releasing } from "./releases.js";
+import type { Server, Told } from "./shared.js";
 import { inWaves, type Step } from "./step.js";
 import { lockRowsOf, lockTopics, publishings, Subscribing, topicsOf } from "./topics.js";
 import { Committing } from "./transitions.js";
 
 export interface Written extends BatchResult {
-  readonly hints: readonly (Hint & { readonly owner?: number })[];
+  readonly hints: readonly Told[];
+}
+
+export function writing(server: Server): Pick<Store, "write" | "abandon"> {
+  const { doubts } = server;
+  return {
+    async write(batch) {
+      const { database } = server;
+      const tickets = batch.creates.map((create) => doubts.ticketOf(create));
+      try {
+        const { hints, ...result } = await write(database, batch, tickets, doubts, server.now);
+        doubts.answered(batch);
+        server.tell(hints);
+        return result;
+      } catch (error) {
+        // Whatever it was: it may have come after the commit, while it was asked why a part had been refused.
+        doubts.lostWrite(batch, tickets);
+        throw error;
+      }
+    },
+    abandon: (create) => doubts.abandon(create),
+  };
 }
 
 /** @param tickets one for each create */

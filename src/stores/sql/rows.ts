@@ -15,10 +15,9 @@ import type {
   ExecutionRecord,
   HistoryEntry,
   HistoryRecord,
-  MailboxRecord,
   Standing,
 } from "../../execution/records.js";
-import type { LetterRecord } from "../contract.js";
+import type { ListedExecution, MailRecord } from "../contract.js";
 import {
   admissionProblem,
   damaged,
@@ -56,6 +55,14 @@ export interface ExecutionRow {
   readonly admission: ExecutionRecord["admission"];
 }
 
+/** Without what may be large. */
+export type ListedRow = Omit<ExecutionRow, "state" | "input">;
+
+/** What a query for `ListedRow` selects. */
+export const listedColumns =
+  "sequence, id, workflow, version, fingerprint, status, revision, signals, owner, claims, due_at, deadline_at, " +
+  "created_at, updated_at, tags, position, carried, subscribed, admission";
+
 /** What a query for `ExecutionRow` selects. */
 export const executionColumns =
   "sequence, id, workflow, version, fingerprint, status, revision, signals, owner, claims, due_at, deadline_at, " +
@@ -74,6 +81,13 @@ export function executionOf(row: ExecutionRow): ExecutionRecord {
       admission: { get: () => admissionOf(row) },
     });
   }
+}
+
+/** As `executionOf`. */
+export function listedOf(row: ListedRow): ListedExecution {
+  const record = executionOf({ ...row, state: "", input: "" });
+  for (const large of ["state", "input"] as const) Reflect.deleteProperty(record, large);
+  return record;
 }
 
 /** Of one shape, field by field: most of what is read is read so. */
@@ -206,7 +220,9 @@ export function historyOf({ revision, at, entry, patch }: HistoryRow, id: string
   };
 }
 
-export interface MailboxRow {
+export interface MailRow {
+  readonly execution_id: string;
+  readonly workflow: string;
   readonly sequence: number;
   readonly id: string;
   readonly kind: ArrivalKind | "resend";
@@ -220,14 +236,16 @@ export interface MailboxRow {
   readonly topic: string | null;
 }
 
-/** What a query for `MailboxRow` selects. */
-export const mailboxColumns =
-  "sequence, id, kind, name, payload, message_id, status, received_at, step, carried, topic";
+/** What a query for `MailRow` selects, from the mailbox `m` and its execution `e`. */
+export const mailColumns =
+  "m.sequence, m.id, m.kind, m.name, m.payload, m.message_id, m.status, m.received_at, m.step, m.carried, m.topic, " +
+  "e.id AS execution_id, e.workflow";
 
-export function mailboxOf(row: MailboxRow, execution: string): MailboxRecord {
+export function mailOf(row: MailRow): MailRecord {
   return {
     id: row.id,
-    execution,
+    execution: row.execution_id,
+    workflow: row.workflow,
     sequence: row.sequence,
     kind: row.kind,
     name: row.name,
@@ -239,18 +257,6 @@ export function mailboxOf(row: MailboxRow, execution: string): MailboxRecord {
     carried: row.carried,
     topic: row.topic,
   };
-}
-
-export interface LetterRow extends MailboxRow {
-  readonly execution_id: string;
-  readonly workflow: string;
-}
-
-/** What a query for `LetterRow` selects, from `letter` and its execution `e`. */
-export const letterColumns = `${mailboxColumns.replaceAll(/\w+/g, "letter.$&")}, e.id AS execution_id, e.workflow`;
-
-export function letterOf(row: LetterRow): LetterRecord {
-  return { ...mailboxOf(row, row.execution_id), workflow: row.workflow };
 }
 
 export interface LauncherRow {

@@ -1,11 +1,8 @@
 import type { Status } from "../../definition/flow.js";
-import { mailboxColumns, mailboxOf, type MailboxRow } from "../sql/rows.js";
 import type { Arrival, ArrivalResult } from "../batch.js";
-import { requestKinds, type MailboxRecord } from "../../execution/records.js";
-import type { Hint, MailFilter } from "../contract.js";
+import type { Hint } from "../contract.js";
 import type { Database } from "./database.js";
-import type { Value } from "./driver.js";
-import { takeOut } from "./dead-letters.js";
+import { takeOut } from "./mail.js";
 
 interface Addressee {
   readonly sequence: number;
@@ -67,37 +64,4 @@ function signal(
     )
     .run(at, sequence);
   hints.push({ type: "due", inMs: 0 });
-}
-
-export function mailbox(
-  database: Database,
-  executions: string | readonly string[],
-  filter: MailFilter | undefined,
-): MailboxRecord[] {
-  return database.read(() =>
-    [executions].flat().flatMap((id) => {
-      const found = database.statement("SELECT sequence FROM stepwell_executions WHERE id = ?").get(id);
-      if (found === undefined) return [];
-      const rows = rowsOf(database, (found as { readonly sequence: number }).sequence, filter);
-      return rows.toSorted((one, other) => one.sequence - other.sequence).map((row) => mailboxOf(row, id));
-    }),
-  );
-}
-
-const selected = `SELECT ${mailboxColumns} FROM stepwell_mailbox WHERE execution = ?`;
-/** Word for word as in the partial index: a bound value would not be recognised. */
-const pending = `${selected} AND status = 'pending'`;
-const requests = `${pending} AND kind IN (${requestKinds.map((kind) => `'${kind}'`).join(", ")})`;
-const messages = `${pending} AND kind = 'message'`;
-
-function rowsOf(database: Database, execution: number, filter: MailFilter | undefined): MailboxRow[] {
-  const rows = (text: string, ...values: Value[]): MailboxRow[] =>
-    database.statement(text).all(execution, ...values) as MailboxRow[];
-  if (filter === undefined) return rows(selected);
-  if ("id" in filter) return rows(`${selected} AND id = ?`, filter.id);
-  if ("messageId" in filter) return rows(`${selected} AND message_id = ?`, filter.messageId);
-  const { name, limit = -1 } = filter;
-  if (name !== undefined) return rows(`${messages} AND name = ? ORDER BY sequence LIMIT ?`, name, limit);
-  if (limit === -1) return rows(pending);
-  return [...rows(requests), ...rows(`${messages} ORDER BY name, sequence LIMIT ?`, limit)];
 }

@@ -44,5 +44,5 @@ test("is waited for by whatever is asked, as a commit waits: to start, to set a 
   expect(await whileBusy(async () => launcher.prune({ completed: 0 }))).toMatchObject({ completed: 1 });
   const owner = await whileBusy(async () => store.register({ host: "elsewhere", pid: 1 }));
   expect(await whileBusy(async () => store.beat(owner))).toMatchObject({ alive: true });
-  expect(await whileBusy(async () => store.bury([owner], "silent"))).toBe(0);
+  expect(await whileBusy(async () => store.removeLaunchers([owner], "silent"))).toBe(0);
 }, 30_000);

@@ -1,15 +1,21 @@
 import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
 import type { ExecutionRecord } from "../../execution/records.js";
-import type { Claimed, ClaimOptions, Overdue } from "../contract.js";
+import type { Claimed, ClaimOptions, Overdue, Store } from "../contract.js";
+import { inTurn } from "../held.js";
 import type { Database } from "./database.js";
+import type { SqliteFile } from "./shared.js";
 
 interface Candidate {
   readonly sequence: number;
   readonly due_at: number;
 }
 
+export function claiming(file: SqliteFile): Pick<Store, "claim"> {
+  return { claim: (options) => file.patiently((database, at) => claim(database, options, at)) };
+}
+
 /** Takes up what is due. Where nothing is, it only reads: idle launchers do not fight for the write lock. */
-export function claim(database: Database, options: ClaimOptions, at: number): Claimed {
+function claim(database: Database, options: ClaimOptions, at: number): Claimed {
   const { owner, limit } = options;
   const signalled = database.read(() => signalledOf(database, owner));
   const alive = database.read(() => isAlive(database, owner));
@@ -21,10 +27,10 @@ export function claim(database: Database, options: ClaimOptions, at: number): Cl
     const found = candidates(database, options, limit + 1);
     const records: ExecutionRecord[] = [];
     const dueSince: number[] = [];
-    // A launcher that was buried takes nothing: nobody would ever free it again.
+    // A launcher that was removed takes nothing: nobody would ever free it again.
     const alive = isAlive(database, owner);
     const room = alive ? limit : 0;
-    for (const { sequence, due_at } of dueInTurn(found, at, room)) {
+    for (const { sequence, due_at } of inTurn(found, ({ due_at }) => due_at <= at, room)) {
       records.push(take(database, sequence, owner));
       dueSince.push(due_at);
     }
@@ -63,19 +69,6 @@ function candidates(database: Database, { workflows }: ClaimOptions, limit: numb
       "WHERE workflow = ? AND version = ? AND due_at IS NOT NULL ORDER BY due_at, sequence LIMIT ?",
   );
   return workflows.map(({ name, version }) => statement.all(name, version, limit) as Candidate[]);
-}
-
-/** The first of each queue in turn; what is given out is taken from its queue. */
-function* dueInTurn(queues: readonly Candidate[][], at: number, limit: number): Generator<Candidate> {
-  let left = limit;
-  let round = queues;
-  while (left > 0 && round.length > 0) {
-    round = round.filter(([first]) => first !== undefined && first.due_at <= at);
-    for (const queue of round.slice(0, left)) {
-      yield queue.shift()!;
-      left--;
-    }
-  }
 }
 
 function firstOf(queues: readonly (readonly Candidate[])[]): Candidate | undefined {

@@ -2,11 +2,11 @@ import { describe, expect, test } from "vitest";
 import { answersLikeMemory } from "../../../test/support/equivalence.js";
 import type { Clock } from "../../clock.js";
 import { drivers } from "./driver.js";
-import { SqliteStore } from "./sqlite-store.js";
+import { sqliteStoreOn, type SqliteStore } from "./sqlite-store.js";
 
 describe.each([...drivers()])("SQLite through $name", (driver) => {
   test("answers every call as the memory store does, and reads back the same", async () => {
-    const makeStore = (clock: Clock): SqliteStore => new SqliteStore(":memory:", clock, "full", () => driver);
+    const makeStore = (clock: Clock): SqliteStore => sqliteStoreOn(":memory:", clock, "full", () => driver);
     await expect(answersLikeMemory(makeStore, { numRuns: 500, calls: 60 })).resolves.toBeUndefined();
   });
 });

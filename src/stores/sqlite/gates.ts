@@ -1,7 +1,15 @@
 /** Who waits for a place and who has one. */
 import type { Queueing } from "../batch.js";
-import type { Admission, Candidate, GateQuery, GateState } from "../contract.js";
+import type { Admission, Candidate, GateQuery, GateState, Hint, LimitStore } from "../contract.js";
 import type { Database } from "./database.js";
+import type { SqliteFile } from "./shared.js";
+
+export function limits(file: SqliteFile): LimitStore {
+  return {
+    read: (query) => file.patiently((database, at) => readGate(database, query, at)),
+    admit: (admission) => file.patiently((database, at, hints) => admit(database, admission, at, hints)),
+  };
+}
 
 export function queue(
   database: Database,
@@ -69,7 +77,7 @@ interface CandidateRow {
   readonly started: number;
 }
 
-export function readGate(database: Database, query: GateQuery, at: number): GateState {
+function readGate(database: Database, query: GateQuery, at: number): GateState {
   return database.read(() => {
     const { gate, versions, limit, keyLimit, rate } = query;
     const since = rate === null ? null : at - rate.perMs;
@@ -100,7 +108,12 @@ function rateIn(database: Database, gate: string, at: number, { limit, perMs }: 
   return rows.length === 0 ? null : inMs(Math.min(...rows.map((row) => row.at)) + perMs, at);
 }
 
-export function admit(database: Database, { gate, revision, ids, perMs }: Admission, at: number): number | null {
+function admit(
+  database: Database,
+  { gate, revision, ids, perMs }: Admission,
+  at: number,
+  hints: Hint[],
+): number | null {
   return database.transaction(() => {
     if (revisionOf(database, gate) !== revision) return null;
     database
@@ -111,7 +124,9 @@ export function admit(database: Database, { gate, revision, ids, perMs }: Admiss
     if (perMs !== null) {
       database.statement("DELETE FROM stepwell_starts WHERE gate = ? AND at <= ?").run(gate, at - perMs);
     }
-    return ids.filter((id) => admitOne(database, id, perMs !== null, at)).length;
+    const { length } = ids.filter((id) => admitOne(database, id, perMs !== null, at));
+    if (length > 0) hints.push({ type: "due", inMs: 0 });
+    return length;
   });
 }
 

@@ -6,7 +6,7 @@ import { StepwellError } from "../../errors.js";
 import type { Store } from "../contract.js";
 import { findDriver, type Connection } from "./driver.js";
 import type { Durability } from "./open.js";
-import { SqliteStore } from "./sqlite-store.js";
+import { sqliteStoreOn } from "./sqlite-store.js";
 
 export interface SqliteStoreOptions {
   /** Whose time the store keeps. Processes that share a file must agree on it. Default: the system's. */
@@ -56,7 +56,7 @@ export function sqliteStore(path: string, options: SqliteStoreOptions = {}): Sto
   if (durability !== "full" && durability !== "normal") {
     throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `sqliteStore: "durability" must be "full" or "normal".`);
   }
-  return new SqliteStore(path, clock, durability, findDriver);
+  return sqliteStoreOn(path, clock, durability, findDriver);
 }
 
 /** The handle of SQLite's own connection, as `node:sqlite` and `@photostructure/sqlite` have it. */

@@ -1,7 +1,12 @@
 import type { Status } from "../../definition/flow.js";
 import { cursorOf, firstPlace, placeOf } from "../cursor.js";
-import type { Pruned, PruneOptions } from "../contract.js";
+import type { Pruned, PruneOptions, Store } from "../contract.js";
 import type { Database } from "./database.js";
+import type { SqliteFile } from "./shared.js";
+
+export function pruning(file: SqliteFile): Pick<Store, "prune"> {
+  return { prune: (options) => file.patiently((database, at) => prune(database, options, at)) };
+}
 
 const page =
   "SELECT sequence, created_at, updated_at, status, tags, owner IS NOT NULL OR due_at IS NOT NULL AS busy " +
@@ -16,7 +21,7 @@ interface Row {
   readonly busy: number;
 }
 
-export function prune(database: Database, { olderThanMs, limit, after, dry }: PruneOptions, at: number): Pruned {
+function prune(database: Database, { olderThanMs, limit, after, dry }: PruneOptions, at: number): Pruned {
   const youngest = at - Math.min(...Object.values(olderThanMs));
   const { createdAt, sequence } = after === null ? firstPlace : placeOf(after);
   const look = (): Pruned => {

@@ -3,15 +3,28 @@ import {
   executionColumns,
   executionOf,
   historyOf,
+  listedColumns,
+  listedOf,
   standingColumns,
   standingOf,
   type ExecutionRow,
   type HistoryRow,
+  type ListedRow,
 } from "../sql/rows.js";
 import type { HistoryRecord } from "../../execution/records.js";
-import type { ListConditions, ListFilter, ListPage, Loaded } from "../contract.js";
+import type { ListConditions, ListFilter, ListPage, Loaded, Store } from "../contract.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
+import type { SqliteFile } from "./shared.js";
+
+export function reading(file: SqliteFile): Pick<Store, "load" | "list" | "count" | "history"> {
+  return {
+    load: (ids, only) => file.patiently((database) => load(database, ids, only)),
+    list: (filter) => file.patiently((database) => list(database, filter)),
+    count: (conditions) => file.patiently((database) => count(database, conditions)),
+    history: (id) => file.patiently((database) => history(database, id)),
+  };
+}
 
 export function load<Only extends "standing" | undefined>(
   database: Database,
@@ -29,7 +42,7 @@ export function load<Only extends "standing" | undefined>(
   }) as Loaded<Only>;
 }
 
-export function history(database: Database, id: string): HistoryRecord[] {
+function history(database: Database, id: string): HistoryRecord[] {
   return database.read(() => {
     const rows = database
       .statement(
@@ -41,18 +54,18 @@ export function history(database: Database, id: string): HistoryRecord[] {
   });
 }
 
-export function list(database: Database, filter: ListFilter): ListPage {
+function list(database: Database, filter: ListFilter): ListPage {
   const { text, values } = listQuery(filter);
-  const rows = database.rows<ExecutionRow>(text, ...values);
+  const rows = database.rows<ListedRow>(text, ...values);
   const page = rows.slice(0, filter.limit);
   const last = rows.length > filter.limit ? page.at(-1) : undefined;
   return {
-    records: page.map(executionOf),
+    records: page.map(listedOf),
     cursor: last === undefined ? null : cursorOf({ createdAt: last.created_at, sequence: last.sequence }),
   };
 }
 
-export function count(database: Database, conditions: ListConditions): number {
+function count(database: Database, conditions: ListConditions): number {
   const { from, where, values } = chosen(conditions);
   const [row] = database.rows<{ readonly found: number }>(`SELECT count(*) AS found FROM ${from} ${where}`, ...values);
   return row!.found;
@@ -61,7 +74,7 @@ export function count(database: Database, conditions: ListConditions): number {
 /** Newest first. */
 function listQuery({ limit, after, ...filter }: ListFilter): { readonly text: string; readonly values: Value[] } {
   const { from, where, order, values } = chosen(filter, after);
-  const columns = executionColumns.replace("created_at", "stepwell_executions.created_at");
+  const columns = listedColumns.replace("created_at", "stepwell_executions.created_at");
   return { text: `SELECT ${columns} FROM ${from} ${where} ORDER BY ${order} LIMIT ?`, values: [...values, limit + 1] };
 }
 

@@ -1,10 +1,19 @@
 import { scheduleColumns, scheduleOf, type ScheduleRow } from "../sql/rows.js";
 import type { ScheduleRecord } from "../records.js";
-import type { ClaimOptions, DueSchedules, Hint, ScheduleChange } from "../contract.js";
+import type { ClaimOptions, DueSchedules, Hint, ScheduleChange, ScheduleStore } from "../contract.js";
 import type { Database } from "./database.js";
+import type { SqliteFile } from "./shared.js";
 import { applyCreates } from "./write.js";
 
-export function schedules(database: Database, name: string | undefined): ScheduleRecord[] {
+export function schedules(file: SqliteFile): ScheduleStore {
+  return {
+    find: (name) => file.patiently((database) => find(database, name)),
+    due: (options) => file.patiently((database, at) => dueSchedules(database, options, at)),
+    change: (change) => file.patiently((database, at, hints) => changeSchedule(database, change, at, hints)),
+  };
+}
+
+function find(database: Database, name: string | undefined): ScheduleRecord[] {
   const rows =
     name === undefined
       ? database.rows<ScheduleRow>(`SELECT ${scheduleColumns} FROM stepwell_schedules ORDER BY name`)
@@ -17,11 +26,7 @@ const due =
   "ORDER BY next_at, name LIMIT ?";
 const next = "SELECT min(next_at) AS at FROM stepwell_schedules WHERE workflow = ? AND version = ? AND next_at > ?";
 
-export function dueSchedules(
-  database: Database,
-  { workflows, limit }: Omit<ClaimOptions, "owner">,
-  at: number,
-): DueSchedules {
+function dueSchedules(database: Database, { workflows, limit }: Omit<ClaimOptions, "owner">, at: number): DueSchedules {
   return database.read(() => {
     const rows: ScheduleRow[] = [];
     let nextAt = Infinity;
@@ -46,7 +51,7 @@ const update =
   "UPDATE stepwell_schedules SET workflow = ?, version = ?, input = ?, plan = ?, next_at = ?, revision = ? " +
   "WHERE name = ? AND revision = ?";
 
-export function changeSchedule(database: Database, change: ScheduleChange, at: number, hints: Hint[]): boolean {
+function changeSchedule(database: Database, change: ScheduleChange, at: number, hints: Hint[]): boolean {
   const { name, schedule, creates } = change;
   return database.transaction(() => {
     if (!changed(database, change)) {

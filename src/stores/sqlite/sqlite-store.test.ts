@@ -8,7 +8,7 @@ import { storeContract } from "../../testing/store-contract/index.js";
 import type { NewExecution } from "../batch.js";
 import { drivers } from "./driver.js";
 import type { Durability } from "./open.js";
-import { SqliteStore } from "./sqlite-store.js";
+import { sqliteStoreOn, type SqliteStore } from "./sqlite-store.js";
 
 const folder = mkdtempSync(join(tmpdir(), "stepwell-sqlite-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -35,7 +35,7 @@ const nothing = { creates: [], transitions: [], releases: [], arrivals: [] };
 
 describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
   const storeOn = (path: string, durability: Durability = "full", clock = systemClock): SqliteStore =>
-    new SqliteStore(path, clock, durability, () => driver);
+    sqliteStoreOn(path, clock, durability, () => driver);
 
   test.each(storeContract)("$name", async ({ run }) => {
     await expect(run((clock) => storeOn(newFile(), "full", clock))).resolves.toBeUndefined();
@@ -104,11 +104,13 @@ describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
     const store = storeOn(path);
     store.open();
     const own = driver.connect(path);
-    expect(() => store.within(own)).toThrow(expect.objectContaining({ code: "STEPWELL_NOT_IN_TRANSACTION" }));
+    expect(() => store.transactions!.within(own)).toThrow(
+      expect.objectContaining({ code: "STEPWELL_NOT_IN_TRANSACTION" }),
+    );
     const broken = { ...one, id: "broken", state: Encoded.ofText(Symbol("not a text") as unknown as string) };
     const failed = expect.objectContaining({ code: "STEPWELL_STORE_FAILED" });
     own.exec("BEGIN IMMEDIATE");
-    const within = store.within(own);
+    const within = store.transactions!.within(own);
     expect(within.write({ ...nothing, creates: [{ ...one, id: "first" }] })).toMatchObject({
       creates: [{ created: true }],
     });

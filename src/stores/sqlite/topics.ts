@@ -2,8 +2,9 @@
 import type { Status } from "../../definition/flow.js";
 import type { Publication, PublishResult, SubscribeResult, Subscription } from "../batch.js";
 import { type Transition, bitsKept, untilBits } from "../../execution/records.js";
-import type { Hint } from "../contract.js";
+import type { Hint, TopicStore } from "../contract.js";
 import type { Database } from "./database.js";
+import type { SqliteFile } from "./shared.js";
 
 const findSubscriber = "SELECT sequence FROM stepwell_executions WHERE id = ? AND owner = ? AND revision = ?";
 
@@ -121,6 +122,11 @@ const deleteExpired =
   "DELETE FROM stepwell_publications WHERE sequence IN " +
   "(SELECT sequence FROM stepwell_publications WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)";
 
-export function prunePublications(database: Database, before: number, limit: number): number {
-  return database.transaction(() => Number(database.statement(deleteExpired).run(before, limit).changes));
+export function topics(file: SqliteFile): TopicStore {
+  return {
+    prune: (forMs, limit) =>
+      file.patiently((database, at) =>
+        database.transaction(() => Number(database.statement(deleteExpired).run(at - forMs, limit).changes)),
+      ),
+  };
 }

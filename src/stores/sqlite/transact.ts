@@ -1,10 +1,33 @@
 import { StepwellError } from "../../errors.js";
 import type { CommitResult } from "../batch.js";
 import type { Transition } from "../../execution/records.js";
-import type { Hint } from "../contract.js";
-import type { Database } from "./database.js";
+import type { Hint, TransactionStore } from "../contract.js";
+import { connectionOf, inTransaction } from "./callers.js";
+import { Database } from "./database.js";
 import type { Connection } from "./driver.js";
-import { commit } from "./write.js";
+import { readMail } from "./mail.js";
+import { load } from "./read.js";
+import type { SqliteFile } from "./shared.js";
+import { commit, writeWithin } from "./write.js";
+
+export function transactions(file: SqliteFile): TransactionStore {
+  return {
+    run: (work) => file.telling((database, at, hints) => transact(database, work as Work, at, hints)),
+    /** Nobody tells when the caller commits: what becomes due is found by polling. */
+    within(connection) {
+      const database = new Database(file.path, connectionOf(connection, file.path));
+      return {
+        load: (ids, only) => load(database, ids, only),
+        mail: (filter) => readMail(database, filter),
+        // Whoever has waited meanwhile may have committed.
+        write: (batch) => writeWithin(inTransaction(database), batch, file.clock.now()),
+      };
+    },
+    waitsForNothing: (connection) => file.isOpen && file.database.connection === connection,
+  };
+}
+
+type Work = (connection: Connection) => Transition | null;
 
 /** Takes everything back; what it carries is the answer all the same. */
 class RolledBack extends Error {
@@ -17,12 +40,7 @@ class RolledBack extends Error {
 }
 
 /** The user's work and the transition that it leads to, in one transaction. */
-export function transact(
-  database: Database,
-  work: (connection: Connection) => Transition | null,
-  at: number,
-  hints: Hint[],
-): CommitResult | null {
+function transact(database: Database, work: Work, at: number, hints: Hint[]): CommitResult | null {
   // What the work throws is the user's, not an error of the store.
   let thrown: { readonly error: unknown } | undefined;
   try {

@@ -4,18 +4,22 @@ import type { Transition } from "../../execution/records.js";
 import type { Hint } from "../contract.js";
 import { deliver } from "./arrivals.js";
 import type { Database } from "./database.js";
+import type { SqliteFile } from "./shared.js";
 import { publish, subscribe, unsubscribe } from "./topics.js";
 import { leave, queue } from "./gates.js";
 
 const owned: CreateResult = { created: true, owned: true };
 const unowned: CreateResult = { created: true, owned: false };
 
-/** One transaction for the whole batch; what became due or signalled is added to `hints`. */
-export function write(database: Database, batch: Batch, at: number, hints: Hint[]): BatchResult {
-  return database.transaction(() => apply(database, batch, at, hints));
+/** One transaction for the whole batch. */
+export function writing(file: SqliteFile): { write(batch: Batch): BatchResult } {
+  return {
+    write: (batch) =>
+      file.telling((database, at, hints) => database.transaction(() => apply(database, batch, at, hints))),
+  };
 }
 
-/** As `write`, in a transaction that the caller has begun: all of the batch is part of it, or nothing. */
+/** In a transaction that the caller has begun: all of the batch is part of it, or nothing. */
 export function writeWithin(database: Database, batch: Batch, at: number): BatchResult {
   return database.part(() => apply(database, batch, at, []));
 }

@@ -14,6 +14,7 @@ export const arriving: readonly StoreContractCase[] = [
       ...sent,
       id: "arrival-1",
       execution: "one",
+      workflow: "sell",
       sequence: row?.sequence,
       status: "pending",
       receivedAt: bench.now,
@@ -152,7 +153,7 @@ export const arriving: readonly StoreContractCase[] = [
       "arrival-3 dead first",
       "arrival-4 pending",
     ]);
-    const pending = await bench.mail("one", { pending: true });
+    const pending = await bench.mail("one", { status: "pending" });
     assert.deepEqual(
       pending.map(({ id }) => id),
       ["arrival-1", "arrival-4"],
@@ -188,6 +189,6 @@ export const arriving: readonly StoreContractCase[] = [
     const settled = [{ arrival: "arrival-1", as: "consumed" }] as const;
     await bench.commit("one", { signals: 3, settled, ends: true, rests: true, status: "completed" });
     assert.deepEqual(await bench.mailbox("one"), ["arrival-1 consumed first", "arrival-2 dead", "arrival-3 dead"]);
-    assert.deepEqual(await bench.mail("one", { pending: true }), []);
+    assert.deepEqual(await bench.mail("one", { status: "pending" }), []);
   }),
 ];

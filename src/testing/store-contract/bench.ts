@@ -17,24 +17,24 @@ import type {
   SubscribeResult,
   Subscription,
 } from "../../stores/batch.js";
-import type {
-  Transition,
-  ExecutionRecord,
-  HistoryEntry,
-  HistoryRecord,
-  MailboxRecord,
-} from "../../execution/records.js";
-import type { Claimed, MailFilter, Store } from "../../stores/contract.js";
+import type { Transition, ExecutionRecord, HistoryEntry, HistoryRecord } from "../../execution/records.js";
+import type { Capabilities, Claimed, MailFilter, MailRecord, Store, Waiting } from "../../stores/contract.js";
 import { VirtualClock } from "../virtual-clock.js";
 
 /** Makes a store that is empty and not open yet, and keeps the time of this clock. */
 export type MakeStore = (clock: Clock) => Store | Promise<Store>;
 
-/** One thing that every store must do. */
+/** What a store may declare: that it has it. */
+export type Capability = keyof Capabilities;
+
+/** One thing that a store must do: every one, or every one that has what it needs. */
 export interface StoreContractCase {
   /** A sentence, as the title of a test. */
   readonly name: string;
-  /** Rejects, with an assertion that failed, where the store does not do it. */
+  readonly needs: readonly Capability[];
+  /** Why the case says nothing of that store: the capability that the store does not have. False: it does say something. */
+  readonly skip: (store: Capabilities) => string | false;
+  /** Rejects, with an assertion that failed, where the store does not do it, or does not have what the case needs. */
   readonly run: (makeStore: MakeStore) => Promise<void>;
 }
 
@@ -89,6 +89,11 @@ export function fromTexts<T extends object>(texts: Texts<T>): T {
   return Object.fromEntries(Object.entries(texts).map(([key, value]) => [key, valueOf(key, value)])) as T;
 }
 
+/** Which mail of given executions. */
+type OwnMail =
+  | Omit<Extract<MailFilter, { readonly messageId?: string }>, "executions">
+  | Omit<Extract<MailFilter, { readonly status: "pending" }>, "executions">;
+
 export const everyStatus = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"] as const;
 
 const start = Date.UTC(2026, 0, 1);
@@ -109,6 +114,25 @@ export class Bench {
 
   get now(): number {
     return this.clock.now();
+  }
+
+  /** What a case has said that it needs. */
+  the<Name extends Capability>(name: Name): NonNullable<Store[Name]> {
+    const capability = this.store[name];
+    assert.ok(capability !== undefined, `the store has no "${name}"`);
+    return capability;
+  }
+
+  async waiting(overdueForMs: number): Promise<Waiting> {
+    const { waiting } = await this.store.beat(this.owner, overdueForMs);
+    assert.ok(waiting !== undefined, "a heartbeat that is asked what waits says so");
+    return waiting;
+  }
+
+  /** `what name version` of each. */
+  async overdue(forMs: number): Promise<string[]> {
+    const { overdue } = await this.waiting(forMs);
+    return overdue.map(({ what, name, version }) => `${what} ${name} ${version}`).toSorted();
   }
 
   write(batch: Partial<Batch>): Promise<BatchResult> {
@@ -249,24 +273,35 @@ export class Bench {
     return (await this.store.history(id)).map(toTexts);
   }
 
-  async mail(ids: string | readonly string[], filter?: MailFilter): Promise<Texts<MailboxRecord>[]> {
-    return (await this.store.mailbox(ids, filter)).map(toTexts);
+  async mail(ids: string | readonly string[], filter: OwnMail = {}): Promise<Texts<MailRecord>[]> {
+    return (await this.store.mail({ executions: [ids].flat(), ...filter })).map(toTexts);
   }
 
   /** `id status step` of each row of the mailbox. */
   async mailbox(id: string): Promise<string[]> {
-    const rows = await this.store.mailbox(id);
+    const rows = await this.store.mail({ executions: [id] });
     return rows.map((row) => `${row.id} ${row.status}${row.step === null ? "" : ` ${row.step}`}`);
   }
 }
 
 /** A case that gets an open store, with one launcher registered; the store is closed after it. */
-export function contractCase(name: string, body: (bench: Bench) => Promise<void>): StoreContractCase {
+export function contractCase(
+  name: string,
+  body: (bench: Bench) => Promise<void>,
+  needs: readonly Capability[] = [],
+): StoreContractCase {
+  const skip = (store: Capabilities): string | false => {
+    const missing = needs.find((capability) => store[capability] === undefined);
+    return missing !== undefined && `the store has no "${missing}"`;
+  };
   return {
     name,
+    needs,
+    skip,
     async run(makeStore) {
       const clock = new VirtualClock({ start });
       const store = await makeStore(clock);
+      assert.equal(skip(store), false);
       await store.open();
       try {
         await body(new Bench(store, clock, await store.register({ host: "here", pid: 1 })));
@@ -275,6 +310,11 @@ export function contractCase(name: string, body: (bench: Bench) => Promise<void>
       }
     },
   };
+}
+
+/** Cases for stores that have this. */
+export function needing(capability: Capability): (...given: Parameters<typeof contractCase>) => StoreContractCase {
+  return (name, body) => contractCase(name, body, [capability]);
 }
 
 /** An error that a store throws at once and one that it rejects with are the same to the engine. */

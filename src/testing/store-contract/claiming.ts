@@ -136,15 +136,15 @@ export const claiming: readonly StoreContractCase[] = [
   contractCase("claims are counted until a commit", async (bench) => {
     await bench.create("one");
     for (const expected of [2, 3]) {
-      await bench.store.bury([(await bench.load("one")).owner!]);
+      await bench.store.removeLaunchers([(await bench.load("one")).owner!]);
       const [record] = (await bench.claim(await bench.register())).records;
       assert.equal(record?.claims, expected);
     }
   }),
 
-  contractCase("a launcher that was buried takes nothing", async (bench) => {
+  contractCase("a launcher that was removed takes nothing", async (bench) => {
     await bench.create("one", { owner: null });
-    await bench.store.bury([bench.owner]);
+    await bench.store.removeLaunchers([bench.owner]);
     assert.deepEqual(await bench.claimedIds(), []);
     assert.equal((await bench.load("one")).owner, null);
   }),
@@ -173,18 +173,16 @@ export const claiming: readonly StoreContractCase[] = [
     assert.deepEqual(claimed.signalled, []);
   }),
 
-  contractCase("a launcher that was buried is told so, and takes nothing", async (bench) => {
+  contractCase("a launcher that was removed is told so, and takes nothing", async (bench) => {
     await bench.create("one", { owner: null });
-    await bench.store.bury([bench.owner]);
+    await bench.store.removeLaunchers([bench.owner]);
     const claimed = await bench.claim();
     assert.deepEqual([claimed.records, claimed.alive], [[], false]);
     assert.equal((await bench.claim(await bench.register())).alive, true);
   }),
 
   contractCase("it can be asked which workflows and versions have been due for a while", async (bench) => {
-    const overdue = async (forMs: number): Promise<string[]> =>
-      (await bench.store.overdue(forMs)).map(({ what, name, version }) => `${what} ${name} ${version}`).toSorted();
-    assert.deepEqual(await overdue(0), []);
+    assert.deepEqual(await bench.overdue(0), []);
     for (const [id, workflow, version, dueInMs] of [
       ["1", "a", "1", 0],
       ["2", "a", "1", 10],
@@ -195,10 +193,10 @@ export const claiming: readonly StoreContractCase[] = [
     }
     await bench.create("owned", { workflow: "c" });
     await bench.clock.advance(100);
-    assert.deepEqual(await overdue(50), ["executions a 1", "executions b 1"]);
-    assert.deepEqual(await overdue(97), ["executions a 1"]);
-    assert.deepEqual(await overdue(100), []);
+    assert.deepEqual(await bench.overdue(50), ["executions a 1", "executions b 1"]);
+    assert.deepEqual(await bench.overdue(97), ["executions a 1"]);
+    assert.deepEqual(await bench.overdue(100), []);
     await bench.clock.advance(1000);
-    assert.deepEqual(await overdue(0), ["executions a 1", "executions a 2", "executions b 1"]);
+    assert.deepEqual(await bench.overdue(0), ["executions a 1", "executions a 2", "executions b 1"]);
   }),
 ];

@@ -38,7 +38,7 @@ export const committing: readonly StoreContractCase[] = [
 
   contractCase("a commit says that there was progress: claims begin at one again", async (bench) => {
     await bench.create("one");
-    await bench.store.bury([bench.owner]);
+    await bench.store.removeLaunchers([bench.owner]);
     const second = await bench.register();
     await bench.claim(second);
     assert.equal((await bench.load("one")).claims, 2);
@@ -74,9 +74,9 @@ export const committing: readonly StoreContractCase[] = [
     assert.equal(await bench.commit("none"), "lost");
   }),
 
-  contractCase("a launcher that was buried can commit nothing, even before another one took over", async (bench) => {
+  contractCase("a launcher that was removed can commit nothing, even before another one took over", async (bench) => {
     await bench.create("one");
-    await bench.store.bury([bench.owner]);
+    await bench.store.removeLaunchers([bench.owner]);
     assert.equal(await bench.commit("one"), "lost");
     const second = await bench.register();
     await bench.claim(second);

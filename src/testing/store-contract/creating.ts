@@ -68,8 +68,8 @@ export const creating: readonly StoreContractCase[] = [
     assert.equal((await bench.load("one")).input, "1");
   }),
 
-  contractCase("what a launcher creates after it was buried is due for another one", async (bench) => {
-    await bench.store.bury([bench.owner]);
+  contractCase("what a launcher creates after it was removed is due for another one", async (bench) => {
+    await bench.store.removeLaunchers([bench.owner]);
     assert.deepEqual(await bench.create("orphan", { dueInMs: 70 }), { created: true, owned: false });
     const record = await bench.load("orphan");
     assert.equal(record.owner, null);

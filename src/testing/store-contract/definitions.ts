@@ -1,28 +1,30 @@
 import assert from "node:assert/strict";
-import { contractCase, entry, position, sell, type StoreContractCase } from "./bench.js";
+import { contractCase, needing, entry, position, sell, type StoreContractCase } from "./bench.js";
 
 const first = { workflow: "sell", version: "1", fingerprint: "a", steps: '[{"name":"first"}]' };
 const changed = { workflow: "sell", version: "1", fingerprint: "b", steps: '[{"name":"other"}]' };
 const second = { workflow: "sell", version: "2", fingerprint: "c", steps: "[]" };
 const elsewhere = { workflow: "buy", version: "1", fingerprint: "a", steps: "[]" };
 
+const definitionsCase = needing("definitions");
+
 export const definitions: readonly StoreContractCase[] = [
-  contractCase(
+  definitionsCase(
     "lists of steps are kept side by side, and given by workflow, version and fingerprint",
     async (bench) => {
-      await bench.store.define([second, changed]);
-      await bench.store.define([elsewhere, first]);
-      assert.deepEqual(await bench.store.definitions("sell"), [first, changed, second]);
-      assert.deepEqual(await bench.store.definitions("buy"), [elsewhere]);
-      assert.deepEqual(await bench.store.definitions("nothing"), []);
+      await bench.the("definitions").keep([second, changed]);
+      await bench.the("definitions").keep([elsewhere, first]);
+      assert.deepEqual(await bench.the("definitions").of("sell"), [first, changed, second]);
+      assert.deepEqual(await bench.the("definitions").of("buy"), [elsewhere]);
+      assert.deepEqual(await bench.the("definitions").of("nothing"), []);
     },
   ),
 
-  contractCase("a list that is there already stays as it is", async (bench) => {
-    await bench.store.define([first]);
-    await bench.store.define([{ ...first, steps: "[]" }, second]);
-    assert.deepEqual(await bench.store.definitions("sell"), [first, second]);
-    await bench.store.define([]);
+  definitionsCase("a list that is there already stays as it is", async (bench) => {
+    await bench.the("definitions").keep([first]);
+    await bench.the("definitions").keep([{ ...first, steps: "[]" }, second]);
+    assert.deepEqual(await bench.the("definitions").of("sell"), [first, second]);
+    await bench.the("definitions").keep([]);
   }),
 
   contractCase("an execution keeps the fingerprint that it was created with", async (bench) => {

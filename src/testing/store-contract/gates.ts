@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Queueing } from "../../stores/batch.js";
 import type { Candidate, GateQuery, GateState } from "../../stores/contract.js";
-import { contractCase, everyStatus, type Bench, type StoreContractCase } from "./bench.js";
+import { needing, everyStatus, type Bench, type StoreContractCase } from "./bench.js";
 
 const anyone: Queueing = { gate: "sell", key: null, rateKey: null, leadMs: 0 };
 
@@ -10,7 +10,7 @@ function queue(bench: Bench, id: string, more: Partial<Queueing> = {}, dueInMs =
 }
 
 async function read(bench: Bench, more: Partial<GateQuery> = {}): Promise<GateState> {
-  return bench.store.gate({ gate: "sell", versions: ["1"], limit: 100, keyLimit: null, rate: null, ...more });
+  return bench.the("limits").read({ gate: "sell", versions: ["1"], limit: 100, keyLimit: null, rate: null, ...more });
 }
 
 async function waiting(bench: Bench, more: Partial<GateQuery> = {}): Promise<string[]> {
@@ -19,33 +19,32 @@ async function waiting(bench: Bench, more: Partial<GateQuery> = {}): Promise<str
 
 async function admit(bench: Bench, ids: readonly string[], perMs: number | null = null): Promise<number | null> {
   const { revision } = await read(bench);
-  return bench.store.admit({ gate: "sell", revision, ids, perMs });
+  return bench.the("limits").admit({ gate: "sell", revision, ids, perMs });
 }
 
-export const gates: readonly StoreContractCase[] = [
-  contractCase(
-    "one that is created into a queue is nobody's and not due, and waits for its admission",
-    async (bench) => {
-      await queue(bench, "one");
-      await bench.create("free", { owner: null });
-      const { owner, dueAt, admission, status } = await bench.load("one");
-      assert.deepEqual(
-        { owner, dueAt, admission, status },
-        { owner: null, dueAt: null, admission: "queued", status: "scheduled" },
-      );
-      assert.equal((await bench.load("free")).admission, null);
-      assert.deepEqual(await bench.claimedIds(), ["free"]);
-      assert.deepEqual(await read(bench), {
-        revision: 0,
-        held: 0,
-        candidates: [{ id: "one", key: null, rateKey: null, heldByKey: 0, startedByKey: 0 }],
-        readyInMs: null,
-        rateInMs: null,
-      });
-    },
-  ),
+const limitsCase = needing("limits");
 
-  contractCase("who is admitted has a place, waits no more and is due at once", async (bench) => {
+export const gates: readonly StoreContractCase[] = [
+  limitsCase("one that is created into a queue is nobody's and not due, and waits for its admission", async (bench) => {
+    await queue(bench, "one");
+    await bench.create("free", { owner: null });
+    const { owner, dueAt, admission, status } = await bench.load("one");
+    assert.deepEqual(
+      { owner, dueAt, admission, status },
+      { owner: null, dueAt: null, admission: "queued", status: "scheduled" },
+    );
+    assert.equal((await bench.load("free")).admission, null);
+    assert.deepEqual(await bench.claimedIds(), ["free"]);
+    assert.deepEqual(await read(bench), {
+      revision: 0,
+      held: 0,
+      candidates: [{ id: "one", key: null, rateKey: null, heldByKey: 0, startedByKey: 0 }],
+      readyInMs: null,
+      rateInMs: null,
+    });
+  }),
+
+  limitsCase("who is admitted has a place, waits no more and is due at once", async (bench) => {
     for (const id of ["c", "a", "b"]) await queue(bench, id);
     assert.equal(await admit(bench, ["c", "a"]), 2);
     assert.deepEqual(await waiting(bench), ["b"]);
@@ -56,35 +55,35 @@ export const gates: readonly StoreContractCase[] = [
     assert.equal((await read(bench, { gate: "other" })).held, 0);
   }),
 
-  contractCase("it can be asked at which gates somebody waits", async (bench) => {
-    assert.deepEqual(await bench.store.gates(), []);
+  limitsCase("it can be asked at which gates somebody waits", async (bench) => {
+    assert.deepEqual((await bench.waiting(0)).gates, []);
     await queue(bench, "a");
     await queue(bench, "b");
     await queue(bench, "other", { gate: "buy" });
     await queue(bench, "later", { gate: "try" }, 1000);
-    assert.deepEqual((await bench.store.gates()).toSorted(), ["buy", "sell", "try"]);
+    assert.deepEqual((await bench.waiting(0)).gates.toSorted(), ["buy", "sell", "try"]);
     await admit(bench, ["a", "b"]);
-    assert.deepEqual((await bench.store.gates()).toSorted(), ["buy", "try"]);
+    assert.deepEqual((await bench.waiting(0)).gates.toSorted(), ["buy", "try"]);
   }),
 
-  contractCase("an admission is refused whole if the gate has let others through since it was read", async (bench) => {
+  limitsCase("an admission is refused whole if the gate has let others through since it was read", async (bench) => {
     for (const id of ["a", "b", "c"]) await queue(bench, id);
     const { revision } = await read(bench);
-    assert.equal(await bench.store.admit({ gate: "sell", revision, ids: ["a"], perMs: null }), 1);
-    assert.equal(await bench.store.admit({ gate: "sell", revision, ids: ["b", "c"], perMs: null }), null);
+    assert.equal(await bench.the("limits").admit({ gate: "sell", revision, ids: ["a"], perMs: null }), 1);
+    assert.equal(await bench.the("limits").admit({ gate: "sell", revision, ids: ["b", "c"], perMs: null }), null);
     assert.deepEqual(await waiting(bench), ["b", "c"]);
     assert.equal(await admit(bench, ["b"]), 1);
     const answers = await Promise.all(
-      ["b", "c"].map(async (id) => bench.store.admit({ gate: "sell", revision, ids: [id], perMs: null })),
+      ["b", "c"].map(async (id) => bench.the("limits").admit({ gate: "sell", revision, ids: [id], perMs: null })),
     );
     assert.deepEqual(answers, [null, null]);
   }),
 
-  contractCase("of admissions that read the same revision only one is taken", async (bench) => {
+  limitsCase("of admissions that read the same revision only one is taken", async (bench) => {
     const ids = Array.from({ length: 8 }, (_, index) => `e${index}`);
     for (const id of ids) await queue(bench, id);
     const answers = await Promise.all(
-      ids.map(async (id) => bench.store.admit({ gate: "sell", revision: 0, ids: [id], perMs: null })),
+      ids.map(async (id) => bench.the("limits").admit({ gate: "sell", revision: 0, ids: [id], perMs: null })),
     );
     assert.deepEqual(
       answers.filter((answer) => answer !== null),
@@ -93,7 +92,7 @@ export const gates: readonly StoreContractCase[] = [
     assert.equal((await read(bench)).held, 1);
   }),
 
-  contractCase("who waits comes in the order of launch, earlier by what its lead is worth", async (bench) => {
+  limitsCase("who waits comes in the order of launch, earlier by what its lead is worth", async (bench) => {
     await queue(bench, "first");
     await queue(bench, "second");
     await bench.clock.advance(100);
@@ -104,7 +103,7 @@ export const gates: readonly StoreContractCase[] = [
     assert.deepEqual(await waiting(bench, { limit: 2 }), ["ahead", "first"]);
   }),
 
-  contractCase("one with a delay waits from its time on, and a gate says when that is", async (bench) => {
+  limitsCase("one with a delay waits from its time on, and a gate says when that is", async (bench) => {
     await queue(bench, "later", { leadMs: 1000 }, 50);
     await queue(bench, "latest", {}, 80);
     await queue(bench, "now");
@@ -120,28 +119,28 @@ export const gates: readonly StoreContractCase[] = [
     assert.deepEqual(await waiting(bench), ["later", "now", "latest"]);
   }),
 
-  contractCase("who waits is due with its deadline", async (bench) => {
+  limitsCase("who waits is due with its deadline", async (bench) => {
     await bench.create("one", { owner: null, status: "scheduled", dueInMs: 5, deadlineInMs: 40, queue: anyone });
     assert.equal((await bench.load("one")).dueAt, bench.now + 40);
     await bench.clock.advance(40);
     assert.deepEqual(await bench.claimedIds(), ["one"]);
   }),
 
-  contractCase("one that somebody has taken up is no candidate, nor is it admitted", async (bench) => {
+  limitsCase("one that somebody has taken up is no candidate, nor is it admitted", async (bench) => {
     await queue(bench, "one");
     await queue(bench, "two");
     const { revision } = await read(bench);
     await bench.send("one", { kind: "rollback", acceptedIn: everyStatus, wakes: ["scheduled"] });
     assert.deepEqual(await bench.claimedIds(), ["one"]);
     assert.deepEqual(await waiting(bench), ["two"]);
-    assert.equal(await bench.store.admit({ gate: "sell", revision, ids: ["one", "two"], perMs: null }), 1);
+    assert.equal(await bench.the("limits").admit({ gate: "sell", revision, ids: ["one", "two"], perMs: null }), 1);
     const { owner, dueAt, admission } = await bench.load("one");
     assert.deepEqual({ owner, dueAt, admission }, { owner: bench.owner, dueAt: null, admission: "queued" });
     await bench.release("one", { signals: null });
     assert.deepEqual(await waiting(bench), ["one"]);
   }),
 
-  contractCase(
+  limitsCase(
     "a place is kept over rests, burials and claims, until a transition says that it is left",
     async (bench) => {
       await queue(bench, "one");
@@ -149,7 +148,7 @@ export const gates: readonly StoreContractCase[] = [
       await bench.claim();
       await bench.commit("one", { status: "waiting", rests: true, dueInMs: 0 });
       await bench.claim();
-      await bench.store.bury([bench.owner]);
+      await bench.store.removeLaunchers([bench.owner]);
       const owner = await bench.register();
       await bench.claim(owner);
       assert.equal((await read(bench)).held, 1);
@@ -164,7 +163,7 @@ export const gates: readonly StoreContractCase[] = [
     },
   ),
 
-  contractCase("one that leaves its queue is no candidate any more", async (bench) => {
+  limitsCase("one that leaves its queue is no candidate any more", async (bench) => {
     await queue(bench, "one");
     await queue(bench, "two");
     const { revision } = await read(bench);
@@ -172,12 +171,12 @@ export const gates: readonly StoreContractCase[] = [
     await bench.claim();
     await bench.commit("one", { signals: 1, status: "rolledBack", rests: true, ends: true, leaves: true });
     assert.deepEqual(await waiting(bench), ["two"]);
-    assert.equal(await bench.store.admit({ gate: "sell", revision, ids: ["one", "two"], perMs: null }), 1);
+    assert.equal(await bench.the("limits").admit({ gate: "sell", revision, ids: ["one", "two"], perMs: null }), 1);
     assert.equal((await bench.load("one")).dueAt, null);
     assert.equal((await read(bench)).held, 1);
   }),
 
-  contractCase("keys that have as many places as they may are passed over", async (bench) => {
+  limitsCase("keys that have as many places as they may are passed over", async (bench) => {
     for (const id of ["a1", "a2", "a3", "b1", "b2"]) await queue(bench, id, { key: id[0]! });
     await queue(bench, "none");
     await admit(bench, ["a1", "b1", "b2"]);
@@ -197,7 +196,7 @@ export const gates: readonly StoreContractCase[] = [
     assert.deepEqual(await waiting(bench, { keyLimit: 1 }), ["a2", "a3", "none"]);
   }),
 
-  contractCase("admissions count for a rate for as long as they were said to", async (bench) => {
+  limitsCase("admissions count for a rate for as long as they were said to", async (bench) => {
     for (const id of ["a", "b", "c", "d"]) await queue(bench, id);
     const rate = { limit: 2, perMs: 100 };
     assert.equal((await read(bench, { rate })).candidates[0]!.startedByKey, 0);
@@ -223,7 +222,7 @@ export const gates: readonly StoreContractCase[] = [
     assert.equal((await read(bench, { rate })).rateInMs, 30);
   }),
 
-  contractCase("a rate is counted for each of its keys", async (bench) => {
+  limitsCase("a rate is counted for each of its keys", async (bench) => {
     for (const id of ["a1", "a2", "b1", "b2"]) await queue(bench, id, { rateKey: id[0]! });
     await admit(bench, ["a1"], 100);
     const rate = { limit: 1, perMs: 100 };
@@ -234,7 +233,7 @@ export const gates: readonly StoreContractCase[] = [
     assert.deepEqual([candidates, rateInMs], [[], 90]);
   }),
 
-  contractCase(
+  limitsCase(
     "an admission counts for a rate when its execution is gone, also where one of the same id comes again",
     async (bench) => {
       const rate = { limit: 2, perMs: 100 };
@@ -253,7 +252,7 @@ export const gates: readonly StoreContractCase[] = [
     },
   ),
 
-  contractCase("only versions that are asked for are candidates, and their places count together", async (bench) => {
+  limitsCase("only versions that are asked for are candidates, and their places count together", async (bench) => {
     await queue(bench, "new");
     await bench.create("old", { owner: null, version: "0", queue: anyone });
     assert.deepEqual(await waiting(bench), ["new"]);
@@ -262,7 +261,7 @@ export const gates: readonly StoreContractCase[] = [
     assert.equal((await read(bench)).held, 2);
   }),
 
-  contractCase("a launch that is there already waits but once", async (bench) => {
+  limitsCase("a launch that is there already waits but once", async (bench) => {
     await queue(bench, "one");
     await queue(bench, "one", { leadMs: 50 });
     assert.deepEqual(await waiting(bench), ["one"]);
@@ -271,12 +270,12 @@ export const gates: readonly StoreContractCase[] = [
     assert.deepEqual(await waiting(bench), []);
   }),
 
-  contractCase("a place that is left, and one who begins to wait, are told as hints", async (bench) => {
+  limitsCase("a place that is left, and one who begins to wait, are told as hints", async (bench) => {
     const told: unknown[] = [];
     const stop = bench.store.watch((hint) => told.push(hint));
     await queue(bench, "one", {}, 7);
     await admit(bench, ["one"]);
-    assert.equal(await bench.store.admit({ gate: "sell", revision: 0, ids: [], perMs: null }), null);
+    assert.equal(await bench.the("limits").admit({ gate: "sell", revision: 0, ids: [], perMs: null }), null);
     await bench.claim();
     await bench.commit("one", { status: "stuck", rests: true, leaves: true });
     stop();

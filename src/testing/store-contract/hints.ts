@@ -28,13 +28,16 @@ export const hints: readonly StoreContractCase[] = [
     assert.deepEqual(await hintsOf(bench, () => bench.release("two", { dueInMs: 0 })), dueNow);
   }),
 
-  contractCase("who watches hears when an arrival wakes an execution, and when launchers are buried", async (bench) => {
-    await bench.create("one", { status: "waiting" });
-    await bench.release("one");
-    assert.deepEqual(await hintsOf(bench, () => bench.send("one")), dueNow);
-    await bench.create("two");
-    assert.deepEqual(await hintsOf(bench, async () => bench.store.bury([bench.owner])), dueNow);
-  }),
+  contractCase(
+    "who watches hears when an arrival wakes an execution, and when launchers are removed",
+    async (bench) => {
+      await bench.create("one", { status: "waiting" });
+      await bench.release("one");
+      assert.deepEqual(await hintsOf(bench, () => bench.send("one")), dueNow);
+      await bench.create("two");
+      assert.deepEqual(await hintsOf(bench, async () => bench.store.removeLaunchers([bench.owner])), dueNow);
+    },
+  ),
 
   contractCase("who watches hears of an arrival for an execution that is being worked on", async (bench) => {
     await bench.create("one");

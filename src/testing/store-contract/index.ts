@@ -18,14 +18,16 @@ import { topics } from "./topics.js";
 import { transacting } from "./transacting.js";
 import { values } from "./values.js";
 
-export type { MakeStore, StoreContractCase } from "./bench.js";
+export type { Capability, MakeStore, StoreContractCase } from "./bench.js";
 
 /**
- * What every store must do, as plain cases for any test runner. Each makes a store of its own, on a
- * clock of its own.
+ * What a store must do, as plain cases for any test runner. Each makes a store of its own, on a clock of its own. A case that needs
+ * a capability which the store does not have says so by `skip`.
  *
  * @example
- * for (const { name, run } of storeContract) test(name, () => run((clock) => myStore({ clock })));
+ * const store = myStore(…); // never opened: only asked what it has
+ * for (const it of storeContract)
+ *   test(it.name, { skip: it.skip(store) }, () => it.run((clock) => myStore({ clock })));
  */
 export const storeContract: readonly StoreContractCase[] = [
   ...creating,

@@ -3,11 +3,11 @@ import { contractCase, type StoreContractCase } from "./bench.js";
 
 export const launchers: readonly StoreContractCase[] = [
   contractCase(
-    "each launcher gets a number greater than any before, also after the last one was buried",
+    "each launcher gets a number greater than any before, also after the last one was removed",
     async (bench) => {
       const second = await bench.register();
       assert.ok(second > bench.owner);
-      await bench.store.bury([second]);
+      await bench.store.removeLaunchers([second]);
       assert.ok((await bench.register()) > second);
     },
   ),
@@ -26,21 +26,26 @@ export const launchers: readonly StoreContractCase[] = [
     });
   }),
 
-  contractCase("a launcher that was buried is told so, and does not come back by beating", async (bench) => {
+  contractCase("only a heartbeat that is asked what waits says so", async (bench) => {
+    assert.equal((await bench.store.beat(bench.owner)).waiting, undefined);
+    assert.deepEqual(await bench.waiting(0), { overdue: [], gates: [] });
+  }),
+
+  contractCase("a launcher that was removed is told so, and does not come back by beating", async (bench) => {
     const other = await bench.register();
-    await bench.store.bury([bench.owner]);
+    await bench.store.removeLaunchers([bench.owner]);
     assert.equal((await bench.store.beat(bench.owner)).alive, false);
     assert.deepEqual(await bench.store.beat(other), { alive: true, others: [] });
   }),
 
-  contractCase("what a buried launcher owned is due at once, and nothing else", async (bench) => {
+  contractCase("what a removed launcher owned is due at once, and nothing else", async (bench) => {
     const other = await bench.register();
     await bench.create("one");
     await bench.create("two", { status: "waiting" });
     await bench.create("alive", { owner: other });
     await bench.create("later", { owner: null, dueInMs: 1000 });
     await bench.clock.advance(10);
-    assert.equal(await bench.store.bury([bench.owner]), 2);
+    assert.equal(await bench.store.removeLaunchers([bench.owner]), 2);
     const { owner, dueAt, claims } = await bench.load("two");
     assert.deepEqual({ owner, dueAt, claims }, { owner: null, dueAt: bench.now, claims: 1 });
     assert.deepEqual(await bench.claimedIds(other), ["one", "two"]);
@@ -53,17 +58,17 @@ export const launchers: readonly StoreContractCase[] = [
       const { store, clock } = bench;
       await bench.create("one");
       await bench.create("other", { owner: await bench.register() });
-      await store.bury([bench.owner], "died");
+      await store.removeLaunchers([bench.owner], "died");
       await clock.advance(5);
       const second = await bench.register();
       await bench.claim(second);
       assert.equal(await store.begin("one", bench.owner), false);
-      await store.bury([second], "silent");
+      await store.removeLaunchers([second], "silent");
       assert.deepEqual(await store.deaths("one"), [{ fate: "died", sinceMs: 5 }]);
       const third = await bench.register();
       await bench.claim(third);
       assert.equal(await store.begin("one", third), true);
-      await store.bury([third], "silent");
+      await store.removeLaunchers([third], "silent");
       await clock.advance(7);
       assert.deepEqual(await store.deaths("one"), [
         { fate: "died", sinceMs: 12 },
@@ -78,41 +83,41 @@ export const launchers: readonly StoreContractCase[] = [
   contractCase("a commit makes an end of what counted before", async (bench) => {
     const { store } = bench;
     await bench.create("one");
-    await store.bury([bench.owner], "died");
+    await store.removeLaunchers([bench.owner], "died");
     const second = await bench.register();
     await bench.claim(second);
     await store.begin("one", second);
     assert.equal(await bench.commit("one", { owner: second }), "taken");
     assert.deepEqual(await store.deaths("one"), []);
-    await store.bury([second], "silent");
+    await store.removeLaunchers([second], "silent");
     assert.equal((await store.deaths("one")).length, 1);
   }),
 
   contractCase(
-    "a launcher that leaves, or comes back after its burial, takes back what counted by it",
+    "a launcher that leaves, or comes back after its removal, takes back what counted by it",
     async (bench) => {
       const { store } = bench;
       await bench.create("one");
-      await store.bury([bench.owner], "silent");
+      await store.removeLaunchers([bench.owner], "silent");
       const second = await bench.register();
       await bench.claim(second);
       await store.begin("one", second);
-      await store.bury([second], "died");
+      await store.removeLaunchers([second], "died");
       const third = await bench.register();
       await bench.claim(third);
       await store.begin("one", third);
-      await store.bury([third], "left");
+      await store.removeLaunchers([third], "left");
       assert.equal((await store.deaths("one")).length, 2);
       await store.register({ host: "here", pid: 1 }, bench.owner);
       assert.deepEqual(
         (await store.deaths("one")).map(({ fate }) => fate),
         ["died"],
       );
-      // It had been buried, and leaves all the same.
-      await store.bury([second], "left");
+      // It had been removed, and leaves all the same.
+      await store.removeLaunchers([second], "left");
       assert.deepEqual(await store.deaths("one"), []);
       // Who knew less, and was slower, changes nothing.
-      await store.bury([bench.owner, second], "silent");
+      await store.removeLaunchers([bench.owner, second], "silent");
       assert.deepEqual(await store.deaths("one"), []);
     },
   ),
@@ -122,9 +127,9 @@ export const launchers: readonly StoreContractCase[] = [
     const third = await bench.register();
     await bench.create("one");
     await bench.create("two", { owner: second });
-    assert.equal(await bench.store.bury([bench.owner, second, 99_999]), 2);
-    assert.equal(await bench.store.bury([bench.owner]), 0);
-    assert.equal(await bench.store.bury([]), 0);
+    assert.equal(await bench.store.removeLaunchers([bench.owner, second, 99_999]), 2);
+    assert.equal(await bench.store.removeLaunchers([bench.owner]), 0);
+    assert.equal(await bench.store.removeLaunchers([]), 0);
     assert.deepEqual((await bench.store.beat(third)).others, []);
   }),
 
@@ -133,7 +138,7 @@ export const launchers: readonly StoreContractCase[] = [
     async (bench) => {
       await bench.create("one");
       await bench.send("one");
-      await bench.store.bury([bench.owner]);
+      await bench.store.removeLaunchers([bench.owner]);
       const second = await bench.register();
       assert.deepEqual((await bench.claim(second, 0)).signalled, []);
       assert.equal((await bench.claim(second)).records[0]?.signals, 1);

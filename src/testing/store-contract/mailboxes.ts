@@ -25,7 +25,7 @@ export const mailboxes: readonly StoreContractCase[] = [
     "of what is pending a few messages can be read, and all requests: of each name the oldest",
     async (bench) => {
       const { paid, sent } = await large(bench, "one");
-      const rows = await bench.mail("one", { pending: true, limit: 5 });
+      const rows = await bench.mail("one", { status: "pending", limit: 5 });
       assert.equal(rows.length, 6);
       assert.deepEqual(idsOf(rows.filter(({ kind }) => kind === "rollback")), ["one-request"]);
       const [paidRead, sentRead] = ["paid", "sent"].map((name) => idsOf(rows.filter((row) => row.name === name)));
@@ -36,19 +36,19 @@ export const mailboxes: readonly StoreContractCase[] = [
         sequences,
         sequences.toSorted((one, other) => one - other),
       );
-      assert.deepEqual(idsOf(await bench.mail("one", { pending: true, limit: 0 })), ["one-request"]);
-      const all = await bench.mail("one", { pending: true });
+      assert.deepEqual(idsOf(await bench.mail("one", { status: "pending", limit: 0 })), ["one-request"]);
+      const all = await bench.mail("one", { status: "pending" });
       assert.equal(all.length, 21);
-      assert.deepEqual(await bench.mail("one", { pending: true, limit: 20 }), all);
+      assert.deepEqual(await bench.mail("one", { status: "pending", limit: 20 }), all);
     },
   ),
 
   contractCase("pending messages with one name are read by themselves, the oldest first", async (bench) => {
     const { paid, sent } = await large(bench, "one");
     await bench.send("one", { kind: "rollback", name: "paid" });
-    assert.deepEqual(idsOf(await bench.mail("one", { pending: true, name: "paid" })), paid);
-    assert.deepEqual(idsOf(await bench.mail("one", { pending: true, name: "sent", limit: 3 })), sent.slice(0, 3));
-    assert.deepEqual(await bench.mail("one", { pending: true, name: "none", limit: 3 }), []);
+    assert.deepEqual(idsOf(await bench.mail("one", { status: "pending", name: "paid" })), paid);
+    assert.deepEqual(idsOf(await bench.mail("one", { status: "pending", name: "sent", limit: 3 })), sent.slice(0, 3));
+    assert.deepEqual(await bench.mail("one", { status: "pending", name: "none", limit: 3 }), []);
   }),
 
   contractCase(
@@ -75,14 +75,14 @@ export const mailboxes: readonly StoreContractCase[] = [
     await bench.create("none");
     const one = await large(bench, "one");
     const two = await large(bench, "two");
-    const rows = await bench.mail(["one", "none", "nobody", "two"], { pending: true, limit: 50 });
+    const rows = await bench.mail(["one", "none", "nobody", "two"], { status: "pending", limit: 50 });
     for (const [id, { paid, sent }] of Object.entries({ one, two })) {
       const own = rows.filter(({ execution }) => execution === id);
       assert.deepEqual(idsOf(own.filter(({ name }) => name === "paid")), paid);
       assert.deepEqual(idsOf(own.filter(({ name }) => name === "sent")), sent);
     }
     assert.equal(rows.length, 42);
-    assert.deepEqual(await bench.mail([], { pending: true }), []);
+    assert.deepEqual(await bench.mail([], { status: "pending" }), []);
   }),
 
   contractCase("where executions stand can be read without what they hold", async (bench) => {

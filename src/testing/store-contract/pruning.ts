@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Pruned, PruneOptions } from "../../stores/contract.js";
-import { contractCase, promised, type Bench, type StoreContractCase } from "./bench.js";
+import { contractCase, needing, promised, type Bench, type StoreContractCase } from "./bench.js";
 
 const prune = (bench: Bench, more: Partial<PruneOptions> = {}): Promise<Pruned> =>
   promised(() => bench.store.prune({ olderThanMs: { completed: 100 }, limit: 100, after: null, dry: false, ...more }));
@@ -20,6 +20,8 @@ async function rested(
   const ends = status === "completed" || status === "rolledBack";
   await bench.commit(id, { status, rests: true, ends });
 }
+
+const topicsCase = needing("topics");
 
 export const pruning: readonly StoreContractCase[] = [
   contractCase("what has been at rest for long enough goes, each status by its own age", async (bench) => {
@@ -73,7 +75,7 @@ export const pruning: readonly StoreContractCase[] = [
     assert.deepEqual(await bench.send("one", { messageId: "m" }), { result: "stored", id: "arrival-2" });
   }),
 
-  contractCase("its subscriptions go with it", async (bench) => {
+  topicsCase("its subscriptions go with it", async (bench) => {
     await bench.create("one");
     await bench.create("two");
     await bench.subscribe("one", "t", { until: "end" });
@@ -86,7 +88,7 @@ export const pruning: readonly StoreContractCase[] = [
     assert.deepEqual(await bench.mail("one"), []);
   }),
 
-  contractCase("a message that nobody has looked at keeps none, and goes with it", async (bench) => {
+  topicsCase("a message that nobody has looked at keeps none, and goes with it", async (bench) => {
     await bench.create("sent");
     await bench.create("subscribed");
     await bench.subscribe("subscribed", "t", { until: "end" });

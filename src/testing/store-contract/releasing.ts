@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { contractCase, type StoreContractCase } from "./bench.js";
+import { contractCase, needing, type StoreContractCase } from "./bench.js";
+
+const limitsCase = needing("limits");
 
 export const releasing: readonly StoreContractCase[] = [
   contractCase("a release lets go without a transition", async (bench) => {
@@ -13,7 +15,7 @@ export const releasing: readonly StoreContractCase[] = [
 
   contractCase("a release does not count: the crashes before it stay counted", async (bench) => {
     await bench.create("one");
-    await bench.store.bury([bench.owner]);
+    await bench.store.removeLaunchers([bench.owner]);
     const other = await bench.register();
     await bench.claim(other);
     assert.equal((await bench.load("one")).claims, 2);
@@ -23,7 +25,7 @@ export const releasing: readonly StoreContractCase[] = [
 
   contractCase("a release with a position keeps it without a transition, and counts anew", async (bench) => {
     await bench.create("one", { status: "scheduled" });
-    await bench.store.bury([bench.owner]);
+    await bench.store.removeLaunchers([bench.owner]);
     const other = await bench.register();
     await bench.claim(other);
     const before = await bench.load("one");
@@ -73,7 +75,7 @@ export const releasing: readonly StoreContractCase[] = [
     assert.equal(await bench.release("one"), "lost");
   }),
 
-  contractCase("a release can park what can't be read: it is stuck as it is, and leaves its queue", async (bench) => {
+  limitsCase("a release can park what can't be read: it is stuck as it is, and leaves its queue", async (bench) => {
     await bench.create("one", { status: "waiting" });
     await bench.create("two", {
       queue: { gate: "g", key: null, rateKey: null, leadMs: 0 },
@@ -97,7 +99,7 @@ export const releasing: readonly StoreContractCase[] = [
     const parked = { status: "stuck", owner: null, claims: 0, updatedAt: bench.now };
     assert.deepEqual(await bench.load("one"), { ...before, ...parked });
     assert.deepEqual((await bench.load("two")).admission, null);
-    assert.deepEqual(await bench.store.gates(), []);
+    assert.deepEqual((await bench.waiting(0)).gates, []);
     assert.deepEqual(await bench.history("one"), []);
     const page = await bench.store.list({ status: ["stuck"], limit: 10 });
     assert.deepEqual(page.records.map(({ id }) => id).toSorted(), ["one", "two"]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Encoded } from "../../values/encode.js";
 import type { ScheduleRecord } from "../../stores/records.js";
 import type { ScheduleChange } from "../../stores/contract.js";
-import { contractCase, promised, sell, type Bench, type StoreContractCase } from "./bench.js";
+import { needing, promised, sell, type Bench, type StoreContractCase } from "./bench.js";
 
 function record(bench: Bench, name: string, more: Partial<ScheduleRecord> = {}): ScheduleRecord {
   return {
@@ -25,45 +25,47 @@ function record(bench: Bench, name: string, more: Partial<ScheduleRecord> = {}):
 }
 
 const change = (bench: Bench, it: Partial<ScheduleChange> & { readonly name: string }): Promise<boolean> =>
-  promised(() => bench.store.changeSchedule({ expected: null, schedule: null, creates: [], ...it }));
+  promised(() => bench.the("schedules").change({ expected: null, schedule: null, creates: [], ...it }));
 
 const add = (bench: Bench, schedule: ScheduleRecord): Promise<boolean> =>
   change(bench, { name: schedule.name, schedule });
 
 const due = async (bench: Bench, limit = 10, workflows = [sell]): Promise<(string | number | null)[]> => {
-  const { records, nextDueInMs } = await bench.store.dueSchedules({ workflows, limit });
+  const { records, nextDueInMs } = await bench.the("schedules").due({ workflows, limit });
   return [...records.map(({ name }) => name), nextDueInMs];
 };
 
+const schedulesCase = needing("schedules");
+
 export const schedules: readonly StoreContractCase[] = [
-  contractCase("a schedule is read back as it was written, by its name or among all", async (bench) => {
+  schedulesCase("a schedule is read back as it was written, by its name or among all", async (bench) => {
     const one = record(bench, "one");
     const two = record(bench, "two", { nextAt: null, revision: "x" });
     assert.equal(await add(bench, two), true);
     assert.equal(await add(bench, one), true);
     const plain = (rows: readonly ScheduleRecord[]): object[] =>
       rows.map(({ input, ...row }) => ({ ...row, input: input.text }));
-    assert.deepEqual(plain(await bench.store.schedules()), plain([one, two]));
-    assert.deepEqual(plain(await bench.store.schedules("two")), plain([two]));
-    assert.deepEqual(await bench.store.schedules("three"), []);
+    assert.deepEqual(plain(await bench.the("schedules").find()), plain([one, two]));
+    assert.deepEqual(plain(await bench.the("schedules").find("two")), plain([two]));
+    assert.deepEqual(await bench.the("schedules").find("three"), []);
   }),
 
-  contractCase("a change is taken only on the revision that it expects", async (bench) => {
+  schedulesCase("a change is taken only on the revision that it expects", async (bench) => {
     const one = record(bench, "one");
     await add(bench, one);
     const next = { ...one, nextAt: bench.now + 7, revision: "r2" };
     assert.equal(await add(bench, { ...next, revision: "r9" }), false);
     assert.equal(await change(bench, { name: "one", expected: "r0", schedule: next }), false);
     assert.equal(await change(bench, { name: "two", expected: "r1", schedule: { ...next, name: "two" } }), false);
-    assert.equal((await bench.store.schedules())[0]?.nextAt, one.nextAt);
+    assert.equal((await bench.the("schedules").find())[0]?.nextAt, one.nextAt);
     assert.equal(await change(bench, { name: "one", expected: "r1", schedule: next }), true);
-    assert.equal((await bench.store.schedules())[0]?.nextAt, next.nextAt);
+    assert.equal((await bench.the("schedules").find())[0]?.nextAt, next.nextAt);
     assert.equal(await change(bench, { name: "one", expected: "r1" }), false);
     assert.equal(await change(bench, { name: "one", expected: "r2" }), true);
-    assert.deepEqual(await bench.store.schedules(), []);
+    assert.deepEqual(await bench.the("schedules").find(), []);
   }),
 
-  contractCase("what a change launches is there with it, and not where it is refused", async (bench) => {
+  schedulesCase("what a change launches is there with it, and not where it is refused", async (bench) => {
     const one = record(bench, "one");
     await add(bench, one);
     const launches = (id: string): Partial<ScheduleChange> => ({
@@ -83,7 +85,7 @@ export const schedules: readonly StoreContractCase[] = [
     assert.deepEqual(await bench.claimedIds(), ["first"]);
   }),
 
-  contractCase("the same change again, since its answer was lost, is one change", async (bench) => {
+  schedulesCase("the same change again, since its answer was lost, is one change", async (bench) => {
     const one = record(bench, "one");
     await add(bench, one);
     assert.equal(await add(bench, one), true);
@@ -92,7 +94,7 @@ export const schedules: readonly StoreContractCase[] = [
     assert.equal(await change(bench, fire), true);
   }),
 
-  contractCase("an execution that is there already is left as it is, and the change is made", async (bench) => {
+  schedulesCase("an execution that is there already is left as it is, and the change is made", async (bench) => {
     const one = record(bench, "one");
     await add(bench, one);
     await bench.create("first", { state: '{"kept":true}' });
@@ -105,7 +107,7 @@ export const schedules: readonly StoreContractCase[] = [
     assert.equal((await bench.load("more")).owner, null);
   }),
 
-  contractCase("of several changes at once, one is taken", async (bench) => {
+  schedulesCase("of several changes at once, one is taken", async (bench) => {
     const one = record(bench, "one");
     await add(bench, one);
     const taken = await Promise.all(
@@ -122,22 +124,23 @@ export const schedules: readonly StoreContractCase[] = [
     assert.equal((await bench.claimedIds()).length, 1);
   }),
 
-  contractCase("it can be asked of which workflows and versions schedules have been due for a while", async (bench) => {
-    const overdue = async (forMs: number): Promise<string[]> =>
-      (await bench.store.overdue(forMs)).map(({ what, name, version }) => `${what} ${name} ${version}`).toSorted();
-    await add(bench, record(bench, "one", { nextAt: bench.now + 5 }));
-    await add(bench, record(bench, "two", { nextAt: bench.now + 10 }));
-    await add(bench, record(bench, "newer", { nextAt: bench.now + 50, version: "2" }));
-    await add(bench, record(bench, "theirs", { nextAt: bench.now + 90, workflow: "buy" }));
-    await add(bench, record(bench, "paused", { nextAt: null, workflow: "try" }));
-    await bench.clock.advance(100);
-    assert.deepEqual(await overdue(100), []);
-    assert.deepEqual(await overdue(94), ["schedules sell 1"]);
-    assert.deepEqual(await overdue(40), ["schedules sell 1", "schedules sell 2"]);
-    assert.deepEqual(await overdue(0), ["schedules buy 1", "schedules sell 1", "schedules sell 2"]);
-  }),
+  schedulesCase(
+    "it can be asked of which workflows and versions schedules have been due for a while",
+    async (bench) => {
+      await add(bench, record(bench, "one", { nextAt: bench.now + 5 }));
+      await add(bench, record(bench, "two", { nextAt: bench.now + 10 }));
+      await add(bench, record(bench, "newer", { nextAt: bench.now + 50, version: "2" }));
+      await add(bench, record(bench, "theirs", { nextAt: bench.now + 90, workflow: "buy" }));
+      await add(bench, record(bench, "paused", { nextAt: null, workflow: "try" }));
+      await bench.clock.advance(100);
+      assert.deepEqual(await bench.overdue(100), []);
+      assert.deepEqual(await bench.overdue(94), ["schedules sell 1"]);
+      assert.deepEqual(await bench.overdue(40), ["schedules sell 1", "schedules sell 2"]);
+      assert.deepEqual(await bench.overdue(0), ["schedules buy 1", "schedules sell 1", "schedules sell 2"]);
+    },
+  ),
 
-  contractCase("what is due is told longest due first, and when the next one is", async (bench) => {
+  schedulesCase("what is due is told longest due first, and when the next one is", async (bench) => {
     assert.deepEqual(await due(bench), [null]);
     await add(bench, record(bench, "late", { nextAt: bench.now + 20 }));
     await add(bench, record(bench, "soon", { nextAt: bench.now + 10 }));
@@ -153,6 +156,6 @@ export const schedules: readonly StoreContractCase[] = [
     assert.deepEqual(await due(bench, 0), [0]);
     assert.deepEqual(await due(bench, 10, [sell, { name: "buy", version: "1" }]), ["theirs", "soon", "late", 30]);
     assert.deepEqual(await due(bench, 10, []), [null]);
-    assert.equal((await bench.store.dueSchedules({ workflows: [sell], limit: 1 })).at, bench.now);
+    assert.equal((await bench.the("schedules").due({ workflows: [sell], limit: 1 })).at, bench.now);
   }),
 ];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Hint } from "../../stores/contract.js";
-import { contractCase, type Bench, type StoreContractCase } from "./bench.js";
+import { needing, type Bench, type StoreContractCase } from "./bench.js";
 
 /** `id name` of each row of the mailbox, with what else is asked for. */
 async function letters(bench: Bench, id: string): Promise<string[]> {
@@ -17,8 +17,10 @@ async function hintsOf(bench: Bench, act: () => Promise<unknown>): Promise<Hint[
   return heard;
 }
 
+const topicsCase = needing("topics");
+
 export const topics: readonly StoreContractCase[] = [
-  contractCase("a publication is put into the mailbox of each subscriber, and signals it", async (bench) => {
+  topicsCase("a publication is put into the mailbox of each subscriber, and signals it", async (bench) => {
     for (const id of ["one", "two", "three"]) await bench.create(id);
     assert.equal(await bench.subscribe("one", "t"), "taken");
     assert.equal(await bench.subscribe("two", "t"), "taken");
@@ -32,6 +34,7 @@ export const topics: readonly StoreContractCase[] = [
       assert.deepEqual(row, {
         id: "publication-1",
         execution: id,
+        workflow: "sell",
         sequence: row?.sequence,
         kind: "message",
         name: "paid",
@@ -49,43 +52,40 @@ export const topics: readonly StoreContractCase[] = [
     assert.equal((await bench.load("three")).signals, 0);
   }),
 
-  contractCase(
-    "who subscribes later gets what is kept, in the order of publication, and is signalled",
-    async (bench) => {
-      await bench.create("one");
-      for (const messageId of ["z", null, "a"]) await bench.publish("t", { messageId });
-      assert.deepEqual(await bench.publish("none"), { result: "stored", id: "publication-4", delivered: 0 });
-      assert.equal(await bench.subscribe("one", "t"), "taken");
-      assert.deepEqual(await letters(bench, "one"), [
-        "publication-1 z t pending",
-        "publication-2 publication-2 t pending",
-        "publication-3 a t pending",
-      ]);
-      const { signals, subscribed } = await bench.load("one");
-      assert.deepEqual([signals, subscribed], [3, 1]);
-      assert.deepEqual((await bench.claim()).signalled, ["one"]);
-    },
-  ),
+  topicsCase("who subscribes later gets what is kept, in the order of publication, and is signalled", async (bench) => {
+    await bench.create("one");
+    for (const messageId of ["z", null, "a"]) await bench.publish("t", { messageId });
+    assert.deepEqual(await bench.publish("none"), { result: "stored", id: "publication-4", delivered: 0 });
+    assert.equal(await bench.subscribe("one", "t"), "taken");
+    assert.deepEqual(await letters(bench, "one"), [
+      "publication-1 z t pending",
+      "publication-2 publication-2 t pending",
+      "publication-3 a t pending",
+    ]);
+    const { signals, subscribed } = await bench.load("one");
+    assert.deepEqual([signals, subscribed], [3, 1]);
+    assert.deepEqual((await bench.claim()).signalled, ["one"]);
+  }),
 
-  contractCase("what was kept for long enough is given to nobody any more, and can be pruned", async (bench) => {
+  topicsCase("what was kept for long enough is given to nobody any more, and can be pruned", async (bench) => {
     await bench.create("one");
     await bench.publish("t", { keepForMs: 10 });
     await bench.publish("t", { keepForMs: 11 });
     await bench.publish("u", { keepForMs: 0 });
     await bench.clock.advance(10);
-    assert.equal(await bench.store.prunePublications(1000, 10), 0);
+    assert.equal(await bench.the("topics").prune(1000, 10), 0);
     await bench.subscribe("one", "t");
     await bench.subscribe("one", "u");
     assert.deepEqual(await letters(bench, "one"), ["publication-2 publication-2 t pending"]);
-    assert.equal(await bench.store.prunePublications(0, 1), 1);
-    assert.equal(await bench.store.prunePublications(0, 10), 1);
-    assert.equal(await bench.store.prunePublications(0, 10), 0);
+    assert.equal(await bench.the("topics").prune(0, 1), 1);
+    assert.equal(await bench.the("topics").prune(0, 10), 1);
+    assert.equal(await bench.the("topics").prune(0, 10), 0);
     await bench.clock.advance(1);
-    assert.equal(await bench.store.prunePublications(0, 10), 1);
+    assert.equal(await bench.the("topics").prune(0, 10), 1);
     assert.equal((await bench.mail("one")).length, 1);
   }),
 
-  contractCase("the same messageId twice for a topic is one publication while the first is kept", async (bench) => {
+  topicsCase("the same messageId twice for a topic is one publication while the first is kept", async (bench) => {
     await bench.create("one");
     await bench.create("two");
     await bench.subscribe("one", "t");
@@ -105,7 +105,7 @@ export const topics: readonly StoreContractCase[] = [
     assert.equal((await bench.load("one")).signals, 1);
   }),
 
-  contractCase(
+  topicsCase(
     "publications of one batch are kept in their order, though one comes again when it was over",
     async (bench) => {
       await bench.create("late");
@@ -124,7 +124,7 @@ export const topics: readonly StoreContractCase[] = [
     },
   ),
 
-  contractCase("a mailbox holds a messageId once, whatever way it came", async (bench) => {
+  topicsCase("a mailbox holds a messageId once, whatever way it came", async (bench) => {
     await bench.create("one");
     await bench.send("one", { messageId: "m" });
     await bench.publish("t", { messageId: "m" });
@@ -147,7 +147,7 @@ export const topics: readonly StoreContractCase[] = [
     assert.equal((await bench.load("one")).signals, 4);
   }),
 
-  contractCase(
+  topicsCase(
     "to subscribe again changes nothing, save that the end of the execution outlasts the step",
     async (bench) => {
       await bench.create("one");
@@ -162,7 +162,7 @@ export const topics: readonly StoreContractCase[] = [
     },
   ),
 
-  contractCase(
+  topicsCase(
     "a subscription is refused to who does not own the execution, or knows an older revision",
     async (bench) => {
       await bench.create("one");
@@ -182,7 +182,7 @@ export const topics: readonly StoreContractCase[] = [
     },
   ),
 
-  contractCase("a transition ends the subscriptions of its step, or all, and leaves those of others", async (bench) => {
+  topicsCase("a transition ends the subscriptions of its step, or all, and leaves those of others", async (bench) => {
     await bench.create("one");
     await bench.create("two");
     for (const id of ["one", "two"]) {
@@ -204,7 +204,7 @@ export const topics: readonly StoreContractCase[] = [
     assert.equal((await bench.load("two")).subscribed, 3);
   }),
 
-  contractCase("a publication wakes a subscriber that rests in one of its statuses, and no other", async (bench) => {
+  topicsCase("a publication wakes a subscriber that rests in one of its statuses, and no other", async (bench) => {
     for (const status of ["waiting", "stuck"] as const) {
       await bench.create(status);
       await bench.subscribe(status, "t");
@@ -217,7 +217,7 @@ export const topics: readonly StoreContractCase[] = [
     assert.deepEqual(await bench.claimedIds(), ["waiting"]);
   }),
 
-  contractCase("one that is woken by a publication keeps its place if it was due before", async (bench) => {
+  topicsCase("one that is woken by a publication keeps its place if it was due before", async (bench) => {
     await bench.create("one");
     await bench.subscribe("one", "t");
     await bench.commit("one", { rests: true, dueInMs: 0, status: "waiting" });
@@ -227,7 +227,7 @@ export const topics: readonly StoreContractCase[] = [
     assert.equal((await bench.load("one")).dueAt, dueAt);
   }),
 
-  contractCase("who watches hears of a publication, and of what was kept, for an execution in work", async (bench) => {
+  topicsCase("who watches hears of a publication, and of what was kept, for an execution in work", async (bench) => {
     await bench.create("one");
     const signalled = [{ type: "signalled", execution: "one" }];
     assert.deepEqual(await hintsOf(bench, () => bench.subscribe("one", "t")), []);
@@ -237,7 +237,7 @@ export const topics: readonly StoreContractCase[] = [
     assert.deepEqual(await hintsOf(bench, () => bench.subscribe("one", "u")), []);
   }),
 
-  contractCase(
+  topicsCase(
     "a batch may hold subscriptions, publications and more, applied in the order of its fields",
     async (bench) => {
       await bench.create("one");
@@ -265,7 +265,7 @@ export const topics: readonly StoreContractCase[] = [
     },
   ),
 
-  contractCase("topics are told apart by every character, and may hold any text", async (bench) => {
+  topicsCase("topics are told apart by every character, and may hold any text", async (bench) => {
     await bench.create("one");
     const names = ["a", "A", "ä", "a ", "a%", "a'\"\\", "🧾", "x".repeat(255)];
     for (const topic of names) await bench.publish(topic, { messageId: `of ${topic}` });

@@ -1,24 +1,17 @@
 import assert from "node:assert/strict";
 import type { BatchResult } from "../../stores/batch.js";
 import type { Transition } from "../../execution/records.js";
-import type { MaybePromise, Store, Within } from "../../stores/contract.js";
+import type { MaybePromise, TransactionStore } from "../../stores/contract.js";
 import { contractCase, promised, type Bench, type StoreContractCase } from "./bench.js";
 
-type Work = Parameters<NonNullable<Store["transact"]>>[0];
+type Work = Parameters<TransactionStore["run"]>[0];
 
-/** A case for stores that have transactions; the others have nothing to show. */
 function transactingCase(
   name: string,
   body: (bench: Bench, transact: (work: Work) => Promise<unknown>) => Promise<void>,
 ): StoreContractCase {
-  return contractCase(name, async (bench) => {
-    const { store } = bench;
-    if (store.transact === undefined) {
-      assert.ok(!("within" in store), "a store without transactions has none of the caller's either");
-      return;
-    }
-    await body(bench, (work) => promised(() => store.transact!(work)));
-  });
+  const run = (bench: Bench) => (work: Work) => promised(() => bench.the("transactions").run(work));
+  return contractCase(name, (bench) => body(bench, run(bench)), ["transactions"]);
 }
 
 export const transacting: readonly StoreContractCase[] = [
@@ -80,7 +73,7 @@ export const transacting: readonly StoreContractCase[] = [
     async (bench, transact) => {
       await bench.create("one");
       await transact((connection) => {
-        const within = withinOf(bench, connection);
+        const within = bench.the("transactions").within(connection);
         const write = (): MaybePromise<BatchResult> =>
           within.write({
             ...{ transitions: [], releases: [] },
@@ -93,7 +86,7 @@ export const transacting: readonly StoreContractCase[] = [
         });
         const loaded = next(seen, ([two]) => {
           assert.equal(two?.id, "two");
-          return within.mailbox("one", { pending: true });
+          return within.mail({ executions: ["one"], status: "pending" });
         });
         return next(loaded, (pending) => {
           assert.equal(pending.length, 1);
@@ -116,10 +109,13 @@ export const transacting: readonly StoreContractCase[] = [
       for (const tx of [connection, {}, { query: 1 }]) {
         await assert.rejects(
           promised(() =>
-            withinOf(bench, tx).write({
-              ...{ transitions: [], releases: [], arrivals: [] },
-              creates: [bench.newExecution("one", { owner: null })],
-            }),
+            bench
+              .the("transactions")
+              .within(tx)
+              .write({
+                ...{ transitions: [], releases: [], arrivals: [] },
+                creates: [bench.newExecution("one", { owner: null })],
+              }),
           ),
           { code: "STEPWELL_NOT_IN_TRANSACTION" },
         );
@@ -135,9 +131,4 @@ function next<Value, Result>(
   use: (value: Value) => MaybePromise<Result>,
 ): MaybePromise<Result> {
   return value instanceof Promise ? value.then(use) : use(value);
-}
-
-function withinOf({ store }: Bench, connection: unknown): Within {
-  assert.ok(store.within !== undefined, "a store with transactions can be had within one of the caller's");
-  return store.within(connection);
 }

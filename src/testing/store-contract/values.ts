@@ -78,13 +78,13 @@ export const values: readonly StoreContractCase[] = [
       const calls: (() => unknown)[] = [
         () => store.register({ host: "here", pid: 1 }),
         () => store.beat(bench.owner),
-        () => store.bury([]),
+        () => store.removeLaunchers([]),
         () => store.write({ creates: [], transitions: [], releases: [], arrivals: [] }),
         () => store.claim({ owner: bench.owner, limit: 1, workflows: [] }),
         () => store.load([]),
         () => store.list({ limit: 1 }),
         () => store.history("one"),
-        () => store.mailbox("one"),
+        () => store.mail({ executions: ["one"] }),
       ];
       for (const call of calls) await assert.rejects(promised(call), { code: "STEPWELL_STORE_CLOSED" });
     },

@@ -1,0 +1,160 @@
+/** What a store does that holds all executions in memory: how it lists, counts and prunes them, and whose turn it is. */
+import type { Status } from "../definition/flow.js";
+import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
+import type {
+  DeadMailConditions,
+  DeadMailFilter,
+  ListConditions,
+  ListedExecution,
+  ListFilter,
+  ListPage,
+} from "./contract.js";
+import type { MailCount, MailFilter, MailRecord, Pruned, PruneOptions } from "./contract.js";
+import { cursorOf, firstPlace, placeOf, type ListPlace } from "./cursor.js";
+
+/** An execution, with the number in the order of creation. */
+export interface HeldExecution {
+  readonly record: ExecutionRecord;
+  readonly sequence: number;
+  /** In order of acceptance. */
+  readonly mailbox?: Iterable<MailboxRecord> | undefined;
+}
+
+export function listPage(rows: Iterable<HeldExecution>, { limit, after, ...conditions }: ListFilter): ListPage {
+  const place = after === undefined ? undefined : placeOf(after);
+  const found = [...rows]
+    .filter((row) => fits(row.record, conditions) && (place === undefined || isBehind(place, row)))
+    .toSorted(newestFirst);
+  const page = found.slice(0, limit);
+  return { records: page.map(listedOf), cursor: found.length > limit ? cursorOf(placeIn(page.at(-1)!)) : null };
+}
+
+function listedOf({ record }: HeldExecution): ListedExecution {
+  const { state: _state, input: _input, ...listed } = record;
+  return listed;
+}
+
+export function countOf(rows: Iterable<HeldExecution>, conditions: ListConditions): number {
+  let found = 0;
+  for (const { record } of rows) if (fits(record, conditions)) found++;
+  return found;
+}
+
+function fits(
+  record: ExecutionRecord,
+  { workflow, status, tags, createdFrom, createdBefore }: ListConditions,
+): boolean {
+  return (
+    (workflow === undefined || record.workflow === workflow) &&
+    (status === undefined || status.includes(record.status)) &&
+    (tags === undefined || tags.every((tag) => record.tags.includes(tag))) &&
+    (createdFrom === undefined || record.createdAt >= createdFrom) &&
+    (createdBefore === undefined || record.createdAt < createdBefore)
+  );
+}
+
+function newestFirst(one: HeldExecution, other: HeldExecution): number {
+  return other.record.createdAt - one.record.createdAt || other.sequence - one.sequence;
+}
+
+function isBehind({ createdAt, sequence }: ListPlace, row: HeldExecution): boolean {
+  return row.record.createdAt < createdAt || (row.record.createdAt === createdAt && row.sequence < sequence);
+}
+
+/** @param rows in the order in which they were created; `remove` may take the one out that it is given */
+export function prune<Row extends HeldExecution>(
+  rows: Iterable<Row>,
+  { olderThanMs, limit, after, dry }: PruneOptions,
+  at: number,
+  remove: (row: Row) => void,
+): Pruned {
+  // That order is the order of their numbers, even where the clock was set back.
+  const { sequence } = after === null ? firstPlace : placeOf(after);
+  const youngest = at - Math.min(...Object.values(olderThanMs));
+  const counts: Partial<Record<Status, number>> = {};
+  let looked = 0;
+  let last: Row | undefined;
+  for (const row of rows) {
+    const { record } = row;
+    if (row.sequence <= sequence || record.createdAt > youngest) continue;
+    if (looked === limit) return { counts, cursor: cursorOf(placeIn(last!)) };
+    looked++;
+    last = row;
+    const age = olderThanMs[record.status];
+    const isBusy = record.owner !== null || record.dueAt !== null;
+    if (age === undefined || isBusy || record.updatedAt > at - age) continue;
+    counts[record.status] = (counts[record.status] ?? 0) + 1;
+    if (!dry) remove(row);
+  }
+  return { counts, cursor: null };
+}
+
+/** The first of each queue in turn, and round again; what is given out is taken from its queue. */
+export function inTurn<Row>(queues: readonly Row[][], isDue: (row: Row) => boolean, limit: number): Row[] {
+  const taken: Row[] = [];
+  let round = queues;
+  while (taken.length < limit && round.length > 0) {
+    round = round.filter(([first]) => first !== undefined && isDue(first));
+    for (const queue of round.slice(0, limit - taken.length)) taken.push(queue.shift()!);
+  }
+  return taken;
+}
+
+/** Where it stands in a list. */
+export function placeIn({ record, sequence }: HeldExecution): ListPlace {
+  return { createdAt: record.createdAt, sequence };
+}
+
+export function isDeadLetter({ kind, status }: MailboxRecord): boolean {
+  return kind === "message" && status === "dead";
+}
+
+export function isOfDead(filter: MailFilter): filter is DeadMailFilter {
+  return "status" in filter && filter.status === "dead";
+}
+
+export function deadMail(
+  rows: Iterable<HeldExecution>,
+  { limit, before = Infinity, ...conditions }: DeadMailFilter,
+): MailRecord[] {
+  return [...dead(rows, conditions)]
+    .filter(({ sequence }) => sequence < before)
+    .toSorted((one, other) => other.sequence - one.sequence)
+    .slice(0, limit);
+}
+
+export function countMail(rows: Iterable<HeldExecution>, conditions: DeadMailConditions): MailCount[] {
+  const counts = new Map<string, number>();
+  for (const { workflow } of dead(rows, conditions)) counts.set(workflow, (counts.get(workflow) ?? 0) + 1);
+  return [...counts].map(([workflow, count]) => ({ workflow, count }));
+}
+
+function* dead(
+  rows: Iterable<HeldExecution>,
+  { workflow, execution, name }: DeadMailConditions,
+): Generator<MailRecord, void> {
+  for (const { record, mailbox = [] } of rows) {
+    if (workflow !== undefined && record.workflow !== workflow) continue;
+    if (execution !== undefined && record.id !== execution) continue;
+    for (const it of mailbox) {
+      if (isDeadLetter(it) && (name === undefined || it.name === name)) yield { ...it, workflow: record.workflow };
+    }
+  }
+}
+
+/** Copies: the rows go on changing. */
+export function mailOf(
+  { record, mailbox = [] }: HeldExecution,
+  filter: Exclude<MailFilter, DeadMailFilter>,
+): MailRecord[] {
+  let left = "status" in filter ? (filter.limit ?? Infinity) : 0;
+  const isWanted = (it: MailboxRecord): boolean => {
+    if (!("status" in filter)) {
+      return (filter.id ?? it.id) === it.id && (filter.messageId ?? it.messageId) === it.messageId;
+    }
+    if (it.status !== "pending") return false;
+    if (it.kind !== "message") return filter.name === undefined;
+    return (filter.name ?? it.name) === it.name && left-- > 0;
+  };
+  return [...mailbox].filter(isWanted).map((it) => ({ ...it, workflow: record.workflow }));
+}

@@ -1,0 +1,113 @@
+import { newRecord } from "../batch.js";
+import type { CommitResult, CreateResult, NewExecution, Queueing, Release } from "../batch.js";
+import type { Hint, Store } from "../contract.js";
+import type { Transition } from "../../execution/records.js";
+import { deliver, publish, subscribe } from "./arrivals.js";
+import type { MemoryData } from "./shared.js";
+import { recordOf, type Row } from "./rows.js";
+
+const owned: CreateResult = { created: true, owned: true };
+const unowned: CreateResult = { created: true, owned: false };
+
+/** Most batches of a store that gathers nothing hold one row in all. */
+const none: readonly never[] = [];
+
+export function writing(data: MemoryData): Pick<Store, "write"> {
+  return {
+    write(batch) {
+      const at = data.now();
+      const hints: Hint[] = [];
+      const { creates, transitions, releases, arrivals, subscriptions, publications } = batch;
+      const result = {
+        at,
+        creates: creates.length === 0 ? none : creates.map((it) => create(data, it, at, hints)),
+        transitions: transitions.length === 0 ? none : transitions.map((it) => commit(data, it, at, hints)),
+        releases: releases.length === 0 ? none : releases.map((it) => release(data, it, at, hints)),
+        arrivals: arrivals.length === 0 ? none : arrivals.map((it) => deliver(data, it, at, hints)),
+        subscriptions: subscriptions?.map((it) => subscribe(data, it, at, hints)) ?? none,
+        publications: publications?.map((it) => publish(data, it, at, hints)) ?? none,
+      };
+      if (hints.length > 0) data.hints.tell(hints);
+      return result;
+    },
+  };
+}
+
+function create(data: MemoryData, it: NewExecution, at: number, hints: Hint[]): CreateResult {
+  const existing = data.rows.get(it.id);
+  if (existing !== undefined) return { created: false, existing: recordOf(existing) };
+  // As in a claim: what a removed launcher creates is for another one to take up.
+  const isOwned = it.owner !== null && data.launchers.has(it.owner);
+  const row: Row = {
+    record: newRecord(it, isOwned ? it.owner : null, at),
+    sequence: ++data.lastSequence,
+    place: -1,
+    seen: 0,
+    deaths: undefined,
+    begun: undefined,
+    last: undefined,
+    mailbox: undefined,
+    topics: undefined,
+  };
+  data.rows.set(it.id, row);
+  if (it.queue !== undefined) queue(data, row, it.queue, it.dueInMs, at, hints);
+  else if (!isOwned) data.dueQueue.dueIn(row, it.owner === null ? it.dueInMs : 0, at, hints);
+  return isOwned ? owned : unowned;
+}
+
+function queue(data: MemoryData, row: Row, queueing: Queueing, dueInMs: number, at: number, hints: Hint[]): void {
+  data.gates.queue(row.record.id, row.record.version, row.sequence, queueing, at + dueInMs);
+  data.dueQueue.setDue(row, row.record.deadlineAt);
+  hints.push({ type: "due", inMs: dueInMs });
+}
+
+function commit(data: MemoryData, it: Transition, at: number, hints: Hint[]): CommitResult {
+  const row = data.rows.get(it.id);
+  if (row === undefined) return "lost";
+  const { record } = row;
+  if (record.owner !== it.owner || record.revision !== it.revision - 1) return "lost";
+  if (record.signals !== it.signals) return "signalled";
+  record.status = it.status;
+  record.position = it.position;
+  if (it.state !== null) record.state = it.state;
+  record.revision = it.revision;
+  record.updatedAt = at;
+  if (it.carried !== null) record.carried = it.carried;
+  // While it has an owner it is in no heap, which its version decides.
+  if (it.definition !== undefined) Object.assign(record, it.definition);
+  row.last = { entry: it.history, at, before: row.last };
+  if (row.mailbox !== undefined) {
+    for (const { arrival, as } of it.settled) row.mailbox.settle(arrival, as, it.history.step);
+    if (it.ends) row.mailbox.end();
+    data.dueQueue.see(row);
+  }
+  if (it.unsubscribes !== undefined) data.topics.unsubscribe(row, it.unsubscribes);
+  if (it.leaves === true) leave(data, row, hints);
+  if (it.rests) data.dueQueue.letGo(row, it.dueInMs, at, hints);
+  else record.claims = 1;
+  return "taken";
+}
+
+function release(data: MemoryData, it: Release, at: number, hints: Hint[]): CommitResult {
+  const row = data.rows.get(it.id);
+  if (row === undefined || row.record.owner !== it.owner) return "lost";
+  if (it.signals !== null && row.record.signals !== it.signals) return "signalled";
+  if (row.mailbox !== undefined) {
+    for (const id of it.dead) row.mailbox.settle(id, "dead", null);
+    if (it.signals !== null) data.dueQueue.see(row);
+  }
+  if (it.position !== undefined) row.record.position = it.position;
+  if (it.parks === true) {
+    row.record.status = "stuck";
+    row.record.updatedAt = at;
+    leave(data, row, hints);
+  }
+  data.dueQueue.letGo(row, it.dueInMs, at, hints, it.position === undefined ? row.record.claims - 1 : 0);
+  return "taken";
+}
+
+function leave(data: MemoryData, { record }: Row, hints: Hint[]): void {
+  data.gates.leave(record.id);
+  record.admission = null;
+  hints.push({ type: "due", inMs: 0 });
+}

@@ -1,0 +1,107 @@
+import type { Clock } from "../../clock.js";
+import { StepwellError } from "../../errors.js";
+import type { Hint } from "../contract.js";
+import { Hints } from "../hints.js";
+import type { Database } from "./database.js";
+import { InDoubt } from "./in-doubt.js";
+import { Notifications, type Line } from "./notifications.js";
+import { openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
+
+export interface Settings extends OpenOptions {
+  readonly clock: Clock | undefined;
+}
+
+/** For whom a hint is, where that is known. */
+export type Told = Hint & { readonly owner?: number };
+
+/** What the parts of one PostgreSQL store share: its connections, once it is open, its time, and who hears of what is due. */
+export class Server {
+  readonly hints = new Hints();
+  readonly doubts = new InDoubt();
+  /** Launchers of this process. */
+  readonly owners = new Set<number>();
+  readonly #source: Source;
+  readonly #settings: Settings;
+  #life: "closed" | "opening" | "open" = "closed";
+  #opened: Opened | undefined;
+  #notifications: Notifications | undefined;
+
+  constructor(source: Source, settings: Settings) {
+    this.#source = source;
+    this.#settings = settings;
+  }
+
+  get isOpen(): boolean {
+    return this.#life === "open";
+  }
+
+  async open(): Promise<void> {
+    if (this.#life !== "closed") {
+      throw new StepwellError("STEPWELL_INVALID_ARGUMENT", "The PostgreSQL store is open already.");
+    }
+    this.#life = "opening";
+    try {
+      this.#opened = await openDatabase(this.#source, this.#settings);
+      this.#life = "open";
+    } catch (error) {
+      this.#life = "closed";
+      throw error;
+    }
+    if (!this.#settings.notifications) return;
+    this.#notifications = new Notifications(this.#settings.schema, this.#line, (hints) => this.hints.tell(hints));
+    await this.#notifications.open();
+  }
+
+  async close(): Promise<void> {
+    if (this.#life !== "open") return;
+    this.#life = "closed";
+    const opened = this.#opened;
+    this.#opened = undefined;
+    this.#notifications?.close();
+    this.#notifications = undefined;
+    await opened?.close();
+  }
+
+  /** @throws STEPWELL_STORE_CLOSED */
+  get database(): Database {
+    if (this.#life === "open") return this.#opened!.database;
+    throw new StepwellError(
+      "STEPWELL_STORE_CLOSED",
+      "The PostgreSQL store is not open. Call open(), or start a launcher on it.",
+    );
+  }
+
+  /** Null: time is the server's. */
+  get now(): number | null {
+    return this.#settings.clock?.now() ?? null;
+  }
+
+  async ask<Result>(work: (database: Database, now: number | null) => Promise<Result>): Promise<Result> {
+    return work(this.database, this.now);
+  }
+
+  /** Here at once. Elsewhere only what is wanted now: for a later time each process sees to it by itself. */
+  tell(told: readonly Told[]): void {
+    if (told.length === 0) return;
+    const abroad: Hint[] = [];
+    const hints = told.map(({ owner, ...hint }): Hint => {
+      const isElsewhere = hint.type === "due" ? hint.inMs === 0 : owner === undefined || !this.owners.has(owner);
+      if (isElsewhere) abroad.push(hint);
+      return hint;
+    });
+    this.hints.tell(hints);
+    this.#notifications?.send(abroad);
+  }
+
+  readonly #line = async (): Promise<Line> => {
+    const { driver, database } = this.#opened!;
+    if (typeof this.#source !== "string" || driver === undefined) {
+      const client = await database.checkOut();
+      return Object.assign(client, { close: () => client.release(true) });
+    }
+    const client = driver.client(this.#source);
+    client.on("error", () => undefined);
+    await client.connect();
+    return Object.assign(client, { close: () => void client.end().catch(() => undefined) });
+  };
+}

@@ -1,0 +1,25 @@
+import type { Store } from "../../src/stores/contract.js";
+
+type Call = (...given: unknown[]) => unknown;
+
+/** The names of the objects of a store that have methods of their own. */
+const parts = new Set(["definitions", "limits", "schedules", "topics", "transactions"]);
+
+/**
+ * A store each of whose methods goes through `wrap`, those of its capabilities too: they have names such as `schedules.due`.
+ *
+ * @param instead what it has in the place of its own
+ */
+export function through(store: Store, wrap: (call: Call, name: string) => Call, instead: Partial<Store> = {}): Store {
+  const wrapped = <Target extends object>(target: Target, prefix: string): Target =>
+    new Proxy(target, {
+      get(_, key) {
+        if (prefix === "" && Object.hasOwn(instead, key)) return Reflect.get(instead, key);
+        const value: unknown = Reflect.get(target, key);
+        if (typeof value === "function") return wrap(value.bind(target) as Call, `${prefix}${String(key)}`);
+        return parts.has(String(key)) && value !== undefined ? wrapped(value as object, `${String(key)}.`) : value;
+      },
+      set: (_, key, value) => Reflect.set(target, key, value),
+    });
+  return wrapped(store, "");
+}
