@@ -6,6 +6,7 @@ import { dirname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { storeContract } from "../src/testing/store.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
@@ -155,6 +156,22 @@ describe("the packed package", () => {
     await writeFile(join(consumer, "example.mjs"), code);
     expect(await run(process.execPath, ["example.mjs"], consumer)).toBe(printed);
     expect(printed).toContain("rolledBack");
+  });
+
+  it("lets a stranger write a store in 250 lines that does what every store must do, and says what it does not have", async () => {
+    for (const name of ["@types/node", "undici-types"]) await link(name);
+    await cp(join(root, "examples", "json-store"), join(consumer, "json-store"), { recursive: true });
+    expect((await readFile(join(consumer, "json-store", "json-store.ts"), "utf8")).split("\n").length).toBeLessThan(
+      250,
+    );
+    const options = ["--strict", "--target", "es2023", "--module", "nodenext", "--types", "node", "--outDir", "made"];
+    expect(await run(process.execPath, [tsc, ...options, "json-store/suite.ts"], consumer)).toBe("");
+    const told = await run(process.execPath, ["--test-reporter=tap", "made/suite.js"], consumer);
+    const count = (what: string): number => Number(new RegExp(`^# ${what} (\\d+)$`, "m").exec(told)?.[1]);
+    expect(told).toMatch(/^# fail 0$/m);
+    expect(count("pass")).toBe(storeContract.filter(({ needs }) => needs.length === 0).length);
+    expect(count("skipped")).toBe(storeContract.length - count("pass"));
+    expect(told).toMatch(/^ok \d+ - a schedule is read back .* # SKIP the store has no "schedules"$/m);
   });
 
   it.each(Object.keys(manifest.bin))("answers to %s --help", async (name) => {
