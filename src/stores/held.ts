@@ -101,7 +101,7 @@ export function inTurn<Row>(queues: readonly Row[][], isDue: (row: Row) => boole
 }
 
 /** Where it stands in a list. */
-export function placeIn({ record, sequence }: HeldExecution): ListPlace {
+function placeIn({ record, sequence }: HeldExecution): ListPlace {
   return { createdAt: record.createdAt, sequence };
 }
 
