@@ -75,9 +75,11 @@ describe("on a store that has only what all must have", () => {
     expect(await store.count({})).toBe(0);
   });
 
-  test("a step that subscribes is parked at once: to try again would help nobody", async () => {
+  test("a step that subscribes fails at once: to try again would help nobody", async () => {
     const { launcher } = await started();
     const execution = await launcher.launch(listener, {});
-    expect(await execution.outcome()).toMatchObject({ status: "stuck", error: missing("topics") });
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", error: missing("topics") });
+    const runs = (await execution.history()).filter(({ func }) => func === "run");
+    expect(runs).toHaveLength(1);
   });
 });
