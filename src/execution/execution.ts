@@ -112,7 +112,36 @@ export function withoutPatches(execution: ActiveExecution, committed: ActiveExec
 export function withPatch(execution: ActiveExecution, patch: object, limit: number): ActiveExecution {
   const state = merge(execution.state, patch);
   const unsaved = encode(state, { what: "The state", limit });
-  return { ...execution, state, unsaved, isRich: !unsaved.isPlain };
+  return withState(execution, state, unsaved, execution.others);
+}
+
+/** Written out: most steps give a patch, and spreading costs. */
+function withState(
+  it: ActiveExecution,
+  state: object,
+  unsaved: Encoded,
+  others: ActiveExecution["others"],
+): ActiveExecution {
+  return {
+    identity: it.identity,
+    owner: it.owner,
+    deadlineAt: it.deadlineAt,
+    revision: it.revision,
+    claims: it.claims,
+    status: it.status,
+    position: it.position,
+    state,
+    isRich: !unsaved.isPlain,
+    admission: it.admission,
+    carried: it.carried,
+    subscribed: it.subscribed,
+    takenBack: it.takenBack,
+    initial: it.initial,
+    unsaved,
+    others,
+    guardErrors: it.guardErrors,
+    isAhead: it.isAhead,
+  };
 }
 
 /** As `withPatch`, for what a guard or an operator gives: the history keeps it apart from what steps give. */

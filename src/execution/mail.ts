@@ -97,6 +97,7 @@ export function sift(
   { status, position }: { readonly status: Status; readonly position: Position },
   shape: Shape,
 ): { readonly request: Request | undefined; readonly mail: Mail } {
+  if (mail.pending.length === 0) return { request: undefined, mail };
   const late: string[] = [];
   let found: Request | undefined;
   for (const arrival of mail.pending) {

@@ -40,15 +40,22 @@ export function positionAfter(
     error: turns ? error : position.error,
     stuckBy: action === "park" ? error : null,
   };
-  return withMore(after, {
-    ...(ends ? nothingMore : moreOf(position, what, flow, definition, time)),
-    ...doubtsOf(execution, event, flow, action, definition),
-    warned: position.warned === true || event.isUnexpected ? true : undefined,
-    irreversible: turns && !ends ? irreversibleUpTo(flow.stepIndex, definition) : position.irreversible,
-    keys: position.keys,
-    gone: position.gone,
-    passed: flow.passed,
-  });
+  const { keys, gone } = position;
+  const { passed } = flow;
+  const irreversible = turns && !ends ? irreversibleUpTo(flow.stepIndex, definition) : position.irreversible;
+  const { begins, stepDeadlineAt, polls } = ends ? nothingMore : moreOf(position, what, flow, definition, time);
+  const isSame = !ends && flow.stepIndex === position.stepIndex;
+  const inDoubt = isSame && staysInDoubt(execution, event, definition) ? (true as const) : undefined;
+  const partly = isSame && isPartlyDone(position, flow, what) ? (true as const) : undefined;
+  const doubtful = doubtfulAfter(execution, event, flow, action, definition);
+  const warned = position.warned === true || event.isUnexpected ? (true as const) : undefined;
+  // Most positions have none of these, and are all of one shape.
+  const isPlain =
+    (inDoubt ?? partly ?? warned ?? irreversible ?? keys ?? gone ?? passed ?? doubtful) === undefined &&
+    (begins ?? stepDeadlineAt ?? polls) === undefined;
+  if (isPlain) return after;
+  const more = { inDoubt, partly, warned, irreversible, keys, gone, passed, doubtful, begins, stepDeadlineAt, polls };
+  return { ...after, ...present(more) };
 }
 
 /** Whether the attempts at the step that is due go on being counted. */
@@ -57,37 +64,9 @@ function staysAt({ type }: RoutedEvent, action: Action): boolean {
   return type === "retry" || type === "cutOff" || type === "begins" || action === "park" || action === "wait";
 }
 
-type Optional = {
-  [Key in "inDoubt" | "partly" | "warned" | "irreversible" | "keys" | "gone" | "passed" | "doubtful" | keyof More]?:
-    Position[Key] | undefined;
-};
-
-/** The position with those of the fields that are there. Most positions have none, and are all of one shape. */
-function withMore(position: Position, optional: Optional): Position {
-  let fields: Record<string, unknown> | undefined;
-  for (const key in optional) {
-    const value = optional[key as keyof Optional];
-    if (value !== undefined) (fields ??= {})[key] = value;
-  }
-  return fields === undefined ? position : { ...position, ...fields };
-}
-
-type Doubts = { [Key in "inDoubt" | "partly" | "doubtful"]: Position[Key] | undefined };
-
-function doubtsOf(
-  execution: ActiveExecution,
-  event: Event,
-  flow: Passage,
-  action: Action,
-  definition: WorkflowDefinition,
-): Doubts {
-  const { position } = execution;
-  const isSame = action !== "succeed" && action !== "finish" && flow.stepIndex === position.stepIndex;
-  return {
-    inDoubt: isSame && staysInDoubt(execution, event, definition) ? true : undefined,
-    partly: isSame && isPartlyDone(position, flow, event.what) ? true : undefined,
-    doubtful: doubtfulAfter(execution, event, flow, action, definition),
-  };
+/** Without the fields that are undefined. */
+function present(fields: { readonly [Key in keyof Position]?: Position[Key] | undefined }): Partial<Position> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 type More = Pick<Position, "begins" | "stepDeadlineAt" | "polls">;
