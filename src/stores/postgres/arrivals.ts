@@ -1,10 +1,9 @@
 import type { Status } from "../../definition/flow.js";
 import type { Arrival, ArrivalResult } from "../batch.js";
-import type { Hint } from "../contract.js";
 import { integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { moment, at as time } from "./moment.js";
-import type { Session, Step } from "./step.js";
+import { BatchStep } from "./step.js";
 
 /** The dead letter that is sent again, if it is still dead. */
 const deadLetter = `
@@ -89,7 +88,10 @@ interface JudgedRow {
 }
 
 /** In groups in which no arrival changes what is said of another one. Most batches are one. */
-export function deliveries(arrivals: readonly Arrival[], now: number | null): Delivering[] {
+export function deliveries(
+  arrivals: readonly Arrival[],
+  now: number | null,
+): BatchStep<Arrival, ArrivalResult, JudgedRow>[] {
   const groups: number[][] = [];
   let executions = new Set<string>();
   let messages = new Set<string>();
@@ -112,60 +114,51 @@ export function deliveries(arrivals: readonly Arrival[], now: number | null): De
     executions.add(execution);
     if (message !== undefined) messages.add(message);
   }
-  return groups.map((rows) => new Delivering(rows, arrivals, now));
+  return groups.map((rows) => delivering(rows, arrivals, now));
 }
 
 const notFound: ArrivalResult = { result: "not-found" };
 
-export class Delivering implements Step {
-  readonly rows: readonly number[];
-  answers: ArrivalResult[] = [];
-  readonly hints: (Hint & { readonly owner?: number })[] = [];
-  at = 0;
-  readonly #all: readonly Arrival[];
-  readonly #now: number | null;
+function delivering(
+  rows: readonly number[],
+  all: readonly Arrival[],
+  now: number | null,
+): BatchStep<Arrival, ArrivalResult, JudgedRow> {
+  return new BatchStep<Arrival, ArrivalResult, JudgedRow>(rows, all, {
+    ask: (given) => deliveryOf(given, now),
+    read: (judged, given, hint) => {
+      const found = new Map(judged.map((row) => [row.n, row]));
+      return given.map(({ id, execution, wakes }, place) => {
+        const row = found.get(place + 1);
+        if (row === undefined) return notFound;
+        const { verdict, known, owner, status } = row;
+        // Its own id: it was stored by a try whose answer was lost.
+        if (verdict === "known") return { result: known === id ? "stored" : "duplicate", id: known! };
+        if (verdict !== "stored") return { result: verdict };
+        if (owner !== null) hint({ type: "signalled", execution, owner });
+        else if (wakes.includes(status)) hint({ type: "due", inMs: 0 });
+        return { result: "stored", id };
+      });
+    },
+  });
+}
 
-  constructor(rows: readonly number[], all: readonly Arrival[], now: number | null) {
-    this.rows = rows;
-    this.#all = all;
-    this.#now = now;
-  }
-
-  async run(session: Session): Promise<void> {
-    const given = this.rows.map((row) => this.#all[row]!);
-    const resends = given[0]!.resends;
-    const judged = await session.rows<JudgedRow>(resends === undefined ? insertArrivals : resendLetter, [
-      this.#now,
-      textArray(given.map(({ execution }) => execution)),
-      textArray(given.map(({ id }) => id)),
-      textArray(given.map(({ kind }) => kind)),
-      textArray(given.map(({ name }) => name)),
-      textArray(given.map(({ messageId }) => messageId)),
-      textArray(given.map(({ payload }) => payload.text)),
-      textArray(given.map(({ carried }) => carried)),
-      textArray(given.map(({ acceptedIn }) => acceptedIn.join(","))),
-      textArray(given.map(({ wakes }) => wakes.join(","))),
-      integerArray(given.map(({ only }) => only?.revision ?? null)),
-      integerArray(given.map(({ only }) => only?.signals ?? null)),
-      ...(resends === undefined
-        ? []
-        : [resends.execution, resends.arrival, resends.note.id, resends.note.payload.text]),
-    ]);
-    this.at = judged[0]!.at;
-    const rows = new Map(judged.map((row) => [row.n, row]));
-    this.answers = given.map((arrival, index) => this.#answer(arrival, rows.get(index + 1)));
-  }
-
-  async explain(): Promise<void> {}
-
-  #answer({ id, execution, wakes }: Arrival, row: JudgedRow | undefined): ArrivalResult {
-    if (row === undefined) return notFound;
-    const { verdict, known, owner, status } = row;
-    // Its own id: it was stored by a try whose answer was lost.
-    if (verdict === "known") return { result: known === id ? "stored" : "duplicate", id: known! };
-    if (verdict !== "stored") return { result: verdict };
-    if (owner !== null) this.hints.push({ type: "signalled", execution, owner });
-    else if (wakes.includes(status)) this.hints.push({ type: "due", inMs: 0 });
-    return { result: "stored", id };
-  }
+function deliveryOf(given: readonly Arrival[], now: number | null): { statement: Statement; values: unknown[] } {
+  const resends = given[0]!.resends;
+  const values = [
+    now,
+    textArray(given.map(({ execution }) => execution)),
+    textArray(given.map(({ id }) => id)),
+    textArray(given.map(({ kind }) => kind)),
+    textArray(given.map(({ name }) => name)),
+    textArray(given.map(({ messageId }) => messageId)),
+    textArray(given.map(({ payload }) => payload.text)),
+    textArray(given.map(({ carried }) => carried)),
+    textArray(given.map(({ acceptedIn }) => acceptedIn.join(","))),
+    textArray(given.map(({ wakes }) => wakes.join(","))),
+    integerArray(given.map(({ only }) => only?.revision ?? null)),
+    integerArray(given.map(({ only }) => only?.signals ?? null)),
+    ...(resends === undefined ? [] : [resends.execution, resends.arrival, resends.note.id, resends.note.payload.text]),
+  ];
+  return { statement: resends === undefined ? insertArrivals : resendLetter, values };
 }

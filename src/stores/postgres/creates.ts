@@ -1,12 +1,11 @@
 import { StepwellError } from "../../errors.js";
 import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
 import type { CreateResult, NewExecution } from "../batch.js";
-import type { Hint } from "../contract.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { queueing } from "./gates.js";
 import { moment, at as time } from "./moment.js";
-import type { Session, Step } from "./step.js";
+import { BatchStep } from "./step.js";
 
 const insert = (tagged: boolean, limited = false): string => `
 WITH ${moment},
@@ -70,74 +69,73 @@ function queueValues(all: readonly NewExecution[]): unknown[] {
   ];
 }
 
-export class Creating implements Step {
-  readonly answers: CreateResult[] = [];
-  readonly hints: Hint[] = [];
-  at = 0;
-  readonly #creates: readonly NewExecution[];
-  readonly #tickets: readonly number[];
-  readonly #now: number | null;
-  #refused: number[] = [];
+interface CreatedRow {
+  readonly at: number;
+  /** The tickets of what was made; null: of all. */
+  readonly created: readonly number[] | null;
+  readonly unowned: readonly number[] | null;
+}
 
-  constructor(creates: readonly NewExecution[], tickets: readonly number[], now: number | null) {
-    this.#creates = creates;
-    this.#tickets = tickets;
-    this.#now = now;
-  }
+/** @param tickets one for each create */
+export function creating(
+  creates: readonly NewExecution[],
+  tickets: readonly number[],
+  now: number | null,
+): BatchStep<NewExecution, CreateResult, CreatedRow> {
+  return new BatchStep<NewExecution, CreateResult, CreatedRow>([...creates.keys()], creates, {
+    ask: (all) => createOf(all, tickets, now),
+    read: ([row], all, hint, refuse) => {
+      const made = row!.created === null ? undefined : new Set(row!.created);
+      const unowned = row!.unowned === null ? undefined : new Set(row!.unowned);
+      return tickets.map((ticket, place) => {
+        const isUnowned = unowned?.has(ticket) === true;
+        const { owner, dueInMs } = all[place]!;
+        if (made !== undefined && !made.has(ticket)) refuse(place);
+        else if (isUnowned) hint({ type: "due", inMs: owner === null ? dueInMs : 0 });
+        return isUnowned ? notOwned : owned;
+      });
+    },
+    // What is there, unless it is what this very call made when its answer was lost.
+    explain: async (session, refused, places) => {
+      const ids = textArray(refused.map(({ id }) => id));
+      const rows = await session.rows<ExecutionRow & { readonly ticket: number }>(existingQuery, [ids]);
+      const found = new Map(rows.map((row) => [row.id, row]));
+      return refused.map(({ id, owner }, index) => {
+        const row = found.get(id);
+        if (row === undefined) throw prunedMeanwhile(id);
+        const isOwn = row.ticket === tickets[places[index]!] && (owner === null || row.owner === owner);
+        return isOwn ? { created: true, owned: owner !== null } : { created: false, existing: executionOf(row) };
+      });
+    },
+  });
+}
 
-  async run(session: Session): Promise<void> {
-    const all = this.#creates;
-    const limited = all.some(({ queue }) => queue !== undefined);
-    const tagged = all.some(({ tags }) => tags.length > 0);
-    const statement = limited ? insertLimited : tagged ? insertTagged : insertPlain;
-    const [row] = await session.rows<{ at: number; created: number[] | null; unowned: number[] | null }>(statement, [
-      this.#now,
-      all.length,
-      doubleArray(this.#tickets),
-      textArray(all.map(({ id }) => id)),
-      textArray(all.map(({ workflow }) => workflow)),
-      textArray(all.map(({ version }) => version)),
-      textArray(all.map(({ status }) => status)),
-      integerArray(all.map(({ owner }) => owner)),
-      doubleArray(all.map(({ dueInMs }) => dueInMs)),
-      doubleArray(all.map(({ deadlineInMs }) => deadlineInMs)),
-      textArray(all.map(({ tags }) => (tags.length === 0 ? "[]" : JSON.stringify(tags)))),
-      textArray(all.map(({ position }) => JSON.stringify(position))),
-      textArray(all.map(({ state }) => state.text)),
-      textArray(all.map(({ input }) => input.text)),
-      textArray(all.map(({ carried }) => carried)),
-      textArray(all.map(({ fingerprint }) => fingerprint)),
-      ...(limited ? queueValues(all) : []),
-    ]);
-    this.at = row!.at;
-    const made = row!.created === null ? undefined : new Set(row!.created);
-    const unowned = row!.unowned === null ? undefined : new Set(row!.unowned);
-    for (const [index, ticket] of this.#tickets.entries()) {
-      this.answers.push(unowned?.has(ticket) === true ? notOwned : owned);
-      if (made !== undefined && !made.has(ticket)) this.#refused.push(index);
-      else if (unowned?.has(ticket) === true) {
-        const { owner, dueInMs } = all[index]!;
-        this.hints.push({ type: "due", inMs: owner === null ? dueInMs : 0 });
-      }
-    }
-  }
-
-  /** What is there, unless it is what this very call made when its answer was lost. */
-  async explain(session: Session): Promise<void> {
-    if (this.#refused.length === 0) return;
-    const refused = this.#refused;
-    this.#refused = [];
-    const ids = refused.map((index) => this.#creates[index]!.id);
-    const rows = await session.rows<ExecutionRow & { readonly ticket: number }>(existingQuery, [textArray(ids)]);
-    const found = new Map(rows.map((row) => [row.id, row]));
-    for (const index of refused) {
-      const { id, owner } = this.#creates[index]!;
-      const row = found.get(id);
-      if (row === undefined) throw prunedMeanwhile(id);
-      const isOwn = row.ticket === this.#tickets[index] && (owner === null || row.owner === owner);
-      this.answers[index] = isOwn
-        ? { created: true, owned: owner !== null }
-        : { created: false, existing: executionOf(row) };
-    }
-  }
+function createOf(
+  all: readonly NewExecution[],
+  tickets: readonly number[],
+  now: number | null,
+): { statement: Statement; values: unknown[] } {
+  const limited = all.some(({ queue }) => queue !== undefined);
+  const tagged = all.some(({ tags }) => tags.length > 0);
+  const statement = limited ? insertLimited : tagged ? insertTagged : insertPlain;
+  const values = [
+    now,
+    all.length,
+    doubleArray(tickets),
+    textArray(all.map(({ id }) => id)),
+    textArray(all.map(({ workflow }) => workflow)),
+    textArray(all.map(({ version }) => version)),
+    textArray(all.map(({ status }) => status)),
+    integerArray(all.map(({ owner }) => owner)),
+    doubleArray(all.map(({ dueInMs }) => dueInMs)),
+    doubleArray(all.map(({ deadlineInMs }) => deadlineInMs)),
+    textArray(all.map(({ tags }) => (tags.length === 0 ? "[]" : JSON.stringify(tags)))),
+    textArray(all.map(({ position }) => JSON.stringify(position))),
+    textArray(all.map(({ state }) => state.text)),
+    textArray(all.map(({ input }) => input.text)),
+    textArray(all.map(({ carried }) => carried)),
+    textArray(all.map(({ fingerprint }) => fingerprint)),
+    ...(limited ? queueValues(all) : []),
+  ];
+  return { statement, values };
 }

@@ -24,6 +24,13 @@ export interface TakenRow {
   readonly taken: readonly number[] | null;
 }
 
+/** Whether the row at a place was taken. */
+export function takenIn({ taken }: TakenRow): (place: number) => boolean {
+  if (taken === null) return () => true;
+  const places = new Set(taken);
+  return (place) => places.has(place + 1);
+}
+
 /** For each of the refused, by its place. */
 export async function reasons(
   session: Session,

@@ -1,13 +1,12 @@
 import type { CommitResult, Release } from "../batch.js";
-import type { Hint } from "../contract.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import type { InDoubt } from "./in-doubt.js";
 import { leaving } from "./gates.js";
 import { moment, at as time } from "./moment.js";
-import { reasons, type TakenRow } from "./refusal.js";
+import { reasons, takenIn, type TakenRow } from "./refusal.js";
 import { settledText, settling } from "./settling.js";
-import { sorted, type Session, type Step } from "./step.js";
+import { BatchStep, sorted } from "./step.js";
 
 const parking =
   "status = CASE WHEN g.parks = 1 THEN 'stuck' ELSE e.status END, " +
@@ -31,64 +30,56 @@ const releasePlain: Statement = { name: "release", text: letGo(false) };
 const releaseWithMail: Statement = { name: "release_mail", text: letGo(true) };
 const releaseParked: Statement = { name: "release_parked", text: letGo(true, true) };
 
-export class Releasing implements Step {
-  readonly rows: readonly number[];
-  readonly answers: CommitResult[] = [];
-  readonly hints: Hint[] = [];
-  at = 0;
-  readonly #all: readonly Release[];
-  readonly #doubts: InDoubt;
-  readonly #now: number | null;
-  #refused: number[] = [];
+export function releasing(
+  rows: readonly number[],
+  all: readonly Release[],
+  doubts: InDoubt,
+  now: number | null,
+): BatchStep<Release, CommitResult, TakenRow> {
+  const inOrder = sorted(rows, (row) => all[row]!.id);
+  return new BatchStep<Release, CommitResult, TakenRow>(inOrder, all, {
+    ask: (given) => releaseOf(given, now),
+    read: ([row], given, hint, refuse) => {
+      const isTaken = takenIn(row!);
+      return given.map(({ dueInMs, parks }, place) => {
+        if (!isTaken(place)) {
+          refuse(place);
+          return "lost";
+        }
+        // Where it is parked, there is room for one that waits.
+        const inMs = parks === true ? 0 : dueInMs;
+        if (inMs !== null) hint({ type: "due", inMs });
+        return "taken";
+      });
+    },
+    explain: async (session, refused) => {
+      const found = await reasons(
+        session,
+        refused.map(({ id, owner }) => ({ id, owner, revision: null })),
+      );
+      return refused.map((release, index) => {
+        if (found[index]?.owned === true) return "signalled";
+        // It is let go of, by the try whose answer was lost or by others since.
+        return doubts.isRelease(release) ? "taken" : undefined;
+      });
+    },
+  });
+}
 
-  constructor(rows: readonly number[], all: readonly Release[], doubts: InDoubt, now: number | null) {
-    this.rows = sorted(rows, (row) => all[row]!.id);
-    this.#all = all;
-    this.#doubts = doubts;
-    this.#now = now;
-  }
-
-  async run(session: Session): Promise<void> {
-    const given = this.rows.map((row) => this.#all[row]!);
-    const mail = given.some(({ dead }) => dead.length > 0);
-    const parks = given.some((it) => it.parks === true);
-    const statement = parks ? releaseParked : mail ? releaseWithMail : releasePlain;
-    const [row] = await session.rows<TakenRow>(statement, [
-      this.#now,
-      given.length,
-      textArray(given.map(({ id }) => id)),
-      integerArray(given.map(({ owner }) => owner)),
-      integerArray(given.map(({ signals }) => signals)),
-      doubleArray(given.map(({ dueInMs }) => dueInMs)),
-      textArray(given.map(({ dead }) => settledText(dead.map((arrival) => ({ arrival, as: "dead" }))))),
-      textArray(given.map(({ position }) => (position === undefined ? null : JSON.stringify(position)))),
-      ...(parks ? [integerArray(given.map((it) => (it.parks === true ? 1 : 0)))] : []),
-    ]);
-    this.at = row!.at;
-    const taken = row!.taken === null ? undefined : new Set(row!.taken);
-    for (const [index, { dueInMs, parks }] of given.entries()) {
-      const isTaken = taken === undefined || taken.has(index + 1);
-      this.answers.push(isTaken ? "taken" : "lost");
-      if (!isTaken) this.#refused.push(index);
-      // There is room for one that waits.
-      else if (parks === true) this.hints.push({ type: "due", inMs: 0 });
-      else if (dueInMs !== null) this.hints.push({ type: "due", inMs: dueInMs });
-    }
-  }
-
-  async explain(session: Session): Promise<void> {
-    if (this.#refused.length === 0) return;
-    const refused = this.#refused;
-    this.#refused = [];
-    const given = refused.map((index) => this.#all[this.rows[index]!]!);
-    const found = await reasons(
-      session,
-      given.map(({ id, owner }) => ({ id, owner, revision: null })),
-    );
-    for (const [place, index] of refused.entries()) {
-      if (found[place]?.owned === true) this.answers[index] = "signalled";
-      // It is let go of, by the try whose answer was lost or by others since.
-      else if (this.#doubts.isRelease(given[place]!)) this.answers[index] = "taken";
-    }
-  }
+function releaseOf(given: readonly Release[], now: number | null): { statement: Statement; values: unknown[] } {
+  const mail = given.some(({ dead }) => dead.length > 0);
+  const parks = given.some((it) => it.parks === true);
+  const statement = parks ? releaseParked : mail ? releaseWithMail : releasePlain;
+  const values = [
+    now,
+    given.length,
+    textArray(given.map(({ id }) => id)),
+    integerArray(given.map(({ owner }) => owner)),
+    integerArray(given.map(({ signals }) => signals)),
+    doubleArray(given.map(({ dueInMs }) => dueInMs)),
+    textArray(given.map(({ dead }) => settledText(dead.map((arrival) => ({ arrival, as: "dead" }))))),
+    textArray(given.map(({ position }) => (position === undefined ? null : JSON.stringify(position)))),
+    ...(parks ? [integerArray(given.map((it) => (it.parks === true ? 1 : 0)))] : []),
+  ];
+  return { statement, values };
 }

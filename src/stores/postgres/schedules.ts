@@ -2,7 +2,7 @@ import { scheduleColumns, scheduleOf, type ScheduleRow } from "../sql/rows.js";
 import type { ScheduleRecord } from "../records.js";
 import type { ClaimOptions, DueSchedules, Hint, ScheduleChange, ScheduleStore } from "../contract.js";
 import { textArray } from "./arrays.js";
-import { Creating } from "./creates.js";
+import { creating } from "./creates.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
 import type { Server } from "./shared.js";
@@ -118,9 +118,9 @@ async function changeSchedule(
       return { changed: row !== undefined && row.revision === schedule?.revision, hints: [] };
     }
     if (creates.length === 0) return { changed: true, hints: [] };
-    const creating = new Creating(creates, tickets, now);
-    await creating.run(transaction);
-    return { changed: true, hints: creating.hints };
+    const created = creating(creates, tickets, now);
+    await created.run(transaction);
+    return { changed: true, hints: created.hints };
   });
 }
 

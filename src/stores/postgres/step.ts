@@ -7,6 +7,25 @@ export interface Session {
   rows<Row>(statement: Statement, values: unknown[]): Promise<Row[]>;
 }
 
+/** What is written of one kind of rows, as one statement. */
+export interface BatchStatement<Row, Answer, Found> {
+  ask(given: readonly Row[]): { readonly statement: Statement; readonly values: unknown[] };
+  /** The answer for each of the given, in their order. `refuse` says that the reason of the one at that place is not known yet. */
+  read(
+    found: readonly Found[],
+    given: readonly Row[],
+    hint: (told: Told) => void,
+    refuse: (place: number) => void,
+  ): Answer[];
+  /** Why those were refused, by their places; undefined: the answer stays. */
+  explain?(
+    session: Session,
+    refused: readonly Row[],
+    places: readonly number[],
+  ): Promise<readonly (Answer | undefined)[]>;
+}
+
+/** A part of a batch, which is one statement. */
 export interface Step {
   /** The store's time of it. */
   readonly at: number;
@@ -14,6 +33,40 @@ export interface Step {
   run(session: Session): Promise<void>;
   /** Asks why something was refused, where that is not known yet. To be called after `run`. */
   explain(session: Session): Promise<void>;
+}
+
+export class BatchStep<Row, Answer, Found extends { readonly at: number }> implements Step {
+  /** Where the rows stand in the batch. */
+  readonly rows: readonly number[];
+  readonly hints: Told[] = [];
+  answers: Answer[] = [];
+  at = 0;
+  readonly #given: readonly Row[];
+  readonly #statement: BatchStatement<Row, Answer, Found>;
+  #refused: number[] = [];
+
+  constructor(rows: readonly number[], all: readonly Row[], statement: BatchStatement<Row, Answer, Found>) {
+    this.rows = rows;
+    this.#given = rows.map((row) => all[row]!);
+    this.#statement = statement;
+  }
+
+  async run(session: Session): Promise<void> {
+    const { statement, values } = this.#statement.ask(this.#given);
+    const found = await session.rows<Found>(statement, values);
+    this.at = found[0]!.at;
+    const hint = (told: Told): void => void this.hints.push(told);
+    this.answers = this.#statement.read(found, this.#given, hint, (place) => void this.#refused.push(place));
+  }
+
+  async explain(session: Session): Promise<void> {
+    const places = this.#refused;
+    if (places.length === 0) return;
+    this.#refused = [];
+    const refused = places.map((place) => this.#given[place]!);
+    const answers = (await this.#statement.explain?.(session, refused, places)) ?? [];
+    for (const [index, place] of places.entries()) this.answers[place] = answers[index] ?? this.answers[place]!;
+  }
 }
 
 /** Positions of rows, in groups in which no key is there twice: the first rows of all keys, then the second ones, and so on. */

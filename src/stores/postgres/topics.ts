@@ -5,12 +5,12 @@
 import { StepwellError } from "../../errors.js";
 import type { Batch, Publication, PublishResult, SubscribeResult, Subscription } from "../batch.js";
 import { untilBits } from "../../execution/records.js";
-import type { Hint, TopicStore } from "../contract.js";
+import type { TopicStore } from "../contract.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { moment, at as time } from "./moment.js";
 import type { Server } from "./shared.js";
-import type { Session, Step } from "./step.js";
+import { BatchStep, type Session } from "./step.js";
 
 export function topicsOf({ subscriptions = [], publications = [] }: Batch): string[] {
   return [...subscriptions, ...publications].map(({ topic }) => topic);
@@ -126,38 +126,31 @@ interface SubscribedRow {
   readonly signalled: boolean;
 }
 
-export class Subscribing implements Step {
-  answers: SubscribeResult[] = [];
-  readonly hints: (Hint & { readonly owner?: number })[] = [];
-  at = 0;
-  readonly #all: readonly Subscription[];
-  readonly #now: number | null;
-
-  constructor(all: readonly Subscription[], now: number | null) {
-    this.#all = all;
-    this.#now = now;
-  }
-
-  async run(session: Session): Promise<void> {
-    const all = this.#all;
-    const rows = await session.rows<SubscribedRow>(insertSubscriptions, [
-      this.#now,
-      textArray(all.map(({ execution }) => execution)),
-      integerArray(all.map(({ owner }) => owner)),
-      integerArray(all.map(({ revision }) => revision)),
-      textArray(all.map(({ topic }) => topic)),
-      integerArray(all.map(({ until }) => untilBits[until])),
-    ]);
-    this.at = rows[0]!.at;
-    const taken = new Map(rows.map((row) => [row.n, row]));
-    this.answers = all.map(({ execution, owner }, index) => {
-      const row = taken.get(index + 1);
-      if (row?.signalled === true) this.hints.push({ type: "signalled", execution, owner });
-      return row === undefined ? "lost" : "taken";
-    });
-  }
-
-  async explain(): Promise<void> {}
+export function subscribing(
+  all: readonly Subscription[],
+  now: number | null,
+): BatchStep<Subscription, SubscribeResult, SubscribedRow> {
+  return new BatchStep<Subscription, SubscribeResult, SubscribedRow>([...all.keys()], all, {
+    ask: (given) => ({
+      statement: insertSubscriptions,
+      values: [
+        now,
+        textArray(given.map(({ execution }) => execution)),
+        integerArray(given.map(({ owner }) => owner)),
+        integerArray(given.map(({ revision }) => revision)),
+        textArray(given.map(({ topic }) => topic)),
+        integerArray(given.map(({ until }) => untilBits[until])),
+      ],
+    }),
+    read: (rows, given, hint) => {
+      const taken = new Map(rows.map((row) => [row.n, row]));
+      return given.map(({ execution, owner }, place) => {
+        const row = taken.get(place + 1);
+        if (row?.signalled === true) hint({ type: "signalled", execution, owner });
+        return row === undefined ? "lost" : "taken";
+      });
+    },
+  });
 }
 
 /**
@@ -228,7 +221,10 @@ interface PublishedRow {
 }
 
 /** In groups, one after the other, in which none changes what is said of another one: a mailbox holds each message id once. */
-export function publishings(publications: readonly Publication[], now: number | null): Publishing[] {
+export function publishings(
+  publications: readonly Publication[],
+  now: number | null,
+): BatchStep<Publication, PublishResult, PublishedRow>[] {
   const groups: number[][] = [];
   let ids = new Set<string>();
   for (const [index, publication] of publications.entries()) {
@@ -240,47 +236,41 @@ export function publishings(publications: readonly Publication[], now: number | 
     groups.at(-1)!.push(index);
     ids.add(id);
   }
-  return groups.map((rows) => new Publishing(rows, publications, now));
+  return groups.map((rows) => publishing(rows, publications, now));
 }
 
-export class Publishing implements Step {
-  readonly rows: readonly number[];
-  answers: PublishResult[] = [];
-  readonly hints: (Hint & { readonly owner?: number })[] = [];
-  at = 0;
-  readonly #all: readonly Publication[];
-  readonly #now: number | null;
-
-  constructor(rows: readonly number[], all: readonly Publication[], now: number | null) {
-    this.rows = rows;
-    this.#all = all;
-    this.#now = now;
-  }
-
-  async run(session: Session): Promise<void> {
-    const given = this.rows.map((row) => this.#all[row]!);
-    const rows = await session.rows<PublishedRow>(insertPublications, [
-      this.#now,
-      textArray(given.map(({ topic }) => topic)),
-      textArray(given.map(({ id }) => id)),
-      textArray(given.map(idOf)),
-      textArray(given.map(({ name }) => name)),
-      textArray(given.map(({ payload }) => payload.text)),
-      textArray(given.map(({ carried }) => carried)),
-      doubleArray(given.map(({ keepForMs }) => keepForMs)),
-      textArray(given.map(({ wakes }) => wakes.join(","))),
-    ]);
-    this.at = rows[0]!.at;
-    for (const { n, known, delivered, due, signalled } of rows) {
-      const { id } = given[n - 1]!;
-      const isDuplicate = known !== null && known !== id;
-      this.answers[n - 1] = { result: isDuplicate ? "duplicate" : "stored", id: known ?? id, delivered };
-      for (const { execution, owner } of signalled ?? []) this.hints.push({ type: "signalled", execution, owner });
-      if (due === true) this.hints.push({ type: "due", inMs: 0 });
-    }
-  }
-
-  async explain(): Promise<void> {}
+function publishing(
+  rows: readonly number[],
+  all: readonly Publication[],
+  now: number | null,
+): BatchStep<Publication, PublishResult, PublishedRow> {
+  return new BatchStep<Publication, PublishResult, PublishedRow>(rows, all, {
+    ask: (given) => ({
+      statement: insertPublications,
+      values: [
+        now,
+        textArray(given.map(({ topic }) => topic)),
+        textArray(given.map(({ id }) => id)),
+        textArray(given.map(idOf)),
+        textArray(given.map(({ name }) => name)),
+        textArray(given.map(({ payload }) => payload.text)),
+        textArray(given.map(({ carried }) => carried)),
+        doubleArray(given.map(({ keepForMs }) => keepForMs)),
+        textArray(given.map(({ wakes }) => wakes.join(","))),
+      ],
+    }),
+    read: (found, given, hint) => {
+      const answers: PublishResult[] = [];
+      for (const { n, known, delivered, due, signalled } of found) {
+        const { id } = given[n - 1]!;
+        const isDuplicate = known !== null && known !== id;
+        answers[n - 1] = { result: isDuplicate ? "duplicate" : "stored", id: known ?? id, delivered };
+        for (const { execution, owner } of signalled ?? []) hint({ type: "signalled", execution, owner });
+        if (due === true) hint({ type: "due", inMs: 0 });
+      }
+      return answers;
+    },
+  });
 }
 
 function idOf({ messageId, id }: Publication): string {

@@ -12,7 +12,7 @@ import { readMail } from "./mail.js";
 import { load } from "./read.js";
 import { Semaphore } from "./semaphore.js";
 import type { Server } from "./shared.js";
-import { Committing } from "./transitions.js";
+import { committing } from "./transitions.js";
 import { write } from "./write.js";
 
 /** @param mostOpen how many steps may have a transaction open at the same time */
@@ -100,13 +100,13 @@ async function commit(
   doubts: InDoubt,
   now: number | null,
 ): Promise<Transacted> {
-  const committing = new Committing([0], [transition], doubts, now);
-  await committing.run(transaction);
-  await committing.explain(transaction);
-  const answer = committing.answers[0]!;
+  const committed = committing([0], [transition], doubts, now);
+  await committed.run(transaction);
+  await committed.explain(transaction);
+  const answer = committed.answers[0]!;
   if (answer !== "taken") return { answer, hints: [] };
   await transaction.commit();
-  return { answer, hints: committing.hints };
+  return { answer, hints: committed.hints };
 }
 
 /** Why the connection is gone under the work: then nothing was committed. */

@@ -1,15 +1,14 @@
 import { historyEntryOf } from "../sql/rows.js";
 import type { CommitResult } from "../batch.js";
 import { type Transition, bitsKept } from "../../execution/records.js";
-import type { Hint } from "../contract.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import type { InDoubt } from "./in-doubt.js";
 import { leaving } from "./gates.js";
 import { moment, at as time } from "./moment.js";
-import { reasons, type TakenRow } from "./refusal.js";
+import { reasons, takenIn, type TakenRow } from "./refusal.js";
 import { settledText, settling } from "./settling.js";
-import { sorted, type Session, type Step } from "./step.js";
+import { BatchStep, sorted } from "./step.js";
 import { unsubscribing } from "./topics.js";
 
 /** The owner is compared in a way that its index does not serve: it would be read from end to end for each row. */
@@ -46,94 +45,86 @@ const updateWithLimits: Statement = { name: "commit_limits", text: update(true, 
 /** The version is what an index names, so only who goes on with another list of steps touches it. */
 const updateDefined: Statement = { name: "commit_defined", text: update(true, true, true, true) };
 
-export class Committing implements Step {
-  readonly rows: readonly number[];
-  readonly answers: CommitResult[] = [];
-  readonly hints: Hint[] = [];
-  at = 0;
-  readonly #all: readonly Transition[];
-  readonly #doubts: InDoubt;
-  readonly #now: number | null;
-  #refused: number[] = [];
+export function committing(
+  rows: readonly number[],
+  all: readonly Transition[],
+  doubts: InDoubt,
+  now: number | null,
+): BatchStep<Transition, CommitResult, TakenRow> {
+  const inOrder = sorted(rows, (row) => all[row]!.id);
+  return new BatchStep<Transition, CommitResult, TakenRow>(inOrder, all, {
+    ask: (given) => commitOf(given, now),
+    read: ([row], given, hint, refuse) => {
+      const isTaken = takenIn(row!);
+      return given.map(({ rests, dueInMs, leaves }, place) => {
+        if (!isTaken(place)) {
+          refuse(place);
+          return "lost";
+        }
+        if (rests && dueInMs !== null) hint({ type: "due", inMs: dueInMs });
+        // There is room for one that waits.
+        if (leaves === true) hint({ type: "due", inMs: 0 });
+        return "taken";
+      });
+    },
+    explain: async (session, refused) => {
+      const found = await reasons(session, refused);
+      return refused.map((transition, index) => {
+        const reason = found[index];
+        if (reason?.written === true && doubts.isTransition(transition)) return "taken";
+        return reason?.owned === true ? "signalled" : undefined;
+      });
+    },
+  });
+}
 
-  constructor(rows: readonly number[], all: readonly Transition[], doubts: InDoubt, now: number | null) {
-    this.rows = sorted(rows, (row) => all[row]!.id);
-    this.#all = all;
-    this.#doubts = doubts;
-    this.#now = now;
+/** The statement that has what these transitions need, and no more. */
+function commitOf(given: readonly Transition[], now: number | null): { statement: Statement; values: unknown[] } {
+  const defined = given.some(({ definition }) => definition !== undefined);
+  const limits = defined || given.some(({ leaves }) => leaves === true);
+  const topics = limits || given.some(({ unsubscribes }) => unsubscribes !== undefined);
+  const mail = topics || given.some(({ settled, ends, signals }) => settled.length > 0 || (ends && signals > 0));
+  const values: unknown[] = [
+    now,
+    given.length,
+    textArray(given.map(({ id }) => id)),
+    integerArray(given.map(({ owner }) => owner)),
+    integerArray(given.map(({ revision }) => revision)),
+    integerArray(given.map(({ signals }) => signals)),
+    integerArray(given.map(({ owner, rests }) => (rests ? null : owner))),
+    textArray(given.map(({ status }) => status)),
+    textArray(given.map(({ position }) => JSON.stringify(position))),
+    textArray(given.map(({ state }) => state?.text ?? null)),
+    doubleArray(given.map(({ rests, dueInMs }) => (rests ? dueInMs : null))),
+    textArray(given.map(({ carried }) => carried)),
+    textArray(given.map(({ history }) => historyEntryOf(history))),
+    textArray(given.map(({ history }) => history.patch?.text ?? null)),
+  ];
+  if (mail) {
+    values.push(
+      textArray(given.map(({ history }) => history.step)),
+      textArray(given.map(({ settled }) => settledText(settled))),
+      integerArray(given.map(({ ends }) => (ends ? 1 : 0))),
+    );
   }
-
-  async run(session: Session): Promise<void> {
-    const given = this.rows.map((row) => this.#all[row]!);
-    const defined = given.some(({ definition }) => definition !== undefined);
-    const limits = defined || given.some(({ leaves }) => leaves === true);
-    const topics = limits || given.some(({ unsubscribes }) => unsubscribes !== undefined);
-    const mail = topics || given.some(({ settled, ends, signals }) => settled.length > 0 || (ends && signals > 0));
-    const values: unknown[] = [
-      this.#now,
-      given.length,
-      textArray(given.map(({ id }) => id)),
-      integerArray(given.map(({ owner }) => owner)),
-      integerArray(given.map(({ revision }) => revision)),
-      integerArray(given.map(({ signals }) => signals)),
-      integerArray(given.map(({ owner, rests }) => (rests ? null : owner))),
-      textArray(given.map(({ status }) => status)),
-      textArray(given.map(({ position }) => JSON.stringify(position))),
-      textArray(given.map(({ state }) => state?.text ?? null)),
-      doubleArray(given.map(({ rests, dueInMs }) => (rests ? dueInMs : null))),
-      textArray(given.map(({ carried }) => carried)),
-      textArray(given.map(({ history }) => historyEntryOf(history))),
-      textArray(given.map(({ history }) => history.patch?.text ?? null)),
-    ];
-    if (mail) {
-      values.push(
-        textArray(given.map(({ history }) => history.step)),
-        textArray(given.map(({ settled }) => settledText(settled))),
-        integerArray(given.map(({ ends }) => (ends ? 1 : 0))),
-      );
-    }
-    if (topics) {
-      values.push(integerArray(given.map(({ unsubscribes: it }) => (it === undefined ? null : bitsKept[it]))));
-    }
-    if (limits) values.push(integerArray(given.map(({ leaves }) => (leaves === true ? 1 : 0))));
-    if (defined) {
-      values.push(
-        textArray(given.map(({ definition }) => definition?.version ?? null)),
-        textArray(given.map(({ definition }) => definition?.fingerprint ?? null)),
-      );
-    }
-    const statement = defined
-      ? updateDefined
-      : limits
-        ? updateWithLimits
-        : topics
-          ? updateWithTopics
-          : mail
-            ? updateWithMail
-            : updatePlain;
-    const [row] = await session.rows<TakenRow>(statement, values);
-    this.at = row!.at;
-    const taken = row!.taken === null ? undefined : new Set(row!.taken);
-    for (const [index, { rests, dueInMs, leaves }] of given.entries()) {
-      const isTaken = taken === undefined || taken.has(index + 1);
-      this.answers.push(isTaken ? "taken" : "lost");
-      if (!isTaken) this.#refused.push(index);
-      else if (rests && dueInMs !== null) this.hints.push({ type: "due", inMs: dueInMs });
-      // There is room for one that waits.
-      if (isTaken && leaves === true) this.hints.push({ type: "due", inMs: 0 });
-    }
+  if (topics) {
+    values.push(integerArray(given.map(({ unsubscribes: it }) => (it === undefined ? null : bitsKept[it]))));
   }
-
-  async explain(session: Session): Promise<void> {
-    if (this.#refused.length === 0) return;
-    const refused = this.#refused;
-    this.#refused = [];
-    const given = refused.map((index) => this.#all[this.rows[index]!]!);
-    const found = await reasons(session, given);
-    for (const [place, index] of refused.entries()) {
-      const reason = found[place];
-      if (reason?.written === true && this.#doubts.isTransition(given[place]!)) this.answers[index] = "taken";
-      else if (reason?.owned === true) this.answers[index] = "signalled";
-    }
+  if (limits) values.push(integerArray(given.map(({ leaves }) => (leaves === true ? 1 : 0))));
+  if (defined) {
+    values.push(
+      textArray(given.map(({ definition }) => definition?.version ?? null)),
+      textArray(given.map(({ definition }) => definition?.fingerprint ?? null)),
+    );
   }
+  const statement = defined
+    ? updateDefined
+    : limits
+      ? updateWithLimits
+      : topics
+        ? updateWithTopics
+        : mail
+          ? updateWithMail
+          : updatePlain;
+  return { statement, values };
 }

@@ -7,15 +7,15 @@ import type { Batch, BatchResult } from "../batch.js";
 import type { Store } from "../contract.js";
 import { textArray } from "./arrays.js";
 import { deliveries } from "./arrivals.js";
-import { Creating } from "./creates.js";
+import { creating } from "./creates.js";
 import type { Database, Statement } from "./database.js";
 import type { InDoubt } from "./in-doubt.js";
 import { moment } from "./moment.js";
-import { Releasing } from "./releases.js";
+import { releasing } from "./releases.js";
 import type { Server, Told } from "./shared.js";
 import { inWaves, type Step } from "./step.js";
-import { lockRowsOf, lockTopics, publishings, Subscribing, topicsOf } from "./topics.js";
-import { Committing } from "./transitions.js";
+import { lockRowsOf, lockTopics, publishings, subscribing, topicsOf } from "./topics.js";
+import { committing } from "./transitions.js";
 
 export interface Written extends BatchResult {
   readonly hints: readonly Told[];
@@ -50,27 +50,25 @@ export async function write(
   doubts: InDoubt,
   now: number | null,
 ): Promise<Written> {
-  const creating = batch.creates.length === 0 ? undefined : new Creating(batch.creates, tickets, now);
-  const committing = inWaves(batch.transitions, ({ id }) => id).map(
-    (rows) => new Committing(rows, batch.transitions, doubts, now),
+  const created = batch.creates.length === 0 ? undefined : creating(batch.creates, tickets, now);
+  const committed = inWaves(batch.transitions, ({ id }) => id).map((rows) =>
+    committing(rows, batch.transitions, doubts, now),
   );
-  const releasing = inWaves(batch.releases, ({ id }) => id).map(
-    (rows) => new Releasing(rows, batch.releases, doubts, now),
-  );
+  const released = inWaves(batch.releases, ({ id }) => id).map((rows) => releasing(rows, batch.releases, doubts, now));
   const delivering = deliveries(batch.arrivals, now);
   const { subscriptions = [], publications = [] } = batch;
-  const subscribing = subscriptions.length === 0 ? undefined : new Subscribing(subscriptions, now);
+  const subscribed = subscriptions.length === 0 ? undefined : subscribing(subscriptions, now);
   const publishing = publishings(publications, now);
-  const touching: Step[] = [...committing, ...releasing, ...delivering];
+  const touching: Step[] = [...committed, ...released, ...delivering];
   const topics = topicsOf(batch);
-  if (subscribing !== undefined) touching.push(subscribing);
+  if (subscribed !== undefined) touching.push(subscribed);
   touching.push(...publishing);
-  const steps: Step[] = creating === undefined ? touching : [creating, ...touching];
+  const steps: Step[] = created === undefined ? touching : [created, ...touching];
   const resends = batch.arrivals.some((arrival) => arrival.resends !== undefined);
   if (steps.length === 1 && topics.length === 0 && !resends) await steps[0]!.run(database);
   else if (steps.length > 0) {
     await database.transaction(async (transaction) => {
-      const careful = committing.length > 1 || releasing.length > 1 || overlaps(batch);
+      const careful = committed.length > 1 || released.length > 1 || overlaps(batch);
       const sent: Promise<unknown>[] = [];
       // In a transaction of the caller's nothing may be done before this is allowed.
       if (topics.length > 0) await lockTopics(transaction, database, topics);
@@ -92,11 +90,11 @@ export async function write(
   for (const step of steps) await step.explain(database);
   const results = {
     at: steps[0]?.at ?? (await timeOf(database, now)),
-    creates: creating?.answers ?? [],
-    transitions: inOrder(batch.transitions.length, committing),
-    releases: inOrder(batch.releases.length, releasing),
+    creates: created?.answers ?? [],
+    transitions: inOrder(batch.transitions.length, committed),
+    releases: inOrder(batch.releases.length, released),
     arrivals: inOrder(batch.arrivals.length, delivering),
-    subscriptions: subscribing?.answers ?? [],
+    subscriptions: subscribed?.answers ?? [],
     publications: inOrder(publications.length, publishing),
   };
   return { ...results, hints: steps.flatMap(({ hints }) => hints) };
