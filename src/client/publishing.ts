@@ -9,8 +9,7 @@ import { payloadOf } from "../session/mailbox-entry.js";
 import type { ClientHost } from "../session/client-host.js";
 import type { Registered } from "../session/registry.js";
 import { checkMessageName } from "./messages.js";
-import { checkMessageId } from "../session/reasons.js";
-import { checkTopic } from "../runtime/subscribing.js";
+import { checkMessageId, checkTopic } from "../session/reasons.js";
 import { carriedByAll } from "../runtime/engine-events.js";
 import { andThen } from "../session/maybe-promise.js";
 

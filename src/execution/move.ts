@@ -159,3 +159,11 @@ function goneIn(
   const lost = reached.filter(({ name }) => typeof successorOf(name, names, lists.steps) !== "string");
   return [...gone, ...lost.map(({ name }) => keyNameOf(name, keys))];
 }
+
+/** Why an execution can't be moved to another version. */
+export interface MigrationRefusal {
+  readonly problem: string;
+  readonly from: string;
+  readonly to: string;
+  readonly cause: unknown;
+}

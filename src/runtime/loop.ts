@@ -30,7 +30,7 @@ import { reportRest } from "./observing.js";
 import { brokenError, killerError, lostError } from "./reports.js";
 import type { Caller } from "./step-call.js";
 import { StepRunner } from "./step-runner.js";
-import { TransactionResult } from "./store-transaction.js";
+import { TransactionResult, type Proposal } from "./store-transaction.js";
 import { Work } from "./work.js";
 
 /** A launcher that was removed and has not come back for so long is taken for dead, in milliseconds. */
@@ -309,8 +309,14 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
 
   // ---- Committing -------------------------------------------------------------------------------
 
-  decide(work: Work, event: Event): Decision {
+  #decide(work: Work, event: Event): Decision {
     return this.#commits.decide(work, event, this.isStopping);
+  }
+
+  propose(copy: Work, call: Call, value: unknown): Proposal {
+    const event = settledEvent(copy, call, { kind: "returned", value });
+    const decision = event.what.type === "stepFailed" ? undefined : this.#decide(copy, event);
+    return { event, execution: copy.execution, decision };
   }
 
   #commit(happened: Event): void {
@@ -319,7 +325,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
       return this.#release(this.#commits.waitOn(happened));
     }
     this.#event = this.#commits.settle(happened);
-    this.#decision = this.decide(this.#work, this.#event);
+    this.#decision = this.#decide(this.#work, this.#event);
     this.#isWaiting = true;
     const result = this.#commits.commit(this.#decision);
     if (result !== undefined) this.#answered(result);

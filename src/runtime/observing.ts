@@ -2,16 +2,28 @@
 import { isolate } from "../values/isolate.js";
 import { serializeError } from "../values/serialize-error.js";
 import type { Flow } from "../definition/flow.js";
-import type { CallbackName, MessageIdentity, ObserverEvent } from "../definition/observer.js";
+import type { CallbackName, Carried, MessageIdentity, ObserverEvent } from "../definition/observer.js";
 import { StepwellError } from "../errors.js";
 import { shownState, withOthersPatch } from "../execution/execution.js";
 import type { MailboxRecord } from "../execution/records.js";
-import { carriedOf, type Veto } from "../session/observer-calls.js";
+import type { Veto } from "../session/observer-calls.js";
 import type { Work } from "./work.js";
 
 /** The flow as users see it, without what the engine remembers beside it. */
 export function flowOf({ direction, reason, stepIndex, stepFunc, lifecycle, lastResult }: Flow): Flow {
   return { direction, reason, stepIndex, stepFunc, lifecycle, lastResult };
+}
+
+const nothing: Carried = Object.freeze({});
+
+/** What was stored by `carried`. A text that can't be read counts as nothing: no execution may fail by it. */
+export function carriedOf(text: string | null): Carried {
+  if (text === null) return nothing;
+  try {
+    return Object.freeze(JSON.parse(text) as Carried);
+  } catch {
+    return nothing;
+  }
 }
 
 /** For observers: which message a handler answered. */

@@ -3,7 +3,7 @@ import { StepwellError, type ErrorCode } from "../errors.js";
 import type { SerializedError } from "../values/serialize-error.js";
 import type { MailboxRecord, Transition } from "../execution/records.js";
 import type { ActiveExecution } from "../execution/execution.js";
-import type { MigrationRefusal } from "./upgrade.js";
+import type { MigrationRefusal } from "../execution/move.js";
 
 /** Whom an error is about, and where it stands. */
 type Told = Pick<ActiveExecution, "identity" | "position">;

@@ -1,13 +1,11 @@
 /** Calls the function of a step. One that does not answer at once has an attempt: its timeout, its deadlines, its abort. */
 import type { ErrorCode } from "../errors.js";
 import { Transacted } from "../definition/outcome.js";
-import type { Decision } from "../execution/decide.js";
-import type { Event } from "../execution/events.js";
 import { isPastPivot } from "../execution/router.js";
 import type { Settled } from "../execution/step-result.js";
 import { isPromise } from "../values/promise.js";
 import { Attempt } from "./attempt.js";
-import { settledEvent, type Call } from "./call.js";
+import type { Call } from "./call.js";
 import { errorAbout, lateError } from "./reports.js";
 import { runInTransaction, TransactionResult, type Proposal } from "./store-transaction.js";
 import type { Work } from "./work.js";
@@ -17,8 +15,8 @@ export interface Caller {
   /** The launcher stops: an attempt that it aborts does not count. */
   readonly isStopping: boolean;
   settled(call: Call, settled: Settled | TransactionResult): void;
-  /** For work that commits in the store's own transaction: what is to be committed of the event. */
-  decide(work: Work, event: Event): Decision;
+  /** For work that commits in the store's own transaction: what it means and what is to be committed, on a copy of the execution. */
+  propose(copy: Work, call: Call, value: unknown): Proposal;
 }
 
 /** Gives back how the call has ended, or the call while it runs. */
@@ -97,10 +95,7 @@ export class StepCall {
   /** What the work of a transaction gave, on a copy: it may be rolled back. */
   propose(value: unknown): Proposal {
     this.#attempt.hold();
-    const fork = this.#work.fork();
-    const event = settledEvent(fork, this.#call, { kind: "returned", value });
-    const decision = event.what.type === "stepFailed" ? undefined : this.#caller.decide(fork, event);
-    return { event, execution: fork.execution, decision };
+    return this.#caller.propose(this.#work.fork(), this.#call, value);
   }
 
   #given(value: unknown): unknown {

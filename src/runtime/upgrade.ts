@@ -12,7 +12,7 @@ import { patchProblem } from "../definition/outcome.js";
 import { StepwellError } from "../errors.js";
 import type { Position } from "../execution/position.js";
 import type { Status } from "../definition/flow.js";
-import { placeIn, type Place } from "../execution/move.js";
+import { placeIn, type MigrationRefusal, type Place } from "../execution/move.js";
 import type { Migration } from "../execution/records.js";
 import {
   attemptOf,
@@ -98,14 +98,6 @@ export interface MigrationResult {
   readonly migration: Migration;
   /** It goes on in the step where it stood. */
   readonly stays: boolean;
-}
-
-/** Why it can't be moved. */
-export interface MigrationRefusal {
-  readonly problem: string;
-  readonly from: string;
-  readonly to: string;
-  readonly cause: unknown;
 }
 
 /** What `movedAlong` leaves by. */

@@ -1,7 +1,7 @@
 /** Calls observers: guards first, then watchers, each kind in the order listed. */
 import { ignoreRejection, isPromise } from "../values/promise.js";
 import type { Clock } from "../clock.js";
-import { callbacks, type CallbackName, type Carried, type CarryEvent, type Observer } from "../definition/observer.js";
+import { callbacks, type CallbackName, type CarryEvent, type Observer } from "../definition/observer.js";
 import { Fail, patchProblem } from "../definition/outcome.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import { StepwellError } from "../errors.js";
@@ -129,18 +129,6 @@ export class ObserverCalls {
 
   #error(message: string, cause?: unknown): StepwellError {
     return new StepwellError("STEPWELL_OBSERVER_FAILED", message, { workflow: this.#workflow, cause });
-  }
-}
-
-const nothing: Carried = Object.freeze({});
-
-/** What was stored by `carried`. A text that can't be read counts as nothing: no execution may fail by it. */
-export function carriedOf(text: string | null): Carried {
-  if (text === null) return nothing;
-  try {
-    return Object.freeze(JSON.parse(text) as Carried);
-  } catch {
-    return nothing;
   }
 }
 

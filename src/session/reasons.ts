@@ -1,5 +1,6 @@
-/** Checks of the short texts that come with a call: why, by whom, and the id of a message. */
-import { invalidArgument, shown } from "../values/options.js";
+/** Checks of the short texts that come with a call: why, by whom, the id of a message, a topic. */
+import { StepwellError } from "../errors.js";
+import { invalidArgument, longestName, shown } from "../values/options.js";
 import { isLine } from "../values/text.js";
 import { meansSuccess } from "../values/text.js";
 
@@ -49,5 +50,15 @@ export function checkBy(by: unknown, where: string): asserts by is string | unde
   if (by === undefined || isLine(by, longestSource)) return;
   throw invalidArgument(
     `${where} must be a text of 1 to ${longestSource} characters without control characters, not ${shown(by)}`,
+  );
+}
+
+/** @throws STEPWELL_INVALID_ARGUMENT */
+export function checkTopic(topic: unknown, where: string): asserts topic is string {
+  if (isLine(topic, longestName)) return;
+  throw new StepwellError(
+    "STEPWELL_INVALID_ARGUMENT",
+    `${where}: the topic must be a text of 1 to ${longestName} characters without control characters, ` +
+      `such as "payment:p-77", not ${shown(topic)}.`,
   );
 }
