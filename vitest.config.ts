@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { configDefaults, defineConfig } from "vitest/config";
 import { Progress } from "./test/support/progress.js";
 
@@ -12,6 +13,8 @@ const timeouts = { testTimeout: 60_000, hookTimeout: 60_000 };
 
 export default defineConfig({
   test: {
+    // Many tests wait for processes and servers: on two cores, too, two files at a time are faster than one.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // Steps that fail on purpose are told of on the console, as for users.
     silent: "passed-only",
     // Here, not in the projects: they share the server.
