@@ -20,6 +20,7 @@ class Hall {
     };
     this.store = {
       name: "hall",
+      topics: {},
       gathers: true,
       ...(lanes !== undefined && { lanes, topicLanes }),
       write,
@@ -200,7 +201,7 @@ test("while the store is away a subscription waits, as a commit does; a publicat
     if (isAway) throw busy;
     return { subscriptions: batch.subscriptions?.map(() => "taken") };
   };
-  const committer = new Committer({ name: "away", gathers: true, write } as unknown as Store, clock);
+  const committer = new Committer({ name: "away", gathers: true, write, topics: {} } as unknown as Store, clock);
   const heard: unknown[] = [];
   const subscribing = committer.subscribe(subscription("t")).then((answer) => heard.push(answer));
   const publishing = committer.publish(publication("p")).catch((error: unknown) => heard.push(error));
