@@ -1,5 +1,5 @@
 /** What is committed of an execution, and what is told once that is taken. */
-import { decide, dueIn, type Decision } from "../execution/decide.js";
+import { decide, dueIn, type Decision, type Facts } from "../execution/decide.js";
 import type { Event } from "../execution/events.js";
 import { attemptOf, type ActiveExecution } from "../execution/execution.js";
 import { brokenInvariant } from "../execution/invariants.js";
@@ -23,26 +23,38 @@ export class Commits {
   readonly #listener: CommitListener<CommitResult>;
   /** What observers gave this activation to carry, until it is committed; undefined: they were not asked yet. */
   #toCarry: string | null | undefined;
+  /** One object for all decisions: most of the facts stay as they are. */
+  readonly #facts: { -readonly [Key in keyof Facts]: Facts[Key] };
+  /** Of what is being decided. */
+  #deciding: Work;
 
   constructor(work: Work, listener: CommitListener<CommitResult>) {
+    const { definition, shape, observing } = work.registered;
     this.#work = work;
+    this.#deciding = work;
     this.#listener = listener;
+    this.#facts = {
+      definition,
+      shape,
+      observing,
+      time: work.host,
+      mail: work.mail,
+      stopping: false,
+      list: undefined,
+      carried: null,
+      onExit: (reason) => exitReason(this.#deciding, reason),
+    };
   }
 
   /** @throws STEPWELL_INVARIANT_VIOLATED, which parks the execution */
   decide(work: Work, event: Event, stopping: boolean): Decision {
-    const { definition, shape, observing } = work.registered;
-    const decision = decide(work.execution, event, {
-      definition,
-      shape,
-      time: work.host,
-      mail: work.mail,
-      observing,
-      stopping,
-      list: this.list,
-      carried: this.#carries(),
-      onExit: (reason) => exitReason(work, reason),
-    });
+    const facts = this.#facts;
+    facts.mail = work.mail;
+    facts.stopping = stopping;
+    facts.list = this.list;
+    facts.carried = this.#carries();
+    this.#deciding = work;
+    const decision = decide(work.execution, event, facts);
     const broken = brokenInvariant(work.execution, event.what, decision.transition);
     if (broken !== undefined) throw invariantError(work.execution, broken);
     return decision;

@@ -12,7 +12,7 @@ import { eventAt, type Event } from "../execution/events.js";
 import type { ActiveExecution } from "../execution/execution.js";
 import { givenIn } from "../execution/history.js";
 import { sift } from "../execution/mail.js";
-import { mostDeaths, mustNote, nextTask, type Task } from "../execution/next.js";
+import { mostDeaths, mustNote, nextTask, type Moment, type Task } from "../execution/next.js";
 import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
 import type { Settled } from "../execution/step-result.js";
 import { serializeError } from "../values/serialize-error.js";
@@ -80,8 +80,8 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
   #event: Event | undefined;
   /** What is being committed of it. */
   #decision: Decision | undefined;
-  /** That the execution came to rest is committed, and those who want to know may not have heard of it. */
-  #isRestUntold: boolean;
+  /** One object for all turns: most of a moment is as it was. */
+  readonly #moment: { -readonly [Key in keyof Moment]: Moment[Key] };
   #mismatch: DefinitionMismatch | undefined;
   #isLooping = false;
   #isAwake = false;
@@ -89,8 +89,6 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
   #isWaiting = false;
   /** The last turn was a look. What arrived in it refuses the next commit; to look again first might never end on a slow store. */
   #hasLooked = false;
-  #isCleared = false;
-  #isNoted = false;
   #isOver = false;
   #isRested = false;
   #isLost = false;
@@ -111,13 +109,26 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     this.#inbox = new Inbox(this.#work, mail);
     this.#runner = new StepRunner(this.#work, this);
     this.#commits = new Commits(this.#work, this);
-    // Taken up again when it had come to rest: a launcher died before it had told anyone.
-    this.#isRestUntold = record.claims > 1;
     this.#registered = registered;
     this.#host = host;
     this.#owner = owner;
     this.#lateMs = lateMs;
     this.#mismatch = mismatch;
+    this.#moment = {
+      step: undefined,
+      shape: registered.shape,
+      time: host,
+      mail: this.#work.mail,
+      request: undefined,
+      unreadable: undefined,
+      // Taken up again when it had come to rest: a launcher died before it had told anyone.
+      isRestUntold: record.claims > 1,
+      isMismatched: false,
+      stopping: false,
+      isCleared: false,
+      isNoted: false,
+      isRecalled: false,
+    };
   }
 
   get execution(): ActiveExecution {
@@ -159,26 +170,20 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     // Which requests come too late, another list of steps can't say.
     const sifted = this.#mismatch === undefined ? sift(work.mail, work.execution, shape) : undefined;
     if (sifted !== undefined) work.mail = sifted.mail;
-    return nextTask(work.execution, {
-      step: work.step,
-      shape,
-      time: this.#host,
-      mail: work.mail,
-      request: sifted?.request,
-      unreadable: this.#inbox.unreadable,
-      isRestUntold: this.#isRestUntold,
-      isMismatched: this.#mismatch !== undefined,
-      stopping: this.isStopping,
-      isCleared: this.#isCleared,
-      isNoted: this.#isNoted,
-      isRecalled: work.given !== undefined,
-    });
+    const moment = this.#moment;
+    moment.step = work.step;
+    moment.mail = work.mail;
+    moment.request = sifted?.request;
+    moment.unreadable = this.#inbox.unreadable;
+    moment.isMismatched = this.#mismatch !== undefined;
+    moment.isRecalled = work.given !== undefined;
+    return nextTask(work.execution, moment);
   }
 
   #act(task: Task): void {
     switch (task.type) {
       case "tellRest":
-        this.#isRestUntold = false;
+        this.#moment.isRestUntold = false;
         return reportRest(this.#work);
       case "checkDefinition":
         return this.#checkDefinition(this.#mismatch!);
@@ -221,7 +226,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
   #handle(arrival: MailboxRecord): void {
     this.#then(this.#runner.checked(arrival), (message) => {
       if (message === undefined) return;
-      if (mustNote(this.execution, { isNoted: this.#isNoted })) return this.#noteCall();
+      if (mustNote(this.execution, this.#moment)) return this.#noteCall();
       return this.#called(this.#runner.call(message));
     });
   }
@@ -289,13 +294,13 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
         return this.#mismatch === undefined ? this.park(error) : this.#turnAway(error);
       }
       if (deaths.length >= mostDeaths) return this.#release(suspicionPause);
-      this.#isCleared = true;
+      this.#moment.isCleared = true;
     });
   }
 
   #noteCall(): void {
     this.#then(this.#host.begin(this.id, this.execution.owner), (isOwned) => {
-      this.#isNoted = true;
+      this.#moment.isNoted = true;
       if (!isOwned) this.#lost();
     });
   }
@@ -378,7 +383,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     const event = this.#event;
     this.#event = undefined;
     this.#commits.taken(decision, event, at);
-    this.#isRestUntold = decision.transition.ends || decision.action === "park";
+    this.#moment.isRestUntold = decision.transition.ends || decision.action === "park";
     if (decision.transition.rests) this.#rest();
   }
 
@@ -415,6 +420,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
   /** Comes to rest at the next commit; what waits for nothing is let go of at once. */
   stop(): void {
     this.isStopping = true;
+    this.#moment.stopping = true;
     this.go();
   }
 
