@@ -144,7 +144,10 @@ function firstAttemptAt(
   return position.firstAttemptAt ?? (failed ? time.storeNowAtMost() - durationMs : null);
 }
 
-/** Attempts that were begun and count for nothing, so that the number of an attempt never comes twice. */
+/**
+ * Attempts that were begun and count for nothing, so that no number of an attempt comes twice; save that of work in the store's
+ * transaction which was rolled back, where its launcher then dies: of that work nothing is left either.
+ */
 function uncounted(execution: ActiveExecution, what: RoutedEvent, stays: boolean): number {
   const { attempts } = execution.position;
   if (what.type === "again") return attemptOf(execution);
