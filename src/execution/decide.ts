@@ -5,7 +5,7 @@
  */
 import type { StepDefinition, WorkflowDefinition } from "../definition/definition.js";
 import type { Status } from "../definition/flow.js";
-import { leftNothing, type ActiveExecution } from "./execution.js";
+import { changesOf, leftNothing, type ActiveExecution } from "./execution.js";
 import type { Event } from "./events.js";
 import { awaitedMessage, sift, turnOf, type Mail, type Turn } from "./mail.js";
 import type { Position } from "./position.js";
@@ -93,14 +93,16 @@ function outsideOf(
   return { mail: sifted.mail, turn: turnOf(execution, sifted.request, shape, time) };
 }
 
-/** With what few transitions have: the end of subscriptions, and another list of steps. */
+/** With what few transitions have: changes of a large state, the end of subscriptions, and another list of steps. */
 function withRare(transition: Transition, execution: ActiveExecution, what: RoutedEvent, { list }: Facts): Transition {
+  const changes = changesOf(execution);
   const unsubscribes = execution.subscribed === 0 ? undefined : unsubscribedBy(execution, transition, what);
   // What is parked keeps the list that it knows: a later launcher looks again.
   const definition = what.type === "parked" ? undefined : list;
-  if (unsubscribes === undefined && definition === undefined) return transition;
+  if (changes === undefined && unsubscribes === undefined && definition === undefined) return transition;
   return {
     ...transition,
+    ...(changes !== undefined && { changes }),
     ...(unsubscribes !== undefined && { unsubscribes }),
     ...(definition !== undefined && { definition }),
   };

@@ -33,6 +33,11 @@ export interface ActiveExecution {
   /** The state as it began, until the first commit, where it is not the input. */
   readonly initial: Encoded | undefined;
 
+  /** The state as a store last got it whole. */
+  readonly whole: Encoded;
+  /** The fields in which the state may differ from that. Null: the whole is too small to be spared. */
+  readonly changed: object | null;
+
   // What the next commit stores, beside the transition's own fields.
   /** The state, where it differs from what is stored. */
   readonly unsaved: Encoded | null;
@@ -46,8 +51,31 @@ export interface ActiveExecution {
 
 const none: readonly never[] = [];
 
+/** A state whose text is shorter is written whole with each transition. */
+const splitFrom = 1024;
+
+/**
+ * Changes are written for as long as the square of their length is within so many times that of the whole: for fields of
+ * about this many characters, that keeps the sum of what is written least.
+ */
+const splitShare = 200;
+
+const unchanged: object = Object.freeze({});
+
+function changedSince(whole: Encoded): object | null {
+  return whole.textLength < splitFrom ? null : unchanged;
+}
+
+/** What a store may keep beside the state that it last got whole, in place of the whole state. Undefined: it is too much. */
+export function changesOf({ unsaved, changed, whole }: ActiveExecution): Encoded | undefined {
+  if (unsaved === null || changed === null) return undefined;
+  const changes = encode(changed, { what: "A patch", limit: Infinity });
+  return changes.text.length ** 2 > splitShare * whole.textLength ? undefined : changes;
+}
+
 /** The execution as a launcher has taken it up. */
 export function activeExecution(record: ExecutionRecord, state: object, owner: number): ActiveExecution {
+  const { whole, changes } = record.state.parts ?? { whole: record.state };
   return {
     identity: { id: record.id, workflow: record.workflow, version: record.version },
     owner,
@@ -63,6 +91,8 @@ export function activeExecution(record: ExecutionRecord, state: object, owner: n
     subscribed: record.subscribed,
     takenBack: 0,
     initial: record.revision === 0 && !record.state.isSame(record.input) ? record.state : undefined,
+    whole,
+    changed: changes === undefined ? changedSince(whole) : (changes.value as object),
     unsaved: null,
     others: undefined,
     guardErrors: none,
@@ -73,7 +103,8 @@ export function activeExecution(record: ExecutionRecord, state: object, owner: n
 /** The execution after the transition was committed. */
 export function committedAs(before: ActiveExecution, transition: Transition): ActiveExecution {
   const { migration } = transition.history;
-  const { unsubscribes } = transition;
+  const { unsubscribes, state, changes } = transition;
+  const isWhole = state !== null && changes === undefined;
   return {
     identity: migration === undefined ? before.identity : { ...before.identity, version: migration.to },
     owner: before.owner,
@@ -89,6 +120,8 @@ export function committedAs(before: ActiveExecution, transition: Transition): Ac
     subscribed: unsubscribes === undefined ? before.subscribed : before.subscribed & bitsKept[unsubscribes],
     takenBack: 0,
     initial: undefined,
+    whole: isWhole ? state : before.whole,
+    changed: isWhole ? changedSince(state) : before.changed,
     unsaved: null,
     others: undefined,
     guardErrors: none,
@@ -99,8 +132,8 @@ export function committedAs(before: ActiveExecution, transition: Transition): Ac
 /** The execution without what was merged into its state since the last commit. */
 export function withoutPatches(execution: ActiveExecution, committed: ActiveExecution): ActiveExecution {
   if (execution.unsaved === null && execution.others === undefined) return execution;
-  const { state, isRich } = committed;
-  return { ...execution, state, isRich, unsaved: null, others: undefined };
+  const { state, isRich, changed } = committed;
+  return { ...execution, state, isRich, changed, unsaved: null, others: undefined };
 }
 
 /**
@@ -112,16 +145,11 @@ export function withoutPatches(execution: ActiveExecution, committed: ActiveExec
 export function withPatch(execution: ActiveExecution, patch: object, limit: number): ActiveExecution {
   const state = merge(execution.state, patch);
   const unsaved = encode(state, { what: "The state", limit });
-  return withState(execution, state, unsaved, execution.others);
+  return withState(execution, state, unsaved, execution.changed === null ? null : merge(execution.changed, patch));
 }
 
 /** Written out: most steps give a patch, and spreading costs. */
-function withState(
-  it: ActiveExecution,
-  state: object,
-  unsaved: Encoded,
-  others: ActiveExecution["others"],
-): ActiveExecution {
+function withState(it: ActiveExecution, state: object, unsaved: Encoded, changed: object | null): ActiveExecution {
   return {
     identity: it.identity,
     owner: it.owner,
@@ -137,8 +165,10 @@ function withState(
     subscribed: it.subscribed,
     takenBack: it.takenBack,
     initial: it.initial,
+    whole: it.whole,
+    changed,
     unsaved,
-    others,
+    others: it.others,
     guardErrors: it.guardErrors,
     isAhead: it.isAhead,
   };

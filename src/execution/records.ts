@@ -143,6 +143,11 @@ export interface Transition {
   readonly position: Position;
   /** The new state. Null: unchanged. */
   readonly state: Encoded | null;
+  /**
+   * Fields, as they are after this transition: all in which the state may differ from the one that was last given without
+   * them. A store may keep these beside that one, in place of `state`. Left out: it keeps `state`.
+   */
+  readonly changes?: Encoded;
   /** Whether the launcher lets go of the execution. Kept: `claims` becomes 1. Let go: 0. */
   readonly rests: boolean;
   /** With `rests`: due again after this many milliseconds of the store's clock. Null: not by itself. */

@@ -79,7 +79,7 @@ function migrated(
   const { status, position, state, migration, stays } = it;
   if (state !== undefined) {
     const { value, encoded } = state;
-    work.execution = { ...work.execution, state: value, unsaved: encoded, isRich: !encoded.isPlain };
+    work.execution = { ...work.execution, state: value, unsaved: encoded, changed: null, isRich: !encoded.isPlain };
   }
   const event = eventAt(work.execution, { type: "migrated", status, position, migration, stays }, "migrated");
   return { definition: { version: definition.version, fingerprint: stepList.fingerprint }, event };

@@ -8,7 +8,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify } from "devalue";
 import { StepwellError } from "../errors.js";
-import { deepest, describe, isolate, isolated, unreadable } from "./isolate.js";
+import { deepest, describe, isolate, isolated, merge, unreadable } from "./isolate.js";
 
 /** 1 MiB: how large an encoded value may be by default, in bytes of UTF-8. */
 export const defaultSizeLimit = 1024 * 1024;
@@ -33,15 +33,23 @@ export interface EncodeOptions {
 export class Encoded {
   #text: string | undefined;
   readonly #value: unknown;
+  /** An object as it was once, and the fields that it has had since. Undefined: it is of one piece. */
+  readonly parts: EncodedParts | undefined;
 
-  private constructor(text: string | undefined, value: unknown) {
+  private constructor(text: string | undefined, value: unknown, parts?: EncodedParts) {
     this.#text = text;
     this.#value = value;
+    this.parts = parts;
   }
 
   /** A text that was read from a store. */
   static ofText(text: string): Encoded {
     return new Encoded(text, undefined);
+  }
+
+  /** An object that was read from a store in two parts: it is put together when it is asked for. */
+  static ofParts(parts: EncodedParts): Encoded {
+    return new Encoded(undefined, undefined, parts);
   }
 
   /** @internal For `encode`: the value is plain, and nobody can change it. */
@@ -50,16 +58,23 @@ export class Encoded {
   }
 
   get text(): string {
-    return (this.#text ??= JSON.stringify(this.#value));
+    return (this.#text ??= this.parts === undefined ? JSON.stringify(this.#value) : textOf(this.value, this.isPlain));
+  }
+
+  /** How long its text is; 0 where nobody has needed one, as in a store that keeps values. */
+  get textLength(): number {
+    return this.#text?.length ?? 0;
   }
 
   /** The value, isolated: nobody can change it. @throws STEPWELL_NOT_DECODABLE */
   get value(): unknown {
+    if (this.parts !== undefined) return merge(this.parts.whole.value as object, this.parts.changes.value as object);
     return this.#value === undefined ? isolate(decode(this.#text!)) : this.#value;
   }
 
   /** Whether the value is frozen through and through; else it holds a Map, a Date or the like. */
   get isPlain(): boolean {
+    if (this.parts !== undefined) return this.parts.whole.isPlain && this.parts.changes.isPlain;
     return this.#value !== undefined || !this.#text!.startsWith(richTag);
   }
 
@@ -74,6 +89,12 @@ export class Encoded {
   equals(other: Encoded): boolean {
     return this.text === other.text || isDeepStrictEqual(this.value, other.value);
   }
+}
+
+export interface EncodedParts {
+  readonly whole: Encoded;
+  /** Fields that stand for those of the whole. */
+  readonly changes: Encoded;
 }
 
 /**
@@ -95,10 +116,14 @@ export function encode(value: unknown, about: EncodeOptions): Encoded {
     if (isPlain && size <= limit) return Encoded.ofPlain(copy);
     // Rich values can't be frozen through and through, so their text is made before anyone changes them.
     if (!isPlain && isTrusted) copy = isolated(value, what);
-    return measured(isPlain ? JSON.stringify(copy) : richTag + stringify(copy), what, limit);
+    return measured(textOf(copy, isPlain), what, limit);
   } catch (cause) {
     throw unreadable(value, what, cause);
   }
+}
+
+function textOf(value: unknown, isPlain: boolean): string {
+  return isPlain ? JSON.stringify(value) : richTag + stringify(value);
 }
 
 function measured(text: string, what: string, limit: number): Encoded {

@@ -479,6 +479,8 @@ function newExecution(step: string, deadlineAt: number | null): ActiveExecution 
     subscribed: 0,
     takenBack: 0,
     initial: undefined,
+    whole: encode({}, { what: "The state" }),
+    changed: null,
     unsaved: null,
     others: undefined,
     guardErrors: [],

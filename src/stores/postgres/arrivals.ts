@@ -4,6 +4,7 @@ import { integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { moment, at as time } from "./moment.js";
 import { BatchStep } from "./step.js";
+import { signalled } from "./work.js";
 
 /** The dead letter that is sent again, if it is still dead. */
 const deadLetter = `
@@ -69,8 +70,8 @@ raised AS (
     SELECT execution, count(*)::integer AS arrivals, bool_or(status = ANY (string_to_array(wakes, ','))) AS wakes
     FROM judged WHERE verdict = 'stored' GROUP BY execution
   ) AS r
-  WHERE e.id = r.execution
-)${resends ? resentLetter : ""}
+  WHERE e.id = r.execution RETURNING e.owner, e.id, r.arrivals
+)${signalled}${resends ? resentLetter : ""}
 SELECT m.at, j.n, j.verdict, j.known, j.owner, j.status FROM moment AS m LEFT JOIN judged AS j ON true`;
 
 const insertArrivals: Statement = { name: "deliver", text: textOf(false) };

@@ -1,9 +1,12 @@
-import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
+import type { RowFormat } from "../sql/json-columns.js";
+import { executionColumns, type ExecutionRow } from "../sql/rows.js";
 import type { Claimed, ClaimOptions, Overdue, Store } from "../contract.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
-import type { Server } from "./shared.js";
+import { executionsOf } from "./read.js";
+import type { Server, Terms } from "./shared.js";
+import { takenUp } from "./work.js";
 
 /** When to ask again for due work while a release is in doubt, in milliseconds. */
 const heldPause = 50;
@@ -18,10 +21,10 @@ export function claiming(server: Server): Pick<Store, "claim"> {
       try {
         const stranded = doubts.strandedOf(owner);
         if (doubts.holdsClaims) {
-          const held = await claim(database, { ...options, limit: 0 }, ticket, server.now);
+          const held = await claim(database, { ...options, limit: 0 }, ticket, server.terms);
           return { ...held, nextDueInMs: heldPause };
         }
-        const claimed = await claim(database, options, ticket, server.now);
+        const claimed = await claim(database, options, ticket, server.terms);
         if (stranded.length === 0 || options.limit === 0) return claimed;
         const lost = await claimLost(database, owner, stranded, ticket, server.now);
         return {
@@ -44,9 +47,7 @@ const columns = executionColumns.replaceAll(/\w+/g, "e.$&");
  * Each workflow has its own range of the index, so what waits for a workflow that nobody here knows is
  * never read, and each has its turn. What another launcher is just taking is passed over. Where nothing is due, it only reads.
  */
-const claimDue: Statement = {
-  name: "claim",
-  text: `
+const claimText = (signalled: string): string => `
 WITH ${moment},
 launcher AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM stepwell_launchers WHERE owner = $2::integer) AS alive),
 asked AS MATERIALIZED (SELECT * FROM unnest($3::text[], $4::text[]) WITH ORDINALITY AS a (workflow, version, turn)),
@@ -62,7 +63,7 @@ taken AS (
   FROM (SELECT id, due_at, turn, round FROM due ORDER BY round, turn LIMIT $5::integer) AS d
   WHERE e.id = d.id AND (SELECT alive FROM launcher)
   RETURNING d.due_at AS due_since, d.turn, d.round, ${columns}
-)
+)${takenUp("taken")}
 SELECT m.at, l.alive,
   CASE WHEN (SELECT count(*) FROM due) > (SELECT count(*) FROM taken) THEN m.at
   ELSE (
@@ -72,9 +73,17 @@ SELECT m.at, l.alive,
       ORDER BY e.due_at LIMIT 1
     ) AS n
   ) END AS next,
-  (SELECT json_agg(s.id) FROM stepwell_executions AS s WHERE s.owner = $2::integer AND s.signals > s.seen) AS signalled,
+  (SELECT json_agg(s.id) FROM ${signalled}) AS signalled,
   t.*
-FROM moment AS m CROSS JOIN launcher AS l LEFT JOIN taken AS t ON true ORDER BY t.round, t.turn`,
+FROM moment AS m CROSS JOIN launcher AS l LEFT JOIN taken AS t ON true ORDER BY t.round, t.turn`;
+
+/** An older process notes an arrival with the execution only. */
+const claimDue: Readonly<Record<RowFormat, Statement>> = {
+  full: {
+    name: "claim_full",
+    text: claimText("stepwell_executions AS s WHERE s.owner = $2::integer AND s.signals > s.seen"),
+  },
+  compact: { name: "claim", text: claimText("stepwell_work AS s WHERE s.owner = $2::integer AND s.signalled") },
 };
 
 /** What calls took up whose answer was lost: it is this launcher's, and nobody works on it. What is locked is asked for again. */
@@ -83,8 +92,9 @@ const claimStranded: Statement = {
   text: `
 WITH ${moment},
 stranded AS MATERIALIZED (
-  SELECT id FROM stepwell_executions
-  WHERE owner = $2::integer AND ticket = ANY ($4::float8[]::bigint[]) FOR NO KEY UPDATE SKIP LOCKED
+  SELECT e.id FROM stepwell_work AS w JOIN stepwell_executions AS e ON e.id = w.id
+  WHERE w.owner = $2::integer AND e.owner IS NOT DISTINCT FROM w.owner AND e.ticket = ANY ($4::float8[]::bigint[])
+  FOR NO KEY UPDATE OF e SKIP LOCKED
 )
 UPDATE stepwell_executions AS e SET ticket = $3::float8 FROM stranded AS s WHERE e.id = s.id RETURNING ${at} AS due_since, ${columns}`,
 };
@@ -102,9 +112,9 @@ async function claim(
   database: Database,
   { owner, limit, workflows }: ClaimOptions,
   ticket: number,
-  now: number | null,
+  { now, format }: Terms,
 ): Promise<Claimed> {
-  const rows = await database.rows<Summary & (ClaimedRow | { readonly id: null })>(claimDue, [
+  const rows = await database.rows<Summary & (ClaimedRow | { readonly id: null })>(claimDue[format], [
     now,
     owner,
     textArray(workflows.map(({ name }) => name)),
@@ -115,7 +125,7 @@ async function claim(
   const { at, alive, next, signalled } = rows[0]!;
   const taken = rows.filter((row): row is Summary & ClaimedRow => row.id !== null);
   return {
-    records: taken.map(executionOf),
+    records: await executionsOf(database, taken),
     dueSince: taken.map(({ due_since }) => due_since),
     at,
     nextDueInMs: next === null ? null : Math.max(0, next - at),
@@ -133,7 +143,7 @@ async function claimLost(
   now: number | null,
 ): Promise<Pick<Claimed, "records" | "dueSince">> {
   const rows = await database.rows<ClaimedRow>(claimStranded, [now, owner, ticket, tickets]);
-  return { records: rows.map(executionOf), dueSince: rows.map(({ due_since }) => due_since) };
+  return { records: await executionsOf(database, rows), dueSince: rows.map(({ due_since }) => due_since) };
 }
 
 /** Jumps from one workflow and version to the next in the index: what is due of each is not read. */

@@ -1,11 +1,15 @@
 import { StepwellError } from "../../errors.js";
-import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
+import { positionText } from "../sql/json-columns.js";
+import { executionColumns, type ExecutionRow } from "../sql/rows.js";
 import type { CreateResult, NewExecution } from "../batch.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { queueing } from "./gates.js";
 import { moment, at as time } from "./moment.js";
+import { executionsOf } from "./read.js";
+import type { Terms } from "./shared.js";
 import { BatchStep } from "./step.js";
+import { takenUp } from "./work.js";
 
 const insert = (tagged: boolean, limited = false): string => `
 WITH ${moment},
@@ -28,8 +32,8 @@ created AS (
     CASE ${limited ? `WHEN g.gate IS NOT NULL THEN ${time} + g.deadline_in ` : ""}WHEN a.owner IS NULL THEN ${time} + CASE WHEN g.owner IS NULL THEN g.due_in ELSE 0 END END,
     ${time}, g.status, g.position, g.state, g.carried, g.fingerprint${limited ? ", CASE WHEN g.gate IS NOT NULL THEN 'queued' END" : ""}
   FROM given AS g LEFT JOIN alive AS a ON a.owner = g.owner ORDER BY g.id, g.sequence
-  ON CONFLICT (id) DO NOTHING RETURNING ticket, owner, sequence, created_at, tags
-)${
+  ON CONFLICT (id) DO NOTHING RETURNING ticket, owner, id, sequence, created_at, tags
+)${takenUp("created")}${
   tagged
     ? `,
 tagged AS (
@@ -52,9 +56,9 @@ const existingQuery: Statement = {
 };
 
 /** It was in the way, and is gone now: asked again, it is created. */
-function prunedMeanwhile(id: string): StepwellError {
+function prunedMeanwhile(id: string): never {
   const message = `Execution "${id}" was pruned in the moment in which another one of this id was created.`;
-  return new StepwellError("STEPWELL_STORE_BUSY", message, { execution: id, retryable: true });
+  throw new StepwellError("STEPWELL_STORE_BUSY", message, { execution: id, retryable: true });
 }
 
 const owned: CreateResult = { created: true, owned: true };
@@ -80,10 +84,10 @@ interface CreatedRow {
 export function creating(
   creates: readonly NewExecution[],
   tickets: readonly number[],
-  now: number | null,
+  terms: Terms,
 ): BatchStep<NewExecution, CreateResult, CreatedRow> {
   return new BatchStep<NewExecution, CreateResult, CreatedRow>([...creates.keys()], creates, {
-    ask: (all) => createOf(all, tickets, now),
+    ask: (all) => createOf(all, tickets, terms),
     read: ([row], all, hint, refuse) => {
       const made = row!.created === null ? undefined : new Set(row!.created);
       const unowned = row!.unowned === null ? undefined : new Set(row!.unowned);
@@ -99,12 +103,12 @@ export function creating(
     explain: async (session, refused, places) => {
       const ids = textArray(refused.map(({ id }) => id));
       const rows = await session.rows<ExecutionRow & { readonly ticket: number }>(existingQuery, [ids]);
-      const found = new Map(rows.map((row) => [row.id, row]));
+      const records = await executionsOf(session, rows);
+      const found = new Map(rows.map((row, index) => [row.id, { row, existing: records[index]! }]));
       return refused.map(({ id, owner }, index) => {
-        const row = found.get(id);
-        if (row === undefined) throw prunedMeanwhile(id);
+        const { row, existing } = found.get(id) ?? prunedMeanwhile(id);
         const isOwn = row.ticket === tickets[places[index]!] && (owner === null || row.owner === owner);
-        return isOwn ? { created: true, owned: owner !== null } : { created: false, existing: executionOf(row) };
+        return isOwn ? { created: true, owned: owner !== null } : { created: false, existing };
       });
     },
   });
@@ -113,7 +117,7 @@ export function creating(
 function createOf(
   all: readonly NewExecution[],
   tickets: readonly number[],
-  now: number | null,
+  { now, format }: Terms,
 ): { statement: Statement; values: unknown[] } {
   const limited = all.some(({ queue }) => queue !== undefined);
   const tagged = all.some(({ tags }) => tags.length > 0);
@@ -130,7 +134,7 @@ function createOf(
     doubleArray(all.map(({ dueInMs }) => dueInMs)),
     doubleArray(all.map(({ deadlineInMs }) => deadlineInMs)),
     textArray(all.map(({ tags }) => (tags.length === 0 ? "[]" : JSON.stringify(tags)))),
-    textArray(all.map(({ position }) => JSON.stringify(position))),
+    textArray(all.map(({ id, position }) => positionText(position, id, format))),
     textArray(all.map(({ state }) => state.text)),
     textArray(all.map(({ input }) => input.text)),
     textArray(all.map(({ carried }) => carried)),

@@ -6,7 +6,7 @@ import { StepwellError } from "../../errors.js";
 import type { Store } from "../contract.js";
 import { checkSchema, checkUrl } from "./address.js";
 import type { PostgresPool } from "./driver.js";
-import { migrate, pendingSql } from "./migrations.js";
+import { migrate, pendingSql } from "./migrate.js";
 import { connect, type Source } from "./open.js";
 import { postgresStoreOn } from "./postgres-store.js";
 

@@ -1,9 +1,12 @@
 import { deathsAfter, keepBurials, launcherOf, type LauncherRow } from "../sql/rows.js";
+import type { RowFormat } from "../sql/json-columns.js";
 import type { Store } from "../contract.js";
 import type { Death } from "../records.js";
 import { overdue } from "./claim.js";
 import type { Statement } from "./database.js";
 import { waitedAt } from "./gates.js";
+import { formatAt } from "./migrate.js";
+import { launcherFormat } from "./migrations.js";
 import { at, moment } from "./moment.js";
 import type { Server } from "./shared.js";
 
@@ -13,22 +16,20 @@ const insertLauncher: Statement = {
 WITH ${moment},
 back AS (DELETE FROM stepwell_burials WHERE owner = $4::integer),
 old AS (DELETE FROM stepwell_burials WHERE at < ${at} - ${keepBurials})
-INSERT INTO stepwell_launchers (host, pid, beat_at) VALUES ($2::text, $3::integer, ${at}) RETURNING owner`,
+INSERT INTO stepwell_launchers (host, pid, beat_at, format) VALUES ($2::text, $3::integer, ${at}, ${launcherFormat}) RETURNING owner`,
 };
 
 /**
  * `strays` are numbers that own executions and are registered no more: a launcher that was buried while
  * its last claim or create was on its way. It jumps from one owner to the next in the index.
  */
-const updateBeat: Statement = {
-  name: "beat",
-  text: `
+const beatText = (table: string): string => `
 WITH RECURSIVE ${moment},
 beaten AS (UPDATE stepwell_launchers SET beat_at = ${at} WHERE owner = $2::integer RETURNING owner),
 owners (owner) AS (
-  (SELECT owner FROM stepwell_executions WHERE owner IS NOT NULL ORDER BY owner LIMIT 1)
+  (SELECT owner FROM ${table} WHERE owner IS NOT NULL ORDER BY owner LIMIT 1)
   UNION ALL
-  SELECT (SELECT e.owner FROM stepwell_executions AS e WHERE e.owner > o.owner ORDER BY e.owner LIMIT 1)
+  SELECT (SELECT e.owner FROM ${table} AS e WHERE e.owner > o.owner ORDER BY e.owner LIMIT 1)
   FROM owners AS o WHERE o.owner IS NOT NULL
 ),
 strays AS (
@@ -40,13 +41,21 @@ others AS (
   UNION ALL
   SELECT owner, '', 0, '-Infinity' FROM strays
 )
-SELECT m.at, (SELECT count(*) FROM beaten) > 0 AS alive, o.owner, o.host, o.pid, o.beat_at
-FROM moment AS m LEFT JOIN others AS o ON true ORDER BY o.owner`,
+SELECT m.at, (SELECT count(*) FROM beaten) > 0 AS alive, (SELECT max(number) FROM stepwell_migrations) AS schema,
+  o.owner, o.host, o.pid, o.beat_at
+FROM moment AS m LEFT JOIN others AS o ON true ORDER BY o.owner`;
+
+/** What an older process has in work stands with the executions only. */
+const updateBeat: Readonly<Record<RowFormat, Statement>> = {
+  full: { name: "beat_full", text: beatText("stepwell_executions") },
+  compact: { name: "beat", text: beatText("stepwell_work") },
 };
 
 interface BeatRow extends Omit<LauncherRow, "owner"> {
   readonly at: number;
   readonly alive: boolean;
+  /** The number of the last migration. */
+  readonly schema: number;
   /** Null: there are no others. */
   readonly owner: number | null;
 }
@@ -57,9 +66,7 @@ const deathsOf = deathsAfter.replaceAll(/\b(?:deaths|revision|begun|owner)\b/g, 
  * Rows are locked in the order of their ids, as in every batch: so none waits for the other in turn. What somebody else
  * has locked is passed over: its owner is a stray from now on, and is buried again at the next beat.
  */
-const deleteLaunchers: Statement = {
-  name: "bury",
-  text: `
+const removal = (owned: string): string => `
 WITH ${moment},
 gone AS (DELETE FROM stepwell_launchers WHERE owner = ANY ($2::integer[]) RETURNING owner),
 back AS (DELETE FROM stepwell_burials WHERE $3::text = 'left' AND owner = ANY ($2::integer[])),
@@ -68,14 +75,33 @@ buried AS (
   RETURNING owner
 ),
 owned AS MATERIALIZED (
-  SELECT id FROM stepwell_executions WHERE owner = ANY ($2::integer[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+  ${owned} ORDER BY e.id FOR NO KEY UPDATE OF e SKIP LOCKED
 ),
 freed AS (
   UPDATE stepwell_executions AS e SET owner = NULL, due_at = ${at},
     deaths = CASE WHEN e.owner IN (SELECT owner FROM buried) THEN ${deathsOf} ELSE e.deaths END
-  FROM owned AS o WHERE e.id = o.id RETURNING 1
+  FROM owned AS o WHERE e.id = o.id RETURNING e.id
+),
+let_go AS (
+  DELETE FROM stepwell_work AS w WHERE w.owner = ANY ($2::integer[]) AND (
+    w.id IN (SELECT id FROM freed)
+    OR (SELECT e.owner FROM stepwell_executions AS e WHERE e.id = w.id) IS DISTINCT FROM w.owner
+  )
 )
-SELECT count(*) AS freed FROM freed`,
+SELECT count(*) AS freed FROM freed`;
+
+const deleteLaunchers: Readonly<Record<RowFormat, Statement>> = {
+  full: {
+    name: "bury_full",
+    text: removal("SELECT e.id FROM stepwell_executions AS e WHERE e.owner = ANY ($2::integer[])"),
+  },
+  compact: {
+    name: "bury",
+    text: removal(
+      "SELECT e.id FROM stepwell_work AS w JOIN stepwell_executions AS e ON e.id = w.id " +
+        "WHERE w.owner = ANY ($2::integer[]) AND e.owner IS NOT DISTINCT FROM w.owner",
+    ),
+  },
 };
 
 const noteBegun: Statement = {
@@ -105,7 +131,8 @@ export function launchers(server: Server): Pick<Store, "register" | "beat" | "re
     },
     async beat(owner, overdueForMs) {
       const { database, now } = server;
-      const rows = await database.rows<BeatRow>(updateBeat, [now, owner]);
+      const rows = await database.rows<BeatRow>(updateBeat[server.format], [now, owner]);
+      server.format = formatAt(rows[0]!.schema);
       const others = rows.flatMap(({ at, owner: other, host, pid, beat_at }) =>
         other === null ? [] : launcherOf({ owner: other, host, pid, beat_at }, at),
       );
@@ -118,7 +145,11 @@ export function launchers(server: Server): Pick<Store, "register" | "beat" | "re
     async removeLaunchers(owners, fate) {
       const { database, now } = server;
       if (owners.length === 0) return 0;
-      const [row] = await database.rows<{ readonly freed: number }>(deleteLaunchers, [now, owners, fate ?? null]);
+      const [row] = await database.rows<{ readonly freed: number }>(deleteLaunchers[server.format], [
+        now,
+        owners,
+        fate ?? null,
+      ]);
       for (const owner of owners) server.owners.delete(owner);
       if (row!.freed > 0) server.tell([{ type: "due", inMs: 0 }]);
       return row!.freed;

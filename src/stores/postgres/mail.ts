@@ -91,7 +91,8 @@ function deadMail({
   if (execution !== undefined) {
     conditions.push(`m.execution = (SELECT sequence FROM stepwell_executions WHERE id = ${bound(execution)}::text)`);
   }
-  if (workflow !== undefined) conditions.push(`e.workflow = ${bound(workflow)}::text`);
+  // By their letters, not by walking along all executions of the workflow.
+  if (workflow !== undefined) conditions.push(`e.workflow || '' = ${bound(workflow)}::text`);
   if (name !== undefined) conditions.push(`m.name = ${bound(name)}::text`);
   if (before !== undefined) conditions.push(`m.sequence < ${bound(before)}::bigint`);
   return { text: `${deadRows} WHERE ${conditions.join(" AND ")}`, values };

@@ -1,15 +1,14 @@
-import type { StepwellError } from "../../errors.js";
-import { pendingMigrations, type Migration as SharedMigration } from "../sql/migrations.js";
-import { qualified, type Database, type Statement, type Transaction } from "./database.js";
-import { sqlState } from "./failure.js";
+import type { Migration as SharedMigration } from "../sql/migrations.js";
 
 /**
  * Migrations only add, so that processes of the version before go on beside those of the new one, and
  * may be started again. One that can't says from which schema on a process must know it.
  */
-interface Migration extends SharedMigration {
+export interface Migration extends SharedMigration {
   /** The oldest schema whose code can work after this one. */
   readonly oldest: number;
+  /** It waits until no launcher is registered whose code is older than the migration before it. */
+  readonly waits?: true;
 }
 
 /**
@@ -268,6 +267,48 @@ DROP INDEX stepwell_mailbox_pending;
 CREATE INDEX stepwell_mailbox_pending ON stepwell_mailbox (execution, kind, name, sequence) WHERE status = 'pending';`,
 };
 
+/**
+ * - `changes` are the fields of a large state that have changed since `state` was written.
+ * - `shelf` is the status for lists. Of what runs and of what has completed it is the same, so that an ordinary execution is
+ *   written into no index but by its launch.
+ * - `work` says what launchers have in work, and of what of that something came that no commit has seen: beside the
+ *   executions, where each beginning and each end would be written into the indexes of a row.
+ * - `format` of a launcher says which rows it reads. Null: those of the schema before.
+ */
+const weight: Migration = {
+  number: 10,
+  oldest: 4,
+  name: "what launchers have in work, lists by status",
+  sql: `
+ALTER TABLE stepwell_executions ADD COLUMN changes TEXT, ADD COLUMN shelf TEXT COLLATE "C" NOT NULL
+  GENERATED ALWAYS AS (CASE WHEN status IN ('running', 'completed') THEN '' ELSE status END) STORED;
+CREATE INDEX stepwell_executions_listed ON stepwell_executions (workflow, shelf, created_at, sequence);
+ALTER TABLE stepwell_launchers ADD COLUMN format INTEGER;
+
+CREATE TABLE stepwell_work (
+  owner INTEGER NOT NULL,
+  signalled BOOLEAN NOT NULL DEFAULT false,
+  id TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (owner, id)
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX stepwell_work_signalled ON stepwell_work (owner) WHERE signalled;`,
+};
+
+/** From here on rows are compact: no process that does not know them can register a launcher any more. */
+const compactRows: Migration = {
+  number: 11,
+  oldest: 10,
+  waits: true,
+  name: "compact rows",
+  sql: `
+ALTER TABLE stepwell_launchers ALTER COLUMN format SET NOT NULL;
+INSERT INTO stepwell_work (owner, id) SELECT owner, id FROM stepwell_executions WHERE owner IS NOT NULL ON CONFLICT DO NOTHING;
+UPDATE stepwell_work AS w SET signalled = true FROM stepwell_executions AS e
+WHERE e.id = w.id AND e.owner = w.owner AND e.signals > e.seen;
+DROP INDEX stepwell_executions_owned;
+DROP INDEX stepwell_executions_stuck;`,
+};
+
 export const migrations: readonly Migration[] = [
   first,
   schedules,
@@ -278,95 +319,9 @@ export const migrations: readonly Migration[] = [
   addressees,
   burials,
   mailboxes,
+  weight,
+  compactRows,
 ];
 
-const migrationsTable = `
-CREATE TABLE IF NOT EXISTS stepwell_migrations (
-  number INTEGER PRIMARY KEY,
-  name TEXT NOT NULL,
-  oldest INTEGER NOT NULL,
-  applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
-);`;
-
-interface Applied {
-  readonly number: number;
-  /** The oldest schema whose code can work with it. */
-  readonly oldest: number;
-}
-
-const nothing: Applied = { number: 0, oldest: 0 };
-
-const appliedQuery: Statement = {
-  name: "migrated",
-  text: "SELECT coalesce(max(number), 0) AS number, coalesce(max(oldest), 0) AS oldest FROM stepwell_migrations",
-};
-
-/** No schema, or no table in it. */
-const missing: readonly (string | undefined)[] = ["3F000", "42P01"];
-
-async function applied(database: Database): Promise<Applied> {
-  try {
-    const [row] = await database.rows<Applied>(appliedQuery);
-    return row ?? nothing;
-  } catch (error) {
-    if (missing.includes(sqlState((error as StepwellError).cause))) return nothing;
-    throw error;
-  }
-}
-
-function pending({ number, oldest }: Applied, { schema, place }: Database): readonly Migration[] {
-  // A newer version has been here, and left room for this one.
-  if (number > migrations.length && oldest <= migrations.length) return [];
-  return pendingMigrations(migrations, number, `Schema "${schema}" of ${place}`) as readonly Migration[];
-}
-
-/** What `migrate` would do now, as SQL that can be read, checked and run by hand. Empty: nothing. */
-export async function pendingSql(database: Database): Promise<string> {
-  return scriptOf(pending(await applied(database), database), database.schema);
-}
-
-/**
- * Brings the schema up to date; gives back the names of what it did. Processes that start at the same
- * time wait for the first one. Where nothing is pending it only reads, and needs no right to create.
- *
- * @throws STEPWELL_STORE_TOO_NEW
- */
-export async function migrate(database: Database): Promise<readonly string[]> {
-  if (pending(await applied(database), database).length === 0) return [];
-  return database.transaction(async (transaction) => {
-    const { schema } = database;
-    // An index on a large table may take its time.
-    await transaction.script("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0");
-    await transaction.rows(lock, [schema]);
-    // Asked for, since to create one if it is not there needs the right to create it in any case.
-    const schemas = await transaction.rows(schemaQuery, [schema]);
-    if (schemas.length === 0) await transaction.script(`CREATE SCHEMA "${schema}"`);
-    await transaction.script(qualified(migrationsTable, schema));
-    const [row] = await transaction.rows<Applied>(appliedQuery, []);
-    const left = pending(row ?? nothing, database);
-    await runAll(transaction, left, schema);
-    return left.map(({ name }) => name);
-  });
-}
-
-const lock: Statement = {
-  name: "migration_lock",
-  text: "SELECT 1 FROM (SELECT pg_advisory_xact_lock(hashtextextended('stepwell migration of ' || $1::text, 0))) AS locked",
-};
-
-const schemaQuery: Statement = { name: "schema", text: "SELECT 1 FROM pg_namespace WHERE nspname = $1::text" };
-
-async function runAll(transaction: Transaction, left: readonly Migration[], schema: string): Promise<void> {
-  for (const migration of left) await transaction.script(qualified(migration.sql + noted(migration), schema));
-}
-
-function noted({ number, name, oldest }: Migration): string {
-  return `\n\nINSERT INTO stepwell_migrations (number, name, oldest) VALUES (${number}, '${name}', ${oldest});`;
-}
-
-function scriptOf(left: readonly Migration[], schema: string): string {
-  if (left.length === 0) return "";
-  const parts = left.map((it) => `-- ${it.number}: ${it.name}${it.sql}${noted(it)}`);
-  const text = [`CREATE SCHEMA IF NOT EXISTS "${schema}";${migrationsTable}`, ...parts].join("\n\n");
-  return `BEGIN;\n${qualified(text, schema)}\nCOMMIT;\n`;
-}
+/** Which rows a launcher of this code reads. */
+export const launcherFormat = 1;

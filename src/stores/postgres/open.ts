@@ -3,7 +3,8 @@ import { placeOf } from "./address.js";
 import { Database, prepareSession, type Statement } from "./database.js";
 import { loadDriver, type Driver, type OwnPool, type PostgresPool } from "./driver.js";
 import { kindOf } from "./failure.js";
-import { migrate } from "./migrations.js";
+import type { RowFormat } from "../sql/json-columns.js";
+import { formatOf, migrate } from "./migrate.js";
 
 /** A connection string, or a pool that is the user's own. */
 export type Source = string | PostgresPool;
@@ -16,11 +17,15 @@ export interface OpenOptions {
   readonly notifications: boolean;
 }
 
-export interface Opened {
+export interface Connected {
   readonly database: Database;
   /** Undefined where the pool is the user's. */
   readonly driver: Driver | undefined;
   close(): Promise<void>;
+}
+
+export interface Opened extends Connected {
+  readonly format: RowFormat;
 }
 
 const heard = new WeakSet<PostgresPool>();
@@ -36,7 +41,7 @@ function listen(pool: PostgresPool): void {
 export async function connect(
   source: Source,
   { schema, sharedSessions, connections }: Omit<OpenOptions, "notifications">,
-): Promise<Opened> {
+): Promise<Connected> {
   if (typeof source !== "string") {
     const place = "the PostgreSQL database of the pool";
     listen(source);
@@ -85,7 +90,7 @@ export async function openDatabase(source: Source, options: OpenOptions): Promis
   try {
     await checkServer(opened.database);
     await migrate(opened.database);
-    return opened;
+    return { ...opened, format: await formatOf(opened.database) };
   } catch (error) {
     await opened.close().catch(() => undefined);
     throw explained(error);

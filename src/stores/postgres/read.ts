@@ -1,5 +1,7 @@
 import { cursorOf, placeOf } from "../cursor.js";
 import {
+  errorsIn,
+  errorsReferredTo,
   executionColumns,
   executionOf,
   historyOf,
@@ -7,15 +9,18 @@ import {
   listedOf,
   standingColumns,
   standingOf,
+  type ErrorRow,
+  type Errors,
   type ExecutionRow,
   type HistoryRow,
   type ListedRow,
 } from "../sql/rows.js";
-import type { HistoryRecord } from "../../execution/records.js";
+import type { ExecutionRecord, HistoryRecord } from "../../execution/records.js";
 import type { ListConditions, ListFilter, ListPage, Loaded, Store } from "../contract.js";
-import { textArray } from "./arrays.js";
+import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import type { Server } from "./shared.js";
+import type { Session } from "./step.js";
 
 export function reading(server: Server): Pick<Store, "load" | "list" | "count" | "history"> {
   return {
@@ -43,9 +48,32 @@ export async function load<Only extends "standing" | undefined>(
 ): Promise<Loaded<Only>> {
   if (ids.length === 0) return [];
   const rows = await database.rows<ExecutionRow>(only === undefined ? loadQuery : standingQuery, [textArray(ids)]);
-  const read = only === undefined ? executionOf : standingOf;
-  const found = new Map(rows.map((row) => [row.id, read(row)]));
+  const records = only === undefined ? await executionsOf(database, rows) : rows.map(standingOf);
+  const found = new Map<string, unknown>(records.map((record) => [record.id, record]));
   return ids.map((id) => found.get(id)) as Loaded<Only>;
+}
+
+const errorsQuery: Statement = {
+  name: "errors",
+  text: `
+SELECT h.execution, h.revision, h.entry FROM unnest($1::float8[], $2::integer[]) AS g (execution, revision)
+JOIN stepwell_history AS h ON h.execution = g.execution::bigint AND h.revision = g.revision`,
+};
+
+/** Errors that positions refer to: what is in the history stays as it is. */
+async function errorsOf(session: Session, rows: readonly ListedRow[]): Promise<Errors | undefined> {
+  const wanted = errorsReferredTo(rows);
+  if (wanted.length === 0) return undefined;
+  const entries = await session.rows<ErrorRow>(errorsQuery, [
+    doubleArray(wanted.map(({ execution }) => execution)),
+    integerArray(wanted.map(({ revision }) => revision)),
+  ]);
+  return errorsIn(entries, rows);
+}
+
+export async function executionsOf(session: Session, rows: readonly ExecutionRow[]): Promise<ExecutionRecord[]> {
+  const errors = await errorsOf(session, rows);
+  return rows.map((row) => executionOf(row, errors));
 }
 
 const historyQuery: Statement = {
@@ -65,8 +93,9 @@ async function list(database: Database, filter: ListFilter): Promise<ListPage> {
   const rows = await database.unprepared<ListedRow>(text, values);
   const page = rows.slice(0, filter.limit);
   const last = rows.length > filter.limit ? page.at(-1) : undefined;
+  const errors = await errorsOf(database, page);
   return {
-    records: page.map(listedOf),
+    records: page.map((row) => listedOf(row, errors)),
     cursor: last === undefined ? null : cursorOf({ createdAt: last.created_at, sequence: last.sequence }),
   };
 }

@@ -1,19 +1,21 @@
+import { positionText } from "../sql/json-columns.js";
 import type { CommitResult, Release } from "../batch.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
-import type { InDoubt } from "./in-doubt.js";
 import { leaving } from "./gates.js";
 import { moment, at as time } from "./moment.js";
 import { reasons, takenIn, type TakenRow } from "./refusal.js";
 import { settledText, settling } from "./settling.js";
+import type { Terms } from "./shared.js";
 import { BatchStep, sorted } from "./step.js";
+import { letGo } from "./work.js";
 
 const parking =
   "status = CASE WHEN g.parks = 1 THEN 'stuck' ELSE e.status END, " +
   `updated_at = CASE WHEN g.parks = 1 THEN ${time} ELSE e.updated_at END, ` +
   "admission = CASE WHEN g.parks = 1 THEN NULL ELSE e.admission END";
 
-const letGo = (mail: boolean, parks = false): string => `
+const textOf = (mail: boolean, parks = false): string => `
 WITH ${moment},
 updated AS (
   UPDATE stepwell_executions AS e SET claims = CASE WHEN g.position IS NULL THEN e.claims - 1 ELSE 0 END, owner = NULL,
@@ -22,23 +24,22 @@ updated AS (
   FROM unnest($3::text[], $4::integer[], $5::integer[], $6::float8[], $7::text[], $8::text[]${parks ? ", $9::integer[]" : ""})
     WITH ORDINALITY AS g (id, owner, signals, due_in, settled, position${parks ? ", parks" : ""}, n)
   WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.signals = coalesce(g.signals, e.signals)
-  RETURNING g.n, e.sequence, e.id, g.settled, NULL AS step, 0 AS ends${parks ? ", g.parks AS leaves" : ""}
-)${mail ? settling : ""}${parks ? leaving : ""}
+  RETURNING g.n, e.sequence, e.id, g.owner, NULL AS keeper, g.settled, NULL AS step, 0 AS ends${parks ? ", g.parks AS leaves" : ""}
+)${letGo}${mail ? settling : ""}${parks ? leaving : ""}
 SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;
 
-const releasePlain: Statement = { name: "release", text: letGo(false) };
-const releaseWithMail: Statement = { name: "release_mail", text: letGo(true) };
-const releaseParked: Statement = { name: "release_parked", text: letGo(true, true) };
+const releasePlain: Statement = { name: "release", text: textOf(false) };
+const releaseWithMail: Statement = { name: "release_mail", text: textOf(true) };
+const releaseParked: Statement = { name: "release_parked", text: textOf(true, true) };
 
 export function releasing(
   rows: readonly number[],
   all: readonly Release[],
-  doubts: InDoubt,
-  now: number | null,
+  terms: Terms,
 ): BatchStep<Release, CommitResult, TakenRow> {
   const inOrder = sorted(rows, (row) => all[row]!.id);
   return new BatchStep<Release, CommitResult, TakenRow>(inOrder, all, {
-    ask: (given) => releaseOf(given, now),
+    ask: (given) => releaseOf(given, terms),
     read: ([row], given, hint, refuse) => {
       const isTaken = takenIn(row!);
       return given.map(({ dueInMs, parks }, place) => {
@@ -60,13 +61,13 @@ export function releasing(
       return refused.map((release, index) => {
         if (found[index]?.owned === true) return "signalled";
         // It is let go of, by the try whose answer was lost or by others since.
-        return doubts.isRelease(release) ? "taken" : undefined;
+        return terms.doubts.isRelease(release) ? "taken" : undefined;
       });
     },
   });
 }
 
-function releaseOf(given: readonly Release[], now: number | null): { statement: Statement; values: unknown[] } {
+function releaseOf(given: readonly Release[], { now, format }: Terms): { statement: Statement; values: unknown[] } {
   const mail = given.some(({ dead }) => dead.length > 0);
   const parks = given.some((it) => it.parks === true);
   const statement = parks ? releaseParked : mail ? releaseWithMail : releasePlain;
@@ -78,7 +79,7 @@ function releaseOf(given: readonly Release[], now: number | null): { statement: 
     integerArray(given.map(({ signals }) => signals)),
     doubleArray(given.map(({ dueInMs }) => dueInMs)),
     textArray(given.map(({ dead }) => settledText(dead.map((arrival) => ({ arrival, as: "dead" }))))),
-    textArray(given.map(({ position }) => (position === undefined ? null : JSON.stringify(position)))),
+    textArray(given.map(({ id, position: it }) => (it === undefined ? null : positionText(it, id, format)))),
     ...(parks ? [integerArray(given.map((it) => (it.parks === true ? 1 : 0)))] : []),
   ];
   return { statement, values };

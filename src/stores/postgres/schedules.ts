@@ -5,7 +5,7 @@ import { textArray } from "./arrays.js";
 import { creating } from "./creates.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
-import type { Server } from "./shared.js";
+import type { Server, Terms } from "./shared.js";
 
 const allQuery: Statement = {
   name: "schedules",
@@ -23,7 +23,7 @@ export function schedules(server: Server): ScheduleStore {
     due: (options) => server.ask((database, now) => dueSchedules(database, options, now)),
     async change(change) {
       const tickets = change.creates.map(() => server.doubts.newTicket());
-      const { changed, hints } = await changeSchedule(server.database, change, tickets, server.now);
+      const { changed, hints } = await changeSchedule(server.database, change, tickets, server.terms);
       server.tell(hints);
       return changed;
     },
@@ -108,7 +108,7 @@ async function changeSchedule(
   database: Database,
   { name, expected, schedule, creates }: ScheduleChange,
   tickets: readonly number[],
-  now: number | null,
+  terms: Terms,
 ): Promise<{ readonly changed: boolean; readonly hints: readonly Hint[] }> {
   return database.transaction(async (transaction) => {
     const [statement, values] = statementOf(name, expected, schedule);
@@ -118,7 +118,7 @@ async function changeSchedule(
       return { changed: row !== undefined && row.revision === schedule?.revision, hints: [] };
     }
     if (creates.length === 0) return { changed: true, hints: [] };
-    const created = creating(creates, tickets, now);
+    const created = creating(creates, tickets, terms);
     await created.run(transaction);
     return { changed: true, hints: created.hints };
   });

@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.js";
 import { StepwellError } from "../../errors.js";
 import type { Hint } from "../contract.js";
 import { Hints } from "../hints.js";
+import type { RowFormat } from "../sql/json-columns.js";
 import type { Database } from "./database.js";
 import { InDoubt } from "./in-doubt.js";
 import { Notifications, type Line } from "./notifications.js";
@@ -14,12 +15,22 @@ export interface Settings extends OpenOptions {
 /** For whom a hint is, where that is known. */
 export type Told = Hint & { readonly owner?: number };
 
+/** On which terms a batch is written. */
+export interface Terms {
+  /** Null: time is the server's. */
+  readonly now: number | null;
+  readonly format: RowFormat;
+  readonly doubts: InDoubt;
+}
+
 /** What the parts of one PostgreSQL store share: its connections, once it is open, its time, and who hears of what is due. */
 export class Server {
   readonly hints = new Hints();
   readonly doubts = new InDoubt();
   /** Launchers of this process. */
   readonly owners = new Set<number>();
+  /** Until it is known that no process of an older version is at work, rows are written as that one reads them. */
+  format: RowFormat = "full";
   readonly #source: Source;
   readonly #settings: Settings;
   #life: "closed" | "opening" | "open" = "closed";
@@ -42,6 +53,7 @@ export class Server {
     this.#life = "opening";
     try {
       this.#opened = await openDatabase(this.#source, this.#settings);
+      this.format = this.#opened.format;
       this.#life = "open";
     } catch (error) {
       this.#life = "closed";
@@ -74,6 +86,10 @@ export class Server {
   /** Null: time is the server's. */
   get now(): number | null {
     return this.#settings.clock?.now() ?? null;
+  }
+
+  get terms(): Terms {
+    return { now: this.now, format: this.format, doubts: this.doubts };
   }
 
   async ask<Result>(work: (database: Database, now: number | null) => Promise<Result>): Promise<Result> {

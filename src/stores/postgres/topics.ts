@@ -11,6 +11,7 @@ import type { Database, Statement } from "./database.js";
 import { moment, at as time } from "./moment.js";
 import type { Server } from "./shared.js";
 import { BatchStep, type Session } from "./step.js";
+import { signalled } from "./work.js";
 
 export function topicsOf({ subscriptions = [], publications = [] }: Batch): string[] {
   return [...subscriptions, ...publications].map(({ topic }) => topic);
@@ -114,8 +115,8 @@ raised AS (
       (SELECT count(*)::integer FROM kept AS k WHERE k.execution = j.execution) AS arrivals
     FROM judged AS j GROUP BY j.execution
   ) AS r
-  WHERE e.id = r.execution
-)
+  WHERE e.id = r.execution RETURNING e.owner, e.id, r.arrivals
+)${signalled}
 SELECT m.at, j.n, EXISTS (SELECT 1 FROM kept AS k WHERE k.n = j.n) AS signalled FROM moment AS m LEFT JOIN judged AS j ON true`,
 };
 
@@ -201,8 +202,8 @@ raised AS (
   FROM (
     SELECT execution, count(*)::integer AS arrivals, bool_or(wakes) AS wakes FROM reached GROUP BY execution
   ) AS r
-  WHERE e.id = r.execution
-)
+  WHERE e.id = r.execution RETURNING e.owner, e.id, r.arrivals
+)${signalled}
 SELECT m.at, j.n, j.known, j.delivered, h.due, h.signalled
 FROM moment AS m CROSS JOIN judged AS j CROSS JOIN LATERAL (
   SELECT bool_or(r.owner IS NULL AND r.wakes) AS due,

@@ -5,13 +5,12 @@ import type { Transition } from "../../execution/records.js";
 import type { Hint, MaybePromise, TransactionStore } from "../contract.js";
 import { clientOf, mustBeInTransaction } from "./callers.js";
 import { Database, type Transaction } from "./database.js";
-import type { InDoubt } from "./in-doubt.js";
 import type { PooledClient, PostgresClient } from "./driver.js";
 import { connectionError, isInDoubt, sqlState, storeError } from "./failure.js";
 import { readMail } from "./mail.js";
 import { load } from "./read.js";
 import { Semaphore } from "./semaphore.js";
-import type { Server } from "./shared.js";
+import type { Server, Terms } from "./shared.js";
 import { committing } from "./transitions.js";
 import { write } from "./write.js";
 
@@ -20,7 +19,7 @@ export function transactions(server: Server, mostOpen: number): TransactionStore
   const line = new Semaphore(mostOpen);
   return {
     async run(work) {
-      const { answer, hints } = await line.run(() => transact(server.database, work, server.doubts, server.now));
+      const { answer, hints } = await line.run(() => transact(server.database, work, server.terms));
       server.tell(hints);
       return answer;
     },
@@ -38,7 +37,7 @@ export function transactions(server: Server, mostOpen: number): TransactionStore
         write: (batch) =>
           inside(() => {
             const tickets = batch.creates.map(() => server.doubts.newTicket());
-            return write(database, batch, tickets, server.doubts, server.now);
+            return write(database, batch, tickets, server.terms);
           }),
       };
     },
@@ -54,7 +53,7 @@ const nothing: Transacted = { answer: null, hints: [] };
 
 type Work = (connection: unknown) => MaybePromise<Transition | null>;
 
-async function transact(database: Database, work: Work, doubts: InDoubt, now: number | null): Promise<Transacted> {
+async function transact(database: Database, work: Work, terms: Terms): Promise<Transacted> {
   const client = await database.checkOut();
   let isUsable = false;
   try {
@@ -71,7 +70,7 @@ async function transact(database: Database, work: Work, doubts: InDoubt, now: nu
     let transacted = nothing;
     if (transition !== null) {
       try {
-        transacted = await commit(transaction, transition, doubts, now);
+        transacted = await commit(transaction, transition, terms);
       } catch (error) {
         const told = storeError(error, database.place);
         isUsable = (await transaction.rollback()) && !isInDoubt(told);
@@ -94,13 +93,8 @@ async function begun(transaction: Transaction, { place }: Database): Promise<voi
   }
 }
 
-async function commit(
-  transaction: Transaction,
-  transition: Transition,
-  doubts: InDoubt,
-  now: number | null,
-): Promise<Transacted> {
-  const committed = committing([0], [transition], doubts, now);
+async function commit(transaction: Transaction, transition: Transition, terms: Terms): Promise<Transacted> {
+  const committed = committing([0], [transition], terms);
   await committed.run(transaction);
   await committed.explain(transaction);
   const answer = committed.answers[0]!;

@@ -9,10 +9,9 @@ import { textArray } from "./arrays.js";
 import { deliveries } from "./arrivals.js";
 import { creating } from "./creates.js";
 import type { Database, Statement } from "./database.js";
-import type { InDoubt } from "./in-doubt.js";
 import { moment } from "./moment.js";
 import { releasing } from "./releases.js";
-import type { Server, Told } from "./shared.js";
+import type { Server, Terms, Told } from "./shared.js";
 import { inWaves, type Step } from "./step.js";
 import { lockRowsOf, lockTopics, publishings, subscribing, topicsOf } from "./topics.js";
 import { committing } from "./transitions.js";
@@ -28,7 +27,7 @@ export function writing(server: Server): Pick<Store, "write" | "abandon"> {
       const { database } = server;
       const tickets = batch.creates.map((create) => doubts.ticketOf(create));
       try {
-        const { hints, ...result } = await write(database, batch, tickets, doubts, server.now);
+        const { hints, ...result } = await write(database, batch, tickets, server.terms);
         doubts.answered(batch);
         server.tell(hints);
         return result;
@@ -47,14 +46,14 @@ export async function write(
   database: Database,
   batch: Batch,
   tickets: readonly number[],
-  doubts: InDoubt,
-  now: number | null,
+  terms: Terms,
 ): Promise<Written> {
-  const created = batch.creates.length === 0 ? undefined : creating(batch.creates, tickets, now);
+  const { now } = terms;
+  const created = batch.creates.length === 0 ? undefined : creating(batch.creates, tickets, terms);
   const committed = inWaves(batch.transitions, ({ id }) => id).map((rows) =>
-    committing(rows, batch.transitions, doubts, now),
+    committing(rows, batch.transitions, terms),
   );
-  const released = inWaves(batch.releases, ({ id }) => id).map((rows) => releasing(rows, batch.releases, doubts, now));
+  const released = inWaves(batch.releases, ({ id }) => id).map((rows) => releasing(rows, batch.releases, terms));
   const delivering = deliveries(batch.arrivals, now);
   const { subscriptions = [], publications = [] } = batch;
   const subscribed = subscriptions.length === 0 ? undefined : subscribing(subscriptions, now);

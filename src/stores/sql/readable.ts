@@ -48,15 +48,24 @@ export function damaged(what: string, whose: string, problem: string, execution?
 /** Undefined: it can be read. */
 type Problem = string | undefined;
 
-/** What a column of JSON holds. @throws STEPWELL_NOT_DECODABLE */
+export function asItIs(value: unknown): unknown {
+  return value;
+}
+
+/**
+ * What a column of JSON holds.
+ *
+ * @param wholeOf what its value stands for @throws STEPWELL_NOT_DECODABLE
+ */
 export function readJson<T>(
   text: unknown,
+  wholeOf: (value: unknown) => unknown,
   problemOf: (value: unknown) => Problem,
   fail: (problem: string) => StepwellError,
 ): T {
   let value: unknown;
   try {
-    value = JSON.parse(text as string);
+    value = wholeOf(JSON.parse(text as string));
   } catch (error) {
     throw fail((error as Error).message);
   }

@@ -18,12 +18,14 @@ import type {
   Standing,
 } from "../../execution/records.js";
 import type { ListedExecution, MailRecord } from "../contract.js";
+import { entryWhole, errorThatStands, positionWhole, revisionsIn } from "./json-columns.js";
 import {
   admissionProblem,
   damaged,
   entryProblem,
   planProblem,
   positionProblem,
+  asItIs,
   readJson,
   statusProblem,
   tagsProblem,
@@ -48,6 +50,8 @@ export interface ExecutionRow {
   readonly tags: string;
   readonly position: string;
   readonly state: string;
+  /** Fields that have changed since `state` was written. */
+  readonly changes: string | null;
   readonly input: string;
   readonly carried: string | null;
   /** Null: it has no subscriptions. */
@@ -56,7 +60,7 @@ export interface ExecutionRow {
 }
 
 /** Without what may be large. */
-export type ListedRow = Omit<ExecutionRow, "state" | "input">;
+export type ListedRow = Omit<ExecutionRow, "state" | "changes" | "input">;
 
 /** What a query for `ListedRow` selects. */
 export const listedColumns =
@@ -66,26 +70,70 @@ export const listedColumns =
 /** What a query for `ExecutionRow` selects. */
 export const executionColumns =
   "sequence, id, workflow, version, fingerprint, status, revision, signals, owner, claims, due_at, deadline_at, " +
-  "created_at, updated_at, tags, position, state, input, carried, subscribed, admission";
+  "created_at, updated_at, tags, position, state, changes, input, carried, subscribed, admission";
+
+/** Errors that positions refer to, by `errorKey`. */
+export type Errors = ReadonlyMap<string, SerializedError>;
+
+const noErrors: Errors = new Map();
+
+const errorKey = (sequence: number, revision: number): string => `${sequence} ${revision}`;
+
+/** The rows of the history that positions refer to: most refer to none. */
+export function errorsReferredTo(
+  rows: readonly Pick<ExecutionRow, "sequence" | "position">[],
+): readonly { readonly execution: number; readonly revision: number }[] {
+  return rows.flatMap(({ sequence, position }) =>
+    revisionsIn(position).map((revision) => ({ execution: sequence, revision })),
+  );
+}
+
+/** A row of the history to which a position refers. */
+export interface ErrorRow {
+  readonly execution: number;
+  readonly revision: number;
+  readonly entry: string;
+}
+
+/** @param entries what was found of what these rows refer to */
+export function errorsIn(entries: readonly ErrorRow[], rows: readonly Pick<ExecutionRow, "sequence" | "id">[]): Errors {
+  const ids = new Map(rows.map(({ sequence, id }) => [sequence, id]));
+  const errors = new Map<string, SerializedError>();
+  for (const { execution, revision, entry } of entries) {
+    const id = ids.get(execution)!;
+    const error = errorIn(entry, revision, id);
+    if (error !== undefined) errors.set(errorKey(execution, revision), errorThatStands(error, id, revision));
+  }
+  return errors;
+}
+
+/** Undefined: the entry is damaged, and what refers to it is with it. */
+function errorIn(entry: string, revision: number, id: string): SerializedError | undefined {
+  try {
+    return storedEntryOf(entry, revision, id).error;
+  } catch {
+    return undefined;
+  }
+}
 
 /** What can't be read of it throws when it is asked for. */
-export function executionOf(row: ExecutionRow): ExecutionRecord {
+export function executionOf(row: ExecutionRow, errors: Errors = noErrors): ExecutionRecord {
   try {
-    return recordOf(row, tagsOf(row), statusOf(row), positionOf(row), admissionOf(row));
+    return recordOf(row, tagsOf(row), statusOf(row), positionOf(row, errors), admissionOf(row));
   } catch {
     const unread = recordOf(row, [], row.status, {} as Position, null);
     return Object.defineProperties(unread, {
       tags: { get: () => tagsOf(row) },
       status: { get: () => statusOf(row) },
-      position: { get: () => positionOf(row) },
+      position: { get: () => positionOf(row, errors) },
       admission: { get: () => admissionOf(row) },
     });
   }
 }
 
 /** As `executionOf`. */
-export function listedOf(row: ListedRow): ListedExecution {
-  const record = executionOf({ ...row, state: "", input: "" });
+export function listedOf(row: ListedRow, errors: Errors = noErrors): ListedExecution {
+  const record = executionOf({ ...row, state: "", changes: null, input: "" }, errors);
   for (const large of ["state", "input"] as const) Reflect.deleteProperty(record, large);
   return record;
 }
@@ -106,7 +154,7 @@ function recordOf(
     tags,
     status,
     position,
-    state: Encoded.ofText(row.state),
+    state: stateOf(row),
     input: Encoded.ofText(row.input),
     revision: row.revision,
     signals: row.signals,
@@ -122,16 +170,22 @@ function recordOf(
   };
 }
 
+function stateOf({ state, changes }: ExecutionRow): Encoded {
+  const whole = Encoded.ofText(state);
+  return changes === null ? whole : Encoded.ofParts({ whole, changes: Encoded.ofText(changes) });
+}
+
 function ofExecution(what: string, id: string): (problem: string) => StepwellError {
   return (problem) => damaged(what, `execution "${id}"`, problem, id);
 }
 
 function tagsOf({ id, tags }: ExecutionRow): readonly string[] {
-  return readJson(tags, tagsProblem, ofExecution("tags", id));
+  return readJson(tags, asItIs, tagsProblem, ofExecution("tags", id));
 }
 
-function positionOf({ id, position }: ExecutionRow): Position {
-  return readJson(position, positionProblem, ofExecution("position", id));
+function positionOf({ id, sequence, position }: ExecutionRow, errors: Errors): Position {
+  const errorOf = (revision: number): SerializedError | undefined => errors.get(errorKey(sequence, revision));
+  return readJson(position, (value) => positionWhole(value, errorOf), positionProblem, ofExecution("position", id));
 }
 
 function statusOf({ id, status }: Pick<ExecutionRow, "id" | "status">): Status {
@@ -169,30 +223,6 @@ export interface HistoryRow {
   readonly patch: string | null;
 }
 
-/** The patch is encoded already: inside the JSON it would be encoded twice. Written out field by field, since each step makes one. */
-export function historyEntryOf(entry: HistoryEntry): string {
-  const { direction, step, stepIndex, func, attempt, result, durationMs, message, error, guardErrors, by, why } = entry;
-  return JSON.stringify({
-    direction,
-    step,
-    stepIndex,
-    func,
-    attempt,
-    result,
-    durationMs,
-    message,
-    error,
-    guardErrors,
-    by,
-    why,
-    others: entry.others?.text,
-    initial: entry.initial?.text,
-    replaced: entry.replaced?.text,
-    migration: entry.migration,
-    leftNothing: entry.leftNothing,
-  } satisfies Record<Exclude<keyof HistoryEntry, "patch">, unknown>);
-}
-
 type StoredEntry = Omit<HistoryEntry, "patch" | "others" | "initial" | "replaced"> & {
   readonly others?: string;
   readonly initial?: string;
@@ -201,13 +231,13 @@ type StoredEntry = Omit<HistoryEntry, "patch" | "others" | "initial" | "replaced
   readonly guardError?: SerializedError;
 };
 
+function storedEntryOf(entry: string, revision: number, id: string): StoredEntry {
+  return readJson(entry, entryWhole, entryProblem, ofExecution(`row ${revision} of the history`, id));
+}
+
 /** @param id of its execution @throws STEPWELL_NOT_DECODABLE */
 export function historyOf({ revision, at, entry, patch }: HistoryRow, id: string): HistoryRecord {
-  const { others, initial, replaced, guardError, ...rest } = readJson<StoredEntry>(
-    entry,
-    entryProblem,
-    ofExecution(`row ${revision} of the history`, id),
-  );
+  const { others, initial, replaced, guardError, ...rest } = storedEntryOf(entry, revision, id);
   return {
     revision,
     at,
@@ -302,7 +332,7 @@ export const scheduleColumns = "name, workflow, version, input, plan, next_at, r
 export function scheduleOf({ name, workflow, version, input, plan, next_at, revision }: ScheduleRow): ScheduleRecord {
   const kept = { name, workflow, version, input: Encoded.ofText(input), nextAt: next_at, revision };
   const read = (): SchedulePlan =>
-    readJson(plan, planProblem, (problem) => damaged("plan", `schedule "${name}"`, problem));
+    readJson(plan, asItIs, planProblem, (problem) => damaged("plan", `schedule "${name}"`, problem));
   try {
     return { ...kept, plan: read() };
   } catch {

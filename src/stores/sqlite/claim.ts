@@ -1,8 +1,9 @@
-import { executionColumns, executionOf, type ExecutionRow } from "../sql/rows.js";
+import { executionColumns, type ExecutionRow } from "../sql/rows.js";
 import type { ExecutionRecord } from "../../execution/records.js";
 import type { Claimed, ClaimOptions, Overdue, Store } from "../contract.js";
 import { inTurn } from "../held.js";
 import type { Database } from "./database.js";
+import { recordOf } from "./read.js";
 import type { SqliteFile } from "./shared.js";
 
 interface Candidate {
@@ -85,7 +86,7 @@ function take(database: Database, sequence: number, owner: number): ExecutionRec
       `UPDATE stepwell_executions SET owner = ?, claims = claims + 1, due_at = NULL WHERE sequence = ? RETURNING ${executionColumns}`,
     )
     .get(owner, sequence);
-  return executionOf(row as ExecutionRow);
+  return recordOf(database, row as ExecutionRow);
 }
 
 function signalledOf(database: Database, owner: number): string[] {

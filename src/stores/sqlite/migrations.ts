@@ -224,6 +224,14 @@ CREATE INDEX stepwell_mailbox_pending ON stepwell_mailbox (execution, kind, name
 CREATE INDEX stepwell_mailbox_id ON stepwell_mailbox (execution, id);`,
 };
 
+/** `changes` are the fields of a large state that have changed since `state` was written. */
+const weight: Migration = {
+  number: 9,
+  name: "compact rows",
+  sql: `
+ALTER TABLE stepwell_executions ADD COLUMN changes TEXT;`,
+};
+
 export const migrations: readonly Migration[] = [
   first,
   schedules,
@@ -233,6 +241,7 @@ export const migrations: readonly Migration[] = [
   definitions,
   burials,
   mailboxes,
+  weight,
 ];
 
 /** @throws STEPWELL_STORE_TOO_NEW */

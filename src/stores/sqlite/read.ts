@@ -1,5 +1,7 @@
 import { cursorOf, placeOf } from "../cursor.js";
 import {
+  errorsIn,
+  errorsReferredTo,
   executionColumns,
   executionOf,
   historyOf,
@@ -7,11 +9,13 @@ import {
   listedOf,
   standingColumns,
   standingOf,
+  type ErrorRow,
+  type Errors,
   type ExecutionRow,
   type HistoryRow,
   type ListedRow,
 } from "../sql/rows.js";
-import type { HistoryRecord } from "../../execution/records.js";
+import type { ExecutionRecord, HistoryRecord } from "../../execution/records.js";
 import type { ListConditions, ListFilter, ListPage, Loaded, Store } from "../contract.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
@@ -37,9 +41,28 @@ export function load<Only extends "standing" | undefined>(
     return ids.map((id) => {
       const row = statement.get(id) as ExecutionRow | undefined;
       if (row === undefined) return undefined;
-      return only === undefined ? executionOf(row) : standingOf(row);
+      return only === undefined ? recordOf(database, row) : standingOf(row);
     });
   }) as Loaded<Only>;
+}
+
+/** Within a transaction, or with `read`. */
+export function recordOf(database: Database, row: ExecutionRow): ExecutionRecord {
+  return executionOf(row, errorsOf(database, [row]));
+}
+
+/** Errors that positions refer to. */
+function errorsOf(database: Database, rows: readonly ListedRow[]): Errors | undefined {
+  const wanted = errorsReferredTo(rows);
+  if (wanted.length === 0) return undefined;
+  const statement = database.statement(
+    "SELECT execution, revision, entry FROM stepwell_history WHERE execution = ? AND revision = ?",
+  );
+  const found = wanted.map(({ execution, revision }) => statement.get(execution, revision) as ErrorRow | undefined);
+  return errorsIn(
+    found.filter((row) => row !== undefined),
+    rows,
+  );
 }
 
 function history(database: Database, id: string): HistoryRecord[] {
@@ -59,8 +82,9 @@ function list(database: Database, filter: ListFilter): ListPage {
   const rows = database.rows<ListedRow>(text, ...values);
   const page = rows.slice(0, filter.limit);
   const last = rows.length > filter.limit ? page.at(-1) : undefined;
+  const errors = database.read(() => errorsOf(database, page));
   return {
-    records: page.map(listedOf),
+    records: page.map((row) => listedOf(row, errors)),
     cursor: last === undefined ? null : cursorOf({ createdAt: last.created_at, sequence: last.sequence }),
   };
 }

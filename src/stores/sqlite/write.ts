@@ -1,9 +1,11 @@
-import { executionColumns, executionOf, historyEntryOf, type ExecutionRow } from "../sql/rows.js";
+import { positionText, transitionTexts } from "../sql/json-columns.js";
+import { executionColumns, type ExecutionRow } from "../sql/rows.js";
 import type { Batch, BatchResult, CommitResult, CreateResult, NewExecution, Release } from "../batch.js";
 import type { Transition } from "../../execution/records.js";
 import type { Hint } from "../contract.js";
 import { deliver } from "./arrivals.js";
 import type { Database } from "./database.js";
+import { recordOf } from "./read.js";
 import type { SqliteFile } from "./shared.js";
 import { publish, subscribe, unsubscribe } from "./topics.js";
 import { leave, queue } from "./gates.js";
@@ -93,14 +95,14 @@ function create(database: Database, it: NewExecution, at: number, launchers: Lau
       at,
       at,
       JSON.stringify(it.tags),
-      JSON.stringify(it.position),
+      positionText(it.position, it.id, "compact"),
       it.state.text,
       it.input.text,
       it.carried,
     );
   if (Number(changes) === 0) {
     const row = database.statement(`SELECT ${executionColumns} FROM stepwell_executions WHERE id = ?`).get(it.id);
-    return { created: false, existing: executionOf(row as ExecutionRow) };
+    return { created: false, existing: recordOf(database, row as ExecutionRow) };
   }
   for (const tag of new Set(it.tags)) {
     database
@@ -116,8 +118,8 @@ function create(database: Database, it: NewExecution, at: number, launchers: Lau
 }
 
 const updateExecution =
-  "UPDATE stepwell_executions SET status = ?, position = ?, state = coalesce(?, state), revision = ?, updated_at = ?, seen = signals";
-const fenced = "WHERE id = ? AND owner = ? AND revision = ? AND signals = ? RETURNING sequence";
+  "UPDATE stepwell_executions SET status = ?1, position = ?2, state = coalesce(?3, state), changes = iif(?3 IS NULL, coalesce(?4, changes), NULL), revision = ?5, updated_at = ?6, seen = signals";
+const fenced = "WHERE id = ?7 AND owner = ?8 AND revision = ?5 - 1 AND signals = ?9 RETURNING sequence";
 
 // Indexed columns stay out of it while the owner stays: an index is written for each that is named.
 const updateKept = `${updateExecution}, claims = 1 ${fenced}`;
@@ -125,22 +127,22 @@ const updateKept = `${updateExecution}, claims = 1 ${fenced}`;
 const updateCarried = "UPDATE stepwell_executions SET carried = ? WHERE sequence = ?";
 /** Names what an index names, so it is kept apart too. */
 const updateDefinition = "UPDATE stepwell_executions SET version = ?, fingerprint = ? WHERE sequence = ?";
-const updateResting = `${updateExecution}, claims = 0, owner = NULL, due_at = ? ${fenced}`;
+const updateResting = `${updateExecution}, claims = 0, owner = NULL, due_at = ?10 ${fenced}`;
 
 export function commit(database: Database, it: Transition, at: number, hints: Hint[]): CommitResult {
   const { id, owner, revision, signals, status, dueInMs } = it;
-  const state = it.state?.text ?? null;
-  const position = JSON.stringify(it.position);
+  const changes = it.changes?.text ?? null;
+  const state = changes === null ? (it.state?.text ?? null) : null;
+  const { position, entry } = transitionTexts(it, "compact");
+  const values = [status, position, state, changes, revision, at, id, owner, signals];
   const row = it.rests
-    ? database
-        .statement(updateResting)
-        .get(status, position, state, revision, at, dueAt(at, dueInMs), id, owner, revision - 1, signals)
-    : database.statement(updateKept).get(status, position, state, revision, at, id, owner, revision - 1, signals);
+    ? database.statement(updateResting).get(...values, dueAt(at, dueInMs))
+    : database.statement(updateKept).get(...values);
   if (row === undefined) return refusal(database, id, owner, revision - 1);
   const { sequence } = row as { sequence: number };
   database
     .statement("INSERT INTO stepwell_history (execution, revision, at, entry, patch) VALUES (?, ?, ?, ?, ?)")
-    .run(sequence, revision, at, historyEntryOf(it.history), it.history.patch?.text ?? null);
+    .run(sequence, revision, at, entry, it.history.patch?.text ?? null);
   for (const { arrival, as } of it.settled) settle(database, sequence, arrival, as, it.history.step);
   if (it.definition !== undefined) {
     database.statement(updateDefinition).run(it.definition.version, it.definition.fingerprint, sequence);
@@ -169,7 +171,7 @@ const updateReleased =
 const updateParked = "UPDATE stepwell_executions SET status = ?, updated_at = ? WHERE sequence = ?";
 
 function release(database: Database, it: Release, at: number, hints: Hint[]): CommitResult {
-  const position = it.position === undefined ? null : JSON.stringify(it.position);
+  const position = it.position === undefined ? null : positionText(it.position, it.id, "compact");
   const row = database.statement(updateReleased).get(dueAt(at, it.dueInMs), it.id, it.owner, it.signals, position);
   if (row === undefined) return refusal(database, it.id, it.owner, null);
   const { sequence } = row as { sequence: number };
