@@ -10,6 +10,7 @@ export const errorCodes = {
   STEPWELL_INVALID_RETRY_POLICY: "A retry policy has a value that makes no sense.",
   // Launching and addressing executions.
   STEPWELL_INVALID_ARGUMENT: "An argument of a call is not usable.",
+  STEPWELL_FILTER_TOO_WIDE: "A list or a count would read too much of what its filter leaves out.",
   STEPWELL_NOT_IN_TRANSACTION: "What was given as `tx` is not in a transaction on the store's database.",
   STEPWELL_INVALID_INPUT: "The input of a launch was refused by the workflow's schema.",
   STEPWELL_UNKNOWN_WORKFLOW: "The workflow is not registered with this launcher.",

@@ -140,6 +140,7 @@ export type { RollbackAnswer, RollbackOptions } from "./client/rollback.js";
 export type { Outcome } from "./session/outcome-waiters.js";
 export type {
   BulkAnswer,
+  ExecutionCount,
   BulkOptions,
   BulkRetryOptions,
   BulkRollbackOptions,

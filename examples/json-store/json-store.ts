@@ -236,7 +236,7 @@ export function jsonStore(path: string, clock: Clock): Store {
       return ids.map((id) => rows.find(({ record }) => record.id === id)?.record).map((it) => it && { ...it });
     },
     list: (filter) => held.listPage(opened().rows, filter),
-    count: (conditions) => held.countOf(opened().rows, conditions),
+    count: (conditions, upTo) => held.countOf(opened().rows, conditions, upTo),
     history: (id) => find(opened(), id)?.history.slice() ?? [],
     mail(filter) {
       const { rows } = opened();

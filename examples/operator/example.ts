@@ -39,14 +39,14 @@ try {
 }
 
 const kettles = launcher.select({ workflow: "sell", tags: ["kettle"] });
-console.log("kettles:", await kettles.count());
+console.log("kettles:", (await kettles.count()).count);
 bank.isOpen = false;
 const { matched, accepted, refused } = await kettles.rollback("recalled", { by: "ada" });
 console.log("undone:", { matched, accepted, refused: refused.length });
 await atRest();
 
 const stuck = launcher.select({ status: "stuck" });
-console.log("stuck:", await stuck.count());
+console.log("stuck:", (await stuck.count()).count);
 for (const { id, flow, error } of (await launcher.list({ status: "stuck" })).executions.toReversed()) {
   console.log(`  ${id} at ${flow.step}, going ${flow.direction}: ${error?.message}`);
 }

@@ -95,7 +95,10 @@ export function list(options: ListCommandOptions, screen: Screen): Promise<numbe
     if (count) {
       const all = Object.keys(conditions).length === 0;
       const found = await client.select(all ? { all: true } : conditions).count();
-      return screen.result(json ? jsonLine({ executions: found }) : String(found));
+      const { count: executions, more } = found;
+      return screen.result(
+        json ? jsonLine({ executions, more }) : more ? `more than ${executions}` : String(executions),
+      );
     }
     const found: ExecutionSummary[] = [];
     let after: string | undefined;

@@ -5,7 +5,7 @@ import type { ListConditions as StoredConditions, ListedExecution, ListPage, Sto
 import { OperatorActs, checkRetry, type RetryOptions } from "./operator.js";
 import type { ClientHost } from "../session/client-host.js";
 import type { Registered } from "../session/registry.js";
-import { conditionsOf, type ListConditions } from "./listing.js";
+import { conditionsOf, tooWide, type ListConditions } from "./listing.js";
 import { RollbackRequests, type RollbackAnswer, type RollbackOptions } from "./rollback.js";
 
 export interface SelectOptions extends ListConditions {
@@ -47,6 +47,16 @@ export interface BulkAnswer {
   readonly aborted: boolean;
 }
 
+/** How many executions there are. */
+export interface ExecutionCount {
+  readonly count: number;
+  /** There are more: they were not counted. */
+  readonly more: boolean;
+}
+
+/** Who has more of them wants to know that, and not how many. */
+const countedTo = 10_000;
+
 /** How many executions are read at a time. */
 const pageSize = 500;
 
@@ -83,10 +93,16 @@ export class BulkActs {
     this.#acts = new OperatorActs(store, host, registry);
   }
 
-  /** How many executions fit now. */
-  async count(): Promise<number> {
+  /**
+   * How many executions fit now: exactly up to 10,000, else that there are more.
+   *
+   * @throws STEPWELL_FILTER_TOO_WIDE
+   */
+  async count(): Promise<ExecutionCount> {
     await this.#host.ready("count");
-    return this.#store.count(this.#conditions);
+    const found = await this.#store.count(this.#conditions, countedTo);
+    if (found === null) throw tooWide("count", this.#conditions);
+    return { count: Math.min(found, countedTo), more: found > countedTo };
   }
 
   /**

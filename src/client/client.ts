@@ -342,12 +342,13 @@ export class Client {
   /**
    * Executions by workflow, status, time and tags, newest first, a page at a time.
    *
-   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_FILTER_TOO_WIDE
    */
   async list(options: ListOptions = {}): Promise<ExecutionPage> {
     await this.#host.ready("list");
-    const page = await this.#store.list(filterOf(options));
-    return pageOf(page, this.#host.storeNow());
+    const filter = filterOf(options);
+    const page = await this.#store.list(filter);
+    return pageOf(page, filter, this.#host.storeNow());
   }
 
   /**

@@ -1,6 +1,7 @@
 /** Checks the conditions of a list and turns them into those of a store. All checks are here, so that all stores answer alike. */
 import { invalidArgument, longestName, refuseUnknownOptions, shown } from "../values/options.js";
 import { isLine } from "../values/text.js";
+import { StepwellError } from "../errors.js";
 import type { Status } from "../definition/flow.js";
 import type { ListConditions as StoredConditions, ListFilter, ListPage } from "../stores/contract.js";
 import { summaryOf, type ExecutionSummary } from "./execution-handle.js";
@@ -36,14 +37,29 @@ export interface ExecutionPage {
   readonly cursor: string | null;
 }
 
-/** @param now the store's time */
-export function pageOf({ records, cursor }: ListPage, now: number): ExecutionPage {
+/** @param now the store's time @throws STEPWELL_FILTER_TOO_WIDE */
+export function pageOf({ records, cursor }: ListPage, filter: ListFilter, now: number): ExecutionPage {
+  if (cursor !== null && records.length < filter.limit) throw tooWide("list", filter);
   const { read, damaged } = readable(
     records,
     ({ id }) => id,
     (record) => summaryOf(record, now),
   );
   return { executions: read, damaged, cursor };
+}
+
+/** @param where the call that would have to read too much */
+export function tooWide(where: string, { workflow, status, tags }: StoredConditions): StepwellError {
+  const conditions = [
+    workflow === undefined ? [] : `workflow "${workflow}"`,
+    status === undefined ? [] : `status ${status.map((it) => `"${it}"`).join(" or ")}`,
+    tags === undefined ? [] : `tags ${tags.map((it) => `"${it}"`).join(" and ")}`,
+  ].flat();
+  return new StepwellError(
+    "STEPWELL_FILTER_TOO_WIDE",
+    `${where}: few of many executions fit ${conditions.join(" with ")}, and finding them would read thousands of others. ` +
+      `Give a range of time with "createdFrom" and "createdBefore", or fewer conditions.`,
+  );
 }
 
 const names = ["workflow", "status", "tags", "createdFrom", "createdBefore", "limit", "after"];

@@ -176,7 +176,10 @@ export type ListedExecution = Omit<ExecutionRecord, "state" | "input">;
 /** Newest first. */
 export interface ListPage {
   readonly records: readonly ListedExecution[];
-  /** For the next page. Null: this was the last. */
+  /**
+   * For the next page. Null: this was the last. A page that is not full and has one is where the looking ended: the filter leaves
+   * out much, and what it leaves out is not read to its end.
+   */
   readonly cursor: string | null;
 }
 
@@ -378,8 +381,11 @@ export interface Store extends Capabilities {
     only?: Only,
   ): MaybePromise<Loaded<Only>>;
   list(filter: ListFilter): MaybePromise<ListPage>;
-  /** How many executions all pages of a list would show. */
-  count(filter: ListConditions): MaybePromise<number>;
+  /**
+   * How many executions all pages of a list would show; of more than `upTo` one that is greater. Null: as with a page that is
+   * not full, it has looked at enough and does not know.
+   */
+  count(filter: ListConditions, upTo: number): MaybePromise<number | null>;
   /** In order of revision. */
   history(id: string): MaybePromise<readonly HistoryRecord[]>;
   mail(filter: MailFilter): MaybePromise<readonly MailRecord[]>;

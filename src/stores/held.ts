@@ -34,9 +34,12 @@ function listedOf({ record }: HeldExecution): ListedExecution {
   return listed;
 }
 
-export function countOf(rows: Iterable<HeldExecution>, conditions: ListConditions): number {
+export function countOf(rows: Iterable<HeldExecution>, conditions: ListConditions, upTo: number): number {
   let found = 0;
-  for (const { record } of rows) if (fits(record, conditions)) found++;
+  for (const { record } of rows) {
+    if (fits(record, conditions)) found++;
+    if (found > upTo) break;
+  }
   return found;
 }
 

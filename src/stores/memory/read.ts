@@ -18,9 +18,9 @@ export function reading(data: MemoryData): Pick<Store, "load" | "list" | "count"
       data.mustBeOpen();
       return listPage(rows.values(), filter);
     },
-    count(conditions) {
+    count(conditions, upTo) {
       data.mustBeOpen();
-      return countOf(rows.values(), conditions);
+      return countOf(rows.values(), conditions, upTo);
     },
     history(id) {
       data.mustBeOpen();

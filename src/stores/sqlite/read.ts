@@ -25,7 +25,7 @@ export function reading(file: SqliteFile): Pick<Store, "load" | "list" | "count"
   return {
     load: (ids, only) => file.patiently((database) => load(database, ids, only)),
     list: (filter) => file.patiently((database) => list(database, filter)),
-    count: (conditions) => file.patiently((database) => count(database, conditions)),
+    count: (conditions, upTo) => file.patiently((database) => Math.min(count(database, conditions), upTo + 1)),
     history: (id) => file.patiently((database) => history(database, id)),
   };
 }

@@ -79,7 +79,7 @@ export function toTexts<T extends object>(record: T): Texts<T> {
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, textOf(value)])) as Texts<T>;
 }
 
-const encodedFields = new Set(["state", "input", "patch", "payload", "others", "initial", "replaced"]);
+const encodedFields = new Set(["state", "changes", "input", "patch", "payload", "others", "initial", "replaced"]);
 
 export function fromTexts<T extends object>(texts: Texts<T>): T {
   const valueOf = (key: string, value: unknown): unknown => {

@@ -24,6 +24,45 @@ export const committing: readonly StoreContractCase[] = [
     assert.equal((await bench.load("one")).state, '{"n":1}');
   }),
 
+  contractCase("changes of a state that was given whole before are the same to who reads it", async (bench) => {
+    const long = "x".repeat(5_000);
+    const state = async (): Promise<unknown> => JSON.parse((await bench.load("one")).state);
+    await bench.create("one", { state: `{"n":1,"long":"${long}"}`, input: `"${long}"` });
+    await bench.commit("one", { state: `{"n":2,"long":"${long}"}`, changes: '{"n":2}' });
+    assert.deepEqual(await state(), { n: 2, long });
+    await bench.commit("one", { revision: 2 });
+    assert.deepEqual(await state(), { n: 2, long });
+    await bench.commit("one", { revision: 3, state: `{"n":2,"long":"${long}","m":3}`, changes: '{"n":2,"m":3}' });
+    assert.deepEqual(await state(), { n: 2, long, m: 3 });
+    await bench.store.removeLaunchers([bench.owner]);
+    const owner = await bench.register();
+    const { records } = await bench.claim(owner);
+    assert.deepEqual(JSON.parse(records[0]!.state), { n: 2, long, m: 3 });
+    await bench.commit("one", { owner, revision: 4, state: '{"n":1}' });
+    assert.deepEqual(await state(), { n: 1 });
+    await bench.commit("one", { owner, revision: 5, state: `{"n":1,"long":"${long}"}`, rests: true });
+    assert.deepEqual(await state(), { n: 1, long });
+    assert.equal((await bench.load("one")).input, `"${long}"`);
+  }),
+
+  contractCase("an error that a position holds comes back, whether it stands in the history or not", async (bench) => {
+    const error = { name: "Error", message: "no carrier", stack: "Error: no carrier" };
+    const other = { name: "Error", message: "away" };
+    const turned = { ...position, direction: "down", reason: "no-carrier", stepFunc: "rollback", error } as const;
+    await bench.create("one");
+    await bench.commit("one", { position: turned, history: { ...entry, result: "no-carrier", error } });
+    assert.deepEqual((await bench.load("one")).position, turned);
+    const parked = { ...turned, stuckBy: other };
+    await bench.commit("one", { revision: 2, position: parked, status: "stuck", rests: true, dueInMs: 0 });
+    const { records } = await bench.claim();
+    assert.deepEqual(records[0]!.position, parked);
+    await bench.commit("one", { revision: 3, position: { ...records[0]!.position, attempts: 1 }, status: "stuck" });
+    assert.deepEqual((await bench.load("one")).position, { ...parked, attempts: 1 });
+    const listed = await bench.store.list({ status: ["stuck"], limit: 1 });
+    assert.deepEqual(listed.records[0]!.position.error, error);
+    assert.deepEqual((await bench.history("one"))[0]!.error, error);
+  }),
+
   contractCase("one that rests lets go of the execution, and makes it due if it says when", async (bench) => {
     for (const dueInMs of [null, 0, 40]) {
       const id = `rests-${dueInMs}`;

@@ -17,7 +17,7 @@ async function pagesOf(bench: Bench, filter: ListFilter): Promise<string[][]> {
 async function idsOf(bench: Bench, filter: Partial<ListFilter>): Promise<string[]> {
   const ids = (await pagesOf(bench, { limit: 100, ...filter })).flat();
   const { limit: _limit, after: _after, ...conditions } = filter;
-  assert.equal(await bench.store.count(conditions), ids.length);
+  assert.equal(await bench.store.count(conditions, 100), ids.length);
   return ids;
 }
 
@@ -91,6 +91,52 @@ export const listing: readonly StoreContractCase[] = [
     await bench.commit("stuck", { revision: 2, signals: 1, status: "running" });
     assert.deepEqual(await idsOf(bench, { status: ["stuck"] }), []);
   }),
+
+  contractCase(
+    "what runs is listed whether somebody has it in work or not, and apart from what has ended",
+    async (bench) => {
+      const gone = await bench.store.register({ host: "there", pid: 2 });
+      await bench.create("owned");
+      await bench.clock.advance(1);
+      await bench.create("freed", { owner: gone, workflow: "buy" });
+      await bench.clock.advance(1);
+      await bench.create("let-go");
+      await bench.commit("let-go", { rests: true, dueInMs: 0 });
+      await bench.create("never-taken", { owner: null });
+      await bench.create("done");
+      await bench.commit("done", { status: "completed", rests: true, ends: true });
+      await bench.create("undone");
+      await bench.commit("undone", { status: "rolledBack", rests: true, ends: true });
+      await bench.create("waits");
+      await bench.commit("waits", { status: "waiting", rests: true, dueInMs: 0 });
+      await bench.store.removeLaunchers([gone]);
+      await bench.clock.advance(1);
+      assert.deepEqual(await idsOf(bench, { status: ["running"] }), ["never-taken", "let-go", "freed", "owned"]);
+      assert.deepEqual(await idsOf(bench, { status: ["running"], workflow: "buy" }), ["freed"]);
+      assert.deepEqual(await pagesOf(bench, { status: ["running"], limit: 3 }), [
+        ["never-taken", "let-go", "freed"],
+        ["owned"],
+      ]);
+      assert.deepEqual(await idsOf(bench, { status: ["completed"] }), ["done"]);
+      assert.deepEqual(await idsOf(bench, { status: ["running", "waiting"], workflow: "sell" }), [
+        "waits",
+        "never-taken",
+        "let-go",
+        "owned",
+      ]);
+      assert.deepEqual(await idsOf(bench, { status: ["completed", "rolledBack"] }), ["undone", "done"]);
+      assert.deepEqual(await idsOf(bench, { workflow: "sell" }), [
+        "waits",
+        "undone",
+        "done",
+        "never-taken",
+        "let-go",
+        "owned",
+      ]);
+      assert.equal(await bench.store.count({ status: ["running"] }, 2), 3);
+      assert.equal(await bench.store.count({}, 3), 4);
+    },
+  ),
 
   contractCase("a list can be of those that carry all of some tags", async (bench) => {
     await bench.create("1", { tags: ["red", "big"] });

@@ -1,0 +1,216 @@
+/** Lists and counts: each is a few walks along an index, and reads no more than a page, or a count, is long. */
+import type { ListConditions, ListFilter, ListPage } from "../contract.js";
+import { cursorOf, placeOf } from "../cursor.js";
+import { listedColumns, listedOf, type ListedRow } from "../sql/rows.js";
+import { pageIn, passedOver, shelvesOf, type LookedAt } from "../sql/shelves.js";
+import type { Database } from "./database.js";
+import { at, moment } from "./moment.js";
+import { errorsOf } from "./read.js";
+import type { Terms } from "./shared.js";
+
+/** @throws STEPWELL_INVALID_ARGUMENT for a cursor that no page gave */
+export async function list(database: Database, { limit, ...asked }: ListFilter, terms: Terms): Promise<ListPage> {
+  const query = await queryOf(database, asked, limit, terms);
+  const columns = listedColumns.replaceAll(/\w+/g, "e.$&");
+  const text =
+    `${query.text} SELECT ${columns}, l.fits FROM looked AS l ` +
+    "JOIN stepwell_executions AS e ON e.created_at = l.created_at AND e.sequence = l.sequence " +
+    "ORDER BY e.created_at DESC, e.sequence DESC";
+  const rows = await database.unprepared<ListedRow & LookedAt>(text, query.values);
+  const { page, last } = pageIn(rows, limit);
+  const errors = await errorsOf(database, page);
+  return {
+    records: page.map((row) => listedOf(row, errors)),
+    cursor: last === undefined ? null : cursorOf({ createdAt: last.created_at, sequence: last.sequence }),
+  };
+}
+
+export async function count(
+  database: Database,
+  conditions: ListConditions,
+  upTo: number,
+  terms: Terms,
+): Promise<number | null> {
+  const query = await queryOf(database, conditions, upTo, terms);
+  // As a number with a point: the driver gives whole ones of this size as texts.
+  const text = `${query.text} SELECT count(*) FILTER (WHERE fits)::float8 AS found, bool_and(fits) AS seen FROM looked`;
+  const [row] = await database.unprepared<{ readonly found: number; readonly seen: boolean | null }>(
+    text,
+    query.values,
+  );
+  const { found, seen } = row!;
+  return seen === false && found <= upTo ? null : found;
+}
+
+interface Query {
+  /** Ends with `looked`: where one row more than asked for is, the newest first; and where the looking ended. */
+  readonly text: string;
+  readonly values: unknown[];
+}
+
+async function queryOf(
+  database: Database,
+  asked: ListConditions & Pick<ListFilter, "after">,
+  limit: number,
+  terms: Terms,
+): Promise<Query> {
+  const text = new QueryText(asked, limit, terms);
+  const { workflow, status, tags = [] } = asked;
+  if (tags.length > 0) return text.of([text.byTag(tags)]);
+  if (status === undefined) return text.of([workflow === undefined ? text.walk("true") : text.onAnyShelf()]);
+  const { names, only } = shelvesOf(status);
+  if (only === undefined) return text.of([text.onShelves(names)]);
+  const others = text.onShelves(names.filter((name) => name !== ""));
+  if (only === "running" && (await hasFewInWork(database, terms))) return text.of([others, text.inWork()], true);
+  return text.of([others, text.onShelves([""], `e.status = '${only}'`)]);
+}
+
+/** What is running is either in work, or due by now: it was let go of when its launcher stopped, or died. */
+const inWork = ({ format }: Terms): string => `
+known (workflow, version) AS (
+  (SELECT workflow, version FROM stepwell_executions WHERE due_at IS NOT NULL ORDER BY workflow, version LIMIT 1)
+  UNION ALL
+  SELECT n.workflow, n.version FROM known AS k CROSS JOIN LATERAL (
+    SELECT e.workflow, e.version FROM stepwell_executions AS e
+    WHERE e.due_at IS NOT NULL AND (e.workflow, e.version) > (k.workflow, k.version)
+    ORDER BY e.workflow, e.version LIMIT 1
+  ) AS n
+),
+working AS MATERIALIZED (
+  (SELECT id FROM ${format === "compact" ? "stepwell_work" : "stepwell_executions"} WHERE owner IS NOT NULL LIMIT ${passedOver + 1})
+  UNION
+  SELECT d.id FROM known AS k CROSS JOIN LATERAL (
+    SELECT e.id FROM stepwell_executions AS e
+    WHERE e.workflow = k.workflow AND e.version = k.version AND e.due_at <= ${at} ORDER BY e.due_at LIMIT ${passedOver + 1}
+  ) AS d
+)`;
+
+async function hasFewInWork(database: Database, terms: Terms): Promise<boolean> {
+  const text = `WITH RECURSIVE ${moment}, ${inWork(terms)} SELECT count(*) <= ${passedOver} AS few FROM working`;
+  const [row] = await database.unprepared<{ readonly few: boolean }>(text, [terms.now]);
+  return row!.few;
+}
+
+const allNames = `
+names (workflow) AS (
+  (SELECT workflow FROM stepwell_executions ORDER BY workflow LIMIT 1)
+  UNION ALL
+  SELECT (SELECT e.workflow FROM stepwell_executions AS e WHERE e.workflow > n.workflow ORDER BY e.workflow LIMIT 1)
+  FROM names AS n WHERE n.workflow IS NOT NULL
+)`;
+
+const shelvesOfName = `
+WITH RECURSIVE shelves (shelf) AS (
+  (SELECT e.shelf FROM stepwell_executions AS e WHERE e.workflow = n.workflow ORDER BY e.shelf LIMIT 1)
+  UNION ALL
+  SELECT (
+    SELECT e.shelf FROM stepwell_executions AS e WHERE e.workflow = n.workflow AND e.shelf > k.shelf ORDER BY e.shelf LIMIT 1
+  ) FROM shelves AS k WHERE k.shelf IS NOT NULL
+)
+SELECT shelf FROM shelves`;
+
+const newestFirst = "ORDER BY created_at DESC, sequence DESC";
+
+/** Puts the text of one query together. */
+class QueryText {
+  readonly #asked: ListConditions & Pick<ListFilter, "after">;
+  readonly #terms: Terms;
+  readonly #values: unknown[];
+  readonly #limit: number;
+
+  constructor(asked: ListConditions & Pick<ListFilter, "after">, limit: number, terms: Terms) {
+    this.#asked = asked;
+    this.#terms = terms;
+    // The moment takes the first one.
+    this.#values = [terms.now];
+    this.#limit = limit;
+  }
+
+  of(sources: readonly string[], works = false): Query {
+    const { workflow } = this.#asked;
+    const names = workflow === undefined ? allNames : `names (workflow) AS (VALUES (${this.#bound(workflow)}::text))`;
+    const from = sources.filter((source) => source !== "").map((source) => `(${source})`);
+    const all =
+      from.length === 0 ? "SELECT 0 AS created_at, 0 AS sequence, true AS fits WHERE false" : from.join(" UNION ALL ");
+    const looked = `looked AS (SELECT * FROM (${all}) AS l ${newestFirst} LIMIT ${this.#limit + 1})`;
+    const work = works ? `${inWork(this.#terms)}, ` : "";
+    return { text: `WITH RECURSIVE ${moment}, ${names}, ${work}${looked}`, values: this.#values };
+  }
+
+  /** One walk along each of these shelves of each workflow. */
+  onShelves(shelves: readonly string[], fits?: string): string {
+    if (shelves.length === 0) return "";
+    return this.#along(`unnest(${this.#bound(shelves)}::text[]) AS s (shelf)`, fits);
+  }
+
+  /** Also what was damaged stands on a shelf. */
+  onAnyShelf(): string {
+    return this.#along(`LATERAL (${shelvesOfName}) AS s`);
+  }
+
+  #along(shelves: string, fits?: string): string {
+    const walk = this.walk("e.workflow = n.workflow AND e.shelf = s.shelf", fits);
+    return `SELECT w.* FROM names AS n CROSS JOIN ${shelves} CROSS JOIN LATERAL (${walk}) AS w`;
+  }
+
+  /** What a launcher has in work, or could take up. */
+  inWork(): string {
+    const { workflow } = this.#asked;
+    const ofOne = workflow === undefined ? "" : ` AND e.workflow = ${this.#bound(workflow)}::text`;
+    return (
+      "SELECT e.created_at, e.sequence, true AS fits FROM working AS w JOIN stepwell_executions AS e ON e.id = w.id " +
+      `WHERE e.status = 'running'${ofOne}${this.#within("e.created_at", "e.sequence")}`
+    );
+  }
+
+  /** Along the rows of one tag, so that a rare tag costs little. */
+  byTag([tag, ...others]: readonly string[]): string {
+    const { workflow, status } = this.#asked;
+    const fits = others.map(
+      (other) =>
+        `EXISTS (SELECT 1 FROM stepwell_tags AS other WHERE other.tag = ${this.#bound(other)} ` +
+        "AND other.created_at = e.created_at AND other.execution = e.sequence)",
+    );
+    const own: string[] = [];
+    if (workflow !== undefined) own.push(`x.workflow = ${this.#bound(workflow)}::text`);
+    if (status !== undefined) own.push(`x.status = ANY (${this.#bound(status)}::text[])`);
+    if (own.length > 0) {
+      fits.push(
+        `(SELECT ${own.join(" AND ")} FROM stepwell_executions AS x WHERE x.created_at = e.created_at AND x.sequence = e.sequence)`,
+      );
+    }
+    const rows = "(SELECT tag, created_at, execution AS sequence FROM stepwell_tags) AS e";
+    return this.walk(`e.tag = ${this.#bound(tag)}`, fits.length === 0 ? undefined : fits.join(" AND "), rows);
+  }
+
+  /** @param fits left out: all do. Else it ends where it has looked at enough, with the row at which it ended */
+  walk(where: string, fits?: string, rows = "stepwell_executions AS e"): string {
+    const from = `FROM ${rows} WHERE ${where}${this.#within("e.created_at", "e.sequence")}`;
+    if (fits === undefined)
+      return `SELECT e.created_at, e.sequence, true AS fits ${from} ${newestFirst} LIMIT ${this.#limit + 1}`;
+    const looked =
+      `SELECT e.created_at, e.sequence, ${fits} AS fits, row_number() OVER (ORDER BY e.created_at DESC, e.sequence DESC) AS n ` +
+      `${from} ${newestFirst} LIMIT ${this.#limit + passedOver}`;
+    return (
+      `SELECT w.created_at, w.sequence, w.fits FROM (${looked}) AS w WHERE w.fits OR w.n = ${this.#limit + passedOver} ` +
+      `${newestFirst} LIMIT ${this.#limit + 1}`
+    );
+  }
+
+  #within(createdAt: string, sequence: string): string {
+    const { createdFrom, createdBefore, after } = this.#asked;
+    const conditions: string[] = [];
+    if (createdFrom !== undefined) conditions.push(`${createdAt} >= ${this.#bound(createdFrom)}::float8`);
+    if (createdBefore !== undefined) conditions.push(`${createdAt} < ${this.#bound(createdBefore)}::float8`);
+    if (after !== undefined) {
+      const place = placeOf(after);
+      const [createdIn, sequenceOf] = [this.#bound(place.createdAt), this.#bound(place.sequence)];
+      conditions.push(`(${createdAt}, ${sequence}) < (${createdIn}::float8, ${sequenceOf}::bigint)`);
+    }
+    return conditions.map((condition) => ` AND ${condition}`).join("");
+  }
+
+  #bound(value: unknown): string {
+    return `$${this.#values.push(value)}`;
+  }
+}
