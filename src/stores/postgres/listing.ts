@@ -1,15 +1,22 @@
 /** Lists and counts: each is a few walks along an index, and reads no more than a page, or a count, is long. */
-import type { ListConditions, ListFilter, ListPage } from "../contract.js";
+import type { ListConditions, ListFilter, ListPage, Store } from "../contract.js";
 import { cursorOf, placeOf } from "../cursor.js";
 import { listedColumns, listedOf, type ListedRow } from "../sql/rows.js";
 import { pageIn, passedOver, shelvesOf, type LookedAt } from "../sql/shelves.js";
 import type { Database } from "./database.js";
 import { at, moment } from "./moment.js";
 import { errorsOf } from "./read.js";
-import type { Terms } from "./shared.js";
+import type { Server, Terms } from "./shared.js";
+
+export function listing(server: Server): Pick<Store, "list" | "count"> {
+  return {
+    list: (filter) => server.ask((database) => list(database, filter, server.terms)),
+    count: (conditions, upTo) => server.ask((database) => count(database, conditions, upTo, server.terms)),
+  };
+}
 
 /** @throws STEPWELL_INVALID_ARGUMENT for a cursor that no page gave */
-export async function list(database: Database, { limit, ...asked }: ListFilter, terms: Terms): Promise<ListPage> {
+async function list(database: Database, { limit, ...asked }: ListFilter, terms: Terms): Promise<ListPage> {
   const query = await queryOf(database, asked, limit, terms);
   const columns = listedColumns.replaceAll(/\w+/g, "e.$&");
   const text =
@@ -25,7 +32,7 @@ export async function list(database: Database, { limit, ...asked }: ListFilter, 
   };
 }
 
-export async function count(
+async function count(
   database: Database,
   conditions: ListConditions,
   upTo: number,

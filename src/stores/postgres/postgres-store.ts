@@ -3,6 +3,7 @@ import { claiming } from "./claim.js";
 import { definitions } from "./definitions.js";
 import { limits } from "./gates.js";
 import { launchers } from "./launchers.js";
+import { listing } from "./listing.js";
 import { mail } from "./mail.js";
 import { connectionsOf, type Source } from "./open.js";
 import { pruning } from "./prune.js";
@@ -40,6 +41,7 @@ export function postgresStoreOn(source: Source, settings: Settings): Store {
     ...claiming(server),
     ...launchers(server),
     ...reading(server),
+    ...listing(server),
     ...mail(server),
     ...pruning(server),
     watch: (listener) => server.hints.watch(listener),

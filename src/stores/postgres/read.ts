@@ -16,15 +16,12 @@ import type { ExecutionRecord, HistoryRecord } from "../../execution/records.js"
 import type { Loaded, Store } from "../contract.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
-import { count, list } from "./listing.js";
 import type { Server } from "./shared.js";
 import type { Session } from "./step.js";
 
-export function reading(server: Server): Pick<Store, "load" | "list" | "count" | "history"> {
+export function reading(server: Server): Pick<Store, "load" | "history"> {
   return {
     load: (ids, only) => server.ask((database) => load(database, ids, only)),
-    list: (filter) => server.ask((database) => list(database, filter, server.terms)),
-    count: (conditions, upTo) => server.ask((database) => count(database, conditions, upTo, server.terms)),
     history: (id) => server.ask((database) => history(database, id)),
   };
 }

@@ -91,7 +91,7 @@ export function transitionTexts(
 }
 
 /** The patch is encoded already: inside the JSON it would be encoded twice. */
-export function entryText(entry: HistoryEntry, format: RowFormat): string {
+function entryText(entry: HistoryEntry, format: RowFormat): string {
   const { direction, func, attempt, result } = entry;
   const isFull = format === "full";
   return JSON.stringify({
