@@ -1,38 +1,112 @@
 /**
- * `npm run bench`: figures of this machine, as ratios to a raw limit where there is one.
- * `npm run bench -- --json` prints one object a line; `-- memory observers sqlite parked postgres
- * mailbox waiters clock` picks groups.
+ * `npm run bench`: figures of this machine, as medians over rounds, each round a process of its own; beside a raw limit where there
+ * is one, and beside another commit where one is named.
  */
-import { clock } from "./clock.js";
-import { mailbox } from "./mailbox.js";
-import { memory } from "./memory.js";
-import { observers } from "./observers.js";
-import { parked } from "./parked.js";
-import { postgres } from "./postgres.js";
-import { print, rounded, type Figure } from "./report.js";
-import { sqlite } from "./sqlite.js";
-import { waiters } from "./waiters.js";
+import { fileURLToPath } from "node:url";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { treeOf, type Tree } from "./against.js";
+import { gather, type Gathered } from "./figures.js";
+import { groups } from "./registry.js";
+import { besides, jsonLine, Table } from "./report.js";
+import { runRounds } from "./run.js";
 
-const groups: Record<string, () => Promise<Figure[]>> = {
-  memory,
-  observers,
-  sqlite,
-  parked,
-  postgres,
-  mailbox,
-  waiters,
-  clock,
-};
+interface Options {
+  readonly json: boolean;
+  readonly rounds?: number;
+  readonly against?: string;
+  readonly seconds: number;
+}
 
-const words = process.argv.slice(2);
-const asJson = words.includes("--json");
-const picked = words.filter((word) => word !== "--json");
-const unknown = picked.find((word) => !(word in groups));
-if (unknown !== undefined) {
-  console.error(`No group "${unknown}". There are: ${Object.keys(groups).join(", ")}, and --json.`);
-  process.exitCode = 2;
-} else {
-  for (const name of picked.length > 0 ? picked : Object.keys(groups)) {
-    for (const figure of await groups[name]!()) print({ ...figure, value: rounded(figure.value) }, asJson);
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** For wrong words. */
+const usage = 2;
+
+function positive(word: string): number {
+  const number = Number(word);
+  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError("It must be a whole number from 1.");
+  return number;
+}
+
+function known(word: string, before: readonly string[] = []): readonly string[] {
+  if (!Object.hasOwn(groups, word)) {
+    throw new InvalidArgumentError(`There is no such group. There are: ${Object.keys(groups).join(", ")}.`);
+  }
+  return before.includes(word) ? before : [...before, word];
+}
+
+const purposes = Object.entries(groups).map(
+  ([name, { purpose, rounds }]) => `  ${name.padEnd(10)} ${purpose}${rounds === 1 ? " (one round)" : ""}`,
+);
+
+const program = new Command("bench")
+  .description(
+    "Measures this checkout: the median of some rounds, each in a process of its own, with the lowest and the highest.",
+  )
+  .argument("[groups...]", "what is measured; default: all", known)
+  .option("--rounds <n>", "rounds of each group, whatever it has by itself", positive)
+  .option(
+    "--against <ref>",
+    "measure another commit too, in turns with this one: a worktree of it is built in a temporary folder",
+  )
+  .option("--seconds <n>", "how long the soak takes", positive, 60)
+  .option("--json", "one object a line", false)
+  .addHelpText("after", `\nGroups:\n${purposes.join("\n")}`)
+  .exitOverride()
+  .action(bench);
+
+async function bench(words: readonly string[] | undefined, options: Options): Promise<void> {
+  const names = words === undefined || words.length === 0 ? Object.keys(groups) : words;
+  const tree = options.against === undefined ? undefined : prepared(options.against);
+  try {
+    const table = new Table(tree?.ref);
+    for (const name of names) await measure(name, options, tree, table);
+  } finally {
+    tree?.remove();
+  }
+}
+
+/** Removed also where somebody stops the run; its processes are stopped by the same signal. */
+function prepared(ref: string): Tree {
+  console.error(`Building ${ref} in a temporary folder …`);
+  const tree = treeOf(ref, root);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      tree.remove();
+      process.exit(130);
+    });
+  }
+  console.error(`Against ${ref} (${tree.commit}).`);
+  return tree;
+}
+
+async function measure(name: string, options: Options, tree: Tree | undefined, table: Table): Promise<void> {
+  const group = groups[name]!;
+  const { rounds = group.rounds, seconds } = options;
+  const { here, there, problem } = await runRounds(name, {
+    here: root,
+    there: tree?.folder,
+    rounds,
+    options: { seconds },
+  });
+  if (problem !== undefined) console.error(`${tree!.ref} can't run "${name}": ${problem.split("\n", 1)[0]}`);
+  const others = new Map<string, Gathered>(
+    problem === undefined && there.length > 0 ? gather(there).map((it) => [it.name, it]) : [],
+  );
+  for (const figure of gather(here)) {
+    const against = tree === undefined ? undefined : besides(tree.ref, figure, others.get(figure.name));
+    if (options.json) console.log(jsonLine(figure, against));
+    else table.print(figure, against);
+  }
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Commander has said what was wrong with the words.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : usage;
+  else {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
   }
 }

@@ -1,22 +1,132 @@
-/** One figure of the benchmark. `ratio` compares it with the raw limit that was measured in the same run. */
-export interface Figure {
-  readonly name: string;
+/** How figures are shown: a table with bars for people, one object a line for programs. */
+import { rounded, type Gathered } from "./figures.js";
+
+/** The same figure of another commit. */
+export interface Against {
+  readonly ref: string;
   readonly value: number;
-  readonly unit: string;
+  readonly low: number;
+  readonly high: number;
   readonly ratio?: number;
+  /** This commit's value to that of the other. */
+  readonly times: number;
+  readonly extra?: Gathered["extra"];
 }
 
-export function print({ name, value, unit, ratio }: Figure, asJson: boolean): void {
-  if (asJson) {
-    console.log(JSON.stringify({ name, value, unit, ...(ratio !== undefined && { ratio }) }));
-    return;
+export function besides(ref: string, here: Gathered, there: Gathered | undefined): Against | undefined {
+  if (there === undefined) return undefined;
+  const { value, low, high, ratio, extra } = there;
+  return {
+    ref,
+    value,
+    low,
+    high,
+    ...(ratio !== undefined && { ratio }),
+    times: here.value / value,
+    ...(extra !== undefined && { extra }),
+  };
+}
+
+export function jsonLine(
+  { name, value, unit, ratio, to, note, low, high, rounds, extra }: Gathered,
+  against: Against | undefined,
+): string {
+  const { extra: extraThere, ...there } = against ?? {};
+  const all = {
+    name,
+    value,
+    unit,
+    ratio,
+    to,
+    low,
+    high,
+    rounds,
+    note,
+    ...extra,
+    ...(against !== undefined && { against: { ...there, ...extraThere } }),
+  };
+  // What is undefined is left out.
+  return JSON.stringify(all, (_, it: unknown) => (typeof it === "number" ? exact(it) : it));
+}
+
+/** A share needs more digits than a rate. */
+function exact(value: number): number {
+  return Math.abs(value) >= 100 ? rounded(value) : Math.round(value * 10_000) / 10_000;
+}
+
+const widths = { name: 22, value: 24, spread: 19, ratio: 22, there: 10 };
+
+/** A bar of this length stands for 1. */
+const unitBar = 8;
+const longestBar = 12;
+const eighths = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+
+/** Beyond its end it goes on, as an arrow says. */
+function bar(ratio: number): string {
+  const length = Math.max(0, ratio * unitBar);
+  if (length > longestBar) return `${"█".repeat(longestBar - 1)}▶`;
+  const full = Math.floor(length);
+  return `${"█".repeat(full)}${eighths[Math.floor((length - full) * 8)]}`;
+}
+
+export class Table {
+  readonly #ref: string | undefined;
+  #isBegun = false;
+
+  /** @param ref the other commit, if there is one */
+  constructor(ref: string | undefined) {
+    this.#ref = ref;
   }
-  const shown = value.toLocaleString("en-US", { maximumFractionDigits: value < 100 ? 2 : 0 });
-  const beside = ratio === undefined ? "" : `  ratio ${ratio.toFixed(2)}`;
-  console.log(`${name.padEnd(22)} ${shown.padStart(12)} ${unit}${beside}`);
+
+  /** As soon as it is there: a whole run takes minutes. */
+  print(figure: Gathered, against: Against | undefined): void {
+    if (!this.#isBegun) this.#line(this.#head());
+    this.#isBegun = true;
+    const { name, value, unit, ratio, low, high, rounds } = figure;
+    const cells = [
+      name.padEnd(widths.name),
+      `${shown(value).padStart(9)} ${unit}`.padEnd(widths.value),
+      (rounds > 1 ? `${shown(low)} … ${shown(high)}` : "").padEnd(widths.spread),
+      (ratio === undefined ? "" : `${bar(ratio).padEnd(longestBar)} ${shown(ratio)}`).padEnd(widths.ratio),
+    ];
+    if (this.#ref !== undefined) cells.push(...theirs(against));
+    this.#line([...cells, remarks(figure)]);
+  }
+
+  #head(): string[] {
+    const head = [
+      "".padEnd(widths.name),
+      "   median".padEnd(widths.value),
+      "lowest … highest".padEnd(widths.spread),
+      "ratio".padEnd(widths.ratio),
+    ];
+    const ref = this.#ref;
+    if (ref === undefined) return head;
+    return [...head, ref.slice(0, widths.there).padStart(widths.there), "here/there".padEnd(widths.ratio)];
+  }
+
+  #line(cells: readonly string[]): void {
+    console.log(cells.join(" ").trimEnd());
+  }
 }
 
-/** Rounded to what a second run would give again, more or less. */
-export function rounded(value: number): number {
-  return value >= 100 ? Math.round(value) : Math.round(value * 1000) / 1000;
+function theirs(against: Against | undefined): string[] {
+  if (against === undefined) return ["–".padStart(widths.there), "".padEnd(widths.ratio)];
+  const { value, times } = against;
+  return [
+    shown(value).padStart(widths.there),
+    `${bar(times).padEnd(longestBar)} ×${shown(times)}`.padEnd(widths.ratio),
+  ];
+}
+
+/** What the ratio is to, what is not the default, and what else was measured. */
+function remarks({ to, note, extra = {} }: Gathered): string {
+  const more = Object.entries(extra)
+    .filter(([, it]) => it !== "" && it !== note)
+    .map(([key, it]) => `${key} ${typeof it === "number" ? shown(it) : it}`);
+  return [...(to === undefined ? [] : [`to ${to}`]), ...(note === undefined ? [] : [note]), ...more].join("; ");
+}
+
+function shown(value: number): string {
+  return value.toLocaleString("en-US", { maximumFractionDigits: Math.abs(value) < 100 ? 2 : 0 });
 }

@@ -1,31 +1,21 @@
 /** What a send costs where many messages lie in the mailbox that no step wants yet, beside one into an empty mailbox. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Store } from "stepwell";
 import { postgresStore } from "stepwell/postgres";
 import { sqliteStore } from "stepwell/sqlite";
-import { startPostgres } from "../test/support/postgres-server.js";
-import { launcherOn } from "./load.js";
-import type { Figure } from "./report.js";
-import { order, sorting } from "./work.js";
+import { median, type Figure } from "../figures.js";
+import { launcherOn, timed } from "../support/load.js";
+import { withFolder, withPostgres } from "../support/places.js";
+import { order, sorting } from "../support/work.js";
 
 const many = 10_000;
 const pairs = 300;
 const atOnce = 500;
 
 export async function mailbox(): Promise<Figure[]> {
-  const folder = mkdtempSync(join(tmpdir(), "stepwell-bench-"));
-  const server = await startPostgres({ fsync: true });
-  try {
-    return [
-      await measured("mailbox.sqlite", sqliteStore(join(folder, "mailbox.db"))),
-      await measured("mailbox.postgres", postgresStore(server.url)),
-    ];
-  } finally {
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
+  return [
+    await withFolder((path) => measured("mailbox.sqlite", sqliteStore(path("mailbox.db")))),
+    await withPostgres(({ url }) => measured("mailbox.postgres", postgresStore(url))),
+  ];
 }
 
 /** In turns, so that both have the same machine. With the wakes: each send but the first waits for the one before. */
@@ -47,15 +37,5 @@ async function measured(name: string, store: Store): Promise<Figure> {
   }
   await launcher.stop();
   const value = median(times.full);
-  return { name, value, unit: "ms (median)", ratio: value / median(times.empty) };
-}
-
-async function timed(act: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await act();
-  return performance.now() - began;
-}
-
-function median(times: number[]): number {
-  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!;
+  return { name, value, unit: "ms (median)", ratio: value / median(times.empty), to: "an empty mailbox" };
 }

@@ -1,28 +1,25 @@
 /** How many records are read for each of many outcomes that are waited for at once. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Store } from "stepwell";
 import { sqliteStore } from "stepwell/sqlite";
-import { allAtOnce, launcherOn } from "./load.js";
-import type { Figure } from "./report.js";
-import { up } from "./work.js";
+import type { Figure } from "../figures.js";
+import { allAtOnce, launcherOn } from "../support/load.js";
+import { withFolder } from "../support/places.js";
+import { up } from "../support/work.js";
 
 const many = 4_000;
+/** Far fewer than wait: most outcomes are those of executions that this launcher does not drive yet. */
 const concurrency = 50;
 
 export async function waiters(): Promise<Figure[]> {
-  const folder = mkdtempSync(join(tmpdir(), "stepwell-bench-"));
-  try {
-    const store = sqliteStore(join(folder, "waiters.db"));
+  return withFolder(async (path) => {
+    const store = sqliteStore(path("waiters.db"));
     const reads = counted(store);
-    const launcher = await launcherOn(store, [up], concurrency);
+    const launcher = await launcherOn(store, [up], { concurrency });
     await allAtOnce(launcher, up, many);
     await launcher.stop();
-    return [{ name: "waiters", value: reads.records / many, unit: "records/outcome" }];
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+    const note = `concurrency ${concurrency}`;
+    return [{ name: "waiters", value: reads.records / many, unit: "records/outcome", note }];
+  });
 }
 
 /** Whole records, and those that only say where an execution stands. */

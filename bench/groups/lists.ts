@@ -1,0 +1,102 @@
+/** The slowest list page, or count, that the public API offers with a million executions. */
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout } from "node:timers/promises";
+import type { Launcher, Store } from "stepwell";
+import { postgresStore } from "stepwell/postgres";
+import { sqliteStore } from "stepwell/sqlite";
+import { median, type Figure } from "../figures.js";
+import { connect } from "../raw/sqlite.js";
+import { copyOnPostgres, copyOnSqlite, type Kind } from "../support/copies.js";
+import { timed } from "../support/load.js";
+import { withFolder, withPostgres } from "../support/places.js";
+import { askable, type Question } from "../support/questions.js";
+import { kindsFor, launcherFor } from "../support/population.js";
+
+/** A page or a count should be there before anybody notices. */
+const bound = 20;
+
+export async function lists(): Promise<Figure[]> {
+  const onPostgres = await withPostgres(async (database) => {
+    const schema = database.newSchema();
+    const newStore = (): Store => postgresStore(database.url, { schema });
+    await populate(newStore(), (kinds) => copyOnPostgres(database.client, schema, kinds));
+    return measured("list.postgres", newStore());
+  });
+  const onSqlite = await withFolder(async (path) => {
+    const file = path("lists.db");
+    await populate(sqliteStore(file), async (kinds) => {
+      const connection = connect(file);
+      connection.exec("PRAGMA synchronous = OFF");
+      copyOnSqlite(connection, kinds);
+      connection.close();
+    });
+    return measured("list.sqlite", sqliteStore(file));
+  });
+  return [onPostgres, onSqlite];
+}
+
+async function populate(store: Store, copy: (kinds: readonly Kind[]) => Promise<void>): Promise<void> {
+  const launcher = await launcherFor(store);
+  const kinds = await kindsFor(launcher);
+  await launcher.stop();
+  await copy(kinds);
+}
+
+interface Asked {
+  readonly name: string;
+  readonly milliseconds: number;
+  /** The code of the error that was the answer. */
+  readonly refusal: string | undefined;
+}
+
+/** Each question three times; what counts is the median. */
+async function measured(name: string, store: Store): Promise<Figure> {
+  const launcher = await launcherFor(store);
+  // What the start itself does is over.
+  await setTimeout(2_000);
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const asked: Asked[] = [];
+  for (const question of await askable(launcher)) asked.push(await ask(launcher, question));
+  delay.disable();
+  await launcher.stop();
+  const slowest = asked.toSorted((one, other) => other.milliseconds - one.milliseconds);
+  const refused = asked.filter(({ refusal }) => refusal !== undefined);
+  return {
+    name,
+    value: slowest[0]!.milliseconds,
+    unit: "ms (slowest)",
+    note: slowest[0]!.name,
+    extra: {
+      slowest: slowest[0]!.name,
+      next: slowest
+        .slice(1, 6)
+        .map((it) => `${it.name}: ${it.milliseconds.toFixed(1)} ms`)
+        .join("; "),
+      asked: asked.length,
+      over: asked.filter(({ milliseconds }) => milliseconds > bound).length,
+      median: median(asked.map(({ milliseconds }) => milliseconds)),
+      blocked: delay.max / 1e6,
+      refused: refused.map(({ name, refusal }) => `${name}: ${refusal}`).join("; "),
+    },
+  };
+}
+
+async function ask(launcher: Launcher, { name, ask }: Question): Promise<Asked> {
+  const times: number[] = [];
+  let refusal: string | undefined;
+  for (let turn = 0; turn < 3; turn++) {
+    const attempt = async (): Promise<void> => {
+      try {
+        await ask(launcher);
+      } catch (error) {
+        refusal = (error as { readonly code?: string }).code;
+        // What has no code is no answer.
+        if (refusal?.startsWith("STEPWELL_") !== true) throw error;
+      }
+    };
+    times.push(await timed(attempt));
+    await setTimeout(0);
+  }
+  return { name, milliseconds: median(times), refusal };
+}

@@ -1,0 +1,83 @@
+/** Run by `helper.ts`: `<task> <store> <where> …`. */
+import { once } from "node:events";
+import { setTimeout } from "node:timers/promises";
+import { Launcher, type Store } from "stepwell";
+import { postgresStore } from "stepwell/postgres";
+import { sqliteStore } from "stepwell/sqlite";
+import { inFlight, launcherOn } from "./load.js";
+import { echo, order, parked, up } from "./work.js";
+
+const [task = "", place = "", ...words] = process.argv.slice(2);
+const goOn = async (): Promise<void> => {
+  await once(process, "message");
+};
+const tell = (answer: object): void => {
+  process.send!(answer);
+};
+
+const tasks: Readonly<Record<string, () => Promise<void>>> = {
+  /** `drive <url> <schema> <count>`: that many executions, when it is told to. */
+  async drive() {
+    const [schema = "", count] = words;
+    const launcher = await launcherOn(postgresStore(place, { schema }), [up]);
+    await inFlight(launcher, up, 500);
+    tell({ ready: true });
+    await goOn();
+    await inFlight(launcher, up, Number(count));
+    tell({ done: true });
+    await launcher.stop();
+  },
+
+  /** `answer <url> <schema> <notifications>`: executions whose messages are sent elsewhere. */
+  async answer() {
+    const [schema = "", notifications] = words;
+    const store = postgresStore(place, { schema, notifications: notifications === "true" });
+    const launcher = new Launcher({ store, workflows: [echo] });
+    await launcher.start();
+    tell({ ready: true });
+    await goOn();
+    await launcher.stop();
+  },
+
+  /** `boot <place> [<schema>]`: how long a start takes. */
+  async boot() {
+    const began = performance.now();
+    const launcher = await launcherOn(storeAt(words[0]), [parked, up]);
+    tell({ milliseconds: performance.now() - began });
+    await launcher.stop();
+  },
+
+  /** `park <file> <count>`: what the process takes with that many executions that wait. */
+  async park() {
+    const launcher = await launcherOn(storeAt(), [parked]);
+    await park(launcher, Number(words[0]));
+    tell(await memory());
+    await launcher.stop();
+  },
+};
+
+function storeAt(schema?: string): Store {
+  return schema === undefined ? sqliteStore(place) : postgresStore(place, { schema });
+}
+
+async function park(launcher: Launcher, count: number): Promise<void> {
+  const chunk = 500;
+  for (let done = 0; done < count; done += chunk) {
+    const items = Array.from({ length: chunk }, () => ({ input: order }));
+    const last = (await launcher.launchMany(parked, items)).at(-1)!;
+    while ((await last.summary()).status !== "waiting") await setTimeout(1);
+  }
+}
+
+/** When all is quiet, and what nobody needs is gone. */
+async function memory(): Promise<object> {
+  for (let round = 0; round < 5; round++) {
+    globalThis.gc!();
+    await setTimeout(100);
+  }
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { rss, heap: heapUsed + external };
+}
+
+await tasks[task]!();
+process.disconnect();
