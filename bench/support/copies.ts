@@ -40,7 +40,7 @@ function expression(
   { base, collate }: { readonly base: number; readonly collate: string },
 ): string {
   const own = `${table === executionsTable ? "e" : "t"}.${name}`;
-  if (name === "created_at") return `${from} + n * ${every}`;
+  if (name === "created_at") return `${from} + n * ${every}.0`;
   if (name === (table === executionsTable ? "sequence" : "execution")) return `${base} + n`;
   if (table === executionsTable && name === "id") return "e.id || '-' || n";
   return text ? `CASE WHEN ${own}${collate} = e.id THEN e.id || '-' || n ELSE ${own} END` : own;
