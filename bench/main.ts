@@ -76,7 +76,7 @@ function prepared(ref: string): Tree {
       process.exit(130);
     });
   }
-  console.error(`Against ${ref} (${tree.commit}).`);
+  console.error(`Against ${ref}, which is ${tree.commit}.`);
   return tree;
 }
 

@@ -90,7 +90,7 @@ export class Table {
       (ratio === undefined ? "" : `${bar(ratio).padEnd(longestBar)} ${shown(ratio)}`).padEnd(widths.ratio),
     ];
     if (this.#ref !== undefined) cells.push(...theirs(against));
-    this.#line([...cells, remarks(figure)]);
+    this.#line([...cells, remarks(figure, against?.ratio)]);
   }
 
   #head(): string[] {
@@ -119,12 +119,13 @@ function theirs(against: Against | undefined): string[] {
   ];
 }
 
-/** What the ratio is to, what is not the default, and what else was measured. */
-function remarks({ to, note, extra = {} }: Gathered): string {
-  const more = Object.entries(extra)
-    .filter(([, it]) => it !== "" && it !== note)
-    .map(([key, it]) => `${key} ${typeof it === "number" ? shown(it) : it}`);
-  return [...(to === undefined ? [] : [`to ${to}`]), ...(note === undefined ? [] : [note]), ...more].join("; ");
+/** What the ratio is to, also that of the other commit; what is not the default; and the other numbers. Words are for programs. */
+function remarks({ to, note, extra = {} }: Gathered, theirs: number | undefined): string {
+  const numbers = Object.entries(extra).flatMap(([key, it]) => (typeof it === "number" ? [`${key} ${shown(it)}`] : []));
+  const there = theirs === undefined ? "" : `, there ${shown(theirs)}`;
+  return [...(to === undefined ? [] : [`to ${to}${there}`]), ...(note === undefined ? [] : [note]), ...numbers].join(
+    "; ",
+  );
 }
 
 function shown(value: number): string {

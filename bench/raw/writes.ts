@@ -9,7 +9,7 @@ export interface Writes {
   readonly first: number;
   /** Updates of the row of an execution. */
   readonly updates: number;
-  /** Rows that go into other tables. */
+  /** Rows of its history. What the engine keeps besides, to know who has what in work, is no business of a limit. */
   readonly entries: number;
   /** In bytes, of each of these. */
   readonly entry: number;
@@ -27,20 +27,18 @@ export interface Noted {
 
 export const executionsTable = "stepwell_executions";
 
-/** For the beat of a launcher and the like, which have nothing to do with an execution. */
-const others: ReadonlySet<string> = new Set(["stepwell_launchers", "stepwell_definitions", "stepwell_burials"]);
+const historyTable = "stepwell_history";
 
 export function writesOf(noted: readonly Noted[], executions: number): Writes {
-  const of = (act: string): Noted | undefined =>
-    noted.find(({ relation, act: it }) => relation === executionsTable && it === act);
-  const inserted = of("INSERT");
-  if (inserted === undefined) throw new Error(`The engine wrote nothing into ${executionsTable}.`);
-  const updated = of("UPDATE");
-  const rest = noted.filter(
-    ({ relation, act }) => relation !== executionsTable && act === "INSERT" && !others.has(relation),
-  );
-  const total = (key: "rows" | "bytes"): number => rest.reduce((sum, it) => sum + it[key], 0);
-  if (updated === undefined) throw new Error(`The engine updated nothing in ${executionsTable}.`);
+  const of = (act: string, table: string): Noted => {
+    const found = noted.find((it) => it.relation === table && it.act === act);
+    if (found === undefined)
+      throw new Error(`The engine has no ${act} of ${table}, so there is nothing to compare it with.`);
+    return found;
+  };
+  const inserted = of("INSERT", executionsTable);
+  const updated = of("UPDATE", executionsTable);
+  const history = of("INSERT", historyTable);
   const changed = updated.changed / updated.rows;
   const kept = updated.bytes / updated.rows - changed;
   return {
@@ -48,8 +46,8 @@ export function writesOf(noted: readonly Noted[], executions: number): Writes {
     changed: Math.round(changed),
     first: Math.round(inserted.bytes / inserted.rows - kept),
     updates: Math.round(updated.rows / executions),
-    entries: Math.round(total("rows") / executions),
-    entry: total("rows") === 0 ? 0 : Math.round(total("bytes") / total("rows")),
+    entries: Math.round(history.rows / executions),
+    entry: Math.round(history.bytes / history.rows),
   };
 }
 
