@@ -100,6 +100,9 @@ async function measure(name: string, options: Options, tree: Tree | undefined, t
   }
 }
 
+// Who reads no more, such as `head`, does not keep the worktree from being removed.
+process.stdout.on("error", () => undefined);
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -1,5 +1,6 @@
 /** Run by `helper.ts`: `<task> <store> <where> …`. */
 import { once } from "node:events";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { Launcher, type Store } from "stepwell";
 import { postgresStore } from "stepwell/postgres";
@@ -47,16 +48,22 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
     await launcher.stop();
   },
 
-  /** `park <file> <count>`: what the process takes with that many executions that wait. */
+  /** `park <folder> <count>`: what the process takes before, with that many executions that wait, and after. */
   async park() {
-    const launcher = await launcherOn(storeAt(), [parked]);
-    await park(launcher, Number(words[0]));
-    tell(await memory());
+    const count = Number(words[0]);
+    const warm = await launcherOn(sqliteStore(join(place, "warm.db")), [parked]);
+    await park(warm, count / 2);
+    await warm.stop();
+    const before = await memory();
+    const launcher = await launcherOn(sqliteStore(join(place, "parked.db")), [parked]);
+    await park(launcher, count);
+    const beside = await memory();
     await launcher.stop();
+    tell({ before, beside, after: await memory() });
   },
 };
 
-function storeAt(schema?: string): Store {
+function storeAt(schema: string | undefined): Store {
   return schema === undefined ? sqliteStore(place) : postgresStore(place, { schema });
 }
 
@@ -70,7 +77,7 @@ async function park(launcher: Launcher, count: number): Promise<void> {
 }
 
 /** When all is quiet, and what nobody needs is gone. */
-async function memory(): Promise<object> {
+async function memory(): Promise<{ readonly rss: number; readonly heap: number }> {
   for (let round = 0; round < 5; round++) {
     globalThis.gc!();
     await setTimeout(100);
