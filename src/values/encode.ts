@@ -80,9 +80,10 @@ export class Encoded {
 
   /** Whether both are known to stand for the same value, without looking into it. */
   isSame(other: Encoded): boolean {
-    return this.#value === undefined || other.#value === undefined
-      ? this.text === other.text
-      : this.#value === other.#value;
+    const isKnown = this.#value !== undefined && other.#value !== undefined;
+    if (isKnown && this.#value === other.#value) return true;
+    // Two values are not compared as texts where nobody has needed those.
+    return isKnown && (this.#text === undefined || other.#text === undefined) ? false : this.text === other.text;
   }
 
   /** Whether both stand for the same value, whatever the order of its fields. */

@@ -1,9 +1,9 @@
-import { executionColumns, type ExecutionRow } from "../sql/rows.js";
 import type { ExecutionRecord } from "../../execution/records.js";
 import type { Claimed, ClaimOptions, Overdue, Store } from "../contract.js";
 import { inTurn } from "../held.js";
+import { storedColumns } from "./beside.js";
 import type { Database } from "./database.js";
-import { recordOf } from "./read.js";
+import { recordOf, type StoredRow } from "./read.js";
 import type { SqliteFile } from "./shared.js";
 
 interface Candidate {
@@ -83,10 +83,11 @@ function firstOf(queues: readonly (readonly Candidate[])[]): Candidate | undefin
 function take(database: Database, sequence: number, owner: number): ExecutionRecord {
   const row = database
     .statement(
-      `UPDATE stepwell_executions SET owner = ?, claims = claims + 1, due_at = NULL WHERE sequence = ? RETURNING ${executionColumns}`,
+      `UPDATE stepwell_executions SET owner = ?, claims = claims + 1, due_at = NULL WHERE sequence = ? RETURNING ${storedColumns}`,
     )
-    .get(owner, sequence);
-  return recordOf(database, row as ExecutionRow);
+    .get(owner, sequence) as StoredRow;
+  database.places.set(row.id, row);
+  return recordOf(database, row);
 }
 
 function signalledOf(database: Database, owner: number): string[] {

@@ -1,10 +1,12 @@
 import { StepwellError } from "../../errors.js";
 import type { Connection, Statement, Value } from "./driver.js";
 import { storeError } from "./failure.js";
+import { Places } from "./places.js";
 
 /** One connection: statements are prepared once, and what the driver throws becomes an error of ours. */
 export class Database {
   readonly path: string;
+  readonly places = new Places();
   readonly #connection: Connection;
   readonly #statements = new Map<string, Statement>();
 

@@ -224,12 +224,44 @@ CREATE INDEX stepwell_mailbox_pending ON stepwell_mailbox (execution, kind, name
 CREATE INDEX stepwell_mailbox_id ON stepwell_mailbox (execution, id);`,
 };
 
-/** `changes` are the fields of a large state that have changed since `state` was written. */
+/**
+ * - `changes` are the fields of a large state that have changed since the state was written as a whole.
+ * - The history is in the order in which it was written. `latest` of an execution is the number of its last entry, `previous`
+ *   of an entry the one before. `failed` says of an entry that it holds an error, which the execution may refer to.
+ * - Long states and inputs stand beside the executions.
+ */
 const weight: Migration = {
   number: 9,
   name: "compact rows",
   sql: `
-ALTER TABLE stepwell_executions ADD COLUMN changes TEXT;`,
+ALTER TABLE stepwell_executions ADD COLUMN changes TEXT;
+ALTER TABLE stepwell_executions ADD COLUMN latest INTEGER;
+
+ALTER TABLE stepwell_history RENAME TO stepwell_history_before;
+CREATE TABLE stepwell_history (
+  sequence INTEGER PRIMARY KEY,
+  execution INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  entry TEXT NOT NULL,
+  patch TEXT,
+  previous INTEGER,
+  failed INTEGER
+);
+INSERT INTO stepwell_history (sequence, execution, revision, at, entry, patch, previous)
+SELECT row_number() OVER w, execution, revision, at, entry, patch, iif(lag(execution) OVER w = execution, row_number() OVER w - 1, NULL)
+FROM stepwell_history_before WINDOW w AS (ORDER BY execution, revision);
+DROP TABLE stepwell_history_before;
+CREATE INDEX stepwell_history_failed ON stepwell_history (execution, revision) WHERE failed IS NOT NULL;
+UPDATE stepwell_executions SET latest = h.latest
+FROM (SELECT execution, max(sequence) AS latest FROM stepwell_history GROUP BY execution) AS h WHERE h.execution = stepwell_executions.sequence;
+
+CREATE TABLE stepwell_states (execution INTEGER PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE stepwell_inputs (execution INTEGER PRIMARY KEY, text TEXT NOT NULL);
+INSERT INTO stepwell_states SELECT sequence, state FROM stepwell_executions WHERE length(state) >= 1000;
+INSERT INTO stepwell_inputs SELECT sequence, input FROM stepwell_executions WHERE length(input) >= 1000;
+UPDATE stepwell_executions SET state = iif(length(state) < 1000, state, ''), input = iif(length(input) < 1000, input, '')
+WHERE length(state) >= 1000 OR length(input) >= 1000;`,
 };
 
 export const migrations: readonly Migration[] = [

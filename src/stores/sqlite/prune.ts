@@ -2,6 +2,7 @@ import type { Status } from "../../definition/flow.js";
 import { cursorOf, firstPlace, placeOf } from "../cursor.js";
 import type { Pruned, PruneOptions, Store } from "../contract.js";
 import type { Database } from "./database.js";
+import { removeHistory } from "./history.js";
 import type { SqliteFile } from "./shared.js";
 
 export function pruning(file: SqliteFile): Pick<Store, "prune"> {
@@ -43,9 +44,10 @@ function prune(database: Database, { olderThanMs, limit, after, dry }: PruneOpti
   return dry ? database.read(look) : database.transaction(look);
 }
 
-const owned = ["stepwell_history", "stepwell_mailbox", "stepwell_subscriptions"];
+const owned = ["stepwell_mailbox", "stepwell_subscriptions", "stepwell_states", "stepwell_inputs"];
 
 function remove(database: Database, { sequence, created_at, tags }: Row): void {
+  removeHistory(database, sequence);
   for (const table of owned) database.statement(`DELETE FROM ${table} WHERE execution = ?`).run(sequence);
   for (const tag of JSON.parse(tags) as string[]) {
     database

@@ -2,31 +2,33 @@ import { cursorOf, placeOf } from "../cursor.js";
 import {
   errorsIn,
   errorsReferredTo,
-  executionColumns,
   executionOf,
-  historyOf,
   listedColumns,
   listedOf,
   standingColumns,
   standingOf,
-  type ErrorRow,
   type Errors,
   type ExecutionRow,
-  type HistoryRow,
   type ListedRow,
 } from "../sql/rows.js";
-import type { ExecutionRecord, HistoryRecord } from "../../execution/records.js";
+import type { ExecutionRecord } from "../../execution/records.js";
 import type { ListConditions, ListFilter, ListPage, Loaded, Store } from "../contract.js";
+import { storedColumns } from "./beside.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
+import { errorEntry, readHistory } from "./history.js";
+import type { Place } from "./places.js";
 import type { SqliteFile } from "./shared.js";
+
+/** A row of an execution, with what stands beside it. */
+export type StoredRow = ExecutionRow & Place;
 
 export function reading(file: SqliteFile): Pick<Store, "load" | "list" | "count" | "history"> {
   return {
     load: (ids, only) => file.patiently((database) => load(database, ids, only)),
     list: (filter) => file.patiently((database) => list(database, filter)),
     count: (conditions, upTo) => file.patiently((database) => Math.min(count(database, conditions), upTo + 1)),
-    history: (id) => file.patiently((database) => history(database, id)),
+    history: (id) => file.patiently((database) => readHistory(database, id)),
   };
 }
 
@@ -35,11 +37,11 @@ export function load<Only extends "standing" | undefined>(
   ids: readonly string[],
   only: Only | undefined,
 ): Loaded<Only> {
-  const columns = only === undefined ? executionColumns : standingColumns;
+  const columns = only === undefined ? storedColumns : standingColumns;
   return database.read(() => {
     const statement = database.statement(`SELECT ${columns} FROM stepwell_executions WHERE id = ?`);
     return ids.map((id) => {
-      const row = statement.get(id) as ExecutionRow | undefined;
+      const row = statement.get(id) as StoredRow | undefined;
       if (row === undefined) return undefined;
       return only === undefined ? recordOf(database, row) : standingOf(row);
     });
@@ -55,26 +57,11 @@ export function recordOf(database: Database, row: ExecutionRow): ExecutionRecord
 function errorsOf(database: Database, rows: readonly ListedRow[]): Errors | undefined {
   const wanted = errorsReferredTo(rows);
   if (wanted.length === 0) return undefined;
-  const statement = database.statement(
-    "SELECT execution, revision, entry FROM stepwell_history WHERE execution = ? AND revision = ?",
-  );
-  const found = wanted.map(({ execution, revision }) => statement.get(execution, revision) as ErrorRow | undefined);
+  const found = wanted.map(({ execution, revision }) => errorEntry(database, execution, revision));
   return errorsIn(
     found.filter((row) => row !== undefined),
     rows,
   );
-}
-
-function history(database: Database, id: string): HistoryRecord[] {
-  return database.read(() => {
-    const rows = database
-      .statement(
-        "SELECT revision, at, entry, patch FROM stepwell_history " +
-          "WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = ?) ORDER BY revision",
-      )
-      .all(id) as HistoryRow[];
-    return rows.map((row) => historyOf(row, id));
-  });
 }
 
 function list(database: Database, filter: ListFilter): ListPage {

@@ -8,7 +8,7 @@ import type { Connection } from "./driver.js";
 import { readMail } from "./mail.js";
 import { load } from "./read.js";
 import type { SqliteFile } from "./shared.js";
-import { commit, writeWithin } from "./write.js";
+import { commitAll, writeWithin } from "./write.js";
 
 export function transactions(file: SqliteFile): TransactionStore {
   return {
@@ -52,7 +52,7 @@ function transact(database: Database, work: Work, at: number, hints: Hint[]): Co
         thrown = { error };
         throw error;
       }
-      const answer = transition === null ? null : commit(database, transition, at, hints);
+      const answer = transition === null ? null : commitAll(database, [transition], at, hints)[0]!;
       if (answer !== "taken") throw new RolledBack(answer);
       return answer;
     });

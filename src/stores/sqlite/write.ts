@@ -1,11 +1,14 @@
 import { positionText, transitionTexts } from "../sql/json-columns.js";
-import { executionColumns, type ExecutionRow } from "../sql/rows.js";
 import type { Batch, BatchResult, CommitResult, CreateResult, NewExecution, Release } from "../batch.js";
 import type { Transition } from "../../execution/records.js";
 import type { Hint } from "../contract.js";
 import { deliver } from "./arrivals.js";
+import { inRow, putFirst, putState, storedColumns } from "./beside.js";
 import type { Database } from "./database.js";
-import { recordOf } from "./read.js";
+import type { Value } from "./driver.js";
+import { Entries } from "./history.js";
+import { findPlace, type Place } from "./places.js";
+import { recordOf, type StoredRow } from "./read.js";
 import type { SqliteFile } from "./shared.js";
 import { publish, subscribe, unsubscribe } from "./topics.js";
 import { leave, queue } from "./gates.js";
@@ -30,7 +33,7 @@ function apply(database: Database, batch: Batch, at: number, hints: Hint[]): Bat
   return {
     at,
     creates: applyCreates(database, batch.creates, at, hints),
-    transitions: batch.transitions.map((it) => commit(database, it, at, hints)),
+    transitions: commitAll(database, batch.transitions, at, hints),
     releases: batch.releases.map((it) => release(database, it, at, hints)),
     arrivals: batch.arrivals.map((it) => deliver(database, it, at, hints)),
     subscriptions: batch.subscriptions?.map((it) => subscribe(database, it, at, hints)) ?? [],
@@ -96,30 +99,34 @@ function create(database: Database, it: NewExecution, at: number, launchers: Lau
       at,
       JSON.stringify(it.tags),
       positionText(it.position, it.id, "compact"),
-      it.state.text,
-      it.input.text,
+      inRow(it.state),
+      inRow(it.input),
       it.carried,
     );
   if (Number(changes) === 0) {
-    const row = database.statement(`SELECT ${executionColumns} FROM stepwell_executions WHERE id = ?`).get(it.id);
-    return { created: false, existing: recordOf(database, row as ExecutionRow) };
+    const row = database.statement(`SELECT ${storedColumns} FROM stepwell_executions WHERE id = ?`).get(it.id);
+    return { created: false, existing: recordOf(database, row as StoredRow) };
   }
+  const sequence = Number(lastInsertRowid);
+  putFirst(database, sequence, it.state, it.input);
   for (const tag of new Set(it.tags)) {
     database
       .statement("INSERT INTO stepwell_tags (tag, created_at, execution) VALUES (?, ?, ?)")
-      .run(tag, at, Number(lastInsertRowid));
+      .run(tag, at, sequence);
   }
   if (it.queue !== undefined) {
-    database.statement(updateQueued).run(Number(lastInsertRowid));
-    queue(database, Number(lastInsertRowid), it.version, it.queue, at + it.dueInMs);
+    database.statement(updateQueued).run(sequence);
+    queue(database, sequence, it.version, it.queue, at + it.dueInMs);
   }
-  if (!isOwned) hints.push({ type: "due", inMs: dueInMs });
+  if (isOwned) database.places.set(it.id, { sequence, revision: 0, latest: null });
+  else hints.push({ type: "due", inMs: dueInMs });
   return isOwned ? owned : unowned;
 }
 
 const updateExecution =
-  "UPDATE stepwell_executions SET status = ?1, position = ?2, state = coalesce(?3, state), changes = iif(?3 IS NULL, coalesce(?4, changes), NULL), revision = ?5, updated_at = ?6, seen = signals";
-const fenced = "WHERE id = ?7 AND owner = ?8 AND revision = ?5 - 1 AND signals = ?9 RETURNING sequence";
+  "UPDATE stepwell_executions SET status = ?1, position = ?2, state = coalesce(?3, state), changes = iif(?3 IS NULL, coalesce(?4, changes), NULL), revision = ?5, updated_at = ?6, seen = signals, latest = ?7";
+const fenced =
+  "WHERE sequence = ?8 AND id = ?9 AND owner = ?10 AND revision = ?5 - 1 AND signals = ?11 AND latest IS ?12";
 
 // Indexed columns stay out of it while the owner stays: an index is written for each that is named.
 const updateKept = `${updateExecution}, claims = 1 ${fenced}`;
@@ -127,23 +134,44 @@ const updateKept = `${updateExecution}, claims = 1 ${fenced}`;
 const updateCarried = "UPDATE stepwell_executions SET carried = ? WHERE sequence = ?";
 /** Names what an index names, so it is kept apart too. */
 const updateDefinition = "UPDATE stepwell_executions SET version = ?, fingerprint = ? WHERE sequence = ?";
-const updateResting = `${updateExecution}, claims = 0, owner = NULL, due_at = ?10 ${fenced}`;
+const updateResting = `${updateExecution}, claims = 0, owner = NULL, due_at = ?13 ${fenced}`;
 
-export function commit(database: Database, it: Transition, at: number, hints: Hint[]): CommitResult {
-  const { id, owner, revision, signals, status, dueInMs } = it;
-  const changes = it.changes?.text ?? null;
-  const state = changes === null ? (it.state?.text ?? null) : null;
-  const { position, entry } = transitionTexts(it, "compact");
-  const values = [status, position, state, changes, revision, at, id, owner, signals];
-  const row = it.rests
-    ? database.statement(updateResting).get(...values, dueAt(at, dueInMs))
-    : database.statement(updateKept).get(...values);
-  if (row === undefined) return refusal(database, id, owner, revision - 1);
-  const { sequence } = row as { sequence: number };
-  database
-    .statement("INSERT INTO stepwell_history (execution, revision, at, entry, patch) VALUES (?, ?, ?, ?, ?)")
-    .run(sequence, revision, at, entry, it.history.patch?.text ?? null);
-  for (const { arrival, as } of it.settled) settle(database, sequence, arrival, as, it.history.step);
+export function commitAll(
+  database: Database,
+  transitions: readonly Transition[],
+  at: number,
+  hints: Hint[],
+): CommitResult[] {
+  const entries = new Entries(database, at);
+  const results = transitions.map((it) => commit(database, entries, it, at, hints));
+  entries.finish();
+  return results;
+}
+
+function commit(database: Database, entries: Entries, it: Transition, at: number, hints: Hint[]): CommitResult {
+  const { id, owner, revision, signals } = it;
+  const known = database.places.get(id, revision - 1);
+  const texts = transitionTexts(it, "compact");
+  let place = known;
+  if (place === undefined || !update(database, it, texts.position, place, entries.next, at)) {
+    place = findPlace(database, id, owner, revision - 1);
+    if (place === undefined) return "lost";
+    if (!update(database, it, texts.position, place, entries.next, at)) return "signalled";
+  }
+  const { sequence, latest } = place;
+  if (it.rests) database.places.forget(id);
+  else database.places.set(id, { sequence, revision, latest: entries.next });
+  const { error, patch, step } = it.history;
+  entries.add({
+    execution: sequence,
+    revision,
+    entry: texts.entry,
+    patch: patch?.text ?? null,
+    previous: latest,
+    failed: error !== undefined,
+  });
+  if (it.state !== null && it.changes === undefined) putState(database, sequence, it.state);
+  for (const { arrival, as } of it.settled) settle(database, sequence, arrival, as, step);
   if (it.definition !== undefined) {
     database.statement(updateDefinition).run(it.definition.version, it.definition.fingerprint, sequence);
   }
@@ -158,8 +186,27 @@ export function commit(database: Database, it: Transition, at: number, hints: Hi
       .statement("UPDATE stepwell_mailbox SET status = 'dead' WHERE execution = ? AND status = 'pending'")
       .run(sequence);
   }
-  if (it.rests && dueInMs !== null) hints.push({ type: "due", inMs: dueInMs });
+  if (it.rests && it.dueInMs !== null) hints.push({ type: "due", inMs: it.dueInMs });
   return "taken";
+}
+
+/** False: the row is not as the transition and its place have it. */
+function update(
+  database: Database,
+  it: Transition,
+  position: string,
+  { sequence, latest }: Place,
+  entry: number,
+  at: number,
+): boolean {
+  const changes = it.changes?.text ?? null;
+  const state = changes === null && it.state !== null ? inRow(it.state) : null;
+  const values: Value[] = [it.status, position, state, changes, it.revision, at, entry];
+  values.push(sequence, it.id, it.owner, it.signals, latest);
+  const done = it.rests
+    ? database.statement(updateResting).run(...values, dueAt(at, it.dueInMs))
+    : database.statement(updateKept).run(...values);
+  return Number(done.changes) > 0;
 }
 
 const updateReleased =
@@ -173,8 +220,9 @@ const updateParked = "UPDATE stepwell_executions SET status = ?, updated_at = ? 
 function release(database: Database, it: Release, at: number, hints: Hint[]): CommitResult {
   const position = it.position === undefined ? null : positionText(it.position, it.id, "compact");
   const row = database.statement(updateReleased).get(dueAt(at, it.dueInMs), it.id, it.owner, it.signals, position);
-  if (row === undefined) return refusal(database, it.id, it.owner, null);
+  if (row === undefined) return isOwner(database, it.id, it.owner) ? "signalled" : "lost";
   const { sequence } = row as { sequence: number };
+  database.places.forget(it.id);
   for (const arrival of it.dead) settle(database, sequence, arrival, "dead", null);
   if (it.parks === true) {
     database.statement(updateParked).run("stuck", at, sequence);
@@ -185,12 +233,10 @@ function release(database: Database, it: Release, at: number, hints: Hint[]): Co
   return "taken";
 }
 
-/** Why no row fitted. */
-function refusal(database: Database, id: string, owner: number, revision: number | null): "lost" | "signalled" {
-  const row = database
-    .statement("SELECT 1 FROM stepwell_executions WHERE id = ?1 AND owner = ?2 AND revision = coalesce(?3, revision)")
-    .get(id, owner, revision);
-  return row === undefined ? "lost" : "signalled";
+function isOwner(database: Database, id: string, owner: number): boolean {
+  return (
+    database.statement("SELECT 1 FROM stepwell_executions WHERE id = ? AND owner = ?").get(id, owner) !== undefined
+  );
 }
 
 function settle(database: Database, execution: number, id: string, as: "consumed" | "dead", step: string | null): void {
