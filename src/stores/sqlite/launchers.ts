@@ -4,6 +4,7 @@ import type { Death, Fate } from "../records.js";
 import { overdue } from "./claim.js";
 import type { Database } from "./database.js";
 import { waitedAt } from "./gates.js";
+import { launcherFormat } from "./migrations.js";
 import type { SqliteFile } from "./shared.js";
 
 export function launchers(file: SqliteFile): Pick<Store, "register" | "beat" | "removeLaunchers" | "begin" | "deaths"> {
@@ -14,8 +15,8 @@ export function launchers(file: SqliteFile): Pick<Store, "register" | "beat" | "
           if (formerly !== undefined) forget(database, formerly);
           database.statement("DELETE FROM stepwell_burials WHERE at < ?").run(at - keepBurials);
           const { lastInsertRowid } = database
-            .statement("INSERT INTO stepwell_launchers (host, pid, beat_at) VALUES (?, ?, ?)")
-            .run(host, pid, at);
+            .statement("INSERT INTO stepwell_launchers (host, pid, beat_at, format) VALUES (?, ?, ?, ?)")
+            .run(host, pid, at, launcherFormat);
           return Number(lastInsertRowid);
         }),
       ),

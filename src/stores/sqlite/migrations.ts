@@ -1,5 +1,12 @@
-import { migrationsTable, pendingMigrations, type Migration } from "../sql/migrations.js";
-import type { Database } from "./database.js";
+import type { Migration as SqlMigration } from "../sql/migrations.js";
+import { deathsAfter } from "../sql/rows.js";
+
+export interface Migration extends SqlMigration {
+  /** In which `:now` is the time of the store. */
+  readonly sql: string;
+  /** No launcher of the schema before may go on: it could not read what is written from now on. */
+  readonly closes?: true;
+}
 
 /**
  * Tables carry a prefix, so that a file can hold tables of the user's too. Every index costs on every
@@ -229,9 +236,11 @@ CREATE INDEX stepwell_mailbox_id ON stepwell_mailbox (execution, id);`,
  * - The history is in the order in which it was written. `latest` of an execution is the number of its last entry, `previous`
  *   of an entry the one before. `failed` says of an entry that it holds an error, which the execution may refer to.
  * - Long states and inputs stand beside the executions.
+ * - `format` of a launcher says which rows it reads. Those of older processes are buried, and none registers any more.
  */
 const weight: Migration = {
   number: 9,
+  closes: true,
   name: "compact rows",
   sql: `
 ALTER TABLE stepwell_executions ADD COLUMN changes TEXT;
@@ -261,8 +270,25 @@ CREATE TABLE stepwell_inputs (execution INTEGER PRIMARY KEY, text TEXT NOT NULL)
 INSERT INTO stepwell_states SELECT sequence, state FROM stepwell_executions WHERE length(state) >= 1000;
 INSERT INTO stepwell_inputs SELECT sequence, input FROM stepwell_executions WHERE length(input) >= 1000;
 UPDATE stepwell_executions SET state = iif(length(state) < 1000, state, ''), input = iif(length(input) < 1000, input, '')
-WHERE length(state) >= 1000 OR length(input) >= 1000;`,
+WHERE length(state) >= 1000 OR length(input) >= 1000;
+
+INSERT INTO stepwell_burials (owner, at, fate) SELECT owner, :now, 'silent' FROM stepwell_launchers;
+UPDATE stepwell_executions SET owner = NULL, due_at = :now, deaths = ${deathsAfter} WHERE owner IS NOT NULL;
+CREATE TABLE stepwell_launchers_after (
+  owner INTEGER PRIMARY KEY AUTOINCREMENT,
+  host TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  beat_at INTEGER NOT NULL,
+  format INTEGER NOT NULL
+);
+INSERT INTO sqlite_sequence (name, seq)
+SELECT 'stepwell_launchers_after', seq FROM sqlite_sequence WHERE name = 'stepwell_launchers';
+DROP TABLE stepwell_launchers;
+ALTER TABLE stepwell_launchers_after RENAME TO stepwell_launchers;`,
 };
+
+/** Which rows a launcher of this code reads. */
+export const launcherFormat = 1;
 
 export const migrations: readonly Migration[] = [
   first,
@@ -275,31 +301,3 @@ export const migrations: readonly Migration[] = [
   mailboxes,
   weight,
 ];
-
-/** @throws STEPWELL_STORE_TOO_NEW */
-export function migrate(database: Database, now: number): void {
-  database.transaction(() => {
-    database.exec(migrationsTable);
-    // Changes nothing, but fails now on a file that can only be read, rather than at the first launch.
-    database.exec("DELETE FROM stepwell_migrations WHERE number < 1");
-  });
-  for (const migration of pendingMigrations(
-    migrations,
-    applied(database),
-    `SQLite file ${JSON.stringify(database.path)}`,
-  )) {
-    database.transaction(() => {
-      // Another process may have been faster.
-      if (applied(database) >= migration.number) return;
-      database.exec(migration.sql);
-      database
-        .statement("INSERT INTO stepwell_migrations (number, name, applied_at) VALUES (?, ?, ?)")
-        .run(migration.number, migration.name, now);
-    });
-  }
-}
-
-function applied(database: Database): number {
-  const [row] = database.rows<{ number: number | null }>("SELECT max(number) AS number FROM stepwell_migrations");
-  return row?.number ?? 0;
-}

@@ -4,7 +4,7 @@ import { StepwellError } from "../../errors.js";
 import { Database, isBusy } from "./database.js";
 import { safeVersion, sharesSafely, type Connection, type Driver } from "./driver.js";
 import { codes, resultCode, storeError } from "./failure.js";
-import { migrate } from "./migrations.js";
+import { migrate } from "./migrate.js";
 
 export type Durability = "full" | "normal";
 
@@ -48,7 +48,10 @@ function prepare(database: Database, version: string, durability: Durability, no
     );
     migrate(database, now);
   } catch (error) {
-    throw isBusy(error) ? lockedError(database.path, version, shares, error) : error;
+    // What SQLite itself says of a lock.
+    throw isBusy(error) && resultCode((error as StepwellError).cause) !== 0
+      ? lockedError(database.path, version, shares, error)
+      : error;
   }
   database.exec(`PRAGMA busy_timeout = ${writePatience}`);
 }
