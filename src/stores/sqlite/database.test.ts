@@ -9,7 +9,7 @@ describe.each([...drivers()])("a database, through $name", (driver) => {
     const insert = (size: number): unknown =>
       database.transaction(() => {
         const { changes } = database
-          .statement("INSERT INTO stepwell_launchers (host, pid, beat_at) VALUES (?, 1, 0)")
+          .statement("INSERT INTO stepwell_launchers (host, pid, beat_at, format) VALUES (?, 1, 0, 1)")
           .run("x".repeat(size));
         return Number(changes);
       });
@@ -33,7 +33,9 @@ describe.each([...drivers()])("a database, through $name", (driver) => {
     const mistake = new TypeError("mistake");
     expect(() =>
       database.transaction(() => {
-        database.statement("INSERT INTO stepwell_launchers (host, pid, beat_at) VALUES ('here', 1, 0)").run();
+        database
+          .statement("INSERT INTO stepwell_launchers (host, pid, beat_at, format) VALUES ('here', 1, 0, 1)")
+          .run();
         throw mistake;
       }),
     ).toThrow(expect.objectContaining({ code: "STEPWELL_STORE_FAILED", cause: mistake }));
