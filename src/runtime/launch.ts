@@ -141,6 +141,7 @@ function prepareChecked(
   const delay = delayOf(options, host);
   const resumeAt = delay > 0 ? host.storeNowAtMost() + delay : null;
   const queue = queueingOf(definition, options, state);
+  const encoded = encode(given, { what: "The input", limit });
   return {
     registered,
     state,
@@ -154,8 +155,8 @@ function prepareChecked(
       tags: options.tags === undefined ? noTags : checkedTags(options.tags, "launch"),
       status: delay > 0 || queue !== undefined ? "scheduled" : "running",
       position: resumeAt === null ? position : { ...position, resumeAt },
-      state: encode(state, { what: "The state", limit }),
-      input: encode(given, { what: "The input", limit }),
+      state: state === given ? encoded : encode(state, { what: "The state", limit }),
+      input: encoded,
       dueInMs: resumeAt === null ? 0 : resumeAt - host.storeNow(),
       deadlineInMs: definition.deadline === undefined ? null : delay + definition.deadline,
       carried: carriedBy("launch", { id, workflow: definition.name, version: definition.version }, registered, host),

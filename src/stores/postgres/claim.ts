@@ -6,7 +6,7 @@ import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
 import { executionsOf } from "./read.js";
 import type { Server, Terms } from "./shared.js";
-import { takenUp } from "./work.js";
+import { inHand, takenUp } from "./work.js";
 
 /** When to ask again for due work while a release is in doubt, in milliseconds. */
 const heldPause = 50;
@@ -25,6 +25,7 @@ export function claiming(server: Server): Pick<Store, "claim"> {
           return { ...held, nextDueInMs: heldPause };
         }
         const claimed = await claim(database, options, ticket, server.terms);
+        await server.work.clear(database);
         if (stranded.length === 0 || options.limit === 0) return claimed;
         const lost = await claimLost(database, owner, stranded, ticket, server.now);
         return {
@@ -63,7 +64,7 @@ taken AS (
   FROM (SELECT id, due_at, turn, round FROM due ORDER BY round, turn LIMIT $5::integer) AS d
   WHERE e.id = d.id AND (SELECT alive FROM launcher)
   RETURNING d.due_at AS due_since, d.turn, d.round, ${columns}
-)${takenUp("taken")}
+)${takenUp("taken", "$6")}
 SELECT m.at, l.alive,
   CASE WHEN (SELECT count(*) FROM due) > (SELECT count(*) FROM taken) THEN m.at
   ELSE (
@@ -83,7 +84,7 @@ const claimDue: Readonly<Record<RowFormat, Statement>> = {
     name: "claim_full",
     text: claimText("stepwell_executions AS s WHERE s.owner = $2::integer AND s.signals > s.seen"),
   },
-  compact: { name: "claim", text: claimText("stepwell_work AS s WHERE s.owner = $2::integer AND s.signalled") },
+  compact: { name: "claim", text: claimText("stepwell_signalled AS s WHERE s.owner = $2::integer") },
 };
 
 /** What calls took up whose answer was lost: it is this launcher's, and nobody works on it. What is locked is asked for again. */
@@ -92,8 +93,8 @@ const claimStranded: Statement = {
   text: `
 WITH ${moment},
 stranded AS MATERIALIZED (
-  SELECT e.id FROM stepwell_work AS w JOIN stepwell_executions AS e ON e.id = w.id
-  WHERE w.owner = $2::integer AND e.owner IS NOT DISTINCT FROM w.owner AND e.ticket = ANY ($4::float8[]::bigint[])
+  SELECT e.id FROM ${inHand(" WHERE w.owner = $2::integer")} AS w JOIN stepwell_executions AS e ON e.id = w.id
+  WHERE e.owner IS NOT DISTINCT FROM w.owner AND e.ticket = ANY ($4::float8[]::bigint[])
   FOR NO KEY UPDATE OF e SKIP LOCKED
 )
 UPDATE stepwell_executions AS e SET ticket = $3::float8 FROM stranded AS s WHERE e.id = s.id RETURNING ${at} AS due_since, ${columns}`,
@@ -112,7 +113,7 @@ async function claim(
   database: Database,
   { owner, limit, workflows }: ClaimOptions,
   ticket: number,
-  { now, format }: Terms,
+  { now, format, work }: Terms,
 ): Promise<Claimed> {
   const rows = await database.rows<Summary & (ClaimedRow | { readonly id: null })>(claimDue[format], [
     now,
@@ -124,6 +125,11 @@ async function claim(
   ]);
   const { at, alive, next, signalled } = rows[0]!;
   const taken = rows.filter((row): row is Summary & ClaimedRow => row.id !== null);
+  work.took(
+    owner,
+    ticket,
+    taken.map(({ id }) => id),
+  );
   return {
     records: await executionsOf(database, taken),
     dueSince: taken.map(({ due_since }) => due_since),

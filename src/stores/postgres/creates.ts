@@ -1,5 +1,5 @@
 import { StepwellError } from "../../errors.js";
-import { positionText } from "../sql/json-columns.js";
+import { newStateText, positionText } from "../sql/json-columns.js";
 import { executionColumns, type ExecutionRow } from "../sql/rows.js";
 import type { CreateResult, NewExecution } from "../batch.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
@@ -33,7 +33,7 @@ created AS (
     ${time}, g.status, g.position, g.state, g.carried, g.fingerprint${limited ? ", CASE WHEN g.gate IS NOT NULL THEN 'queued' END" : ""}
   FROM given AS g LEFT JOIN alive AS a ON a.owner = g.owner ORDER BY g.id, g.sequence
   ON CONFLICT (id) DO NOTHING RETURNING ticket, owner, id, sequence, created_at, tags
-)${takenUp("created")}${
+)${takenUp("created", "(SELECT min(ticket) FROM created)")}${
   tagged
     ? `,
 tagged AS (
@@ -73,6 +73,12 @@ function queueValues(all: readonly NewExecution[]): unknown[] {
   ];
 }
 
+function noted(owners: Map<number, string[]>, owner: number, id: string): void {
+  const ids = owners.get(owner);
+  if (ids === undefined) owners.set(owner, [id]);
+  else ids.push(id);
+}
+
 interface CreatedRow {
   readonly at: number;
   /** The tickets of what was made; null: of all. */
@@ -91,13 +97,18 @@ export function creating(
     read: ([row], all, hint, refuse) => {
       const made = row!.created === null ? undefined : new Set(row!.created);
       const unowned = row!.unowned === null ? undefined : new Set(row!.unowned);
-      return tickets.map((ticket, place) => {
+      const owners = new Map<number, string[]>();
+      const answers = tickets.map((ticket, place) => {
         const isUnowned = unowned?.has(ticket) === true;
-        const { owner, dueInMs } = all[place]!;
+        const { id, owner, dueInMs } = all[place]!;
         if (made !== undefined && !made.has(ticket)) refuse(place);
         else if (isUnowned) hint({ type: "due", inMs: owner === null ? dueInMs : 0 });
+        else noted(owners, owner!, id);
         return isUnowned ? notOwned : owned;
       });
+      const number = Math.min(...(row!.created ?? tickets));
+      for (const [owner, ids] of owners) terms.work.took(owner, number, ids);
+      return answers;
     },
     // What is there, unless it is what this very call made when its answer was lost.
     explain: async (session, refused, places) => {
@@ -135,7 +146,7 @@ function createOf(
     doubleArray(all.map(({ deadlineInMs }) => deadlineInMs)),
     textArray(all.map(({ tags }) => (tags.length === 0 ? "[]" : JSON.stringify(tags)))),
     textArray(all.map(({ id, position }) => positionText(position, id, format))),
-    textArray(all.map(({ state }) => state.text)),
+    textArray(all.map((it) => newStateText(it, format))),
     textArray(all.map(({ input }) => input.text)),
     textArray(all.map(({ carried }) => carried)),
     textArray(all.map(({ fingerprint }) => fingerprint)),

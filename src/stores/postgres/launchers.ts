@@ -9,6 +9,7 @@ import { formatAt } from "./migrate.js";
 import { launcherFormat } from "./migrations.js";
 import { at, moment } from "./moment.js";
 import type { Server } from "./shared.js";
+import { inHand } from "./work.js";
 
 const insertLauncher: Statement = {
   name: "register",
@@ -83,11 +84,12 @@ freed AS (
   FROM owned AS o WHERE e.id = o.id RETURNING e.id
 ),
 let_go AS (
-  DELETE FROM stepwell_work AS w WHERE w.owner = ANY ($2::integer[]) AND (
-    w.id IN (SELECT id FROM freed)
-    OR (SELECT e.owner FROM stepwell_executions AS e WHERE e.id = w.id) IS DISTINCT FROM w.owner
+  DELETE FROM stepwell_work AS w WHERE w.owner = ANY ($2::integer[]) AND NOT EXISTS (
+    SELECT 1 FROM unnest(w.ids) AS i (id)
+    WHERE (SELECT e.owner FROM stepwell_executions AS e WHERE e.id = i.id) = w.owner AND i.id NOT IN (SELECT id FROM freed)
   )
-)
+),
+unheard AS (DELETE FROM stepwell_signalled WHERE owner = ANY ($2::integer[]))
 SELECT count(*) AS freed FROM freed`;
 
 const deleteLaunchers: Readonly<Record<RowFormat, Statement>> = {
@@ -98,8 +100,8 @@ const deleteLaunchers: Readonly<Record<RowFormat, Statement>> = {
   compact: {
     name: "bury",
     text: removal(
-      "SELECT e.id FROM stepwell_work AS w JOIN stepwell_executions AS e ON e.id = w.id " +
-        "WHERE w.owner = ANY ($2::integer[]) AND e.owner IS NOT DISTINCT FROM w.owner",
+      `SELECT e.id FROM ${inHand(" WHERE w.owner = ANY ($2::integer[])")} AS w ` +
+        "JOIN stepwell_executions AS e ON e.id = w.id WHERE e.owner IS NOT DISTINCT FROM w.owner",
     ),
   },
 };

@@ -7,6 +7,7 @@ import type { Database } from "./database.js";
 import { at, moment } from "./moment.js";
 import { errorsOf } from "./read.js";
 import type { Server, Terms } from "./shared.js";
+import { inHand } from "./work.js";
 
 export function listing(server: Server): Pick<Store, "list" | "count"> {
   return {
@@ -84,7 +85,7 @@ known (workflow, version) AS (
   ) AS n
 ),
 working AS MATERIALIZED (
-  (SELECT id FROM ${format === "compact" ? "stepwell_work" : "stepwell_executions"} WHERE owner IS NOT NULL LIMIT ${passedOver + 1})
+  (SELECT id FROM ${format === "compact" ? inHand() : "stepwell_executions"} AS w WHERE owner IS NOT NULL LIMIT ${passedOver + 1})
   UNION
   SELECT d.id FROM known AS k CROSS JOIN LATERAL (
     SELECT e.id FROM stepwell_executions AS e

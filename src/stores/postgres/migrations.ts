@@ -271,8 +271,8 @@ CREATE INDEX stepwell_mailbox_pending ON stepwell_mailbox (execution, kind, name
  * - `changes` are the fields of a large state that have changed since `state` was written.
  * - `shelf` is the status for lists. Of what runs and of what has completed it is the same, so that an ordinary execution is
  *   written into no index but by its launch.
- * - `work` says what launchers have in work, and of what of that something came that no commit has seen: beside the
- *   executions, where each beginning and each end would be written into the indexes of a row.
+ * - `work` says what launchers have in work, and `signalled` for what of that something came which no commit has seen: beside
+ *   the executions, where each beginning and each end would be written into the indexes of a row.
  * - `format` of a launcher says which rows it reads. Null: those of the schema before.
  */
 const weight: Migration = {
@@ -287,11 +287,15 @@ ALTER TABLE stepwell_launchers ADD COLUMN format INTEGER;
 
 CREATE TABLE stepwell_work (
   owner INTEGER NOT NULL,
-  signalled BOOLEAN NOT NULL DEFAULT false,
+  number BIGINT NOT NULL,
+  ids TEXT[] COLLATE "C" NOT NULL,
+  PRIMARY KEY (owner, number)
+);
+CREATE TABLE stepwell_signalled (
+  owner INTEGER NOT NULL,
   id TEXT COLLATE "C" NOT NULL,
   PRIMARY KEY (owner, id)
-) WITH (autovacuum_vacuum_scale_factor = 0.05);
-CREATE INDEX stepwell_work_signalled ON stepwell_work (owner) WHERE signalled;`,
+);`,
 };
 
 /** From here on rows are compact: no process that does not know them can register a launcher any more. */
@@ -302,9 +306,10 @@ const compactRows: Migration = {
   name: "compact rows",
   sql: `
 ALTER TABLE stepwell_launchers ALTER COLUMN format SET NOT NULL;
-INSERT INTO stepwell_work (owner, id) SELECT owner, id FROM stepwell_executions WHERE owner IS NOT NULL ON CONFLICT DO NOTHING;
-UPDATE stepwell_work AS w SET signalled = true FROM stepwell_executions AS e
-WHERE e.id = w.id AND e.owner = w.owner AND e.signals > e.seen;
+INSERT INTO stepwell_work (owner, number, ids)
+SELECT owner, 0, array_agg(id) FROM stepwell_executions WHERE owner IS NOT NULL GROUP BY owner;
+INSERT INTO stepwell_signalled (owner, id)
+SELECT owner, id FROM stepwell_executions WHERE owner IS NOT NULL AND signals > seen ON CONFLICT DO NOTHING;
 DROP INDEX stepwell_executions_owned;
 DROP INDEX stepwell_executions_stuck;`,
 };

@@ -128,7 +128,7 @@ describe("the PostgreSQL store", () => {
     // A claim that has begun before the burial and commits after it.
     await client.query("BEGIN");
     await client.query(`UPDATE "${schema}".stepwell_executions SET owner = ${gone}, due_at = NULL WHERE id = 'one'`);
-    await client.query(`INSERT INTO "${schema}".stepwell_work (owner, id) VALUES (${gone}, 'one')`);
+    await client.query(`INSERT INTO "${schema}".stepwell_work (owner, number, ids) VALUES (${gone}, 1, ARRAY['one'])`);
     expect(await store.removeLaunchers([gone])).toBe(0);
     await client.query("COMMIT");
     expect(await store.beat(alive)).toEqual({

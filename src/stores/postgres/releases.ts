@@ -8,7 +8,7 @@ import { reasons, takenIn, type TakenRow } from "./refusal.js";
 import { settledText, settling } from "./settling.js";
 import type { Terms } from "./shared.js";
 import { BatchStep, sorted } from "./step.js";
-import { letGo } from "./work.js";
+import { heard } from "./work.js";
 
 const parking =
   "status = CASE WHEN g.parks = 1 THEN 'stuck' ELSE e.status END, " +
@@ -24,8 +24,8 @@ updated AS (
   FROM unnest($3::text[], $4::integer[], $5::integer[], $6::float8[], $7::text[], $8::text[]${parks ? ", $9::integer[]" : ""})
     WITH ORDINALITY AS g (id, owner, signals, due_in, settled, position${parks ? ", parks" : ""}, n)
   WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.signals = coalesce(g.signals, e.signals)
-  RETURNING g.n, e.sequence, e.id, g.owner, NULL AS keeper, g.settled, NULL AS step, 0 AS ends${parks ? ", g.parks AS leaves" : ""}
-)${letGo}${mail ? settling : ""}${parks ? leaving : ""}
+  RETURNING g.n, e.sequence, e.id, g.owner, g.settled, NULL AS step, 0 AS ends${parks ? ", g.parks AS leaves" : ""}
+)${heard}${mail ? settling : ""}${parks ? leaving : ""}
 SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;
 
 const releasePlain: Statement = { name: "release", text: textOf(false) };
@@ -42,11 +42,12 @@ export function releasing(
     ask: (given) => releaseOf(given, terms),
     read: ([row], given, hint, refuse) => {
       const isTaken = takenIn(row!);
-      return given.map(({ dueInMs, parks }, place) => {
+      return given.map(({ id, dueInMs, parks }, place) => {
         if (!isTaken(place)) {
           refuse(place);
           return "lost";
         }
+        terms.work.letGo(id);
         // Where it is parked, there is room for one that waits.
         const inMs = parks === true ? 0 : dueInMs;
         if (inMs !== null) hint({ type: "due", inMs });

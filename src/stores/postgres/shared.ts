@@ -6,6 +6,7 @@ import type { RowFormat } from "../sql/json-columns.js";
 import type { Database } from "./database.js";
 import { InDoubt } from "./in-doubt.js";
 import { Notifications, type Line } from "./notifications.js";
+import { WorkInHand } from "./work.js";
 import { openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
 
 export interface Settings extends OpenOptions {
@@ -21,12 +22,14 @@ export interface Terms {
   readonly now: number | null;
   readonly format: RowFormat;
   readonly doubts: InDoubt;
+  readonly work: WorkInHand;
 }
 
 /** What the parts of one PostgreSQL store share: its connections, once it is open, its time, and who hears of what is due. */
 export class Server {
   readonly hints = new Hints();
   readonly doubts = new InDoubt();
+  readonly work = new WorkInHand();
   /** Launchers of this process. */
   readonly owners = new Set<number>();
   /** Until it is known that no process of an older version is at work, rows are written as that one reads them. */
@@ -89,7 +92,7 @@ export class Server {
   }
 
   get terms(): Terms {
-    return { now: this.now, format: this.format, doubts: this.doubts };
+    return { now: this.now, format: this.format, doubts: this.doubts, work: this.work };
   }
 
   async ask<Result>(work: (database: Database, now: number | null) => Promise<Result>): Promise<Result> {

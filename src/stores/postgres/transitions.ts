@@ -10,7 +10,7 @@ import { settledText, settling } from "./settling.js";
 import type { Terms } from "./shared.js";
 import { BatchStep, sorted } from "./step.js";
 import { unsubscribing } from "./topics.js";
-import { heard, letGo } from "./work.js";
+import { heard } from "./work.js";
 
 /** The owner is compared in a way that its index does not serve, where there is one: it would be read from end to end for each row. */
 const update = (mail: boolean, topics = false, limits = false, defined = false): string => `
@@ -29,12 +29,12 @@ updated AS (
       mail ? ", step, settled, ends" : ""
     }${topics ? ", keeps" : ""}${limits ? ", leaves" : ""}${defined ? ", version, fingerprint" : ""}, n)
   WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.revision = g.revision - 1 AND e.signals = g.signals
-  RETURNING g.n, e.sequence, e.id, g.revision, g.owner, g.keeper, g.entry, g.patch${mail ? ", g.step, g.settled, g.ends" : ""}${topics ? ", g.keeps" : ""}${limits ? ", g.leaves" : ""}
+  RETURNING g.n, e.sequence, e.id, g.revision, g.owner, g.entry, g.patch${mail ? ", g.step, g.settled, g.ends" : ""}${topics ? ", g.keeps" : ""}${limits ? ", g.leaves" : ""}
 ),
 written AS (
   INSERT INTO stepwell_history (execution, revision, owner, at, entry, patch)
   SELECT sequence, revision, owner, ${time}, entry, patch FROM updated
-)${letGo}${mail ? heard + settling : ""}${topics ? unsubscribing : ""}${limits ? leaving : ""}
+)${mail ? heard + settling : ""}${topics ? unsubscribing : ""}${limits ? leaving : ""}
 SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;
 
 const updatePlain: Statement = { name: "commit", text: update(false) };
@@ -56,11 +56,12 @@ export function committing(
     ask: (given) => commitOf(given, terms),
     read: ([row], given, hint, refuse) => {
       const isTaken = takenIn(row!);
-      return given.map(({ rests, dueInMs, leaves }, place) => {
+      return given.map(({ id, rests, dueInMs, leaves }, place) => {
         if (!isTaken(place)) {
           refuse(place);
           return "lost";
         }
+        if (rests) terms.work.letGo(id);
         if (rests && dueInMs !== null) hint({ type: "due", inMs: dueInMs });
         // There is room for one that waits.
         if (leaves === true) hint({ type: "due", inMs: 0 });

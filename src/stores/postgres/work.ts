@@ -1,31 +1,84 @@
 /**
- * `stepwell_work`: what launchers have in work, and what of that has an arrival that no commit has seen. It stands beside the
- * executions, so that who takes one up or lets it go writes no index of theirs.
+ * What launchers have in work stands beside the executions, in `stepwell_work`: so who takes one up or lets it go writes no index
+ * of theirs. A row has all that was taken up at once, and goes when the last of these was let go: what it says is where to
+ * look, and the execution itself says whose it is. `stepwell_signalled` has what of it has an arrival that no commit has seen.
  */
+import type { Database, Statement } from "./database.js";
+import { doubleArray, integerArray } from "./arrays.js";
 
-/** What is taken up, or created by a launcher. @param from rows with `owner` and `id` */
-export const takenUp = (from: string): string => `,
+/**
+ * What is taken up, or created by a launcher.
+ *
+ * @param from rows with `owner` and `id` @param number of the call, as SQL
+ */
+export const takenUp = (from: string, number: string): string => `,
 working AS (
-  INSERT INTO stepwell_work (owner, id) SELECT owner, id FROM ${from} WHERE owner IS NOT NULL ORDER BY id
+  INSERT INTO stepwell_work (owner, number, ids)
+  SELECT owner, ${number}::bigint, array_agg(id ORDER BY id) FROM ${from} WHERE owner IS NOT NULL GROUP BY owner
   ON CONFLICT DO NOTHING
 )`;
 
-/** What was let go: rows of `updated` that have no `keeper`. */
-export const letGo = `,
-let_go AS (
-  DELETE FROM stepwell_work AS w USING updated AS u WHERE u.keeper IS NULL AND w.owner = u.owner AND w.id = u.id
-)`;
+/** In the launchers' hands, as far as it is told here: `owner` and `id` of each. Some of it may be let go by now. */
+export const inHand = (owners = ""): string =>
+  `(SELECT DISTINCT w.owner, i.id FROM stepwell_work AS w CROSS JOIN LATERAL unnest(w.ids) AS i (id)${owners})`;
 
-/** All that came for them was seen. */
+/** All that came for rows of `updated` was seen. */
 export const heard = `,
-heard AS (
-  UPDATE stepwell_work AS w SET signalled = false FROM updated AS u
-  WHERE u.keeper IS NOT NULL AND w.owner = u.owner AND w.id = u.id AND w.signalled
-)`;
+heard AS (DELETE FROM stepwell_signalled AS s USING updated AS u WHERE s.owner = u.owner AND s.id = u.id)`;
 
 /** `arrivals` came for rows of `raised`. */
 export const signalled = `,
 signalling AS (
-  UPDATE stepwell_work AS w SET signalled = true FROM raised AS r
-  WHERE r.arrivals > 0 AND w.owner = r.owner AND w.id = r.id AND NOT w.signalled
+  INSERT INTO stepwell_signalled (owner, id) SELECT owner, id FROM raised WHERE owner IS NOT NULL AND arrivals > 0 ORDER BY id
+  ON CONFLICT DO NOTHING
 )`;
+
+const remove: Statement = {
+  name: "work_over",
+  text:
+    "DELETE FROM stepwell_work AS w USING unnest($1::integer[], $2::float8[]) AS g (owner, number) " +
+    "WHERE w.owner = g.owner AND w.number = g.number::bigint",
+};
+
+/** What was taken up by one call. */
+interface Handful {
+  readonly owner: number;
+  readonly number: number;
+  /** How many of it are still in work. */
+  left: number;
+}
+
+/** What this process has in work, so that it knows which rows are over. */
+export class WorkInHand {
+  readonly #handfuls = new Map<string, Handful>();
+  #over: Handful[] = [];
+
+  took(owner: number, number: number, ids: readonly string[]): void {
+    if (ids.length === 0) return;
+    const handful = { owner, number, left: ids.length };
+    for (const id of ids) {
+      this.letGo(id);
+      this.#handfuls.set(id, handful);
+    }
+  }
+
+  /** This process has it no more, whoever has it now. */
+  letGo(id: string): void {
+    const handful = this.#handfuls.get(id);
+    if (handful === undefined) return;
+    this.#handfuls.delete(id);
+    handful.left -= 1;
+    if (handful.left === 0) this.#over.push(handful);
+  }
+
+  /** Removes rows that are over. One that could not be removed stays until its launcher leaves: it only costs a look. */
+  async clear(database: Database): Promise<void> {
+    if (this.#over.length === 0) return;
+    const over = this.#over;
+    this.#over = [];
+    await database.rows(remove, [
+      integerArray(over.map(({ owner }) => owner)),
+      doubleArray(over.map(({ number }) => number)),
+    ]);
+  }
+}

@@ -3,15 +3,19 @@
  * usual, and no more; and an error stands once, in the history, where the position refers to it.
  */
 import type { Direction, StepFunc } from "../../definition/flow.js";
+import type { NewExecution } from "../batch.js";
 import type { Position } from "../../execution/position.js";
 import type { HistoryEntry, Transition } from "../../execution/records.js";
+import { Encoded } from "../../values/encode.js";
 import type { SerializedError } from "../../values/serialize-error.js";
 
 /** `full`: as a process reads it that was made before rows were compact, and may still be at work on the same tables. */
 export type RowFormat = "compact" | "full";
 
 /** What a position is where its text says nothing else. */
-const usualPosition = {
+const usualPosition: { readonly [Field in keyof Position]?: Position[Field] } = {
+  stepIndex: 0,
+  lifecycle: "init",
   direction: "up",
   reason: "normal",
   lastResult: "ok",
@@ -22,7 +26,7 @@ const usualPosition = {
   resumeAt: null,
   error: null,
   stuckBy: null,
-} satisfies Partial<Position>;
+};
 
 const usualEntry = { direction: "up", attempt: 1, result: "ok" } satisfies Partial<HistoryEntry>;
 
@@ -32,49 +36,28 @@ const usualFunc: Readonly<Record<Direction, StepFunc>> = { up: "run", down: "rol
 /** The rows of the history in which errors stand that positions hold: one that is not here is written out. */
 const standing = new WeakMap<SerializedError, { readonly id: string; readonly revision: number }>();
 
-type PositionText = { [Field in keyof Position]-?: Position[Field] | undefined } & {
-  readonly errorAt: number | undefined;
-  readonly stuckAt: number | undefined;
-};
-
 export function positionText(position: Position, id: string, format: RowFormat): string {
   if (format === "full") return JSON.stringify(position);
-  const { direction, reason, stepFunc, lastResult, attempts, uncounted, error, stuckBy } = position;
-  const errorAt = revisionOf(error, id);
-  const stuckAt = revisionOf(stuckBy, id);
-  return JSON.stringify({
-    step: position.step,
-    stepIndex: position.stepIndex,
-    lifecycle: position.lifecycle,
-    direction: direction === usualPosition.direction ? undefined : direction,
-    reason: reason === usualPosition.reason ? undefined : reason,
-    stepFunc: stepFunc === usualFunc[direction] ? undefined : stepFunc,
-    lastResult: lastResult === usualPosition.lastResult ? undefined : lastResult,
-    attempts: attempts === 0 ? undefined : attempts,
-    firstAttemptAt: position.firstAttemptAt ?? undefined,
-    uncounted: uncounted === 0 ? undefined : uncounted,
-    waitUntil: position.waitUntil ?? undefined,
-    resumeAt: position.resumeAt ?? undefined,
-    error: errorAt === undefined ? (error ?? undefined) : undefined,
-    errorAt,
-    stuckBy: stuckAt === undefined ? (stuckBy ?? undefined) : undefined,
-    stuckAt,
-    inDoubt: position.inDoubt,
-    partly: position.partly,
-    irreversible: position.irreversible,
-    keys: position.keys,
-    warned: position.warned,
-    gone: position.gone,
-    passed: position.passed,
-    doubtful: position.doubtful,
-    begins: position.begins,
-    stepDeadlineAt: position.stepDeadlineAt,
-    polls: position.polls,
-  } satisfies PositionText);
+  const { direction } = position;
+  let text = `{"step":${JSON.stringify(position.step)}`;
+  for (const field in position) {
+    const value = position[field as keyof Position];
+    if (value === undefined || value === usualPosition[field as keyof Position] || field === "step") continue;
+    if (field === "stepFunc" && value === usualFunc[direction]) continue;
+    if (field === "error" || field === "stuckBy") text += errorText(field, value as SerializedError, id);
+    else text += `,"${field}":${typeof value === "number" ? value : JSON.stringify(value)}`;
+  }
+  return `${text}}`;
 }
 
-function revisionOf(error: SerializedError | null, id: string): number | undefined {
-  const place = error === null ? undefined : standing.get(error);
+function errorText(field: "error" | "stuckBy", error: SerializedError, id: string): string {
+  const revision = revisionOf(error, id);
+  if (revision === undefined) return `,"${field}":${JSON.stringify(error)}`;
+  return `,"${field === "error" ? "errorAt" : "stuckAt"}":${revision}`;
+}
+
+function revisionOf(error: SerializedError, id: string): number | undefined {
+  const place = standing.get(error);
   return place?.id === id ? place.revision : undefined;
 }
 
@@ -90,29 +73,18 @@ export function transitionTexts(
   return { position: positionText(position, id, format), entry: entryText(history, format) };
 }
 
-/** The patch is encoded already: inside the JSON it would be encoded twice. */
+/** The patch has a column of its own. */
 function entryText(entry: HistoryEntry, format: RowFormat): string {
-  const { direction, func, attempt, result } = entry;
-  const isFull = format === "full";
-  return JSON.stringify({
-    step: entry.step,
-    stepIndex: entry.stepIndex,
-    durationMs: entry.durationMs,
-    direction: !isFull && direction === usualEntry.direction ? undefined : direction,
-    func: !isFull && func === usualFunc[direction] ? undefined : func,
-    attempt: !isFull && attempt === usualEntry.attempt ? undefined : attempt,
-    result: !isFull && result === usualEntry.result ? undefined : result,
-    message: entry.message,
-    error: entry.error,
-    guardErrors: entry.guardErrors,
-    by: entry.by,
-    why: entry.why,
-    others: entry.others?.text,
-    initial: entry.initial?.text,
-    replaced: entry.replaced?.text,
-    migration: entry.migration,
-    leftNothing: entry.leftNothing,
-  } satisfies Record<Exclude<keyof HistoryEntry, "patch">, unknown>);
+  const isCompact = format === "compact";
+  let text = `{"step":${JSON.stringify(entry.step)}`;
+  for (const field in entry) {
+    const value = entry[field as keyof HistoryEntry];
+    if (value === undefined || field === "patch" || field === "step") continue;
+    if (isCompact && value === usualEntry[field as keyof typeof usualEntry]) continue;
+    if (isCompact && field === "func" && value === usualFunc[entry.direction]) continue;
+    text += `,"${field}":${typeof value === "number" ? value : JSON.stringify(value instanceof Encoded ? value.text : value)}`;
+  }
+  return `${text}}`;
 }
 
 /** With what is usual in its place. To be called before anything of it is checked. */
@@ -136,6 +108,17 @@ function withUsual(usual: object, func: string, parsed: unknown): unknown {
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return parsed;
   const { direction = "up" } = parsed as { readonly direction?: Direction };
   return { ...usual, [func]: usualFunc[direction], ...parsed };
+}
+
+/** In the column of the state: it is the same as the input. No value has this text. */
+const sameAsInput = "=";
+
+export function newStateText({ state, input }: Pick<NewExecution, "state" | "input">, format: RowFormat): string {
+  return format === "compact" && state.isSame(input) ? sameAsInput : state.text;
+}
+
+export function stateTextOf({ state, input }: { readonly state: string; readonly input: string }): string {
+  return state === sameAsInput ? input : state;
 }
 
 /** Which rows of the history a stored position refers to. */

@@ -18,7 +18,7 @@ import type {
   Standing,
 } from "../../execution/records.js";
 import type { ListedExecution, MailRecord } from "../contract.js";
-import { entryWhole, errorThatStands, positionWhole, revisionsIn } from "./json-columns.js";
+import { entryWhole, errorThatStands, positionWhole, revisionsIn, stateTextOf } from "./json-columns.js";
 import {
   admissionProblem,
   damaged,
@@ -170,9 +170,9 @@ function recordOf(
   };
 }
 
-function stateOf({ state, changes }: ExecutionRow): Encoded {
-  const whole = Encoded.ofText(state);
-  return changes === null ? whole : Encoded.ofParts({ whole, changes: Encoded.ofText(changes) });
+function stateOf(row: ExecutionRow): Encoded {
+  const whole = Encoded.ofText(stateTextOf(row));
+  return row.changes === null ? whole : Encoded.ofParts({ whole, changes: Encoded.ofText(row.changes) });
 }
 
 function ofExecution(what: string, id: string): (problem: string) => StepwellError {
