@@ -11,6 +11,10 @@ import type { Terms } from "./shared.js";
 import { BatchStep } from "./step.js";
 import { takenUp } from "./work.js";
 
+const answer = `
+SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(ticket), '[]') END AS created,
+  json_agg(ticket) FILTER (WHERE owner IS NULL) AS unowned FROM created`;
+
 const insert = (tagged: boolean, limited = false): string => `
 WITH ${moment},
 given AS MATERIALIZED (
@@ -42,11 +46,32 @@ tagged AS (
   FROM created AS c CROSS JOIN LATERAL json_array_elements_text(c.tags::json) AS t (tag)
 )`
     : ""
-}${limited ? queueing : ""}
-SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(ticket), '[]') END AS created,
-  json_agg(ticket) FILTER (WHERE owner IS NULL) AS unowned FROM created`;
+}${limited ? queueing : ""}${answer}`;
 
-const insertPlain: Statement = { name: "create", text: insert(false) };
+/**
+ * What a launcher launches is mostly of few kinds, without tags, a delay or a deadline: what is alike is given once, since a
+ * column costs something for each row.
+ */
+const insertPlain: Statement = {
+  name: "create",
+  text: `
+WITH ${moment},
+given AS MATERIALIZED (
+  SELECT nextval('stepwell_sequence') AS sequence, g.*
+  FROM unnest($4::float8[], $5::text[], $6::integer[], $7::text[], $8::text[]) AS g (ticket, id, kind, state, input)
+),
+alive AS MATERIALIZED (SELECT owner FROM stepwell_launchers WHERE owner = $3::integer),
+created AS (
+  INSERT INTO stepwell_executions (sequence, created_at, id, workflow, version, tags, input, revision,
+    signals, seen, claims, owner, ticket, due_at, updated_at, status, position, state, fingerprint)
+  SELECT g.sequence, ${time}, g.id, ($9::text[])[g.kind], ($10::text[])[g.kind], '[]', g.input, 0,
+    0, 0, CASE WHEN a.owner IS NULL THEN 0 ELSE 1 END, a.owner, g.ticket, CASE WHEN a.owner IS NULL THEN ${time} END,
+    ${time}, ($11::text[])[g.kind], ($12::text[])[g.kind], g.state, ($13::text[])[g.kind]
+  FROM given AS g LEFT JOIN alive AS a ON true ORDER BY g.id, g.sequence
+  ON CONFLICT (id) DO NOTHING RETURNING ticket, owner, id
+)${takenUp("created", "(SELECT min(ticket) FROM created)")}${answer}`,
+};
+const insertRare: Statement = { name: "create_rare", text: insert(false) };
 const insertTagged: Statement = { name: "create_tagged", text: insert(true) };
 const insertLimited: Statement = { name: "create_limited", text: insert(true, true) };
 
@@ -125,14 +150,67 @@ export function creating(
   });
 }
 
+/** Many kinds would have to be looked up among many. */
+const fewKinds = 20;
+
+function arePlain(all: readonly NewExecution[]): boolean {
+  const { owner } = all[0]!;
+  return (
+    owner !== null &&
+    all.every(
+      (it) =>
+        it.owner === owner &&
+        it.tags.length === 0 &&
+        it.deadlineInMs === null &&
+        it.carried === null &&
+        it.queue === undefined,
+    )
+  );
+}
+
+function plainCreateOf(
+  all: readonly NewExecution[],
+  tickets: readonly number[],
+  { now, format }: Pick<Terms, "now" | "format">,
+): { statement: Statement; values: unknown[] } | undefined {
+  const kinds: { readonly key: string; readonly of: NewExecution; readonly position: string }[] = [];
+  const places: number[] = [];
+  for (const it of all) {
+    const position = positionText(it.position, it.id, format);
+    const key = `${it.workflow}\n${it.version}\n${it.status}\n${it.fingerprint}\n${position}`;
+    let place = kinds.findIndex((kind) => kind.key === key);
+    if (place < 0) place = kinds.push({ key, of: it, position }) - 1;
+    if (kinds.length > fewKinds) return undefined;
+    places.push(place + 1);
+  }
+  const values = [
+    now,
+    all.length,
+    all[0]!.owner,
+    doubleArray(tickets),
+    textArray(all.map(({ id }) => id)),
+    integerArray(places),
+    textArray(all.map((it) => newStateText(it, format))),
+    textArray(all.map(({ input }) => input.text)),
+    textArray(kinds.map(({ of }) => of.workflow)),
+    textArray(kinds.map(({ of }) => of.version)),
+    textArray(kinds.map(({ of }) => of.status)),
+    textArray(kinds.map(({ position }) => position)),
+    textArray(kinds.map(({ of }) => of.fingerprint)),
+  ];
+  return { statement: insertPlain, values };
+}
+
 function createOf(
   all: readonly NewExecution[],
   tickets: readonly number[],
   { now, format }: Terms,
 ): { statement: Statement; values: unknown[] } {
+  const plain = arePlain(all) ? plainCreateOf(all, tickets, { now, format }) : undefined;
+  if (plain !== undefined) return plain;
   const limited = all.some(({ queue }) => queue !== undefined);
   const tagged = all.some(({ tags }) => tags.length > 0);
-  const statement = limited ? insertLimited : tagged ? insertTagged : insertPlain;
+  const statement = limited ? insertLimited : tagged ? insertTagged : insertRare;
   const values = [
     now,
     all.length,

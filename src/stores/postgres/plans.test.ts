@@ -137,6 +137,7 @@ describe.each([
   test("find executions of a batch one by one, by their ids", () => {
     for (const name of [
       "commit",
+      "commit_rare",
       "commit_mail",
       "commit_topics",
       "release",

@@ -12,40 +12,113 @@ import { BatchStep, sorted } from "./step.js";
 import { unsubscribing } from "./topics.js";
 import { heard } from "./work.js";
 
+/** What a batch has that most have not. Each word brings all before it, so that there are few statements. */
+const words = ["plain", "rare", "mail", "topics", "limits", "defined"] as const;
+
+type Word = (typeof words)[number];
+
 /** The owner is compared in a way that its index does not serve, where there is one: it would be read from end to end for each row. */
-const update = (mail: boolean, topics = false, limits = false, defined = false): string => `
+function update(word: Word): string {
+  const has = (other: Word): boolean => words.indexOf(other) <= words.indexOf(word);
+  const columns = [...columnsOf(word), "n"];
+  return `
 WITH ${moment},
 updated AS (
   UPDATE stepwell_executions AS e SET status = g.status, position = g.position, state = coalesce(g.state, e.state),
-    changes = CASE WHEN g.state IS NULL THEN coalesce(g.changes, e.changes) END, revision = g.revision, updated_at = ${time}, seen = e.signals, claims = CASE WHEN g.keeper IS NULL THEN 0 ELSE 1 END,
-    owner = g.keeper, due_at = ${time} + g.due_in, carried = coalesce(g.carried, e.carried)${
-      topics ? ", subscribed = e.subscribed & coalesce(g.keeps, e.subscribed)" : ""
-    }${limits ? ", admission = CASE WHEN g.leaves = 1 THEN NULL ELSE e.admission END" : ""}${
-      defined ? ", version = coalesce(g.version, e.version), fingerprint = coalesce(g.fingerprint, e.fingerprint)" : ""
-    }
-  FROM unnest($3::text[], $4::integer[], $5::integer[], $6::integer[], $7::integer[], $8::text[], $9::text[],
-    $10::text[], $11::text[], $12::float8[], $13::text[], $14::text[], $15::text[]${mail ? ", $16::text[], $17::text[], $18::integer[]" : ""}${topics ? ", $19::integer[]" : ""}${limits ? ", $20::integer[]" : ""}${defined ? ", $21::text[], $22::text[]" : ""})
-    WITH ORDINALITY AS g (id, owner, revision, signals, keeper, status, position, state, changes, due_in, carried, entry, patch${
-      mail ? ", step, settled, ends" : ""
-    }${topics ? ", keeps" : ""}${limits ? ", leaves" : ""}${defined ? ", version, fingerprint" : ""}, n)
-  WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.revision = g.revision - 1 AND e.signals = g.signals
-  RETURNING g.n, e.sequence, e.id, g.revision, g.owner, g.entry, g.patch${mail ? ", g.step, g.settled, g.ends" : ""}${topics ? ", g.keeps" : ""}${limits ? ", g.leaves" : ""}
+    changes = CASE WHEN g.state IS NULL THEN ${has("rare") ? "coalesce(g.changes, e.changes)" : "e.changes"} END,
+    revision = g.revision, updated_at = ${time}, seen = e.signals, claims = 1 - g.rests,
+    owner = CASE WHEN g.rests = 0 THEN $3::integer END, due_at = ${has("rare") ? `${time} + g.due_in` : "NULL"}${
+      has("rare") ? ", carried = coalesce(g.carried, e.carried)" : ""
+    }${has("topics") ? ", subscribed = e.subscribed & coalesce(g.keeps, e.subscribed)" : ""}${
+      has("limits") ? ", admission = CASE WHEN g.leaves = 1 THEN NULL ELSE e.admission END" : ""
+    }${has("defined") ? ", version = coalesce(g.version, e.version), fingerprint = coalesce(g.fingerprint, e.fingerprint)" : ""}
+  FROM unnest(${parametersOf(word)}) WITH ORDINALITY AS g (${columns.join(", ")})
+  WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM $3::integer AND e.revision = g.revision - 1
+    AND e.signals = ${has("rare") ? "g.signals" : "0"}
+  RETURNING g.n, e.sequence, e.id, $3::integer AS owner, g.revision, g.entry, g.patch${
+    has("mail") ? ", g.step, g.settled, g.ends" : ""
+  }${has("topics") ? ", g.keeps" : ""}${has("limits") ? ", g.leaves" : ""}
 ),
 written AS (
   INSERT INTO stepwell_history (execution, revision, owner, at, entry, patch)
   SELECT sequence, revision, owner, ${time}, entry, patch FROM updated
-)${mail ? heard + settling : ""}${topics ? unsubscribing : ""}${limits ? leaving : ""}
+)${has("mail") ? heard + settling : ""}${has("topics") ? unsubscribing : ""}${has("limits") ? leaving : ""}
 SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;
+}
 
-const updatePlain: Statement = { name: "commit", text: update(false) };
-const updateWithMail: Statement = { name: "commit_mail", text: update(true) };
-const updateWithTopics: Statement = { name: "commit_topics", text: update(true, true) };
-/** Each parameter of the others too, so that the few that have limits need but one statement more. */
-const updateWithLimits: Statement = { name: "commit_limits", text: update(true, true, true) };
+interface Texts {
+  readonly position: string;
+  readonly entry: string;
+  readonly state: string | null;
+  readonly changes: string | null;
+}
 
-/** The version is what an index names, so only who goes on with another list of steps touches it. */
-const updateDefined: Statement = { name: "commit_defined", text: update(true, true, true, true) };
+type Column = readonly [name: string, write: (given: readonly Transition[], texts: readonly Texts[]) => Buffer];
 
+const text = (name: string, of: (it: Transition, texts: Texts) => string | null): Column => [
+  `${name} text`,
+  (given, texts) => textArray(given.map((it, index) => of(it, texts[index]!))),
+];
+const integer = (name: string, of: (it: Transition) => number | null): Column => [
+  `${name} integer`,
+  (given) => integerArray(given.map(of)),
+];
+
+/** What is given with each transition: a column costs something for each row, so most batches have the first ones only. */
+const given: Readonly<Record<Word, readonly Column[]>> = {
+  plain: [
+    text("id", ({ id }) => id),
+    integer("revision", ({ revision }) => revision),
+    integer("rests", ({ rests }) => (rests ? 1 : 0)),
+    text("status", ({ status }) => status),
+    text("position", (_, { position }) => position),
+    text("state", (_, { state }) => state),
+    text("entry", (_, { entry }) => entry),
+    text("patch", ({ history }) => history.patch?.text ?? null),
+  ],
+  rare: [
+    integer("signals", ({ signals }) => signals),
+    ["due_in float8", (all) => doubleArray(all.map(({ rests, dueInMs }) => (rests ? dueInMs : null)))],
+    text("changes", (_, { changes }) => changes),
+    text("carried", ({ carried }) => carried),
+  ],
+  mail: [
+    text("step", ({ history }) => history.step),
+    text("settled", ({ settled }) => settledText(settled)),
+    integer("ends", ({ ends }) => (ends ? 1 : 0)),
+  ],
+  topics: [integer("keeps", ({ unsubscribes: it }) => (it === undefined ? null : bitsKept[it]))],
+  limits: [integer("leaves", ({ leaves }) => (leaves === true ? 1 : 0))],
+  // The version is what an index names, so only who goes on with another list of steps touches it.
+  defined: [
+    text("version", ({ definition }) => definition?.version ?? null),
+    text("fingerprint", ({ definition }) => definition?.fingerprint ?? null),
+  ],
+};
+
+function allGiven(word: Word): readonly Column[] {
+  return words.slice(0, words.indexOf(word) + 1).flatMap((each) => given[each]);
+}
+
+function columnsOf(word: Word): string[] {
+  return allGiven(word).map(([column]) => column.split(" ")[0]!);
+}
+
+/** After the moment, the number of rows and their owner. */
+function parametersOf(word: Word): string {
+  return allGiven(word)
+    .map(([column], index) => `$${index + 4}::${column.split(" ")[1]}[]`)
+    .join(", ");
+}
+
+const statements = Object.fromEntries(
+  words.map((word): [Word, Statement] => [
+    word,
+    { name: word === "plain" ? "commit" : `commit_${word}`, text: update(word) },
+  ]),
+) as Readonly<Record<Word, Statement>>;
+
+/** @param rows all of one owner */
 export function committing(
   rows: readonly number[],
   all: readonly Transition[],
@@ -80,55 +153,23 @@ export function committing(
 }
 
 /** The statement that has what these transitions need, and no more. */
-function commitOf(given: readonly Transition[], { now, format }: Terms): { statement: Statement; values: unknown[] } {
-  const defined = given.some(({ definition }) => definition !== undefined);
-  const limits = defined || given.some(({ leaves }) => leaves === true);
-  const topics = limits || given.some(({ unsubscribes }) => unsubscribes !== undefined);
-  const mail = topics || given.some(({ settled, signals }) => settled.length > 0 || signals > 0);
-  const texts = given.map((transition) => transitionTexts(transition, format));
-  const changes = given.map((it) => (format === "compact" ? it.changes : undefined));
-  const values: unknown[] = [
-    now,
-    given.length,
-    textArray(given.map(({ id }) => id)),
-    integerArray(given.map(({ owner }) => owner)),
-    integerArray(given.map(({ revision }) => revision)),
-    integerArray(given.map(({ signals }) => signals)),
-    integerArray(given.map(({ owner, rests }) => (rests ? null : owner))),
-    textArray(given.map(({ status }) => status)),
-    textArray(texts.map(({ position }) => position)),
-    textArray(given.map(({ state }, index) => (changes[index] === undefined ? (state?.text ?? null) : null))),
-    textArray(changes.map((it) => it?.text ?? null)),
-    doubleArray(given.map(({ rests, dueInMs }) => (rests ? dueInMs : null))),
-    textArray(given.map(({ carried }) => carried)),
-    textArray(texts.map(({ entry }) => entry)),
-    textArray(given.map(({ history }) => history.patch?.text ?? null)),
-  ];
-  if (mail) {
-    values.push(
-      textArray(given.map(({ history }) => history.step)),
-      textArray(given.map(({ settled }) => settledText(settled))),
-      integerArray(given.map(({ ends }) => (ends ? 1 : 0))),
-    );
-  }
-  if (topics) {
-    values.push(integerArray(given.map(({ unsubscribes: it }) => (it === undefined ? null : bitsKept[it]))));
-  }
-  if (limits) values.push(integerArray(given.map(({ leaves }) => (leaves === true ? 1 : 0))));
-  if (defined) {
-    values.push(
-      textArray(given.map(({ definition }) => definition?.version ?? null)),
-      textArray(given.map(({ definition }) => definition?.fingerprint ?? null)),
-    );
-  }
-  const statement = defined
-    ? updateDefined
-    : limits
-      ? updateWithLimits
-      : topics
-        ? updateWithTopics
-        : mail
-          ? updateWithMail
-          : updatePlain;
-  return { statement, values };
+function commitOf(all: readonly Transition[], { now, format }: Terms): { statement: Statement; values: unknown[] } {
+  const texts = all.map((it): Texts => {
+    const changes = format === "compact" ? (it.changes?.text ?? null) : null;
+    return { ...transitionTexts(it, format), changes, state: changes === null ? (it.state?.text ?? null) : null };
+  });
+  const word = wordFor(all);
+  const values = [now, all.length, all[0]!.owner, ...allGiven(word).map(([, write]) => write(all, texts))];
+  return { statement: statements[word], values };
+}
+
+function wordFor(all: readonly Transition[]): Word {
+  if (all.some(({ definition }) => definition !== undefined)) return "defined";
+  if (all.some(({ leaves }) => leaves === true)) return "limits";
+  if (all.some(({ unsubscribes }) => unsubscribes !== undefined)) return "topics";
+  if (all.some(({ settled, signals }) => settled.length > 0 || signals > 0)) return "mail";
+  const isRare = all.some(
+    ({ rests, dueInMs, changes, carried }) => changes !== undefined || carried !== null || (rests && dueInMs !== null),
+  );
+  return isRare ? "rare" : "plain";
 }

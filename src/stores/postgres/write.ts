@@ -50,9 +50,9 @@ export async function write(
 ): Promise<Written> {
   const { now } = terms;
   const created = batch.creates.length === 0 ? undefined : creating(batch.creates, tickets, terms);
-  const committed = inWaves(batch.transitions, ({ id }) => id).map((rows) =>
-    committing(rows, batch.transitions, terms),
-  );
+  const committed = inWaves(batch.transitions, ({ id }) => id)
+    .flatMap((rows) => ofEachOwner(rows, batch.transitions))
+    .map((rows) => committing(rows, batch.transitions, terms));
   const released = inWaves(batch.releases, ({ id }) => id).map((rows) => releasing(rows, batch.releases, terms));
   const delivering = deliveries(batch.arrivals, now);
   const { subscriptions = [], publications = [] } = batch;
@@ -97,6 +97,16 @@ export async function write(
     publications: inOrder(publications.length, publishing),
   };
   return { ...results, hints: steps.flatMap(({ hints }) => hints) };
+}
+
+/** Mostly all are of one. */
+function ofEachOwner(
+  rows: readonly number[],
+  all: readonly { readonly owner: number }[],
+): readonly (readonly number[])[] {
+  const owners = new Set(rows.map((row) => all[row]!.owner));
+  if (owners.size < 2) return [rows];
+  return [...owners].map((owner) => rows.filter((row) => all[row]!.owner === owner));
 }
 
 /** The answers of several steps, each at its own place. */
