@@ -36,6 +36,13 @@ export function doubleArray(values: readonly (number | null)[]): Buffer {
   return fixed(oids.double, 8, values, (value, at) => scratch.writeDoubleBE(value, at));
 }
 
+export type ColumnType = "text" | "integer" | "float8";
+
+export function arrayOf(type: ColumnType, values: readonly (string | number | null)[]): Buffer {
+  if (type === "text") return textArray(values as readonly (string | null)[]);
+  return (type === "integer" ? integerArray : doubleArray)(values as readonly (number | null)[]);
+}
+
 const oids = { text: 25, integer: 23, double: 701 } as const;
 
 function fixed(

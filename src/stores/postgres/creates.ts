@@ -52,13 +52,11 @@ tagged AS (
  * What a launcher launches is mostly of few kinds, without tags, a delay or a deadline: what is alike is given once, since a
  * column costs something for each row.
  */
-const insertPlain: Statement = {
-  name: "create",
-  text: `
+const plainText = (rows: string): string => `
 WITH ${moment},
 given AS MATERIALIZED (
   SELECT nextval('stepwell_sequence') AS sequence, g.*
-  FROM unnest($4::float8[], $5::text[], $6::integer[], $7::text[], $8::text[]) AS g (ticket, id, kind, state, input)
+  FROM ${rows}
 ),
 alive AS MATERIALIZED (SELECT owner FROM stepwell_launchers WHERE owner = $3::integer),
 created AS (
@@ -69,7 +67,20 @@ created AS (
     ${time}, ($11::text[])[g.kind], ($12::text[])[g.kind], g.state, ($13::text[])[g.kind]
   FROM given AS g LEFT JOIN alive AS a ON true ORDER BY g.id, g.sequence
   ON CONFLICT (id) DO NOTHING RETURNING ticket, owner, id
-)${takenUp("created", "(SELECT min(ticket) FROM created)")}${answer}`,
+)${takenUp("created", "(SELECT min(ticket) FROM created)")}${answer}`;
+
+const insertPlain: Statement = {
+  name: "create",
+  text: plainText(
+    "unnest($4::float8[], $5::text[], $6::integer[], $7::text[], $8::text[]) AS g (ticket, id, kind, state, input)",
+  ),
+};
+/** Of a single one the plan is simpler. */
+const insertOne: Statement = {
+  name: "create_one",
+  text: plainText(
+    "(SELECT $4::float8 AS ticket, $5::text AS id, $6::integer AS kind, $7::text AS state, $8::text AS input) AS g",
+  ),
 };
 const insertRare: Statement = { name: "create_rare", text: insert(false) };
 const insertTagged: Statement = { name: "create_tagged", text: insert(true) };
@@ -183,22 +194,29 @@ function plainCreateOf(
     if (kinds.length > fewKinds) return undefined;
     places.push(place + 1);
   }
+  const [one] = all;
+  const rows =
+    all.length === 1
+      ? [tickets[0], one!.id, 1, newStateText(one!, format), one!.input.text]
+      : [
+          doubleArray(tickets),
+          textArray(all.map(({ id }) => id)),
+          integerArray(places),
+          textArray(all.map((it) => newStateText(it, format))),
+          textArray(all.map(({ input }) => input.text)),
+        ];
   const values = [
     now,
     all.length,
-    all[0]!.owner,
-    doubleArray(tickets),
-    textArray(all.map(({ id }) => id)),
-    integerArray(places),
-    textArray(all.map((it) => newStateText(it, format))),
-    textArray(all.map(({ input }) => input.text)),
+    one!.owner,
+    ...rows,
     textArray(kinds.map(({ of }) => of.workflow)),
     textArray(kinds.map(({ of }) => of.version)),
     textArray(kinds.map(({ of }) => of.status)),
     textArray(kinds.map(({ position }) => position)),
     textArray(kinds.map(({ of }) => of.fingerprint)),
   ];
-  return { statement: insertPlain, values };
+  return { statement: all.length === 1 ? insertOne : insertPlain, values };
 }
 
 function createOf(

@@ -1,7 +1,7 @@
 import { transitionTexts } from "../sql/json-columns.js";
 import type { CommitResult } from "../batch.js";
 import { type Transition, bitsKept } from "../../execution/records.js";
-import { doubleArray, integerArray, textArray } from "./arrays.js";
+import { arrayOf, type ColumnType } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { leaving } from "./gates.js";
 import { moment, at as time } from "./moment.js";
@@ -18,9 +18,8 @@ const words = ["plain", "rare", "mail", "topics", "limits", "defined"] as const;
 type Word = (typeof words)[number];
 
 /** The owner is compared in a way that its index does not serve, where there is one: it would be read from end to end for each row. */
-function update(word: Word): string {
+function update(word: Word, single: boolean): string {
   const has = (other: Word): boolean => words.indexOf(other) <= words.indexOf(word);
-  const columns = [...columnsOf(word), "n"];
   return `
 WITH ${moment},
 updated AS (
@@ -32,7 +31,7 @@ updated AS (
     }${has("topics") ? ", subscribed = e.subscribed & coalesce(g.keeps, e.subscribed)" : ""}${
       has("limits") ? ", admission = CASE WHEN g.leaves = 1 THEN NULL ELSE e.admission END" : ""
     }${has("defined") ? ", version = coalesce(g.version, e.version), fingerprint = coalesce(g.fingerprint, e.fingerprint)" : ""}
-  FROM unnest(${parametersOf(word)}) WITH ORDINALITY AS g (${columns.join(", ")})
+  FROM ${givenRows(word, single)}
   WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM $3::integer AND e.revision = g.revision - 1
     AND e.signals = ${has("rare") ? "g.signals" : "0"}
   RETURNING g.n, e.sequence, e.id, $3::integer AS owner, g.revision, g.entry, g.patch${
@@ -53,16 +52,18 @@ interface Texts {
   readonly changes: string | null;
 }
 
-type Column = readonly [name: string, write: (given: readonly Transition[], texts: readonly Texts[]) => Buffer];
+interface Column {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly of: (it: Transition, texts: Texts) => string | number | null;
+}
 
-const text = (name: string, of: (it: Transition, texts: Texts) => string | null): Column => [
-  `${name} text`,
-  (given, texts) => textArray(given.map((it, index) => of(it, texts[index]!))),
-];
-const integer = (name: string, of: (it: Transition) => number | null): Column => [
-  `${name} integer`,
-  (given) => integerArray(given.map(of)),
-];
+const text = (name: string, of: (it: Transition, texts: Texts) => string | null): Column => ({
+  name,
+  type: "text",
+  of,
+});
+const integer = (name: string, of: (it: Transition) => number | null): Column => ({ name, type: "integer", of });
 
 /** What is given with each transition: a column costs something for each row, so most batches have the first ones only. */
 const given: Readonly<Record<Word, readonly Column[]>> = {
@@ -78,7 +79,7 @@ const given: Readonly<Record<Word, readonly Column[]>> = {
   ],
   rare: [
     integer("signals", ({ signals }) => signals),
-    ["due_in float8", (all) => doubleArray(all.map(({ rests, dueInMs }) => (rests ? dueInMs : null)))],
+    { name: "due_in", type: "float8", of: ({ rests, dueInMs }) => (rests ? dueInMs : null) },
     text("changes", (_, { changes }) => changes),
     text("carried", ({ carried }) => carried),
   ],
@@ -100,23 +101,31 @@ function allGiven(word: Word): readonly Column[] {
   return words.slice(0, words.indexOf(word) + 1).flatMap((each) => given[each]);
 }
 
-function columnsOf(word: Word): string[] {
-  return allGiven(word).map(([column]) => column.split(" ")[0]!);
-}
-
 /** After the moment, the number of rows and their owner. */
-function parametersOf(word: Word): string {
-  return allGiven(word)
-    .map(([column], index) => `$${index + 4}::${column.split(" ")[1]}[]`)
-    .join(", ");
+const firstColumn = 4;
+
+/** The rows of a batch; of a single one the plan is far simpler. */
+function givenRows(word: Word, single: boolean): string {
+  const columns = allGiven(word);
+  if (single) {
+    const fields = columns.map(({ name, type }, index) => `$${index + firstColumn}::${type} AS ${name}`);
+    return `(SELECT ${fields.join(", ")}, 1 AS n) AS g`;
+  }
+  const parameters = columns.map(({ type }, index) => `$${index + firstColumn}::${type}[]`);
+  const names = columns.map(({ name }) => name);
+  return `unnest(${parameters.join(", ")}) WITH ORDINALITY AS g (${names.join(", ")}, n)`;
 }
 
-const statements = Object.fromEntries(
-  words.map((word): [Word, Statement] => [
-    word,
-    { name: word === "plain" ? "commit" : `commit_${word}`, text: update(word) },
-  ]),
-) as Readonly<Record<Word, Statement>>;
+function statementsFor(single: boolean): Readonly<Record<Word, Statement>> {
+  const named = words.map((word): [Word, Statement] => {
+    const name = `commit${single ? "_one" : ""}${word === "plain" ? "" : `_${word}`}`;
+    return [word, { name, text: update(word, single) }];
+  });
+  return Object.fromEntries(named) as Record<Word, Statement>;
+}
+
+const statements = statementsFor(false);
+const singles = statementsFor(true);
 
 /** @param rows all of one owner */
 export function committing(
@@ -159,7 +168,18 @@ function commitOf(all: readonly Transition[], { now, format }: Terms): { stateme
     return { ...transitionTexts(it, format), changes, state: changes === null ? (it.state?.text ?? null) : null };
   });
   const word = wordFor(all);
-  const values = [now, all.length, all[0]!.owner, ...allGiven(word).map(([, write]) => write(all, texts))];
+  const values: unknown[] = [now, all.length, all[0]!.owner];
+  if (all.length === 1) {
+    for (const { of } of allGiven(word)) values.push(of(all[0]!, texts[0]!));
+    return { statement: singles[word], values };
+  }
+  for (const { type, of } of allGiven(word))
+    values.push(
+      arrayOf(
+        type,
+        all.map((it, index) => of(it, texts[index]!)),
+      ),
+    );
   return { statement: statements[word], values };
 }
 
