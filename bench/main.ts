@@ -70,7 +70,7 @@ async function bench(words: readonly string[] | undefined, options: Options): Pr
 function prepared(ref: string): Tree {
   console.error(`Building ${ref} in a temporary folder …`);
   const tree = treeOf(ref, root);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => {
       tree.remove();
       process.exit(130);

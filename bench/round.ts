@@ -7,7 +7,7 @@ export type RoundAnswer = { readonly figures: readonly Figure[] } | { readonly p
 const [name = "", options = "{}"] = process.argv.slice(2);
 
 /** An exit ends a server that was started, a signal alone would not. */
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130));
 process.once("disconnect", () => process.exit());
 
 async function answer(): Promise<RoundAnswer> {

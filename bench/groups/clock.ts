@@ -6,6 +6,8 @@ import { timed } from "../support/load.js";
 import { order, parked } from "../support/work.js";
 
 const months = 5;
+/** What takes so many milliseconds in all is not done again. */
+const patience = 2_000;
 
 export async function clock(): Promise<Figure[]> {
   const time = new VirtualClock();
@@ -13,7 +15,10 @@ export async function clock(): Promise<Figure[]> {
   await launcher.start();
   await launcher.launch(parked, order);
   const times: number[] = [];
-  for (let month = 0; month < months; month++) times.push(await timed(() => time.advance("30d")));
+  const began = performance.now();
+  while (times.length < months && performance.now() - began < patience) {
+    times.push(await timed(() => time.advance("30d")));
+  }
   const stopped = launcher.stop();
   await time.advance("1m");
   await stopped;

@@ -79,6 +79,7 @@ async function measured(name: string, store: Store): Promise<Figure> {
       over: asked.filter(({ milliseconds }) => milliseconds > bound).length,
       median: median(asked.map(({ milliseconds }) => milliseconds)),
       blocked: delay.max / 1e6,
+      refusals: refused.length,
       refused: refused.map(({ name, refusal }) => `${name}: ${refusal}`).join("; "),
     },
   };
