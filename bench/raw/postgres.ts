@@ -54,7 +54,10 @@ export async function prepared(url: string, schema: string): Promise<void> {
   await store.close();
 }
 
-/** `fillfactor` leaves room for the next version of a row on its page: no update writes an index. */
+/**
+ * `fillfactor` leaves room for the next version of a row on its page: no update writes an index. Entries have a key, without which
+ * PostgreSQL would find those of an execution by reading them all.
+ */
 const tables = (schema: string): string => `
 CREATE SCHEMA ${schema};
 CREATE TABLE ${schema}.raw_rows (id text COLLATE "C" PRIMARY KEY, kept text NOT NULL, changed text NOT NULL) WITH (fillfactor = 50);

@@ -92,11 +92,12 @@ export function columnsOf(connection: Connection, table: string): { readonly nam
   return (found as { name: string; hidden: number }[]).filter(({ hidden }) => hidden === 0);
 }
 
+/** The entries stand in the order in which they were written: an index of them is the engine's affair. */
 const tables = `
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 CREATE TABLE raw_rows (id TEXT PRIMARY KEY, kept TEXT NOT NULL, changed TEXT NOT NULL);
-CREATE TABLE raw_entries (row INTEGER NOT NULL, turn INTEGER NOT NULL, entry TEXT NOT NULL, PRIMARY KEY (row, turn)) WITHOUT ROWID`;
+CREATE TABLE raw_entries (row INTEGER NOT NULL, turn INTEGER NOT NULL, entry TEXT NOT NULL)`;
 
 /** A file of its own, and what writes the turns of some executions in transactions. */
 export class RawFile {
