@@ -2,7 +2,8 @@
 import pg from "pg";
 import { postgresStore } from "stepwell/postgres";
 import type { Database } from "../support/places.js";
-import { inFlight, launcherOn, perSecond, type Measured } from "../support/load.js";
+import { collectGarbage, inFlight, launcherOn, perSecond, type Measured } from "../support/load.js";
+import type { Limit } from "../support/turns.js";
 import { changedIn, filler, idOf, turnsOf, writesOf, type Noted, type Turn, type Writes } from "./writes.js";
 
 const batch = 200;
@@ -87,27 +88,31 @@ interface Query {
   readonly values: unknown[];
 }
 
-/** Executions a second whose rows are written in statements of 200 over four connections, with everything encoded beforehand. */
-export async function rawRate(database: Database, writes: Writes, count: number): Promise<number> {
+/** Tables of their own, and what writes the rows of executions in statements of 200 over four connections. */
+export async function rawTables(
+  database: Database,
+  writes: Writes,
+): Promise<{ readonly limit: Limit; readonly end: () => Promise<void> }> {
   const { clients, end } = await connected(database, connections);
   const turns = turnsOf(writes);
-  const groups: Query[][] = [];
-  for (let start = 0; start < count; start += batch) {
-    const places = Array.from({ length: Math.min(batch, count - start) }, (_, place) => start + place);
-    groups.push(turns.map((turn, number) => batched(places, turn, number, writes)));
-  }
-  globalThis.gc?.();
-  const began = performance.now();
-  await Promise.all(
-    clients.map(async (client) => {
+  const limit: Limit = async (first, count) => {
+    const groups: Query[][] = [];
+    for (let start = 0; start < count; start += batch) {
+      const places = Array.from({ length: Math.min(batch, count - start) }, (_, place) => first + start + place);
+      groups.push(turns.map((turn, number) => batched(places, turn, number, writes)));
+    }
+    // Everything is encoded beforehand.
+    collectGarbage();
+    const began = performance.now();
+    const lane = async (client: pg.Client): Promise<void> => {
       for (let group = groups.pop(); group !== undefined; group = groups.pop()) {
         for (const query of group) await client.query(query);
       }
-    }),
-  );
-  const rate = perSecond(count, began);
-  await end();
-  return rate;
+    };
+    await Promise.all(clients.map(lane));
+    return perSecond(count, began);
+  };
+  return { limit, end };
 }
 
 function batched(places: readonly number[], { kind, entry }: Turn, number: number, writes: Writes): Query {

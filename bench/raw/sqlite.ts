@@ -1,7 +1,8 @@
 /** What SQLite itself can do at most: prepared statements in transactions of 200, with the durability that the engine has. */
 import { createRequire } from "node:module";
 import { sqliteStore } from "stepwell/sqlite";
-import { inFlight, launcherOn, perSecond, type Measured } from "../support/load.js";
+import { collectGarbage, inFlight, launcherOn, perSecond, type Measured } from "../support/load.js";
+import type { Limit } from "../support/turns.js";
 import { changedIn, filler, idOf, turnsOf, writesOf, type Noted, type Writes } from "./writes.js";
 
 const batch = 200;
@@ -135,18 +136,14 @@ export class RawFile {
     }
   }
 
+  readonly limit: Limit = async (first, count) => {
+    collectGarbage();
+    const began = performance.now();
+    for (let start = 0; start < count; start += batch) this.write(first + start, Math.min(batch, count - start));
+    return perSecond(count, began);
+  };
+
   close(): void {
     this.#connection.close();
   }
-}
-
-/** Executions a second. */
-export function rawRate(path: string, writes: Writes, count: number): number {
-  const file = new RawFile(path, writes);
-  globalThis.gc?.();
-  const began = performance.now();
-  for (let first = 0; first < count; first += batch) file.write(first, Math.min(batch, count - first));
-  const rate = perSecond(count, began);
-  file.close();
-  return rate;
 }

@@ -1,0 +1,44 @@
+/** The engine and its raw limit in turns, on tables that grow: both have the same machine. */
+import type { Figure } from "../figures.js";
+import { described, type Writes } from "../raw/writes.js";
+import { busy } from "./load.js";
+
+/** How many executions a second it writes, from that one on. */
+export type Limit = (first: number, count: number) => Promise<number>;
+
+const turns = 3;
+
+/** @param engine how many executions a second it makes */
+export async function besideLimit(
+  name: string,
+  {
+    count,
+    writes,
+    engine,
+    limit,
+  }: {
+    readonly count: number;
+    readonly writes: Writes;
+    readonly engine: (count: number) => Promise<number>;
+    readonly limit: Limit;
+  },
+): Promise<Figure> {
+  const each = Math.round(count / turns);
+  const seconds = { engine: 0, limit: 0 };
+  for (let turn = 0; turn <= turns; turn++) {
+    const rates = { engine: await engine(each), limit: await limit(turn * each, each) };
+    // The first turn warms the compiler and the caches.
+    if (turn === 0) continue;
+    seconds.engine += each / rates.engine;
+    seconds.limit += each / rates.limit;
+  }
+  return {
+    name,
+    value: (each * turns) / seconds.engine,
+    unit: "executions/s",
+    ratio: seconds.limit / seconds.engine,
+    to: "the raw limit",
+    note: `${busy} in flight`,
+    extra: { limit: (each * turns) / seconds.limit, writes: described(writes) },
+  };
+}
