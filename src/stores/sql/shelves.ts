@@ -14,7 +14,7 @@ export interface Shelves {
   readonly only: "running" | "completed" | undefined;
 }
 
-function shelfOf(status: Status): string {
+export function shelfOf(status: Status): string {
   return status === "running" || status === "completed" ? shared : status;
 }
 

@@ -38,4 +38,4 @@ const input = "iif(input = '', (SELECT text FROM stepwell_inputs WHERE execution
 const state = `iif(state = '', coalesce((SELECT text FROM stepwell_states WHERE execution = sequence), ${input}), state)`;
 
 /** What a query for `StoredRow` selects. One that is missing can't be read, and nothing else is the matter. */
-export const storedColumns = `${listedColumns}, changes, latest, coalesce(${state}, '') AS state, coalesce(${input}, '') AS input`;
+export const storedColumns = `${listedColumns}, changes, latest, shelf, coalesce(${state}, '') AS state, coalesce(${input}, '') AS input`;

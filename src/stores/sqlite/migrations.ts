@@ -235,6 +235,8 @@ CREATE INDEX stepwell_mailbox_id ON stepwell_mailbox (execution, id);`,
  * - `changes` are the fields of a large state that have changed since the state was written as a whole.
  * - The history is in the order in which it was written. `latest` of an execution is the number of its last entry, `previous`
  *   of an entry the one before. `failed` says of an entry that it holds an error, which the execution may refer to.
+ * - `shelf` is the status for lists. Of what runs and of what has completed it is the same, so that an ordinary execution is
+ *   written into no index but by its launch.
  * - Long states and inputs stand beside the executions.
  * - `format` of a launcher says which rows it reads. Those of older processes are buried, and none registers any more.
  */
@@ -245,6 +247,10 @@ const weight: Migration = {
   sql: `
 ALTER TABLE stepwell_executions ADD COLUMN changes TEXT;
 ALTER TABLE stepwell_executions ADD COLUMN latest INTEGER;
+ALTER TABLE stepwell_executions ADD COLUMN shelf TEXT;
+UPDATE stepwell_executions SET shelf = iif(status IN ('running', 'completed'), '', status);
+CREATE INDEX stepwell_executions_listed ON stepwell_executions (workflow, shelf, created_at);
+DROP INDEX stepwell_executions_stuck;
 
 ALTER TABLE stepwell_history RENAME TO stepwell_history_before;
 CREATE TABLE stepwell_history (

@@ -6,6 +6,8 @@ export interface Place {
   readonly revision: number;
   /** The number of its latest entry in the history. */
   readonly latest: number | null;
+  /** Where lists find it. */
+  readonly shelf: string;
 }
 
 /** Who has more in work looks for rows. */
@@ -33,7 +35,8 @@ export class Places {
   }
 }
 
-const find = "SELECT sequence, revision, latest FROM stepwell_executions WHERE id = ? AND owner = ? AND revision = ?";
+const find =
+  "SELECT sequence, revision, latest, shelf FROM stepwell_executions WHERE id = ? AND owner = ? AND revision = ?";
 
 /** Undefined: it has another owner, or another revision. */
 export function findPlace(database: Database, id: string, owner: number, revision: number): Place | undefined {

@@ -14,7 +14,7 @@ function recording(driver: Driver, texts: Set<string>): Driver {
       return {
         exec: (sql) => connection.exec(sql),
         prepare(sql) {
-          if (/^(SELECT|INSERT|UPDATE|DELETE).*stepwell_/.test(sql)) texts.add(sql);
+          if (/^\s*(WITH|SELECT|INSERT|UPDATE|DELETE)[^]*stepwell_/.test(sql)) texts.add(sql);
           return connection.prepare(sql);
         },
         close: () => connection.close(),
@@ -50,36 +50,48 @@ describe.each([...drivers()])("the statements of the SQLite store, through $name
   test("never read a whole table of executions, history, mail or tags, except to turn its pages in order or to count", async () => {
     const found = [...(await plans(driver))];
     expect(found.length).toBeGreaterThan(20);
-    const scans = found.filter(([, plan]) => /SCAN (?!stepwell_(migrations|launchers|schedules)|chain)/.test(plan));
+    const scans = found.filter(([, plan]) =>
+      /SCAN (?!stepwell_(migrations|launchers|schedules)|\(subquery|(chain|known|names|shelves)\b|w VIRTUAL)/.test(
+        plan,
+      ),
+    );
     expect(scans.length).toBeGreaterThan(0);
     for (const [text, plan] of scans) {
       if (text.startsWith("SELECT count(*)")) continue;
+      // It jumps from one workflow and version to the next.
+      if (text.includes("SELECT next.workflow")) continue;
       if (text.includes("stepwell_mailbox AS m INDEXED BY")) {
         expect(plan).toMatch(/^SCAN m USING INDEX stepwell_mailbox_dead; SEARCH e /);
         continue;
       }
       expect(text).toContain("ORDER BY created_at DESC, sequence DESC");
-      expect(plan).toMatch(/^SCAN stepwell_executions USING INDEX stepwell_executions_(created|stuck)$/);
+      expect(plan).toMatch(/^SCAN stepwell_executions USING COVERING INDEX stepwell_executions_created$/);
     }
   });
 
-  test("never sort what an index has in order; only the rows of a mailbox or a topic are few enough", async () => {
+  test("never sort what an index has in order; only the rows of a mailbox or a topic, and what is in work, are few enough", async () => {
     const sorting = [...(await plans(driver))].filter(([, plan]) => plan.includes("TEMP B-TREE"));
     expect(sorting.map(([text]) => text)).toEqual(
-      sorting.map(() => expect.stringMatching(/(FROM|JOIN) stepwell_(mailbox|publications)/) as string),
+      sorting.map(
+        () => expect.stringMatching(/(FROM|JOIN) (stepwell_(mailbox|publications|schedules)|json_each)/) as string,
+      ),
     );
   });
 
-  test("use the small indexes for what is due, owned, signalled or stuck", async () => {
+  test("use the small indexes for what is due, owned, signalled, or on a shelf", async () => {
     const used = (part: string): string[] => [...found].filter(([text]) => text.includes(part)).map(([, plan]) => plan);
     const found = await plans(driver);
-    expect(used("ORDER BY due_at")).toEqual([expect.stringContaining("COVERING INDEX stepwell_executions_due")]);
+    for (const plan of used("ORDER BY due_at")) expect(plan).toContain("COVERING INDEX stepwell_executions_due");
     expect(used("due_at = ? WHERE owner = ?")).toEqual([
       expect.stringContaining("stepwell_executions_owned (owner=?)"),
     ]);
     expect(used("signals > seen")).toEqual([expect.stringContaining("stepwell_executions_signalled (owner=?)")]);
-    expect(used("status = 'stuck'").length).toBeGreaterThan(0);
-    for (const plan of used("status = 'stuck'")) expect(plan).toContain("stepwell_executions_stuck");
-    for (const plan of used("first.tag = ?")) expect(plan).toMatch(/SEARCH first USING PRIMARY KEY \(tag=\?/);
+    expect(used("shelf = ?").length).toBeGreaterThan(0);
+    for (const plan of used("shelf = ?")) {
+      expect(plan).toMatch(
+        /INDEX stepwell_executions_listed \(workflow=\? AND shelf=\?|^SEARCH .*PRIMARY KEY \(rowid=\?\)$/,
+      );
+    }
+    for (const plan of used("t.tag = ?")) expect(plan).toMatch(/SEARCH t USING PRIMARY KEY \(tag=\?/);
   });
 });

@@ -6,6 +6,7 @@ import { definitions } from "./definitions.js";
 import type { Driver } from "./driver.js";
 import { limits } from "./gates.js";
 import { launchers } from "./launchers.js";
+import { listing } from "./listing.js";
 import { mail } from "./mail.js";
 import type { Durability } from "./open.js";
 import { pruning } from "./prune.js";
@@ -38,6 +39,7 @@ export function sqliteStoreOn(path: string, clock: Clock, durability: Durability
     ...claiming(file),
     ...launchers(file),
     ...reading(file),
+    ...listing(file),
     ...mail(file),
     ...pruning(file),
     watch: (listener) => file.hints.watch(listener),

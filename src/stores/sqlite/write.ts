@@ -1,4 +1,5 @@
 import { positionText, transitionTexts } from "../sql/json-columns.js";
+import { shelfOf } from "../sql/shelves.js";
 import type { Batch, BatchResult, CommitResult, CreateResult, NewExecution, Release } from "../batch.js";
 import type { Transition } from "../../execution/records.js";
 import type { Hint } from "../contract.js";
@@ -73,8 +74,8 @@ class Launchers {
 
 const insertExecution =
   "INSERT INTO stepwell_executions (id, workflow, version, fingerprint, status, revision, signals, seen, owner, claims, due_at, " +
-  "deadline_at, created_at, updated_at, tags, position, state, input, carried) " +
-  "VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+  "deadline_at, created_at, updated_at, tags, position, state, input, carried, shelf) " +
+  "VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
 
 /** Rare enough to be a statement of its own. Until it is admitted only its deadline wakes it. */
 const updateQueued = "UPDATE stepwell_executions SET admission = 'queued', due_at = deadline_at WHERE sequence = ?";
@@ -102,6 +103,7 @@ function create(database: Database, it: NewExecution, at: number, launchers: Lau
       inRow(it.state),
       inRow(it.input),
       it.carried,
+      shelfOf(it.status),
     );
   if (Number(changes) === 0) {
     const row = database.statement(`SELECT ${storedColumns} FROM stepwell_executions WHERE id = ?`).get(it.id);
@@ -118,7 +120,7 @@ function create(database: Database, it: NewExecution, at: number, launchers: Lau
     database.statement(updateQueued).run(sequence);
     queue(database, sequence, it.version, it.queue, at + it.dueInMs);
   }
-  if (isOwned) database.places.set(it.id, { sequence, revision: 0, latest: null });
+  if (isOwned) database.places.set(it.id, { sequence, revision: 0, latest: null, shelf: shelfOf(it.status) });
   else hints.push({ type: "due", inMs: dueInMs });
   return isOwned ? owned : unowned;
 }
@@ -135,6 +137,7 @@ const updateCarried = "UPDATE stepwell_executions SET carried = ? WHERE sequence
 /** Names what an index names, so it is kept apart too. */
 const updateDefinition = "UPDATE stepwell_executions SET version = ?, fingerprint = ? WHERE sequence = ?";
 const updateResting = `${updateExecution}, claims = 0, owner = NULL, due_at = ?13 ${fenced}`;
+const updateShelf = "UPDATE stepwell_executions SET shelf = ? WHERE sequence = ?";
 
 export function commitAll(
   database: Database,
@@ -160,7 +163,7 @@ function commit(database: Database, entries: Entries, it: Transition, at: number
   }
   const { sequence, latest } = place;
   if (it.rests) database.places.forget(id);
-  else database.places.set(id, { sequence, revision, latest: entries.next });
+  else database.places.set(id, { sequence, revision, latest: entries.next, shelf: shelfOf(it.status) });
   const { error, patch, step } = it.history;
   entries.add({
     execution: sequence,
@@ -170,6 +173,7 @@ function commit(database: Database, entries: Entries, it: Transition, at: number
     previous: latest,
     failed: error !== undefined,
   });
+  if (place.shelf !== shelfOf(it.status)) database.statement(updateShelf).run(shelfOf(it.status), sequence);
   if (it.state !== null && it.changes === undefined) putState(database, sequence, it.state);
   for (const { arrival, as } of it.settled) settle(database, sequence, arrival, as, step);
   if (it.definition !== undefined) {
@@ -215,7 +219,8 @@ const updateReleased =
   "WHERE id = ?2 AND owner = ?3 AND signals = coalesce(?4, signals) RETURNING sequence";
 
 /** Names what an index names, so it is kept apart. */
-const updateParked = "UPDATE stepwell_executions SET status = ?, updated_at = ? WHERE sequence = ?";
+const updateParked =
+  "UPDATE stepwell_executions SET status = 'stuck', shelf = 'stuck', updated_at = ? WHERE sequence = ?";
 
 function release(database: Database, it: Release, at: number, hints: Hint[]): CommitResult {
   const position = it.position === undefined ? null : positionText(it.position, it.id, "compact");
@@ -225,7 +230,7 @@ function release(database: Database, it: Release, at: number, hints: Hint[]): Co
   database.places.forget(it.id);
   for (const arrival of it.dead) settle(database, sequence, arrival, "dead", null);
   if (it.parks === true) {
-    database.statement(updateParked).run("stuck", at, sequence);
+    database.statement(updateParked).run(at, sequence);
     leave(database, sequence);
     hints.push({ type: "due", inMs: 0 });
   }

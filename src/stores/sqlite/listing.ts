@@ -1,0 +1,253 @@
+/** Lists and counts: each is a few walks along an index, and reads no more than a page, or a count, is long. */
+import { systemClock } from "../../clock.js";
+import type { ListConditions, ListedExecution, ListFilter, ListPage, Store } from "../contract.js";
+import { cursorOf } from "../cursor.js";
+import { listedColumns, listedOf, type ListedRow } from "../sql/rows.js";
+import { pageIn, passedOver, shelvesOf, type LookedAt } from "../sql/shelves.js";
+import type { Database } from "./database.js";
+import type { Value } from "./driver.js";
+import { errorsOf } from "./read.js";
+import type { SqliteFile } from "./shared.js";
+import { newestOf, Walk, type Asked, type Route } from "./walks.js";
+
+export function listing(file: SqliteFile): Pick<Store, "list" | "count"> {
+  return { list: (filter) => list(file, filter), count: (conditions, upTo) => count(file, conditions, upTo) };
+}
+
+/** Work on the thread of the caller, in bits. */
+class Bits {
+  /** In milliseconds. */
+  static readonly longest = 5;
+  readonly #file: SqliteFile;
+  #began = systemClock.monotonic();
+
+  constructor(file: SqliteFile) {
+    this.#file = file;
+  }
+
+  /** Does one bit, once others had their turn if that is due. */
+  async next<Result>(work: (database: Database, at: number) => Result): Promise<Result> {
+    if (systemClock.monotonic() - this.#began > Bits.longest) {
+      await new Promise<void>((resolve) => systemClock.soon(resolve));
+      this.#began = systemClock.monotonic();
+    }
+    return this.#file.patiently(work);
+  }
+}
+
+/** @throws STEPWELL_INVALID_ARGUMENT for a cursor that no page gave */
+async function list(file: SqliteFile, { limit, ...asked }: ListFilter): Promise<ListPage> {
+  const bits = new Bits(file);
+  const walks = await bits.next((database, at) =>
+    planOf(database, asked, at).routes.map((route) => new Walk(database, route, asked, limit)),
+  );
+  const found: Found[] = [];
+  let end: LookedAt | undefined;
+  do {
+    for (const walk of walks) while (walk.isHungry) await bits.next(() => walk.read());
+    const most = Math.min(limit + 1, found.length + handful);
+    end = await bits.next((database) => take(database, walks, asked, found, most));
+  } while (end === undefined && found.length <= limit && walks.some((walk) => !walk.isOver));
+  const { page, last } = pageIn<LookedAt>(end === undefined ? found : [...found, end], limit);
+  return {
+    records: found.slice(0, page.length).map(({ record }) => record),
+    cursor: last === undefined ? null : cursorOf({ createdAt: last.created_at, sequence: last.sequence }),
+  };
+}
+
+type Found = LookedAt & { readonly record: ListedExecution };
+
+/** So many rows are taken at once. */
+const handful = 100;
+
+const select = `SELECT ${listedColumns} FROM stepwell_executions WHERE sequence = ?`;
+
+/** Takes the next rows, as far as they have been read. Gives back where the looking ended, if it did. */
+function take(
+  database: Database,
+  walks: readonly Walk[],
+  { status }: Asked,
+  found: Found[],
+  most: number,
+): LookedAt | undefined {
+  return database.read(() => {
+    const rows: ListedRow[] = [];
+    let end: LookedAt | undefined;
+    while (found.length + rows.length < most && !walks.some(({ isHungry }) => isHungry)) {
+      const walk = newestOf(walks);
+      const head = walk?.head;
+      if (head?.fits === false) end = head;
+      if (walk === undefined || head === undefined || end !== undefined) break;
+      walk.pass();
+      const row = database.statement(select).get(head.sequence) as ListedRow | undefined;
+      // It was pruned meanwhile; or its status is not that of its shelf, since it changed meanwhile, or is damaged.
+      if (row !== undefined && status?.includes(row.status) !== false) rows.push(row);
+    }
+    const errors = errorsOf(database, rows);
+    for (const row of rows) {
+      found.push({ created_at: row.created_at, sequence: row.sequence, fits: true, record: listedOf(row, errors) });
+    }
+    return end;
+  });
+}
+
+async function count(file: SqliteFile, conditions: ListConditions, upTo: number): Promise<number | null> {
+  const bits = new Bits(file);
+  const { routes, less } = await bits.next((database, at) => planOf(database, conditions, at));
+  const counted = (route: Route, most: number): Promise<number | undefined> =>
+    bits.next((database) => new Walk(database, route, conditions, most).count());
+  // No more than are in work.
+  const taken = less === undefined ? 0 : (await counted(less, Number.MAX_SAFE_INTEGER - 1))!;
+  let sum = 0 - taken;
+  for (const route of routes) {
+    const found = await counted(route, upTo + taken);
+    if (found === undefined) return null;
+    sum += found;
+    if (sum > upTo) return upTo + 1;
+  }
+  return sum;
+}
+
+interface Plan {
+  readonly routes: readonly Route[];
+  /** What is on these routes and must not be counted. */
+  readonly less?: Route;
+}
+
+const ordered = { createdAt: "created_at", sequence: "sequence" };
+
+function planOf(database: Database, asked: Asked, at: number): Plan {
+  const { workflow, status, tags = [] } = asked;
+  if (tags.length > 0) return { routes: [byTag(tags, asked)] };
+  if (status === undefined) {
+    if (workflow === undefined)
+      return { routes: [{ from: "FROM stepwell_executions WHERE true", values: [], ...ordered }] };
+    // Also what was damaged stands on a shelf.
+    return { routes: shelvesIn(database, workflow).map((shelf) => onShelf(workflow, shelf)) };
+  }
+  const workflows = workflow === undefined ? namesIn(database) : [workflow];
+  const { names, only } = shelvesOf(status);
+  const along = (shelf: string): Route[] => workflows.map((name) => onShelf(name, shelf));
+  if (only === undefined) return { routes: names.flatMap(along) };
+  const others = names.filter((name) => name !== "").flatMap(along);
+  const working = inWork(database, at);
+  if (working === undefined) {
+    return {
+      routes: [...others, ...along("").map((route) => ({ ...route, fits: { text: "status = ?", values: [only] } }))],
+    };
+  }
+  const running = ofThese(working, workflow);
+  return only === "running" ? { routes: [...others, running] } : { routes: [...others, ...along("")], less: running };
+}
+
+function onShelf(workflow: string, shelf: string): Route {
+  const from = "FROM stepwell_executions INDEXED BY stepwell_executions_listed WHERE workflow = ? AND shelf = ?";
+  return { from, values: [workflow, shelf], ...ordered };
+}
+
+/** Along the rows of one tag, so that a rare tag costs little. */
+function byTag([tag, ...others]: readonly string[], { workflow, status }: Asked): Route {
+  const conditions = others.map(
+    () =>
+      "EXISTS (SELECT 1 FROM stepwell_tags AS other WHERE other.tag = ? AND other.created_at = t.created_at AND other.execution = t.execution)",
+  );
+  const values: Value[] = [...others];
+  const own: string[] = [];
+  if (workflow !== undefined) {
+    own.push("workflow = ?");
+    values.push(workflow);
+  }
+  if (status !== undefined) {
+    own.push(`status IN (${status.map(() => "?").join(", ")})`);
+    values.push(...status);
+  }
+  if (own.length > 0) {
+    conditions.push(`(SELECT ${own.join(" AND ")} FROM stepwell_executions WHERE sequence = t.execution)`);
+  }
+  return {
+    from: "FROM stepwell_tags AS t WHERE t.tag = ?",
+    values: [tag!],
+    createdAt: "t.created_at",
+    sequence: "t.execution",
+    ...(conditions.length > 0 && { fits: { text: conditions.join(" AND "), values } }),
+  };
+}
+
+/** What a launcher has in work, or could take up. */
+function ofThese(sequences: readonly number[], workflow: string | undefined): Route {
+  const ofOne = workflow === undefined ? "" : " AND workflow = ?";
+  return {
+    from:
+      "FROM json_each(?) AS w CROSS JOIN stepwell_executions ON sequence = w.value " +
+      `WHERE status = 'running'${ofOne}`,
+    values: [JSON.stringify(sequences), ...(workflow === undefined ? [] : [workflow])],
+    ...ordered,
+  };
+}
+
+const owned =
+  "SELECT sequence FROM stepwell_executions INDEXED BY stepwell_executions_owned WHERE owner IS NOT NULL LIMIT ?";
+const due =
+  "SELECT sequence FROM stepwell_executions INDEXED BY stepwell_executions_due " +
+  "WHERE workflow = ? AND version = ? AND due_at <= ? ORDER BY due_at LIMIT ?";
+
+/** What is running is either in work, or due by now: it was let go of when its launcher stopped, or died. Undefined: it is too much. */
+function inWork(database: Database, at: number): number[] | undefined {
+  return database.read(() => {
+    const found = new Set<number>();
+    const add = (rows: unknown[]): void => {
+      for (const { sequence } of rows as { readonly sequence: number }[]) found.add(sequence);
+    };
+    add(database.statement(owned).all(passedOver + 1));
+    for (const { workflow, version } of database.statement(dueKinds).all() as DueKind[]) {
+      if (found.size > passedOver) return undefined;
+      add(database.statement(due).all(workflow, version, at, passedOver + 1));
+    }
+    return found.size > passedOver ? undefined : [...found];
+  });
+}
+
+interface DueKind {
+  readonly workflow: string;
+  readonly version: string;
+}
+
+/** Jumps from one workflow and version to the next in the index. */
+const dueKinds = `
+WITH RECURSIVE known (workflow, version) AS (
+  SELECT * FROM (SELECT workflow, version FROM stepwell_executions INDEXED BY stepwell_executions_due
+    WHERE due_at IS NOT NULL ORDER BY workflow, version LIMIT 1)
+  UNION ALL
+  SELECT next.workflow, next.version FROM known, stepwell_executions AS next
+  WHERE next.sequence = (SELECT sequence FROM stepwell_executions INDEXED BY stepwell_executions_due
+    WHERE due_at IS NOT NULL AND (workflow, version) > (known.workflow, known.version) ORDER BY workflow, version LIMIT 1)
+)
+SELECT workflow, version FROM known`;
+
+const allNames = `
+WITH RECURSIVE names (name) AS (
+  SELECT min(workflow) FROM stepwell_executions
+  UNION ALL
+  SELECT (SELECT min(workflow) FROM stepwell_executions WHERE workflow > names.name) FROM names WHERE names.name IS NOT NULL
+)
+SELECT name FROM names WHERE name IS NOT NULL`;
+
+const allShelves = `
+WITH RECURSIVE shelves (name) AS (
+  SELECT min(shelf) FROM stepwell_executions WHERE workflow = ?1
+  UNION ALL
+  SELECT (SELECT min(shelf) FROM stepwell_executions WHERE workflow = ?1 AND shelf > shelves.name)
+  FROM shelves WHERE shelves.name IS NOT NULL
+)
+SELECT name FROM shelves WHERE name IS NOT NULL`;
+
+function namesIn(database: Database): string[] {
+  return (database.read(() => database.statement(allNames).all()) as { readonly name: string }[]).map(
+    ({ name }) => name,
+  );
+}
+
+function shelvesIn(database: Database, workflow: string): string[] {
+  const rows = database.read(() => database.statement(allShelves).all(workflow)) as { readonly name: string }[];
+  return rows.map(({ name }) => name);
+}

@@ -1,0 +1,165 @@
+/** Walks along indexes, the newest first: what lists and counts are made of. Each is read bit by bit. */
+import type { ListConditions, ListFilter } from "../contract.js";
+import { placeOf, type ListPlace } from "../cursor.js";
+import { passedOver, type LookedAt } from "../sql/shelves.js";
+import type { Database } from "./database.js";
+import type { Value } from "./driver.js";
+
+export type Asked = ListConditions & Pick<ListFilter, "after">;
+
+/** So many rows are read at once; where only some of them count, so many are looked at. Either takes a few milliseconds. */
+const readAtOnce = 500;
+const lookedAtAtOnce = 2_000;
+
+export interface Route {
+  /** `FROM … WHERE …` */
+  readonly from: string;
+  readonly values: readonly Value[];
+  /** The names of what the order is by. */
+  readonly createdAt: string;
+  readonly sequence: string;
+  /** Which rows count. Left out: all do, and the index alone says so. */
+  readonly fits?: { readonly text: string; readonly values: readonly Value[] };
+}
+
+interface Row {
+  readonly created_at: number;
+  readonly sequence: number;
+  /** Which one it was of those that were looked at. */
+  readonly number: number;
+  readonly fits: number;
+}
+
+/** One route, from the newest row on. */
+export class Walk {
+  readonly #database: Database;
+  readonly #route: Route;
+  readonly #within: { readonly text: string; readonly values: readonly Value[] };
+  /** How many rows are wanted of it. */
+  readonly #limit: number;
+  #place: ListPlace | undefined;
+  #found: LookedAt[] = [];
+  #next = 0;
+  #looked = 0;
+  #isRead = false;
+
+  constructor(database: Database, route: Route, asked: Asked, limit: number) {
+    this.#database = database;
+    this.#route = route;
+    this.#limit = limit;
+    this.#within = withinOf(route, asked);
+    this.#place = asked.after === undefined ? undefined : placeOf(asked.after);
+  }
+
+  /** Whether it has to be read further to say which row is the next one. */
+  get isHungry(): boolean {
+    return this.#next === this.#found.length && !this.#isRead;
+  }
+
+  /** Whether there are no more rows. */
+  get isOver(): boolean {
+    return this.#next === this.#found.length && this.#isRead;
+  }
+
+  /** The next row. One that does not fit is where the looking ended. Undefined: there is none. */
+  get head(): LookedAt | undefined {
+    return this.#found[this.#next];
+  }
+
+  pass(): void {
+    this.#next += 1;
+  }
+
+  /** Reads some more rows. */
+  read(): void {
+    this.#next = 0;
+    if (this.#route.fits === undefined) this.#readAll();
+    else this.#readFitting();
+  }
+
+  #readAll(): void {
+    const size = Math.min(readAtOnce, this.#limit + 1);
+    const text = `SELECT ${this.#columns} ${this.#from} ${this.#order} LIMIT ?`;
+    const rows = this.#database.rows<Row>(text, ...this.#values, size);
+    this.#isRead = rows.length < size;
+    this.#found = rows.map((row) => ({ ...row, fits: true }));
+    const last = rows.at(-1);
+    if (last !== undefined) this.#place = { createdAt: last.created_at, sequence: last.sequence };
+  }
+
+  /** What does not fit is left out by SQLite, which is many times as fast. */
+  #readFitting(): void {
+    const fits = this.#route.fits!;
+    const size = Math.max(1, Math.min(lookedAtAtOnce, this.#limit + passedOver - this.#looked));
+    const looked = `SELECT ${this.#columns}, ${fits.text} AS fits ${this.#from} ${this.#order} LIMIT ?`;
+    const rows = this.#database.rows<Row>(
+      `SELECT * FROM (SELECT *, row_number() OVER () AS number FROM (${looked})) WHERE fits OR number = ? LIMIT ?`,
+      ...[...fits.values, ...this.#values, size, size, this.#limit + 1],
+    );
+    const last = rows.at(-1);
+    const isAtEnd = last === undefined || (rows.length <= this.#limit && last.number !== size);
+    this.#looked += last?.number ?? 0;
+    this.#found = rows.filter((row) => row.fits === 1).map((row) => ({ ...row, fits: true }));
+    if (last !== undefined) this.#place = { createdAt: last.created_at, sequence: last.sequence };
+    const isTired = !isAtEnd && last.fits !== 1 && this.#looked >= this.#limit + passedOver;
+    if (isTired) this.#found.push({ ...last, fits: false });
+    this.#isRead = isAtEnd || isTired;
+  }
+
+  /** How many rows it has that count, up to one more than is wanted. Undefined: it has looked at enough, and does not know. */
+  count(): number | undefined {
+    const { fits } = this.#route;
+    const most = fits === undefined ? this.#limit + 1 : this.#limit + passedOver;
+    const [row] = this.#database.rows<{ readonly looked: number; readonly found: number | null }>(
+      `SELECT count(*) AS looked, sum(fits) AS found FROM (SELECT ${fits?.text ?? "1"} AS fits ${this.#from} LIMIT ?)`,
+      ...[...(fits?.values ?? []), ...this.#values, most],
+    );
+    const { looked, found } = row!;
+    return fits !== undefined && looked === most && (found ?? 0) <= this.#limit ? undefined : (found ?? 0);
+  }
+
+  get #columns(): string {
+    const { createdAt, sequence } = this.#route;
+    return `${createdAt} AS created_at, ${sequence} AS sequence`;
+  }
+
+  get #order(): string {
+    const { createdAt, sequence } = this.#route;
+    return `ORDER BY ${createdAt} DESC, ${sequence} DESC`;
+  }
+
+  get #from(): string {
+    const { from, createdAt, sequence } = this.#route;
+    const beyond = this.#place === undefined ? "" : ` AND (${createdAt}, ${sequence}) < (?, ?)`;
+    return `${from}${this.#within.text}${beyond}`;
+  }
+
+  get #values(): Value[] {
+    const place = this.#place;
+    return [
+      ...this.#route.values,
+      ...this.#within.values,
+      ...(place === undefined ? [] : [place.createdAt, place.sequence]),
+    ];
+  }
+}
+
+function withinOf({ createdAt }: Route, { createdFrom, createdBefore }: Asked) {
+  const conditions: [string, Value][] = [];
+  if (createdFrom !== undefined) conditions.push([` AND ${createdAt} >= ?`, createdFrom]);
+  if (createdBefore !== undefined) conditions.push([` AND ${createdAt} < ?`, createdBefore]);
+  return { text: conditions.map(([text]) => text).join(""), values: conditions.map(([, value]) => value) };
+}
+
+/** The walk whose next row is the newest; it takes its walks for read as far as that asks for. */
+export function newestOf(walks: readonly Walk[]): Walk | undefined {
+  let newest: Walk | undefined;
+  for (const walk of walks) {
+    if (walk.head !== undefined && (newest === undefined || isNewer(walk.head, newest.head!))) newest = walk;
+  }
+  return newest;
+}
+
+function isNewer(one: LookedAt, other: LookedAt): boolean {
+  return one.created_at > other.created_at || (one.created_at === other.created_at && one.sequence > other.sequence);
+}
