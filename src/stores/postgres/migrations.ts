@@ -273,6 +273,8 @@ CREATE INDEX stepwell_mailbox_pending ON stepwell_mailbox (execution, kind, name
  *   written into no index but by its launch.
  * - `work` says what launchers have in work, and `signalled` for what of that something came which no commit has seen: beside
  *   the executions, where each beginning and each end would be written into the indexes of a row.
+ * - A batch updates all rows of a page at once, while statements of others still see what was there before: so a page has room
+ *   for three versions of each of its rows (`fillfactor`).
  * - `format` of a launcher says which rows it reads. Null: those of the schema before.
  */
 const weight: Migration = {
@@ -283,6 +285,7 @@ const weight: Migration = {
 ALTER TABLE stepwell_executions ADD COLUMN changes TEXT, ADD COLUMN shelf TEXT COLLATE "C" NOT NULL
   GENERATED ALWAYS AS (CASE WHEN status IN ('running', 'completed') THEN '' ELSE status END) STORED;
 CREATE INDEX stepwell_executions_listed ON stepwell_executions (workflow, shelf, created_at, sequence);
+ALTER TABLE stepwell_executions SET (fillfactor = 35);
 ALTER TABLE stepwell_launchers ADD COLUMN format INTEGER;
 
 CREATE TABLE stepwell_work (
