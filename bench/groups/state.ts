@@ -13,7 +13,6 @@ const steps = 10;
 const weighed = { workflow: noting(steps), steps, input: stateOf(100_000) };
 const executions = 60;
 
-const driven = noting(3);
 const count = 1_500;
 const turns = 2;
 
@@ -59,8 +58,8 @@ async function slowdown(newStore: () => Store): Promise<number> {
   for (let turn = 0; turn <= turns; turn++) {
     for (const size of ["small", "large"] as const) {
       collectGarbage();
-      const launcher = await launcherOn(newStore(), [driven]);
-      const rate = await inFlight(launcher, driven, count, { input: sizes[size] });
+      const launcher = await launcherOn(newStore(), [weighed.workflow]);
+      const rate = await inFlight(launcher, weighed.workflow, count, { input: sizes[size] });
       await launcher.stop();
       // The first turn warms the compiler.
       if (turn > 0) seconds[size] += 1 / rate;

@@ -4,6 +4,9 @@
  */
 const header = 20;
 
+/** Texts that are shorter are not measured: a character takes three bytes at most. */
+const short = 1024;
+
 /** Larger ones are not kept. */
 const kept = 4 * 1024 * 1024;
 
@@ -20,7 +23,7 @@ export function textArray(values: readonly (string | null)[]): Buffer {
       at = scratch.writeInt32BE(-1, at);
       continue;
     }
-    room(at + 4 + value.length * 3);
+    room(at + 4 + (value.length < short ? value.length * 3 : Buffer.byteLength(value)));
     const length = scratch.write(value, at + 4);
     scratch.writeInt32BE(length, at);
     at += 4 + length;
