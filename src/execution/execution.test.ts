@@ -2,9 +2,11 @@ import { describe, expect, test } from "vitest";
 import { decided, executionAt, factsOf } from "../../test/support/executions.js";
 import { z } from "zod";
 import { workflow } from "../index.js";
+import { encode } from "../values/encode.js";
 import { definitionOf } from "../definition/workflow.js";
 import {
   attemptOf,
+  changesOf,
   committedAs,
   hasBegun,
   isInDoubt,
@@ -30,6 +32,28 @@ describe("patches", () => {
     expect(after).toMatchObject({ state: { order: 1, a: 1, b: 2 }, others: ["b"] });
     expect(before).toMatchObject({ state: { order: 1 }, unsaved: null, others: undefined });
     expect(withoutPatches(after, before)).toEqual(before);
+  });
+
+  test("to a large state are kept together, and written in place of it until they are much themselves", () => {
+    const long = "x".repeat(10_000);
+    const whole = encode({ long }, { what: "The state" });
+    expect(whole.text.length).toBeGreaterThan(10_000);
+    let execution = { ...executionAt(), state: whole.value as object, whole, changed: {} };
+    execution = { ...withPatch(execution, { a: 1 }, Infinity), changed: { a: 1 } };
+    const first = decided(execution, { type: "stepOk" }, facts).transition;
+    expect([first.changes?.value, first.state?.value]).toEqual([{ a: 1 }, { long, a: 1 }]);
+    const after = withPatch(committedAs(execution, first), { b: "y".repeat(500) }, Infinity);
+    expect(changesOf(after)?.value).toEqual({ a: 1, b: "y".repeat(500) });
+    const much = withPatch(after, { c: "z".repeat(2_000) }, Infinity);
+    expect(changesOf(much)).toBeUndefined();
+    const last = decided(much, { type: "stepOk" }, facts).transition;
+    void last.state?.text;
+    expect(committedAs(much, last)).toMatchObject({ whole: last.state, changed: {} });
+  });
+
+  test("to a small state are written with it", () => {
+    const execution = withPatch(executionAt(), { a: 1 }, Infinity);
+    expect(changesOf(execution)).toBeUndefined();
   });
 
   test("that make the state too large are refused", () => {

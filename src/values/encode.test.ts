@@ -2,7 +2,7 @@ import { inspect, isDeepStrictEqual } from "node:util";
 import { createContext, runInContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decode, defaultSizeLimit, encode as encoded, type EncodeOptions } from "./encode.js";
+import { decode, defaultSizeLimit, encode as encoded, Encoded, type EncodeOptions } from "./encode.js";
 import { isolate, merge } from "./isolate.js";
 import { StepwellError } from "../errors.js";
 
@@ -400,4 +400,16 @@ describe("decode", () => {
     const levels = Array.from({ length: 200_000 }, (_, index) => `[${index + 1}]`);
     expect(refusalOf(() => decode(`~[${levels.join(",")},1]`)).code).toBe("STEPWELL_NOT_DECODABLE");
   });
+});
+
+test("an object in two parts is put together when it is asked for", () => {
+  const part = (value: object): Encoded => Encoded.ofText(encode(value, about));
+  const plain = Encoded.ofParts({ whole: part({ a: 1, b: { c: 1 } }), changes: part({ b: 2, d: 3 }) });
+  expect(plain.value).toEqual({ a: 1, b: 2, d: 3 });
+  expect(plain.isPlain).toBe(true);
+  expect(decode(plain.text)).toEqual({ a: 1, b: 2, d: 3 });
+  const rich = Encoded.ofParts({ whole: part({ a: 1 }), changes: part({ at: new Date(5) }) });
+  expect(rich.isPlain).toBe(false);
+  expect(decode(rich.text)).toEqual({ a: 1, at: new Date(5) });
+  expect(rich.equals(Encoded.ofText(encode({ at: new Date(5), a: 1 }, about)))).toBe(true);
 });
