@@ -67,6 +67,11 @@ export const groups: Readonly<Record<string, Group>> = {
     rounds: 1,
     load: async () => (await import("./groups/scale.js")).scale,
   },
+  parts: {
+    purpose: "what one execution takes of a launcher, of the server and of its log (Linux)",
+    rounds: usual,
+    load: async () => (await import("./groups/parts.js")).parts,
+  },
   waiters: {
     purpose: "records read for each outcome that is waited for",
     rounds: 1,
