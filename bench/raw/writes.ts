@@ -61,9 +61,12 @@ export function idOf(place: number): string {
   return `0199f000-0000-7000-8000-${String(place).padStart(12, "0")}`;
 }
 
-/** What the turns give anew: in the first one another width than later. */
+/**
+ * What the turns give anew: in the first one another width than later, and no two in a row of one width, since a store may write
+ * over what has kept its size.
+ */
 export function changedIn(turn: number, { first, changed }: Writes): string {
-  return filler(turn === 0 ? first : changed, turn);
+  return filler(turn === 0 ? first : changed + (turn % 2 === 0 ? 3 : -3), turn);
 }
 
 /** What one turn writes: first the row, then in each turn an update of it, with entries as long as there are any. */
