@@ -165,7 +165,8 @@ export function committing(
 function commitOf(all: readonly Transition[], { now, format }: Terms): { statement: Statement; values: unknown[] } {
   const texts = all.map((it): Texts => {
     const changes = format === "compact" ? (it.changes?.text ?? null) : null;
-    return { ...transitionTexts(it, format), changes, state: changes === null ? (it.state?.text ?? null) : null };
+    const { position, entry } = transitionTexts(it, format);
+    return { position, entry, changes, state: changes === null ? (it.state?.text ?? null) : null };
   });
   const word = wordFor(all);
   const values: unknown[] = [now, all.length, all[0]!.owner];
