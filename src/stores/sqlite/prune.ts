@@ -10,7 +10,7 @@ export function pruning(file: SqliteFile): Pick<Store, "prune"> {
 }
 
 const page =
-  "SELECT sequence, created_at, updated_at, status, tags, owner IS NOT NULL OR due_at IS NOT NULL AS busy " +
+  "SELECT sequence, created_at, updated_at, status, revision, tags, owner IS NOT NULL OR due_at IS NOT NULL AS busy " +
   "FROM stepwell_executions WHERE created_at <= ? AND (created_at, sequence) > (?, ?) ORDER BY created_at, sequence LIMIT ?";
 
 interface Row {
@@ -18,23 +18,40 @@ interface Row {
   readonly created_at: number;
   readonly updated_at: number;
   readonly status: Status;
+  readonly revision: number;
   readonly tags: string;
   readonly busy: number;
+}
+
+/** So many executions are looked at, and so many rows removed, by one call: it takes some milliseconds, in which nothing else happens. */
+const mostLookedAt = 500;
+const mostRemoved = 3_000;
+
+/** Of an execution itself and beside it: about so many. */
+function rowsOf({ revision }: Row): number {
+  return 6 + revision;
 }
 
 function prune(database: Database, { olderThanMs, limit, after, dry }: PruneOptions, at: number): Pruned {
   const youngest = at - Math.min(...Object.values(olderThanMs));
   const { createdAt, sequence } = after === null ? firstPlace : placeOf(after);
+  const most = Math.min(limit, mostLookedAt);
   const look = (): Pruned => {
-    const rows = database.statement(page).all(youngest, createdAt, sequence, limit + 1) as Row[];
+    const rows = database.statement(page).all(youngest, createdAt, sequence, most + 1) as Row[];
     const counts: Partial<Record<Status, number>> = {};
-    for (const row of rows.slice(0, limit)) {
+    let removed = 0;
+    let looked = 0;
+    for (const row of rows.slice(0, most)) {
+      if (removed >= mostRemoved) break;
+      looked += 1;
       const age = olderThanMs[row.status];
       if (age === undefined || row.busy !== 0 || row.updated_at > at - age) continue;
       counts[row.status] = (counts[row.status] ?? 0) + 1;
-      if (!dry) remove(database, row);
+      if (dry) continue;
+      remove(database, row);
+      removed += rowsOf(row);
     }
-    const last = rows.length > limit ? rows[limit - 1]! : undefined;
+    const last = rows.length > looked ? rows[looked - 1] : undefined;
     return {
       counts,
       cursor: last === undefined ? null : cursorOf({ createdAt: last.created_at, sequence: last.sequence }),

@@ -4,8 +4,11 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { Encoded } from "../../values/encode.js";
 import { systemClock } from "../../clock.js";
+import { entry, fromTexts } from "../../testing/store-contract/bench.js";
 import { storeContract } from "../../testing/store-contract/index.js";
+import type { HistoryEntry, Transition } from "../../execution/records.js";
 import type { NewExecution } from "../batch.js";
+import type { Pruned } from "../contract.js";
 import { drivers } from "./driver.js";
 import type { Durability } from "./open.js";
 import { sqliteStoreOn, type SqliteStore } from "./sqlite-store.js";
@@ -118,6 +121,40 @@ describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
     own.exec("COMMIT");
     expect(store.load(["one", "first"])).toMatchObject([undefined, { id: "first" }]);
     own.close();
+    store.close();
+  });
+
+  test("a prune of long histories is done in several calls, each of which removes whole executions", async () => {
+    const store = storeOn(newFile());
+    store.open();
+    const owner = await store.register({ host: "here", pid: 1 });
+    const ids = Array.from({ length: 40 }, (_, number) => `e${number}`);
+    store.write({ ...nothing, creates: ids.map((id) => ({ ...one, id, owner })) });
+    for (let revision = 1; revision <= 100; revision++) {
+      const ends = revision === 100;
+      const transition = { owner, revision, signals: 0, position: {}, state: null, settled: [], carried: null };
+      const rest = {
+        status: ends ? "completed" : "running",
+        rests: ends,
+        dueInMs: null,
+        ends,
+        history: fromTexts<HistoryEntry>(entry),
+      };
+      const transitions = ids.map((id) => ({ id, ...transition, ...rest }) as unknown as Transition);
+      expect(store.write({ ...nothing, transitions }).transitions).toEqual(ids.map(() => "taken"));
+    }
+    const removed: number[] = [];
+    let after: string | null = null;
+    do {
+      const page: Pruned = await store.prune({ olderThanMs: { completed: 0 }, limit: 100, after, dry: false });
+      removed.push(page.counts.completed ?? 0);
+      after = page.cursor;
+      const left = await store.load(ids);
+      for (const [at, record] of left.entries()) {
+        expect(await store.history(ids[at]!)).toHaveLength(record === undefined ? 0 : 100);
+      }
+    } while (after !== null);
+    expect(removed).toEqual([29, 11]);
     store.close();
   });
 
