@@ -33,9 +33,9 @@ export interface ActiveExecution {
   /** The state as it began, until the first commit, where it is not the input. */
   readonly initial: Encoded | undefined;
 
-  /** The state as a store last got it whole. */
-  readonly whole: Encoded;
-  /** The fields in which the state may differ from that. Null: the whole is too small to be spared. */
+  /** How long the text was of the state as a store last got it whole: the text itself is kept by nobody, since it may be long. */
+  readonly wholeLength: number;
+  /** The fields in which the state may differ from that one. Null: the whole is too small to be spared. */
   readonly changed: object | null;
 
   // What the next commit stores, beside the transition's own fields.
@@ -62,15 +62,15 @@ const splitShare = 200;
 
 const unchanged: object = Object.freeze({});
 
-function changedSince(whole: Encoded): object | null {
-  return whole.textLength < splitFrom ? null : unchanged;
+function changedSince(wholeLength: number): object | null {
+  return wholeLength < splitFrom ? null : unchanged;
 }
 
 /** What a store may keep beside the state that it last got whole, in place of the whole state. Undefined: it is too much. */
-export function changesOf({ unsaved, changed, whole }: ActiveExecution): Encoded | undefined {
+export function changesOf({ unsaved, changed, wholeLength }: ActiveExecution): Encoded | undefined {
   if (unsaved === null || changed === null) return undefined;
   const changes = encode(changed, { what: "A patch", limit: Infinity });
-  return changes.text.length ** 2 > splitShare * whole.textLength ? undefined : changes;
+  return changes.text.length ** 2 > splitShare * wholeLength ? undefined : changes;
 }
 
 /** The execution as a launcher has taken it up. */
@@ -91,8 +91,8 @@ export function activeExecution(record: ExecutionRecord, state: object, owner: n
     subscribed: record.subscribed,
     takenBack: 0,
     initial: record.revision === 0 && !record.state.isSame(record.input) ? record.state : undefined,
-    whole,
-    changed: changes === undefined ? changedSince(whole) : (changes.value as object),
+    wholeLength: whole.textLength,
+    changed: changes === undefined ? changedSince(whole.textLength) : (changes.value as object),
     unsaved: null,
     others: undefined,
     guardErrors: none,
@@ -120,8 +120,8 @@ export function committedAs(before: ActiveExecution, transition: Transition): Ac
     subscribed: unsubscribes === undefined ? before.subscribed : before.subscribed & bitsKept[unsubscribes],
     takenBack: 0,
     initial: undefined,
-    whole: isWhole ? state : before.whole,
-    changed: isWhole ? changedSince(state) : before.changed,
+    wholeLength: isWhole ? state.textLength : before.wholeLength,
+    changed: isWhole ? changedSince(state.textLength) : before.changed,
     unsaved: null,
     others: undefined,
     guardErrors: none,
@@ -165,7 +165,7 @@ function withState(it: ActiveExecution, state: object, unsaved: Encoded, changed
     subscribed: it.subscribed,
     takenBack: it.takenBack,
     initial: it.initial,
-    whole: it.whole,
+    wholeLength: it.wholeLength,
     changed,
     unsaved,
     others: it.others,

@@ -479,7 +479,7 @@ function newExecution(step: string, deadlineAt: number | null): ActiveExecution 
     subscribed: 0,
     takenBack: 0,
     initial: undefined,
-    whole: encode({}, { what: "The state" }),
+    wholeLength: 2,
     changed: null,
     unsaved: null,
     others: undefined,
