@@ -21,9 +21,9 @@ async function list(database: Database, { limit, ...asked }: ListFilter, terms: 
   const query = await queryOf(database, asked, limit, terms);
   const columns = listedColumns.replaceAll(/\w+/g, "e.$&");
   const text =
-    `${query.text} SELECT ${columns}, l.fits FROM looked AS l ` +
-    "JOIN stepwell_executions AS e ON e.created_at = l.created_at AND e.sequence = l.sequence " +
-    "ORDER BY e.created_at DESC, e.sequence DESC";
+    `${query.text} SELECT ${columns}, l.fits FROM looked AS l CROSS JOIN LATERAL (` +
+    "SELECT * FROM stepwell_executions AS x WHERE x.created_at = l.created_at AND x.sequence = l.sequence OFFSET 0" +
+    ") AS e ORDER BY e.created_at DESC, e.sequence DESC";
   const rows = await database.unprepared<ListedRow & LookedAt>(text, query.values);
   const { page, last } = pageIn(rows, limit);
   const errors = await errorsOf(database, page);
@@ -165,9 +165,11 @@ class QueryText {
   inWork(): string {
     const { workflow } = this.#asked;
     const ofOne = workflow === undefined ? "" : ` AND e.workflow = ${this.#bound(workflow)}::text`;
+    // Apart, so that each is found by its id, and no walk along a shelf takes its place.
     return (
-      "SELECT e.created_at, e.sequence, true AS fits FROM working AS w JOIN stepwell_executions AS e ON e.id = w.id " +
-      `WHERE e.status = 'running'${ofOne}${this.#within("e.created_at", "e.sequence")}`
+      "SELECT e.created_at, e.sequence, true AS fits FROM working AS w CROSS JOIN LATERAL (" +
+      "SELECT created_at, sequence, status, workflow FROM stepwell_executions AS x WHERE x.id = w.id OFFSET 0" +
+      `) AS e WHERE e.status = 'running'${ofOne}${this.#within("e.created_at", "e.sequence")}`
     );
   }
 
@@ -193,14 +195,15 @@ class QueryText {
 
   /** @param fits left out: all do. Else it ends where it has looked at enough, with the row at which it ended */
   walk(where: string, fits?: string, rows = "stepwell_executions AS e"): string {
+    const look = this.#limit + passedOver;
     const from = `FROM ${rows} WHERE ${where}${this.#within("e.created_at", "e.sequence")}`;
     if (fits === undefined)
       return `SELECT e.created_at, e.sequence, true AS fits ${from} ${newestFirst} LIMIT ${this.#limit + 1}`;
     const looked =
       `SELECT e.created_at, e.sequence, ${fits} AS fits, row_number() OVER (ORDER BY e.created_at DESC, e.sequence DESC) AS n ` +
-      `${from} ${newestFirst} LIMIT ${this.#limit + passedOver}`;
+      `${from} ${newestFirst} LIMIT ${look}`;
     return (
-      `SELECT w.created_at, w.sequence, w.fits FROM (${looked}) AS w WHERE w.fits OR w.n = ${this.#limit + passedOver} ` +
+      `SELECT w.created_at, w.sequence, w.fits FROM (${looked}) AS w WHERE w.fits OR w.n = ${look} ` +
       `${newestFirst} LIMIT ${this.#limit + 1}`
     );
   }
