@@ -1,6 +1,7 @@
 /**
  * Many executions at rest, made fast: the engine makes one of each kind, and SQL copies what it wrote, whatever the columns. A copy
- * has a number, an id and a time of its own, as have its tags and its mail; its history is left out.
+ * has a number, an id and a time of its own, as have its tags and its mail. Histories are copied only where that is not much: rows of
+ * what failed refer to them, and could not be read without.
  */
 import type pg from "pg";
 import { columnsOf, tablesOf, type Connection } from "../raw/sqlite.js";
@@ -22,7 +23,9 @@ interface Column {
 
 /** The executions, and tables that say of them what their rows do not. */
 const isCopied = (table: string, columns: readonly Column[]): boolean =>
-  table === executionsTable || (!table.includes("history") && columns.some(({ name }) => name === "execution"));
+  table === executionsTable || columns.some(({ name }) => name === "execution");
+
+const isTooMuch = (table: string, { copies }: Kind): boolean => table.includes("history") && copies > 1_000;
 
 interface Dialect {
   /** A source of `n`, from 1. */
@@ -69,6 +72,7 @@ export async function copyOnPostgres(client: pg.Client, schema: string, kinds: r
   for (const kind of kinds) {
     const base = await highest(client, schema);
     for (const [table, columns] of tables) {
+      if (isTooMuch(table, kind)) continue;
       await client.query(copying(table, columns, kind, base, { series, qualify, collate: ' COLLATE "C"' }));
     }
   }
@@ -109,7 +113,7 @@ export function copyOnSqlite(connection: Connection, kinds: readonly Kind[]): vo
       const columns = columnsOf(connection, table)
         .filter(({ name }) => table === executionsTable || name !== "sequence")
         .map(({ name }) => ({ name, text: true }));
-      if (!isCopied(table, columns)) continue;
+      if (!isCopied(table, columns) || isTooMuch(table, kind)) continue;
       connection.exec(copying(table, columns, kind, base, { series, qualify, collate: "" }));
     }
   }

@@ -8,7 +8,7 @@ import type { Status } from "../../src/definition/flow.js";
 import { memoryStore } from "../../src/stores/memory/memory-store.js";
 import type { Arrival, Batch, NewExecution, Publication, Release, Subscription } from "../../src/stores/batch.js";
 import type { Transition } from "../../src/execution/records.js";
-import type { Beat, Store } from "../../src/stores/contract.js";
+import type { Beat, MailRecord, Store } from "../../src/stores/contract.js";
 
 const statuses: readonly Status[] = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"];
 const ids = ["a", "b", "c"];
@@ -322,14 +322,21 @@ function rowsOf(store: Store) {
 }
 
 /** All that can be read. */
+/** The order of acceptance counts, not its numbers: those of rows that were pruned may be given again. */
+function inTurn(rows: readonly MailRecord[]): readonly MailRecord[] {
+  return rows.map((row, sequence) => ({ ...row, sequence }));
+}
+
 async function readBack(store: Store): Promise<unknown> {
   return {
     rows: await store.load(ids),
     list: await store.list({ limit: 100 }),
     schedules: await store.schedules!.find(),
     history: await Promise.all(ids.map(async (id) => store.history(id))),
-    mailbox: await Promise.all(ids.map(async (id) => store.mail({ executions: [id] }))),
-    pending: await Promise.all(ids.map(async (id) => store.mail({ executions: [id], status: "pending" }))),
+    mailbox: await Promise.all(ids.map(async (id) => inTurn(await store.mail({ executions: [id] })))),
+    pending: await Promise.all(
+      ids.map(async (id) => inTurn(await store.mail({ executions: [id], status: "pending" }))),
+    ),
     nobody: [await store.load(["nobody"]), await store.history("nobody"), await store.mail({ executions: ["nobody"] })],
   };
 }
