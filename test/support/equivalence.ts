@@ -321,12 +321,12 @@ function rowsOf(store: Store) {
   return store.load(ids) as Awaited<ReturnType<Store["load"]>>;
 }
 
-/** All that can be read. */
 /** The order of acceptance counts, not its numbers: those of rows that were pruned may be given again. */
 function inTurn(rows: readonly MailRecord[]): readonly MailRecord[] {
   return rows.map((row, sequence) => ({ ...row, sequence }));
 }
 
+/** All that can be read. */
 async function readBack(store: Store): Promise<unknown> {
   return {
     rows: await store.load(ids),
