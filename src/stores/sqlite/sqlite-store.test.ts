@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { Encoded } from "../../values/encode.js";
 import { systemClock } from "../../clock.js";
-import { entry, fromTexts } from "../../testing/store-contract/bench.js";
+import { entry, fromTexts, position } from "../../testing/store-contract/bench.js";
 import { storeContract } from "../../testing/store-contract/index.js";
 import type { HistoryEntry, Transition } from "../../execution/records.js";
-import type { NewExecution } from "../batch.js";
+import type { Arrival, NewExecution } from "../batch.js";
 import type { Pruned } from "../contract.js";
 import { drivers } from "./driver.js";
 import type { Durability } from "./open.js";
@@ -121,6 +121,50 @@ describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
     own.exec("COMMIT");
     expect(store.load(["one", "first"])).toMatchObject([undefined, { id: "first" }]);
     own.close();
+    store.close();
+  });
+
+  test("a transition that was taken back with its batch is taken when it comes again, and the history has it once", async () => {
+    const path = newFile();
+    const store = storeOn(path);
+    store.open();
+    const owner = await store.register({ host: "here", pid: 1 });
+    store.write({ ...nothing, creates: [{ ...one, owner }] });
+    const transition = (revision: number): Transition => ({
+      ...{
+        id: "one",
+        owner,
+        revision,
+        signals: 0,
+        status: "running",
+        position,
+        state: null,
+        rests: false,
+        dueInMs: null,
+      },
+      ...{ settled: [], ends: false, carried: null, history: fromTexts<HistoryEntry>(entry) },
+    });
+    const write = (revision: number): unknown =>
+      store.write({ ...nothing, transitions: [transition(revision)] }).transitions;
+    expect(write(1)).toEqual(["taken"]);
+    const broken = { ...one, id: Symbol("not a text") as unknown as string };
+    const arrivals = [{ ...broken, execution: broken.id }] as unknown as Arrival[];
+    expect(() => store.write({ ...nothing, transitions: [transition(2)], arrivals })).toThrow(
+      expect.objectContaining({ code: "STEPWELL_STORE_FAILED" }),
+    );
+    expect([write(2), write(2), write(3)]).toEqual([["taken"], ["lost"], ["taken"]]);
+    // Another process goes on with it, and what this one knows of the row is out of date.
+    const other = storeOn(path);
+    other.open();
+    const second = await other.register({ host: "here", pid: 2 });
+    await other.removeLaunchers([owner]);
+    await other.claim({ owner: second, limit: 1, workflows: [{ name: "sell", version: "1" }] });
+    expect(other.write({ ...nothing, transitions: [{ ...transition(4), owner: second }] }).transitions).toEqual([
+      "taken",
+    ]);
+    expect([write(4), write(5)]).toEqual([["lost"], ["lost"]]);
+    expect((await store.history("one")).map(({ revision }) => revision)).toEqual([1, 2, 3, 4]);
+    other.close();
     store.close();
   });
 
