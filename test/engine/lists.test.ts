@@ -87,4 +87,21 @@ onEverySqlStore("a list or a count", (start) => {
     }
     expect(seen.size).toBe(10_000);
   });
+
+  test("goes on where the looking ended, also where it ended at one that fits", async () => {
+    const rig = await start([steps], { ...patient, onError: () => undefined });
+    const { launcher, store } = rig;
+    // The 4,003rd of the newest is the last that a page of three may look at.
+    await waiting(rig, 4_002);
+    const filter = { tags: ["many"], status: ["stuck"], limit: 3 } as const;
+    const found: string[] = [];
+    for (let after: string | undefined, pages = 0; pages < 5; pages++) {
+      const page = await store.list({ ...filter, after });
+      found.push(...page.records.map(({ id }) => id));
+      if (page.cursor === null) break;
+      after = page.cursor;
+    }
+    expect(found).toHaveLength(2);
+    expect((await launcher.list({ status: "stuck" })).executions.map(({ id }) => id)).toEqual(found);
+  });
 });

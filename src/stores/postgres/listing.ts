@@ -21,11 +21,13 @@ async function list(database: Database, { limit, ...asked }: ListFilter, terms: 
   const query = await queryOf(database, asked, limit, terms);
   const columns = listedColumns.replaceAll(/\w+/g, "e.$&");
   const text =
-    `${query.text} SELECT ${columns}, l.fits FROM looked AS l CROSS JOIN LATERAL (` +
+    `${query.text} SELECT ${columns}, l.fits, l.ends FROM looked AS l CROSS JOIN LATERAL (` +
     "SELECT * FROM stepwell_executions AS x WHERE x.created_at = l.created_at AND x.sequence = l.sequence OFFSET 0" +
     ") AS e ORDER BY e.created_at DESC, e.sequence DESC";
-  const rows = await database.unprepared<ListedRow & LookedAt>(text, query.values);
-  const { page, last } = pageIn(rows, limit);
+  const rows = await database.unprepared<ListedRow & LookedAt & { readonly ends: boolean }>(text, query.values);
+  // Where the looking ended there may be more, also where the last row fits.
+  const looked = rows.flatMap((row) => (row.ends && row.fits ? [row, { ...row, fits: false }] : [row]));
+  const { page, last } = pageIn(looked, limit);
   const errors = await errorsOf(database, page);
   return {
     records: page.map((row) => listedOf(row, errors)),
@@ -41,13 +43,13 @@ async function count(
 ): Promise<number | null> {
   const query = await queryOf(database, conditions, upTo, terms);
   // As a number with a point: the driver gives whole ones of this size as texts.
-  const text = `${query.text} SELECT count(*) FILTER (WHERE fits)::float8 AS found, bool_and(fits) AS seen FROM looked`;
-  const [row] = await database.unprepared<{ readonly found: number; readonly seen: boolean | null }>(
+  const text = `${query.text} SELECT count(*) FILTER (WHERE fits)::float8 AS found, bool_or(ends) AS ended FROM looked`;
+  const [row] = await database.unprepared<{ readonly found: number; readonly ended: boolean | null }>(
     text,
     query.values,
   );
-  const { found, seen } = row!;
-  return seen === false && found <= upTo ? null : found;
+  const { found, ended } = row!;
+  return ended === true && found <= upTo ? null : found;
 }
 
 interface Query {
@@ -139,7 +141,9 @@ class QueryText {
     const names = workflow === undefined ? allNames : `names (workflow) AS (VALUES (${this.#bound(workflow)}::text))`;
     const from = sources.filter((source) => source !== "").map((source) => `(${source})`);
     const all =
-      from.length === 0 ? "SELECT 0 AS created_at, 0 AS sequence, true AS fits WHERE false" : from.join(" UNION ALL ");
+      from.length === 0
+        ? "SELECT 0 AS created_at, 0 AS sequence, true AS fits, false AS ends WHERE false"
+        : from.join(" UNION ALL ");
     const looked = `looked AS (SELECT * FROM (${all}) AS l ${newestFirst} LIMIT ${this.#limit + 1})`;
     const work = works ? `${inWork(this.#terms)}, ` : "";
     return { text: `WITH RECURSIVE ${moment}, ${names}, ${work}${looked}`, values: this.#values };
@@ -167,7 +171,7 @@ class QueryText {
     const ofOne = workflow === undefined ? "" : ` AND e.workflow = ${this.#bound(workflow)}::text`;
     // Apart, so that each is found by its id, and no walk along a shelf takes its place.
     return (
-      "SELECT e.created_at, e.sequence, true AS fits FROM working AS w CROSS JOIN LATERAL (" +
+      "SELECT e.created_at, e.sequence, true AS fits, false AS ends FROM working AS w CROSS JOIN LATERAL (" +
       "SELECT created_at, sequence, status, workflow FROM stepwell_executions AS x WHERE x.id = w.id OFFSET 0" +
       `) AS e WHERE e.status = 'running'${ofOne}${this.#within("e.created_at", "e.sequence")}`
     );
@@ -198,12 +202,12 @@ class QueryText {
     const look = this.#limit + passedOver;
     const from = `FROM ${rows} WHERE ${where}${this.#within("e.created_at", "e.sequence")}`;
     if (fits === undefined)
-      return `SELECT e.created_at, e.sequence, true AS fits ${from} ${newestFirst} LIMIT ${this.#limit + 1}`;
+      return `SELECT e.created_at, e.sequence, true AS fits, false AS ends ${from} ${newestFirst} LIMIT ${this.#limit + 1}`;
     const looked =
       `SELECT e.created_at, e.sequence, ${fits} AS fits, row_number() OVER (ORDER BY e.created_at DESC, e.sequence DESC) AS n ` +
       `${from} ${newestFirst} LIMIT ${look}`;
     return (
-      `SELECT w.created_at, w.sequence, w.fits FROM (${looked}) AS w WHERE w.fits OR w.n = ${look} ` +
+      `SELECT w.created_at, w.sequence, w.fits, w.n = ${look} AS ends FROM (${looked}) AS w WHERE w.fits OR w.n = ${look} ` +
       `${newestFirst} LIMIT ${this.#limit + 1}`
     );
   }
