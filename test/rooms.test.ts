@@ -278,8 +278,11 @@ describe("what the pages say of the files", () => {
     expect(untested).toEqual(["src/execution/records.ts", "src/execution/time.ts"]);
   });
 
-  it("holds: each file of the SQLite store has one of the same name in the PostgreSQL store", () => {
-    const own = sources.filter((file) => file.startsWith("src/stores/sqlite/"));
+  it("holds: each file of the SQLite store has one of the same name in the PostgreSQL store, save what only a file needs", () => {
+    // A server keeps long values apart by itself, finds a history by an index, and walks several ways in one statement.
+    const ofFiles = ["beside", "history", "places", "walks"].map((name) => `src/stores/sqlite/${name}.ts`);
+    const own = sources.filter((file) => file.startsWith("src/stores/sqlite/") && !ofFiles.includes(file));
+    expect(sources).toEqual(expect.arrayContaining(ofFiles));
     const counterparts = own.map((file) => file.replaceAll("sqlite", "postgres"));
     expect(own.length).toBeGreaterThan(10);
     expect(counterparts.filter((file) => !sources.includes(file))).toEqual([]);
