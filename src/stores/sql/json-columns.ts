@@ -104,10 +104,13 @@ export function positionWhole(parsed: unknown, errorOf: (revision: number) => Se
   };
 }
 
+/** Field by field, into what was parsed: a page of a list has a thousand of them. */
 function withUsual(usual: object, func: string, parsed: unknown): unknown {
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return parsed;
-  const { direction = "up" } = parsed as { readonly direction?: Direction };
-  return { ...usual, [func]: usualFunc[direction], ...parsed };
+  const whole = parsed as Record<string, unknown> & { readonly direction?: Direction };
+  if (whole[func] === undefined) whole[func] = usualFunc[whole.direction ?? "up"];
+  for (const field in usual) if (whole[field] === undefined) whole[field] = usual[field as keyof typeof usual];
+  return whole;
 }
 
 /** In the column of the state: it is the same as the input. No value has this text. */

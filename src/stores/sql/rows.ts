@@ -118,6 +118,14 @@ function errorIn(entry: string, revision: number, id: string): SerializedError |
 
 /** What can't be read of it throws when it is asked for. */
 export function executionOf(row: ExecutionRow, errors: Errors = noErrors): ExecutionRecord {
+  const record: { -readonly [Field in keyof ExecutionRecord]?: ExecutionRecord[Field] } = listedOf(row, errors);
+  record.state = stateOf(row);
+  record.input = Encoded.ofText(row.input);
+  return record as ExecutionRecord;
+}
+
+/** As `executionOf`. */
+export function listedOf(row: ListedRow, errors: Errors = noErrors): ListedExecution {
   try {
     return recordOf(row, tagsOf(row), statusOf(row), positionOf(row, errors), admissionOf(row));
   } catch {
@@ -131,21 +139,14 @@ export function executionOf(row: ExecutionRow, errors: Errors = noErrors): Execu
   }
 }
 
-/** As `executionOf`. */
-export function listedOf(row: ListedRow, errors: Errors = noErrors): ListedExecution {
-  const record = executionOf({ ...row, state: "", changes: null, input: "" }, errors);
-  for (const large of ["state", "input"] as const) Reflect.deleteProperty(record, large);
-  return record;
-}
-
 /** Of one shape, field by field: most of what is read is read so. */
 function recordOf(
-  row: ExecutionRow,
+  row: ListedRow,
   tags: readonly string[],
   status: Status,
   position: Position,
   admission: ExecutionRecord["admission"],
-): ExecutionRecord {
+): ListedExecution {
   return {
     id: row.id,
     workflow: row.workflow,
@@ -154,8 +155,6 @@ function recordOf(
     tags,
     status,
     position,
-    state: stateOf(row),
-    input: Encoded.ofText(row.input),
     revision: row.revision,
     signals: row.signals,
     owner: row.owner,
@@ -179,11 +178,11 @@ function ofExecution(what: string, id: string): (problem: string) => StepwellErr
   return (problem) => damaged(what, `execution "${id}"`, problem, id);
 }
 
-function tagsOf({ id, tags }: ExecutionRow): readonly string[] {
+function tagsOf({ id, tags }: ListedRow): readonly string[] {
   return readJson(tags, asItIs, tagsProblem, ofExecution("tags", id));
 }
 
-function positionOf({ id, sequence, position }: ExecutionRow, errors: Errors): Position {
+function positionOf({ id, sequence, position }: ListedRow, errors: Errors): Position {
   const errorOf = (revision: number): SerializedError | undefined => errors.get(errorKey(sequence, revision));
   return readJson(position, (value) => positionWhole(value, errorOf), positionProblem, ofExecution("position", id));
 }
@@ -194,7 +193,7 @@ function statusOf({ id, status }: Pick<ExecutionRow, "id" | "status">): Status {
   return status;
 }
 
-function admissionOf({ id, admission }: ExecutionRow): ExecutionRecord["admission"] {
+function admissionOf({ id, admission }: ListedRow): ExecutionRecord["admission"] {
   const problem = admissionProblem(admission);
   if (problem !== undefined) throw ofExecution("admission", id)(problem);
   return admission;
