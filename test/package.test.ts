@@ -78,7 +78,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 describe("the packed package", () => {
   it("ships the build, the sources, the documents and nothing else", () => {
     const wanted =
-      /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+\.md|src\/.+\.ts|dist\/.+\.(js|d\.ts)(\.map)?)$/;
+      /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+\.(md|svg)|src\/.+\.ts|dist\/.+\.(js|d\.ts)(\.map)?)$/;
     expect(shipped.filter((path) => !wanted.test(path))).toEqual([]);
     expect(shipped).toEqual(expect.arrayContaining(["LICENSE", "package.json"]));
   });
