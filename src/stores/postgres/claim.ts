@@ -6,7 +6,7 @@ import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
 import { executionsOf } from "./read.js";
 import type { Server, Terms } from "./shared.js";
-import { inHand, takenUp } from "./work.js";
+import { inHand, takenUp, unseen } from "./work.js";
 
 /** When to ask again for due work while a release is in doubt, in milliseconds. */
 const heldPause = 50;
@@ -63,8 +63,8 @@ taken AS (
   UPDATE stepwell_executions AS e SET owner = $2::integer, claims = e.claims + 1, due_at = NULL, ticket = $6::float8
   FROM (SELECT id, due_at, turn, round FROM due ORDER BY round, turn LIMIT $5::integer) AS d
   WHERE e.id = d.id AND (SELECT alive FROM launcher)
-  RETURNING d.due_at AS due_since, d.turn, d.round, ${columns}
-)${takenUp("taken", "$6")}
+  RETURNING d.due_at AS due_since, d.turn, d.round, e.signals - e.seen AS unseen, ${columns}
+)${takenUp("taken", "$6")}${unseen("taken")}
 SELECT m.at, l.alive,
   CASE WHEN (SELECT count(*) FROM due) > (SELECT count(*) FROM taken) THEN m.at
   ELSE (

@@ -26,6 +26,12 @@ export const inHand = (owners = ""): string =>
 export const heard = `,
 heard AS (DELETE FROM stepwell_signalled AS s USING updated AS u WHERE s.owner = u.owner AND s.id = u.id)`;
 
+/** Of what is taken up, arrivals from when it was nobody's that no commit has seen. Its column `unseen` says how many. */
+export const unseen = (from: string): string => `,
+signalling AS (
+  INSERT INTO stepwell_signalled (owner, id) SELECT owner, id FROM ${from} WHERE unseen > 0 ORDER BY id ON CONFLICT DO NOTHING
+)`;
+
 /** `arrivals` came for rows of `raised`. */
 export const signalled = `,
 signalling AS (

@@ -8,5 +8,5 @@ describe.each([...drivers()])("SQLite through $name", (driver) => {
   test("answers every call as the memory store does, and reads back the same", async () => {
     const makeStore = (clock: Clock): SqliteStore => sqliteStoreOn(":memory:", clock, "full", () => driver);
     await expect(answersLikeMemory(makeStore, { numRuns: 500, calls: 60 })).resolves.toBeUndefined();
-  });
+  }, 120_000);
 });

@@ -173,6 +173,18 @@ export const claiming: readonly StoreContractCase[] = [
     assert.deepEqual(claimed.signalled, []);
   }),
 
+  contractCase(
+    "what came while an execution was nobody's is told of by the claims after, until a commit saw it",
+    async (bench) => {
+      await bench.create("one", { owner: null });
+      await bench.send("one");
+      await bench.claim();
+      assert.deepEqual((await bench.claim()).signalled, ["one"]);
+      await bench.commit("one", { signals: 1 });
+      assert.deepEqual((await bench.claim()).signalled, []);
+    },
+  ),
+
   contractCase("a launcher that was removed is told so, and takes nothing", async (bench) => {
     await bench.create("one", { owner: null });
     await bench.store.removeLaunchers([bench.owner]);
