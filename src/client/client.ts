@@ -1,21 +1,19 @@
 /** The client: launches executions, sends to them, reads them and acts on them, without driving any. */
-import { encode } from "../values/encode.js";
 import type { AnyWorkflow, InputOf } from "../definition/bag.js";
 import type { Frozen } from "../definition/frozen.js";
 import { definitionOf } from "../definition/workflow.js";
-import { StepwellError } from "../errors.js";
 import { checkExecutionId } from "../ids.js";
-import type { Store, MaybePromise } from "../stores/contract.js";
+import type { Store } from "../stores/contract.js";
 import { OperatorActs, type OperatorOptions, type RetryOptions, type SkipOptions } from "./operator.js";
 import type { ClientHost } from "../session/client-host.js";
 import { compatibilityOf, type CompatibilityGroup } from "./deployment-check.js";
 import { Execution, type HandleParts } from "./execution-handle.js";
 import type { Registered } from "../session/registry.js";
 import { StoredStepLists } from "../session/step-lists.js";
-import { checkItems, launchPrepared, prepareLaunch, type LaunchItem, type LaunchOptions } from "../runtime/launch.js";
+import type { LaunchItem, LaunchOptions } from "../runtime/launch.js";
 import { migrationPathsOf } from "../runtime/upgrade.js";
 import { asked } from "../session/caller-transaction.js";
-import { andThen, orElse } from "../session/maybe-promise.js";
+import { Launches } from "./launches.js";
 import { filterOf, pageOf, type ExecutionPage, type ListOptions } from "./listing.js";
 import {
   Letters,
@@ -42,9 +40,6 @@ import { Schedules } from "./schedules.js";
 import { clientSettingsOf, type ClientOptions } from "../session/options.js";
 import { StoreSession } from "../session/store-session.js";
 
-/** Codes of inputs that a version of a workflow refuses, and that another version may have accepted. */
-const refusalsOfInput: ReadonlySet<string> = new Set(["STEPWELL_INVALID_INPUT", "STEPWELL_INVALID_LIMIT_KEY"]);
-
 /** What a client is made of. */
 interface ClientParts {
   readonly store: Store;
@@ -70,6 +65,7 @@ export class Client {
   readonly #store: Store;
   readonly #registry: ReadonlyMap<string, Registered>;
   readonly #host: ClientHost;
+  readonly #launches: Launches;
   readonly #messages: MessageSender;
   readonly #rollbacks: RollbackRequests;
   readonly #handleParts: HandleParts;
@@ -85,13 +81,14 @@ export class Client {
     this.#store = store;
     this.#host = host;
     this.#registry = registry;
+    this.#launches = new Launches(store, host);
     this.#messages = new MessageSender(store, host, registry);
     this.#rollbacks = new RollbackRequests(store, host, registry);
     this.#letters = new Letters(store, host, registry);
     this.#acts = new OperatorActs(store, host, registry);
     this.#handleParts = { store, host, messages: this.#messages, rollbacks: this.#rollbacks, acts: this.#acts };
     this.schedules = new Schedules(store, host, registry, async (registered, input, launch) =>
-      this.#launch(registered, input, launch),
+      this.#handle(await this.#launches.launchOf(registered, input, launch)),
     );
   }
 
@@ -117,26 +114,10 @@ export class Client {
     input: InputOf<W> | Frozen<InputOf<W>>,
     options: LaunchOptions<W> = {},
   ): Promise<Execution<W>> {
-    return asked(this.#store, options, "launch", () =>
-      andThen(this.#host.ready("launch"), () =>
-        andThen(this.#host.registered(workflow), (registered) => this.#launch<W>(registered, input, options)),
-      ),
-    );
-  }
-
-  #launch<W extends AnyWorkflow>(
-    registered: Registered,
-    input: unknown,
-    options: LaunchOptions,
-  ): MaybePromise<Execution<W>> {
-    const launch = (): MaybePromise<string> =>
-      andThen(prepareLaunch(registered, input, options, this.#host), (it) => launchPrepared(it, this.#host));
-    const unlessLaunched = (error: unknown): MaybePromise<string> =>
-      andThen(this.#wasLaunched(error, input, options), (was) => {
-        if (was) return options.id!;
-        throw error;
-      });
-    return andThen(orElse(launch, unlessLaunched), (id) => this.#handle<W>(id));
+    return asked(this.#store, options, "launch", () => {
+      const id = this.#launches.launch(workflow, input, options);
+      return id instanceof Promise ? id.then((it) => this.#handle<W>(it)) : this.#handle<W>(id);
+    });
   }
 
   /**
@@ -144,13 +125,7 @@ export class Client {
    * conflict of one does not keep the others from being launched; then the call rejects.
    */
   async launchMany<W extends AnyWorkflow>(workflow: W, items: readonly LaunchItem<W>[]): Promise<Execution<W>[]> {
-    await this.#host.ready("launchMany");
-    const registered = await this.#host.registered(workflow);
-    checkItems(items, registered);
-    const prepared = await Promise.all(
-      items.map(async ({ input, ...options }) => prepareLaunch(registered, input, options, this.#host)),
-    );
-    const launched = await Promise.allSettled(prepared.map(async (it) => launchPrepared(it, this.#host)));
+    const launched = await this.#launches.launchMany(workflow, items);
     return launched.map((it) => {
       if (it.status === "rejected") throw it.reason;
       return this.#handle(it.value);
@@ -364,17 +339,6 @@ export class Client {
    */
   select(options: SelectOptions): BulkActs {
     return new BulkActs(options, this.#store, this.#host, this.#registry);
-  }
-
-  /** Whether a launch whose input this version refuses is one that an older version had accepted: then that execution is the answer. */
-  #wasLaunched(error: unknown, input: unknown, { id, rollback }: LaunchOptions): MaybePromise<boolean> {
-    if (!(error instanceof StepwellError && refusalsOfInput.has(error.code)) || id === undefined) return false;
-    // A launch in rollback wants more than that the execution exists.
-    if (rollback !== undefined) return false;
-    return andThen(this.#store.load([id]), ([existing]) => {
-      if (existing === undefined || existing.workflow !== error.workflow) return false;
-      return existing.input.equals(encode(input, { what: "The input" }));
-    });
   }
 
   #handle<W extends AnyWorkflow>(id: string): Execution<W> {

@@ -143,20 +143,12 @@ export interface HandleParts {
  */
 export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   readonly id: string;
-  readonly #store: Store;
-  readonly #host: ClientHost;
-  readonly #messages: MessageSender;
-  readonly #rollbacks: RollbackRequests;
-  readonly #acts: OperatorActs;
+  readonly #parts: HandleParts;
 
   /** @internal Made by `Client.execution` and by launches. */
-  constructor(id: string, { store, host, messages, rollbacks, acts }: HandleParts) {
+  constructor(id: string, parts: HandleParts) {
     this.id = id;
-    this.#store = store;
-    this.#host = host;
-    this.#messages = messages;
-    this.#rollbacks = rollbacks;
-    this.#acts = acts;
+    this.#parts = parts;
   }
 
   /**
@@ -169,12 +161,12 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   async outcome(options: { readonly timeout?: Duration } = {}): Promise<Outcome<W>> {
     refuseUnknownOptions(options, ["timeout"], "outcome");
     const limit = options.timeout === undefined ? undefined : milliseconds(options.timeout, "outcome: timeout");
-    const opened = this.#host.opened();
+    const opened = this.#parts.host.opened();
     if (opened instanceof Promise) await opened;
     let asked: Promise<Outcome | undefined> | undefined;
-    if (!this.#host.isDriving(this.id)) {
-      const found = andThen(outcomeIn(this.#store, this.id), (outcome) => {
-        if (outcome === undefined) this.#host.mustRun("outcome");
+    if (!this.#parts.host.isDriving(this.id)) {
+      const found = andThen(outcomeIn(this.#parts.store, this.id), (outcome) => {
+        if (outcome === undefined) this.#parts.host.mustRun("outcome");
         return outcome;
       });
       if (found instanceof Promise) asked = found;
@@ -182,7 +174,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
     }
     return new Promise((resolve, reject) => {
       // Waits before the store has answered: an execution that comes to rest in between must find the waiter.
-      const forget = this.#host.whenAtRest(this.id, {
+      const forget = this.#parts.host.whenAtRest(this.id, {
         resolve(outcome) {
           timer?.cancel();
           resolve(outcome as Outcome<W>);
@@ -195,7 +187,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
       const timer =
         limit === undefined
           ? undefined
-          : this.#host.clock.after(limit, () => {
+          : this.#parts.host.clock.after(limit, () => {
               forget();
               const message = `Execution "${this.id}" did not come to rest within ${limit} ms; it goes on.`;
               reject(new StepwellError("STEPWELL_OUTCOME_TIMEOUT", message, { execution: this.id }));
@@ -228,7 +220,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
 
   /** Status, tags, times and flow in one. */
   async summary(): Promise<ExecutionSummary> {
-    return summaryOf(await this.#record(), this.#host.storeNow());
+    return summaryOf(await this.#record(), this.#parts.host.storeNow());
   }
 
   /**
@@ -245,7 +237,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   async history(options?: HistoryOptions): Promise<HistoryRow[] | ChangedHistoryRow[]> {
     const difference = options === undefined ? undefined : differenceOf(options);
     const record = await this.#record();
-    const rows = await this.#store.history(this.id);
+    const rows = await this.#parts.store.history(this.id);
     return named(record, "history", () =>
       difference === undefined ? rowsOf(rows) : withChanges(record, rows, difference),
     );
@@ -260,45 +252,45 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   async stateAt(revision: number): Promise<HalfDoneOf<W>> {
     checkRevision(revision);
     const record = await this.#record();
-    const rows = await this.#store.history(this.id);
+    const rows = await this.#parts.store.history(this.id);
     return named(record, "history", () => stateAtRevision(record, rows, revision)) as HalfDoneOf<W>;
   }
 
   /** Every message that was accepted, in the order of acceptance. */
   async mailbox(): Promise<MailboxRow[]> {
     const record = await this.#record();
-    const rows = await this.#store.mail({ executions: [this.id] });
+    const rows = await this.#parts.store.mail({ executions: [this.id] });
     return named(record, "mailbox", () => mailboxRowsOf(rows));
   }
 
   /** As `Launcher.send`. */
   send<Name extends MessageName<W>>(name: Name, payload: PayloadOf<W, Name>, options: SendOptions = {}): Promise<Sent> {
-    return this.#messages.send(this.id, name, payload, options);
+    return this.#parts.messages.send(this.id, name, payload, options);
   }
 
   /** As `Launcher.rollback`. */
   rollback(reason: string, options: RollbackOptions = {}): Promise<RollbackAnswer> {
-    return this.#rollbacks.request(this.id, reason, options);
+    return this.#parts.rollbacks.request(this.id, reason, options);
   }
 
   /** As `Launcher.retry`. */
   retry(options: RetryOptions<W> = {}): Promise<void> {
-    return this.#acts.retry(this.id, options);
+    return this.#parts.acts.retry(this.id, options);
   }
 
   /** As `Launcher.skip`. */
   skip(reason: string, options: SkipOptions<W> = {}): Promise<void> {
-    return this.#acts.skip(this.id, reason, options);
+    return this.#parts.acts.skip(this.id, reason, options);
   }
 
   /** As `Launcher.patchState`. */
   patchState(patch: StatePatch<W>, reason: string, options: OperatorOptions = {}): Promise<void> {
-    return this.#acts.patchState(this.id, patch, reason, options);
+    return this.#parts.acts.patchState(this.id, patch, reason, options);
   }
 
   async #record(): Promise<ExecutionRecord> {
-    await this.#host.opened();
-    const [record] = await this.#store.load([this.id]);
+    await this.#parts.host.opened();
+    const [record] = await this.#parts.store.load([this.id]);
     if (record === undefined) throw notFound(this.id);
     return record;
   }

@@ -41,8 +41,12 @@ export interface Facts {
 }
 
 export function decide(execution: ActiveExecution, happened: Event, facts: Facts): Decision {
-  const { definition, shape } = facts;
-  const { mail, turn } = outsideOf(execution, happened, facts);
+  const { definition, shape, time } = facts;
+  // Until the execution is one of this version, this list can't say whether anything turns it.
+  const isForeign = happened.what.type === "migrated";
+  const sifted = isForeign ? undefined : sift(facts.mail, execution, shape);
+  const mail = sifted?.mail ?? facts.mail;
+  const turn = isForeign ? undefined : turnOf(execution, sifted?.request, shape, time);
   const done = happened.what.type === "stepOk" || happened.what.type === "stepCompleted";
   // A pivot that succeeded is a point of no return: a request that came while it ran is too late.
   const tooLate = done && execution.position.stepIndex === shape.pivot;
@@ -55,7 +59,7 @@ export function decide(execution: ActiveExecution, happened: Event, facts: Facts
     step,
   );
   const { action } = routed;
-  const position = positionAfter(execution, event, routed, definition, facts.time, facts.onExit);
+  const position = positionAfter(execution, event, routed, definition, time, facts.onExit);
   const isPassedOver = nothingLeft && execution.position.direction === "up" && routed.flow.direction === "down";
   // One whose state was patched stays stuck, one that was migrated is as it was, and what is due is seen after that.
   const kept = keptStatus(event.what);
@@ -79,18 +83,6 @@ export function decide(execution: ActiveExecution, happened: Event, facts: Facts
     history: isPassedOver ? { ...history, leftNothing: true } : history,
   };
   return { action, transition: withRare(transition, execution, event.what, facts) };
-}
-
-/** What came from outside, and whether it turns the execution. */
-function outsideOf(
-  execution: ActiveExecution,
-  { what }: Event,
-  { mail, shape, time }: Facts,
-): { readonly mail: Mail; readonly turn: Turn | undefined } {
-  // Until the execution is one of this version, this list can't say whether anything turns it.
-  if (what.type === "migrated") return { mail, turn: undefined };
-  const sifted = sift(mail, execution, shape);
-  return { mail: sifted.mail, turn: turnOf(execution, sifted.request, shape, time) };
 }
 
 /** With what few transitions have: changes of a large state, the end of subscriptions, and another list of steps. */

@@ -88,16 +88,19 @@ export function mailAfter(mail: Mail, { settled }: Pick<Transition, "settled">):
   return { signals: mail.signals, pending: mail.pending.filter(({ id }) => !gone.has(id)), dead: [] };
 }
 
-/**
- * The oldest request that applies, and the mail in which those before it, that came too late, are dead. What comes
- * after it is judged next time, by what it leaves.
- */
+/** The oldest request that applies, and the mail in which those before it, that came too late, are dead. */
+export interface Sifted {
+  readonly request: Request | undefined;
+  readonly mail: Mail;
+}
+
+/** What comes after the request is judged next time, by what it leaves. Undefined: nothing is pending. */
 export function sift(
   mail: Mail,
   { status, position }: { readonly status: Status; readonly position: Position },
   shape: Shape,
-): { readonly request: Request | undefined; readonly mail: Mail } {
-  if (mail.pending.length === 0) return { request: undefined, mail };
+): Sifted | undefined {
+  if (mail.pending.length === 0) return undefined;
   const late: string[] = [];
   let found: Request | undefined;
   for (const arrival of mail.pending) {

@@ -20,7 +20,7 @@ export type Settled =
   /** The launcher stops, and aborted it. */
   | { readonly kind: "cutOff" };
 
-/** A call, and what its result depends on beside the execution. */
+/** A call that was made. */
 export interface SettledCall {
   readonly step: StepDefinition;
   /** A function was called. False: the step has none for this case, or its wait was over. */
@@ -30,16 +30,24 @@ export interface SettledCall {
   readonly cause: MailboxRecord | undefined;
   /** How long it took, in milliseconds. */
   readonly elapsed: number;
+}
+
+/** What a result depends on beside the execution and the call: the same for all calls of a workflow. */
+export interface Terms {
   readonly shape: Shape;
   readonly time: StoreTime;
-  /** From 0 to 1. */
-  readonly random: () => number;
+  /** Gives numbers from 0 to 1. */
+  readonly clock: { random(): number };
   /** The largest encoded state, in bytes. */
   readonly limit: number;
 }
 
-export function resultOf(execution: ActiveExecution, settled: Settled, call: SettledCall): Happened {
-  const { result, execution: after } = keepPatch(readSafely(execution, settled, call), execution, call);
+export function resultOf(execution: ActiveExecution, settled: Settled, call: SettledCall, terms: Terms): Happened {
+  const given = readSafely(execution, settled, call, terms);
+  // A patch that can't be stored is a failure, and the undo then works without it.
+  const kept = given.patch === undefined ? undefined : keptPatch(given.patch, call.step.name, execution, terms.limit);
+  const result = kept instanceof StepwellError ? lost(kept) : given;
+  const isMerged = kept !== undefined && !(kept instanceof StepwellError);
   const event: Event = {
     what: result.what,
     func: execution.position.stepFunc,
@@ -47,7 +55,7 @@ export function resultOf(execution: ActiveExecution, settled: Settled, call: Set
     durationMs: Math.round(call.elapsed),
     result: result.result,
     error: result.error,
-    patch: result.patch,
+    patch: isMerged ? kept.patch : undefined,
     pause: result.pause,
     cause: call.cause,
     by: undefined,
@@ -57,13 +65,18 @@ export function resultOf(execution: ActiveExecution, settled: Settled, call: Set
     gave: settled.kind === "returned" && result.isKept,
     isUnexpected: result.isUnexpected ?? false,
   };
-  return { execution: after, event };
+  return { execution: isMerged ? kept.execution : execution, event };
 }
 
 /** Nobody came. On the way up the step fails; where nothing turns any more it is tried again from its beginning. */
-export function waitTimedOut(execution: ActiveExecution, error: StepwellError, call: SettledCall): Happened {
-  const isFinal = execution.position.direction === "up" && !isPastPivot(execution.position, call.shape);
-  const happened = resultOf(execution, { kind: "timedOut", error, isFinal }, call);
+export function waitTimedOut(
+  execution: ActiveExecution,
+  error: StepwellError,
+  call: SettledCall,
+  terms: Terms,
+): Happened {
+  const isFinal = execution.position.direction === "up" && !isPastPivot(execution.position, terms.shape);
+  const happened = resultOf(execution, { kind: "timedOut", error, isFinal }, call, terms);
   const { what } = happened.event;
   if (what.type !== "retry") return happened;
   return { ...happened, event: { ...happened.event, what: { ...what, afresh: true } } };
@@ -76,24 +89,24 @@ type Result = Pick<Event, "what" | "result" | "error" | "patch" | "pause"> & {
 };
 
 /** A value that can't even be looked at, such as a revoked proxy, is nonsense like any other. */
-function readSafely(execution: ActiveExecution, settled: Settled, call: SettledCall): Result {
+function readSafely(execution: ActiveExecution, settled: Settled, call: SettledCall, terms: Terms): Result {
   try {
-    return read(execution, settled, call);
+    return read(execution, settled, call, terms);
   } catch (error) {
     const kind = error instanceof Error ? error.message : typeof error;
     return invalid(execution, call, `something that can't be read (${kind})`);
   }
 }
 
-function read(execution: ActiveExecution, settled: Settled, call: SettledCall): Result {
+function read(execution: ActiveExecution, settled: Settled, call: SettledCall, terms: Terms): Result {
   switch (settled.kind) {
     case "returned":
       return outcomeOf(settled.value, execution, call);
     case "threw":
-      return unexpected(settled.error, reasonOf(settled.error), execution, call);
+      return unexpected(settled.error, reasonOf(settled.error), execution, call, terms);
     case "timedOut":
       if (settled.isFinal) return failed("timeout", serializeError(settled.error), undefined);
-      return unexpected(settled.error, "timeout", execution, call);
+      return unexpected(settled.error, "timeout", execution, call, terms);
     case "cutOff":
       // A shutdown is nobody's failure: the attempt does not count, and the next launcher begins it again.
       return { ...ok(undefined), what: { type: "cutOff" }, result: "cut-off" };
@@ -168,27 +181,24 @@ const mistakes = new Set<string>([
 ] satisfies ErrorCode[]);
 
 /** Thrown errors and timeouts: another attempt follows if the policy has one left. */
-function unexpected(thrown: unknown, reason: string, execution: ActiveExecution, call: SettledCall): Result {
+function unexpected(
+  thrown: unknown,
+  reason: string,
+  execution: ActiveExecution,
+  call: SettledCall,
+  { shape, time, clock }: Terms,
+): Result {
   const { position } = execution;
   const { firstAttemptAt, attempts } = position;
-  const elapsed = firstAttemptAt === null ? call.elapsed : call.time.storeNow() - firstAttemptAt;
-  const policy = policyOf(call.step, position, call.shape);
-  const wait = mistakes.has(reason) ? undefined : nextDelay(policy, attempts + 1, elapsed, call.random());
+  const elapsed = firstAttemptAt === null ? call.elapsed : time.storeNow() - firstAttemptAt;
+  const policy = policyOf(call.step, position, shape);
+  const wait = mistakes.has(reason) ? undefined : nextDelay(policy, attempts + 1, elapsed, clock.random());
   const result = { ...failed(reason, serializeError(thrown), undefined), isUnexpected: true };
   return wait === undefined ? result : { ...result, what: { type: "retry", reason, wait, afresh: false } };
 }
 
-/** Merges the patch. One that can't be stored is a failure, and the undo then works without it. */
-function keepPatch(
-  result: Result,
-  execution: ActiveExecution,
-  { step, limit }: SettledCall,
-): { readonly result: Result; readonly execution: ActiveExecution } {
-  if (result.patch === undefined) return { result, execution };
-  const kept = keptPatch(result.patch, step.name, execution, limit);
-  if (kept instanceof StepwellError)
-    return { result: { ...failed(kept.code, serializeError(kept), undefined), isKept: false }, execution };
-  return { result: { ...result, patch: kept.patch }, execution: kept.execution };
+function lost(error: StepwellError): Result {
+  return { ...failed(error.code, serializeError(error), undefined), isKept: false };
 }
 
 /** A patch that was merged into the state. Undefined: it was empty. */

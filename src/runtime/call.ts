@@ -1,10 +1,9 @@
 /** One call of a step's function: what it is called with, and what its result is with the observers around it. */
-import { merge } from "../values/isolate.js";
 import { serializeError } from "../values/serialize-error.js";
 import type { StepFunc } from "../definition/flow.js";
 import type { StepDefinition, StepFunction } from "../definition/definition.js";
 import { eventAt, type Event } from "../execution/events.js";
-import { attemptOf, isInDoubt, shownState } from "../execution/execution.js";
+import { attemptOf } from "../execution/execution.js";
 import { isPolling } from "../execution/position.js";
 import type { MailboxRecord } from "../execution/records.js";
 import { resultOf, waitTimedOut, type Settled, type SettledCall } from "../execution/step-result.js";
@@ -20,46 +19,35 @@ export interface Delivery {
 }
 
 /** A call of a step function that is about to be made, or under way. */
-export interface Call {
-  readonly step: StepDefinition;
+export interface Call extends SettledCall {
   readonly fn: StepFunction | undefined;
   readonly context: StepContext;
-  readonly attempt: number;
   /** From the clock's `monotonic`. */
   readonly began: number;
-  readonly cause: MailboxRecord | undefined;
+  /** Until it has settled: 0. */
+  elapsed: number;
 }
 
 export function callOf(work: Work, message?: Delivery): Call {
-  const { position, identity } = work.execution;
+  const { position } = work.execution;
   const step = work.registered.definition.steps[position.stepIndex]!;
-  const { stepFunc, direction } = position;
-  const down = direction === "down";
-  const attempt = attemptOf(work.execution);
-  const context = new StepContext({
-    state: shownState(work.execution),
-    attempt,
-    polls: position.polls ?? 0,
-    execution: identity,
-    step: { name: step.name, index: position.stepIndex },
-    func: stepFunc,
-    message: message?.delivered,
-    timeout: message === undefined ? position.waitUntil : null,
-    keys: position.keys,
-    given: down ? givenBy(work) : undefined,
-    halfDone: down ? isInDoubt(work.execution, step) : undefined,
-    reason: down ? position.reason : undefined,
-    logger: work.host.logger,
-    work,
-  });
+  const fn = functionOf(step, position.stepFunc, message !== undefined);
+  const context = new StepContext(work, step, message?.delivered);
   return {
     step,
-    fn: functionOf(step, stepFunc, message !== undefined),
-    context,
-    attempt,
-    began: work.host.clock.monotonic(),
+    called: fn !== undefined,
+    attempt: context.attempt,
     cause: message?.arrival,
+    elapsed: 0,
+    fn,
+    context,
+    began: work.host.clock.monotonic(),
   };
+}
+
+/** The step's function is not called, since its time is over. */
+function uncalled(work: Work): Call {
+  return { ...callOf(work), fn: undefined, called: false };
 }
 
 function functionOf(step: StepDefinition, func: StepFunc, message: boolean): StepFunction | undefined {
@@ -73,15 +61,6 @@ function functionOf(step: StepDefinition, func: StepFunc, message: boolean): Ste
     case "rollbackContinue":
       return step.onRollbackMessage;
   }
-}
-
-/** What the step being undone gave on the way up. */
-function givenBy({ given: all = [], execution }: Work): object {
-  let given = {};
-  for (const { step, patch } of all) {
-    if (step === execution.position.step) given = merge(given, patch.value as object);
-  }
-  return given;
 }
 
 /**
@@ -106,16 +85,17 @@ export function beforeStep(work: Work): Event | undefined {
 
 /** What a settled call means, with its patch merged into the state and its observers called. */
 export function settledEvent(work: Work, call: Call, settled: Settled): Event {
-  const { execution, event } = resultOf(work.execution, settled, about(work, call));
+  call.elapsed = Math.max(0, work.host.clock.monotonic() - call.began);
+  const { execution, event } = resultOf(work.execution, settled, call, work.terms);
   work.execution = execution;
   return afterStep(work, event, call, settled);
 }
 
 /** Nobody came for whom the step has waited, and it has no function for that. */
 export function waitTimedOutEvent(work: Work): Event {
-  const call = { ...callOf(work), fn: undefined };
+  const call = uncalled(work);
   const error = waitTimeoutError(work.execution);
-  const { execution, event } = waitTimedOut(work.execution, error, about(work, call));
+  const { execution, event } = waitTimedOut(work.execution, error, call, work.terms);
   work.execution = execution;
   return afterStep(work, event, call, { kind: "timedOut", error, isFinal: event.what.type === "stepFailed" });
 }
@@ -126,23 +106,9 @@ export function stepOverdueEvent(work: Work): Event {
   const error = stepDeadlineError(work.execution);
   // Of what waits, the observers were told that it began; of an attempt that failed, how it ended.
   if (position.stepFunc === "runContinue" || isPolling(position))
-    return settledEvent(work, { ...callOf(work), fn: undefined }, { kind: "timedOut", error, isFinal: true });
+    return settledEvent(work, uncalled(work), { kind: "timedOut", error, isFinal: true });
   const what = { type: "stepFailed", reason: "timeout" } as const;
   return eventAt(work.execution, what, "timeout", { error: serializeError(error), failedItself: true });
-}
-
-function about({ registered, host }: Work, { step, fn, attempt, began, cause }: Call): SettledCall {
-  return {
-    step,
-    called: fn !== undefined,
-    attempt,
-    cause,
-    elapsed: Math.max(0, host.clock.monotonic() - began),
-    shape: registered.shape,
-    time: host,
-    random: () => host.clock.random(),
-    limit: host.sizeLimit,
-  };
 }
 
 function afterStep(work: Work, event: Event, call: Call, settled: Settled): Event {

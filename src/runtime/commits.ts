@@ -75,8 +75,8 @@ export class Commits {
 
   #isTurned(): boolean {
     const { execution, mail, registered, host } = this.#work;
-    const { request } = sift(mail, execution, registered.shape);
-    return turnOf(execution, request, registered.shape, host) !== undefined;
+    const sifted = sift(mail, execution, registered.shape);
+    return turnOf(execution, sifted?.request, registered.shape, host) !== undefined;
   }
 
   /** Hands the transition to the store. Undefined: it has not answered yet. */

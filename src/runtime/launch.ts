@@ -6,6 +6,7 @@ import { milliseconds, type Duration } from "../definition/duration.js";
 import type { Flow } from "../definition/flow.js";
 import type { Frozen } from "../definition/frozen.js";
 import { refuseUnknownOptions, shown } from "../values/options.js";
+import type { WorkflowDefinition } from "../definition/definition.js";
 import { patchProblem } from "../definition/outcome.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
@@ -99,8 +100,18 @@ export function prepareLaunch(
   refuseUnknownOptions(options, optionNames, `launch of "${registered.definition.name}"`);
   const checked = validate(registered.definition.input, input);
   return checked instanceof Promise
-    ? checked.then((it) => prepareChecked(registered, input, it, options, host))
+    ? prepareLater(registered, input, checked, options, host)
     : prepareChecked(registered, input, checked, options, host);
+}
+
+async function prepareLater(
+  registered: Registered,
+  input: unknown,
+  checked: Promise<Checked>,
+  options: LaunchOptions,
+  host: ClientHost,
+): Promise<PreparedLaunch> {
+  return prepareChecked(registered, input, await checked, options, host);
 }
 
 const noTags: readonly string[] = [];
@@ -115,21 +126,9 @@ function prepareChecked(
   host: ClientHost,
 ): PreparedLaunch {
   const { definition, stepList } = registered;
-  const about = { workflow: definition.name, execution: options.id };
-  if (!checked.ok) {
-    throw new StepwellError(
-      "STEPWELL_INVALID_INPUT",
-      `The input of workflow "${definition.name}" was refused by its schema: ${checked.problem}`,
-      about,
-    );
-  }
-  if (typeof checked.value !== "object" || checked.value === null || Array.isArray(checked.value)) {
-    throw new StepwellError(
-      "STEPWELL_INVALID_INPUT",
-      `The input of workflow "${definition.name}" must be an object: its fields are the first fields of the state.`,
-      about,
-    );
-  }
+  if (!checked.ok) throw invalidInput(definition, options, `was refused by its schema: ${checked.problem}`);
+  if (typeof checked.value !== "object" || checked.value === null || Array.isArray(checked.value))
+    throw invalidInput(definition, options, "must be an object: its fields are the first fields of the state.");
   const id = options.id ?? newId();
   if (options.id !== undefined) checkExecutionId(options.id);
   const position = firstPosition(registered, options);
@@ -163,6 +162,11 @@ function prepareChecked(
       queue,
     },
   };
+}
+
+function invalidInput({ name }: WorkflowDefinition, { id }: LaunchOptions, problem: string): StepwellError {
+  const about = { workflow: name, execution: id };
+  return new StepwellError("STEPWELL_INVALID_INPUT", `The input of workflow "${name}" ${problem}`, about);
 }
 
 function firstPosition({ definition }: Registered, { id, rollback }: LaunchOptions): Position {
@@ -236,19 +240,29 @@ export function launchPrepared(prepared: PreparedLaunch, host: ClientHost): Mayb
   const { row, within } = prepared;
   if (within !== undefined) return launchWithin(prepared, within, host);
   row.owner = row.dueInMs === 0 && row.queue === undefined ? (host.places?.reserve() ?? null) : null;
-  const failed = (error: unknown): never => {
-    if (row.owner !== null) host.places!.giveUp();
-    throw error;
-  };
   let answer;
   try {
     answer = host.committer.create(row);
   } catch (error) {
-    return failed(error);
+    if (row.owner !== null) host.places!.giveUp();
+    throw error;
   }
-  return answer instanceof Promise
-    ? answer.then((it) => launched(prepared, it, host), failed)
-    : launched(prepared, answer, host);
+  return answer instanceof Promise ? launchedLater(prepared, answer, host) : launched(prepared, answer, host);
+}
+
+async function launchedLater(
+  prepared: PreparedLaunch,
+  answer: Promise<CreateResult>,
+  host: ClientHost,
+): Promise<string> {
+  let created;
+  try {
+    created = await answer;
+  } catch (error) {
+    if (prepared.row.owner !== null) host.places!.giveUp();
+    throw error;
+  }
+  return launched(prepared, created, host);
 }
 
 /** Nobody owns it: whether it will be there at all, only the caller's commit says. */

@@ -412,7 +412,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     const { shape } = this.#registered;
     // What comes while the pivot runs is held: if the pivot succeeds, it is too late.
     if (position.direction === "down" || position.stepIndex === shape.pivot) return;
-    const { request } = sift(mail, execution, shape);
+    const request = sift(mail, execution, shape)?.request;
     if (request?.type === "rollback")
       this.#runner.abort("STEPWELL_ROLLBACK_REQUESTED", `A rollback was requested: ${request.request.reason}.`);
   }

@@ -1,11 +1,14 @@
 /** What a step function is called with. Built lazily where building costs: most steps use two or three fields. */
+import type { StepDefinition } from "../definition/definition.js";
 import type { Logger } from "../definition/logger.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
 import type { Direction, StepFunc } from "../definition/flow.js";
 import type { SubscribeOptions } from "../definition/contexts.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
+import { attemptOf, isInDoubt, shownState } from "../execution/execution.js";
 import { untilBits, type Until } from "../execution/records.js";
 import { checkTopic } from "../session/reasons.js";
+import { merge } from "../values/isolate.js";
 import { refuseUnknownOptions, shown } from "../values/options.js";
 import { keyNameOf, type Position } from "../execution/position.js";
 import { idempotencyKey, type Cause } from "../ids.js";
@@ -23,25 +26,6 @@ export interface DeliveredMessage {
   readonly id: string;
 }
 
-export interface ContextParts {
-  readonly state: object;
-  readonly attempt: number;
-  readonly polls: number;
-  readonly execution: ExecutionIdentity;
-  readonly step: StepIdentity;
-  readonly func: StepFunc;
-  readonly message: DeliveredMessage | undefined;
-  /** When the wait was to end, where this is `onTimeout`. */
-  readonly timeout: number | null;
-  /** As `Position.keys`. */
-  readonly keys: Position["keys"];
-  readonly given: object | undefined;
-  readonly halfDone: boolean | undefined;
-  readonly reason: string | undefined;
-  readonly logger: Logger;
-  readonly work: Work;
-}
-
 export class StepContext {
   readonly state: object;
   readonly attempt: number;
@@ -55,6 +39,7 @@ export class StepContext {
   readonly reason: string | undefined;
   readonly logger: Logger;
   readonly #func: StepFunc;
+  /** When the wait was to end, where this is `onTimeout`. */
   readonly #timeout: number | null;
   readonly #keys: Position["keys"];
   readonly #work: Work;
@@ -63,22 +48,26 @@ export class StepContext {
   #subscribing: Subscribing | undefined;
   #isOver = false;
 
-  constructor(parts: ContextParts) {
-    this.state = parts.state;
-    this.attempt = parts.attempt;
-    this.polls = parts.polls;
-    this.execution = parts.execution;
-    this.step = parts.step;
-    this.direction = parts.func === "run" || parts.func === "runContinue" ? "up" : "down";
-    this.message = parts.message;
-    this.given = parts.given;
-    this.halfDone = parts.halfDone;
-    this.reason = parts.reason;
-    this.logger = parts.logger;
-    this.#func = parts.func;
-    this.#timeout = parts.timeout;
-    this.#keys = parts.keys;
-    this.#work = parts.work;
+  /** @param message what its handler is called with */
+  constructor(work: Work, step: StepDefinition, message: DeliveredMessage | undefined) {
+    const { execution, host } = work;
+    const { position } = execution;
+    const isDown = position.direction === "down";
+    this.state = shownState(execution);
+    this.attempt = attemptOf(execution);
+    this.polls = position.polls ?? 0;
+    this.execution = execution.identity;
+    this.step = { name: step.name, index: position.stepIndex };
+    this.direction = position.direction;
+    this.message = message;
+    this.given = isDown ? givenBy(work) : undefined;
+    this.halfDone = isDown ? isInDoubt(execution, step) : undefined;
+    this.reason = isDown ? position.reason : undefined;
+    this.logger = host.logger;
+    this.#func = position.stepFunc;
+    this.#timeout = message === undefined ? position.waitUntil : null;
+    this.#keys = position.keys;
+    this.#work = work;
   }
 
   /** The same for all attempts. In a handler the message is part of it: it may be called for several. */
@@ -136,6 +125,15 @@ export class StepContext {
     const reason: unknown = this.#controller?.signal.reason;
     return reason instanceof StepwellError && reason.code === code;
   }
+}
+
+/** What the step being undone gave on the way up. */
+function givenBy({ given: all = [], execution }: Work): object {
+  let given = {};
+  for (const { step, patch } of all) {
+    if (step === execution.position.step && patch !== null) given = merge(given, patch.value as object);
+  }
+  return given;
 }
 
 /** `subscribe`, as a step function has it: for as long as it runs, and as long as its launcher has the execution. */

@@ -4,13 +4,14 @@ import type { StepDefinition } from "../definition/definition.js";
 import { activeExecution, committedAs, withoutPatches, type ActiveExecution } from "../execution/execution.js";
 import { mailAfter, withDead, type Mail } from "../execution/mail.js";
 import type { ExecutionRecord, Transition } from "../execution/records.js";
+import type { Terms } from "../execution/step-result.js";
 import type { Host } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
 
-/** What a step gave on the way up. */
+/** What a step gave on the way up: of a row of the history, so much. */
 interface Given {
   readonly step: string;
-  readonly patch: Encoded;
+  readonly patch: Encoded | null;
 }
 
 export class Work {
@@ -24,6 +25,7 @@ export class Work {
   mail: Mail;
   /** What each step gave on the way up; undefined until it is read from the history. */
   given: Given[] | undefined;
+  readonly terms: Terms;
 
   constructor(record: ExecutionRecord, state: object, owner: number, registered: Registered, host: Host) {
     this.id = record.id;
@@ -34,6 +36,7 @@ export class Work {
     this.mail = { signals: record.signals, pending: [], dead: [] };
     // An execution that is driven from its beginning need not read its own history.
     this.given = record.revision === 0 ? [] : undefined;
+    this.terms = { shape: registered.shape, time: host, clock: host.clock, limit: host.sizeLimit };
   }
 
   /** The step where the execution stands. Undefined: a parked execution may stand where its list has none. */
@@ -58,9 +61,8 @@ export class Work {
 
   /** The transition is committed: the execution is what that led to. */
   committedWith(transition: Transition): void {
-    const { position } = this.execution;
-    const { patch } = transition.history;
-    if (patch !== null && position.direction === "up") this.given?.push({ step: position.step, patch });
+    const { history } = transition;
+    if (history.patch !== null && history.direction === "up") this.given?.push(history);
     this.committed = committedAs(this.execution, transition);
     this.execution = this.committed;
     this.mail = mailAfter(this.mail, transition);

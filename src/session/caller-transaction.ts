@@ -14,6 +14,10 @@ export function callerTransaction(store: Store, tx: unknown, where: string): Sto
   );
 }
 
+async function promised<Answer>(ask: () => MaybePromise<Answer>): Promise<Answer> {
+  return ask();
+}
+
 /**
  * Does what a call asks for. The work of a transaction on SQLite waits for nothing: within its `tx` a call is done when it returns,
  * and a refusal is thrown at once. A promise that rejects later would be too late: the work would be committed without the call.
@@ -25,7 +29,7 @@ export function asked<Answer>(
   ask: () => MaybePromise<Answer>,
 ): Promise<Answer> {
   const tx = options?.tx;
-  if (tx === undefined || store.transactions?.waitsForNothing?.(tx) !== true) return (async () => ask())();
+  if (tx === undefined || store.transactions?.waitsForNothing?.(tx) !== true) return promised(ask);
   const given = ask();
   if (!(given instanceof Promise)) return Promise.resolve(given);
   // The call is refused when it tries to write.

@@ -7,7 +7,6 @@ import { isRetryable, StepwellError } from "../errors.js";
 import type {
   Arrival,
   ArrivalResult,
-  Batch,
   BatchResult,
   CommitResult,
   CreateResult,
@@ -95,26 +94,14 @@ export class Committer {
 
   /** The answer, where the store gives it at once; otherwise undefined, and the listener is told later. */
   commit(transition: Transition, listener: CommitListener<CommitResult>): CommitResult | undefined {
-    if (!this.#store.gathers) {
-      return this.#direct(
-        { creates: none, transitions: [transition], releases: none, arrivals: none },
-        firstTransition,
-        listener,
-      );
-    }
+    if (!this.#store.gathers) return this.#direct([transition], none, firstTransition, listener);
     this.#enqueue({ kind: "transitions", row: transition, listener, since: 0 });
     return undefined;
   }
 
   /** As `commit`. */
   release(release: Release, listener: CommitListener<CommitResult>): CommitResult | undefined {
-    if (!this.#store.gathers) {
-      return this.#direct(
-        { creates: none, transitions: none, releases: [release], arrivals: none },
-        firstRelease,
-        listener,
-      );
-    }
+    if (!this.#store.gathers) return this.#direct(none, [release], firstRelease, listener);
     this.#enqueue({ kind: "releases", row: release, listener, since: 0 });
     return undefined;
   }
@@ -165,27 +152,36 @@ export class Committer {
 
   /** For stores that gain nothing from batches of many rows: one write, answered at once if the store can. */
   #direct(
-    batch: Batch,
+    transitions: readonly Transition[],
+    releases: readonly Release[],
     pick: (result: BatchResult) => CommitResult,
     listener: CommitListener<CommitResult>,
   ): CommitResult | undefined {
     try {
-      const written = this.#store.write(batch);
+      const written = this.#store.write({ creates: none, transitions, releases, arrivals: none });
       if (!(written instanceof Promise)) {
         this.at = written.at;
         return pick(written);
       }
-      written.then(
-        (it) => {
-          this.at = it.at;
-          listener.committed(pick(it));
-        },
-        (error: unknown) => listener.refused(error),
-      );
+      this.#later(written, pick, listener);
     } catch (error) {
       listener.refused(error);
     }
     return undefined;
+  }
+
+  #later(
+    written: Promise<BatchResult>,
+    pick: (result: BatchResult) => CommitResult,
+    listener: CommitListener<CommitResult>,
+  ): void {
+    written.then(
+      (it) => {
+        this.at = it.at;
+        listener.committed(pick(it));
+      },
+      (error: unknown) => listener.refused(error),
+    );
   }
 
   get #lanes(): number {

@@ -33,13 +33,10 @@ export interface EncodeOptions {
 export class Encoded {
   #text: string | undefined;
   readonly #value: unknown;
-  /** An object as it was once, and the fields that it has had since. Undefined: it is of one piece. */
-  readonly parts: EncodedParts | undefined;
 
-  private constructor(text: string | undefined, value: unknown, parts?: EncodedParts) {
+  protected constructor(text: string | undefined, value: unknown) {
     this.#text = text;
     this.#value = value;
-    this.parts = parts;
   }
 
   /** A text that was read from a store. */
@@ -49,7 +46,7 @@ export class Encoded {
 
   /** An object that was read from a store in two parts: it is put together when it is asked for. */
   static ofParts(parts: EncodedParts): Encoded {
-    return new Encoded(undefined, undefined, parts);
+    return new EncodedInParts(parts);
   }
 
   /** @internal For `encode`: the value is plain, and nobody can change it. */
@@ -57,8 +54,13 @@ export class Encoded {
     return new Encoded(undefined, value);
   }
 
+  /** An object as it was once, and the fields that it has had since. Undefined: it is of one piece. */
+  get parts(): EncodedParts | undefined {
+    return undefined;
+  }
+
   get text(): string {
-    return (this.#text ??= this.parts === undefined ? JSON.stringify(this.#value) : textOf(this.value, this.isPlain));
+    return (this.#text ??= textOf(this.value, this.isPlain));
   }
 
   /** How long its text is; 0 where nobody has needed one, as in a store that keeps values. */
@@ -68,13 +70,11 @@ export class Encoded {
 
   /** The value, isolated: nobody can change it. @throws STEPWELL_NOT_DECODABLE */
   get value(): unknown {
-    if (this.parts !== undefined) return merge(this.parts.whole.value as object, this.parts.changes.value as object);
     return this.#value === undefined ? isolate(decode(this.#text!)) : this.#value;
   }
 
   /** Whether the value is frozen through and through; else it holds a Map, a Date or the like. */
   get isPlain(): boolean {
-    if (this.parts !== undefined) return this.parts.whole.isPlain && this.parts.changes.isPlain;
     return this.#value !== undefined || !this.#text!.startsWith(richTag);
   }
 
@@ -96,6 +96,27 @@ export interface EncodedParts {
   readonly whole: Encoded;
   /** Fields that stand for those of the whole. */
   readonly changes: Encoded;
+}
+
+class EncodedInParts extends Encoded {
+  readonly #parts: EncodedParts;
+
+  constructor(parts: EncodedParts) {
+    super(undefined, undefined);
+    this.#parts = parts;
+  }
+
+  override get parts(): EncodedParts {
+    return this.#parts;
+  }
+
+  override get value(): unknown {
+    return merge(this.#parts.whole.value as object, this.#parts.changes.value as object);
+  }
+
+  override get isPlain(): boolean {
+    return this.#parts.whole.isPlain && this.#parts.changes.isPlain;
+  }
 }
 
 /**

@@ -23,7 +23,7 @@ import { nextTask, type Task } from "../../src/execution/next.js";
 import { initialFlow, type Position } from "../../src/execution/position.js";
 import type { MailboxRecord, Transition } from "../../src/execution/records.js";
 import type { RoutedEvent } from "../../src/execution/router.js";
-import { resultOf, waitTimedOut, type Settled } from "../../src/execution/step-result.js";
+import { resultOf, waitTimedOut, type Settled, type SettledCall, type Terms } from "../../src/execution/step-result.js";
 import { StepwellError } from "../../src/errors.js";
 import { encode } from "../../src/values/encode.js";
 
@@ -150,14 +150,15 @@ class Walker {
 
   /** One turn of the engine, and all that the world may do meanwhile. */
   #go(life: Life, path: readonly string[]): void {
-    const { request, mail } = sift(life.mail, life.execution, this.#shape);
+    const found = sift(life.mail, life.execution, this.#shape);
+    const mail = found?.mail ?? life.mail;
     const sifted = { ...life, mail };
     const task = this.#machine.nextTask(life.execution, {
       step: this.#step(life),
       shape: this.#shape,
       time: timeOf(life),
       mail,
-      request,
+      request: found?.request,
       unreadable: undefined,
       isRestUntold: false,
       isMismatched: false,
@@ -191,7 +192,7 @@ class Walker {
       case "stepOverdue":
         return this.#settle(life, { kind: "timedOut", error: late, isFinal: true }, false, undefined, path);
       case "waitTimedOut": {
-        const { execution, event } = waitTimedOut(life.execution, late, this.#about(life, false));
+        const { execution, event } = waitTimedOut(life.execution, late, this.#callOf(life, false), this.#terms(life));
         return this.#commit({ ...life, execution }, event, path);
       }
       case "handle":
@@ -296,11 +297,12 @@ class Walker {
     return { ...life, books: { ...books, standing, attempt: { of, number } } };
   }
 
-  #about(life: Life, called: boolean, cause?: MailboxRecord) {
-    const time = timeOf(life);
-    const attempt = attemptOf(life.execution);
-    const parts = { step: this.#step(life), called, attempt, cause, elapsed: 0, shape: this.#shape, time };
-    return { ...parts, random: () => 0.5, limit: Infinity };
+  #callOf(life: Life, called: boolean, cause?: MailboxRecord): SettledCall {
+    return { step: this.#step(life), called, attempt: attemptOf(life.execution), cause, elapsed: 0 };
+  }
+
+  #terms(life: Life): Terms {
+    return { shape: this.#shape, time: timeOf(life), clock: { random: () => 0.5 }, limit: Infinity };
   }
 
   #settle(
@@ -310,7 +312,8 @@ class Walker {
     cause: MailboxRecord | undefined,
     path: readonly string[],
   ): void {
-    const happened: Happened = resultOf(life.execution, settled, this.#about(life, called, cause));
+    const call = this.#callOf(life, called, cause);
+    const happened: Happened = resultOf(life.execution, settled, call, this.#terms(life));
     const there = { ...life, execution: happened.execution };
     this.#commit(there, happened.event, path);
     // Something comes while it runs.
@@ -324,8 +327,8 @@ class Walker {
   }
 
   #isTurned(life: Life): boolean {
-    const { request } = sift(life.mail, life.execution, this.#shape);
-    return turnOf(life.execution, request, this.#shape, timeOf(life)) !== undefined;
+    const sifted = sift(life.mail, life.execution, this.#shape);
+    return turnOf(life.execution, sifted?.request, this.#shape, timeOf(life)) !== undefined;
   }
 
   /** Decides, holds that against the books, and goes on from it. */

@@ -20,17 +20,29 @@ export function writing(data: MemoryData): Pick<Store, "write"> {
       const { creates, transitions, releases, arrivals, subscriptions, publications } = batch;
       const result = {
         at,
-        creates: creates.length === 0 ? none : creates.map((it) => create(data, it, at, hints)),
-        transitions: transitions.length === 0 ? none : transitions.map((it) => commit(data, it, at, hints)),
-        releases: releases.length === 0 ? none : releases.map((it) => release(data, it, at, hints)),
-        arrivals: arrivals.length === 0 ? none : arrivals.map((it) => deliver(data, it, at, hints)),
-        subscriptions: subscriptions?.map((it) => subscribe(data, it, at, hints)) ?? none,
-        publications: publications?.map((it) => publish(data, it, at, hints)) ?? none,
+        creates: answers(creates, create, data, at, hints),
+        transitions: answers(transitions, commit, data, at, hints),
+        releases: answers(releases, release, data, at, hints),
+        arrivals: answers(arrivals, deliver, data, at, hints),
+        subscriptions: answers(subscriptions, subscribe, data, at, hints),
+        publications: answers(publications, publish, data, at, hints),
       };
       if (hints.length > 0) data.hints.tell(hints);
       return result;
     },
   };
+}
+
+/** What `write` makes of each row. Without a closure where there is one row or none: this is what is done most often. */
+function answers<Item, Answer>(
+  rows: readonly Item[] = none,
+  write: (data: MemoryData, row: Item, at: number, hints: Hint[]) => Answer,
+  data: MemoryData,
+  at: number,
+  hints: Hint[],
+): readonly Answer[] {
+  if (rows.length === 0) return none;
+  return rows.length === 1 ? [write(data, rows[0]!, at, hints)] : rows.map((row) => write(data, row, at, hints));
 }
 
 function create(data: MemoryData, it: NewExecution, at: number, hints: Hint[]): CreateResult {
