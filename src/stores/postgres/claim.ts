@@ -1,6 +1,6 @@
 import type { RowFormat } from "../sql/json-columns.js";
 import { executionColumns, type ExecutionRow } from "../sql/rows.js";
-import type { Claimed, ClaimOptions, Overdue, Store } from "../contract.js";
+import type { Claimed, ClaimOptions, Store } from "../contract.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
@@ -150,42 +150,4 @@ async function claimLost(
 ): Promise<Pick<Claimed, "records" | "dueSince">> {
   const rows = await database.rows<ClaimedRow>(claimStranded, [now, owner, ticket, tickets]);
   return { records: await executionsOf(database, rows), dueSince: rows.map(({ due_since }) => due_since) };
-}
-
-/** Jumps from one workflow and version to the next in the index: what is due of each is not read. */
-const overdueQuery: Statement = {
-  name: "overdue",
-  text: `
-WITH RECURSIVE ${moment},
-known (workflow, version) AS (
-  (SELECT workflow, version FROM stepwell_executions WHERE due_at IS NOT NULL ORDER BY workflow, version LIMIT 1)
-  UNION ALL
-  SELECT n.workflow, n.version FROM known AS k CROSS JOIN LATERAL (
-    SELECT e.workflow, e.version FROM stepwell_executions AS e
-    WHERE e.due_at IS NOT NULL AND (e.workflow, e.version) > (k.workflow, k.version)
-    ORDER BY e.workflow, e.version LIMIT 1
-  ) AS n
-),
-planned (workflow, version) AS (
-  (SELECT workflow, version FROM stepwell_schedules WHERE next_at IS NOT NULL ORDER BY workflow, version LIMIT 1)
-  UNION ALL
-  SELECT n.workflow, n.version FROM planned AS p CROSS JOIN LATERAL (
-    SELECT s.workflow, s.version FROM stepwell_schedules AS s
-    WHERE s.next_at IS NOT NULL AND (s.workflow, s.version) > (p.workflow, p.version)
-    ORDER BY s.workflow, s.version LIMIT 1
-  ) AS n
-)
-SELECT 'executions' AS what, k.workflow AS name, k.version FROM known AS k WHERE EXISTS (
-  SELECT 1 FROM stepwell_executions AS e
-  WHERE e.workflow = k.workflow AND e.version = k.version AND e.due_at < ${at} - $2::float8
-)
-UNION ALL
-SELECT 'schedules', p.workflow, p.version FROM planned AS p WHERE EXISTS (
-  SELECT 1 FROM stepwell_schedules AS s
-  WHERE s.workflow = p.workflow AND s.version = p.version AND s.next_at < ${at} - $2::float8
-)`,
-};
-
-export async function overdue(database: Database, forMs: number, now: number | null): Promise<readonly Overdue[]> {
-  return database.rows(overdueQuery, [now, forMs]);
 }

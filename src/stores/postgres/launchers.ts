@@ -2,7 +2,7 @@ import { deathsAfter, keepBurials, launcherOf, type LauncherRow } from "../sql/r
 import type { RowFormat } from "../sql/json-columns.js";
 import type { Store } from "../contract.js";
 import type { Death } from "../records.js";
-import { overdue } from "./claim.js";
+import { overdue } from "./due.js";
 import type { Statement } from "./database.js";
 import { waitedAt } from "./gates.js";
 import { formatAt } from "./migrate.js";

@@ -4,6 +4,7 @@ import { cursorOf, placeOf } from "../cursor.js";
 import { listedColumns, listedOf, type ListedRow } from "../sql/rows.js";
 import { pageIn, passedOver, shelvesOf, type LookedAt } from "../sql/shelves.js";
 import type { Database } from "./database.js";
+import { known } from "./due.js";
 import { at, moment } from "./moment.js";
 import { errorsOf } from "./read.js";
 import type { Server, Terms } from "./shared.js";
@@ -76,16 +77,7 @@ async function queryOf(
 }
 
 /** What is running is either in work, or due by now: it was let go of when its launcher stopped, or died. */
-const inWork = ({ format }: Terms): string => `
-known (workflow, version) AS (
-  (SELECT workflow, version FROM stepwell_executions WHERE due_at IS NOT NULL ORDER BY workflow, version LIMIT 1)
-  UNION ALL
-  SELECT n.workflow, n.version FROM known AS k CROSS JOIN LATERAL (
-    SELECT e.workflow, e.version FROM stepwell_executions AS e
-    WHERE e.due_at IS NOT NULL AND (e.workflow, e.version) > (k.workflow, k.version)
-    ORDER BY e.workflow, e.version LIMIT 1
-  ) AS n
-),
+const inWork = ({ format }: Terms): string => `${known},
 working AS MATERIALIZED (
   (SELECT id FROM ${format === "compact" ? inHand() : "stepwell_executions"} AS w WHERE owner IS NOT NULL LIMIT ${passedOver + 1})
   UNION

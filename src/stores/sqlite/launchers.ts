@@ -1,7 +1,7 @@
 import { deathsAfter, keepBurials, launcherOf, ownersIn, type LauncherRow } from "../sql/rows.js";
 import type { Beat, Hint, Store } from "../contract.js";
 import type { Death, Fate } from "../records.js";
-import { overdue } from "./claim.js";
+import { overdue } from "./due.js";
 import type { Database } from "./database.js";
 import { waitedAt } from "./gates.js";
 import { launcherFormat } from "./migrations.js";

@@ -6,6 +6,7 @@ import { listedColumns, listedOf, type ListedRow } from "../sql/rows.js";
 import { pageIn, passedOver, shelvesOf, type LookedAt } from "../sql/shelves.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
+import { known } from "./due.js";
 import { errorsOf } from "./read.js";
 import type { SqliteFile } from "./shared.js";
 import { newestOf, Walk, type Asked, type Route } from "./walks.js";
@@ -212,17 +213,7 @@ interface DueKind {
   readonly version: string;
 }
 
-/** Jumps from one workflow and version to the next in the index. */
-const dueKinds = `
-WITH RECURSIVE known (workflow, version) AS (
-  SELECT * FROM (SELECT workflow, version FROM stepwell_executions INDEXED BY stepwell_executions_due
-    WHERE due_at IS NOT NULL ORDER BY workflow, version LIMIT 1)
-  UNION ALL
-  SELECT next.workflow, next.version FROM known, stepwell_executions AS next
-  WHERE next.sequence = (SELECT sequence FROM stepwell_executions INDEXED BY stepwell_executions_due
-    WHERE due_at IS NOT NULL AND (workflow, version) > (known.workflow, known.version) ORDER BY workflow, version LIMIT 1)
-)
-SELECT workflow, version FROM known`;
+const dueKinds = `WITH RECURSIVE ${known} SELECT workflow, version FROM known`;
 
 const allNames = `
 WITH RECURSIVE names (name) AS (
