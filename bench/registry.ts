@@ -72,6 +72,11 @@ export const groups: Readonly<Record<string, Group>> = {
     rounds: usual,
     load: async () => (await import("./groups/parts.js")).parts,
   },
+  simulated: {
+    purpose: "throughput of launchers and servers on machines that are not here, by a model of the parts (Linux)",
+    rounds: 1,
+    load: async () => (await import("./groups/simulated.js")).simulated,
+  },
   waiters: {
     purpose: "records read for each outcome that is waited for",
     rounds: 1,

@@ -1,10 +1,11 @@
 /** What one execution takes of a launcher's processor, of the server's and of its log: what a model of more machines is made of. */
 import { readFileSync, readdirSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
+import type { Store } from "stepwell";
 import { postgresStore } from "stepwell/postgres";
 import type { Figure } from "../figures.js";
 import { postgresGauge } from "../support/gauge.js";
-import { collectGarbage, inFlight, launcherOn } from "../support/load.js";
+import { busy, collectGarbage, inFlight, launcherOn } from "../support/load.js";
 import { withPostgres, type Database } from "../support/places.js";
 import { up } from "../support/work.js";
 
@@ -44,6 +45,68 @@ export async function parts(): Promise<Figure[]> {
       { name: "parts.idle", value: taken, unit: "µs/s", note: "CPU of PostgreSQL for an idle launcher" },
     ];
   });
+}
+
+/** What a write takes, in milliseconds, and of the log, in bytes. */
+export interface Costs {
+  readonly launcher: Cost;
+  readonly server: Cost;
+  readonly wal: number;
+}
+
+export interface Cost {
+  /** Whatever is in it. */
+  readonly batch: number;
+  readonly row: number;
+}
+
+/** From much at once and from one at a time, which differ in how many rows a batch has. */
+export async function costs(): Promise<Costs> {
+  return withPostgres(async (database) => {
+    const server = await processorOf(database);
+    const wal = await postgresGauge(database);
+    const counted = { batches: 0, rows: 0 };
+    const store = postgresStore(database.url, { schema: database.newSchema() });
+    const counting: Store = {
+      ...store,
+      write(batch) {
+        counted.batches += 1;
+        counted.rows += batch.creates.length + batch.transitions.length;
+        return store.write(batch);
+      },
+    };
+    const launcher = await launcherOn(counting, [up]);
+    const take = async (executions: number, atOnce: number): Promise<Taken> => {
+      collectGarbage();
+      const before = { own: process.cpuUsage(), server: server(), wal: await wal(), ...counted };
+      await inFlight(launcher, up, executions, { atOnce });
+      const { user, system } = process.cpuUsage(before.own);
+      const rows = counted.rows - before.rows;
+      return {
+        batches: (counted.batches - before.batches) / rows,
+        launcher: (user + system) / rows / 1000,
+        server: (server() - before.server) / rows / 1000,
+        wal: ((await wal()) - before.wal) / rows,
+      };
+    };
+    await take(count / 4, busy);
+    const [many, one] = [await take(count, busy), await take(count / 6, 1)];
+    await launcher.stop();
+    return { launcher: costOf("launcher", many, one), server: costOf("server", many, one), wal: many.wal };
+  });
+}
+
+/** For each row. */
+interface Taken {
+  readonly batches: number;
+  readonly launcher: number;
+  readonly server: number;
+  readonly wal: number;
+}
+
+function costOf(part: "launcher" | "server", many: Taken, one: Taken): Cost {
+  const batch = (one[part] - many[part]) / (one.batches - many.batches);
+  return { batch, row: many[part] - batch * many.batches };
 }
 
 /** Microseconds that the server's processes have taken so far; those that have ended are counted by the one that waited for them. */
