@@ -118,7 +118,7 @@ export type {
 } from "./definition/verdicts.js";
 export { workflow, type Workflow, type WorkflowOptions } from "./definition/workflow.js";
 export type { OperatorOptions, RetryOptions, SkipOptions } from "./client/operator.js";
-export type { Execution, ExecutionSummary, HistoryOptions, MailboxRow } from "./client/execution-handle.js";
+export type { Execution, ExecutionSummary, HistoryOptions, HistoryRange, MailboxRow } from "./client/execution-handle.js";
 export type { ChangedHistoryRow, HistoryRow } from "./execution/history.js";
 export { Client } from "./client/client.js";
 export { Launcher } from "./client/launcher.js";

@@ -237,7 +237,8 @@ export function jsonStore(path: string, clock: Clock): Store {
     },
     list: (filter) => held.listPage(opened().rows, filter),
     count: (conditions, upTo) => held.countOf(opened().rows, conditions, upTo),
-    history: (id) => find(opened(), id)?.history.slice() ?? [],
+    history: (id, { after, limit } = { after: 0, limit: Infinity }) =>
+      find(opened(), id)?.history.slice(after, after + limit) ?? [],
     mail(filter) {
       const { rows } = opened();
       if (held.isOfDead(filter)) return held.deadMail(rows, filter);

@@ -2,13 +2,13 @@
 import type { AnyWorkflow, HalfDoneOf, MessageName, PayloadOf, StatePatch } from "../definition/bag.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import type { Flow, Status } from "../definition/flow.js";
-import { refuseUnknownOptions, shown } from "../values/options.js";
+import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError } from "../errors.js";
 import { isStruggling } from "../execution/position.js";
 import type { SerializedError } from "../values/serialize-error.js";
 import { stateDifference, type Difference } from "../values/state-changes.js";
 import type { ArrivalStatus, ExecutionRecord, MailboxRecord } from "../execution/records.js";
-import type { ListedExecution, Store } from "../stores/contract.js";
+import type { HistoryRange as StoredRange, ListedExecution, Store } from "../stores/contract.js";
 import type { OperatorActs, OperatorOptions, RetryOptions, SkipOptions } from "./operator.js";
 import {
   checkRevision,
@@ -27,7 +27,15 @@ import { notFound } from "../session/not-found.js";
 import { outcomeIn, type Outcome } from "../session/outcome-waiters.js";
 import { named, stateOf } from "../session/damaged-rows.js";
 
-export interface HistoryOptions {
+/** Which part of a history. */
+export interface HistoryRange {
+  /** Only what was committed after this revision. Default: 0, from the first transition on. */
+  readonly from?: number;
+  /** At most so many transitions, those that come first. Default: all. */
+  readonly limit?: number;
+}
+
+export interface HistoryOptions extends HistoryRange {
   /** Each row also says what the transition changed in the state, as JSON Patch (RFC 6902). */
   readonly changes: true;
   /**
@@ -57,6 +65,8 @@ export interface ExecutionSummary {
   readonly workflow: string;
   readonly version: string;
   readonly status: Status;
+  /** How many transitions have been committed. */
+  readonly revision: number;
   /** It waits until the limits of its workflow have a slot for it. False for one that is `scheduled` for a time to come. */
   readonly queued: boolean;
   /** Its step has failed five times or more and is tried again. */
@@ -71,13 +81,14 @@ export interface ExecutionSummary {
 
 /** @param now the store's time */
 export function summaryOf(record: ListedExecution, now: number): ExecutionSummary {
-  const { id, workflow, version, status, tags, position } = record;
+  const { id, workflow, version, status, revision, tags, position } = record;
   const error = position.stuckBy ?? position.error;
   return {
     id,
     workflow,
     version,
     status,
+    revision,
     queued: record.admission === "queued" && (position.resumeAt ?? now) <= now,
     struggling: isStruggling(status, position),
     tags,
@@ -93,12 +104,30 @@ function flowOf({ position }: ListedExecution): Flow & { readonly step: string }
   return { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step };
 }
 
-function differenceOf(options: HistoryOptions): Difference {
-  refuseUnknownOptions(options, ["changes", "redact"], "history");
-  const changes: unknown = options.changes;
-  if (changes === true) return stateDifference(options.redact, "history");
-  const message = `history: "changes" is true or there are no options, not ${shown(changes)}.`;
+/** Undefined: no differences are asked for. */
+function differenceOf({ changes, redact }: Partial<HistoryOptions>): Difference | undefined {
+  if (changes === true) return stateDifference(redact, "history");
+  if (changes === undefined && redact === undefined) return undefined;
+  const message = `history: "changes" is true or left out, and then "redact" is too; not ${shown(changes)}.`;
   throw new StepwellError("STEPWELL_INVALID_ARGUMENT", message);
+}
+
+/** Undefined: all of the history. @throws STEPWELL_INVALID_ARGUMENT */
+function rangeOf({ from, limit }: HistoryRange): StoredRange | undefined {
+  if (from === undefined && limit === undefined) return undefined;
+  if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 1)) {
+    throw invalidArgument(`history: "limit" must be a whole number from 1 on, not ${shown(limit)}`);
+  }
+  return { after: checkedFrom(from ?? 0, "history"), limit: limit ?? allRows };
+}
+
+/** More than any history has. */
+const allRows = 2 ** 31;
+
+/** @throws STEPWELL_INVALID_ARGUMENT */
+export function checkedFrom(from: number, where: string): number {
+  if (Number.isSafeInteger(from) && from >= 0) return from;
+  throw invalidArgument(`${where}: "from" must be a revision, a whole number from 0 on, not ${shown(from)}`);
 }
 
 function mailboxRowsOf(rows: readonly MailboxRecord[]): MailboxRow[] {
@@ -224,7 +253,8 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   }
 
   /**
-   * Every committed transition, in order.
+   * Every committed transition, in order; or a part of them, which is read without the rest. With `changes` all that came before is
+   * read too.
    *
    * @example
    * for (const { step, result, changes } of await execution.history({ changes: true, redact: ["card"] }))
@@ -232,15 +262,23 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
    *
    * @throws with `changes`: STEPWELL_INVALID_ARGUMENT for a text that is no path; STEPWELL_NOT_DECODABLE
    */
-  async history(): Promise<HistoryRow[]>;
+  async history(options?: HistoryRange): Promise<HistoryRow[]>;
   async history(options: HistoryOptions): Promise<ChangedHistoryRow[]>;
-  async history(options?: HistoryOptions): Promise<HistoryRow[] | ChangedHistoryRow[]> {
-    const difference = options === undefined ? undefined : differenceOf(options);
+  async history(options: Partial<HistoryOptions> = {}): Promise<HistoryRow[] | ChangedHistoryRow[]> {
+    refuseUnknownOptions(options, ["changes", "redact", "from", "limit"], "history");
+    const difference = differenceOf(options);
+    const range = rangeOf(options);
+    if (difference === undefined) {
+      await this.#parts.host.opened();
+      const [record] = await this.#parts.store.load([this.id], "standing");
+      if (record === undefined) throw notFound(this.id);
+      const rows = await this.#parts.store.history(this.id, range);
+      return named(record, "history", () => rowsOf(rows));
+    }
     const record = await this.#record();
-    const rows = await this.#parts.store.history(this.id);
-    return named(record, "history", () =>
-      difference === undefined ? rowsOf(rows) : withChanges(record, rows, difference),
-    );
+    const { after, limit } = range ?? { after: 0, limit: allRows };
+    const rows = await this.#parts.store.history(this.id, { after: 0, limit: after + limit });
+    return named(record, "history", () => withChanges(record, rows, difference).slice(after));
   }
 
   /**

@@ -18,7 +18,16 @@ import type { Clock } from "../clock.js";
 import type { Status } from "../definition/flow.js";
 import type { Batch, BatchResult, CommitResult, NewExecution } from "./batch.js";
 import type { Transition, ExecutionRecord, HistoryRecord, MailboxRecord, Standing } from "../execution/records.js";
-import type { Death, Fate, LauncherRecord, ScheduleRecord, StoredDefinition } from "./records.js";
+import type {
+  Admission,
+  Death,
+  Fate,
+  GateQuery,
+  GateState,
+  LauncherRecord,
+  ScheduleRecord,
+  StoredDefinition,
+} from "./records.js";
 
 export type MaybePromise<T> = T | Promise<T>;
 
@@ -104,52 +113,6 @@ export interface Pruned {
   readonly counts: Readonly<Partial<Record<Status, number>>>;
   /** Where to go on. Null: nothing that is old enough is left to be looked at. */
   readonly cursor: string | null;
-}
-
-/** What is asked of a gate. The numbers only leave out who could not be admitted now. */
-export interface GateQuery {
-  readonly gate: string;
-  /** Of the executions that wait, only those of these versions of the workflow. */
-  readonly versions: readonly string[];
-  /** At most so many candidates. */
-  readonly limit: number;
-  /** Keys that have so many places are left out. Null: none is. */
-  readonly keyLimit: number | null;
-  /** Keys of which so many have been admitted in that time are left out. Null: none is. */
-  readonly rate: { readonly limit: number; readonly perMs: number } | null;
-}
-
-export interface Candidate {
-  readonly id: string;
-  readonly key: string | null;
-  readonly rateKey: string | null;
-  /** How many places its key has; 0 without a key. */
-  readonly heldByKey: number;
-  /** How many with its `rateKey` were admitted in the time asked for; 0 where none was asked for. */
-  readonly startedByKey: number;
-}
-
-export interface GateState {
-  /** Grows with each admission. */
-  readonly revision: number;
-  /** How many have a place. */
-  readonly held: number;
-  /** Who could be admitted now and is nobody's, first the one that goes first. */
-  readonly candidates: readonly Candidate[];
-  /** How long until the next one, of whatever version, could be admitted that is not to be admitted before. Null: there is none. */
-  readonly readyInMs: number | null;
-  /** How long until the first one of those left out for the rate is forgotten. Null: none was left out. */
-  readonly rateInMs: number | null;
-}
-
-/** Lets executions through a gate. */
-export interface Admission {
-  readonly gate: string;
-  /** Taken only if the gate still has this revision. */
-  readonly revision: number;
-  readonly ids: readonly string[];
-  /** For how long the admission counts for the rate. Null: not at all. */
-  readonly perMs: number | null;
 }
 
 /** All of what is given must hold. */
@@ -249,10 +212,23 @@ export type CallerTransaction =
   | { readonly _: { readonly session: object }; rollback(): unknown }
   | { readonly isTransaction: true; getExecutor(): object }
   | { exec(sql: string): unknown; prepare(sql: string): object };
+/** What is read of executions: where they stand, or all but what may be large. Undefined: all. */
+export type LoadOnly = "standing" | "listed" | undefined;
+
 /** In the order of the ids that were asked for. */
-export type Loaded<Only extends "standing" | undefined> = readonly (
-  (Only extends "standing" ? Standing : ExecutionRecord) | undefined
+export type Loaded<Only extends LoadOnly> = readonly (
+  // As tuples, so that a record with all fits whatever was asked for: a store may read more than that.
+  | ([Only] extends ["standing"] ? Standing : [Only] extends ["listed"] ? ListedExecution : ExecutionRecord)
+  | undefined
 )[];
+
+/** A part of a history. */
+export interface HistoryRange {
+  /** Only what was committed after this revision; 0: from the first one on. */
+  readonly after: number;
+  /** At most so many: those that come first. */
+  readonly limit: number;
+}
 
 /** The store within a transaction that somebody else has begun: nothing of it is begun or ended here. */
 export type StoreWithin = Pick<Store, "load" | "mail" | "write">;
@@ -375,8 +351,8 @@ export interface Store extends Capabilities {
    */
   prune(options: PruneOptions): MaybePromise<Pruned>;
 
-  /** In the order of the ids; undefined where there is none. With `standing` nothing large is read. */
-  load<Only extends "standing" | undefined = undefined>(
+  /** In the order of the ids; undefined where there is none. With `standing` or `listed` nothing large is read. */
+  load<Only extends LoadOnly = undefined>(
     ids: readonly string[],
     only?: Only,
   ): MaybePromise<Loaded<Only>>;
@@ -386,8 +362,8 @@ export interface Store extends Capabilities {
    * not full, it has looked at enough and does not know.
    */
   count(filter: ListConditions, upTo: number): MaybePromise<number | null>;
-  /** In order of revision. */
-  history(id: string): MaybePromise<readonly HistoryRecord[]>;
+  /** In order of revision. Of a part no more is read than it holds, and at most where each entry after it stands. */
+  history(id: string, range?: HistoryRange): MaybePromise<readonly HistoryRecord[]>;
   mail(filter: MailFilter): MaybePromise<readonly MailRecord[]>;
   /** How many dead messages each workflow has; those that have any, in any order. */
   countMail(conditions: DeadMailConditions): MaybePromise<readonly MailCount[]>;

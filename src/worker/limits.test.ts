@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Candidate } from "../stores/contract.js";
+import type { Candidate } from "../stores/records.js";
 import { admissible, limitsOf, queryOf, type Limits } from "./limits.js";
 
 const none: Limits = { concurrency: null, perKey: null, rate: null };

@@ -6,7 +6,8 @@
 import type { LimitsDefinition } from "../definition/limits.js";
 import type { MigrationPath } from "../runtime/upgrade.js";
 import { needed } from "../session/capabilities.js";
-import type { Candidate, ClaimOptions, GateQuery, GateState, LimitStore, Overdue, Store } from "../stores/contract.js";
+import type { ClaimOptions, LimitStore, Overdue, Store } from "../stores/contract.js";
+import type { Candidate, GateQuery, GateState } from "../stores/records.js";
 
 /** The limits of a workflow, as numbers. Null: no limit. */
 export interface Limits {

@@ -320,6 +320,24 @@ onEveryStore("history with changes", (start) => {
     expect(view).toEqual({ card: { number: "4712", owner: "Ada" }, list: [1, 2] });
   });
 
+  test("can be read in parts, with what each row of the part changed", async () => {
+    const { launcher } = await start([steps]);
+    const execution = await launcher.launch(steps, { card: { number: "4711", owner: "Ada" } });
+    await execution.outcome();
+    const { revision } = await execution.summary();
+    const [rows, changed] = [await execution.history(), await execution.history({ changes: true })];
+    expect(revision).toBe(rows.length);
+    expect(await execution.history({ limit: 2 })).toEqual(rows.slice(0, 2));
+    expect(await execution.history({ from: 2, limit: 2 })).toEqual(rows.slice(2, 4));
+    expect(await execution.history({ from: revision - 1 })).toEqual(rows.slice(-1));
+    expect(await execution.history({ from: revision })).toEqual([]);
+    expect(await execution.history({ changes: true, from: 1, limit: 5 })).toEqual(changed.slice(1, 6));
+    expect(await execution.history({ changes: true, from: 5 })).toEqual(changed.slice(5));
+    await expect(launcher.execution("nobody").history({ limit: 1 })).rejects.toMatchObject({
+      code: "STEPWELL_EXECUTION_NOT_FOUND",
+    });
+  });
+
   test("does not show what is redacted, but that it changed", async () => {
     const { launcher } = await start([steps]);
     const execution = await launcher.launch(steps, { card: { number: "4711", owner: "Ada" } });
@@ -333,7 +351,7 @@ onEveryStore("history with changes", (start) => {
     const { launcher } = await start([steps]);
     const history = (options: unknown): Promise<unknown> => launcher.execution("e").history(options as never);
     const invalid = { code: "STEPWELL_INVALID_ARGUMENT" };
-    for (const options of [{}, { changes: false }, { redact: ["a"] }, { changes: true, redact: "a" }, null, true]) {
+    for (const options of [{ from: -1 }, { from: 0.5 }, { limit: 0 }, { limit: "1" }, { changes: false }, { redact: ["a"] }, { changes: true, redact: "a" }, null, true]) {
       await expect(history(options)).rejects.toMatchObject(invalid);
     }
     await expect(history({ changes: true, redacted: [] })).rejects.toMatchObject({ code: "STEPWELL_UNKNOWN_OPTION" });

@@ -1,6 +1,7 @@
 /** Who waits for a place and who has one, in memory. */
 import type { Queueing } from "../batch.js";
-import type { Admission, GateQuery, GateState, LimitStore } from "../contract.js";
+import type { LimitStore } from "../contract.js";
+import type { Admission, GateQuery, GateState } from "../records.js";
 import type { MemoryData } from "./shared.js";
 
 interface Waiting {

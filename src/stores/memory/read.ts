@@ -22,10 +22,10 @@ export function reading(data: MemoryData): Pick<Store, "load" | "list" | "count"
       data.mustBeOpen();
       return countOf(rows.values(), conditions, upTo);
     },
-    history(id) {
+    history(id, range) {
       data.mustBeOpen();
       const row = rows.get(id);
-      return row === undefined ? [] : historyOf(row);
+      return row === undefined ? [] : historyOf(row, range);
     },
   };
 }

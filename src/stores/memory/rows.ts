@@ -1,5 +1,6 @@
 /** An execution as the memory store keeps it. */
 import type { ExecutionRecord, HistoryEntry, HistoryRecord } from "../../execution/records.js";
+import type { HistoryRange } from "../contract.js";
 import type { Due } from "./due-heap.js";
 import type { Mailbox } from "./mailbox.js";
 import type { Subscriber } from "./topics.js";
@@ -33,11 +34,11 @@ export function recordOf({ record }: Row): ExecutionRecord {
 }
 
 /** In order of revision. */
-export function historyOf(row: Row): HistoryRecord[] {
+export function historyOf(row: Row, { after, limit }: HistoryRange = { after: 0, limit: Infinity }): HistoryRecord[] {
   const records: HistoryRecord[] = [];
   let { revision } = row.record;
-  for (let it = row.last; it !== undefined; it = it.before) {
-    records.push({ ...it.entry, revision: revision--, at: it.at });
+  for (let it = row.last; it !== undefined && revision > after; it = it.before, revision--) {
+    if (revision - after <= limit) records.push({ ...it.entry, revision, at: it.at });
   }
   return records.toReversed();
 }

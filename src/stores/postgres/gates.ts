@@ -1,5 +1,6 @@
 /** Who waits for a place and who has one. A gate's row is locked by admissions only: to wait or to leave touches rows of one's own. */
-import type { Admission, GateQuery, GateState, LimitStore } from "../contract.js";
+import type { LimitStore } from "../contract.js";
+import type { Admission, GateQuery, GateState } from "../records.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";

@@ -4,6 +4,8 @@ import {
   executionColumns,
   executionOf,
   historyOf,
+  listedColumns,
+  listedOf,
   standingColumns,
   standingOf,
   type ErrorRow,
@@ -13,7 +15,7 @@ import {
   type ListedRow,
 } from "../sql/rows.js";
 import type { ExecutionRecord, HistoryRecord } from "../../execution/records.js";
-import type { Loaded, Store } from "../contract.js";
+import type { HistoryRange, ListedExecution, Loaded, LoadOnly, Store } from "../contract.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import type { Server } from "./shared.js";
@@ -22,7 +24,7 @@ import type { Session } from "./step.js";
 export function reading(server: Server): Pick<Store, "load" | "history"> {
   return {
     load: (ids, only) => server.ask((database) => load(database, ids, only)),
-    history: (id) => server.ask((database) => history(database, id)),
+    history: (id, range) => server.ask((database) => history(database, id, range)),
   };
 }
 
@@ -36,14 +38,21 @@ const standingQuery: Statement = {
   text: `SELECT ${standingColumns} FROM stepwell_executions WHERE id = ANY ($1::text[])`,
 };
 
-export async function load<Only extends "standing" | undefined>(
+const listedQuery: Statement = {
+  name: "load_listed",
+  text: `SELECT ${listedColumns} FROM stepwell_executions WHERE id = ANY ($1::text[])`,
+};
+
+const queries = { standing: standingQuery, listed: listedQuery, all: loadQuery };
+
+export async function load<Only extends LoadOnly>(
   database: Database,
   ids: readonly string[],
   only: Only | undefined,
 ): Promise<Loaded<Only>> {
   if (ids.length === 0) return [];
-  const rows = await database.rows<ExecutionRow>(only === undefined ? loadQuery : standingQuery, [textArray(ids)]);
-  const records = only === undefined ? await executionsOf(database, rows) : rows.map(standingOf);
+  const rows = await database.rows<ExecutionRow>(queries[only ?? "all"], [textArray(ids)]);
+  const records = only === "standing" ? rows.map(standingOf) : await recordsOf(database, rows, only);
   const found = new Map<string, unknown>(records.map((record) => [record.id, record]));
   return ids.map((id) => found.get(id)) as Loaded<Only>;
 }
@@ -66,6 +75,16 @@ export async function errorsOf(session: Session, rows: readonly ListedRow[]): Pr
   return errorsIn(entries, rows);
 }
 
+async function recordsOf(
+  session: Session,
+  rows: readonly ExecutionRow[],
+  only: "listed" | undefined,
+): Promise<readonly ListedExecution[]> {
+  if (only === undefined) return executionsOf(session, rows);
+  const errors = await errorsOf(session, rows);
+  return rows.map((row) => listedOf(row, errors));
+}
+
 export async function executionsOf(session: Session, rows: readonly ExecutionRow[]): Promise<ExecutionRecord[]> {
   const errors = await errorsOf(session, rows);
   return rows.map((row) => executionOf(row, errors));
@@ -75,10 +94,19 @@ const historyQuery: Statement = {
   name: "history",
   text:
     "SELECT revision, at, entry, patch FROM stepwell_history " +
-    "WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = $1::text) ORDER BY revision",
+    "WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = $1::text) " +
+    "AND revision > $2::integer AND revision <= $3::integer ORDER BY revision",
 };
 
-async function history(database: Database, id: string): Promise<HistoryRecord[]> {
-  const rows = await database.rows<HistoryRow>(historyQuery, [id]);
+/** No revision is greater: the type of the column ends there. */
+const lastRevision = 2 ** 31 - 1;
+
+async function history(
+  database: Database,
+  id: string,
+  { after, limit }: HistoryRange = { after: 0, limit: lastRevision },
+): Promise<HistoryRecord[]> {
+  const bounds = [Math.min(after, lastRevision), Math.min(after + limit, lastRevision)];
+  const rows = await database.rows<HistoryRow>(historyQuery, [id, ...bounds]);
   return rows.map((row) => historyOf(row, id));
 }

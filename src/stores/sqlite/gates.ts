@@ -1,6 +1,7 @@
 /** Who waits for a place and who has one. */
 import type { Queueing } from "../batch.js";
-import type { Admission, Candidate, GateQuery, GateState, Hint, LimitStore } from "../contract.js";
+import type { Hint, LimitStore } from "../contract.js";
+import type { Admission, Candidate, GateQuery, GateState } from "../records.js";
 import type { Database } from "./database.js";
 import type { SqliteFile } from "./shared.js";
 

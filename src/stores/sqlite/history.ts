@@ -3,6 +3,7 @@
  * written with every transition, and for a long execution that is a page of its own.
  */
 import type { ErrorRow, HistoryRow } from "../sql/rows.js";
+import type { HistoryRange } from "../contract.js";
 import type { HistoryRecord } from "../../execution/records.js";
 import { historyOf } from "../sql/rows.js";
 import type { Database } from "./database.js";
@@ -16,12 +17,24 @@ WITH RECURSIVE chain (sequence, previous) AS (
   SELECT h.sequence, h.previous FROM chain CROSS JOIN stepwell_history AS h ON h.sequence = chain.previous
 )`;
 
-const select =
-  chainFrom("SELECT latest FROM stepwell_executions WHERE id = ?") +
-  "SELECT h.revision, h.at, h.entry, h.patch FROM chain CROSS JOIN stepwell_history AS h ON h.sequence = chain.sequence";
+/** From the latest back to the first one that is wanted: of what comes after these, only where it stands. */
+const select = `
+WITH RECURSIVE chain (sequence, previous, revision) AS (
+  SELECT sequence, previous, revision FROM stepwell_history
+  WHERE sequence = (SELECT latest FROM stepwell_executions WHERE id = ?1) AND revision > ?2
+  UNION ALL
+  SELECT h.sequence, h.previous, h.revision FROM chain CROSS JOIN stepwell_history AS h ON h.sequence = chain.previous
+  WHERE h.revision > ?2
+)
+SELECT h.revision, h.at, h.entry, h.patch FROM chain CROSS JOIN stepwell_history AS h ON h.sequence = chain.sequence
+WHERE chain.revision <= ?3`;
 
-export function readHistory(database: Database, id: string): HistoryRecord[] {
-  const rows = database.read(() => database.statement(select).all(id)) as HistoryRow[];
+export function readHistory(
+  database: Database,
+  id: string,
+  { after, limit }: HistoryRange = { after: 0, limit: Number.MAX_SAFE_INTEGER },
+): HistoryRecord[] {
+  const rows = database.read(() => database.statement(select).all(id, after, after + limit)) as HistoryRow[];
   return rows.toReversed().map((row) => historyOf(row, id));
 }
 

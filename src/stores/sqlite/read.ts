@@ -2,6 +2,8 @@ import {
   errorsIn,
   errorsReferredTo,
   executionOf,
+  listedColumns,
+  listedOf,
   standingColumns,
   standingOf,
   type Errors,
@@ -9,7 +11,7 @@ import {
   type ListedRow,
 } from "../sql/rows.js";
 import type { ExecutionRecord } from "../../execution/records.js";
-import type { Loaded, Store } from "../contract.js";
+import type { Loaded, LoadOnly, Store } from "../contract.js";
 import { storedColumns } from "./beside.js";
 import type { Database } from "./database.js";
 import { errorEntry, readHistory } from "./history.js";
@@ -22,22 +24,25 @@ export type StoredRow = ExecutionRow & Place;
 export function reading(file: SqliteFile): Pick<Store, "load" | "history"> {
   return {
     load: (ids, only) => file.patiently((database) => load(database, ids, only)),
-    history: (id) => file.patiently((database) => readHistory(database, id)),
+    history: (id, range) => file.patiently((database) => readHistory(database, id, range)),
   };
 }
 
-export function load<Only extends "standing" | undefined>(
+const columnsOf = { standing: standingColumns, listed: listedColumns, all: storedColumns };
+
+export function load<Only extends LoadOnly>(
   database: Database,
   ids: readonly string[],
   only: Only | undefined,
 ): Loaded<Only> {
-  const columns = only === undefined ? storedColumns : standingColumns;
+  const columns = columnsOf[only ?? "all"];
   return database.read(() => {
     const statement = database.statement(`SELECT ${columns} FROM stepwell_executions WHERE id = ?`);
     return ids.map((id) => {
       const row = statement.get(id) as StoredRow | undefined;
       if (row === undefined) return undefined;
-      return only === undefined ? recordOf(database, row) : standingOf(row);
+      if (only === "standing") return standingOf(row);
+      return only === undefined ? recordOf(database, row) : listedOf(row, errorsOf(database, [row]));
     });
   }) as Loaded<Only>;
 }

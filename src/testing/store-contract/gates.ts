@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Queueing } from "../../stores/batch.js";
-import type { Candidate, GateQuery, GateState } from "../../stores/contract.js";
+import type { Candidate, GateQuery, GateState } from "../../stores/records.js";
 import { needing, everyStatus, type Bench, type StoreContractCase } from "./bench.js";
 
 const anyone: Queueing = { gate: "sell", key: null, rateKey: null, leadMs: 0 };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { contractCase, type Bench, type StoreContractCase } from "./bench.js";
+import type { ListedExecution } from "../../stores/contract.js";
+import { contractCase, position, type Bench, type StoreContractCase } from "./bench.js";
 
 /** Thirty messages of two names with a request among them; the first ten are consumed. Gives back the ids of the rest. */
 async function large(bench: Bench, id: string): Promise<{ readonly paid: string[]; readonly sent: string[] }> {
@@ -105,5 +106,17 @@ export const mailboxes: readonly StoreContractCase[] = [
       },
     );
     assert.equal(nobody, undefined);
+  }),
+
+  contractCase("executions can be read by their ids as a list reads them", async (bench) => {
+    await bench.create("one", { tags: ["a", "b"] });
+    await bench.create("two");
+    const error = { name: "Error", message: "no" };
+    await bench.commit("one", { status: "stuck", rests: true, position: { ...position, error, stuckBy: error } });
+    const { records } = await bench.store.list({ limit: 2 });
+    const loaded = await bench.store.load(["one", "nobody", "two"], "listed");
+    const fields = Object.keys(records[0]!) as (keyof ListedExecution)[];
+    const found = loaded.map((it) => it && Object.fromEntries(fields.map((field) => [field, it[field]])));
+    assert.deepEqual(found, [records[1], undefined, records[0]]);
   }),
 ];
