@@ -21,6 +21,7 @@ export const errorCodes = {
   STEPWELL_SCHEDULE_NOT_FOUND: "There is no schedule of this name.",
   STEPWELL_EXECUTION_ENDED: "The execution has ended and takes no more messages.",
   STEPWELL_EXECUTION_NOT_STUCK: "Only a stuck execution can be retried, have its step skipped or its state patched.",
+  STEPWELL_EXECUTION_CHANGED: "The execution has gone on since the revision that the call was meant for.",
   STEPWELL_INVALID_PATCH: "A patch of a stuck execution's state was refused by the schema of the workflow's input.",
   STEPWELL_PAST_PIVOT: "The execution's pivot is done; nothing turns the execution any more.",
   STEPWELL_ROLLBACK_REFUSED: "The execution can't be rolled back, as things stand.",

@@ -118,7 +118,12 @@ export type {
 } from "./definition/verdicts.js";
 export { workflow, type Workflow, type WorkflowOptions } from "./definition/workflow.js";
 export type { OperatorOptions, RetryOptions, SkipOptions } from "./client/operator.js";
-export type { Execution, ExecutionSummary, HistoryOptions, HistoryRange, MailboxRow } from "./client/execution-handle.js";
+export type { Execution, HistoryOptions, HistoryRange, MailboxRow } from "./client/execution-handle.js";
+export type { ExecutionSummary } from "./client/execution-summary.js";
+export type { ExecutionDetails } from "./client/execution-details.js";
+export type { StepOutline } from "./definition/outline.js";
+export type { StillAt } from "./client/still-at.js";
+export type { Fleet, KnownWorkflow, LauncherSummary, LimitSummary, Unattended } from "./client/fleet.js";
 export type { ChangedHistoryRow, HistoryRow } from "./execution/history.js";
 export { Client } from "./client/client.js";
 export { Launcher } from "./client/launcher.js";

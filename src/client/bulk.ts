@@ -20,9 +20,9 @@ export interface BulkOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface BulkRollbackOptions extends BulkOptions, RollbackOptions {}
+export interface BulkRollbackOptions extends BulkOptions, Omit<RollbackOptions, "revision"> {}
 
-export interface BulkRetryOptions extends BulkOptions, Omit<RetryOptions, "patch"> {}
+export interface BulkRetryOptions extends BulkOptions, Omit<RetryOptions, "patch" | "revision"> {}
 
 /** An execution that refused the act, and why. */
 export interface Refused {

@@ -8,6 +8,7 @@ import { OperatorActs, type OperatorOptions, type RetryOptions, type SkipOptions
 import type { ClientHost } from "../session/client-host.js";
 import { compatibilityOf, type CompatibilityGroup } from "./deployment-check.js";
 import { Execution, type HandleParts } from "./execution-handle.js";
+import { Fleet } from "./fleet.js";
 import type { Registered } from "../session/registry.js";
 import { StoredStepLists } from "../session/step-lists.js";
 import type { LaunchItem, LaunchOptions } from "../runtime/launch.js";
@@ -73,6 +74,8 @@ export class Client {
   readonly #acts: OperatorActs;
   /** Launches at times to come. */
   readonly schedules: Schedules;
+  /** What is around the executions: launchers, workflows, limits. */
+  readonly fleet: Fleet;
 
   constructor(options: ClientOptions);
   /** @internal A launcher brings its own. */
@@ -86,7 +89,15 @@ export class Client {
     this.#rollbacks = new RollbackRequests(store, host, registry);
     this.#letters = new Letters(store, host, registry);
     this.#acts = new OperatorActs(store, host, registry);
-    this.#handleParts = { store, host, messages: this.#messages, rollbacks: this.#rollbacks, acts: this.#acts };
+    this.#handleParts = {
+      store,
+      host,
+      registry,
+      messages: this.#messages,
+      rollbacks: this.#rollbacks,
+      acts: this.#acts,
+    };
+    this.fleet = new Fleet(store, host, registry);
     this.schedules = new Schedules(store, host, registry, async (registered, input, launch) =>
       this.#handle(await this.#launches.launchOf(registered, input, launch)),
     );

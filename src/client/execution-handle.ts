@@ -1,14 +1,12 @@
 /** A handle on one execution. It holds nothing but the id: every method that reads asks the store. */
 import type { AnyWorkflow, HalfDoneOf, MessageName, PayloadOf, StatePatch } from "../definition/bag.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
-import type { Flow, Status } from "../definition/flow.js";
+import type { Flow } from "../definition/flow.js";
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError } from "../errors.js";
-import { isStruggling } from "../execution/position.js";
-import type { SerializedError } from "../values/serialize-error.js";
 import { stateDifference, type Difference } from "../values/state-changes.js";
 import type { ArrivalStatus, ExecutionRecord, MailboxRecord } from "../execution/records.js";
-import type { HistoryRange as StoredRange, ListedExecution, Store } from "../stores/contract.js";
+import type { HistoryRange as StoredRange, Store } from "../stores/contract.js";
 import type { OperatorActs, OperatorOptions, RetryOptions, SkipOptions } from "./operator.js";
 import {
   checkRevision,
@@ -26,6 +24,9 @@ import type { RollbackAnswer, RollbackOptions, RollbackRequests } from "./rollba
 import { notFound } from "../session/not-found.js";
 import { outcomeIn, type Outcome } from "../session/outcome-waiters.js";
 import { named, stateOf } from "../session/damaged-rows.js";
+import type { Registered } from "../session/registry.js";
+import { detailsOf, type ExecutionDetails } from "./execution-details.js";
+import { flowOf, summaryOf, type ExecutionSummary } from "./execution-summary.js";
 
 /** Which part of a history. */
 export interface HistoryRange {
@@ -58,50 +59,6 @@ export interface MailboxRow {
   readonly topic?: string;
   /** Of a dead letter that was sent again: to which execution, under which name, when, and by whom where that was given. */
   readonly resent?: { readonly to: string; readonly as: string; readonly by?: string; readonly at: Date };
-}
-
-export interface ExecutionSummary {
-  readonly id: string;
-  readonly workflow: string;
-  readonly version: string;
-  readonly status: Status;
-  /** How many transitions have been committed. */
-  readonly revision: number;
-  /** It waits until the limits of its workflow have a slot for it. False for one that is `scheduled` for a time to come. */
-  readonly queued: boolean;
-  /** Its step has failed five times or more and is tried again. */
-  readonly struggling: boolean;
-  readonly tags: readonly string[];
-  readonly flow: Flow & { readonly step: string };
-  /** The error that parked it, else the error that turned it. */
-  readonly error?: SerializedError;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
-}
-
-/** @param now the store's time */
-export function summaryOf(record: ListedExecution, now: number): ExecutionSummary {
-  const { id, workflow, version, status, revision, tags, position } = record;
-  const error = position.stuckBy ?? position.error;
-  return {
-    id,
-    workflow,
-    version,
-    status,
-    revision,
-    queued: record.admission === "queued" && (position.resumeAt ?? now) <= now,
-    struggling: isStruggling(status, position),
-    tags,
-    flow: flowOf(record),
-    ...(error !== null && { error }),
-    createdAt: new Date(record.createdAt),
-    updatedAt: new Date(record.updatedAt),
-  };
-}
-
-function flowOf({ position }: ListedExecution): Flow & { readonly step: string } {
-  const { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step } = position;
-  return { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step };
 }
 
 /** Undefined: no differences are asked for. */
@@ -158,6 +115,7 @@ function mailboxRowsOf(rows: readonly MailboxRecord[]): MailboxRow[] {
 export interface HandleParts {
   readonly store: Store;
   readonly host: ClientHost;
+  readonly registry: ReadonlyMap<string, Registered>;
   readonly messages: MessageSender;
   readonly rollbacks: RollbackRequests;
   readonly acts: OperatorActs;
@@ -250,6 +208,11 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   /** Status, tags, times and flow in one. */
   async summary(): Promise<ExecutionSummary> {
     return summaryOf(await this.#record(), this.#parts.host.storeNow());
+  }
+
+  /** The summary, with the steps and what is known of them: all that is shown of where an execution stands. */
+  async details(): Promise<ExecutionDetails> {
+    return detailsOf(await this.#record(), this.#parts.host, this.#parts.registry);
   }
 
   /**

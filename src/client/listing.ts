@@ -4,7 +4,7 @@ import { isLine } from "../values/text.js";
 import { StepwellError } from "../errors.js";
 import type { Status } from "../definition/flow.js";
 import type { ListConditions as StoredConditions, ListFilter, ListPage } from "../stores/contract.js";
-import { summaryOf, type ExecutionSummary } from "./execution-handle.js";
+import { summaryOf, type ExecutionSummary } from "./execution-summary.js";
 import { checkedTags } from "../runtime/tags.js";
 import { readable, type Damaged } from "../session/damaged-rows.js";
 

@@ -18,8 +18,9 @@ import { asked } from "../session/caller-transaction.js";
 import { andThen, orElse } from "../session/maybe-promise.js";
 import { checkMessageId } from "../session/reasons.js";
 import { carriedBy } from "../runtime/engine-events.js";
+import { changedSince, checkStillAt, type StillAt } from "./still-at.js";
 
-export interface SendOptions {
+export interface SendOptions extends StillAt {
   /**
    * The sender's own id, such as a webhook's event id: the same id twice is one message. Up to 1000 characters, and 1800 bytes
    * of UTF-8.
@@ -57,8 +58,9 @@ export class MessageSender {
   }
 
   #send(id: string, name: string, payload: unknown, options: SendOptions): MaybePromise<Sent> {
-    refuseUnknownOptions(options, ["messageId", "tx"], "send");
-    const { messageId, tx } = options;
+    refuseUnknownOptions(options, ["messageId", "tx", "revision"], "send");
+    const { messageId, tx, revision } = options;
+    checkStillAt(revision, "send");
     const within = tx === undefined ? undefined : this.#host.within(tx, "send");
     if (messageId !== undefined) checkMessageId(messageId, "send: messageId");
     checkMessageName(name, "send");
@@ -67,7 +69,11 @@ export class MessageSender {
     return andThen(patiently((within ?? this.#store).load([id], "standing")), ([standing]) => {
       if (standing === undefined) throw notFound(id);
       const arrival = orElse<Arrival | Sent>(
-        () => this.#arrival(standing, name, payload, messageId),
+        () => {
+          const changed = changedSince(standing, revision, "send");
+          if (changed !== undefined) throw changed;
+          return this.#arrival(standing, name, payload, messageId);
+        },
         (error) => {
           // A message that was sent before is a duplicate, whatever is wrong with it now: a webhook that comes twice is no error.
           if (messageId === undefined) throw error;
@@ -77,16 +83,28 @@ export class MessageSender {
           });
         },
       );
-      return andThen(arrival, (it) => ("duplicate" in it ? it : this.#deliver(it, standing, within)));
+      const only = revision === undefined ? {} : { only: { revision, signals: standing.signals } };
+      return andThen(arrival, (it) => {
+        if ("duplicate" in it) return it;
+        const sent = this.#deliver({ ...it, ...only }, standing, within);
+        // Something came meanwhile: it may still stand where it stood.
+        return andThen(sent, (answer) => answer ?? this.#send(id, name, payload, options));
+      });
     });
   }
 
-  #deliver(arrival: Arrival, { id, workflow }: Standing, within: StoreWithin | undefined): MaybePromise<Sent> {
+  /** Undefined: it is not as `only` says. */
+  #deliver(
+    arrival: Arrival,
+    { id, workflow }: Standing,
+    within: StoreWithin | undefined,
+  ): MaybePromise<Sent | undefined> {
     const delivered = within === undefined ? this.#host.committer.deliver(arrival) : deliverWithin(within, arrival);
     return andThen(delivered, (it) => {
       if (it.result === "stored" || it.result === "duplicate") {
         return { id: arrival.messageId ?? it.id, duplicate: it.result === "duplicate" };
       }
+      if (it.result === "moved") return undefined;
       throw new StepwellError(
         "STEPWELL_EXECUTION_ENDED",
         `Execution "${id}" has ended and takes no more messages; "${arrival.name}" was not stored.`,

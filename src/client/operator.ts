@@ -16,8 +16,9 @@ import { notFound } from "../session/not-found.js";
 import { checkBy, checkText } from "../session/reasons.js";
 import { stateOf } from "../session/damaged-rows.js";
 import { awaitRequest } from "./await-request.js";
+import { changedSince, checkStillAt, type StillAt } from "./still-at.js";
 
-export interface OperatorOptions {
+export interface OperatorOptions extends StillAt {
   /** Who acts; for the history. One line of 1 to 255 characters. */
   readonly by?: string;
 }
@@ -62,23 +63,26 @@ export class OperatorActs {
 
   async retry(id: string, options: RetryOptions): Promise<void> {
     checkRetry(options);
-    const asked = await this.#act(id, "retry", options);
+    const { revision, ...act } = options;
+    const asked = await this.#act(id, "retry", act, revision);
     if (asked.isUnchecked) await this.#followed(asked, id, "retry");
   }
 
   async skip(id: string, reason: string, options: SkipOptions): Promise<void> {
     checkText(reason, "skip: the reason");
-    refuseUnknownOptions(options, ["by", "patch"], "skip");
-    const asked = await this.#act(id, "skip", { reason, ...options });
+    refuseUnknownOptions(options, ["by", "patch", "revision"], "skip");
+    const { revision, ...act } = options;
+    const asked = await this.#act(id, "skip", { reason, ...act }, revision);
     if (asked.isUnchecked) await this.#followed(asked, id, "skip");
   }
 
   async patchState(id: string, patch: object, reason: string, options: OperatorOptions): Promise<void> {
     checkText(reason, "patchState: the reason");
-    refuseUnknownOptions(options, ["by"], "patchState");
+    refuseUnknownOptions(options, ["by", "revision"], "patchState");
+    const { revision, ...given } = options;
     const problem = problemWith(patch) ?? (Object.keys(patch).length === 0 ? "empty" : undefined);
     if (problem !== undefined) throw invalidPatch(id, "patchState: the patch", problem);
-    await this.#followed(await this.#act(id, "patch", { reason, patch, ...options }), id, "patch");
+    await this.#followed(await this.#act(id, "patch", { reason, patch, ...given }, revision), id, "patch");
   }
 
   /** Waits for the decision of the launcher that takes the execution up. */
@@ -115,14 +119,17 @@ export class OperatorActs {
     if (requests.length > 0) throw notStuck(record, method, "being taken up again");
   }
 
-  async #act(id: string, kind: ActKind, act: OperatorAct): Promise<StoredRequest> {
+  async #act(id: string, kind: ActKind, act: OperatorAct, revision: number | undefined): Promise<StoredRequest> {
     const method = methods[kind];
+    checkStillAt(revision, method);
     await this.#host.ready(method);
     checkBy(act.by, `${method}: by`);
     const problem = act.patch === undefined ? undefined : problemWith(act.patch);
     if (problem !== undefined) throw invalidPatch(id, `${method}: "patch"`, problem);
     for (;;) {
       const record = await this.#existing(id);
+      const changed = changedSince(record, revision, method);
+      if (changed !== undefined) throw changed;
       await this.#mustBeStuck(record, method);
       const registered = this.#registry.get(registryKey(record.workflow, record.version));
       const patch = act.patch === undefined ? undefined : await this.#checkedPatch(record, act.patch, registered);
@@ -164,7 +171,10 @@ export class OperatorActs {
 }
 
 /** @throws STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_ARGUMENT */
-export function checkRetry(options: RetryOptions, names: readonly string[] = ["by", "reason", "patch"]): void {
+export function checkRetry(
+  options: RetryOptions,
+  names: readonly string[] = ["by", "reason", "patch", "revision"],
+): void {
   refuseUnknownOptions(options, names, "retry");
   if (options.reason !== undefined) checkText(options.reason, "retry: the reason");
   checkBy(options.by, "retry: by");

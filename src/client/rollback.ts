@@ -15,8 +15,9 @@ import { type Registered, registryKey } from "../session/registry.js";
 import type { ListedExecution, Store } from "../stores/contract.js";
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { awaitRequest } from "./await-request.js";
+import { changedSince, checkStillAt, type StillAt } from "./still-at.js";
 
-export interface RollbackOptions {
+export interface RollbackOptions extends StillAt {
   /** What to do with an execution that has completed. Default: "undo". */
   readonly ifCompleted?: "undo" | "refuse";
   /** Who asks; for the history. One line of 1 to 255 characters. */
@@ -28,13 +29,13 @@ type WhyRefused = RefusedRollback | "parked-again";
 
 interface RefusedAnswer {
   readonly accepted: false;
-  readonly why: WhyRefused | "not-found";
+  readonly why: WhyRefused | "not-found" | "changed";
   /** The same as an error with a code, for a caller that throws it: nothing was changed. */
   readonly error: StepwellError;
 }
 
 /**
- * `already-rolling-back` also says that a request like this one is on its way; `parked-again`, that no
+ * `changed`: the execution has gone on from the `revision` that was given. `already-rolling-back` also says that a request like this one is on its way; `parked-again`, that no
  * launcher could go on with the execution, so that it is stuck or completed as before. `error` says the same with a code.
  */
 export type RollbackAnswer = { readonly accepted: true } | RefusedAnswer;
@@ -72,8 +73,9 @@ export class RollbackRequests {
   /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
   check(reason: string, options: RollbackOptions): RollbackRequest {
     checkRollbackReason(reason, "rollback: the reason");
-    refuseUnknownOptions(options, ["ifCompleted", "by"], "rollback");
-    const { ifCompleted = "undo", by } = options;
+    refuseUnknownOptions(options, ["ifCompleted", "by", "revision"], "rollback");
+    const { ifCompleted = "undo", by, revision } = options;
+    checkStillAt(revision, "rollback");
     if (ifCompleted !== "undo" && ifCompleted !== "refuse") {
       throw invalidArgument(`rollback: ifCompleted must be "undo" or "refuse", not ${shown(ifCompleted)}`);
     }
@@ -104,9 +106,11 @@ export class RollbackRequests {
     // The execution may have moved on before the request is written; then the request is judged anew. An execution that moves on all
     // the time takes the request unjudged, and its launcher judges.
     for (let tries = 1; ; tries++) {
-      const movesOn = tries > judgedTries;
+      const movesOn = tries > judgedTries && options.revision === undefined;
       const [record] = await this.#store.load([id]);
       if (record === undefined) return refusedAsUnknown(id);
+      const changed = changedSince(record, options.revision, "rollback");
+      if (changed !== undefined) return { accepted: false, why: "changed", error: changed };
       const shape = await this.#shapeOf(record);
       const why = refuseRollback(record.status, record.position, shape ?? unknownShape, request);
       if (why !== undefined) return this.#refused(record, why);

@@ -20,7 +20,7 @@ export function stepList({ steps }: WorkflowDefinition): StepList {
 }
 
 /** @throws STEPWELL_NOT_DECODABLE */
-function outlineIn({ workflow, version, steps }: StoredDefinition): readonly StepOutline[] {
+export function outlineIn({ workflow, version, steps }: StoredDefinition): readonly StepOutline[] {
   try {
     const outline: unknown = JSON.parse(steps);
     if (Array.isArray(outline)) return outline as readonly StepOutline[];

@@ -218,8 +218,7 @@ export type LoadOnly = "standing" | "listed" | undefined;
 /** In the order of the ids that were asked for. */
 export type Loaded<Only extends LoadOnly> = readonly (
   // As tuples, so that a record with all fits whatever was asked for: a store may read more than that.
-  | ([Only] extends ["standing"] ? Standing : [Only] extends ["listed"] ? ListedExecution : ExecutionRecord)
-  | undefined
+  ([Only] extends ["standing"] ? Standing : [Only] extends ["listed"] ? ListedExecution : ExecutionRecord) | undefined
 )[];
 
 /** A part of a history. */
@@ -237,8 +236,8 @@ export type StoreWithin = Pick<Store, "load" | "mail" | "write">;
 export interface DefinitionStore {
   /** One that is there already stays as it is. */
   keep(definitions: readonly StoredDefinition[]): MaybePromise<void>;
-  /** All that were kept for a workflow, whatever the version, by version and fingerprint. */
-  of(workflow: string): MaybePromise<readonly StoredDefinition[]>;
+  /** All that were kept for a workflow, whatever the version, by version and fingerprint; left out: of all workflows, by name. */
+  of(workflow?: string): MaybePromise<readonly StoredDefinition[]>;
 }
 
 /** Keeps queues and places, for workflows with `concurrency` or `rate`. Needs `NewExecution.queue` and `Transition.leaves` too. */
@@ -352,10 +351,7 @@ export interface Store extends Capabilities {
   prune(options: PruneOptions): MaybePromise<Pruned>;
 
   /** In the order of the ids; undefined where there is none. With `standing` or `listed` nothing large is read. */
-  load<Only extends LoadOnly = undefined>(
-    ids: readonly string[],
-    only?: Only,
-  ): MaybePromise<Loaded<Only>>;
+  load<Only extends LoadOnly = undefined>(ids: readonly string[], only?: Only): MaybePromise<Loaded<Only>>;
   list(filter: ListFilter): MaybePromise<ListPage>;
   /**
    * How many executions all pages of a list would show; of more than `upTo` one that is greater. Null: as with a page that is

@@ -16,12 +16,13 @@ export function definitions(data: MemoryData): DefinitionStore {
     },
     of(workflow) {
       data.mustBeOpen();
-      return [...all.values()].filter((it) => it.workflow === workflow).toSorted(byVersion);
+      return [...all.values()].filter((it) => workflow === undefined || it.workflow === workflow).toSorted(byVersion);
     },
   };
 }
 
 function byVersion(one: StoredDefinition, other: StoredDefinition): number {
+  if (one.workflow !== other.workflow) return one.workflow < other.workflow ? -1 : 1;
   if (one.version !== other.version) return one.version < other.version ? -1 : 1;
   return one.fingerprint < other.fingerprint ? -1 : 1;
 }

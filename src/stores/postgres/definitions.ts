@@ -22,6 +22,13 @@ const query: Statement = {
     "ORDER BY version, fingerprint",
 };
 
+const allQuery: Statement = {
+  name: "all_definitions",
+  text:
+    "SELECT workflow, version, fingerprint, steps FROM stepwell_definitions " +
+    'ORDER BY workflow COLLATE "C", version, fingerprint',
+};
+
 export function definitions(server: Server): DefinitionStore {
   return {
     keep: (all) =>
@@ -34,6 +41,11 @@ export function definitions(server: Server): DefinitionStore {
           textArray(all.map(({ steps }) => steps)),
         ]);
       }),
-    of: (workflow) => server.ask((database) => database.rows<StoredDefinition>(query, [workflow])),
+    of: (workflow) =>
+      server.ask((database) =>
+        workflow === undefined
+          ? database.rows<StoredDefinition>(allQuery, [])
+          : database.rows<StoredDefinition>(query, [workflow]),
+      ),
   };
 }

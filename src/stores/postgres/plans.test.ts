@@ -120,6 +120,8 @@ describe.each([
         .map((node) => `${name}: ${node["Node Type"]} on ${node["Index Name"] ?? node["Relation Name"]}`),
     );
     expect(wide.toSorted()).toEqual([
+      // A list of them all.
+      "stepwell_all_definitions: Index Scan on stepwell_definitions_pkey",
       // All other launchers; the first owner, gate and workflow of an index, from where it jumps to the next.
       "stepwell_beat: Index Only Scan on stepwell_migrations_pkey",
       "stepwell_beat: Index Only Scan on stepwell_work_pkey",

@@ -28,11 +28,14 @@ function keep(database: Database, all: readonly StoredDefinition[]): void {
   });
 }
 
-const query =
-  "SELECT workflow, version, fingerprint, steps FROM stepwell_definitions WHERE workflow = ? ORDER BY version, fingerprint";
+const query = "SELECT workflow, version, fingerprint, steps FROM stepwell_definitions";
+const ofOne = `${query} WHERE workflow = ? ORDER BY version, fingerprint`;
+const ofAll = `${query} ORDER BY workflow, version, fingerprint`;
 
-function keptOf(database: Database, workflow: string): readonly StoredDefinition[] {
-  const rows = database.read(() => database.statement(query).all(workflow)) as StoredDefinition[];
+function keptOf(database: Database, workflow?: string): readonly StoredDefinition[] {
+  const rows = database.read(() =>
+    workflow === undefined ? database.statement(ofAll).all() : database.statement(ofOne).all(workflow),
+  ) as StoredDefinition[];
   // A driver may give rows without a prototype.
   return rows.map((row) => ({ ...row }));
 }

@@ -17,6 +17,7 @@ export const definitions: readonly StoreContractCase[] = [
       assert.deepEqual(await bench.the("definitions").of("sell"), [first, changed, second]);
       assert.deepEqual(await bench.the("definitions").of("buy"), [elsewhere]);
       assert.deepEqual(await bench.the("definitions").of("nothing"), []);
+      assert.deepEqual(await bench.the("definitions").of(), [elsewhere, first, changed, second]);
     },
   ),
 

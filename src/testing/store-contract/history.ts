@@ -18,27 +18,33 @@ export const history: readonly StoreContractCase[] = [
     assert.deepEqual(await bench.history("none"), []);
   }),
 
-  contractCase("a part of a history holds what was committed after a revision, at most as many as wanted", async (bench) => {
-    await bench.create("one");
-    await bench.create("other");
-    for (let revision = 1; revision <= 9; revision++) {
-      await bench.commit("one", { revision, history: { ...entry, attempt: revision } });
-      await bench.commit("other", { revision, history: { ...entry, attempt: -1 } });
-    }
-    const read = async (after: number, limit: number): Promise<unknown> => {
-      const rows = await bench.store.history("one", { after, limit });
-      for (const { revision, attempt } of rows) assert.equal(attempt, revision);
-      return rows.map(({ revision }) => revision);
-    };
-    assert.deepEqual(await read(0, 3), [1, 2, 3]);
-    assert.deepEqual(await read(3, 3), [4, 5, 6]);
-    assert.deepEqual(await read(7, 3), [8, 9]);
-    assert.deepEqual(await read(9, 3), []);
-    assert.deepEqual(await read(2 ** 40, 3), []);
-    assert.deepEqual(await read(8, 2 ** 40), [9]);
-    assert.deepEqual(await bench.store.history("none", { after: 0, limit: 3 }), []);
-    assert.deepEqual(await bench.store.history("one", { after: 0, limit: 2 ** 31 }), await bench.store.history("one"));
-  }),
+  contractCase(
+    "a part of a history holds what was committed after a revision, at most as many as wanted",
+    async (bench) => {
+      await bench.create("one");
+      await bench.create("other");
+      for (let revision = 1; revision <= 9; revision++) {
+        await bench.commit("one", { revision, history: { ...entry, attempt: revision } });
+        await bench.commit("other", { revision, history: { ...entry, attempt: -1 } });
+      }
+      const read = async (after: number, limit: number): Promise<unknown> => {
+        const rows = await bench.store.history("one", { after, limit });
+        for (const { revision, attempt } of rows) assert.equal(attempt, revision);
+        return rows.map(({ revision }) => revision);
+      };
+      assert.deepEqual(await read(0, 3), [1, 2, 3]);
+      assert.deepEqual(await read(3, 3), [4, 5, 6]);
+      assert.deepEqual(await read(7, 3), [8, 9]);
+      assert.deepEqual(await read(9, 3), []);
+      assert.deepEqual(await read(2 ** 40, 3), []);
+      assert.deepEqual(await read(8, 2 ** 40), [9]);
+      assert.deepEqual(await bench.store.history("none", { after: 0, limit: 3 }), []);
+      assert.deepEqual(
+        await bench.store.history("one", { after: 0, limit: 2 ** 31 }),
+        await bench.store.history("one"),
+      );
+    },
+  ),
 
   contractCase("a history row is read back with all that it was given, and nothing more", async (bench) => {
     await bench.create("one");

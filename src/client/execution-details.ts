@@ -1,0 +1,39 @@
+/** Where an execution stands, in full: for those who show it to people. Without what it holds, which may be large. */
+import type { StepOutline } from "../definition/outline.js";
+import type { Irreversible } from "../execution/position.js";
+import type { ExecutionRecord } from "../execution/records.js";
+import type { ClientHost } from "../session/client-host.js";
+import { type Registered, registryKey } from "../session/registry.js";
+import { summaryOf, type ExecutionSummary } from "./execution-summary.js";
+
+export interface ExecutionDetails extends ExecutionSummary {
+  /** When the deadline of its workflow passes. Left out: it has none. */
+  readonly deadlineAt?: Date;
+  /** On the way down: the steps at or before the one where it turned that can't be undone. */
+  readonly irreversible: readonly Irreversible[];
+  /** The steps that were passed over on the way up, by index. */
+  readonly passedOver: readonly number[];
+  /**
+   * Its steps, in order, in the version that it goes on with. Left out: no launcher that knows them has used this store yet, and no
+   * workflow of that version was given here.
+   */
+  readonly steps?: readonly StepOutline[];
+}
+
+/** @param registry the workflows that are known in this process */
+export async function detailsOf(
+  record: ExecutionRecord,
+  host: Pick<ClientHost, "storeNow" | "listOf">,
+  registry: ReadonlyMap<string, Registered>,
+): Promise<ExecutionDetails> {
+  const { workflow, version, fingerprint, position, deadlineAt } = record;
+  const kept = fingerprint === null ? undefined : await host.listOf(workflow, version, fingerprint);
+  const steps = kept ?? registry.get(registryKey(workflow, version))?.stepList.outline;
+  return {
+    ...summaryOf(record, host.storeNow()),
+    ...(deadlineAt !== null && { deadlineAt: new Date(deadlineAt) }),
+    irreversible: position.irreversible ?? [],
+    passedOver: position.passed ?? [],
+    ...(steps !== undefined && { steps }),
+  };
+}

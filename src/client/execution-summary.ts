@@ -1,0 +1,58 @@
+/** An execution in a list: where it stands, without what it holds. */
+import type { Flow, Status } from "../definition/flow.js";
+import { isStruggling } from "../execution/position.js";
+import type { ListedExecution } from "../stores/contract.js";
+import type { SerializedError } from "../values/serialize-error.js";
+
+export interface ExecutionSummary {
+  readonly id: string;
+  readonly workflow: string;
+  readonly version: string;
+  readonly status: Status;
+  /** How many transitions have been committed. */
+  readonly revision: number;
+  /** It waits until the limits of its workflow have a slot for it. False for one that is `scheduled` for a time to come. */
+  readonly queued: boolean;
+  /** Its step has failed five times or more and is tried again. */
+  readonly struggling: boolean;
+  /** Failed attempts of its step, in the direction in which it goes. */
+  readonly attempts: number;
+  /** Until when its step waits, before it goes on by itself. Left out: it does not wait, or without end. */
+  readonly waitUntil?: Date;
+  /** Nothing is done before this: the next attempt, a launch that was delayed. */
+  readonly resumeAt?: Date;
+  readonly tags: readonly string[];
+  readonly flow: Flow & { readonly step: string };
+  /** The error that parked it, else the error that turned it. */
+  readonly error?: SerializedError;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+/** @param now the store's time */
+export function summaryOf(record: ListedExecution, now: number): ExecutionSummary {
+  const { id, workflow, version, status, revision, tags, position } = record;
+  const error = position.stuckBy ?? position.error;
+  return {
+    id,
+    workflow,
+    version,
+    status,
+    revision,
+    queued: record.admission === "queued" && (position.resumeAt ?? now) <= now,
+    struggling: isStruggling(status, position),
+    attempts: position.attempts,
+    ...(position.waitUntil !== null && { waitUntil: new Date(position.waitUntil) }),
+    ...(position.resumeAt !== null && { resumeAt: new Date(position.resumeAt) }),
+    tags,
+    flow: flowOf(record),
+    ...(error !== null && { error }),
+    createdAt: new Date(record.createdAt),
+    updatedAt: new Date(record.updatedAt),
+  };
+}
+
+export function flowOf({ position }: ListedExecution): Flow & { readonly step: string } {
+  const { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step } = position;
+  return { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step };
+}
