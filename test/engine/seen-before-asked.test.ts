@@ -48,7 +48,7 @@ onEveryStore("an act for an execution as it was seen", (start) => {
     const execution = await launcher.launch(refunding, {}, { id: "e" });
     await clock.advance(0);
     const { revision } = await execution.summary();
-    const patched = execution.retry({ revision, patch: { mended: true } as never, by: "ada" });
+    const patched = execution.retry({ revision, patch: { mended: true }, by: "ada" });
     await clock.advance(0);
     await patched;
     expect((await execution.summary()).status).toBe("rolledBack");
