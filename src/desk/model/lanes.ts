@@ -1,5 +1,7 @@
 /** The two lanes: what was done on the way up, and what of it was undone on the way down, a row for each step. */
-import type { ErrorFacts } from "./facts.js";
+import type { ErrorFacts, ExecutionFacts, StepFacts, TransitionFacts } from "./facts.js";
+import { isoOf, listed, oneLine } from "./spans.js";
+import { tallyOf, type Tally, type StepTally } from "./tally.js";
 
 /**
  * How a step stands on the way up.
@@ -78,4 +80,176 @@ export interface Lanes {
   readonly rounds: readonly Round[];
   /** False: the list of steps is not known here, so that steps which were not reached are missing. */
   readonly whole: boolean;
+}
+
+/** @param rows the history in order, or what was counted of it */
+export function lanesOf(facts: ExecutionFacts, rows: Iterable<TransitionFacts> | Tally): Lanes {
+  const tally = "steps" in rows ? rows : tallyOf(rows);
+  const steps = facts.steps ?? stepsIn(facts, tally);
+  const turn = turnOf(facts, tally);
+  const place: Place = { facts, tally, turn, pivot: steps.findIndex(({ pivot }) => pivot === true) };
+  const lines = steps.map((step, index) => rowOf(step, index, place));
+  return {
+    rounds: [{ number: 1, open: true, line: "", rows: lines, ...turned(turn) }],
+    whole: facts.steps !== undefined,
+  };
+}
+
+interface Turn {
+  /** The step at which it turned. */
+  readonly index: number;
+  /** The transition with which it turned. Left out: it was launched on its way down, or nothing is known. */
+  readonly row?: TransitionFacts;
+  readonly reason: string;
+  readonly step: string;
+}
+
+interface Place {
+  readonly facts: ExecutionFacts;
+  readonly tally: Tally;
+  readonly turn: Turn | undefined;
+  readonly pivot: number;
+}
+
+/** What the history and the position name, where the list is not known. */
+function stepsIn({ flow }: ExecutionFacts, { names }: Tally): StepFacts[] {
+  const found = new Map(names);
+  found.set(flow.stepIndex, flow.step);
+  // Whether a step has an undo is not known, so none is said to have none.
+  return Array.from({ length: Math.max(...found.keys()) + 1 }, (_, index) => ({
+    name: found.get(index) ?? `step ${index + 1}`,
+    rollback: true,
+  }));
+}
+
+function turnOf({ flow, steps }: ExecutionFacts, { lastUp, firstDown }: Tally): Turn | undefined {
+  if (flow.direction === "up") return undefined;
+  const { reason } = flow;
+  if (lastUp === undefined) {
+    const index = firstDown?.stepIndex ?? flow.stepIndex;
+    return { index, reason, step: steps?.[index]?.name ?? flow.step };
+  }
+  // A migration may have moved the step.
+  const moved = steps?.findIndex(({ name }) => name === lastUp.step) ?? -1;
+  return { index: moved === -1 ? lastUp.stepIndex : moved, row: lastUp, reason, step: lastUp.step };
+}
+
+function turned(turn: Turn | undefined): Pick<Round, "turned"> {
+  if (turn === undefined) return {};
+  const { step, reason, row } = turn;
+  const more = { ...(row !== undefined && { at: isoOf(row.at) }), ...(row?.by !== undefined && { by: row.by }) };
+  return { turned: { step, reason, ...more } };
+}
+
+function rowOf(step: StepFacts, index: number, place: Place): LaneRow {
+  const { facts, pivot } = place;
+  const { direction, stepIndex } = facts.flow;
+  const isDone = facts.status === "completed" || stepIndex > pivot;
+  return {
+    index,
+    step: step.name,
+    pivot: step.pivot === true,
+    pastPivot: pivot >= 0 && index > pivot && direction === "up" && isDone && !facts.passedOver.includes(pivot),
+    here: stepIndex === index && facts.status !== "completed" && facts.status !== "rolledBack",
+    up: cellOf(upMark(step, index, place), step, "up", index, place),
+    down: cellOf(downMark(step, index, place), step, "down", index, place),
+  };
+}
+
+function upMark(step: StepFacts, index: number, place: Place): UpMark {
+  const { facts, tally, turn } = place;
+  if (facts.passedOver.includes(index)) return "passed-over";
+  const seen = tally.steps.get(`up ${step.name}`);
+  const { stepIndex } = facts.flow;
+  if (turn !== undefined) {
+    if (index === turn.index) return markWhereItTurned(turn, seen);
+    if (index > turn.index) return "to-do";
+  } else if (facts.status !== "completed" && index >= stepIndex) {
+    return index > stepIndex ? "to-do" : markHere(facts, "working");
+  } else if (index > stepIndex) return "to-do";
+  return seen?.last.result === "skipped" ? "skipped" : "done";
+}
+
+/** Done, where somebody asked for its undo later; begun, where somebody asked meanwhile; else it failed here. */
+function markWhereItTurned({ row }: Turn, seen: StepTally | undefined): UpMark {
+  if (row === undefined || seen === undefined) return "done";
+  if (seen.finished && row.error === undefined) return seen.skipped ? "skipped" : "done";
+  if (row.why === undefined) return "failed";
+  return seen.attempts > 0 ? "half-done" : "to-do";
+}
+
+function markHere<Mark>(facts: ExecutionFacts, otherwise: Mark): Mark | "stuck" | "waiting" | "trying" | "to-do" {
+  const { status, attempts, flow, queued, revision } = facts;
+  if (status === "stuck") return "stuck";
+  if (status === "waiting") return "waiting";
+  if (attempts > 0 || flow.lastResult === "again") return "trying";
+  return queued || (status === "scheduled" && revision === 0) ? "to-do" : otherwise;
+}
+
+function downMark(step: StepFacts, index: number, place: Place): DownMark {
+  const { facts, tally, turn } = place;
+  if (turn === undefined || index > turn.index || facts.passedOver.includes(index)) return "none";
+  if (facts.irreversible.some((it) => it.step === step.name)) return "kept";
+  if (index === turn.index) {
+    if (turn.row?.leftNothing === true) return "nothing";
+    // It had not begun, so the way down began before it.
+    if (upMark(step, index, place) === "to-do") return "none";
+  }
+  if (step.rollback === undefined) return "nothing";
+  if (tally.steps.get(`down ${step.name}`)?.last.result === "skipped") return "skipped";
+  if (facts.status === "rolledBack" || index > facts.flow.stepIndex) return "undone";
+  if (index < facts.flow.stepIndex) return "to-undo";
+  const mark = markHere(facts, "undoing" as const);
+  return mark === "to-do" ? "to-undo" : mark;
+}
+
+function cellOf<Mark extends UpMark | DownMark>(
+  mark: Mark,
+  step: StepFacts,
+  direction: "up" | "down",
+  index: number,
+  place: Place,
+): Cell<Mark> {
+  const seen = place.tally.steps.get(`${direction} ${step.name}`);
+  const note = noteOf(mark, step, direction, index, place, seen);
+  if (seen === undefined) return { mark, attempts: 0, durationMs: 0, ...(note !== undefined && { note }) };
+  const { last, attempts, durationMs, error } = seen;
+  return {
+    mark,
+    attempts,
+    durationMs,
+    at: isoOf(last.at),
+    revision: last.revision,
+    ...(note !== undefined && { note }),
+    ...(error !== undefined && { error }),
+    ...(mark === "skipped" && last.by !== undefined && { by: last.by }),
+  };
+}
+
+function noteOf(
+  mark: UpMark | DownMark,
+  step: StepFacts,
+  direction: "up" | "down",
+  index: number,
+  { facts, turn }: Place,
+  seen: StepTally | undefined,
+): string | undefined {
+  switch (mark) {
+    case "kept":
+      return facts.irreversible.find((it) => it.step === step.name)?.reason;
+    case "skipped":
+      return seen?.last.why;
+    case "waiting": {
+      const names = (direction === "up" ? step.messages : step.rollbackMessages) ?? [];
+      return names.length === 0 ? "sleeps" : `for ${listed(names, "or")}`;
+    }
+    case "nothing":
+      return index === turn?.index && turn.row?.leftNothing === true ? "left nothing" : "has no undo";
+    case "failed":
+    case "stuck":
+    case "trying":
+      return seen?.error === undefined ? undefined : oneLine(seen.error.message);
+    default:
+      return seen?.last.result === "recovered" ? "recovered" : undefined;
+  }
 }

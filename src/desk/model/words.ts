@@ -1,4 +1,8 @@
 /** The words for where an execution stands, and for what each act on it would do. */
+import type { ExecutionFacts } from "./facts.js";
+import type { Lanes, Round } from "./lanes.js";
+import { listed, quoted } from "./spans.js";
+import { statusWords } from "./status-words.js";
 
 export type ActName =
   | "send"
@@ -39,4 +43,94 @@ export interface Offer {
   readonly reason: "required" | "optional";
   /** It undoes something, or takes something as done that nobody has done. */
   readonly grave: boolean;
+}
+
+/** @param now the store's time, in milliseconds since 1970 */
+export function wordsOf(facts: ExecutionFacts, lanes: Lanes, now: number): Words {
+  return { ...statusWords(facts, lanes, now), acts: offersOf(facts, lanes) };
+}
+
+/** What can be done with an execution as it stands. Whether it may be decides the engine. */
+function offersOf(facts: ExecutionFacts, lanes: Lanes): Offer[] {
+  const round = lanes.rounds.at(-1)!;
+  return [
+    ...(facts.status === "stuck" ? stuckOffers(facts, round) : []),
+    ...rollbackOffer(facts, round),
+    ...sendOffer(facts),
+  ];
+}
+
+function stuckOffers({ flow }: ExecutionFacts, { rows }: Round): Offer[] {
+  const { step, direction, stepIndex } = flow;
+  const down = direction === "down";
+  const name = quoted(step);
+  const next = down
+    ? rows.findLast(({ index, down: { mark } }) => index < stepIndex && mark === "to-undo")
+    : rows.find(({ index }) => index > stepIndex);
+  const goesOn =
+    next === undefined
+      ? `Then it ends as ${down ? "rolled back" : "completed"}.`
+      : `Then it goes on ${down ? `undoing ${quoted(next.step)}` : `with ${quoted(next.step)}`}.`;
+  return [
+    {
+      act: "retry",
+      label: "Try again",
+      consequence: `Runs ${down ? `the undo of ${name}` : name} again from its beginning, with fresh attempts and the same idempotency key.`,
+      reason: "optional",
+      grave: false,
+    },
+    {
+      act: "patch",
+      label: "Change the state",
+      consequence: "Merges fields into the state. It stays stuck until it is tried again or skipped.",
+      reason: "required",
+      grave: false,
+    },
+    {
+      act: "skip",
+      label: down ? "Take as undone" : "Take as done",
+      consequence: down
+        ? `Takes ${name} as undone though its undo failed: what it did stays in the world. ${goesOn}`
+        : `Takes ${name} as done though it failed. ${goesOn}`,
+      reason: "required",
+      grave: true,
+    },
+  ];
+}
+
+function rollbackOffer({ status, flow }: ExecutionFacts, { rows }: Round): Offer[] {
+  const isOver = status === "rolledBack" || flow.direction === "down";
+  const pivot = rows.find((row) => row.pivot);
+  const pastPivot =
+    pivot !== undefined && pivot.up.mark !== "passed-over" && ["done", "skipped"].includes(pivot.up.mark);
+  if (isOver || pastPivot) return [];
+  const begun = rows.toReversed().filter(({ up }) => !["to-do", "passed-over"].includes(up.mark));
+  const steps = begun.map(({ step }) => step);
+  const order =
+    steps.length === 0 ? "Nothing was done, so nothing is undone." : `Undoes ${listed(steps)}, in this order.`;
+  const finished = status === "completed" ? "It has completed, and is undone all the same. " : "";
+  return [
+    {
+      act: "rollback",
+      label: "Roll back",
+      consequence: `${finished}${order} What can't be undone stays, and nothing turns it again.`,
+      reason: "required",
+      grave: true,
+    },
+  ];
+}
+
+function sendOffer({ status, steps, flow }: ExecutionFacts): Offer[] {
+  const names = [
+    ...new Set(steps?.flatMap(({ messages = [], rollbackMessages = [] }) => [...messages, ...rollbackMessages])),
+  ];
+  const isOver = status === "completed" || status === "rolledBack";
+  if (isOver || (steps !== undefined && names.length === 0)) return [];
+  const awaited =
+    (flow.direction === "up" ? steps?.[flow.stepIndex]?.messages : steps?.[flow.stepIndex]?.rollbackMessages) ?? [];
+  const consequence =
+    status === "waiting" && awaited.length > 0
+      ? `Puts a message into its mailbox. It waits for ${listed(awaited, "or")}.`
+      : "Puts a message into its mailbox, where it lies until a step that declares its name waits for it.";
+  return [{ act: "send", label: "Send a message", consequence, reason: "optional", grave: false }];
 }

@@ -1,0 +1,164 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { again, complete, fail, pause, workflow } from "../../index.js";
+import { marks, scene, seen } from "../../../test/support/seen.js";
+import { lanesOf } from "./lanes.js";
+import { tallyOf } from "./tally.js";
+
+const input = z.object({});
+const undo = () => ({});
+const yes = { yes: z.object({}) };
+
+test("a way up is drawn as far as it has come", async () => {
+  const made = workflow("w", { input })
+    .step("charge", { run: () => ({}), rollback: undo })
+    .step("gift", { when: () => false, run: () => ({}), rollback: undo })
+    .step("approve", { messages: yes, run: () => pause({}), onMessage: () => ({}), rollback: undo })
+    .step("ship", { run: () => ({}), rollback: undo });
+  const { launch, clock, launcher } = await scene([made]);
+  const execution = await launch(made);
+  const { rows } = await seen(execution, clock);
+  expect(marks(rows)).toEqual([
+    "charge: done / none",
+    "gift: passed-over / none",
+    "approve: waiting / none, here",
+    "ship: to-do / none",
+  ]);
+  expect(rows[2]!.up.note).toBe('for "yes"');
+  await launcher.send("e", "yes", {});
+  await clock.advance(0);
+  expect(marks((await seen(execution, clock)).rows)).toEqual([
+    "charge: done / none",
+    "gift: passed-over / none",
+    "approve: done / none",
+    "ship: done / none",
+  ]);
+});
+
+test("a way down says what is undone, what stays and why, and where it turned", async () => {
+  const made = workflow("w", { input })
+    .step("charge", { run: () => ({}), rollback: () => fail("no-account") })
+    .step("letter", { run: () => ({}), irreversible: "The letter has left." })
+    .step("note", { run: () => ({}) })
+    .step("pack", { run: () => ({}), rollback: undo })
+    .step("ship", { run: () => fail("sold-out"), rollback: undo })
+    .step("thank", { run: () => ({}) });
+  const { launch, clock } = await scene([made]);
+  const execution = await launch(made);
+  const { rows } = await seen(execution, clock);
+  expect(marks(rows)).toEqual([
+    "charge: done / stuck, here",
+    "letter: done / kept",
+    "note: done / nothing",
+    "pack: done / undone",
+    "ship: failed / undone",
+    "thank: to-do / none",
+  ]);
+  expect(rows[1]!.down.note).toBe("The letter has left.");
+  expect(rows[0]!.down).toMatchObject({ attempts: 1, note: "no-account", error: { message: "no-account" } });
+  const lanes = lanesOf(await execution.details(), await execution.history());
+  expect(lanes.rounds[0]!.turned).toMatchObject({ step: "ship", reason: "sold-out" });
+  await execution.skip("refunded by hand", { by: "ada" });
+  await clock.advance(0);
+  expect((await seen(execution, clock)).rows[0]!.down).toMatchObject({
+    mark: "skipped",
+    by: "ada",
+    note: "refunded by hand",
+  });
+});
+
+test("a step that somebody interrupts is half done; one that had not begun is not undone", async () => {
+  const made = workflow("w", { input })
+    .step("charge", { run: () => ({}), rollback: undo })
+    .step("approve", { messages: yes, run: () => pause({ asked: true }), onMessage: () => ({}), rollback: undo });
+  const { launch, clock, launcher } = await scene([made]);
+  const execution = await launch(made);
+  await launcher.rollback("e", "changed their mind", { by: "bob" });
+  await clock.advance(0);
+  const lanes = lanesOf(await execution.details(), await execution.history());
+  expect(marks(lanes.rounds[0]!.rows)).toEqual(["charge: done / undone", "approve: half-done / undone"]);
+  expect(lanes.rounds[0]!.turned).toMatchObject({ step: "approve", reason: "changed their mind", by: "bob" });
+});
+
+test("a completed execution that is undone was done all the way", async () => {
+  const made = workflow("w", { input })
+    .step("charge", { run: () => ({}), rollback: undo })
+    .step("ship", { run: () => complete({}), rollback: undo })
+    .step("thank", { run: () => ({}), rollback: undo });
+  const { launch, clock, launcher } = await scene([made]);
+  const execution = await launch(made);
+  expect(marks((await seen(execution, clock)).rows)).toEqual([
+    "charge: done / none",
+    "ship: done / none",
+    "thank: to-do / none",
+  ]);
+  await launcher.rollback("e", "returned");
+  await clock.advance(0);
+  expect(marks((await seen(execution, clock)).rows)).toEqual([
+    "charge: done / undone",
+    "ship: done / undone",
+    "thank: to-do / none",
+  ]);
+});
+
+test("past the pivot nothing turns, and what fails there is stuck", async () => {
+  const made = workflow("w", { input })
+    .step("charge", { run: () => ({}), rollback: undo })
+    .step("hand-over", { run: () => ({}), irreversible: "It has left.", pivot: true })
+    .step("notify", { run: () => fail("unknown") })
+    .step("archive", { run: () => ({}) });
+  const { launch, clock } = await scene([made]);
+  const { rows } = await seen(await launch(made), clock);
+  expect(marks(rows)).toEqual([
+    "charge: done / none",
+    "hand-over: done / none",
+    "notify: stuck / none, here, past the pivot",
+    "archive: to-do / none, past the pivot",
+  ]);
+  expect(rows.map(({ pivot }) => pivot)).toEqual([false, true, false, false]);
+});
+
+test("what fails and is tried again, or is asked again, is trying", async () => {
+  const made = workflow("w", { input })
+    .step("poll", { run: ({ polls }) => (polls < 1 ? again({}, { after: "1m" }) : {}), rollback: undo })
+    .step("charge", {
+      run: () => {
+        throw new Error("the bank is away");
+      },
+      retry: { attempts: 10, delay: "1h" },
+      rollback: undo,
+    });
+  const { launch, clock } = await scene([made]);
+  const execution = await launch(made);
+  expect(marks((await seen(execution, clock)).rows)[0]).toBe("poll: trying / none, here");
+  await clock.advance(60_000);
+  const [poll, charge] = (await seen(execution, clock)).rows;
+  expect(poll!.up.mark).toBe("done");
+  expect(charge!.up).toMatchObject({ mark: "trying", attempts: 1, note: "the bank is away" });
+});
+
+test("without a list of steps it draws those that the history names, and says so", async () => {
+  const made = workflow("w", { input })
+    .step("charge", { run: () => ({}), rollback: undo })
+    .step("ship", { run: () => fail("sold-out"), rollback: undo })
+    .step("thank", { run: () => ({}) });
+  const { launch } = await scene([made]);
+  const execution = await launch(made);
+  const { steps: _unknown, ...facts } = await execution.details();
+  const lanes = lanesOf(facts, await execution.history());
+  expect(lanes.whole).toBe(false);
+  expect(marks(lanes.rounds[0]!.rows)).toEqual(["charge: done / undone", "ship: failed / undone"]);
+});
+
+test("the same comes of JSON, and of a history that is counted in two parts", async () => {
+  const made = workflow("w", { input })
+    .step("charge", { run: () => ({}), rollback: undo })
+    .step("ship", { run: () => fail("sold-out"), rollback: undo });
+  const { launch } = await scene([made]);
+  const execution = await launch(made);
+  const [facts, rows] = [await execution.details(), await execution.history()];
+  const lanes = lanesOf(facts, rows);
+  expect(lanesOf(JSON.parse(JSON.stringify(facts)), JSON.parse(JSON.stringify(rows)))).toEqual(lanes);
+  expect(lanesOf(facts, tallyOf(rows.slice(2), tallyOf(rows.slice(0, 2))))).toEqual(lanes);
+  expect(tallyOf(rows).revision).toBe(facts.revision);
+});

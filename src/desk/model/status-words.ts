@@ -1,0 +1,134 @@
+/** What is the matter with an execution, in sentences. */
+import type { ErrorFacts, ExecutionFacts } from "./facts.js";
+import type { Lanes, LaneRow, Round } from "./lanes.js";
+import { listed, milliseconds, oneLine, quoted, span } from "./spans.js";
+import type { Words } from "./words.js";
+
+/** @param now the store's time, in milliseconds since 1970 */
+export function statusWords(facts: ExecutionFacts, lanes: Lanes, now: number): Omit<Words, "acts"> {
+  const round = lanes.rounds.at(-1)!;
+  switch (facts.status) {
+    case "stuck":
+      return stuck(facts, round, now);
+    case "rolledBack":
+      return {
+        headline: `Rolled back: ${facts.flow.reason}.`,
+        lines: [...whyItTurned(round), ...whatStays(round)],
+        urgency: "calm",
+      };
+    case "completed":
+      return { headline: "Completed.", lines: passedOver(round), urgency: "calm" };
+    default:
+      return moving(facts, round, now);
+  }
+}
+
+function stuck(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "acts"> {
+  const { flow, updatedAt } = facts;
+  const length = now - milliseconds(updatedAt);
+  const since = length < 1_000 ? ", since just now" : ` for ${span(length)}`;
+  const down = flow.direction === "down";
+  const pastPivot = round.rows.some((row) => row.here && (row.pastPivot || row.pivot));
+  const headline = down
+    ? `Stuck on the way down${since}: ${quoted(flow.step)} is not undone.`
+    : `Stuck on the way up${since}: ${quoted(flow.step)} failed${pastPivot ? ", and nothing turns back from there" : ""}.`;
+  return {
+    headline,
+    lines: [...lastError(facts.error), ...whyItTurned(round), ...wayBack(round), ...whatStays(round)],
+    urgency: "act",
+  };
+}
+
+function moving(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "acts"> {
+  const { flow, struggling, attempts } = facts;
+  const turned = [...whyItTurned(round), ...wayBack(round), ...whatStays(round)];
+  if (struggling) {
+    const headline = `Struggling: attempt ${attempts} of ${functionOf(facts)} failed${nextTry(facts, now)}.`;
+    return { headline, lines: [...lastError(errorHere(facts, round)), ...turned], urgency: "watch" };
+  }
+  if (attempts > 0) {
+    const headline = `Tries ${functionOf(facts)} again: attempt ${attempts} failed${nextTry(facts, now)}.`;
+    return { headline, lines: [...lastError(errorHere(facts, round)), ...turned], urgency: "calm" };
+  }
+  if (facts.status === "waiting") return { headline: waitsFor(facts, now), lines: turned, urgency: "calm" };
+  if (facts.queued) {
+    return { headline: "Waits for a place: the limits of its workflow are full.", lines: [], urgency: "calm" };
+  }
+  if (facts.status === "scheduled" && facts.resumeAt !== undefined) {
+    const when = span(milliseconds(facts.resumeAt) - now);
+    const headline = flow.lastResult === "again" ? `Asks ${functionOf(facts)} again in ${when}.` : `Begins in ${when}.`;
+    return { headline, lines: turned, urgency: "calm" };
+  }
+  const headline =
+    flow.direction === "down" ? `Goes back: undoes ${quoted(flow.step)}.` : `At work on ${quoted(flow.step)}.`;
+  return { headline, lines: turned, urgency: "calm" };
+}
+
+function functionOf({ flow }: ExecutionFacts): string {
+  return flow.direction === "up" ? quoted(flow.step) : `the undo of ${quoted(flow.step)}`;
+}
+
+function nextTry({ resumeAt }: ExecutionFacts, now: number): string {
+  if (resumeAt === undefined) return "";
+  const left = milliseconds(resumeAt) - now;
+  return left > 0 ? `, the next one comes in ${span(left)}` : ", the next one is due";
+}
+
+function waitsFor({ flow, steps, waitUntil }: ExecutionFacts, now: number): string {
+  const step = steps?.[flow.stepIndex];
+  const names = (flow.direction === "up" ? step?.messages : step?.rollbackMessages) ?? [];
+  const left = waitUntil === undefined ? undefined : Math.max(0, milliseconds(waitUntil) - now);
+  const where = flow.direction === "up" ? `At ${quoted(flow.step)}` : `On the way down at ${quoted(flow.step)}`;
+  if (names.length === 0 && left !== undefined) return `${where} it sleeps for another ${span(left)}.`;
+  const what = names.length === 0 ? "a message" : `the message ${listed(names, "or")}`;
+  return `${where} it waits for ${what}${left === undefined ? ", without end" : `, for another ${span(left)}`}.`;
+}
+
+function lastError(error: ErrorFacts | undefined): string[] {
+  if (error === undefined) return [];
+  const code = error.code === undefined || error.message.includes(error.code) ? "" : `${error.code}: `;
+  return [`The last error: ${code}${oneLine(error.message)}`];
+}
+
+/** An execution that is tried again has turned by another error, or by none. */
+function errorHere({ flow }: ExecutionFacts, { rows }: Round): ErrorFacts | undefined {
+  return rows.find(({ here }) => here)?.[flow.direction].error;
+}
+
+function whyItTurned({ turned }: Round): string[] {
+  if (turned === undefined) return [];
+  const who = turned.by === undefined ? "It turned" : `${turned.by} had it turn`;
+  return [`${who} at ${quoted(turned.step)}: ${turned.reason}.`];
+}
+
+/** In the order in which they are undone. */
+function wayBack({ rows, turned }: Round): string[] {
+  if (turned === undefined) return [];
+  const named = (marks: readonly string[]): string[] =>
+    rows.toReversed().flatMap(({ step, down }) => (marks.includes(down.mark) ? step : []));
+  const undone = named(["undone", "skipped"]);
+  const left = named(["undoing", "waiting", "trying", "stuck", "to-undo"]);
+  return [
+    ...(undone.length === 0 ? [] : [`Undone: ${listed(undone)}.`]),
+    ...(left.length === 0 ? [] : [`Still to undo: ${listed(left)}.`]),
+  ];
+}
+
+/** What stays in the world, whatever is undone. */
+function whatStays({ rows }: Round): string[] {
+  return rows.flatMap((row) => {
+    const { step, down } = row;
+    if (down.mark === "kept") return `${quoted(step)} stays: ${oneLine(down.note ?? "it can't be undone")}`;
+    if (down.mark === "skipped") return `${quoted(step)} was taken as undone${byWhom(row)}: look whether it is.`;
+    return [];
+  });
+}
+
+function byWhom({ down }: LaneRow): string {
+  return down.by === undefined ? "" : ` by ${down.by}`;
+}
+
+function passedOver({ rows }: Round): string[] {
+  const names = rows.flatMap(({ step, up }) => (up.mark === "passed-over" ? step : []));
+  return names.length === 0 ? [] : [`Passed over: ${listed(names)}.`];
+}

@@ -1,0 +1,130 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { fail, pause, workflow } from "../../index.js";
+import { scene, seen } from "../../../test/support/seen.js";
+
+const input = z.object({});
+const undo = () => ({});
+
+test("stuck on the way down: which step, since when, the last error, what is left, and what each act would do", async () => {
+  const made = workflow("w", { input })
+    .step("reserve", { run: () => ({}), rollback: undo })
+    .step("charge", { run: () => ({}), rollback: () => fail("no-account") })
+    .step("letter", { run: () => ({}), irreversible: "The letter has left." })
+    .step("ship", { run: () => fail("sold-out"), rollback: undo });
+  const { launch, clock } = await scene([made]);
+  const execution = await launch(made);
+  await clock.advance(7_200_000);
+  const { words } = await seen(execution, clock);
+  expect(words.headline).toBe('Stuck on the way down for 2 h: "charge" is not undone.');
+  expect(words.lines).toEqual([
+    "The last error: no-account",
+    'It turned at "ship": sold-out.',
+    'Undone: "ship".',
+    'Still to undo: "charge" and "reserve".',
+    '"letter" stays: The letter has left.',
+  ]);
+  expect(words.urgency).toBe("act");
+  expect(words.acts.map(({ act, reason, grave }) => ({ act, reason, grave }))).toEqual([
+    { act: "retry", reason: "optional", grave: false },
+    { act: "patch", reason: "required", grave: false },
+    { act: "skip", reason: "required", grave: true },
+  ]);
+  expect(words.acts[2]!.consequence).toBe(
+    'Takes "charge" as undone though its undo failed: what it did stays in the world. Then it goes on undoing "reserve".',
+  );
+});
+
+test("stuck past the pivot: no rollback is offered", async () => {
+  const made = workflow("w", { input })
+    .step("hand-over", { run: () => ({}), irreversible: "It has left.", pivot: true })
+    .step("notify", { run: () => fail("unknown") });
+  const { launch, clock } = await scene([made]);
+  const { words } = await seen(await launch(made), clock);
+  expect(words.headline).toBe(
+    'Stuck on the way up, since just now: "notify" failed, and nothing turns back from there.',
+  );
+  expect(words.acts.map(({ act }) => act)).toEqual(["retry", "patch", "skip"]);
+  expect(words.acts[2]!.consequence).toContain("Then it ends as completed.");
+});
+
+test("waiting: for which message, until when, and what a rollback would undo", async () => {
+  const made = workflow("w", { input })
+    .step("charge", { run: () => ({}), rollback: undo })
+    .step("approve", {
+      messages: { yes: z.object({}), no: z.object({}) },
+      run: () => pause({}, { timeout: "1h" }),
+      onMessage: () => ({}),
+      rollback: undo,
+    });
+  const { launch, clock } = await scene([made]);
+  const execution = await launch(made);
+  await clock.advance(600_000);
+  const { words } = await seen(execution, clock);
+  expect(words.headline).toBe('At "approve" it waits for the message "no" or "yes", for another 50 min.');
+  expect(words.acts.map(({ act }) => act)).toEqual(["rollback", "send"]);
+  expect(words.acts[0]!.consequence).toBe(
+    `Undoes "approve" and "charge", in this order. What can't be undone stays, and nothing turns it again.`,
+  );
+});
+
+test("struggling: which attempt, when the next one comes, what the last error said", async () => {
+  const made = workflow("w", { input }).step("charge", {
+    run: () => {
+      throw Object.assign(new Error("the bank is away"), { code: "EBANK" });
+    },
+    retry: { attempts: 50, delay: "10m", factor: 1, jitter: false },
+    rollback: undo,
+  });
+  const { launch, clock } = await scene([made]);
+  const execution = await launch(made);
+  expect((await seen(execution, clock)).words).toMatchObject({
+    headline: 'Tries "charge" again: attempt 1 failed, the next one comes in 10 min.',
+    lines: ["The last error: EBANK: the bank is away"],
+    urgency: "calm",
+  });
+  await clock.advance(2_400_000);
+  expect((await seen(execution, clock)).words).toMatchObject({
+    headline: 'Struggling: attempt 5 of "charge" failed, the next one comes in 10 min.',
+    lines: ["The last error: EBANK: the bank is away"],
+    urgency: "watch",
+  });
+});
+
+test("rolled back: why, who asked, and what stays in the world", async () => {
+  const made = workflow("w", { input })
+    .step("letter", { run: () => ({}), irreversible: "The letter has left." })
+    .step("ship", { run: () => ({}), rollback: undo });
+  const { launch, clock, launcher } = await scene([made]);
+  const execution = await launch(made);
+  expect((await seen(execution, clock)).words).toMatchObject({ headline: "Completed.", urgency: "calm" });
+  expect((await seen(execution, clock)).words.acts.map(({ act }) => act)).toEqual(["rollback"]);
+  await launcher.rollback("e", "returned", { by: "ada" });
+  await clock.advance(0);
+  const { words } = await seen(execution, clock);
+  expect(words.headline).toBe("Rolled back: returned.");
+  expect(words.lines).toEqual(['ada had it turn at "ship": returned.', '"letter" stays: The letter has left.']);
+  expect(words.acts).toEqual([]);
+});
+
+test("delayed, and waiting for a place", async () => {
+  const limited = workflow("w", { input, concurrency: 1 }).step("hold", {
+    run: () => pause({}),
+    messages: { go: input },
+    onMessage: () => ({}),
+  });
+  const { clock, launcher } = await scene([limited]);
+  await launcher.launchMany(limited, [
+    { id: "a", input: {} },
+    { id: "b", input: {} },
+    { id: "c", input: {}, delay: "2h" },
+  ]);
+  await clock.advance(0);
+  expect((await seen(launcher.execution("b"), clock)).words.headline).toBe(
+    "Waits for a place: the limits of its workflow are full.",
+  );
+  expect((await seen(launcher.execution("c"), clock)).words.headline).toBe("Begins in 2 h.");
+  expect((await seen(launcher.execution("a"), clock)).words.headline).toBe(
+    'At "hold" it waits for the message "go", without end.',
+  );
+});
