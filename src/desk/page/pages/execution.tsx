@@ -1,0 +1,215 @@
+import { lazy, Suspense, useState } from "react";
+import { Tabs } from "@base-ui/react/tabs";
+import { Link } from "wouter";
+import type { ExecutionView } from "../../http/shapes.js";
+import type { Offer, Urgency } from "../../model/words.js";
+import { useMay, useRead } from "../base/api.js";
+import { Icon, type IconName } from "../base/icons.js";
+import { useKeys } from "../base/keys.js";
+import { Ago } from "../base/time.js";
+import { useAsked } from "../base/url.js";
+import { StatusBadge } from "../parts/badge.js";
+import { Button } from "../parts/button.js";
+import { ErrorView } from "../parts/error-view.js";
+import { Lanes } from "../parts/lanes.js";
+import { Mailbox } from "../parts/mailbox.js";
+import { Facts, listPath, rowKeys, Tag } from "../parts/pieces.js";
+import { Section } from "../parts/section.js";
+import { PageHead } from "../parts/shell.js";
+import { StateView } from "../parts/state-view.js";
+import { Failure, Loading, Notice } from "../parts/states.js";
+import { Timeline } from "../parts/timeline.js";
+
+const OfferDialog = lazy(async () => ({ default: (await import("../parts/acts.js")).OfferDialog }));
+
+export function ExecutionPage() {
+  const [asked] = useAsked();
+  const id = asked.get("id") ?? "";
+  const { data, error, refetch } = useRead<ExecutionView>("api/execution", { id }, id !== "");
+  // What is shown while another one is fetched is that other one's page, not this one's.
+  const execution = data?.id === id ? data : undefined;
+  if (id === "")
+    return (
+      <Notice icon="search" title="Which one?">
+        The address names no execution.
+      </Notice>
+    );
+  if (error !== null && (execution === undefined || isGone(error))) {
+    return (
+      <>
+        <PageHead title={id} />
+        <div className="card">
+          <Failure error={error} again={() => void refetch()} />
+        </div>
+      </>
+    );
+  }
+  if (execution === undefined) return <Loading rows={10} />;
+  return <Shown key={id} execution={execution} />;
+}
+
+const isGone = (error: Error): boolean =>
+  "status" in error && (error.status === 404 || error.status === 403 || error.status === 401);
+
+function Shown({ execution }: { readonly execution: ExecutionView }) {
+  const { id, workflow, version, tags } = execution;
+  return (
+    <>
+      <Link
+        href={listPath({ workflow })}
+        className="mb-1 inline-flex items-center gap-1 rounded text-sm text-soft hover:text-water-deep hover:underline"
+      >
+        <Icon name="left" className="size-3.5" />
+        <span className="one-line max-w-[70vw]">
+          {workflow}, version {version}
+        </span>
+      </Link>
+      <PageHead title={id}>
+        <StatusBadge {...execution} />
+        {tags.map((tag) => (
+          <Tag key={tag} tag={tag} />
+        ))}
+      </PageHead>
+      <div className="flex flex-col gap-5">
+        <Matter execution={execution} />
+        <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_19rem]">
+          <Section title="Steps">
+            <Lanes lanes={execution.lanes} />
+          </Section>
+          <Section title="Facts">
+            <FactsOf execution={execution} />
+          </Section>
+        </div>
+        <Parts execution={execution} />
+      </div>
+    </>
+  );
+}
+
+const looks: Readonly<Record<Urgency, readonly [string, string, IconName]>> = {
+  act: ["border-l-bad", "text-bad", "stuck"],
+  watch: ["border-l-warn", "text-warn", "struggling"],
+  calm: ["border-l-edge", "text-water", "right"],
+};
+
+/** What is the matter, and what can be done. */
+function Matter({ execution }: { readonly execution: ExecutionView }) {
+  const { headline, lines, urgency, acts } = execution.words;
+  const [edge, ink, icon] = looks[urgency];
+  const may = useMay("act-one");
+  const [chosen, choose] = useState<Offer>();
+  return (
+    <section aria-label="What is the matter" className={`card border-l-4 px-5 py-4 ${edge}`}>
+      <p className="flex items-start gap-2.5 text-lg font-semibold">
+        <Icon name={icon} className={`mt-0.5 size-5 ${ink}`} />
+        <span className="text-any min-w-0">{headline}</span>
+      </p>
+      <div className="mt-1.5 flex max-w-prose flex-col gap-1 pl-[1.9rem] text-soft">
+        {lines.map((line) => (
+          <p key={line} className="text-any">
+            {line}
+          </p>
+        ))}
+      </div>
+      {may && acts.length > 0 && (
+        <div className="mt-3.5 flex flex-wrap gap-2 pl-[1.9rem]">
+          {acts.map((offer, index) => (
+            <Button
+              key={offer.act}
+              look={index === 0 && urgency === "act" ? "main" : "plain"}
+              title={offer.consequence}
+              onClick={() => choose(offer)}
+            >
+              {offer.label} …
+            </Button>
+          ))}
+        </div>
+      )}
+      {!may && acts.length > 0 && (
+        <p className="mt-3 flex items-center gap-1.5 pl-[1.9rem] text-sm text-faint">
+          <Icon name="lock" className="size-3.5" /> You may look, and not act.
+        </p>
+      )}
+      {chosen !== undefined && (
+        <Suspense>
+          <OfferDialog execution={execution} offer={chosen} close={() => choose(undefined)} />
+        </Suspense>
+      )}
+    </section>
+  );
+}
+
+function FactsOf({ execution }: { readonly execution: ExecutionView }) {
+  const { workflow, version, createdAt, updatedAt, dueAt, deadlineAt, revision, attempts, pending, reason } = execution;
+  return (
+    <Facts
+      facts={[
+        [
+          "Workflow",
+          <Link
+            className="rounded text-water-deep hover:underline"
+            href={`/workflows?${new URLSearchParams({ name: workflow, version }).toString()}`}
+          >
+            {workflow}
+          </Link>,
+        ],
+        ["Version", version],
+        ["Launched", <Ago at={createdAt} />],
+        ["Last change", <Ago at={updatedAt} />],
+        ...(dueAt === undefined ? [] : ([["Due", <Ago at={dueAt} />]] as const)),
+        ...(deadlineAt === undefined ? [] : ([["Deadline", <Ago at={deadlineAt} />]] as const)),
+        ["Transitions", revision.toLocaleString("en")],
+        ...(attempts > 0 ? ([["Failed attempts", String(attempts)]] as const) : []),
+        ...(pending > 0 ? ([["Messages to take", String(pending)]] as const) : []),
+        ...(reason === "normal" ? [] : ([["Reason", reason]] as const)),
+      ]}
+    />
+  );
+}
+
+const tabs = [
+  { value: "timeline", label: "Timeline", key: "1" },
+  { value: "state", label: "State", key: "2" },
+  { value: "mailbox", label: "Mailbox", key: "3" },
+  { value: "error", label: "Error", key: "4" },
+] as const;
+
+function Parts({ execution }: { readonly execution: ExecutionView }) {
+  const [asked, ask] = useAsked();
+  const shown = tabs.filter(({ value }) => value !== "error" || execution.failure !== undefined);
+  const tab = shown.find(({ value }) => value === asked.get("tab"))?.value ?? "timeline";
+  const choose = (value: string): void =>
+    ask({ tab: value === "timeline" ? undefined : value, revision: undefined }, true);
+  useKeys([
+    ...rowKeys,
+    ...shown.map(({ value, label, key }) => ({ keys: key, does: `Show ${label}`, act: () => choose(value) })),
+  ]);
+  return (
+    <Tabs.Root value={tab} onValueChange={(value) => choose(String(value))} className="card min-w-0">
+      <Tabs.List aria-label="More of it" className="flex gap-1 overflow-x-auto border-b border-line px-2 pt-1.5">
+        {shown.map(({ value, label }) => (
+          <Tabs.Tab
+            key={value}
+            value={value}
+            className={`min-h-9 rounded-t-md border-b-2 px-3 ${tab === value ? "border-water font-semibold text-water-deep" : "border-transparent text-soft hover:text-ink"}`}
+          >
+            {label}
+            {value === "mailbox" && execution.pending > 0 && (
+              <span className="num ml-1.5 text-faint">{execution.pending}</span>
+            )}
+          </Tabs.Tab>
+        ))}
+      </Tabs.List>
+      <Tabs.Panel value={tab} className="outline-offset-[-2px]">
+        {tab === "timeline" && <Timeline execution={execution} />}
+        {tab === "state" && <StateView execution={execution} />}
+        {tab === "mailbox" && <Mailbox execution={execution} />}
+        {tab === "error" && execution.failure !== undefined && (
+          <div className="p-4">
+            <ErrorView error={execution.failure} />
+          </div>
+        )}
+      </Tabs.Panel>
+    </Tabs.Root>
+  );
+}

@@ -1,0 +1,138 @@
+/** The acts on one execution: what each would do, what it needs, and what came of it. */
+import { useState } from "react";
+import type { ExecutionView } from "../../http/shapes.js";
+import type { Offer } from "../../model/words.js";
+import { act } from "../base/api.js";
+import { ActDialog } from "./act-dialog.js";
+import { Labelled } from "./labelled.js";
+import { JsonField, problemWith } from "./json-field.js";
+
+interface Props {
+  readonly execution: ExecutionView;
+  readonly close: () => void;
+}
+
+export function OfferDialog({ execution, offer, close }: Props & { readonly offer: Offer }) {
+  if (offer.act === "send") return <SendDialog execution={execution} offer={offer} close={close} />;
+  return <PatchingDialog execution={execution} offer={offer} close={close} />;
+}
+
+/** Acts that may mend the state: retry, skip, patch; and the rollback, which may not. */
+function PatchingDialog({ execution: { id, revision }, offer, close }: Props & { readonly offer: Offer }) {
+  const [patch, setPatch] = useState("");
+  const { act: name, label, consequence, reason, grave } = offer;
+  const must = name === "patch";
+  const problem = problemWith(patch, "object");
+  const given = patch.trim() === "" ? {} : { patch };
+  return (
+    <ActDialog
+      act={name}
+      title={`${label}: ${id}`}
+      verb={label}
+      consequence={consequence}
+      grave={grave}
+      reason={reason}
+      revision={revision}
+      ready={problem === undefined && (!must || patch.trim() !== "")}
+      send={(why, seen) => {
+        const on = { execution: id, revision: seen };
+        if (name === "patch") return act("patch", { ...on, reason: why, patch });
+        if (name === "skip") return act("skip", { ...on, reason: why, ...given });
+        if (name === "rollback") return act("rollback", { ...on, reason: why });
+        return act("retry", { ...on, ...(why !== "" && { reason: why }), ...given });
+      }}
+      close={close}
+    >
+      {must ? (
+        <JsonField
+          label="Fields of the state, as JSON"
+          text={patch}
+          change={setPatch}
+          wanted="object"
+          hint="Merged into the state; what is not named stays."
+        />
+      ) : (
+        name !== "rollback" && (
+          <details>
+            <summary className="inline-block rounded text-sm text-water-deep hover:underline">
+              Mend the state first
+            </summary>
+            <div className="mt-2">
+              <JsonField
+                label="Fields of the state, as JSON"
+                text={patch}
+                change={setPatch}
+                wanted="object"
+                hint="Merged into the state before."
+              />
+            </div>
+          </details>
+        )
+      )}
+    </ActDialog>
+  );
+}
+
+export function SendDialog({ execution, offer, close }: Props & { readonly offer?: Offer }) {
+  const { id, revision, messages } = execution;
+  const [name, setName] = useState(messages[0] ?? "");
+  const [payload, setPayload] = useState("");
+  const [messageId, setMessageId] = useState("");
+  const known = offer ?? execution.words.acts.find((one) => one.act === "send");
+  return (
+    <ActDialog
+      act="send"
+      title={`Send a message: ${id}`}
+      verb="Send"
+      reason="none"
+      revision={revision}
+      consequence={
+        known?.consequence ??
+        "The message goes into the mailbox. A step that takes messages of its name gets it; else it becomes a dead letter."
+      }
+      ready={name.trim() !== "" && problemWith(payload, "any") === undefined}
+      send={(_, seen) =>
+        act("send", {
+          execution: id,
+          revision: seen,
+          name,
+          payload: payload.trim() === "" ? "null" : payload,
+          ...(messageId.trim() !== "" && { messageId }),
+        })
+      }
+      close={close}
+    >
+      <Labelled label="Name">
+        {(field) =>
+          messages.length > 0 ? (
+            <select id={field} className="field" value={name} onChange={(event) => setName(event.currentTarget.value)}>
+              {messages.map((one) => (
+                <option key={one}>{one}</option>
+              ))}
+            </select>
+          ) : (
+            <input
+              id={field}
+              className="field"
+              value={name}
+              autoComplete="off"
+              onInput={(event) => setName(event.currentTarget.value)}
+            />
+          )
+        }
+      </Labelled>
+      <JsonField label="Payload, as JSON" text={payload} change={setPayload} wanted="any" hint="Left empty: null." />
+      <Labelled label="Id of the message (optional)">
+        {(field) => (
+          <input
+            id={field}
+            className="field"
+            value={messageId}
+            autoComplete="off"
+            onInput={(event) => setMessageId(event.currentTarget.value)}
+          />
+        )}
+      </Labelled>
+    </ActDialog>
+  );
+}
