@@ -351,7 +351,17 @@ onEveryStore("history with changes", (start) => {
     const { launcher } = await start([steps]);
     const history = (options: unknown): Promise<unknown> => launcher.execution("e").history(options as never);
     const invalid = { code: "STEPWELL_INVALID_ARGUMENT" };
-    for (const options of [{ from: -1 }, { from: 0.5 }, { limit: 0 }, { limit: "1" }, { changes: false }, { redact: ["a"] }, { changes: true, redact: "a" }, null, true]) {
+    for (const options of [
+      { from: -1 },
+      { from: 0.5 },
+      { limit: 0 },
+      { limit: "1" },
+      { changes: false },
+      { redact: ["a"] },
+      { changes: true, redact: "a" },
+      null,
+      true,
+    ]) {
       await expect(history(options)).rejects.toMatchObject(invalid);
     }
     await expect(history({ changes: true, redacted: [] })).rejects.toMatchObject({ code: "STEPWELL_UNKNOWN_OPTION" });
