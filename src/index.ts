@@ -128,6 +128,8 @@ export type { ChangedHistoryRow, HistoryRow } from "./execution/history.js";
 export { Client } from "./client/client.js";
 export { Launcher } from "./client/launcher.js";
 export type { LaunchItem, LaunchOptions } from "./runtime/launch.js";
+export type { FollowOptions } from "./client/follow.js";
+export type { FollowFilter } from "./client/follow-many.js";
 export type { ExecutionPage, ListConditions, ListOptions } from "./client/listing.js";
 export type { Damaged } from "./session/damaged-rows.js";
 export type {

@@ -8,7 +8,10 @@ import { OperatorActs, type OperatorOptions, type RetryOptions, type SkipOptions
 import type { ClientHost } from "../session/client-host.js";
 import { compatibilityOf, type CompatibilityGroup } from "./deployment-check.js";
 import { Execution, type HandleParts } from "./execution-handle.js";
+import type { ExecutionSummary } from "./execution-summary.js";
 import { Fleet } from "./fleet.js";
+import { endable } from "./follow.js";
+import { chosenBy, followMany, type FollowFilter } from "./follow-many.js";
 import type { Registered } from "../session/registry.js";
 import { StoredStepLists } from "../session/step-lists.js";
 import type { LaunchItem, LaunchOptions } from "../runtime/launch.js";
@@ -335,6 +338,26 @@ export class Client {
     const filter = filterOf(options);
     const page = await this.#store.list(filter);
     return pageOf(page, filter, this.#host.storeNow());
+  }
+
+  /**
+   * Executions that a filter chooses, as they move: first each that has not ended, then each that is found to have moved, or was
+   * launched since. In whatever process they are driven. It goes on until it is given up, or the signal is aborted.
+   *
+   * The latest of each is given, and not each transition: `execution.follow()` gives these. However slow the caller is, the last state
+   * of an execution is not left out, and all that is kept is where each of at most 10,000 executions stood. One that has ended is
+   * followed on, since it may be undone, until a thousand others have ended after it.
+   *
+   * @example
+   * for await (const { id, status, flow } of client.follow({ workflow: "fulfil-order" })) console.log(id, status, flow.step);
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION at once; while iterating STEPWELL_FILTER_TOO_WIDE, and
+   * STEPWELL_LAUNCHER_NOT_RUNNING or STEPWELL_CLIENT_STOPPED where the launcher or client stops
+   */
+  follow(filter: FollowFilter = {}): AsyncIterableIterator<ExecutionSummary> {
+    const chosen = chosenBy(filter);
+    const parts = { store: this.#store, host: this.#host };
+    return endable(chosen.signal, (signal) => followMany(chosen, parts, signal));
   }
 
   /**

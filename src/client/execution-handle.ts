@@ -16,6 +16,7 @@ import {
   type ChangedHistoryRow,
   type HistoryRow,
 } from "../execution/history.js";
+import { checkedFrom, endable, followOne, followOptionsOf, type FollowOptions } from "./follow.js";
 import type { ResendNote } from "./dead-letters.js";
 import type { ClientHost } from "../session/client-host.js";
 import { andThen } from "../session/maybe-promise.js";
@@ -80,12 +81,6 @@ function rangeOf({ from, limit }: HistoryRange): StoredRange | undefined {
 
 /** More than any history has. */
 const allRows = 2 ** 31;
-
-/** @throws STEPWELL_INVALID_ARGUMENT */
-export function checkedFrom(from: number, where: string): number {
-  if (Number.isSafeInteger(from) && from >= 0) return from;
-  throw invalidArgument(`${where}: "from" must be a revision, a whole number from 0 on, not ${shown(from)}`);
-}
 
 function mailboxRowsOf(rows: readonly MailboxRecord[]): MailboxRow[] {
   const notes = new Map<string, MailboxRow["resent"]>();
@@ -242,6 +237,23 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
     const { after, limit } = range ?? { after: 0, limit: allRows };
     const rows = await this.#parts.store.history(this.id, { after: 0, limit: after + limit });
     return named(record, "history", () => withChanges(record, rows, difference).slice(after));
+  }
+
+  /**
+   * Every committed transition, those that are there and those to come, in order and each once, in whatever process the execution is
+   * driven. It ends after the transition with which the execution completed or rolled back; it goes on where the execution is stuck.
+   * A caller that is slow holds nothing up, and nothing is kept for it.
+   *
+   * @example
+   * for await (const { step, func, result } of execution.follow()) console.log(func, step, result);
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION at once; while iterating STEPWELL_EXECUTION_NOT_FOUND, and
+   * STEPWELL_LAUNCHER_NOT_RUNNING or STEPWELL_CLIENT_STOPPED where the launcher or client stops
+   */
+  follow(options: FollowOptions = {}): AsyncIterableIterator<HistoryRow> {
+    const { from, signal: given } = followOptionsOf(options);
+    const { store, host } = this.#parts;
+    return endable(given, (signal) => followOne(this.id, from, { store, host }, signal));
   }
 
   /**

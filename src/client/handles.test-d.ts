@@ -9,9 +9,12 @@ import {
   pause,
   workflow,
   type AnyWorkflow,
+  type ChangedHistoryRow,
   type Duration,
   type EventOf,
   type Execution,
+  type ExecutionSummary,
+  type HistoryRow,
   type Observer,
   type ScheduleOptions,
   type StepsOf,
@@ -29,6 +32,17 @@ const order = workflow("order", { input: z.object({ sku: z.string(), lines: z.ar
   });
 const launcher = new Launcher({ store: memoryStore(), workflows: [order] });
 const execution = launcher.execution(order, "id");
+
+test("a handle and a client are followed by what they give", () => {
+  expectTypeOf(execution.follow({ from: 1, signal: new AbortController().signal })).toExtend<
+    AsyncIterable<HistoryRow>
+  >();
+  expectTypeOf(launcher.follow({ workflow: "order", tags: ["a"] })).toExtend<AsyncIterable<ExecutionSummary>>();
+  expectTypeOf(execution.history({ from: 1 })).resolves.toEqualTypeOf<HistoryRow[]>();
+  expectTypeOf(execution.history({ from: 1, changes: true })).resolves.toEqualTypeOf<ChangedHistoryRow[]>();
+  // @ts-expect-error statuses are looked at by who follows
+  void launcher.follow({ status: "stuck" });
+});
 
 test("a handle sends what the workflow's steps declare, in both directions, as their schemas take it", () => {
   void execution.send("paid", { at: "2026-01-01" });

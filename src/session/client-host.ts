@@ -3,6 +3,7 @@ import type { AnyWorkflow } from "../definition/bag.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { MaybePromise, StoreWithin } from "../stores/contract.js";
 import type { Host } from "./host.js";
+import type { Follows } from "./follows.js";
 import type { Registered } from "./registry.js";
 import type { Waiter } from "./outcome-waiters.js";
 
@@ -37,6 +38,8 @@ export interface ClientHost extends Pick<
   /** @throws STEPWELL_CAPABILITY_MISSING where the store has no transactions that a caller could have; STEPWELL_INVALID_ARGUMENT */
   within(tx: unknown, where: string): StoreWithin;
   isDriving(id: string): boolean;
+  /** Callers that follow executions. */
+  readonly follows: Follows;
   /** Tells when the execution comes to rest, until the returned function is called. */
   whenAtRest(id: string, waiter: Waiter): () => void;
   /** Calls `tell` when a commit of this process settles the arrival, until the returned function is called. */

@@ -11,6 +11,7 @@ import type { MaybePromise, StoreWithin } from "../stores/contract.js";
 import { ErrorReporter } from "./error-reporter.js";
 import { checkCapabilities } from "./capabilities.js";
 import { callerTransaction } from "./caller-transaction.js";
+import { Follows } from "./follows.js";
 import type { ClientHost } from "./client-host.js";
 import { Committer } from "./group-commit.js";
 import { type Registered, registryKey, registryOf, definitionsOf } from "./registry.js";
@@ -40,6 +41,7 @@ export class StoreSession implements ClientHost {
   readonly keepPublications = keepPublications;
   readonly patience: number;
   readonly places = undefined;
+  readonly follows: Follows;
   readonly registry: Map<string, Registered>;
   readonly #settings: ClientSettings;
   readonly #workflows: AnyWorkflow[];
@@ -70,6 +72,7 @@ export class StoreSession implements ClientHost {
     this.#stepLists = new StoredStepLists(settings.store);
     this.#time = new StoreTime(settings.clock, settings.store.clock === settings.clock);
     this.#errors = new ErrorReporter(settings.onError, this.registry, settings.clock);
+    this.follows = new Follows(settings.store, settings.clock, this);
   }
 
   get isRunning(): boolean {
@@ -160,6 +163,10 @@ export class StoreSession implements ClientHost {
   /** Launchers find the change by polling. */
   scheduled(): void {}
 
+  storeFailed(doing: string, error: unknown): void {
+    this.#errors.storeFailed(doing, error);
+  }
+
   report(error: StepwellError): void {
     this.#errors.raise(error);
   }
@@ -205,6 +212,7 @@ export class StoreSession implements ClientHost {
   async #stop(): Promise<void> {
     this.#lookNoMore();
     this.#waiters.failAll(() => stopped("outcome"));
+    this.follows.close(() => stopped("follow"));
     await this.#opening?.catch(() => undefined);
     const patience = this.clock.after(stopPatience, () => this.committer.close());
     await this.committer.drained();

@@ -203,6 +203,9 @@ export interface MailCount {
 export type Hint =
   { readonly type: "due"; readonly inMs: number } | { readonly type: "signalled"; readonly execution: string };
 
+/** Executions that are followed: these, by their ids, or all. */
+export type Wanted = readonly string[] | "all";
+
 /**
  * A transaction of the caller's on the store's database: a client of `pg` or a connection of SQLite that is in one, or the
  * transaction object of Drizzle (node-postgres) or Kysely (`PostgresDialect`). A pool is none.
@@ -363,6 +366,15 @@ export interface Store extends Capabilities {
   mail(filter: MailFilter): MaybePromise<readonly MailRecord[]>;
   /** How many dead messages each workflow has; those that have any, in any order. */
   countMail(conditions: DeadMailConditions): MaybePromise<readonly MailCount[]>;
+
+  /**
+   * Tells which executions have moved, until the returned function is called: a transition of theirs was committed, or they were
+   * parked as they are. Of what other processes do it tells as far as it can. May tell too much, and may lose some: who follows
+   * looks behind it as well. Left out: there is only that look.
+   *
+   * @param wanted ids of executions; `all`: every one
+   */
+  follow?(wanted: Wanted, listener: (moved: readonly string[]) => void): () => void;
 
   /** Calls the listener on every hint until the returned function is called. */
   watch(listener: (hint: Hint) => void): () => void;

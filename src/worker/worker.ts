@@ -12,6 +12,7 @@ import type { ExecutionRecord, HistoryRecord } from "../execution/records.js";
 import type { ClaimOptions, Hint, MaybePromise, Store, StoreWithin, TransactionStore } from "../stores/contract.js";
 import { ErrorReporter, unlessLogged } from "../session/error-reporter.js";
 import { callerTransaction } from "../session/caller-transaction.js";
+import { Follows } from "../session/follows.js";
 import type { ClientHost, Places } from "../session/client-host.js";
 import { Committer } from "../session/group-commit.js";
 import { ExecutionLoop, type LoopOwner } from "../runtime/loop.js";
@@ -48,6 +49,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   readonly patience: number;
   readonly places = this;
   readonly waiters: OutcomeWaiters;
+  readonly follows: Follows;
   readonly #store: Store;
   readonly #settings: LauncherSettings;
   readonly #registry: ReadonlyMap<string, Registered>;
@@ -103,6 +105,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
       registry,
       settings.clock,
     );
+    this.follows = new Follows(settings.store, settings.clock, this);
     const { schedules } = settings.store;
     this.#schedules = schedules && new ScheduleLoop(schedules, settings.clock, this, registry, settings.pollInterval);
     this.#polling = new Polling(settings.clock, settings.pollInterval, {
@@ -204,6 +207,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     for (const loop of [...this.#loops.values()]) loop.drop();
     await this.#giveBackAll();
     this.waiters.failAll(() => this.#notRunning("outcome"));
+    this.follows.close(() => this.#notRunning("follow"));
   }
 
   /** Where the store is away, other launchers find out by the heartbeat that this one is gone. */
@@ -311,6 +315,10 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
 
   listOf(workflow: string, version: string, fingerprint: string): ReturnType<StoredStepLists["find"]> {
     return this.#stepLists.find(workflow, version, fingerprint);
+  }
+
+  storeFailed(doing: string, error: unknown): void {
+    this.#errors.storeFailed(doing, error);
   }
 
   report(error: StepwellError): void {

@@ -162,7 +162,7 @@ export function scribe(lines: string[], options: { guard?: true } = {}): Observe
 
 /** The store without its hints: as for a launcher whose process is paused, or whose notifications are lost. */
 export function deaf(store: Store): Store {
-  return through(store, (call) => call, { watch: () => () => undefined });
+  return through(store, (call) => call, { watch: () => () => undefined, follow: () => () => undefined });
 }
 
 /** What it rejects with, listened for from now on. */

@@ -54,6 +54,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     ...reading(data),
     ...mail(data),
     ...pruning(data),
+    follow: (wanted, listener) => data.moves.follow(wanted, listener),
     watch: (listener) => data.hints.watch(listener),
     definitions: definitions(data),
     limits: limits(data),

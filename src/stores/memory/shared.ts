@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.js";
 import { StepwellError } from "../../errors.js";
 import { Hints } from "../hints.js";
+import { Moves } from "../moves.js";
 import { DueQueue } from "./due-queue.js";
 import { Gates } from "./gates.js";
 import { Launchers } from "./launchers.js";
@@ -17,6 +18,7 @@ export class MemoryData {
   readonly gates = new Gates();
   readonly schedules = new Schedules();
   readonly hints = new Hints();
+  readonly moves = new Moves();
   readonly clock: Clock;
   isOpen = false;
   /** Of the executions, and of what is in their mailboxes. */

@@ -2,6 +2,7 @@ import { newRecord } from "../batch.js";
 import type { CommitResult, CreateResult, NewExecution, Queueing, Release } from "../batch.js";
 import type { Hint, Store } from "../contract.js";
 import type { Transition } from "../../execution/records.js";
+import { movedBy } from "../moves.js";
 import { deliver, publish, subscribe } from "./arrivals.js";
 import type { MemoryData } from "./shared.js";
 import { recordOf, type Row } from "./rows.js";
@@ -28,6 +29,7 @@ export function writing(data: MemoryData): Pick<Store, "write"> {
         publications: answers(publications, publish, data, at, hints),
       };
       if (hints.length > 0) data.hints.tell(hints);
+      if (data.moves.isWatched) data.moves.tell(movedBy(batch));
       return result;
     },
   };

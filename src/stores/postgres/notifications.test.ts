@@ -4,9 +4,10 @@ import { freshSchema, postgresUrl, query } from "../../../test/support/postgres.
 import { TcpProxy } from "../../../test/support/tcp-proxy.js";
 import { VirtualClock } from "../../testing/virtual-clock.js";
 import { Encoded } from "../../values/encode.js";
-import { position, sell } from "../../testing/store-contract/bench.js";
+import { entry, fromTexts, position, sell } from "../../testing/store-contract/bench.js";
+import type { HistoryEntry, Transition } from "../../execution/records.js";
 import type { Arrival, Batch, NewExecution } from "../batch.js";
-import type { Hint, Store } from "../contract.js";
+import type { Hint, Store, Wanted } from "../contract.js";
 import { postgresStore, type PostgresStoreOptions } from "./index.js";
 import { Notifications, type Line } from "./notifications.js";
 
@@ -26,6 +27,11 @@ const create = (id: string, owner: number | null, dueInMs = 0): NewExecution => 
   dueInMs,
   deadlineInMs: null,
   carried: null,
+});
+
+const transition = (id: string, owner: number, revision: number): Transition => ({
+  ...{ id, owner, revision, signals: 0, status: "running", position, state: null, rests: false, dueInMs: null },
+  ...{ settled: [], ends: false, carried: null, history: fromTexts<HistoryEntry>(entry) },
 });
 
 const arrival = (id: string, execution: string): Arrival => ({
@@ -70,6 +76,30 @@ describe("hints between processes", () => {
     expect(here.heard).toEqual([due, { type: "signalled", execution: "two" }]);
     await pause(50);
     expect(here.heard).toHaveLength(2);
+  });
+
+  test("tell of what another process follows, and of nothing that nobody follows", async () => {
+    const schema = freshSchema();
+    const [here, there] = [await opened(schema), await opened(schema)];
+    const moved: string[] = [];
+    const owner = await here.store.register({ host: "here", pid: 1 });
+    await here.store.write({ ...nothing, creates: ["a", "b"].map((id) => create(id, owner)) });
+    const unfollow = there.store.follow!(["b"], (ids) => void moved.push(...ids));
+    const commit = async (id: string, revision: number): Promise<void> =>
+      void (await here.store.write({ ...nothing, transitions: [transition(id, owner, revision)] }));
+    let revision = 0;
+    await vi.waitFor(async () => {
+      await commit("a", ++revision);
+      await commit("b", revision);
+      await pause(20);
+      expect(moved).toContain("b");
+    });
+    expect(moved).not.toContain("a");
+    unfollow();
+    moved.length = 0;
+    await commit("b", ++revision);
+    await pause(50);
+    expect(moved).toEqual([]);
   });
 
   test("are not sent for what is due later, nor for a launcher of the same process", async () => {
@@ -164,6 +194,8 @@ describe("the connection for notifications", () => {
     heard: Hint[];
     it: Notifications;
     fails: { next: boolean };
+    moved: string[];
+    followed: { wanted: Wanted };
   }> {
     const clock = new VirtualClock();
     const wires: Wire[] = [];
@@ -173,9 +205,16 @@ describe("the connection for notifications", () => {
       if (fails.next) throw new Error("away");
       return wires[wires.push(new Wire()) - 1]!;
     };
-    const it = new Notifications("orders", connect, (hints) => heard.push(...hints), clock);
+    const moved: string[] = [];
+    const followed: { wanted: Wanted } = { wanted: [] };
+    const listener = {
+      due: (hints: readonly Hint[]) => void heard.push(...hints),
+      moved: (ids: readonly string[]) => void moved.push(...ids),
+      wanted: () => followed.wanted,
+    };
+    const it = new Notifications("orders", connect, listener, clock);
     await it.open();
-    return { clock, wires, heard, it, fails };
+    return { clock, wires, heard, moved, followed, it, fails };
   }
 
   test("gathers what is told within a moment, each thing once", async () => {
@@ -204,6 +243,87 @@ describe("the connection for notifications", () => {
     expect(heard).toEqual([]);
     wires[0]!.emit("notification", { payload: '{"from":"x","due":true,"signalled":["a"]}' });
     expect(heard).toEqual([{ type: "signalled", execution: "a" }, due]);
+  });
+
+  const said = (wire: Wire | undefined): unknown[] =>
+    wire!.said.filter((text) => text.startsWith("{")).map((text) => JSON.parse(text) as unknown);
+  const from = expect.any(String) as string;
+
+  test("tells others of what they follow, gathered within a moment, and of nothing that nobody follows", async () => {
+    const { clock, wires, it } = await listening();
+    expect(it.isFollowed).toBe(false);
+    it.moved(["a", "b"]);
+    await clock.advance(100);
+    expect(said(wires[0])).toEqual([]);
+    wires[0]!.emit("notification", { payload: '{"from":"x","follows":["a","c"]}' });
+    wires[0]!.emit("notification", { payload: '{"from":"y","follows":["d"]}' });
+    expect(it.isFollowed).toBe(true);
+    for (const ids of [["a", "b"], ["a"], ["d"]]) it.moved(ids);
+    await clock.advance(100);
+    expect(said(wires[0])).toEqual([{ from, moved: ["a", "d"] }]);
+    wires[0]!.emit("notification", { payload: '{"from":"x","follows":"all"}' });
+    it.moved(["b"]);
+    await clock.advance(100);
+    expect(said(wires[0]).at(-1)).toEqual({ from, moved: ["b"] });
+  });
+
+  test("forgets who follows when that one says so, or says nothing for a while", async () => {
+    const { clock, wires, it } = await listening();
+    for (const follows of ['["a"]', "[]"]) {
+      wires[0]!.emit("notification", { payload: `{"from":"x","follows":${follows}}` });
+    }
+    expect(it.isFollowed).toBe(false);
+    wires[0]!.emit("notification", { payload: '{"from":"x","follows":"all"}' });
+    await clock.advance("16s");
+    it.moved(["a"]);
+    await clock.advance(100);
+    expect(it.isFollowed).toBe(false);
+    expect(said(wires[0]).filter((it) => (it as { moved?: unknown }).moved !== undefined)).toEqual([]);
+  });
+
+  test("tells of very many in several messages, and of no more than some thousands", async () => {
+    const { clock, wires, it } = await listening();
+    wires[0]!.emit("notification", { payload: '{"from":"x","follows":"all"}' });
+    it.moved(Array.from({ length: 10_000 }, (_, n) => `01a22570-4549-7000-8000-${String(n).padStart(12, "0")}`));
+    await clock.advance(100);
+    const parts = said(wires[0]) as { moved: string[] }[];
+    expect(parts).toHaveLength(8);
+    expect(parts.flatMap(({ moved }) => moved).length).toBeGreaterThan(1000);
+    expect(Math.max(...wires[0]!.said.map((text) => Buffer.byteLength(text)))).toBeLessThan(8000);
+  });
+
+  test("says what is followed here, again while it is, to whom it has lost too, and says once that it is over", async () => {
+    const { clock, wires, followed, it } = await listening();
+    followed.wanted = ["a"];
+    it.announce();
+    it.announce();
+    expect(said(wires[0])).toEqual([{ from, follows: ["a"] }]);
+    followed.wanted = ["a", "b"];
+    it.announce();
+    followed.wanted = ["b"];
+    it.announce();
+    expect(said(wires[0]).slice(1)).toEqual([{ from, follows: ["a", "b"] }]);
+    await clock.advance("6s");
+    expect(said(wires[0]).slice(2)).toEqual([{ from, follows: ["b"] }]);
+    wires[0]!.emit("error", new Error("broken"));
+    await clock.advance(100);
+    expect(said(wires[1])).toEqual([{ from, follows: ["b"] }]);
+    followed.wanted = Array.from({ length: 1000 }, (_, n) => `execution-${n}`);
+    it.announce();
+    expect(said(wires[1]).at(-1)).toEqual({ from, follows: "all" });
+    followed.wanted = [];
+    await clock.advance("1h");
+    expect(said(wires[1]).at(-1)).toEqual({ from, follows: [] });
+    expect(said(wires[1]).length).toBeLessThan(5);
+  });
+
+  test("hears what has moved elsewhere", async () => {
+    const { wires, moved, heard } = await listening();
+    for (const payload of ['{"from":"x","moved":7}', '{"moved":["a"]}', '{"from":"x","follows":[7]}']) {
+      wires[0]!.emit("notification", { payload });
+    }
+    wires[0]!.emit("notification", { payload: '{"from":"x","moved":["a","b"]}' });
+    expect([moved, heard]).toEqual([["a", "b"], []]);
   });
 
   test("that says nothing any more is given up, and a new one is made", async () => {

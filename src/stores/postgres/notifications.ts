@@ -5,8 +5,9 @@
  */
 import { sleep, systemClock, type Clock, type Timer } from "../../clock.js";
 import { newId } from "../../ids.js";
-import type { Hint } from "../contract.js";
+import type { Hint, Wanted } from "../contract.js";
 import type { PostgresClient } from "./driver.js";
+import { Announcement, Followers, saidEvery } from "./followers.js";
 
 /** One connection that is kept. */
 export interface Line extends PostgresClient {
@@ -15,6 +16,9 @@ export interface Line extends PostgresClient {
 
 /** Notifications of this time go as one, in milliseconds. */
 const gathering = 2;
+
+/** The same for executions that have moved: some hundredths of a second more are not seen. */
+const gatheringMoves = 10;
 
 /** How often the connection is asked whether it lives, and how long it may take to answer, in milliseconds. */
 const pingEvery = 10_000;
@@ -32,12 +36,24 @@ interface Payload {
   readonly from: string;
   readonly due?: true;
   readonly signalled?: readonly string[];
+  /** What the sender follows from now on. */
+  readonly follows?: Wanted;
+  /** What somebody follows, and the sender has committed something of. */
+  readonly moved?: readonly string[];
+}
+
+/** What hints are for. */
+export interface Listener {
+  due(hints: readonly Hint[]): void;
+  moved(ids: readonly string[]): void;
+  /** What is followed in this process. */
+  wanted(): Wanted;
 }
 
 export class Notifications {
   readonly #channel: string;
   readonly #connect: () => Promise<Line>;
-  readonly #tell: (hints: readonly Hint[]) => void;
+  readonly #listener: Listener;
   readonly #clock: Clock;
   readonly #self = newId();
   #line: Line | undefined;
@@ -45,19 +61,27 @@ export class Notifications {
   #due = false;
   #signalled = new Set<string>();
   #sending: Timer | undefined;
+  /** What others follow, what of it has moved, and what is followed here. */
+  readonly #followers: Followers;
+  #moved = new Set<string>();
+  #sendingMoved: Timer | undefined;
+  readonly #announcement: Announcement;
+  #announcing: Timer | undefined;
   #ping: Timer | undefined;
   #failures = 0;
 
-  constructor(
-    schema: string,
-    connect: () => Promise<Line>,
-    tell: (hints: readonly Hint[]) => void,
-    clock: Clock = systemClock,
-  ) {
+  constructor(schema: string, connect: () => Promise<Line>, listener: Listener, clock: Clock = systemClock) {
     this.#channel = `stepwell_${schema}`;
     this.#clock = clock;
     this.#connect = connect;
-    this.#tell = tell;
+    this.#listener = listener;
+    this.#followers = new Followers(clock);
+    this.#announcement = new Announcement(clock);
+  }
+
+  /** Whether another process follows anything. */
+  get isFollowed(): boolean {
+    return !this.#followers.isEmpty;
   }
 
   /** Resolves after the first try; it goes on in the background where that failed. */
@@ -68,6 +92,8 @@ export class Notifications {
   close(): void {
     this.#closed = true;
     this.#sending?.cancel();
+    this.#sendingMoved?.cancel();
+    this.#announcing?.cancel();
     this.#hangUp();
   }
 
@@ -84,23 +110,47 @@ export class Notifications {
     });
   }
 
-  #flush(): void {
-    const line = this.#line;
-    const payload = this.#payload();
-    // Without a connection it is lost: who listens looks by itself.
-    if (line === undefined) return;
-    line
-      .query({ text: "SELECT pg_notify($1::text, $2::text)", values: [this.#channel, payload] })
-      .catch(() => undefined);
+  /** Tells those who follow them, soon. */
+  moved(ids: readonly string[]): void {
+    if (this.#closed) return;
+    for (const id of this.#followers.wantedOf(ids)) this.#moved.add(id);
+    if (this.#moved.size === 0) return;
+    this.#sendingMoved ??= this.#clock.after(gatheringMoves, () => {
+      this.#sendingMoved = undefined;
+      const moved = [...this.#moved];
+      this.#moved = new Set();
+      for (const part of inPayloads(moved).slice(0, mostPayloads)) this.#notify({ from: this.#self, moved: part });
+    });
   }
 
-  #payload(): string {
+  /** To be called when something is followed here: others are told, and again until it is no longer followed. */
+  announce(): void {
+    if (this.#closed) return;
+    const wanted = this.#listener.wanted();
+    if (this.#announcement.covers(wanted)) return;
+    const [first = [], ...others] = wanted === "all" ? [] : inPayloads(wanted);
+    const follows = wanted === "all" || others.length > 0 ? "all" : first;
+    this.#announcement.says(follows);
+    this.#notify({ from: this.#self, follows });
+    this.#announcing?.cancel();
+    if (follows.length > 0) this.#announcing = this.#clock.after(saidEvery, () => this.announce());
+  }
+
+  #flush(): void {
     const base: Payload = { from: this.#self, ...(this.#due && { due: true }) };
-    const all = JSON.stringify({ ...base, signalled: [...this.#signalled] } satisfies Payload);
+    const signalled = [...this.#signalled];
     this.#due = false;
     this.#signalled = new Set();
     // Who claims is told which of its executions have mail.
-    return Buffer.byteLength(all) > largestPayload ? JSON.stringify({ ...base, due: true } satisfies Payload) : all;
+    this.#notify(sizeOf(signalled) > largestPayload ? { ...base, due: true } : { ...base, signalled });
+  }
+
+  #notify(payload: Payload): void {
+    const line = this.#line;
+    // Without a connection it is lost: who listens looks by itself.
+    if (line === undefined) return;
+    const values = [this.#channel, JSON.stringify(payload)];
+    line.query({ text: "SELECT pg_notify($1::text, $2::text)", values }).catch(() => undefined);
   }
 
   async #listen(): Promise<void> {
@@ -115,7 +165,9 @@ export class Notifications {
       await line.query({ text: `LISTEN "${this.#channel}"` });
       if (this.#line !== line) return;
       // What was sent while nobody listened is not sent again.
-      if (this.#failures > 0) this.#tell([{ type: "due", inMs: 0 }]);
+      if (this.#failures > 0) this.#listener.due([{ type: "due", inMs: 0 }]);
+      this.#announcement.forget();
+      if (this.#listener.wanted().length > 0) this.announce();
       this.#failures = 0;
       this.#pingLater(line);
     } catch {
@@ -129,7 +181,9 @@ export class Notifications {
     if (payload === undefined || payload.from === this.#self || this.#closed) return;
     const hints: Hint[] = (payload.signalled ?? []).map((execution) => ({ type: "signalled", execution }));
     if (payload.due === true) hints.push({ type: "due", inMs: 0 });
-    this.#tell(hints);
+    if (hints.length > 0) this.#listener.due(hints);
+    if (payload.moved !== undefined) this.#listener.moved(payload.moved);
+    if (payload.follows !== undefined) this.#followers.heard(payload.from, payload.follows);
   }
 
   #lost(line: Line): void {
@@ -168,13 +222,37 @@ export class Notifications {
   }
 }
 
+/** Of executions that have moved at most so many at once: who follows very many finds the others by looking. */
+const mostPayloads = 8;
+
+function sizeOf(ids: readonly string[]): number {
+  return Buffer.byteLength(JSON.stringify(ids));
+}
+
+/** As few parts as fit. */
+function inPayloads(ids: readonly string[]): string[][] {
+  const parts: string[][] = [];
+  let size = largestPayload;
+  for (const id of ids) {
+    const more = sizeOf([id]);
+    if (size + more > largestPayload) {
+      parts.push([]);
+      size = 0;
+    }
+    parts.at(-1)!.push(id);
+    size += more;
+  }
+  return parts;
+}
+
 /** Anybody may notify a channel. */
 function parsed(text: string | undefined): Payload | undefined {
   try {
     const payload = JSON.parse(text ?? "") as Payload;
-    if (typeof payload !== "object" || payload === null) return undefined;
-    const { signalled = [] } = payload;
-    return Array.isArray(signalled) && signalled.every((it) => typeof it === "string") ? payload : undefined;
+    if (typeof payload !== "object" || payload === null || typeof payload.from !== "string") return undefined;
+    const { signalled = [], moved = [], follows = [] } = payload;
+    const all: readonly unknown[] = [signalled, moved, follows === "all" ? [] : follows];
+    return all.every((it) => Array.isArray(it) && it.every((id) => typeof id === "string")) ? payload : undefined;
   } catch {
     return undefined;
   }

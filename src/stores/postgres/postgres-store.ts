@@ -44,6 +44,7 @@ export function postgresStoreOn(source: Source, settings: Settings): Store {
     ...listing(server),
     ...mail(server),
     ...pruning(server),
+    follow: (wanted, listener) => server.follow(wanted, listener),
     watch: (listener) => server.hints.watch(listener),
     definitions: definitions(server),
     limits: limits(server),

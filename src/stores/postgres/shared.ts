@@ -1,7 +1,8 @@
 import type { Clock } from "../../clock.js";
 import { StepwellError } from "../../errors.js";
-import type { Hint } from "../contract.js";
+import type { Hint, Wanted } from "../contract.js";
 import { Hints } from "../hints.js";
+import { Moves } from "../moves.js";
 import type { RowFormat } from "../sql/json-columns.js";
 import type { Database } from "./database.js";
 import { InDoubt } from "./in-doubt.js";
@@ -28,6 +29,7 @@ export interface Terms {
 /** What the parts of one PostgreSQL store share: its connections, once it is open, its time, and who hears of what is due. */
 export class Server {
   readonly hints = new Hints();
+  readonly moves = new Moves();
   readonly doubts = new InDoubt();
   readonly work = new WorkInHand();
   /** Launchers of this process. */
@@ -63,7 +65,11 @@ export class Server {
       throw error;
     }
     if (!this.#settings.notifications) return;
-    this.#notifications = new Notifications(this.#settings.schema, this.#line, (hints) => this.hints.tell(hints));
+    this.#notifications = new Notifications(this.#settings.schema, this.#line, {
+      due: (hints) => this.hints.tell(hints),
+      moved: (ids) => this.moves.tell(ids),
+      wanted: () => this.moves.wanted,
+    });
     await this.#notifications.open();
   }
 
@@ -110,6 +116,23 @@ export class Server {
     });
     this.hints.tell(hints);
     this.#notifications?.send(abroad);
+  }
+
+  follow(wanted: Wanted, listener: (moved: readonly string[]) => void): () => void {
+    const unfollow = this.moves.follow(wanted, listener);
+    this.#notifications?.announce();
+    return unfollow;
+  }
+
+  /** Whether anybody wants to know what is committed here. */
+  get isFollowed(): boolean {
+    return this.moves.isWatched || this.#notifications?.isFollowed === true;
+  }
+
+  /** To be called after the commit, while `isFollowed`. */
+  moved(ids: readonly string[]): void {
+    if (this.moves.isWatched) this.moves.tell(ids);
+    this.#notifications?.moved(ids);
   }
 
   readonly #line = async (): Promise<Line> => {

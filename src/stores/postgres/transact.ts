@@ -19,8 +19,9 @@ export function transactions(server: Server, mostOpen: number): TransactionStore
   const line = new Semaphore(mostOpen);
   return {
     async run(work) {
-      const { answer, hints } = await line.run(() => transact(server.database, work, server.terms));
+      const { answer, hints, moved } = await line.run(() => transact(server.database, work, server.terms));
       server.tell(hints);
+      if (server.isFollowed) server.moved(moved);
       return answer;
     },
     /** When the caller commits, nobody here hears of it: what becomes due is found by polling. */
@@ -47,9 +48,10 @@ export function transactions(server: Server, mostOpen: number): TransactionStore
 interface Transacted {
   readonly answer: CommitResult | null;
   readonly hints: readonly Hint[];
+  readonly moved: readonly string[];
 }
 
-const nothing: Transacted = { answer: null, hints: [] };
+const nothing: Transacted = { answer: null, hints: [], moved: [] };
 
 type Work = (connection: unknown) => MaybePromise<Transition | null>;
 
@@ -98,9 +100,9 @@ async function commit(transaction: Transaction, transition: Transition, terms: T
   await committed.run(transaction);
   await committed.explain(transaction);
   const answer = committed.answers[0]!;
-  if (answer !== "taken") return { answer, hints: [] };
+  if (answer !== "taken") return { ...nothing, answer };
   await transaction.commit();
-  return { answer, hints: committed.hints };
+  return { answer, hints: committed.hints, moved: [transition.id] };
 }
 
 /** Why the connection is gone under the work: then nothing was committed. */

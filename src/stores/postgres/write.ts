@@ -5,6 +5,7 @@
  */
 import type { Batch, BatchResult } from "../batch.js";
 import type { Store } from "../contract.js";
+import { movedBy } from "../moves.js";
 import { textArray } from "./arrays.js";
 import { deliveries } from "./arrivals.js";
 import { creating } from "./creates.js";
@@ -30,6 +31,7 @@ export function writing(server: Server): Pick<Store, "write" | "abandon"> {
         const { hints, ...result } = await write(database, batch, tickets, server.terms);
         doubts.answered(batch);
         server.tell(hints);
+        if (server.isFollowed) server.moved(movedBy(batch));
         return result;
       } catch (error) {
         // Whatever it was: it may have come after the commit, while it was asked why a part had been refused.

@@ -2,6 +2,7 @@ import { sleep, systemClock, type Clock } from "../../clock.js";
 import { StepwellError } from "../../errors.js";
 import type { Hint, MaybePromise } from "../contract.js";
 import { Hints } from "../hints.js";
+import { Moves } from "../moves.js";
 import { isBusy, type Database } from "./database.js";
 import type { Driver } from "./driver.js";
 import { openDatabase, type Durability } from "./open.js";
@@ -15,6 +16,8 @@ export class SqliteFile {
   readonly path: string;
   readonly clock: Clock;
   readonly hints = new Hints();
+  /** Other processes look into the file. */
+  readonly moves = new Moves();
   readonly #durability: Durability;
   readonly #driver: () => Driver;
   #database: Database | undefined;

@@ -42,6 +42,7 @@ export function sqliteStoreOn(path: string, clock: Clock, durability: Durability
     ...listing(file),
     ...mail(file),
     ...pruning(file),
+    follow: (wanted, listener) => file.moves.follow(wanted, listener),
     watch: (listener) => file.hints.watch(listener),
     definitions: definitions(file),
     limits: limits(file),

@@ -12,7 +12,12 @@ import { commitAll, writeWithin } from "./write.js";
 
 export function transactions(file: SqliteFile): TransactionStore {
   return {
-    run: (work) => file.telling((database, at, hints) => transact(database, work as Work, at, hints)),
+    run(work) {
+      const moved: string[] = [];
+      const answer = file.telling((database, at, hints) => transact(database, work as Work, at, { hints, moved }));
+      if (file.moves.isWatched) file.moves.tell(moved);
+      return answer;
+    },
     /** Nobody tells when the caller commits: what becomes due is found by polling. */
     within(connection) {
       const database = new Database(file.path, connectionOf(connection, file.path));
@@ -39,8 +44,14 @@ class RolledBack extends Error {
   }
 }
 
+interface ToTell {
+  readonly hints: Hint[];
+  /** Executions. */
+  readonly moved: string[];
+}
+
 /** The user's work and the transition that it leads to, in one transaction. */
-function transact(database: Database, work: Work, at: number, hints: Hint[]): CommitResult | null {
+function transact(database: Database, work: Work, at: number, { hints, moved }: ToTell): CommitResult | null {
   // What the work throws is the user's, not an error of the store.
   let thrown: { readonly error: unknown } | undefined;
   try {
@@ -54,6 +65,7 @@ function transact(database: Database, work: Work, at: number, hints: Hint[]): Co
       }
       const answer = transition === null ? null : commitAll(database, [transition], at, hints)[0]!;
       if (answer !== "taken") throw new RolledBack(answer);
+      moved.push(transition!.id);
       return answer;
     });
   } catch (error) {

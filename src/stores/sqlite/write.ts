@@ -3,6 +3,7 @@ import { shelfOf } from "../sql/shelves.js";
 import type { Batch, BatchResult, CommitResult, CreateResult, NewExecution, Release } from "../batch.js";
 import type { Transition } from "../../execution/records.js";
 import type { Hint } from "../contract.js";
+import { movedBy } from "../moves.js";
 import { deliver } from "./arrivals.js";
 import { inRow, putFirst, putState, storedColumns } from "./beside.js";
 import type { Database } from "./database.js";
@@ -20,8 +21,13 @@ const unowned: CreateResult = { created: true, owned: false };
 /** One transaction for the whole batch. */
 export function writing(file: SqliteFile): { write(batch: Batch): BatchResult } {
   return {
-    write: (batch) =>
-      file.telling((database, at, hints) => database.transaction(() => apply(database, batch, at, hints))),
+    write(batch) {
+      const result = file.telling((database, at, hints) =>
+        database.transaction(() => apply(database, batch, at, hints)),
+      );
+      if (file.moves.isWatched) file.moves.tell(movedBy(batch));
+      return result;
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Hint } from "../../stores/contract.js";
+import type { Hint, Wanted } from "../../stores/contract.js";
 import { contractCase, type Bench, type StoreContractCase } from "./bench.js";
 
 /** The hints of one act; a store may give one more than once. */
@@ -13,6 +13,18 @@ async function hintsOf(bench: Bench, act: () => Promise<unknown>): Promise<Hint[
 }
 
 const dueNow = [{ type: "due", inMs: 0 }];
+
+/** What the store tells who follows these, of one act; nothing where it tells nobody. */
+async function movedBy(bench: Bench, wanted: Wanted, act: () => Promise<unknown>): Promise<string[] | undefined> {
+  const moved = new Set<string>();
+  const unfollow = bench.store.follow?.(wanted, (ids) => ids.forEach((id) => moved.add(id)));
+  if (unfollow === undefined) return undefined;
+  await act();
+  await bench.clock.settle();
+  unfollow();
+  unfollow();
+  return [...moved].toSorted();
+}
 
 export const hints: readonly StoreContractCase[] = [
   contractCase("who watches hears when something is due now or later", async (bench) => {
@@ -70,6 +82,23 @@ export const hints: readonly StoreContractCase[] = [
       await bench.create("two", { owner: null });
       await bench.clock.settle();
       assert.equal(claimed, undefined);
+    },
+  ),
+
+  contractCase(
+    "a store that tells which executions have moved tells of each commit, to those who follow them",
+    async (bench) => {
+      for (const id of ["one", "two", "three"]) await bench.create(id);
+      let revision = 0;
+      const commit = async (): Promise<void> => {
+        revision += 1;
+        await bench.write({ transitions: ["one", "two"].map((id) => bench.transition(id, { revision })) });
+      };
+      const told = [await movedBy(bench, "all", commit), await movedBy(bench, ["two", "three"], commit)];
+      told.push(await movedBy(bench, "all", () => bench.release("three", { parks: true })));
+      told.push(await movedBy(bench, "all", () => bench.send("one")), await movedBy(bench, [], commit));
+      const follows = bench.store.follow !== undefined;
+      assert.deepEqual(told, follows ? [["one", "two"], ["two"], ["three"], [], []] : told.map(() => undefined));
     },
   ),
 ];
