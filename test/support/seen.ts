@@ -16,7 +16,7 @@ export interface Scene {
   readonly clock: VirtualClock;
   readonly launcher: Launcher;
   /** Launches one execution, and lets it go as far as it goes by itself. */
-  launch(workflow: AnyWorkflow, input?: object): Promise<Execution>;
+  readonly launch: (workflow: AnyWorkflow, input?: object) => Promise<Execution>;
 }
 
 export async function scene(workflows: readonly AnyWorkflow[]): Promise<Scene> {
@@ -28,7 +28,7 @@ export async function scene(workflows: readonly AnyWorkflow[]): Promise<Scene> {
     clock,
     launcher,
     async launch(workflow, input = {}) {
-      const execution = await launcher.launch(workflow, input as never, { id: "e" });
+      const execution = await launcher.launch(workflow, input, { id: "e" });
       await clock.advance(0);
       return execution;
     },
