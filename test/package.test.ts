@@ -6,9 +6,11 @@ import { dirname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { pageSize } from "./support/page-size.js";
 import { storeContract } from "../src/testing/store.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+const vite = join(root, "node_modules", "vite", "bin", "vite.js");
 const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
 
 interface Manifest {
@@ -28,6 +30,8 @@ const entries = Object.keys(manifest.exports)
 let folder: string;
 let consumer: string;
 let shipped: readonly string[];
+/** In bytes, by path. */
+let sizes: ReadonlyMap<string, number>;
 
 async function run(command: string, args: readonly string[], cwd: string): Promise<string> {
   try {
@@ -55,8 +59,10 @@ async function pack(): Promise<string> {
   }
   await symlink(join(root, "node_modules"), join(copy, "node_modules"), "junction");
   await run(process.execPath, [tsc, "-p", "tsconfig.build.json"], copy);
+  await run(process.execPath, [vite, "build", "--logLevel", "error"], copy);
   const answer = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], copy);
-  const [{ filename, files }]: [{ filename: string; files: { path: string }[] }] = JSON.parse(answer);
+  const [{ filename, files }]: [{ filename: string; files: { path: string; size: number }[] }] = JSON.parse(answer);
+  sizes = new Map(files.map(({ path, size }) => [path, size]));
   shipped = files.map(({ path }) => path).toSorted();
   return join(folder, filename);
 }
@@ -75,10 +81,13 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+/** Built by another tool than the rest, from sources that do not ship. */
+const page = "dist/desk/page/";
+
 describe("the packed package", () => {
   it("ships the build, the sources, the documents and nothing else", () => {
     const wanted =
-      /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+\.(md|svg)|src\/.+\.ts|dist\/.+\.(js|d\.ts)(\.map)?)$/;
+      /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+\.(md|svg)|src\/.+\.ts|dist\/.+\.(js|d\.ts)(\.map)?|dist\/desk\/page\/(index\.html|assets\/.+\.(js|css|svg)))$/;
     expect(shipped.filter((path) => !wanted.test(path))).toEqual([]);
     expect(shipped).toEqual(expect.arrayContaining(["LICENSE", "package.json"]));
   });
@@ -89,7 +98,9 @@ describe("the packed package", () => {
 
   it("maps each file of the build to a source that ships", async () => {
     const installed = join(consumer, "node_modules", "stepwell");
-    const built = shipped.filter((path) => /\.(js|d\.ts)$/.test(path) && path.startsWith("dist/"));
+    const built = shipped.filter(
+      (path) => /\.(js|d\.ts)$/.test(path) && path.startsWith("dist/") && !path.startsWith(page),
+    );
     const lost: string[] = [];
     for (const path of built) {
       const map: { sources: string[] } = JSON.parse(await readFile(join(installed, `${path}.map`), "utf8"));
@@ -100,6 +111,27 @@ describe("the packed package", () => {
     }
     expect(built.length).toBeGreaterThan(100);
     expect(lost).toEqual([]);
+  });
+
+  it("ships the desk's page without its sources, and has grown by the desk by no more than 700 KiB", () => {
+    const desk = [...sizes].filter(([path]) => /^(dist|src)\/desk\//.test(path));
+    expect(shipped).toContain(`${page}index.html`);
+    expect(shipped.filter((path) => path.startsWith("src/desk/page/"))).toEqual([]);
+    expect(desk.reduce((sum, [, size]) => sum + size, 0) / 1024).toBeLessThan(700);
+  });
+
+  it("has a page that weighs no more than 180 KiB in all, and 60 KiB to the first list", () => {
+    const { all, first } = pageSize(join(consumer, "node_modules", "stepwell", page));
+    expect(first).toBeGreaterThan(10);
+    expect(first).toBeLessThan(60);
+    expect(all).toBeGreaterThan(first);
+    expect(all).toBeLessThan(180);
+  });
+
+  it("bundles what the page is made of: who installs the package installs none of it", () => {
+    const bundled = ["preact", "@base-ui/react", "@tanstack/react-query", "@tanstack/react-virtual", "wouter", "uplot"];
+    const installed = { ...manifest.dependencies, ...manifest.peerDependencies };
+    expect(bundled.filter((name) => Object.hasOwn(installed, name))).toEqual([]);
   });
 
   it("leads a stack trace into the sources", async () => {

@@ -51,9 +51,10 @@ function look(): void {
   if (paused || document.hidden) return;
   lastLook = Date.now();
   const concerns = ({ queryKey: [path, query] }: Query): boolean => {
-    if (path === "api/session") return false;
+    // What was fetched once for good is not asked again, and neither is what an act would do.
+    if (typeof path !== "string" || !path.startsWith("api/") || path === "api/session") return false;
     const id = (query as { readonly id?: unknown } | undefined)?.id;
-    const isOne = typeof path === "string" && path.startsWith("api/execution") && !path.startsWith("api/executions");
+    const isOne = path.startsWith("api/execution") && !path.startsWith("api/executions");
     return those === "all" || !isOne || typeof id !== "string" || those.has(id);
   };
   void client?.invalidateQueries({ refetchType: "active", predicate: concerns });

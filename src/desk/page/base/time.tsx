@@ -9,19 +9,6 @@ const units = [
   ["s", 1000],
 ] as const;
 
-/** `2 d 4 h`, `3 min 20 s`, `45 ms`: at most two units, never a negative one. */
-export function span(ms: number): string {
-  const rest = Math.max(0, ms);
-  if (rest < 1000) return `${Math.round(rest)} ms`;
-  if (rest < 10_000) return `${(rest / 1000).toFixed(1).replace(/\.0$/, "")} s`;
-  const first = units.findIndex(([, size]) => rest >= size);
-  const [name, size] = units[first]!;
-  const whole = Math.floor(rest / size);
-  const next = units[first + 1];
-  const left = next === undefined ? 0 : Math.floor((rest % size) / next[1]);
-  return left === 0 || whole >= 10 ? `${whole} ${name}` : `${whole} ${name} ${left} ${next![0]}`;
-}
-
 function rough(ms: number): string {
   const unit = units.find(([, size]) => ms >= size);
   return unit === undefined ? "" : `${Math.floor(ms / unit[1])} ${unit[0]}`;

@@ -21,10 +21,11 @@ export function useAsked(): [URLSearchParams, (changes: Changes, replace?: boole
   const asked = useMemo(() => new URLSearchParams(search), [search]);
   const ask = useCallback(
     (changes: Changes, replace = false) => {
-      const next = withChanges(search, changes);
+      // As the address is now: what was typed is asked when the typing has paused, and more may have been chosen meanwhile.
+      const next = withChanges(window.location.search, changes);
       go(next === "" ? here : `${here}?${next}`, { replace });
     },
-    [search, here, go],
+    [here, go],
   );
   return [asked, ask];
 }

@@ -174,8 +174,11 @@ function Letter({
         <span className="flex-1" />
         <Ago at={receivedAt} className="text-sm text-faint" />
         {may && (
-          <Button small icon="send" aria-label={`Send ${name} to ${execution} again`} onClick={() => choose(letter)}>
-            Send again …
+          <Button small icon="send" onClick={() => choose(letter)}>
+            Send again …{" "}
+            <span className="sr-only">
+              {name} to {execution}
+            </span>
           </Button>
         )}
       </div>

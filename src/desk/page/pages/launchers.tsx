@@ -1,6 +1,6 @@
 import type { LaunchersView } from "../../http/shapes.js";
 import { useRead } from "../base/api.js";
-import { span } from "../base/time.js";
+import { span } from "../../model/spans.js";
 import { Badge } from "../parts/badge.js";
 import { PageHead } from "../parts/shell.js";
 import { Failure, Loading, Notice } from "../parts/states.js";

@@ -90,17 +90,13 @@ function Row({ schedule, choose }: { readonly schedule: ScheduleView; readonly c
       <td className={cell}>
         <span className="flex flex-wrap justify-end gap-1.5">
           {mayAct && (
-            <Button
-              small
-              aria-label={`${paused ? "Resume" : "Pause"} ${name}`}
-              onClick={() => choose(paused ? "schedule-resume" : "schedule-pause")}
-            >
-              {paused ? "Resume" : "Pause"} …
+            <Button small onClick={() => choose(paused ? "schedule-resume" : "schedule-pause")}>
+              {paused ? "Resume" : "Pause"} … <span className="sr-only">{name}</span>
             </Button>
           )}
           {mayLaunch && triggerable && (
-            <Button small aria-label={`Launch ${name} now`} onClick={() => choose("schedule-trigger")}>
-              Launch now …
+            <Button small onClick={() => choose("schedule-trigger")}>
+              Launch now … <span className="sr-only">{name}</span>
             </Button>
           )}
         </span>

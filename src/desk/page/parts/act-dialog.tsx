@@ -59,7 +59,7 @@ function useAct({ act, revision = 0, send }: Props): [Asked, (reason: string) =>
         ...(changed?.words !== undefined && { consequence: offer?.consequence ?? null }),
       });
     }
-    await queries.invalidateQueries();
+    await queries.invalidateQueries({ predicate: ({ queryKey: [path] }) => String(path).startsWith("api/") });
   };
   return [asked, run];
 }

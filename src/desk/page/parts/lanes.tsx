@@ -1,7 +1,7 @@
 /** What was done and what of it was undone: the way up on the left, the way down on the right, a row for each step. */
 import { useState } from "react";
 import type { Cell, DownMark, LaneRow, Lanes as LanesData, Round, UpMark } from "../../model/lanes.js";
-import { span } from "../base/time.js";
+import { span } from "../../model/spans.js";
 import { Badge } from "./badge.js";
 import { Button } from "./button.js";
 import { LanePiece, type Sign, type Way } from "./lane-marks.js";
@@ -195,7 +195,7 @@ function CellWords({
       <span className={`font-medium ${mark === undefined ? "" : inks[mark.tone]}`}>{word}</span>
       {facts !== "" && <span className="num text-faint">, {facts}</span>}
       {note !== undefined && note !== "" && (
-        <p title={note} className="one-line text-soft">
+        <p title={note} className="text-any line-clamp-2 text-soft">
           {note}
         </p>
       )}

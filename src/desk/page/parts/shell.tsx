@@ -43,7 +43,8 @@ function Places() {
   return (
     <nav aria-label="Pages" className="-mx-1 flex gap-0.5 overflow-x-auto px-1 py-1 lg:flex-col lg:overflow-visible">
       {places.map(({ to, name, icon }) => {
-        const isHere = to === "/" ? here === "/" : here.startsWith(to);
+        // The page of one execution belongs to their list.
+        const isHere = to === "/" ? here === "/" : here === to || `${here}s` === to;
         return (
           <Link
             key={to}

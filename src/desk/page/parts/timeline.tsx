@@ -2,11 +2,12 @@
 import { useMemo, useRef, useState } from "react";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import type { ExecutionView, HistoryPage, StateView, TransitionView } from "../../http/shapes.js";
-import type { TimelineEntry } from "../../model/timeline.js";
+import { sentenceOf, timelineOf, type TimelineEntry } from "../../model/timeline.js";
 import { read, useRead } from "../base/api.js";
 import { Icon } from "../base/icons.js";
 import { useKeys } from "../base/keys.js";
-import { Clock, span } from "../base/time.js";
+import { Clock } from "../base/time.js";
+import { span } from "../../model/spans.js";
 import { Button } from "./button.js";
 import { ErrorView } from "./error-view.js";
 import { numberText } from "./pieces.js";
@@ -16,9 +17,6 @@ import { Changes, Value } from "./value.js";
 type Entry = TimelineEntry<TransitionView>;
 
 const olderAtOnce = 500;
-
-const timeline = (rows: readonly TransitionView[]): readonly Entry[] =>
-  rows.map((row) => ({ type: "row", row, sentence: `${row.step}: ${row.func}, ${row.result}` }));
 
 interface History {
   /** The newest first, without a hole. */
@@ -64,7 +62,7 @@ const keyOf = (entry: Entry, index: number): string => {
 export function Timeline({ execution }: { readonly execution: ExecutionView }) {
   const history = useHistory(execution);
   const { rows, isMore } = history;
-  const entries = useMemo(() => timeline(rows.toReversed()).toReversed(), [rows]);
+  const entries = useMemo(() => timelineOf(rows.toReversed()).toReversed(), [rows]);
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const list = useRef<HTMLDivElement>(null);
   const virtual = useWindowVirtualizer({
@@ -159,7 +157,8 @@ function EntryView({ entry, id, open, toggle }: EntryProps) {
         tone=""
       >
         <span className="text-soft">
-          {entry.steps.length} steps at the first try: {entry.steps.slice(0, 6).join(", ")}
+          {entry.steps.length} steps {entry.direction === "up" ? "done" : "undone"} at the first try:{" "}
+          {entry.steps.slice(0, 6).join(", ")}
           {entry.steps.length > 6 && " …"}
         </span>
       </Head>
@@ -178,9 +177,7 @@ function EntryView({ entry, id, open, toggle }: EntryProps) {
 
 function Folded({ row, id }: { readonly row: TransitionView; readonly id: string }) {
   const [open, setOpen] = useState(false);
-  return (
-    <RowView row={row} sentence={`${row.step}: ${row.result}`} id={id} open={open} toggle={() => setOpen(!open)} />
-  );
+  return <RowView row={row} sentence={sentenceOf(row)} id={id} open={open} toggle={() => setOpen(!open)} />;
 }
 
 interface HeadProps {
@@ -232,7 +229,6 @@ function RowView({ row, sentence, id, open, toggle }: RowProps) {
         tone={isBad ? "text-bad" : ""}
       >
         {sentence}
-        {isBad && <span className="one-line block text-sm text-soft">{row.error.message}</span>}
       </Head>
       {open && <Details row={row} id={id} />}
     </>

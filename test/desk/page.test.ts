@@ -1,0 +1,354 @@
+/** The page in a real browser, with answers that a test gives: each page and state in both themes, and texts that are meant to do harm. */
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { faultsOn, startBrowser } from "../support/browser.js";
+import { answers, executionView, historyPage, line, nothing, poisoned, stateView } from "../support/desk-fixtures.js";
+import { Refused, startDesk, type DeskServer } from "../support/desk-server.js";
+
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+let desk: DeskServer;
+/** What the browser complained of. */
+let complaints: string[] = [];
+
+const pages = [
+  ["Overview", ""],
+  ["Executions", "executions?status=stuck&direction=down"],
+  ["order-1041", "execution?id=order-1041"],
+  ["Workflows", "workflows"],
+  ["fulfil-order", "workflows?name=fulfil-order"],
+  ["Schedules", "schedules"],
+  ["Dead letters", "dead-letters"],
+  ["Limits", "limits"],
+  ["Launchers", "launchers"],
+] as const;
+
+beforeAll(async () => {
+  [browser, desk] = await Promise.all([startBrowser(), startDesk(answers)]);
+}, 240_000);
+
+afterAll(async () => {
+  await browser?.close();
+  await desk?.stop();
+});
+
+beforeEach(async () => {
+  desk.answers = answers;
+  desk.posted.length = 0;
+  desk.asked.clear();
+  complaints = [];
+  context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" });
+  context.setDefaultTimeout(10_000);
+  page = await context.newPage();
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+});
+
+afterEach(() => context.close());
+
+/** Opens a page of the desk, and waits until it shows what it is about. */
+async function open(path: string, heading?: string): Promise<void> {
+  await page.goto(desk.address + path);
+  await page.getByRole("heading", { level: 1, name: heading ?? "", exact: heading !== undefined }).waitFor();
+  await page.locator("[aria-label=Loading]").first().waitFor({ state: "detached" });
+}
+
+describe("each page of the desk", () => {
+  it.each(pages)(
+    "shows %s at %j: no serious fault of accessibility in either theme, and no wider than a phone",
+    async (heading, path) => {
+      await open(path, heading);
+      for (const tab of path.startsWith("execution?") ? ["State", "Mailbox", "Error", "Timeline"] : [""]) {
+        if (tab !== "") await page.getByRole("tab", { name: tab }).click();
+        for (const colorScheme of ["light", "dark"] as const) {
+          await page.emulateMedia({ colorScheme });
+          expect(await faultsOn(page), `${tab} ${colorScheme}`).toEqual([]);
+        }
+        await page.setViewportSize({ width: 360, height: 740 });
+        expect(await page.evaluate("document.documentElement.scrollWidth"), tab).toBeLessThanOrEqual(360);
+        await page.setViewportSize({ width: 1280, height: 800 });
+      }
+      expect(complaints).toEqual([]);
+    },
+  );
+
+  it("says what it means that there is nothing", async () => {
+    desk.answers = nothing;
+    for (const [heading, path] of pages) {
+      if (path.includes("=") && !path.startsWith("executions")) continue;
+      await open(path.split("?")[0]!, heading);
+      expect(await page.locator("main").innerText(), path).toMatch(/No |Nothing /);
+    }
+    expect(complaints).toEqual([]);
+  });
+
+  it("says to whom has no right that it is so, and asks a stranger for the token", async () => {
+    const refuse = (status: number, code: string) => () =>
+      new Refused(status, { error: { code, message: "It is so." } });
+    desk.answers = { ...answers, "api/overview": refuse(403, "DESK_FORBIDDEN") };
+    await open("");
+    await page.getByText("Not yours to see").waitFor();
+    expect(await faultsOn(page)).toEqual([]);
+    desk.answers = {
+      ...answers,
+      "api/overview": refuse(401, "DESK_SIGN_IN"),
+      "api/session": refuse(401, "DESK_SIGN_IN"),
+    };
+    await page.goto(desk.address);
+    await page.getByLabel("Token").fill("secret");
+    desk.answers = answers;
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByText("Needs a person").waitFor();
+    expect(desk.posted).toMatchObject([{ path: "api/session", body: { token: "secret" } }]);
+  });
+
+  it("hands in the token behind the # of its address, and shows it nowhere", async () => {
+    await page.goto(`${desk.address}#token=secret`);
+    await page.getByText("Needs a person").waitFor();
+    expect(desk.posted).toMatchObject([{ path: "api/session", body: { token: "secret" } }]);
+    expect(page.url()).toBe(desk.address);
+    expect([...desk.asked.keys()].join()).not.toContain("secret");
+  });
+
+  it("says that the desk does not answer, and asks again when it is told to", async () => {
+    desk.answers = {
+      ...answers,
+      "api/limits": () => new Refused(400, { error: { code: "DESK_FAILED", message: "the disk is full" } }),
+    };
+    await open("limits", "Limits");
+    await page.getByText("the disk is full").waitFor();
+    desk.answers = answers;
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("table", { name: "Limits" }).waitFor();
+    expect(desk.asked.get("api/limits")).toBe(2);
+  });
+});
+
+describe("a text that is meant to do harm", () => {
+  const poison = `"><img src=x onerror="window.harmed=1"><script>window.harmed=1</script>\${window.harmed=1}{{1}}'\u202e`;
+
+  it("stays a text on every page, in whichever field it stands", async () => {
+    desk.answers = Object.fromEntries(
+      Object.entries(answers).map(([path, answer]) => [
+        path,
+        (query: URLSearchParams) => poisoned(answer(query), poison),
+      ]),
+    );
+    const id = `order-1041${poison}`;
+    for (const [, path] of pages) {
+      const [place, query] = path.split("?");
+      const asked = new URLSearchParams(query);
+      if (asked.has("id")) asked.set("id", id);
+      await open(`${place}?${asked.toString()}`);
+      await page.locator("main").getByText("<script>").filter({ visible: true }).first().waitFor();
+      for (const summary of await page.locator("main summary").all()) await summary.click();
+      for (const opens of ["Mailbox", "Error", "State", "Timeline"]) {
+        if (path.startsWith("execution?")) await page.getByRole("tab", { name: opens }).click();
+      }
+      for (const row of (await page.locator("main button[data-row]").all()).slice(0, 3)) await row.click();
+      const found = await page.evaluate(
+        `({ harmed: "harmed" in window, planted: document.querySelectorAll("img, main script, [onerror]").length })`,
+      );
+      expect(found, path).toEqual({ harmed: false, planted: 0 });
+    }
+    expect(complaints).toEqual([]);
+  });
+});
+
+describe("an act", () => {
+  it("says what it does, needs a reason where the law does, and carries what the reader saw", async () => {
+    desk.answers = { ...answers, "api/acts/skip": () => ({ said: "It was taken as undone.", decided: "done" }) };
+    await open("execution?id=order-1041", "order-1041");
+    await page.getByRole("button", { name: "Take as undone" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("stays in the world").waitFor();
+    expect(await faultsOn(page)).toEqual([]);
+    const button = dialog.getByRole("button", { name: "Take as undone" });
+    expect(await button.isDisabled()).toBe(true);
+    await dialog.getByLabel("Reason").fill("the stock was counted by hand");
+    await button.click();
+    await dialog.getByText("It was taken as undone.").waitFor();
+    const body = { execution: "order-1041", revision: 40, reason: "the stock was counted by hand" };
+    expect(desk.posted).toMatchObject([{ path: "api/acts/skip", headers: { "x-stepwell-desk": "1" }, body }]);
+  });
+
+  it("is refused where the execution has gone on: the page shows what has changed, and asks again", async () => {
+    const later = { ...executionView(41), words: { ...executionView().words, headline: "Stuck again, at charge" } };
+    desk.answers = {
+      ...answers,
+      "api/acts/retry": () => {
+        if (desk.posted.length > 1) return { said: "It is tried again.", decided: "done" };
+        const error = { code: "DESK_CHANGED", message: "It has gone on." };
+        const changed = { execution: line({ revision: 41 }), since: historyPage(42, 1).rows, words: later.words };
+        return new Refused(409, { error, changed });
+      },
+    };
+    await open("execution?id=order-1041", "order-1041");
+    await page.getByRole("button", { name: "Try again" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("button", { name: "Try again" }).click();
+    await dialog.getByText("Stuck again, at charge").waitFor();
+    expect(await faultsOn(page)).toEqual([]);
+    await dialog.getByRole("button", { name: "Try again" }).click();
+    await dialog.getByText("It is tried again.").waitFor();
+    expect(desk.posted.map(({ body }) => (body as { revision: number }).revision)).toEqual([40, 41]);
+  });
+
+  it("on many is counted first, says how many and which, and is held to that number", async () => {
+    const bulk = { matched: 12, accepted: 10, refused: [], refusedInAll: 2, undecided: 0, aborted: false };
+    desk.answers = {
+      ...answers,
+      "api/acts/bulk-rollback": () => ({
+        said: "10 were asked.",
+        decided: "done",
+        bulk: { ...bulk, dry: desk.posted.length === 1 },
+      }),
+    };
+    await open("executions?workflow=fulfil-order&status=waiting", "Executions");
+    await page.getByRole("button", { name: "Roll back all" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("10 of 12 executions of fulfil-order, that are waiting would be rolled back").waitFor();
+    await dialog.getByLabel("Reason").fill("recalled");
+    await dialog.getByRole("button", { name: "Roll back 10 executions" }).click();
+    await dialog.getByText("10 were asked.").waitFor();
+    const filter = { workflow: "fulfil-order", status: ["waiting"] };
+    expect(desk.posted.map(({ body }) => body)).toMatchObject([
+      { filter, dry: true },
+      { filter, dry: false, expected: 12, reason: "recalled" },
+    ]);
+  });
+
+  it("is not offered to who may only look", async () => {
+    const session = { ...(answers["api/session"]!(new URLSearchParams()) as object), rights: ["read"] };
+    desk.answers = { ...answers, "api/session": () => session };
+    await open("execution?id=order-1041", "order-1041");
+    await page.getByText("You may look, and not act.").waitFor();
+    expect(await page.getByRole("button", { name: "Try again" }).count()).toBe(0);
+    await open("executions?status=stuck", "Executions");
+    expect(await page.getByRole("button", { name: "Roll back all" }).count()).toBe(0);
+  });
+});
+
+describe("an execution of 20,000 transitions", () => {
+  const huge = { ...answers, "api/execution": () => executionView(20_000) };
+
+  it("shows the newest hundred, fetches older ones when they are wanted, and keeps only what is seen in the page", async () => {
+    desk.answers = huge;
+    await open("execution?id=order-1041", "order-1041");
+    const list = page.getByRole("list", { name: "Transitions" });
+    await list.getByRole("button").first().waitFor();
+    const older = list.getByRole("button", { name: "Show older ones" });
+    for (const shown of ["100", "600", "1,100"]) {
+      // What is measured on the way makes the list longer.
+      await expect
+        .poll(async () => {
+          await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)");
+          return list.getByText(`${shown} are shown.`).count();
+        })
+        .toBe(1);
+      await older.click();
+    }
+    expect(await list.getByRole("listitem").count()).toBeLessThan(100);
+  });
+
+  it("folds a value that is large, and fetches it when it is wanted", async () => {
+    desk.answers = { ...answers, "api/execution/value": () => "the whole of it" };
+    await open("execution?id=order-1041&tab=state", "order-1041");
+    await page.getByText("The beginning of 78 KiB.").waitFor();
+    await page.getByRole("button", { name: "Show all of it" }).click();
+    await page.getByText("the whole of it").waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it("shows the state at each transition, and keeps which one in the address", async () => {
+    desk.answers = {
+      ...huge,
+      "api/execution/state": (query) => ({
+        ...stateView(Number(query.get("revision"))),
+        state: { text: `after ${query.get("revision")}`, bytes: 9 },
+      }),
+    };
+    await open("execution?id=order-1041&tab=state", "order-1041");
+    await page.getByText("after 20000").waitFor();
+    await page.getByRole("button", { name: "Before" }).click();
+    await page.getByText("after 19999").waitFor();
+    expect(page.url()).toContain("revision=19999");
+    await page.reload();
+    await page.getByText("after 19999").waitFor();
+  });
+});
+
+describe("what happens meanwhile", () => {
+  const first = { ...answers, "api/overview": answers["api/overview"]! };
+  const event = { type: "transition", execution: "order-1", workflow: "w", status: "running", revision: 1, step: "s" };
+
+  it("is shown as it happens, but not while the page is held still: on focus and on reconnecting neither", async () => {
+    desk.answers = first;
+    await open("", "Overview");
+    const asked = () => desk.asked.get("api/overview") ?? 0;
+    const atFirst = asked();
+    desk.tell(event);
+    await expect.poll(asked, { timeout: 5000 }).toBeGreaterThan(atFirst);
+    await page.getByRole("switch", { name: "Follow what happens" }).click();
+    await page.getByRole("switch", { name: "Follow what happens", checked: false }).waitFor();
+    const paused = asked();
+    desk.tell(event);
+    await page.evaluate(
+      `for (const name of ["focus", "online"]) dispatchEvent(new Event(name)); document.dispatchEvent(new Event("visibilitychange"))`,
+    );
+    // Whatever these would have asked for comes before this answer.
+    await page.evaluate(`fetch("api/launchers").then((response) => response.text())`);
+    expect(asked()).toBe(paused);
+    await page.getByRole("switch", { name: "Follow what happens" }).click();
+    await expect.poll(asked, { timeout: 5000 }).toBeGreaterThan(paused);
+  });
+});
+
+describe("the keyboard", () => {
+  it("leads everywhere, moves along lists, and says which keys there are", async () => {
+    await open("", "Overview");
+    await page.keyboard.press("g");
+    await page.keyboard.press("e");
+    await page.getByRole("heading", { level: 1, name: "Executions" }).waitFor();
+    await page.getByRole("table", { name: "Executions" }).waitFor();
+    await page.keyboard.press("j");
+    await page.keyboard.press("j");
+    await page.keyboard.press("k");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { level: 1, name: "order-1041" }).waitFor();
+    await page.keyboard.press("2");
+    await page.getByRole("tab", { name: "State", selected: true }).waitFor();
+    await page.keyboard.press("?");
+    const dialog = page.getByRole("dialog", { name: "Keys" });
+    await dialog.getByText("Go to Dead letters").waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    expect(complaints).toEqual([]);
+  });
+
+  it("gives the focus back where a dialog was opened from", async () => {
+    await open("execution?id=order-1041", "order-1041");
+    await page.getByRole("button", { name: "Try again" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor();
+    expect(await page.evaluate(`document.activeElement.closest("[role=dialog]") !== null`)).toBe(true);
+    await page.keyboard.press("Escape");
+    await expect.poll(() => page.evaluate("document.activeElement.textContent")).toContain("Try again");
+  });
+
+  it("puts every filter into the address, from where a reload brings it back", async () => {
+    await open("executions", "Executions");
+    await page.keyboard.press("/");
+    await page.keyboard.type("order-10");
+    await page.getByRole("checkbox", { name: "Stuck" }).press("Space");
+    await page.getByLabel("Workflow").selectOption("fulfil-order");
+    const asked = () => [...new URL(page.url()).searchParams].map((one) => one.join("=")).toSorted();
+    await expect.poll(asked).toEqual(["id=order-10", "status=stuck", "workflow=fulfil-order"]);
+    await page.reload();
+    await expect.poll(() => page.getByRole("searchbox").inputValue()).toBe("order-10");
+    expect(await page.getByRole("checkbox", { name: "Stuck" }).isChecked()).toBe(true);
+  });
+});
