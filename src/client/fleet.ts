@@ -58,12 +58,15 @@ const overdueForMs = 60_000;
  * for (const { workflow, version } of await client.fleet.unattended()) console.log(`nobody runs ${workflow} ${version}`);
  */
 export class Fleet {
+  /** "memory", "sqlite", "postgres". */
+  readonly store: string;
   readonly #store: Store;
   readonly #host: Pick<ClientHost, "ready" | "storeNow">;
   readonly #registry: ReadonlyMap<string, Registered>;
 
   /** @internal Made by a client. */
   constructor(store: Store, host: Pick<ClientHost, "ready" | "storeNow">, registry: ReadonlyMap<string, Registered>) {
+    this.store = store.name;
     this.#store = store;
     this.#host = host;
     this.#registry = registry;

@@ -1,3 +1,5 @@
+export { desk, type DeskHandler } from "./http/desk.js";
+export type { Authorize, DeskOptions, DeskUser } from "./http/options.js";
 export type { Acts, ActAnswer, BulkView, DeskCode, Refusal } from "./http/act-shapes.js";
 export type {
   ShownValue,

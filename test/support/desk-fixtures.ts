@@ -338,6 +338,7 @@ const launchers: LaunchersView = {
     { number: 1, host: "desk-1", pid: 4242, silentMs: 900 },
     { number: 2, host: "desk-2", pid: 118, silentMs: 42_000 },
   ],
+  unattended: [],
 };
 
 /** An answer, or what makes it of the query. */
@@ -378,7 +379,7 @@ export const nothing: Answers = {
   "api/schedules": () => ({ now, schedules: [] }),
   "api/dead-letters": () => ({ letters: [], damaged: [], cursor: null }),
   "api/limits": () => ({ limits: [] }),
-  "api/launchers": () => ({ launchers: [] }),
+  "api/launchers": () => ({ launchers: [], unattended: [] }),
 };
 
 /** What the engine makes: words of its own, numbers and times. All else is a user's. */

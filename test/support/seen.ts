@@ -27,7 +27,7 @@ export async function scene(workflows: readonly AnyWorkflow[]): Promise<Scene> {
   return {
     clock,
     launcher,
-    async launch(workflow, input = {}) {
+    launch: async (workflow, input = {}) => {
       const execution = await launcher.launch(workflow, input, { id: "e" });
       await clock.advance(0);
       return execution;

@@ -47,7 +47,7 @@ export interface Acts {
 }
 
 interface BulkBody {
-  readonly filter: Omit<ExecutionsQuery, "limit" | "after" | "id" | "direction">;
+  readonly filter: Omit<ExecutionsQuery, "limit" | "after" | "id" | "direction" | "reason">;
   readonly dry?: boolean;
   readonly expected?: number;
 }

@@ -123,7 +123,7 @@ export interface ActivityMinute {
   readonly rolledBack: number;
   readonly stuck: number;
   readonly failedAttempts: number;
-  /** Of the functions of steps, in milliseconds. Null: none was called. */
+  /** How long executions took that came to rest in it, from their launch on, in milliseconds. Null: none did. */
   readonly p50: number | null;
   readonly p95: number | null;
 }
@@ -274,7 +274,7 @@ export interface WorkflowView {
   readonly versions: readonly VersionInFlight[];
   /** Empty: no launcher has kept the list of steps. */
   readonly steps: readonly StepFacts[];
-  /** Why steps can't be undone, by name, where the code is known. */
+  /** Why steps can't be undone, by name, as far as an execution that has turned tells it. */
   readonly irreversible: Readonly<Record<string, string>>;
   readonly findings: readonly { readonly step: string; readonly kind: string; readonly problem: string }[];
   readonly launchable: boolean;
@@ -346,6 +346,12 @@ export interface LimitView {
 
 export interface LaunchersView {
   readonly launchers: readonly LauncherView[];
+  /** What has been due for more than a minute, and no launcher has taken: none that runs knows this version. */
+  readonly unattended: readonly {
+    readonly what: "executions" | "schedules";
+    readonly workflow: string;
+    readonly version: string;
+  }[];
 }
 
 export interface LauncherView {

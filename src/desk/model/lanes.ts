@@ -221,9 +221,14 @@ function cellOf<Mark extends UpMark | DownMark>(
     at: isoOf(last.at),
     revision: last.revision,
     ...(note !== undefined && { note }),
-    ...(error !== undefined && { error }),
+    ...(error !== undefined && { error: errorFacts(error) }),
     ...(mark === "skipped" && last.by !== undefined && { by: last.by }),
   };
+}
+
+/** Without its details, which may be large, and hold what not everybody may see. */
+function errorFacts({ name, message, code }: ErrorFacts): ErrorFacts {
+  return code === undefined ? { name, message } : { name, message, code };
 }
 
 function noteOf(

@@ -1,0 +1,260 @@
+/** Lists and figures of the desk. Every one of them reads a bounded part of the store. */
+import { findings, type Client, type ExecutionSummary, type StepOutline, type Status } from "../../index.js";
+import type { Feed } from "./feed.js";
+import { Refused } from "./answers.js";
+import type { DeskSettings } from "./options.js";
+import type { Printer } from "./print.js";
+import { conditionsOf, executionsQuery, needed, numberIn } from "./query.js";
+import type {
+  Count,
+  DeadLettersPage,
+  ExecutionsPage,
+  ExecutionsQuery,
+  LaunchersView,
+  LimitsView,
+  Overview,
+  SchedulesView,
+  WorkflowLine,
+  WorkflowsView,
+  WorkflowView,
+} from "./shapes.js";
+import { damagedLine, letterView, lineOf, scheduleView } from "./views.js";
+import { span } from "../model/spans.js";
+
+export interface Reading {
+  readonly client: Client;
+  readonly settings: DeskSettings;
+  readonly printer: Printer;
+  readonly feed: Feed;
+}
+
+const live = ["scheduled", "running", "waiting", "stuck"] as const satisfies readonly Status[];
+
+const statuses = [...live, "completed", "rolledBack"] as const satisfies readonly Status[];
+
+/** So many are shown of what needs a person. */
+const mostTroubled = 20;
+
+/** So many of those that are not at rest are looked at for those that struggle: no index knows them. */
+const lookedAtForTrouble = 500;
+
+/** So many are looked at in one request for what no index serves. */
+const mostLookedAt = 2_000;
+
+const defaultPage = 50;
+
+export async function overview({ client, feed }: Reading): Promise<Overview> {
+  const count = async (status: Status): Promise<[Status, Count]> => [status, await countOf(client, { status })];
+  const moving = ["scheduled", "running", "waiting"] as const;
+  const [now, counts, deadLetters, stuck, others] = await Promise.all([
+    client.fleet.now(),
+    Promise.all(statuses.map(count)),
+    client.countDeadLettersByWorkflow(),
+    client.list({ status: "stuck", limit: mostTroubled }),
+    client.list({ status: moving, limit: lookedAtForTrouble }),
+  ]);
+  return {
+    now: now.toISOString(),
+    counts: Object.fromEntries(counts) as unknown as Overview["counts"],
+    deadLetters,
+    stuck: stuck.executions.map(lineOf),
+    struggling: others.executions
+      .filter(({ struggling }) => struggling)
+      .slice(0, mostTroubled)
+      .map(lineOf),
+    window: feed.window(),
+  };
+}
+
+type Conditions = ReturnType<typeof conditionsOf>;
+
+export async function countOf(client: Client, conditions: Conditions): Promise<Count> {
+  try {
+    return await client.select(Object.keys(conditions).length === 0 ? { all: true } : conditions).count();
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "STEPWELL_FILTER_TOO_WIDE")
+      return { count: 0, more: true, unknown: true };
+    throw error;
+  }
+}
+
+export async function countExecutions({ client }: Reading, search: URLSearchParams): Promise<Count> {
+  const query = executionsQuery(search);
+  if (isSlow(query)) return { count: 0, more: true, unknown: true };
+  return countOf(client, conditionsOf(query));
+}
+
+/** Asks for what no index serves. */
+function isSlow({ id, direction, reason }: ExecutionsQuery): boolean {
+  return (id ?? direction ?? reason) !== undefined;
+}
+
+export async function executions({ client }: Reading, search: URLSearchParams): Promise<ExecutionsPage> {
+  const query = executionsQuery(search);
+  const conditions = conditionsOf(query);
+  const { limit = defaultPage } = query;
+  const now = (await client.fleet.now()).toISOString();
+  const exact = query.after === undefined && query.id !== undefined ? await found(client, query.id) : undefined;
+  const lines = exact === undefined || !fits(exact, query) ? [] : [lineOf(exact)];
+  const damaged = [];
+  let cursor = query.after ?? null;
+  let lookedAt = 0;
+  do {
+    const page = await client.list({ ...conditions, limit, ...(cursor !== null && { after: cursor }) });
+    lookedAt += page.executions.length + page.damaged.length;
+    cursor = page.cursor;
+    lines.push(...page.executions.filter((it) => it.id !== exact?.id && fits(it, query)).map(lineOf));
+    damaged.push(
+      ...page.damaged.filter(({ id }) => query.id === undefined || id.startsWith(query.id)).map(damagedLine),
+    );
+  } while (cursor !== null && lines.length < limit && lookedAt < mostLookedAt);
+  const isCut = isSlow(query) && cursor !== null;
+  return { now, executions: lines, damaged, cursor, ...(isCut && { lookedAt }) };
+}
+
+function fits(
+  it: ExecutionSummary,
+  { id, direction, reason, workflow, status, tag, from, before }: ExecutionsQuery,
+): boolean {
+  return (
+    (id === undefined || it.id.startsWith(id)) &&
+    (direction === undefined || it.flow.direction === direction) &&
+    (reason === undefined || it.flow.reason === reason) &&
+    (workflow === undefined || it.workflow === workflow) &&
+    (status === undefined || status.includes(it.status)) &&
+    (tag ?? []).every((one) => it.tags.includes(one)) &&
+    (from === undefined || it.createdAt >= new Date(from)) &&
+    (before === undefined || it.createdAt < new Date(before))
+  );
+}
+
+/** The one with this very id. Undefined: there is none, or it can't be read. */
+async function found(client: Client, id: string): Promise<ExecutionSummary | undefined> {
+  try {
+    return await client.execution(id).summary();
+  } catch {
+    return undefined;
+  }
+}
+
+export async function workflows({ client, settings }: Reading): Promise<WorkflowsView> {
+  const names = new Map<string, Set<string>>();
+  const add = ({ name, version }: { readonly name: string; readonly version: string }): void => {
+    names.set(name, (names.get(name) ?? new Set()).add(version));
+  };
+  for (const known of await client.fleet.workflows()) add(known);
+  for (const known of settings.workflows) add(known);
+  const sorted = [...names].toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return {
+    workflows: await Promise.all(
+      sorted.map(async ([name, versions]): Promise<WorkflowLine> => {
+        const count = (status: Status): Promise<Count> => countOf(client, { workflow: name, status });
+        const [running, waiting, scheduled, stuck] = await Promise.all([
+          count("running"),
+          count("waiting"),
+          count("scheduled"),
+          count("stuck"),
+        ]);
+        const here = settings.workflows.filter((it) => it.name === name);
+        const gaps = here.at(-1) === undefined ? 0 : findings(here.at(-1)!).length;
+        return {
+          ...{ name, running, waiting, scheduled, stuck },
+          versions: [...versions].toSorted(byVersion),
+          launchable: here.length > 0,
+          findings: gaps,
+        };
+      }),
+    ),
+  };
+}
+
+const byVersion = new Intl.Collator("en", { numeric: true }).compare;
+
+export async function workflow({ client, settings }: Reading, search: URLSearchParams): Promise<WorkflowView> {
+  const name = needed(search, "name");
+  const kept = (await client.fleet.workflows()).filter((it) => it.name === name);
+  const here = settings.workflows.filter((it) => it.name === name);
+  const { executions: moving, cursor } = await client.list({ workflow: name, status: live, limit: 1000 });
+  const versions = new Set([...kept, ...here, ...moving].map(({ version }) => version));
+  if (versions.size === 0)
+    throw new Refused(404, "DESK_NOT_FOUND", `No workflow ${JSON.stringify(name)} was seen here.`);
+  const sorted = [...versions].toSorted(byVersion);
+  const version = search.get("version") ?? sorted.at(-1)!;
+  const known = here.find((it) => it.version === version);
+  const steps: readonly StepOutline[] = kept.find((it) => it.version === version)?.lists.at(-1) ?? [];
+  return {
+    name,
+    version,
+    steps,
+    versions: sorted.map((it) => {
+      const count = moving.filter((one) => one.version === it).length;
+      return {
+        version: it,
+        inFlight: { count, more: cursor !== null },
+        known: here.some((one) => one.version === it),
+      };
+    }),
+    irreversible: await irreversibleIn(client, name, version),
+    findings: known === undefined ? [] : findings(known),
+    launchable: known !== undefined,
+  };
+}
+
+/** Why a step can't be undone is kept with executions that have turned. */
+async function irreversibleIn(
+  client: Client,
+  name: string,
+  version: string,
+): Promise<Readonly<Record<string, string>>> {
+  const { executions: turned } = await client.list({ workflow: name, status: ["rolledBack", "stuck"], limit: 20 });
+  const newest = turned.find((it) => it.version === version && it.flow.direction === "down");
+  if (newest === undefined) return {};
+  const { irreversible } = await client.execution(newest.id).details();
+  return Object.fromEntries(irreversible.map(({ step, reason }) => [step, reason]));
+}
+
+export async function schedules({ client, printer, settings }: Reading): Promise<SchedulesView> {
+  const [now, all] = await Promise.all([client.fleet.now(), client.schedules.list()]);
+  const isHere = (schedule: { readonly workflow: string; readonly version: string }): boolean =>
+    settings.workflows.some(({ name, version }) => name === schedule.workflow && version === schedule.version);
+  return { now: now.toISOString(), schedules: all.map((it) => scheduleView(it, printer, isHere(it))) };
+}
+
+export async function deadLetters({ client, printer }: Reading, search: URLSearchParams): Promise<DeadLettersPage> {
+  const given = { workflow: search.get("workflow"), execution: search.get("execution"), name: search.get("name") };
+  const conditions = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null && value !== ""));
+  const after = search.get("after");
+  const limit = numberIn(search, "limit", 1, 200) ?? defaultPage;
+  const { letters, damaged, cursor } = await client.deadLetters({
+    ...conditions,
+    limit,
+    ...(after !== null && after !== "" && { after }),
+  });
+  return { letters: letters.map((it) => letterView(it, printer)), damaged: damaged.map(damagedLine), cursor };
+}
+
+export async function limits({ client }: Reading): Promise<LimitsView> {
+  const all = await client.fleet.limits();
+  return {
+    limits: await Promise.all(
+      all.map(async ({ workflow: name, concurrency, perKey, rate, held, waiting }) => ({
+        workflow: name,
+        limit: concurrency,
+        keyLimit: perKey,
+        rate: rate === null ? null : `${rate.limit} per ${span(rate.perMs)}`,
+        held,
+        queued: waiting ? await queuedOf(client, name) : { count: 0, more: false },
+      })),
+    ),
+  };
+}
+
+async function queuedOf(client: Client, workflow: string): Promise<Count> {
+  const { executions: all, cursor } = await client.list({ workflow, status: "scheduled", limit: 1000 });
+  return { count: all.filter(({ queued }) => queued).length, more: cursor !== null };
+}
+
+export async function launchers({ client }: Reading): Promise<LaunchersView> {
+  const [all, unattended] = await Promise.all([client.fleet.launchers(), client.fleet.unattended()]);
+  return { launchers: all, unattended };
+}

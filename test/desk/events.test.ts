@@ -1,0 +1,74 @@
+/** What happens is told to the page as it happens. */
+import { expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
+import { pause, workflow } from "../../src/index.js";
+import type { DeskEvent, Overview } from "../../src/desk/index.js";
+import { deskRig } from "../support/desk.js";
+import { scene } from "../support/seen.js";
+
+const made = workflow("w", { input: z.object({}) })
+  .step("ask", { messages: { yes: z.object({}) }, run: () => pause({}), onMessage: () => ({}) })
+  .step("go", { run: () => ({}) });
+
+/** The events of a stream, one by one. */
+async function* eventsIn(response: Response): AsyncGenerator<DeskEvent & { readonly id?: string }, void> {
+  let text = "";
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    const blocks = text.split("\n\n");
+    text = blocks.pop()!;
+    for (const block of blocks) {
+      const data = /^data: (.*)$/m.exec(block)?.[1];
+      const id = /^id: (.*)$/m.exec(block)?.[1];
+      if (data !== undefined) yield { ...(JSON.parse(data) as DeskEvent), ...(id !== undefined && { id }) };
+    }
+  }
+}
+
+test("every listener hears of an execution that moves, and the overview counts it", async () => {
+  const { launch, launcher, clock } = await scene([made]);
+  const { ask, get } = deskRig(launcher);
+  const [one, other] = [await ask("api/events"), await ask("api/events?workflow=another")];
+  expect(one.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
+  onTestFinished(() => other.body!.cancel());
+  await get("overview");
+  await clock.advance(0);
+  await launch(made);
+  for await (const event of eventsIn(one)) {
+    if (event.type !== "transition") continue;
+    expect(event).toMatchObject({ execution: "e", workflow: "w", step: "ask" });
+    break;
+  }
+  await clock.advance(0);
+  const { window } = (await get<Overview>("overview")).body;
+  expect(window!.minutes.reduce((sum, { launched }) => sum + launched, 0)).toBe(1);
+});
+
+test("of one execution every transition is told, and a browser that comes back goes on where it was", async () => {
+  const { launch, launcher, clock } = await scene([made]);
+  await launch(made);
+  await launcher.send("e", "yes", {});
+  await clock.advance(0);
+  const { ask } = deskRig(launcher);
+  const heard = async (headers: Record<string, string>): Promise<(string | undefined)[]> => {
+    const ids: (string | undefined)[] = [];
+    for await (const { id } of eventsIn(await ask("api/execution/events?id=e", { headers }))) ids.push(id);
+    return ids;
+  };
+  // It has ended, so the stream ends.
+  expect(await heard({})).toEqual(["1", "2", "3"]);
+  expect(await heard({ "last-event-id": "2" })).toEqual(["3"]);
+});
+
+test("a stream ends where the client stops, and one that nobody reads keeps nothing up", async () => {
+  const { launch, launcher, clock } = await scene([made]);
+  const { ask } = deskRig(launcher);
+  const [unread, read] = [await ask("api/events"), await ask("api/events")];
+  await clock.advance(0);
+  await launch(made);
+  await launcher.stop();
+  const events: string[] = [];
+  for await (const { type } of eventsIn(read)) events.push(type);
+  expect(events.at(-1)).toBe("gap");
+  await unread.body!.cancel();
+});
