@@ -128,9 +128,8 @@ describe.each(["sqlite", "postgres"])("beside launchers elsewhere, on %s,", (kin
     );
     expect(await it.stepwell("list", "--count")).toEqual({ code: 0, output: "2\n", errors: "" });
     const shown = await it.stepwell("show", "sale-1");
-    expect(shown.output).toMatch(
-      /status +stuck since \S+Z\nat +step 1, "charge", going down\nreason +recalled\nerror +.*the bank is closed/,
-    );
+    expect(shown.output).toMatch(/^stuck since \S+Z, launched \S+Z\nStuck on the way down/m);
+    expect(shown.output).toMatch(/^▶ +1 +charge +✓ done.*‼ stuck.*the bank is closed$/m);
     expect(shown.output).toContain("paymentId: 'pay-1'");
   });
 
@@ -147,24 +146,26 @@ describe.each(["sqlite", "postgres"])("beside launchers elsewhere, on %s,", (kin
         .then((all) => all.map(({ result }) => result).join());
     await expect.poll(state, { timeout: 20_000 }).toMatch(/retried,Error$/);
     expect((await it.stepwell("history", "sale-1")).output).toMatch(/retried +│ \d+ +│ ada +│ call 17/);
-    expect(await it.stepwell("skip", "sale-1", "refunded by hand", "--json")).toEqual({
+    expect(await it.stepwell("skip", "sale-1", "refunded by hand", "--yes", "--json")).toEqual({
       code: 0,
       output: `${JSON.stringify({ accepted: true, execution: "sale-1", act: "skip", by: userInfo().username })}\n`,
       errors: "",
     });
     expect((await it.client.execution("sale-1").outcome()).status).toBe("rolledBack");
-    expect(await it.stepwell("skip", "sale-1", "again")).toMatchObject({
+    expect(await it.stepwell("skip", "sale-1", "again", "--yes")).toMatchObject({
       code: 1,
       errors: expect.stringMatching(/^error STEPWELL_EXECUTION_NOT_STUCK: /),
     });
-    expect(await it.stepwell("rollback", "sale-1", "again", "--json")).toMatchObject({
+    expect(await it.stepwell("rollback", "sale-1", "again", "--yes", "--json")).toMatchObject({
       code: 1,
       output: expect.stringMatching(/^\{"accepted":false,.*"code":"STEPWELL_ROLLBACK_REFUSED"/),
     });
     await writeFile(join(it.folder, "open"), "");
     await it.client.launch(sale, { bank: it.folder }, { id: "sale-3" });
     await it.client.execution("sale-3").outcome();
-    expect(await it.stepwell("rollback", "sale-3", "customer-returned", "--by", "ada")).toMatchObject({ code: 0 });
+    expect(await it.stepwell("rollback", "sale-3", "customer-returned", "--yes", "--by", "ada")).toMatchObject({
+      code: 0,
+    });
     expect(await it.client.execution("sale-3").outcome()).toMatchObject({
       status: "rolledBack",
       reason: "customer-returned",

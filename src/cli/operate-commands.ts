@@ -1,7 +1,13 @@
 /** The commands of operators, their options and their help. */
-import { InvalidArgumentError, Option, type Command } from "commander";
-import { history, list, retry, rollback, send, show, skip } from "./operate.js";
-import { keptPlace, wholeNumber } from "./arguments.js";
+import { Argument, Option, type Command } from "commander";
+import { asOperator, duration, example, onStore, patchOption, revision, wholeNumber } from "./arguments.js";
+import { patch, publish, retry, rollback, send, skip } from "./acts.js";
+import { launch } from "./launch.js";
+import { history, list } from "./look.js";
+import { schedules } from "./schedules.js";
+import { show } from "./show.js";
+import { stats } from "./stats.js";
+import { tail } from "./tail.js";
 import { screen, type Screen } from "./screen.js";
 
 /** Hears the exit code of a command that runs. */
@@ -13,6 +19,8 @@ export function addOperateCommands(program: Command, done: (exitCode: number) =>
   const finish: Finish = async (code) => done(await code);
   addLooks(program, out, finish);
   addActs(program, out, finish);
+  addMessages(program, out, finish);
+  addSchedules(program, out, finish);
 }
 
 function addLooks(program: Command, out: Screen, finish: Finish): void {
@@ -28,8 +36,11 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     .action((options) => finish(list(options, out)));
 
   onStore(program.command("show"))
-    .summary("show one execution: where it stands, why, and its state")
-    .description("Shows where an execution stands and why, its state, and the messages that wait in its mailbox.")
+    .summary("show one execution: what was done and undone, where it stands and why")
+    .description(
+      "Shows what was done of an execution and what of it was undone, where it stands and why, what each act would do, its state, " +
+        "and the messages that wait in its mailbox.",
+    )
     .argument("<execution>", "its id")
     .addHelpText("after", example("stepwell show order-1001 --store orders.db"))
     .action((id, options) => finish(show(id, options, out)));
@@ -40,6 +51,26 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     .argument("<execution>", "its id")
     .addHelpText("after", example("stepwell history order-1001 --store orders.db"))
     .action((id, options) => finish(history(id, options, out)));
+
+  onStore(program.command("tail"))
+    .summary("follow executions, one or many, as they go on")
+    .description(
+      "Follows one execution, a line for each transition, until it has completed or rolled back; or many, a line each time one of " +
+        "them is found to have moved, until the command is interrupted.",
+    )
+    .argument("[execution]", "its id; left out: all that fit")
+    .option("--workflow <name>", "of many: only of this workflow")
+    .option("--tag <tag...>", "of many: only executions that have all of these")
+    .option("--from <revision>", "of one: only what was committed after this revision (default: 0)", revision)
+    .addHelpText("after", tailNotes)
+    .action((id, options) => finish(tail(id, options, out)));
+
+  onStore(program.command("stats"))
+    .summary("count executions by status, dead letters and schedules")
+    .description("Counts executions by status, exactly up to 10000, dead letters by workflow, and schedules.")
+    .option("--workflow <name>", "only of this workflow")
+    .addHelpText("after", example("stepwell stats --store orders.db"))
+    .action((options) => finish(stats(options, out)));
 }
 
 function addActs(program: Command, out: Screen, finish: Finish): void {
@@ -48,7 +79,7 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
     .description("Lets a launcher run the step of a stuck execution again, from its beginning and with fresh attempts.")
     .argument("<execution>", "its id")
     .option("--reason <text>", "why; kept in the history")
-    .addOption(patch())
+    .addOption(patchOption())
     .addHelpText("after", example(`stepwell retry order-1001 --by ada --reason "the bank is back" --store orders.db`))
     .action((id, options) => finish(retry(id, options, out)));
 
@@ -57,7 +88,7 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
     .description("Takes the step of a stuck execution as done, for a reason that the history keeps.")
     .argument("<execution>", "its id")
     .argument("<reason>", "why; kept in the history")
-    .addOption(patch())
+    .addOption(patchOption())
     .addHelpText(
       "after",
       example(`stepwell skip order-1001 "refunded by hand, ticket 4711" --by ada --store orders.db`),
@@ -78,6 +109,23 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
     .addHelpText("after", example("stepwell rollback order-1001 customer-returned --by ada --store orders.db"))
     .action((id, reason, options) => finish(rollback(id, reason, options, out)));
 
+  asOperator(program.command("patch"))
+    .summary("mend the state of a stuck execution")
+    .description(
+      "Merges fields into the state of a stuck execution, for a reason that the history keeps. It stays stuck until it is tried " +
+        "again. A launcher checks fields that came with the input, and the command waits for its word.",
+    )
+    .argument("<execution>", "its id")
+    .argument("<fields>", "JSON, or @ and the path of a file with it")
+    .argument("<reason>", "why; kept in the history")
+    .addHelpText(
+      "after",
+      example(`stepwell patch order-1001 '{"iban":"DE02"}' "the customer mistyped it" --by ada --store orders.db`),
+    )
+    .action((id, fields, reason, options) => finish(patch(id, fields, reason, options, out)));
+}
+
+function addMessages(program: Command, out: Screen, finish: Finish): void {
   onStore(program.command("send"))
     .summary("send a message to an execution")
     .description("Puts a message into the mailbox of an execution. The step that takes the message checks its payload.")
@@ -87,51 +135,54 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
     .option("--message-id <id>", "the sender's own id: the same id twice is one message")
     .addHelpText("after", example(`stepwell send order-1001 settled '{"at":"2026-03-01"}' --store orders.db`))
     .action((id, name, payload, options) => finish(send(id, name, payload, options, out)));
-}
 
-function onStore(command: Command): Command {
-  return command
-    .addOption(
-      new Option("--store <place>", "an SQLite file, or the connection string of a PostgreSQL database")
-        .env("STEPWELL_STORE")
-        .makeOptionMandatory()
-        .argParser(keptPlace),
+  onStore(program.command("publish"))
+    .summary("send a message to all that are subscribed to a topic")
+    .description(
+      "Puts a message into the mailbox of every execution that is subscribed to the topic, or subscribes while it is kept.",
     )
-    .option("--schema <name>", "the schema of the PostgreSQL database (default: stepwell)")
-    .option("--json", "print one object of JSON a line")
-    .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG");
+    .argument("<topic>", "its name")
+    .argument("<name>", "the name of the message")
+    .argument("[payload]", "JSON, or @ and the path of a file with it (default: null)")
+    .option("--message-id <id>", "the publisher's own id: the same id twice is one message")
+    .option("--keep <duration>", "for how long it is kept for those who subscribe later (default: 3d)", duration)
+    .addHelpText("after", example(`stepwell publish payment:p-77 settled '{"cents":700}' --store orders.db`))
+    .action((topic, name, payload, options) => finish(publish(topic, name, payload, options, out)));
+
+  onStore(program.command("launch"))
+    .summary("start an execution")
+    .description(
+      "Starts an execution of the module's workflow, which checks the input. It is stored, and driven by the launchers that run " +
+        "elsewhere.",
+    )
+    .argument("<module>", "a JavaScript module that exports the workflow (TypeScript where Node or a loader runs it)")
+    .argument("[input]", "JSON, or @ and the path of a file with it (default: {})")
+    .option("--workflow <name>", "which one, where the module exports several: the name of the export or the workflow")
+    .option("--id <id>", "its id: the same id, workflow and input again is the same execution (default: a new one)")
+    .option("--tag <tag...>", "what it is found by")
+    .option("--delay <duration>", "begin after this time", duration)
+    .addHelpText("after", example(`stepwell launch ./orders.js '{"sku":"tea"}' --id order-1002 --store orders.db`))
+    .action((module, input, options) => finish(launch(module, input, options, out)));
 }
 
-function asOperator(command: Command): Command {
-  return onStore(command)
-    .option("--by <who>", "who acts; kept in the history (default: the user of this machine)")
-    .option(
-      "--patience <duration>",
-      "for how long a launcher is waited for, where only a launcher can decide (default: 10s)",
-      duration,
-    );
+function addSchedules(program: Command, out: Screen, finish: Finish): void {
+  onStore(program.command("schedules"))
+    .summary("show the schedules, or change one")
+    .description("Lists the schedules of a store; or pauses, resumes, triggers or deletes the one that is named.")
+    .addArgument(new Argument("[act]", "what to do with one").choices(["list", "pause", "resume", "trigger", "delete"]))
+    .argument("[name]", "the name of the schedule")
+    .option("--module <module>", "to trigger one: a JavaScript module that exports its workflow")
+    .option("--yes", "do not ask before a schedule is deleted; needed where nobody can be asked")
+    .addHelpText("after", example("stepwell schedules pause nightly-report --store orders.db"))
+    .action((act, name, options) => finish(schedules(act, name, options, out)));
 }
 
-function patch(): Option {
-  return new Option(
-    "--patch <json>",
-    "fields to merge into the state first: JSON, or @ and the path of a file with it",
-  );
-}
-
-function duration(text: string): string {
-  if (/^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/.test(text)) return text;
-  throw new InvalidArgumentError("It must be a number with a unit, such as 500ms, 10s or 5m.");
-}
-
-function example(command: string): string {
-  return `
+const tailNotes = `
 Exit codes:
-  0  done: the answer is printed, or the request is stored
-  1  refused: nothing was changed
+  0  the execution has ended, or the command was interrupted
+  1  there is no such execution
   2  an error in the usage or of the store, printed on standard error
-  3  the request is stored, and no launcher has decided on it yet
 
 Example:
-  ${command}`;
-}
+  stepwell tail order-1001 --store orders.db
+  stepwell tail --workflow fulfil-order --json --store orders.db`;

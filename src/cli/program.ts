@@ -1,9 +1,11 @@
 /** The commands, their options and their help. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { keptPlace, wholeNumber } from "./arguments.js";
+import { onPlace, onStore, wholeNumber } from "./arguments.js";
+import { diagram } from "../index.js";
 import { check, type CheckOptions } from "./check.js";
 import { showDeadLetters, type ShowLettersOptions } from "./dead-letters.js";
+import { loadWorkflow } from "./load-workflow.js";
 import { migrate, type MigrateOptions } from "./migrate.js";
 import { addOperateCommands } from "./operate-commands.js";
 import { resend, type ResendCommandOptions } from "./resend.js";
@@ -14,19 +16,7 @@ import { clean, described } from "./text.js";
 /** Runs the command that the arguments name. Gives back the exit code; errors are printed on standard error. */
 export async function main(argv: readonly string[]): Promise<number> {
   let exitCode: number = exitCodes.atRest;
-  const program = new Command("stepwell")
-    .description("Durable workflows that can go back.")
-    .version(version())
-    .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`${clean(text).trim()}\n`) })
-    .showHelpAfterError("Run it with --help to see how it is used.");
-  const done: OnExitCode = (code) => (exitCode = code);
-  addRun(program, done);
-  addCheck(program, done);
-  addMigrate(program);
-  addDeadLetters(program);
-  addResend(program);
-  addOperateCommands(program, done);
+  const program = commandLine((code) => (exitCode = code));
   try {
     await program.parseAsync(argv, { from: "user" });
     return exitCode;
@@ -39,26 +29,40 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** All commands. @param done hears the exit code of the command that was run */
+export function commandLine(done: OnExitCode): Command {
+  const program = new Command("stepwell")
+    .description("Durable workflows that can go back.")
+    .version(version())
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(`${clean(text).trim()}\n`) })
+    .showHelpAfterError("Run it with --help to see how it is used.");
+  addRun(program, done);
+  addCheck(program, done);
+  addDiagram(program);
+  addMigrate(program);
+  addDeadLetters(program);
+  addResend(program);
+  addOperateCommands(program, done);
+  return program;
+}
+
 /** Hears the exit code of the command that was run. */
 type OnExitCode = (exitCode: number) => void;
 
 const out = (): Screen => screen(process.stdout, process.stderr);
 
 function addRun(program: Command, done: OnExitCode): void {
-  program
-    .command("run")
+  onPlace(
+    program.command("run"),
+    "what keeps the executions: an SQLite file, created if it is not there, or the connection string of a PostgreSQL database",
+  )
     .summary("run a workflow for each line of a file")
     .description(
       "Launches the module's workflow for each line of a JSONL file, and follows the executions until all are at rest.",
     )
     .argument("<module>", "a JavaScript module that exports the workflow (TypeScript where Node or a loader runs it)")
     .requiredOption("--input <file>", "JSONL: on each line the input of one execution, a JSON object")
-    .requiredOption(
-      "--store <place>",
-      "what keeps the executions: an SQLite file, created if it is not there, or the connection string of a PostgreSQL database",
-      keptPlace,
-    )
-    .option("--schema <name>", "the schema of the PostgreSQL database (default: stepwell)")
     .option("--workflow <name>", "which one, where the module exports several: the name of the export or the workflow")
     .option("--id <field>", `the field of the input that holds its execution's id (default: "<file name>:<line>")`)
     .option("--concurrency <number>", "how many executions are worked on at the same time", wholeNumber, 100)
@@ -88,41 +92,46 @@ function addCheck(program: Command, done: OnExitCode): void {
     .action(async (path: string, options: CheckOptions) => done(await check(path, options, out())));
 }
 
-function addMigrate(program: Command): void {
+function addDiagram(program: Command): void {
   program
-    .command("migrate")
+    .command("diagram")
+    .summary("draw a workflow: its steps, and how they are undone")
+    .description("Prints the module's workflow as a Mermaid diagram, for a page or an issue.")
+    .argument("<module>", "a JavaScript module that exports the workflow (TypeScript where Node or a loader runs it)")
+    .option("--workflow <name>", "which one, where the module exports several: the name of the export or the workflow")
+    .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
+    .addHelpText("after", "\nExample:\n  stepwell diagram ./fulfil-order.js > fulfil-order.mmd")
+    .action(async (path: string, { workflow }: { readonly workflow?: string }) =>
+      out().result(diagram((await loadWorkflow(path, workflow)).workflow)),
+    );
+}
+
+function addMigrate(program: Command): void {
+  onPlace(program.command("migrate"), "the connection string of the database; a password may be in PGPASSWORD instead")
     .summary("bring the tables of a PostgreSQL database up to date")
     .description(
       "Creates the tables, or changes them for this version of Stepwell, as every start does too. For a deployment that " +
         "does it in a step of its own.",
     )
-    .requiredOption("--store <url>", "the connection string of the database; a password may be in PGPASSWORD instead")
-    .option("--schema <name>", "the schema (default: stepwell)")
     .option("--dry-run", "print the SQL and change nothing")
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
     .action((options: MigrateOptions) => migrate(options, out()));
 }
 
 function addDeadLetters(program: Command): void {
-  program
-    .command("dead-letters")
+  onStore(program.command("dead-letters"))
     .summary("show the messages that no step took")
     .description("Lists the dead letters of all executions in a store, the last received first. Launches nothing.")
-    .requiredOption("--store <place>", "an SQLite file, or the connection string of a PostgreSQL database", keptPlace)
-    .option("--schema <name>", "the schema of the PostgreSQL database (default: stepwell)")
     .option("--workflow <name>", "only of executions of this workflow")
     .option("--execution <id>", "only of this execution")
     .option("--name <name>", "only messages of this name")
     .option("--limit <number>", "at most so many, up to 10000 (default: 100)", wholeNumber)
     .option("--count", "print only how many there are, whatever the limit")
-    .option("--json", "print each as one line of JSON instead of a table")
-    .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
     .action((options: ShowLettersOptions) => showDeadLetters(options, out()));
 }
 
 function addResend(program: Command): void {
-  program
-    .command("resend")
+  onStore(program.command("resend"))
     .summary("send a message again that no step took")
     .description(
       "Sends a dead letter again, once, to its own execution or to another one. Launches nothing: whoever drives that " +
@@ -130,14 +139,10 @@ function addResend(program: Command): void {
     )
     .argument("<execution>", "the execution in whose mailbox it is")
     .argument("<id>", "the letter's id, as dead-letters shows it")
-    .requiredOption("--store <place>", "an SQLite file, or the connection string of a PostgreSQL database", keptPlace)
-    .option("--schema <name>", "the schema of the PostgreSQL database (default: stepwell)")
     .option("--to <execution>", "the execution that gets it (default: its own)")
     .option("--as <name>", "the name that it has there (default: its own)")
-    .option("--by <who>", "who sends it; kept with the letter")
+    .option("--by <who>", "who sends it; kept with the letter (default: the user of this machine)")
     .option("--module <module>", "a JavaScript module that exports the workflow: the message is checked first")
-    .option("--json", "print what became of it as one line of JSON")
-    .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
     .addHelpText("after", resendNotes)
     .action((execution: string, id: string, options: ResendCommandOptions) => resend(execution, id, options, out()));
 }

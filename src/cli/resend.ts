@@ -1,5 +1,6 @@
 /** `stepwell resend`: a message that no step took, sent again. */
 import { deadLettersIn, StepwellError, type AnyWorkflow, type Store } from "../index.js";
+import { byOf } from "./asking.js";
 import { loadWorkflows } from "./load-workflow.js";
 import type { Screen } from "./screen.js";
 import { existingStoreOn } from "./store.js";
@@ -24,7 +25,7 @@ export async function resend(
   options: ResendCommandOptions,
   screen: Screen,
 ): Promise<void> {
-  const { schema, to = execution, as, by, module, json = false } = options;
+  const { schema, to = execution, as, module, json = false } = options;
   const workflows = module === undefined ? undefined : await loadWorkflows(module);
   const store = existingStoreOn(options.store, schema);
   await store.open();
@@ -32,7 +33,7 @@ export async function resend(
     if (workflows !== undefined) await mustKnow(workflows, module!, to, store);
     const sent = await deadLettersIn(store, workflows === undefined ? {} : { workflows }).resend(
       { execution, id },
-      { to, ...(as !== undefined && { as }), ...(by !== undefined && { by }) },
+      { to, by: byOf(options), ...(as !== undefined && { as }) },
     );
     if (json) screen.result(jsonLine({ ...sent, to }));
     else if (sent.duplicate)

@@ -1,5 +1,5 @@
 /** Text for people: texts of users, modules and stores are cleaned before they are printed on a terminal. */
-import { inspect } from "node:util";
+import { inspect, styleText } from "node:util";
 import { StepwellError } from "../index.js";
 
 /** Control characters, and those that turn the direction of writing: they can forge lines and hide text. */
@@ -35,4 +35,15 @@ export function described(error: unknown, debug: boolean): string {
   const code = error instanceof StepwellError ? ` ${error.code}` : "";
   const line = `error${code}: ${clean(messageOf(error)).trim()}`;
   return debug ? `${line}\n${inspect(error).split("\n").map(clean).join("\n")}` : line;
+}
+
+export type Tone = "plain" | "bold" | "dim" | "red" | "yellow" | "green" | "cyan";
+
+/** Colours a text, which is clean by then. */
+export type Paint = (tone: Tone, text: string) => string;
+
+/** Colours on a terminal, where NO_COLOR does not forbid them. What colours say, words say as well. */
+export function paintFor(output: { hasColors?(): boolean }): Paint {
+  const isColoured = output.hasColors?.() === true;
+  return (tone, text) => (isColoured && tone !== "plain" && text !== "" ? styleText(tone, text) : text);
 }

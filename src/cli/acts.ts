@@ -1,0 +1,118 @@
+/** What operators do to one execution from a terminal. No workflow is needed, and no step runs here. */
+import { acting, asking, valueOf, type ActOptions, type OperateOptions } from "./asking.js";
+import type { Screen } from "./screen.js";
+import { clean, jsonLine } from "./text.js";
+
+export interface RetryCommandOptions extends ActOptions {
+  readonly reason?: string;
+}
+
+export function retry(id: string, options: RetryCommandOptions, screen: Screen): Promise<number> {
+  return acting("retry", id, options, screen, async (execution, by) => {
+    const patch = patchOf(options);
+    await execution.retry({ by, ...patch, ...(options.reason !== undefined && { reason: options.reason }) });
+    return `Execution "${id}" tries its step again as soon as a launcher takes it up.`;
+  });
+}
+
+export function skip(id: string, reason: string, options: ActOptions, screen: Screen): Promise<number> {
+  return acting(
+    "skip",
+    id,
+    options,
+    screen,
+    async (execution, by) => {
+      await execution.skip(reason, { by, ...patchOf(options) });
+      return `Execution "${id}" takes its step as done and goes on as soon as a launcher takes it up.`;
+    },
+    `This takes the step at which "${id}" is stuck as done, though it is not: what it should have done must have been done by hand.`,
+  );
+}
+
+export interface RollbackCommandOptions extends ActOptions {
+  readonly ifCompleted?: string;
+}
+
+export function rollback(id: string, reason: string, options: RollbackCommandOptions, screen: Screen): Promise<number> {
+  return acting(
+    "rollback",
+    id,
+    options,
+    screen,
+    async (execution, by) => {
+      const { ifCompleted } = options;
+      const answer = await execution.rollback(reason, {
+        by,
+        ...(ifCompleted !== undefined && { ifCompleted: ifCompleted as "undo" }),
+      });
+      if (!answer.accepted) throw answer.error;
+      return `Execution "${id}" is being rolled back.`;
+    },
+    `This undoes everything that "${id}" has done, its last step first.`,
+  );
+}
+
+export interface SendCommandOptions extends OperateOptions {
+  readonly messageId?: string;
+}
+
+export function send(
+  id: string,
+  name: string,
+  payload: string | undefined,
+  options: SendCommandOptions,
+  screen: Screen,
+): Promise<number> {
+  return asking(options, screen, async (client) => {
+    const { messageId, json = false } = options;
+    const value = payload === undefined ? null : valueOf(payload, "the payload");
+    const sent = await client.send(id, name, value, messageId === undefined ? {} : { messageId });
+    if (json) screen.result(jsonLine({ accepted: true, execution: id, ...sent }));
+    else if (sent.duplicate) screen.result(clean(`The message had been sent to "${id}" before. Nothing was stored.`));
+    else screen.result(clean(`Sent to "${id}", as message "${sent.id}".`));
+  });
+}
+
+/** Merges fields into the state of a stuck execution, which stays stuck. */
+export function patch(
+  id: string,
+  fields: string,
+  reason: string,
+  options: ActOptions,
+  screen: Screen,
+): Promise<number> {
+  return acting("patch", id, options, screen, async (execution, by) => {
+    await execution.patchState(valueOf(fields, "the patch") as object, reason, { by });
+    return `The state of execution "${id}" was patched. It stays stuck: retry or skip goes on with it.`;
+  });
+}
+
+export interface PublishCommandOptions extends OperateOptions {
+  readonly messageId?: string;
+  readonly keep?: string;
+}
+
+export function publish(
+  topic: string,
+  name: string,
+  payload: string | undefined,
+  options: PublishCommandOptions,
+  screen: Screen,
+): Promise<number> {
+  return asking(options, screen, async (client) => {
+    const { messageId, keep, json = false } = options;
+    const value = payload === undefined ? null : valueOf(payload, "the payload");
+    const published = await client.publish(topic, name, value, {
+      ...(messageId !== undefined && { messageId }),
+      ...(keep !== undefined && { keepFor: keep as `${number}s` }),
+    });
+    if (json) screen.result(jsonLine({ accepted: true, topic, ...published }));
+    else if (published.duplicate)
+      screen.result(clean(`It had been published to "${topic}" before. Nothing was stored.`));
+    else screen.result(clean(`Published to "${topic}": ${published.delivered} executions have it by now.`));
+  });
+}
+
+function patchOf({ patch }: ActOptions): { patch?: object } {
+  return patch === undefined ? {} : { patch: valueOf(patch, "--patch") as object };
+}

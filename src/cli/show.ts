@@ -1,0 +1,78 @@
+/** `stepwell show`: where an execution stands and why, its two lanes, its state, and what can be done about it. */
+import { inspect } from "node:util";
+import type { ExecutionDetails } from "../index.js";
+import { lanesOf } from "../desk/model/lanes.js";
+import { wordsOf, type Words } from "../desk/model/words.js";
+import { asking, type OperateOptions } from "./asking.js";
+import { drawnLanes } from "./draw-lanes.js";
+import type { Screen } from "./screen.js";
+import { clean, jsonLine, paintFor, type Paint } from "./text.js";
+
+export function show(id: string, options: OperateOptions, screen: Screen): Promise<number> {
+  return asking(options, screen, async (client) => {
+    const execution = client.execution(id);
+    const [details, state, mailbox] = await Promise.all([execution.details(), execution.state(), execution.mailbox()]);
+    // Read after the details, and no further than these know of.
+    const rows = details.revision === 0 ? [] : await execution.history({ limit: details.revision });
+    const lanes = lanesOf(details, rows);
+    const words = wordsOf(details, lanes, (await client.fleet.now()).getTime());
+    const pending = mailbox.filter((message) => message.status === "pending");
+    if (options.json === true) {
+      screen.result(jsonLine({ ...details, headline: words.headline, lanes, acts: words.acts, state, pending }));
+      return;
+    }
+    const paint = paintFor(process.stdout);
+    const parts = [headOf(details, words, paint), drawnLanes(lanes, paint)];
+    if (words.acts.length > 0) parts.push(actsOf(id, words, paint));
+    parts.push(stateOf(state, paint));
+    if (pending.length > 0) parts.push(mailOf(pending, paint));
+    screen.result(parts.join("\n\n"));
+  });
+}
+
+const tones = { act: "red", watch: "yellow", calm: "green" } as const;
+
+function headOf(details: ExecutionDetails, { headline, lines, urgency }: Words, paint: Paint): string {
+  const { id, workflow, version, status, tags, createdAt, updatedAt } = details;
+  const about = `${workflow}, version ${version}${tags.length === 0 ? "" : `, ${tags.join(", ")}`}`;
+  return [
+    `${paint("bold", clean(id))}  ${paint("dim", clean(about))}`,
+    `${paint(tones[urgency], status)} since ${updatedAt.toISOString()}, launched ${createdAt.toISOString()}`,
+    clean(headline),
+    ...lines.map((line) => `  ${clean(line)}`),
+  ].join("\n");
+}
+
+/** Commands of the acts that have one. */
+const commands: Readonly<Partial<Record<Words["acts"][number]["act"], (id: string) => string>>> = {
+  retry: (id) => `stepwell retry ${id}`,
+  skip: (id) => `stepwell skip ${id} "why"`,
+  patch: (id) => `stepwell patch ${id} '{"field":1}' "why"`,
+  rollback: (id) => `stepwell rollback ${id} reason`,
+  send: (id) => `stepwell send ${id} name '{}'`,
+};
+
+function actsOf(id: string, { acts }: Words, paint: Paint): string {
+  const word = /^[\w.:@/-]+$/.test(id) ? id : `'${id.replaceAll("'", `'\\''`)}'`;
+  return acts
+    .flatMap(({ act, consequence }) => {
+      const command = commands[act];
+      return command === undefined ? [] : [`${paint("bold", clean(command(word)))}\n  ${clean(consequence)}`];
+    })
+    .join("\n");
+}
+
+function stateOf(state: unknown, paint: Paint): string {
+  const lines = inspect(state, { depth: 6 }).split("\n");
+  return [paint("dim", "state"), ...lines.map((line) => `  ${clean(line)}`)].join("\n");
+}
+
+function mailOf(
+  pending: readonly { readonly name: string; readonly id: string; readonly receivedAt: Date }[],
+  paint: Paint,
+): string {
+  return [
+    paint("dim", "messages that no step has taken yet"),
+    ...pending.map(({ name, id, receivedAt }) => clean(`  ${name}, ${id}, ${receivedAt.toISOString()}`)),
+  ].join("\n");
+}
