@@ -9,7 +9,9 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { fail, Launcher, pause, workflow } from "../src/index.js";
+import { postgresHealth } from "../src/stores/postgres/index.js";
 import { sqliteStore } from "../src/stores/sqlite/index.js";
+import { freshSchema, postgresUrl } from "./support/postgres.js";
 
 // Each command is a process.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -18,13 +20,11 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const binary = join(root, "dist", "cli", "main.js");
 const zod = pathToFileURL(createRequire(import.meta.url).resolve("zod")).href;
 
-let bankIsOpen = false;
-
 const order = workflow("order", { input: z.object({ sku: z.string() }) })
   .step("reserve", { run: () => ({ reserved: 1 }), rollback: () => undefined })
   .step("charge", {
     run: () => ({ charged: 1 }),
-    rollback: () => (bankIsOpen ? undefined : fail("the bank\u001b[2J is closed")),
+    rollback: () => fail("the bank\u001b[2J is closed"),
     rollbackRetry: { attempts: 1 },
   })
   .step("ship", {
@@ -98,7 +98,6 @@ async function waits(id: string): Promise<void> {
 
 async function isStuck(id: string): Promise<void> {
   await waits(id);
-  bankIsOpen = false;
   await launcher.rollback(id, "wrong address", { by: "ada" });
   expect((await launcher.execution(id).outcome()).status).toBe("stuck");
 }
@@ -268,5 +267,69 @@ describe("stepwell schedules and stats", () => {
       expect([status, count, more]).toEqual([status, found.executions.length, false]);
     }
     expect((await stepwell("stats")).output).toMatch(/waiting +│ +\d+ │/);
+  });
+});
+
+describe("stepwell doctor", () => {
+  test("says what is wrong, with what mends it, and nothing where all is well", async () => {
+    await isStuck("d-1");
+    const told = await stepwell("doctor");
+    expect(told.code).toBe(1);
+    expect(told.output).toMatch(
+      /^‼ act +\d+ executions are stuck: they need a person\.\n +stepwell list --status stuck$/m,
+    );
+    const kinds = (await json("doctor")).map(({ kind }) => kind);
+    expect(kinds).toContain("stuck");
+    expect(kinds).not.toContain("no-launcher");
+
+    const empty = join(folder, "empty.db");
+    const store = sqliteStore(empty);
+    await store.open();
+    await store.close();
+    const [alone, missing] = await Promise.all([
+      stepwell("doctor", "--store", empty, "--json"),
+      stepwell("doctor", "--store", join(folder, "none.db")),
+    ]);
+    expect(JSON.parse(alone.output)).toMatchObject({ kind: "no-launcher", urgency: "act" });
+    expect(missing).toMatchObject({ code: 2, errors: expect.stringContaining("there is no file") as string });
+    await using other = new Launcher({ store: sqliteStore(empty), workflows: [order] });
+    await other.start();
+    expect(await stepwell("doctor", "--store", empty)).toEqual({
+      code: 0,
+      output: "Nothing is wrong, as far as can be seen from here.\n",
+      errors: "",
+    });
+  });
+
+  test("looks at a PostgreSQL server, and does not touch tables that are behind", async () => {
+    const schema = freshSchema();
+    const where = ["--store", postgresUrl(), "--schema", schema];
+    const behind = await stepwell("doctor", ...where, "--json");
+    expect(behind.code).toBe(1);
+    expect(JSON.parse(behind.output)).toMatchObject({ kind: "tables-behind" });
+    expect((await stepwell("migrate", ...where)).code).toBe(0);
+    const { code, output } = await stepwell("doctor", ...where, "--json");
+    expect(code).toBe(1);
+    expect(output).toContain('"kind":"no-launcher"');
+    const health = await postgresHealth(postgresUrl(), { schema });
+    expect(health.tables.map(({ name }) => name)).toContain("stepwell_executions");
+    expect(health.mostConnections).toBeGreaterThan(0);
+  });
+});
+
+describe("stepwell completion", () => {
+  test("gives bash a script, and says what may follow", async () => {
+    const [script, commands, options, statuses] = await Promise.all([
+      stepwell("completion", "bash"),
+      stepwell("complete", "--", "sho"),
+      stepwell("complete", "--", "list", "--st"),
+      stepwell("complete", "--", "list", "--status", ""),
+    ]);
+    await writeFile(join(folder, "completion.bash"), script.output);
+    const checked = spawn("bash", ["-n", join(folder, "completion.bash")]);
+    expect(await once(checked, "exit")).toEqual([0, null]);
+    expect(commands.output).toMatch(/^show\tShows what was done/);
+    expect(options.output).toMatch(/^--status\t/m);
+    expect(statuses.output).toMatch(/^stuck\t?$/m);
   });
 });

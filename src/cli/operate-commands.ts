@@ -2,6 +2,7 @@
 import { Argument, Option, type Command } from "commander";
 import { asOperator, duration, example, onStore, patchOption, revision, wholeNumber } from "./arguments.js";
 import { patch, publish, retry, rollback, send, skip } from "./acts.js";
+import { doctor } from "./doctor.js";
 import { launch } from "./launch.js";
 import { history, list } from "./look.js";
 import { schedules } from "./schedules.js";
@@ -9,6 +10,8 @@ import { show } from "./show.js";
 import { stats } from "./stats.js";
 import { tail } from "./tail.js";
 import { screen, type Screen } from "./screen.js";
+
+const statuses = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"];
 
 /** Hears the exit code of a command that runs. */
 type Finish = (code: Promise<number>) => Promise<void>;
@@ -28,7 +31,7 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     .summary("list executions, the newest first")
     .description("Lists the executions of a store, the newest first. All conditions that are given must hold.")
     .option("--workflow <name>", "only of this workflow")
-    .option("--status <status...>", "only in one of these: scheduled, running, waiting, stuck, completed, rolledBack")
+    .addOption(new Option("--status <status...>", "only in one of these").choices(statuses))
     .option("--tag <tag...>", "only executions that have all of these")
     .option("--limit <number>", "at most so many, up to 10000 (default: 100)", wholeNumber)
     .option("--count", "print only how many there are, whatever the limit")
@@ -64,6 +67,15 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     .option("--from <revision>", "of one: only what was committed after this revision (default: 0)", revision)
     .addHelpText("after", tailNotes)
     .action((id, options) => finish(tail(id, options, out)));
+
+  onStore(program.command("doctor"))
+    .summary("say what is wrong around the executions, and which command mends it")
+    .description(
+      "Looks at the tables, the launchers, clocks, versions that nobody runs, what is stuck or struggling, dead letters, and the disk " +
+        "or the server: each finding a sentence, with what mends it. Changes nothing.",
+    )
+    .addHelpText("after", doctorNotes)
+    .action((options) => finish(doctor(options, out)));
 
   onStore(program.command("stats"))
     .summary("count executions by status, dead letters and schedules")
@@ -186,3 +198,12 @@ Exit codes:
 Example:
   stepwell tail order-1001 --store orders.db
   stepwell tail --workflow fulfil-order --json --store orders.db`;
+
+const doctorNotes = `
+Exit codes:
+  0  nothing was found
+  1  something was found
+  2  an error in the usage or of the store, printed on standard error
+
+Example:
+  stepwell doctor --store orders.db`;

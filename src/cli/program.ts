@@ -1,5 +1,6 @@
 /** The commands, their options and their help. */
 import { readFileSync } from "node:fs";
+import tab from "@bomb.sh/tab/commander";
 import { Command, CommanderError } from "commander";
 import { onPlace, onStore, wholeNumber } from "./arguments.js";
 import { diagram } from "../index.js";
@@ -44,6 +45,7 @@ export function commandLine(done: OnExitCode): Command {
   addDeadLetters(program);
   addResend(program);
   addOperateCommands(program, done);
+  addCompletion(program);
   return program;
 }
 
@@ -104,6 +106,16 @@ function addDiagram(program: Command): void {
     .action(async (path: string, { workflow }: { readonly workflow?: string }) =>
       out().result(diagram((await loadWorkflow(path, workflow)).workflow)),
     );
+}
+
+/** `stepwell completion zsh` prints the script of a shell, which asks `stepwell complete -- words` for what may follow. */
+function addCompletion(program: Command): void {
+  tab(program, { completionCommandName: "completion" });
+  const [completion] = program.commands.filter((it) => it.name() === "completion");
+  completion
+    ?.summary("print the script that completes commands and options in a shell")
+    .description("Prints a script for your shell, to be read when it starts.")
+    .addHelpText("after", completionNotes);
 }
 
 function addMigrate(program: Command): void {
@@ -191,6 +203,12 @@ Exit codes:
 Example:
   stepwell dead-letters --store orders.db
   stepwell resend order-1001 evt-9 --store orders.db --to order-1002 --by ada`;
+
+const completionNotes = `
+Put one of these into the file that your shell reads when it starts:
+  source <(stepwell completion bash)
+  source <(stepwell completion zsh)
+  stepwell completion fish | source`;
 
 function version(): string {
   const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");

@@ -6,18 +6,23 @@ import { commandLine } from "../../src/cli/program.js";
 const shared = new Set(["--store", "--schema", "--json", "--debug"]);
 
 export function commandReference(): string {
-  return commandLine(() => undefined)
-    .commands.map(sectionOf)
-    .join("\n");
+  return (
+    commandLine(() => undefined)
+      // What scripts of shells ask is not for people.
+      .commands.filter((it) => it.name() !== "complete")
+      .map(sectionOf)
+      .join("\n")
+  );
 }
 
 function sectionOf(command: Command): string {
   const words = command.registeredArguments.map((it) => (it.required ? ` <${it.name()}>` : ` [${it.name()}]`));
   const own = command.options.filter(({ long }) => !shared.has(long!));
   const others = command.options.filter(({ long }) => shared.has(long!)).map(({ long }) => `\`${long}\``);
-  const rows = own.map(
-    ({ flags, description, mandatory }) => `| \`${flags}\` | ${description}${mandatory ? "; required" : ""} |`,
-  );
+  const rows = own.map(({ flags, description, mandatory, argChoices }) => {
+    const choices = argChoices === undefined ? "" : `: ${argChoices.map((it) => `\`${it}\``).join(", ")}`;
+    return `| \`${flags}\` | ${description}${choices}${mandatory ? "; required" : ""} |`;
+  });
   return [
     `### stepwell ${command.name()}\n`,
     `\`stepwell ${command.name()}${words.join("")}\`: ${command.summary()}. ${command.description()}\n`,

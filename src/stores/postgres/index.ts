@@ -6,6 +6,7 @@ import { StepwellError } from "../../errors.js";
 import type { Store } from "../contract.js";
 import { checkSchema, checkUrl } from "./address.js";
 import type { PostgresPool } from "./driver.js";
+import { healthOf, type PostgresHealth } from "./health.js";
 import { migrate, pendingSql } from "./migrate.js";
 import { connect, type Source } from "./open.js";
 import { postgresStoreOn } from "./postgres-store.js";
@@ -83,6 +84,27 @@ export async function migratePostgres(
   }
 }
 
+/**
+ * What holds the tables of a store back: old transactions, rows that vacuum has not removed, connections. Reads the server's views, and
+ * needs no tables of Stepwell.
+ *
+ * @example
+ * const { oldestTransactionMs } = await postgresHealth(process.env.DATABASE_URL);
+ */
+export async function postgresHealth(
+  url: string,
+  { schema = "stepwell" }: { readonly schema?: string } = {},
+): Promise<PostgresHealth> {
+  checkSource(url);
+  checkSchema(schema);
+  const opened = await connect(url, { schema, sharedSessions: false, connections: 2 });
+  try {
+    return await healthOf(opened.database);
+  } finally {
+    await opened.close();
+  }
+}
+
 function checkSource(source: unknown): asserts source is Source {
   if (typeof source === "string") return checkUrl(source);
   if (typeof source === "object" && source !== null && "connect" in source && typeof source.connect === "function")
@@ -121,3 +143,4 @@ export function transaction<Result, Connection = PostgresConnection, Context = u
 }
 
 export type { PostgresPool } from "./driver.js";
+export type { PostgresHealth } from "./health.js";
