@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { onPlace, onStore, wholeNumber } from "./arguments.js";
 import { diagram } from "../index.js";
 import { check, type CheckOptions } from "./check.js";
+import { addDesk } from "./desk.js";
 import { showDeadLetters, type ShowLettersOptions } from "./dead-letters.js";
 import { loadWorkflow } from "./load-workflow.js";
 import { migrate, type MigrateOptions } from "./migrate.js";
@@ -45,6 +46,7 @@ export function commandLine(done: OnExitCode): Command {
   addDeadLetters(program);
   addResend(program);
   addOperateCommands(program, done);
+  addDesk(program);
   addCompletion(program);
   return program;
 }

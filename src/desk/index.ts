@@ -1,4 +1,6 @@
 export { desk, type DeskHandler } from "./http/desk.js";
+export { nodeListener } from "./http/node.js";
+export { openDesk, type OpenDesk, type OpenDeskOptions } from "./http/open.js";
 export type { Authorize, DeskOptions, DeskUser } from "./http/options.js";
 export type { Acts, ActAnswer, BulkView, DeskCode, Refusal } from "./http/act-shapes.js";
 export type {

@@ -1,0 +1,74 @@
+/** `stepwell desk`: the page on the executions of a store, for this machine. */
+import { userInfo } from "node:os";
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { Client } from "../index.js";
+import { openDesk } from "../desk/index.js";
+import { keptPlace } from "./arguments.js";
+import { screen, type Screen } from "./screen.js";
+import { existingStoreOn } from "./store.js";
+import { described } from "./text.js";
+
+interface DeskCommandOptions {
+  readonly store: string;
+  readonly schema?: string;
+  readonly port: number;
+  readonly by?: string;
+  readonly redact?: readonly string[];
+  readonly debug?: boolean;
+}
+
+export function addDesk(program: Command): void {
+  program
+    .command("desk")
+    .summary("open the desk in a browser of this machine")
+    .description(
+      "Opens a page on the executions of a store, for this machine alone, and prints its address with a token in it. No step runs " +
+        "here, and no workflow's code is needed. To open it to others, mount it in a server of your own: see docs/desk.md.",
+    )
+    .addOption(
+      new Option("--store <place>", "an SQLite file, or the connection string of a PostgreSQL database")
+        .env("STEPWELL_STORE")
+        .argParser(keptPlace)
+        .makeOptionMandatory(),
+    )
+    .option("--schema <name>", "the schema of the PostgreSQL database (default: stepwell)")
+    .option("--port <number>", "where it listens at 127.0.0.1; 0: anywhere", portIn, 4949)
+    .option("--by <name>", "who acts; kept in the history (default: the user of this machine)")
+    .option("--redact <paths...>", "paths into the values that are shown, whose contents are hidden")
+    .option("--debug", "show the stack and the causes of an error")
+    .addHelpText("after", "\nExample:\n  $ stepwell desk --store orders.db")
+    .action((options: DeskCommandOptions) => showDesk(options, screen(process.stdout, process.stderr)));
+}
+
+function portIn(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
+  throw new InvalidArgumentError("It must be a port: a whole number from 0 to 65535.");
+}
+
+async function showDesk(options: DeskCommandOptions, out: Screen): Promise<void> {
+  const { store, schema, port, by = userInfo().username, redact = [], debug = false } = options;
+  const onError = (error: unknown): void => out.note(described(error, debug));
+  const client = new Client({ store: existingStoreOn(store, schema), onError });
+  try {
+    const open = await openDesk(client, { port, by, redact, onError });
+    out.result(open.address);
+    out.note(
+      "The address is for one browser of this machine, and holds a token: it is not shown again. Ctrl-C ends the desk.",
+    );
+    await interrupted();
+    await open.close();
+  } finally {
+    await client.stop();
+  }
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      process.off("SIGINT", end).off("SIGTERM", end);
+      resolve();
+    };
+    process.on("SIGINT", end).on("SIGTERM", end);
+  });
+}
