@@ -192,4 +192,12 @@ describe("the tables and lists", () => {
         .trim();
     expect(plain(page("docs/command-line.md"))).toContain(plain(commandReference()));
   });
+
+  it("docs/desk.md: the options of the desk are those that the code has", async () => {
+    const source = await readFile(join(root, "src/desk/http/options.ts"), "utf8");
+    const [, body = ""] = /^export interface DeskOptions \{\n([^]*?)^\}/m.exec(source) ?? [];
+    const options = [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, option = ""]) => option);
+    expect(options).not.toEqual([]);
+    expect(firstColumn("docs/desk.md", "Mount it for others").toSorted()).toEqual(options.toSorted());
+  });
 });

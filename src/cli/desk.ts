@@ -1,9 +1,9 @@
 /** `stepwell desk`: the page on the executions of a store, for this machine. */
 import { userInfo } from "node:os";
-import { InvalidArgumentError, Option, type Command } from "commander";
+import { InvalidArgumentError, type Command } from "commander";
 import { Client } from "../index.js";
 import { openDesk } from "../desk/index.js";
-import { keptPlace } from "./arguments.js";
+import { onPlace } from "./arguments.js";
 import { screen, type Screen } from "./screen.js";
 import { existingStoreOn } from "./store.js";
 import { described } from "./text.js";
@@ -18,20 +18,12 @@ interface DeskCommandOptions {
 }
 
 export function addDesk(program: Command): void {
-  program
-    .command("desk")
+  onPlace(program.command("desk"))
     .summary("open the desk in a browser of this machine")
     .description(
       "Opens a page on the executions of a store, for this machine alone, and prints its address with a token in it. No step runs " +
         "here, and no workflow's code is needed. To open it to others, mount it in a server of your own: see docs/desk.md.",
     )
-    .addOption(
-      new Option("--store <place>", "an SQLite file, or the connection string of a PostgreSQL database")
-        .env("STEPWELL_STORE")
-        .argParser(keptPlace)
-        .makeOptionMandatory(),
-    )
-    .option("--schema <name>", "the schema of the PostgreSQL database (default: stepwell)")
     .option("--port <number>", "where it listens at 127.0.0.1; 0: anywhere", portIn, 4949)
     .option("--by <name>", "who acts; kept in the history (default: the user of this machine)")
     .option("--redact <paths...>", "paths into the values that are shown, whose contents are hidden")

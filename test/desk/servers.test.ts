@@ -69,7 +69,7 @@ test("closing it ends streams that are open, and the client goes on", async () =
   const events = await fetch(`${home}/api/events`, { headers: { cookie } });
   expect(events.headers.get("content-type")).toContain("text/event-stream");
   await open.close();
-  await expect(events.text()).rejects.toThrow();
+  await expect(events.text()).rejects.toThrow("terminated");
   expect((await launcher.list()).executions).toEqual([]);
 });
 
