@@ -1,9 +1,11 @@
 /** The page in a real browser, with answers that a test gives: each page and state in both themes, and texts that are meant to do harm. */
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { fail, Launcher, memoryStore, pause, workflow } from "../../src/index.js";
 import { faultsOn, startBrowser } from "../support/browser.js";
 import { answers, executionView, historyPage, line, nothing, poisoned, stateView } from "../support/desk-fixtures.js";
-import { Refused, startDesk, type DeskServer } from "../support/desk-server.js";
+import { Refused, serveDesk, startDesk, type DeskServer, type ServedDesk } from "../support/desk-server.js";
 
 let browser: Browser;
 let context: BrowserContext;
@@ -334,7 +336,8 @@ describe("the keyboard", () => {
     await page.getByRole("button", { name: "Try again" }).focus();
     await page.keyboard.press("Enter");
     await page.getByRole("dialog").waitFor();
-    expect(await page.evaluate(`document.activeElement.closest("[role=dialog]") !== null`)).toBe(true);
+    const isInside = () => page.evaluate(`document.activeElement.closest("[role=dialog]") !== null`);
+    await expect.poll(isInside).toBe(true);
     await page.keyboard.press("Escape");
     await expect.poll(() => page.evaluate("document.activeElement.textContent")).toContain("Try again");
   });
@@ -350,5 +353,161 @@ describe("the keyboard", () => {
     await page.reload();
     await expect.poll(() => page.getByRole("searchbox").inputValue()).toBe("order-10");
     expect(await page.getByRole("checkbox", { name: "Stuck" }).isChecked()).toBe(true);
+  });
+});
+
+describe("the page on a real store", () => {
+  const input = z.object({ cents: z.number() });
+  let bankIsBack = false;
+  const order = workflow("order", { input })
+    .step("reserve", { run: () => ({ reservation: 7n }), rollback: () => ({}) })
+    .step("charge", {
+      messages: { settled: z.object({ at: z.string() }) },
+      rollbackRetry: { attempts: 1 },
+      run: () => pause({ paymentId: "pay-1" }),
+      onMessage: () => ({ settled: true }),
+      rollback: () => {
+        if (!bankIsBack) throw new Error("the bank does not answer", { cause: new Error("connect ECONNREFUSED") });
+        return {};
+      },
+    })
+    .step("ship", { run: () => fail("sold-out") });
+  let launcher: Launcher;
+  let real: ServedDesk;
+
+  beforeEach(async () => {
+    bankIsBack = false;
+    launcher = new Launcher({ store: memoryStore(), workflows: [order], onError: () => undefined });
+    await launcher.start();
+    real = await serveDesk(launcher, { token: "t".repeat(32), by: "ada", mount: "/ops", workflows: [order] });
+  });
+
+  afterEach(async () => {
+    await real.stop();
+    await launcher.stop();
+  });
+
+  async function signedIn(path: string, heading: string): Promise<void> {
+    await page.goto(`${real.address}#token=${"t".repeat(32)}`);
+    await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+    await page.goto(real.address + path);
+    await page.getByRole("heading", { level: 1, name: heading, exact: true }).waitFor();
+  }
+
+  async function stuck(id: string): Promise<void> {
+    const execution = await launcher.launch(order, { cents: 1999 }, { id });
+    await execution.send("settled", { at: "2026-03-02" });
+    await execution.outcome();
+  }
+
+  it("leads whoever has not seen the workflow to what is stuck, says what was done and undone, and mends it", async () => {
+    await stuck("order-7");
+    await signedIn("", "Overview");
+    await page.getByRole("table", { name: "Stuck executions" }).getByRole("link", { name: "order-7" }).click();
+    await page.getByRole("heading", { level: 1, name: "order-7" }).waitFor();
+    const matter = page.getByRole("region", { name: "What is the matter" });
+    await matter.getByText("Stuck on the way down").waitFor();
+    await matter.getByText("the bank does not answer").waitFor();
+    await matter.getByText("connect ECONNREFUSED").waitFor();
+    const steps = page.getByRole("list", { name: "Steps" }).getByRole("listitem");
+    expect(await steps.allInnerTexts()).toMatchObject([
+      expect.stringMatching(/reserve[^]*Done[^]*Still to undo/),
+      expect.stringMatching(/charge[^]*Done[^]*Stuck/),
+      expect.stringMatching(/ship[^]*Failed here/),
+    ]);
+    bankIsBack = true;
+    await matter.getByRole("button", { name: "Try again" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Reason").fill("the bank is back");
+    await dialog.getByRole("button", { name: "Try again" }).click();
+    await dialog.getByRole("status").waitFor();
+    await page.keyboard.press("Escape");
+    await matter.getByText("Rolled back").waitFor();
+    const history = await launcher.execution("order-7").history();
+    expect(history.find(({ result }) => result === "retried")).toMatchObject({ by: "ada", why: "the bank is back" });
+    expect(await launcher.execution("order-7").summary()).toMatchObject({ status: "rolledBack" });
+    expect(complaints).toEqual([]);
+  });
+
+  it("refuses what somebody else was quicker with, and shows what they did", async () => {
+    await stuck("order-8");
+    await signedIn("execution?id=order-8", "order-8");
+    await page.getByRole("switch", { name: "Follow what happens" }).click();
+    await page.getByRole("button", { name: "Take as undone" }).click();
+    await launcher.patchState("order-8", { note: "asked the bank" }, "for the books", { by: "bob" });
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Reason").fill("refunded by hand");
+    await dialog.getByRole("button", { name: "Take as undone" }).click();
+    await dialog.getByText("It has gone on since you looked").waitFor();
+    await dialog.getByText(/by bob/).waitFor();
+    await dialog.getByRole("button", { name: "Take as undone" }).click();
+    await dialog.getByRole("status").waitFor();
+    expect(await launcher.execution("order-8").outcome()).toMatchObject({ status: "rolledBack" });
+    const acts = (await launcher.execution("order-8").history()).filter(({ by }) => by !== undefined);
+    expect(acts.map(({ by, result }) => `${by} ${result}`)).toEqual(["bob patched", "ada skipped"]);
+  });
+
+  it("launches an execution, sends to it what the schema refuses, and rolls back many", async () => {
+    await signedIn("workflows?name=order", "order");
+    await page.getByRole("button", { name: "Launch" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Input").fill(`{"cents": 5}`);
+    await dialog.getByLabel("Id").fill("a/b?c=<d>&..");
+    await dialog.getByRole("button", { name: "Launch" }).click();
+    await dialog.getByRole("link", { name: "a/b?c=<d>&.." }).click();
+    await page.getByRole("heading", { level: 1, name: "a/b?c=<d>&.." }).waitFor();
+    await page.getByRole("button", { name: "Send a message" }).first().click();
+    await dialog.getByLabel("Payload").fill(`{"at": 5}`);
+    await dialog.getByRole("button", { name: "Send" }).click();
+    // The schema of the step refuses it, and the page says so.
+    await dialog.getByRole("alert").waitFor();
+    await page.keyboard.press("Escape");
+    await launcher.launchMany(
+      order,
+      [1, 2, 3].map((cents) => ({ input: { cents }, id: `many-${cents}` })),
+    );
+    bankIsBack = true;
+    await page.goto(`${real.address}executions?workflow=order&status=waiting`);
+    await page.getByRole("button", { name: "Roll back all" }).click();
+    await dialog.getByLabel("Reason").fill("recalled");
+    await dialog.getByRole("button", { name: "Roll back 4 executions" }).click();
+    await dialog.getByRole("status").waitFor();
+    const { executions } = await launcher.list();
+    expect(executions.map(({ status, flow }) => `${status} ${flow.reason}`)).toEqual(
+      Array(4).fill("rolledBack recalled"),
+    );
+  });
+
+  it("pauses a schedule, and sends a dead letter again to where it belongs", async () => {
+    await launcher.schedules.set("hourly", order, { cents: 1 }, { every: "1h" });
+    const [late, right] = await launcher.launchMany(order, [
+      { id: "late", input: { cents: 1 } },
+      { id: "right", input: { cents: 1 } },
+    ]);
+    bankIsBack = true;
+    const events = ["evt-1", "evt-2"].map((messageId) => late!.send("settled", { at: "now" }, { messageId }));
+    await Promise.all(events);
+    await late!.outcome();
+    await signedIn("schedules", "Schedules");
+    await page.getByRole("button", { name: "Pause" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("button", { name: "Pause" }).click();
+    await dialog.getByRole("status").waitFor();
+    expect(await launcher.schedules.list()).toMatchObject([{ name: "hourly", paused: true }]);
+    await page.goto(`${real.address}dead-letters`);
+    await page.getByRole("button", { name: "Send again" }).click();
+    await dialog.getByLabel("To the execution").fill("right");
+    await dialog.getByRole("button", { name: "Send again" }).click();
+    await dialog.getByRole("status").waitFor();
+    expect(await right!.outcome()).toMatchObject({ status: "rolledBack" });
+    expect(await late!.mailbox()).toMatchObject([{ id: "evt-1" }, { id: "evt-2", resent: { to: "right", by: "ada" } }]);
+  });
+
+  it("shows what happens as it happens", async () => {
+    await signedIn("executions", "Executions");
+    await page.getByText("Nothing was launched yet").waitFor();
+    await launcher.launch(order, { cents: 1 }, { id: "order-live" });
+    await page.getByRole("link", { name: "order-live" }).waitFor();
+    expect(complaints).toEqual([]);
   });
 });

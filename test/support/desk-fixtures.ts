@@ -338,7 +338,7 @@ const launchers: LaunchersView = {
     { number: 1, host: "desk-1", pid: 4242, silentMs: 900 },
     { number: 2, host: "desk-2", pid: 118, silentMs: 42_000 },
   ],
-  unattended: [],
+  unattended: [{ what: "executions", workflow: "report", version: "1" }],
 };
 
 /** An answer, or what makes it of the query. */

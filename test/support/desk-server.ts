@@ -5,6 +5,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { getRequestListener } from "@hono/node-server";
+import { desk, type DeskOptions } from "../../src/desk/index.js";
+import type { Client } from "../../src/index.js";
 import type { Answers } from "./desk-fixtures.js";
 
 const folder = fileURLToPath(new URL("../../dist/desk/page", import.meta.url));
@@ -111,4 +114,27 @@ function end(
   more: Record<string, string> = {},
 ): void {
   response.writeHead(status, { "content-type": type, ...more }).end(body);
+}
+
+export interface ServedDesk {
+  /** With a slash at its end. */
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+/** The real handler, behind a server of Node. */
+export async function serveDesk(client: Client, options: DeskOptions): Promise<ServedDesk> {
+  const listener = getRequestListener(desk(client, options));
+  const server = createServer((request, response) => void listener(request, response));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    address: `http://127.0.0.1:${port}${options.mount ?? ""}/`,
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
 }

@@ -92,12 +92,20 @@ const looks: Readonly<Record<Urgency, readonly [string, string, IconName]>> = {
   calm: ["border-l-edge", "text-water", "right"],
 };
 
+/** `fetch failed` says nothing; what lies beneath it does. */
+function deepest(failure: ExecutionView["failure"]): string | undefined {
+  let cause = failure?.cause;
+  while (cause?.cause !== undefined) cause = cause.cause;
+  return cause?.message === "" ? cause.name : cause?.message;
+}
+
 /** What is the matter, and what can be done. */
 function Matter({ execution }: { readonly execution: ExecutionView }) {
   const { headline, lines, urgency, acts } = execution.words;
   const [edge, ink, icon] = looks[urgency];
   const may = useMay("act-one");
   const [chosen, choose] = useState<Offer>();
+  const cause = deepest(execution.failure);
   return (
     <section aria-label="What is the matter" className={`card border-l-4 px-5 py-4 ${edge}`}>
       <p className="flex items-start gap-2.5 text-lg font-semibold">
@@ -110,6 +118,7 @@ function Matter({ execution }: { readonly execution: ExecutionView }) {
             {line}
           </p>
         ))}
+        {cause !== undefined && <p className="text-any">Its cause: {cause}</p>}
       </div>
       {may && acts.length > 0 && (
         <div className="mt-3.5 flex flex-wrap gap-2 pl-[1.9rem]">

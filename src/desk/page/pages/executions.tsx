@@ -111,8 +111,10 @@ function Pager({ page: { cursor, executions, lookedAt }, after, ask }: PagerProp
 function BulkButtons({ asked, choose }: { readonly asked: URLSearchParams; readonly choose: (act: Bulk) => void }) {
   const may = useMay("act-many");
   if (!may || !isFiltered(asked)) return null;
-  const isSlow = asked.has("id") || asked.has("direction");
-  const title = isSlow ? "Take the filters for id and direction away: an act on many chooses without them." : undefined;
+  const isSlow = ["id", "direction", "reason"].some((name) => asked.has(name));
+  const title = isSlow
+    ? "Take the filters for id, direction and reason away: an act on many chooses without them."
+    : undefined;
   return (
     <span className="flex gap-2">
       <Button disabled={isSlow} title={title} onClick={() => choose("bulk-retry")}>

@@ -1,5 +1,6 @@
 import type { LaunchersView } from "../../http/shapes.js";
 import { useRead } from "../base/api.js";
+import { Icon } from "../base/icons.js";
 import { span } from "../../model/spans.js";
 import { Badge } from "../parts/badge.js";
 import { PageHead } from "../parts/shell.js";
@@ -22,6 +23,7 @@ export function Launchers() {
     <>
       <PageHead title="Launchers" />
       <div className="card overflow-hidden">
+        {data !== undefined && data.unattended.length > 0 && <Unattended unattended={data.unattended} />}
         {error !== null ? (
           <Failure error={error} again={() => void refetch()} />
         ) : data === undefined ? (
@@ -34,7 +36,11 @@ export function Launchers() {
           <Table label="Launchers" columns={columns}>
             {data.launchers.map(({ number, host, pid, silentMs }) => (
               <tr key={number}>
-                <td className={`${cell} text-any font-medium`}>{host}</td>
+                <td className={`${cell} font-mono text-sm`}>
+                  <span className="one-line block" title={host}>
+                    {host}
+                  </span>
+                </td>
                 <td className={`${cell} num text-right`}>{pid}</td>
                 <td className={`${cell} num hidden text-right text-soft sm:table-cell`}>{number}</td>
                 <td className={cell}>
@@ -54,5 +60,22 @@ export function Launchers() {
         )}
       </div>
     </>
+  );
+}
+
+function Unattended({ unattended }: Pick<LaunchersView, "unattended">) {
+  return (
+    <div role="alert" className="border-b border-line bg-warn-tint px-4 py-3">
+      <p className="flex items-center gap-2 font-semibold text-warn">
+        <Icon name="stuck" /> Nobody takes these up: no launcher that runs knows their version
+      </p>
+      <ul className="mt-1 pl-6">
+        {unattended.map(({ what, workflow, version }) => (
+          <li key={`${what} ${workflow} ${version}`} className="text-any">
+            {what} of {workflow}, version {version}
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }

@@ -57,13 +57,7 @@ function Row({ limit: { workflow, limit, keyLimit, rate, held, queued } }: { rea
           {limit !== null && (
             <>
               <span className="text-faint">of {numberText(limit)}</span>
-              <meter
-                aria-label={`Places taken by ${workflow}`}
-                min={0}
-                max={limit}
-                value={held}
-                className="h-2 min-w-0 flex-1"
-              />
+              <Meter label={`Places taken by ${workflow}`} value={held} most={limit} />
             </>
           )}
         </span>
@@ -74,5 +68,24 @@ function Row({ limit: { workflow, limit, keyLimit, rate, held, queued } }: { rea
         {countText(queued)}
       </td>
     </tr>
+  );
+}
+
+function Meter({ label, value, most }: { readonly label: string; readonly value: number; readonly most: number }) {
+  const share = most === 0 ? 1 : Math.min(1, value / most);
+  return (
+    <span
+      role="meter"
+      aria-label={label}
+      aria-valuemin={0}
+      aria-valuemax={most}
+      aria-valuenow={value}
+      className="h-1.5 min-w-0 flex-1 overflow-hidden rounded-full bg-line"
+    >
+      <span
+        className={`block h-full rounded-full ${share === 1 ? "bg-warn" : "bg-water"}`}
+        style={{ width: `${share * 100}%` }}
+      />
+    </span>
   );
 }

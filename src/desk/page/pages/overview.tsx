@@ -91,7 +91,7 @@ function Parts({ data }: { readonly data: OverviewData }) {
       ) : (
         <Section
           title="Needs a person"
-          aside={<More to={listPath({ status: "stuck" })}>{`All ${countText(counts.stuck)} stuck`}</More>}
+          aside={<More to={listPath({ status: "stuck" })}>{`All that are stuck (${countText(counts.stuck)})`}</More>}
         >
           <ExecutionTable label="Stuck executions" executions={stuck} />
         </Section>

@@ -19,7 +19,7 @@ const columns = [
   { name: "When", className: "hidden sm:table-cell" },
   { name: "Next", className: "w-24" },
   { name: "Last", className: "hidden w-24 md:table-cell" },
-  { name: "Acts", className: "w-28 text-right sm:w-52" },
+  { name: "Acts", className: "w-28 text-right sm:w-60" },
 ];
 
 export function Schedules() {

@@ -158,7 +158,7 @@ function Definition({
                   {one.version}
                 </Link>
                 {!one.known && <span className="text-sm text-faint">code not here</span>}
-                <span className="num text-soft">{countText(one.inFlight)}</span>
+                <span className="num text-soft">{countText(one.inFlight)} in flight</span>
               </li>
             ))}
           </ul>

@@ -52,6 +52,9 @@ function Told({ name, children }: { readonly name: string; readonly children: Re
   );
 }
 
+/** A line through fewer is none. */
+const fewest = 3;
+
 export function Activity({ window: { since, minutes } }: { readonly window: ActivityWindow }) {
   const times = useMemo(() => minutes.map(({ at }) => Date.parse(at)), [minutes]);
   const charts = useMemo(
@@ -85,11 +88,15 @@ export function Activity({ window: { since, minutes } }: { readonly window: Acti
         <Told name="Became stuck">{sum(minutes, (one) => one.stuck)}</Told>
         <Told name="Failed attempts">{sum(minutes, (one) => one.failedAttempts)}</Told>
       </dl>
-      <div className="grid divide-y divide-line xl:grid-cols-3 xl:divide-x xl:divide-y-0">
-        <Figure title="Throughput" times={times} lines={charts.throughput} />
-        <Figure title="Trouble" times={times} lines={charts.trouble} />
-        <Figure title="Time of steps" unit=" ms" times={times} lines={charts.latency} />
-      </div>
+      {minutes.length < fewest ? (
+        <p className="px-4 py-3 text-soft">Charts are drawn once it has seen {fewest} minutes.</p>
+      ) : (
+        <div className="grid divide-y divide-line xl:grid-cols-3 xl:divide-x xl:divide-y-0">
+          <Figure title="Throughput" times={times} lines={charts.throughput} />
+          <Figure title="Trouble" times={times} lines={charts.trouble} />
+          <Figure title="From launch to rest" unit=" ms" times={times} lines={charts.latency} />
+        </div>
+      )}
     </Section>
   );
 }

@@ -33,8 +33,8 @@ const words = {
 } as const;
 
 /** What no index serves chooses nothing here. */
-function filterOf({ workflow, status, tag, reason, from, before }: ExecutionsQuery): ExecutionsQuery {
-  const all = { workflow, status, tag, reason, from, before };
+function filterOf({ workflow, status, tag, from, before }: ExecutionsQuery): ExecutionsQuery {
+  const all = { workflow, status, tag, from, before };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 

@@ -42,8 +42,9 @@ export function ExecutionTable({ label, executions, damaged = [] }: Props) {
 
 /** What there is to know beside its place: the error of one that is in trouble, the reason of one that turned. */
 function noteOf({ status, error, reason, struggling, attempts, direction }: ExecutionLine): string | undefined {
-  if (status === "stuck" || struggling)
-    return attempts > 1 ? `${error ?? reason} (attempt ${attempts})` : (error ?? reason);
+  if (status === "stuck") return attempts > 1 ? `${error ?? reason} (${attempts} attempts)` : (error ?? reason);
+  // On the way down, its error is the one that turned it.
+  if (struggling) return `Attempt ${attempts} failed. ${direction === "down" ? "It turned: " : ""}${error ?? reason}`;
   return direction === "down" || status === "rolledBack" ? reason : undefined;
 }
 

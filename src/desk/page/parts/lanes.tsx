@@ -120,7 +120,7 @@ function Steps({ rows, turnedAt }: { readonly rows: readonly LaneRow[]; readonly
   const shown = all ? rows : rows.slice(from, from + longest);
   return (
     <>
-      <ol aria-label="Steps" start={from + 1} className="px-2">
+      <ol aria-label="Steps" start={from + 1} className="px-2 py-1">
         {shown.map((row) => (
           <Step key={row.index} row={row} rows={rows} turnedAt={turnedAt} />
         ))}
@@ -188,7 +188,7 @@ function CellWords({
     ...(durationMs > 0 ? [span(durationMs)] : []),
     ...(by === undefined ? [] : [`by ${by}`]),
   ].join(", ");
-  if (word === "") return <div className="hidden flex-1 sm:block" />;
+  if (word === "") return <div className="hidden flex-1 pr-2 sm:block" />;
   return (
     <div className="min-w-0 flex-1 pr-2 text-sm">
       <span className="sr-only">{way === "up" ? "On the way up: " : "On the way down: "}</span>
