@@ -7,6 +7,7 @@ import { diagram } from "../index.js";
 import { check, type CheckOptions } from "./check.js";
 import { addDesk } from "./desk.js";
 import { showDeadLetters, type ShowLettersOptions } from "./dead-letters.js";
+import { init, type InitOptions } from "./init.js";
 import { loadWorkflow } from "./load-workflow.js";
 import { migrate, type MigrateOptions } from "./migrate.js";
 import { addOperateCommands } from "./operate-commands.js";
@@ -39,6 +40,7 @@ export function commandLine(done: OnExitCode): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`${clean(text).trim()}\n`) })
     .showHelpAfterError("Run it with --help to see how it is used.");
+  addInit(program);
   addRun(program, done);
   addCheck(program, done);
   addDiagram(program);
@@ -55,6 +57,21 @@ export function commandLine(done: OnExitCode): Command {
 type OnExitCode = (exitCode: number) => void;
 
 const out = (): Screen => screen(process.stdout, process.stderr);
+
+function addInit(program: Command): void {
+  program
+    .command("init")
+    .summary("begin: a first workflow, a program that drives it, and a test")
+    .description(
+      "Writes a first workflow, a program that drives it and a test, in TypeScript, into an empty folder or a project that is there. " +
+        "What is there is never changed, but for package.json, which gets the scripts and dependencies that it lacks.",
+    )
+    .argument("[folder]", "where (default: this folder)")
+    .option("--json", "print one object of JSON a line")
+    .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
+    .addHelpText("after", "\nExample:\n  stepwell init shop")
+    .action((folder: string | undefined, options: InitOptions) => init(folder, version(), options, out()));
+}
 
 function addRun(program: Command, done: OnExitCode): void {
   onPlace(

@@ -1,0 +1,78 @@
+/** `stepwell init`, by the built command: what it makes runs, tests and type-checks. */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const binary = join(root, "dist", "cli", "main.js");
+const run = promisify(execFile);
+
+async function emptyFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "stepwell-init-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** What `npm install` would bring. */
+async function install(folder: string): Promise<void> {
+  for (const scope of ["@types", "@photostructure"])
+    await mkdir(join(folder, "node_modules", scope), { recursive: true });
+  const link = (name: string, target: string): Promise<void> => symlink(target, join(folder, "node_modules", name));
+  await link("stepwell", root);
+  for (const name of ["zod", "tsx", "typescript", "@types/node", "@photostructure/sqlite"]) {
+    await link(name, join(root, "node_modules", name));
+  }
+}
+
+async function script(folder: string, name: string): Promise<string> {
+  const env = { ...process.env, PATH: `${join(root, "node_modules", ".bin")}:${process.env["PATH"]}`, NO_COLOR: "1" };
+  const { stdout } = await run("npm", ["run", "--silent", name], { cwd: folder, env });
+  return stdout;
+}
+
+const projects: Record<string, (folder: string) => Promise<void>> = {
+  "an empty folder": () => Promise.resolve(),
+  "a project of CommonJS modules": async (folder) => {
+    const manifest = { name: "shop", scripts: { "workflows:types": "tsc -p ." }, dependencies: { zod: "^3.25.0" } };
+    await writeFile(join(folder, "package.json"), JSON.stringify(manifest, null, "\t"));
+  },
+};
+
+describe("stepwell init", () => {
+  test.each(Object.keys(projects))("makes of %s a project that type-checks, runs and passes its test", async (kind) => {
+    const folder = await emptyFolder();
+    await projects[kind]!(folder);
+    const before = existsSync(join(folder, "package.json"))
+      ? await readFile(join(folder, "package.json"), "utf8")
+      : "{}";
+    const { stdout } = await run(process.execPath, [binary, "init", "--json"], { cwd: folder });
+    expect(JSON.parse(stdout)).toMatchObject({ written: expect.arrayContaining(["package.json"]) as unknown });
+    const manifest = JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as Record<string, object>;
+    const given = JSON.parse(before) as Record<string, object>;
+    for (const [key, value] of Object.entries(given)) {
+      expect(manifest[key]).toEqual(typeof value === "string" ? value : (expect.objectContaining(value) as unknown));
+    }
+    await install(folder);
+    await script(folder, "workflows:types");
+    expect(await script(folder, "workflows:test")).toMatch(/pass 2/);
+    const lines = (await script(folder, "workflows:start")).trim().split("\n");
+    expect(lines.toSorted()).toEqual([
+      "order-1 completed normal",
+      "order-2 rolledBack over the limit",
+      "refund nothing",
+      "release order-2/reserve/run",
+    ]);
+    const again = run(process.execPath, [binary, "init"], { cwd: folder });
+    await expect(again).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("is there already") as string,
+    });
+  });
+});
