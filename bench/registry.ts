@@ -77,6 +77,11 @@ export const groups: Readonly<Record<string, Group>> = {
     rounds: 1,
     load: async () => (await import("./groups/simulated.js")).simulated,
   },
+  desk: {
+    purpose: "the desk's page, from request to paint, with a million executions and with one of 20,000 transitions",
+    rounds: 1,
+    load: async () => (await import("./groups/desk.js")).deskPage,
+  },
   waiters: {
     purpose: "records read for each outcome that is waited for",
     rounds: 1,

@@ -2,46 +2,18 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout } from "node:timers/promises";
 import type { Launcher, Store } from "stepwell";
-import { postgresStore } from "stepwell/postgres";
-import { sqliteStore } from "stepwell/sqlite";
 import { median, type Figure } from "../figures.js";
-import { connect } from "../raw/sqlite.js";
-import { copyOnPostgres, copyOnSqlite, type Kind } from "../support/copies.js";
 import { timed } from "../support/load.js";
-import { withFolder, withPostgres } from "../support/places.js";
 import { askable, type Question } from "../support/questions.js";
-import { kindsFor, launcherFor } from "../support/population.js";
+import { launcherFor, withMillion } from "../support/population.js";
 
 /** A page or a count should be there before anybody notices. */
 const bound = 20;
 /** What takes so long is not asked again. */
 const hopeless = 500;
 
-export async function lists(): Promise<Figure[]> {
-  const onPostgres = await withPostgres(async (database) => {
-    const schema = database.newSchema();
-    const newStore = (): Store => postgresStore(database.url, { schema });
-    await populate(newStore(), (kinds) => copyOnPostgres(database.client, schema, kinds));
-    return measured("list.postgres", newStore());
-  });
-  const onSqlite = await withFolder(async (path) => {
-    const file = path("lists.db");
-    await populate(sqliteStore(file), async (kinds) => {
-      const connection = connect(file);
-      connection.exec("PRAGMA synchronous = OFF");
-      copyOnSqlite(connection, kinds);
-      connection.close();
-    });
-    return measured("list.sqlite", sqliteStore(file));
-  });
-  return [onPostgres, onSqlite];
-}
-
-async function populate(store: Store, copy: (kinds: readonly Kind[]) => Promise<void>): Promise<void> {
-  const launcher = await launcherFor(store);
-  const kinds = await kindsFor(launcher);
-  await launcher.stop();
-  await copy(kinds);
+export function lists(): Promise<Figure[]> {
+  return withMillion((name, newStore) => measured(`list.${name}`, newStore()));
 }
 
 interface Asked {
