@@ -161,10 +161,21 @@ app.get("/outbox", (context) => {
 
 let requests = 0;
 let outageEnds = 0;
+/** How many requests met the outage. */
+let turnedAway = 0;
+
+app.get("/outage", (context) => {
+  const state = outageEnds === 0 ? "to come" : Date.now() < outageEnds ? "on" : "over";
+  return context.json({ state, turnedAway });
+});
+
 app.on("POST", ["/payments", "/refunds"], async (context, next) => {
   requests += 1;
   if (requests === outageAt) outageEnds = Date.now() + outageMilliseconds;
-  if (Date.now() < outageEnds) return context.json({ error: "the bank is out of order" }, 503);
+  if (Date.now() < outageEnds) {
+    turnedAway += 1;
+    return context.json({ error: "the bank is out of order" }, 503);
+  }
   await next();
 });
 

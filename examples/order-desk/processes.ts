@@ -85,10 +85,15 @@ export function ledgerFile(folder: string, participant: keyof Participants): str
   return join(folder, `${participant}.ledger`);
 }
 
+/** Where the desk keeps its executions. */
+export function storeFile(folder: string): string {
+  return join(folder, "desk.db");
+}
+
 /** Starts a desk on the same store as any desk before it. */
 export function startDesk(folder: string, { warehouse, bank, carrier }: Participants): Promise<Process> {
   return startProcess("desk", folder, {
-    DESK_STORE: join(folder, "desk.db"),
+    DESK_STORE: storeFile(folder),
     WAREHOUSE_URL: warehouse.url,
     BANK_URL: bank.url,
     CARRIER_URL: carrier.url,

@@ -12,6 +12,8 @@ export interface Day {
   readonly standings: readonly Standing[];
   readonly kills: number;
   readonly webhooks: Webhooks;
+  /** Ends the processes. Until then the desk takes orders, and acts. */
+  end(): Promise<void>;
 }
 
 /** The bank's webhooks: what they were answered, how many were sent more than once, how many nobody took. */
@@ -47,9 +49,12 @@ export async function tradingDay(
     desk = await startDesk(folder, participants);
   }
 
+  const outage = tellOutage(participants.bank, screen);
+
   async function watch(): Promise<void> {
     while (ended < orders.length && performance.now() - lastEnd < patience) {
       await sleep(100);
+      await outage();
       if (desk) standings = await look(desk, standings);
       const counts = count(standings);
       screen.show(counts);
@@ -61,9 +66,30 @@ export async function tradingDay(
 
   await Promise.race([watch(), customers.refused]);
   const webhooks = await lastWebhooks(participants.bank);
-  await desk.stop();
-  await Promise.all(Object.values(participants).map((participant: Process) => participant.stop()));
-  return { standings, kills: killed, webhooks };
+  const last = desk;
+  const end = async (): Promise<void> => {
+    await last.stop();
+    await Promise.all(Object.values(participants).map((participant: Process) => participant.stop()));
+  };
+  return { standings, kills: killed, webhooks, end };
+}
+
+interface Outage {
+  readonly state: "to come" | "on" | "over";
+  readonly turnedAway: number;
+}
+
+/** Says when the bank goes away, and when it is back. */
+function tellOutage(bank: Process, screen: Screen): () => Promise<void> {
+  let told: Outage["state"] = "to come";
+  return async () => {
+    if (told === "over") return;
+    const { state, turnedAway } = await ask<Outage>(bank, "/outage");
+    if (state !== "to come" && told === "to come")
+      screen.say("The bank is out of order. Nothing is given up: what needs it is tried again, later and later.");
+    if (state === "over") screen.say(`The bank is back. It has turned ${turnedAway} requests away meanwhile.`);
+    told = state;
+  };
 }
 
 async function ask<Content>(process: Process, path: string): Promise<Content> {
