@@ -64,7 +64,7 @@ async function measured(browser: Browser, store: Store): Promise<Times> {
   const execution = await launcher.launch(long, order);
   await execution.outcome();
   const handler = desk(launcher, { authorize: () => ({ by: "bench" }) });
-  const server = serve({ fetch: (request) => handler.fetch(request), hostname: "127.0.0.1", port: 0 });
+  const server = serve({ fetch: handler, hostname: "127.0.0.1", port: 0 });
   await once(server, "listening");
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   const page = await browser.newPage();

@@ -17,7 +17,7 @@ export async function openPage(file: string): Promise<OpenPage> {
   const client = new Client({ store: sqliteStore(file) });
   const token = randomBytes(24).toString("hex");
   const handler = desk(client, { token });
-  const server = serve({ fetch: (request) => handler.fetch(request), hostname: "127.0.0.1", port: 0 });
+  const server = serve({ fetch: handler, hostname: "127.0.0.1", port: 0 });
   await once(server, "listening");
   return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}/#token=${token}` };
 }
