@@ -265,7 +265,8 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   async stateAt(revision: number): Promise<HalfDoneOf<W>> {
     checkRevision(revision);
     const record = await this.#record();
-    const rows = await this.#parts.store.history(this.id);
+    // The first transition knows how the state began.
+    const rows = await this.#parts.store.history(this.id, { after: 0, limit: Math.max(revision, 1) });
     return named(record, "history", () => stateAtRevision(record, rows, revision)) as HalfDoneOf<W>;
   }
 
