@@ -1,5 +1,6 @@
-/** `stepwell init`, by the built command: what it makes runs, tests and type-checks. */
-import { execFile } from "node:child_process";
+/** `stepwell init` and `stepwell dev`, by the built command: what they make runs, tests and type-checks. */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,6 +8,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { Client } from "../src/index.js";
+import { sqliteStore } from "../src/stores/sqlite/index.js";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -74,5 +77,34 @@ describe("stepwell init", () => {
       code: 2,
       stderr: expect.stringContaining("is there already") as string,
     });
+  });
+});
+
+describe("stepwell dev", () => {
+  test("drives the workflows of a module, shows the desk, and starts anew when a file changes", async () => {
+    const folder = await emptyFolder();
+    await run(process.execPath, [binary, "init", folder]);
+    await install(folder);
+    const file = join(folder, "stepwell", "fulfil-order.ts");
+    const child = spawn(process.execPath, [binary, "dev", file, "--store", "dev.db", "--port", "0"], { cwd: folder });
+    let [output, errors] = ["", ""];
+    child.stdout.on("data", (part: Buffer) => (output += part.toString()));
+    child.stderr.on("data", (part: Buffer) => (errors += part.toString()));
+    onTestFinished(() => void child.kill("SIGKILL"));
+    const soon = { timeout: 40_000, interval: 50 };
+    await vi.waitFor(() => expect(errors).toContain("Driving fulfil-order, version 1."), soon);
+    await vi.waitFor(() => expect(output).toMatch(/^Desk: http:\/\/127\.0\.0\.1:\d+\/\S*token=/m), soon);
+    await writeFile(
+      file,
+      (await readFile(file, "utf8")).replace('workflow("fulfil-order", {', 'workflow("fulfil-order", { version: "2",'),
+    );
+    await vi.waitFor(() => expect(errors).toContain("Driving fulfil-order, version 2."), soon);
+    const launch = [binary, "launch", file, '{"sku":"tea","cents":1}', "--id", "o-1", "--store", "dev.db"];
+    await run(process.execPath, ["--import", import.meta.resolve("tsx"), ...launch], { cwd: folder });
+    const client = new Client({ store: sqliteStore(join(folder, "dev.db")) });
+    expect((await client.execution("o-1").outcome({ timeout: "30s" })).status).toBe("completed");
+    await client.stop();
+    child.kill("SIGINT");
+    expect(await once(child, "exit")).toEqual([0, null]);
   });
 });

@@ -13,6 +13,12 @@ export function wholeNumber(text: string): number {
   throw new InvalidArgumentError("It must be a whole number from 1 to 10000.");
 }
 
+export function portIn(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
+  throw new InvalidArgumentError("It must be a port: a whole number from 0 to 65535.");
+}
+
 export function revision(text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value >= 0 && text.trim() !== "") return value;

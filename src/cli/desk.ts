@@ -1,9 +1,10 @@
 /** `stepwell desk`: the page on the executions of a store, for this machine. */
 import { userInfo } from "node:os";
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import { Client } from "../index.js";
 import { openDesk } from "../desk/index.js";
-import { onPlace } from "./arguments.js";
+import { onPlace, portIn } from "./arguments.js";
+import { interrupted } from "./interrupted.js";
 import { screen, type Screen } from "./screen.js";
 import { existingStoreOn } from "./store.js";
 import { described } from "./text.js";
@@ -32,12 +33,6 @@ export function addDesk(program: Command): void {
     .action((options: DeskCommandOptions) => showDesk(options, screen(process.stdout, process.stderr)));
 }
 
-function portIn(text: string): number {
-  const port = Number(text);
-  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
-  throw new InvalidArgumentError("It must be a port: a whole number from 0 to 65535.");
-}
-
 async function showDesk(options: DeskCommandOptions, out: Screen): Promise<void> {
   const { store, schema, port, by = userInfo().username, redact = [], debug = false } = options;
   const onError = (error: unknown): void => out.note(described(error, debug));
@@ -53,14 +48,4 @@ async function showDesk(options: DeskCommandOptions, out: Screen): Promise<void>
   } finally {
     await client.stop();
   }
-}
-
-function interrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      process.off("SIGINT", end).off("SIGTERM", end);
-      resolve();
-    };
-    process.on("SIGINT", end).on("SIGTERM", end);
-  });
 }

@@ -1,12 +1,13 @@
 /** The commands, their options and their help. */
 import { readFileSync } from "node:fs";
 import tab from "@bomb.sh/tab/commander";
-import { Command, CommanderError } from "commander";
-import { onPlace, onStore, wholeNumber } from "./arguments.js";
+import { Command, CommanderError, Option } from "commander";
+import { onPlace, onStore, portIn, wholeNumber } from "./arguments.js";
 import { diagram } from "../index.js";
 import { check, type CheckOptions } from "./check.js";
 import { addDesk } from "./desk.js";
 import { showDeadLetters, type ShowLettersOptions } from "./dead-letters.js";
+import { dev, type DevOptions } from "./dev.js";
 import { init, type InitOptions } from "./init.js";
 import { loadWorkflow } from "./load-workflow.js";
 import { migrate, type MigrateOptions } from "./migrate.js";
@@ -41,6 +42,7 @@ export function commandLine(done: OnExitCode): Command {
     .configureOutput({ outputError: (text, write) => write(`${clean(text).trim()}\n`) })
     .showHelpAfterError("Run it with --help to see how it is used.");
   addInit(program);
+  addDev(program);
   addRun(program, done);
   addCheck(program, done);
   addDiagram(program);
@@ -71,6 +73,25 @@ function addInit(program: Command): void {
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
     .addHelpText("after", "\nExample:\n  stepwell init shop")
     .action((folder: string | undefined, options: InitOptions) => init(folder, version(), options, out()));
+}
+
+function addDev(program: Command): void {
+  onPlace(
+    program.command("dev"),
+    "an SQLite file, created if it is not there, or the connection string of a PostgreSQL database",
+  )
+    .summary("drive the workflows of a module while they are being written, and open the desk")
+    .description(
+      "Drives all workflows that the module exports, starts anew when one of its files changes, and opens the desk for this machine. " +
+        "For TypeScript the project needs tsx.",
+    )
+    .argument("<module>", "a JavaScript or TypeScript module that exports workflows")
+    .option("--port <number>", "where the desk listens at 127.0.0.1; 0: anywhere", portIn, 4949)
+    .option("--no-desk", "do not open the desk")
+    .addOption(new Option("--drives").hideHelp())
+    .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
+    .addHelpText("after", devNotes)
+    .action((module: string, options: DevOptions) => dev(module, options, out()));
 }
 
 function addRun(program: Command, done: OnExitCode): void {
@@ -222,6 +243,13 @@ Exit codes:
 Example:
   stepwell dead-letters --store orders.db
   stepwell resend order-1001 evt-9 --store orders.db --to order-1002 --by ada`;
+
+const devNotes = `
+Launch from another terminal: the executions are driven here. Ctrl-C ends it; what is under way may finish, and nothing is lost.
+
+Example:
+  stepwell dev ./stepwell/fulfil-order.ts --store orders.db
+  stepwell launch ./stepwell/fulfil-order.ts '{"sku":"tea","cents":1999}' --store orders.db`;
 
 const completionNotes = `
 Put one of these into the file that your shell reads when it starts:

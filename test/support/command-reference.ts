@@ -17,7 +17,7 @@ export function commandReference(): string {
 
 function sectionOf(command: Command): string {
   const words = command.registeredArguments.map((it) => (it.required ? ` <${it.name()}>` : ` [${it.name()}]`));
-  const own = command.options.filter(({ long }) => !shared.has(long!));
+  const own = command.options.filter(({ long, hidden }) => !shared.has(long!) && !hidden);
   const others = command.options.filter(({ long }) => shared.has(long!)).map(({ long }) => `\`${long}\``);
   const rows = own.map(({ flags, description, mandatory, argChoices }) => {
     const choices = argChoices === undefined ? "" : `: ${argChoices.map((it) => `\`${it}\``).join(", ")}`;
