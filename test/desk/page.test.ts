@@ -478,6 +478,18 @@ describe("the page on a real store", () => {
     );
   });
 
+  it("publishes to a topic, and says to how many it went", async () => {
+    await signedIn("workflows", "Workflows");
+    await page.getByRole("button", { name: "Publish" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Topic").fill("prices");
+    await dialog.getByLabel("Name of the message").fill("changed");
+    await dialog.getByLabel("Payload").fill(`{"sku": "A-1"}`);
+    await dialog.getByRole("button", { name: "Publish" }).click();
+    expect(await dialog.getByRole("status").innerText()).toContain("prices");
+    expect(complaints).toEqual([]);
+  });
+
   it("pauses a schedule, and sends a dead letter again to where it belongs", async () => {
     await launcher.schedules.set("hourly", order, { cents: 1 }, { every: "1h" });
     const [late, right] = await launcher.launchMany(order, [

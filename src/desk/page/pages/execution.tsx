@@ -1,4 +1,4 @@
-import { lazy, Suspense, useState } from "react";
+import { Fragment, lazy, Suspense, useState } from "react";
 import { Tabs } from "@base-ui/react/tabs";
 import { Link } from "wouter";
 import type { ExecutionView } from "../../http/shapes.js";
@@ -113,12 +113,12 @@ function Matter({ execution }: { readonly execution: ExecutionView }) {
         <span className="text-any min-w-0">{headline}</span>
       </p>
       <div className="mt-1.5 flex max-w-prose flex-col gap-1 pl-[1.9rem] text-soft">
-        {lines.map((line) => (
-          <p key={line} className="text-any">
-            {line}
-          </p>
+        {lines.map((line, index) => (
+          <Fragment key={line}>
+            <p className="text-any">{line}</p>
+            {index === 0 && cause !== undefined && <p className="text-any">Its cause: {cause}</p>}
+          </Fragment>
         ))}
-        {cause !== undefined && <p className="text-any">Its cause: {cause}</p>}
       </div>
       {may && acts.length > 0 && (
         <div className="mt-3.5 flex flex-wrap gap-2 pl-[1.9rem]">

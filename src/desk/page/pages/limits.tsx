@@ -82,10 +82,7 @@ function Meter({ label, value, most }: { readonly label: string; readonly value:
       aria-valuenow={value}
       className="h-1.5 min-w-0 flex-1 overflow-hidden rounded-full bg-line"
     >
-      <span
-        className={`block h-full rounded-full ${share === 1 ? "bg-warn" : "bg-water"}`}
-        style={{ width: `${share * 100}%` }}
-      />
+      <span className="block h-full rounded-full bg-water" style={{ width: `${share * 100}%` }} />
     </span>
   );
 }

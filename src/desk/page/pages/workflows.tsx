@@ -14,6 +14,7 @@ import { PageHead } from "../parts/shell.js";
 import { Failure, Loading, Notice } from "../parts/states.js";
 import { cell, Table } from "../parts/table.js";
 
+const PublishDialog = lazy(async () => ({ default: (await import("../parts/publish-dialog.js")).PublishDialog }));
 const LaunchDialog = lazy(async () => ({ default: (await import("../parts/launch-dialog.js")).LaunchDialog }));
 
 export function Workflows() {
@@ -35,10 +36,19 @@ const columns = [
 
 function All() {
   const { data, error, refetch } = useRead<WorkflowsView>("api/workflows");
+  const may = useMay("act-many");
+  const [publishing, setPublishing] = useState(false);
   useKeys(rowKeys);
   return (
     <>
-      <PageHead title="Workflows" />
+      <PageHead title="Workflows">
+        <span className="flex-1" />
+        {may && (
+          <Button icon="send" onClick={() => setPublishing(true)}>
+            Publish to a topic …
+          </Button>
+        )}
+      </PageHead>
       <div className="card overflow-hidden">
         {error !== null ? (
           <Failure error={error} again={() => void refetch()} />
@@ -56,6 +66,11 @@ function All() {
           </Table>
         )}
       </div>
+      {publishing && (
+        <Suspense>
+          <PublishDialog close={() => setPublishing(false)} />
+        </Suspense>
+      )}
     </>
   );
 }
