@@ -1,7 +1,7 @@
 /** `stepwell doctor`: what is wrong around the executions of a store, a sentence each, with what mends it. */
 import { statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import type { Client } from "../index.js";
+import { memoryStore, type Client } from "../index.js";
 import { listed, span } from "../desk/model/spans.js";
 import { migratePostgres, postgresHealth, type PostgresHealth } from "../stores/postgres/index.js";
 import { asking, operateCodes, type OperateOptions } from "./asking.js";
@@ -151,9 +151,9 @@ async function ofExecutions(client: Client): Promise<Finding[]> {
   return found;
 }
 
-/** The store's time is known up to the length of a question. */
+/** The store's time is known up to the length of a question; the memory store has the clock of this process. */
 async function ofClocks(client: Client): Promise<Finding[]> {
-  const difference = Math.abs((await client.fleet.now()).getTime() - new Date().getTime());
+  const difference = Math.abs((await client.fleet.now()).getTime() - memoryStore().clock!.now());
   if (difference < largestClockDifference) return [];
   return [
     {
