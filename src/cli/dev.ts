@@ -57,7 +57,8 @@ function watched(module: string, { store, schema }: DevOptions): ChildProcess {
 function loaderFor(module: string): string[] {
   if (!/^\.[cm]?tsx?$/.test(extname(module)) || process.execArgv.some((it) => it.includes("tsx"))) return [];
   try {
-    return ["--import", pathToFileURL(createRequire(resolve(module)).resolve("tsx")).href];
+    const loader = createRequire(resolve(module)).resolve("tsx");
+    return [`--import=${pathToFileURL(loader).href}`];
   } catch {
     return [];
   }
