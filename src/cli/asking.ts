@@ -50,7 +50,7 @@ export async function asking(
 ): Promise<number> {
   const { store, schema, patience, json = false, debug = false } = options;
   const client = new Client({
-    store: existingStoreOn(store, schema),
+    store: await existingStoreOn(store, schema),
     workflows,
     onError: (error) => screen.note(described(error, debug)),
     ...(patience !== undefined && { patience: patience as `${number}s` }),

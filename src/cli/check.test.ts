@@ -38,7 +38,7 @@ async function written(text: string): Promise<string> {
 async function checked(text: string, options: CheckOptions = {}): Promise<{ code: number; output: string }> {
   let output = "";
   const screen: Screen = {
-    begin: () => undefined,
+    begin: async () => undefined,
     end: () => undefined,
     note: () => undefined,
     result: (it) => (output += it),

@@ -40,7 +40,7 @@ async function checkStore(
   { schema, json }: CheckOptions,
   screen: Screen,
 ): Promise<number> {
-  const launcher = new Launcher({ store: existingStoreOn(place, schema), workflows });
+  const launcher = new Launcher({ store: await existingStoreOn(place, schema), workflows });
   const groups = await launcher.compatibility();
   if (json === true) screen.result(JSON.stringify({ executions: groups }));
   else if (groups.length === 0) screen.result("No execution in the store is alive.");

@@ -24,7 +24,7 @@ async function folder(): Promise<string> {
 }
 
 async function fill(place: string, schema?: string): Promise<void> {
-  await using launcher = new Launcher({ store: storeOn(place, schema), workflows: [order] });
+  await using launcher = new Launcher({ store: await storeOn(place, schema), workflows: [order] });
   await launcher.start();
   for (const id of ["one", "two"]) {
     const execution = await launcher.launch(order, {}, { id });
@@ -39,7 +39,7 @@ async function late(place: string, schema: string | undefined, execution: string
   const late = workflow("late", { input: z.object({}) })
     .step("1", { messages: { go: z.null() }, run: () => pause(), onMessage: () => undefined })
     .step("2", { messages: { paid: z.any() }, run: () => undefined, onMessage: () => undefined });
-  await using launcher = new Launcher({ store: storeOn(place, schema), workflows: [late] });
+  await using launcher = new Launcher({ store: await storeOn(place, schema), workflows: [late] });
   await launcher.start();
   const it = await launcher.launch(late, {}, { id: execution });
   await it.send("paid", { at: new Date(0), cents: 5n, by: new Set(["ada"]) }, { messageId });
@@ -50,7 +50,7 @@ async function late(place: string, schema: string | undefined, execution: string
 async function shown(store: string, options: Omit<ShowLettersOptions, "store"> = {}): Promise<string[]> {
   const lines: string[] = [];
   const screen: Screen = {
-    begin: () => undefined,
+    begin: async () => undefined,
     end: () => undefined,
     note: (text) => lines.push(`note: ${text}`),
     result: (text) => lines.push(text),
@@ -86,7 +86,7 @@ test.each(["sqlite", "postgres"])("lists and counts what no step took, on %s", a
 test("shows more than a store gives at once", async () => {
   const place = join(await folder(), "orders.db");
   const [many, limit] = [1002, 1001];
-  await using launcher = new Launcher({ store: storeOn(place, undefined), workflows: [order] });
+  await using launcher = new Launcher({ store: await storeOn(place, undefined), workflows: [order] });
   await launcher.start();
   const execution = await launcher.launch(order, {}, { id: "full", delay: "1d" });
   for (let i = 0; i < many; i++) await execution.send("paid", i);

@@ -25,7 +25,7 @@ export async function showDeadLetters(options: ShowLettersOptions, screen: Scree
     ...(execution !== undefined && { execution }),
     ...(name !== undefined && { name }),
   };
-  const store = existingStoreOn(options.store, options.schema);
+  const store = await existingStoreOn(options.store, options.schema);
   await store.open();
   try {
     const dead = deadLettersIn(store);

@@ -1,8 +1,6 @@
 /** `stepwell desk`: the page on the executions of a store, for this machine. */
 import { userInfo } from "node:os";
 import type { Command } from "commander";
-import { Client } from "../index.js";
-import { openDesk } from "../desk/index.js";
 import { onPlace, portIn } from "./arguments.js";
 import { interrupted } from "./interrupted.js";
 import { screen, type Screen } from "./screen.js";
@@ -36,7 +34,8 @@ export function addDesk(program: Command): void {
 async function showDesk(options: DeskCommandOptions, out: Screen): Promise<void> {
   const { store, schema, port, by = userInfo().username, redact = [], debug = false } = options;
   const onError = (error: unknown): void => out.note(described(error, debug));
-  const client = new Client({ store: existingStoreOn(store, schema), onError });
+  const [{ Client }, { openDesk }] = await Promise.all([import("../index.js"), import("../desk/index.js")]);
+  const client = new Client({ store: await existingStoreOn(store, schema), onError });
   try {
     const open = await openDesk(client, { port, by, redact, onError });
     out.result(open.address);

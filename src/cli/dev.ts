@@ -26,7 +26,7 @@ export interface DevOptions {
 export async function dev(module: string, options: DevOptions, screen: Screen): Promise<void> {
   if (options.drives === true) return drive(module, options, screen);
   const { store: place, schema, port, desk } = options;
-  const store = storeOn(place, schema);
+  const store = await storeOn(place, schema);
   const onError = (error: unknown): void => screen.note(described(error, options.debug === true));
   // Opened first: the tables are there before two processes ask for them.
   const client = new Client({ store, onError });
@@ -67,7 +67,7 @@ function loaderFor(module: string): string[] {
 async function drive(module: string, { store, schema, debug = false }: DevOptions, screen: Screen): Promise<void> {
   const workflows = await loadWorkflows(module);
   const launcher = new Launcher({
-    store: storeOn(store, schema),
+    store: await storeOn(store, schema),
     workflows,
     onError: (error) => screen.note(described(error, debug)),
   });

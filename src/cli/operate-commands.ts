@@ -1,14 +1,6 @@
 /** The commands of operators, their options and their help. */
 import { Argument, Option, type Command } from "commander";
 import { asOperator, duration, example, onStore, patchOption, revision, wholeNumber } from "./arguments.js";
-import { patch, publish, retry, rollback, send, skip } from "./acts.js";
-import { doctor } from "./doctor.js";
-import { launch } from "./launch.js";
-import { history, list } from "./look.js";
-import { schedules } from "./schedules.js";
-import { show } from "./show.js";
-import { stats } from "./stats.js";
-import { tail } from "./tail.js";
 import { screen, type Screen } from "./screen.js";
 
 const statuses = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"];
@@ -36,7 +28,7 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     .option("--limit <number>", "at most so many, up to 10000 (default: 100)", wholeNumber)
     .option("--count", "print only how many there are, whatever the limit")
     .addHelpText("after", example("stepwell list --status stuck --store orders.db"))
-    .action((options) => finish(list(options, out)));
+    .action(async (options) => finish((await import("./look.js")).list(options, out)));
 
   onStore(program.command("show"))
     .summary("show one execution: what was done and undone, where it stands and why")
@@ -46,14 +38,14 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     )
     .argument("<execution>", "its id")
     .addHelpText("after", example("stepwell show order-1001 --store orders.db"))
-    .action((id, options) => finish(show(id, options, out)));
+    .action(async (id, options) => finish((await import("./show.js")).show(id, options, out)));
 
   onStore(program.command("history"))
     .summary("show everything that was committed of one execution")
     .description("Shows every committed transition of an execution, in order: what was done and undone, when, by whom.")
     .argument("<execution>", "its id")
     .addHelpText("after", example("stepwell history order-1001 --store orders.db"))
-    .action((id, options) => finish(history(id, options, out)));
+    .action(async (id, options) => finish((await import("./look.js")).history(id, options, out)));
 
   onStore(program.command("tail"))
     .summary("follow executions, one or many, as they go on")
@@ -66,7 +58,7 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     .option("--tag <tag...>", "of many: only executions that have all of these")
     .option("--from <revision>", "of one: only what was committed after this revision (default: 0)", revision)
     .addHelpText("after", tailNotes)
-    .action((id, options) => finish(tail(id, options, out)));
+    .action(async (id, options) => finish((await import("./tail.js")).tail(id, options, out)));
 
   onStore(program.command("doctor"))
     .summary("say what is wrong around the executions, and which command mends it")
@@ -75,14 +67,14 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
         "or the server: each finding a sentence, with what mends it. Changes nothing.",
     )
     .addHelpText("after", doctorNotes)
-    .action((options) => finish(doctor(options, out)));
+    .action(async (options) => finish((await import("./doctor.js")).doctor(options, out)));
 
   onStore(program.command("stats"))
     .summary("count executions by status, dead letters and schedules")
     .description("Counts executions by status, exactly up to 10000, dead letters by workflow, and schedules.")
     .option("--workflow <name>", "only of this workflow")
     .addHelpText("after", example("stepwell stats --store orders.db"))
-    .action((options) => finish(stats(options, out)));
+    .action(async (options) => finish((await import("./stats.js")).stats(options, out)));
 }
 
 function addActs(program: Command, out: Screen, finish: Finish): void {
@@ -93,7 +85,7 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
     .option("--reason <text>", "why; kept in the history")
     .addOption(patchOption())
     .addHelpText("after", example(`stepwell retry order-1001 --by ada --reason "the bank is back" --store orders.db`))
-    .action((id, options) => finish(retry(id, options, out)));
+    .action(async (id, options) => finish((await import("./acts.js")).retry(id, options, out)));
 
   asOperator(program.command("skip"))
     .summary("take the step of a stuck execution as done")
@@ -105,7 +97,7 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
       "after",
       example(`stepwell skip order-1001 "refunded by hand, ticket 4711" --by ada --store orders.db`),
     )
-    .action((id, reason, options) => finish(skip(id, reason, options, out)));
+    .action(async (id, reason, options) => finish((await import("./acts.js")).skip(id, reason, options, out)));
 
   asOperator(program.command("rollback"))
     .summary("undo an execution, also a completed one")
@@ -119,7 +111,7 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
       ]),
     )
     .addHelpText("after", example("stepwell rollback order-1001 customer-returned --by ada --store orders.db"))
-    .action((id, reason, options) => finish(rollback(id, reason, options, out)));
+    .action(async (id, reason, options) => finish((await import("./acts.js")).rollback(id, reason, options, out)));
 
   asOperator(program.command("patch"))
     .summary("mend the state of a stuck execution")
@@ -134,7 +126,9 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
       "after",
       example(`stepwell patch order-1001 '{"iban":"DE02"}' "the customer mistyped it" --by ada --store orders.db`),
     )
-    .action((id, fields, reason, options) => finish(patch(id, fields, reason, options, out)));
+    .action(async (id, fields, reason, options) =>
+      finish((await import("./acts.js")).patch(id, fields, reason, options, out)),
+    );
 }
 
 function addMessages(program: Command, out: Screen, finish: Finish): void {
@@ -146,7 +140,9 @@ function addMessages(program: Command, out: Screen, finish: Finish): void {
     .argument("[payload]", "JSON, or @ and the path of a file with it (default: null)")
     .option("--message-id <id>", "the sender's own id: the same id twice is one message")
     .addHelpText("after", example(`stepwell send order-1001 settled '{"at":"2026-03-01"}' --store orders.db`))
-    .action((id, name, payload, options) => finish(send(id, name, payload, options, out)));
+    .action(async (id, name, payload, options) =>
+      finish((await import("./acts.js")).send(id, name, payload, options, out)),
+    );
 
   onStore(program.command("publish"))
     .summary("send a message to all that are subscribed to a topic")
@@ -159,7 +155,9 @@ function addMessages(program: Command, out: Screen, finish: Finish): void {
     .option("--message-id <id>", "the publisher's own id: the same id twice is one message")
     .option("--keep <duration>", "for how long it is kept for those who subscribe later (default: 3d)", duration)
     .addHelpText("after", example(`stepwell publish payment:p-77 settled '{"cents":700}' --store orders.db`))
-    .action((topic, name, payload, options) => finish(publish(topic, name, payload, options, out)));
+    .action(async (topic, name, payload, options) =>
+      finish((await import("./acts.js")).publish(topic, name, payload, options, out)),
+    );
 
   onStore(program.command("launch"))
     .summary("start an execution")
@@ -174,7 +172,9 @@ function addMessages(program: Command, out: Screen, finish: Finish): void {
     .option("--tag <tag...>", "what it is found by")
     .option("--delay <duration>", "begin after this time", duration)
     .addHelpText("after", example(`stepwell launch ./orders.js '{"sku":"tea"}' --id order-1002 --store orders.db`))
-    .action((module, input, options) => finish(launch(module, input, options, out)));
+    .action(async (module, input, options) =>
+      finish((await import("./launch.js")).launch(module, input, options, out)),
+    );
 }
 
 function addSchedules(program: Command, out: Screen, finish: Finish): void {
@@ -186,7 +186,7 @@ function addSchedules(program: Command, out: Screen, finish: Finish): void {
     .option("--module <module>", "to trigger one: a JavaScript module that exports its workflow")
     .option("--yes", "do not ask before a schedule is deleted; needed where nobody can be asked")
     .addHelpText("after", example("stepwell schedules pause nightly-report --store orders.db"))
-    .action((act, name, options) => finish(schedules(act, name, options, out)));
+    .action(async (act, name, options) => finish((await import("./schedules.js")).schedules(act, name, options, out)));
 }
 
 const tailNotes = `

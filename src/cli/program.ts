@@ -3,33 +3,36 @@ import { readFileSync } from "node:fs";
 import tab from "@bomb.sh/tab/commander";
 import { Command, CommanderError, Option } from "commander";
 import { onPlace, onStore, portIn, wholeNumber } from "./arguments.js";
-import { diagram } from "../index.js";
-import { check, type CheckOptions } from "./check.js";
+import type { CheckOptions } from "./check.js";
 import { addDesk } from "./desk.js";
-import { showDeadLetters, type ShowLettersOptions } from "./dead-letters.js";
-import { dev, type DevOptions } from "./dev.js";
-import { init, type InitOptions } from "./init.js";
-import { loadWorkflow } from "./load-workflow.js";
-import { migrate, type MigrateOptions } from "./migrate.js";
+import type { ShowLettersOptions } from "./dead-letters.js";
+import type { DevOptions } from "./dev.js";
+import type { InitOptions } from "./init.js";
+import type { MigrateOptions } from "./migrate.js";
 import { addOperateCommands } from "./operate-commands.js";
-import { resend, type ResendCommandOptions } from "./resend.js";
-import { exitCodes, run, type RunOptions } from "./run.js";
+import type { ResendCommandOptions } from "./resend.js";
+import type { RunOptions } from "./run.js";
 import { screen, type Screen } from "./screen.js";
 import { clean, described } from "./text.js";
 
+/** The exit code of an error in the usage, or of the store. */
+const usageError = 2;
+
+// What a command does is loaded when it is run: `--help` and completion load no engine.
+
 /** Runs the command that the arguments name. Gives back the exit code; errors are printed on standard error. */
 export async function main(argv: readonly string[]): Promise<number> {
-  let exitCode: number = exitCodes.atRest;
+  let exitCode = 0;
   const program = commandLine((code) => (exitCode = code));
   try {
     await program.parseAsync(argv, { from: "user" });
     return exitCode;
   } catch (error) {
     // Commander has printed its own errors already, and ends its help this way too.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.error;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageError;
     const debug = Boolean(process.env["DEBUG"]) || argv.includes("--debug");
     process.stderr.write(`${described(error, debug)}\n`);
-    return exitCodes.error;
+    return usageError;
   }
 }
 
@@ -72,7 +75,9 @@ function addInit(program: Command): void {
     .option("--json", "print one object of JSON a line")
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
     .addHelpText("after", "\nExample:\n  stepwell init shop")
-    .action((folder: string | undefined, options: InitOptions) => init(folder, version(), options, out()));
+    .action(async (folder: string | undefined, options: InitOptions) =>
+      (await import("./init.js")).init(folder, version(), options, out()),
+    );
 }
 
 function addDev(program: Command): void {
@@ -91,7 +96,7 @@ function addDev(program: Command): void {
     .addOption(new Option("--drives").hideHelp())
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
     .addHelpText("after", devNotes)
-    .action((module: string, options: DevOptions) => dev(module, options, out()));
+    .action(async (module: string, options: DevOptions) => (await import("./dev.js")).dev(module, options, out()));
 }
 
 function addRun(program: Command, done: OnExitCode): void {
@@ -111,7 +116,9 @@ function addRun(program: Command, done: OnExitCode): void {
     .option("--json", "print the summary as one line of JSON instead of a table")
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
     .addHelpText("after", notes)
-    .action(async (path: string, options: RunOptions) => done(await run(path, options, out())));
+    .action(async (path: string, options: RunOptions) =>
+      done(await (await import("./run.js")).run(path, options, out())),
+    );
 }
 
 function addCheck(program: Command, done: OnExitCode): void {
@@ -131,7 +138,9 @@ function addCheck(program: Command, done: OnExitCode): void {
     .option("--json", "print one line of JSON instead of a table")
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
     .addHelpText("after", checkNotes)
-    .action(async (path: string, options: CheckOptions) => done(await check(path, options, out())));
+    .action(async (path: string, options: CheckOptions) =>
+      done(await (await import("./check.js")).check(path, options, out())),
+    );
 }
 
 function addDiagram(program: Command): void {
@@ -143,9 +152,10 @@ function addDiagram(program: Command): void {
     .option("--workflow <name>", "which one, where the module exports several: the name of the export or the workflow")
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
     .addHelpText("after", "\nExample:\n  stepwell diagram ./fulfil-order.js > fulfil-order.mmd")
-    .action(async (path: string, { workflow }: { readonly workflow?: string }) =>
-      out().result(diagram((await loadWorkflow(path, workflow)).workflow)),
-    );
+    .action(async (path: string, { workflow }: { readonly workflow?: string }) => {
+      const [{ diagram }, { loadWorkflow }] = await Promise.all([import("../index.js"), import("./load-workflow.js")]);
+      out().result(diagram((await loadWorkflow(path, workflow)).workflow));
+    });
 }
 
 /** `stepwell completion zsh` prints the script of a shell, which asks `stepwell complete -- words` for what may follow. */
@@ -167,7 +177,7 @@ function addMigrate(program: Command): void {
     )
     .option("--dry-run", "print the SQL and change nothing")
     .option("--debug", "show the stack and the causes of an error; so does the environment variable DEBUG")
-    .action((options: MigrateOptions) => migrate(options, out()));
+    .action(async (options: MigrateOptions) => (await import("./migrate.js")).migrate(options, out()));
 }
 
 function addDeadLetters(program: Command): void {
@@ -179,7 +189,7 @@ function addDeadLetters(program: Command): void {
     .option("--name <name>", "only messages of this name")
     .option("--limit <number>", "at most so many, up to 10000 (default: 100)", wholeNumber)
     .option("--count", "print only how many there are, whatever the limit")
-    .action((options: ShowLettersOptions) => showDeadLetters(options, out()));
+    .action(async (options: ShowLettersOptions) => (await import("./dead-letters.js")).showDeadLetters(options, out()));
 }
 
 function addResend(program: Command): void {
@@ -196,7 +206,9 @@ function addResend(program: Command): void {
     .option("--by <who>", "who sends it; kept with the letter (default: the user of this machine)")
     .option("--module <module>", "a JavaScript module that exports the workflow: the message is checked first")
     .addHelpText("after", resendNotes)
-    .action((execution: string, id: string, options: ResendCommandOptions) => resend(execution, id, options, out()));
+    .action(async (execution: string, id: string, options: ResendCommandOptions) =>
+      (await import("./resend.js")).resend(execution, id, options, out()),
+    );
 }
 
 const notes = `

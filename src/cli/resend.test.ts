@@ -44,7 +44,7 @@ async function scene(kind: string): Promise<Scene> {
   for (const version of ["1", "2"]) await writeFile(join(folder, `order-${version}.mjs`), moduleText(version));
   const [place, schema] = kind === "postgres" ? [postgresUrl(), freshSchema()] : [join(folder, "orders.db"), undefined];
   const launcher = async (): Promise<Launcher> => {
-    const started = new Launcher({ store: storeOn(place, schema), workflows: [order] });
+    const started = new Launcher({ store: await storeOn(place, schema), workflows: [order] });
     await started.start();
     return started;
   };

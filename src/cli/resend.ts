@@ -27,7 +27,7 @@ export async function resend(
 ): Promise<void> {
   const { schema, to = execution, as, module, json = false } = options;
   const workflows = module === undefined ? undefined : await loadWorkflows(module);
-  const store = existingStoreOn(options.store, schema);
+  const store = await existingStoreOn(options.store, schema);
   await store.open();
   try {
     if (workflows !== undefined) await mustKnow(workflows, module!, to, store);

@@ -20,7 +20,7 @@ export interface RunOptions {
 }
 
 /** The exit codes. Errors end the process with 2. */
-export const exitCodes = { atRest: 0, stuck: 1, error: 2, interrupted: 3 } as const;
+const exitCodes = { atRest: 0, stuck: 1, error: 2, interrupted: 3 } as const;
 
 /** An execution that takes longer, in milliseconds, is put aside: it may wait for days, and others can be launched. */
 const patience = 250;
@@ -49,7 +49,7 @@ interface Job {
 export async function run(path: string, options: RunOptions, screen: Screen): Promise<number> {
   const { workflow, versions } = await loadWorkflow(path, options.workflow);
   const total = await checkLines(workflow, options.input, options.id);
-  const store = storeOn(options.store, options.schema);
+  const store = await storeOn(options.store, options.schema);
   // A store whose time is a server's has no clock here; the memory store has the clock of this process.
   const clock = store.clock ?? memoryStore().clock!;
   const now = (): number => clock.monotonic();
@@ -68,7 +68,7 @@ export async function run(path: string, options: RunOptions, screen: Screen): Pr
   await launcher.start();
   const interruption = interruptible(launcher, screen);
   try {
-    screen.begin(total, tally);
+    await screen.begin(total, tally);
     await launchAll({ launcher, workflow, versions, options, screen, tally, now, signal: interruption.signal });
   } finally {
     await interruption.end();

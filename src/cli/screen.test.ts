@@ -17,7 +17,7 @@ it("shows a bar with the counts where somebody looks", async () => {
   const shown = screen(new PassThrough(), errors.stream);
   const tally = new Tally();
   tally.add("a", { status: "completed", reason: "normal", state: {} });
-  shown.begin(4, tally);
+  await shown.begin(4, tally);
   tally.add("b", { status: "rolledBack", reason: "too-dear", state: {} });
   shown.note("by the way");
   expect(errors.text()).toContain("1/4  completed 1  rolled back 0  stuck 0");
@@ -26,11 +26,11 @@ it("shows a bar with the counts where somebody looks", async () => {
   expect(errors.text()).toContain("\u001b[Kby the way\n");
 });
 
-it("shows no bar in a file, only notes and the result, each in its place", () => {
+it("shows no bar in a file, only notes and the result, each in its place", async () => {
   const errors = stream(false);
   const output = stream(false);
   const shown = screen(output.stream, errors.stream);
-  shown.begin(4, new Tally());
+  await shown.begin(4, new Tally());
   shown.note("by the way");
   shown.end();
   shown.result("done");

@@ -1,10 +1,10 @@
 /** Where a run shows itself: results on standard output, everything else on standard error. */
-import progress from "cli-progress";
+import type { SingleBar } from "cli-progress";
 import type { Tally } from "./tally.js";
 
 export interface Screen {
   /** Shows a progress bar, where standard error is a terminal. */
-  begin(total: number, tally: Tally): void;
+  begin(total: number, tally: Tally): Promise<void>;
   /** Takes the bar away. */
   end(): void;
   note(text: string): void;
@@ -12,10 +12,11 @@ export interface Screen {
 }
 
 export function screen(output: NodeJS.WritableStream, errors: NodeJS.WriteStream): Screen {
-  let bar: progress.SingleBar | undefined;
+  let bar: SingleBar | undefined;
   return {
-    begin(total, tally) {
+    async begin(total, tally) {
       if (!errors.isTTY || total === 0) return;
+      const { default: progress } = await import("cli-progress");
       // Made anew at each drawing, so that no caller has to update the bar.
       const format = (options: object): string => {
         const { atRest, completed, rolledBackInAll, stuck } = tally;

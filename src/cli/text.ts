@@ -1,6 +1,5 @@
 /** Text for people: texts of users, modules and stores are cleaned before they are printed on a terminal. */
 import { inspect, styleText } from "node:util";
-import { StepwellError } from "../index.js";
 
 /** Control characters, and those that turn the direction of writing: they can forge lines and hide text. */
 const unsafe = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu;
@@ -30,10 +29,15 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** By its name, so that nothing of the engine is loaded to print a line. */
+function codeOf(error: unknown): string {
+  const code: unknown = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" && code.startsWith("STEPWELL_") ? ` ${code}` : "";
+}
+
 /** One line; with `debug`, the stack and the causes behind it. */
 export function described(error: unknown, debug: boolean): string {
-  const code = error instanceof StepwellError ? ` ${error.code}` : "";
-  const line = `error${code}: ${clean(messageOf(error)).trim()}`;
+  const line = `error${codeOf(error)}: ${clean(messageOf(error)).trim()}`;
   return debug ? `${line}\n${inspect(error).split("\n").map(clean).join("\n")}` : line;
 }
 
