@@ -2,7 +2,7 @@ import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { expect, it, vi } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 
 const demo = fileURLToPath(new URL("demo.ts", import.meta.url));
 const run = (...options: string[]) =>
@@ -16,6 +16,7 @@ interface Running {
 
 function start(...options: string[]): Running {
   const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), demo, ...options]);
+  onTestFinished(() => void child.kill("SIGKILL"));
   let printed = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (printed += text));
   const line = (pattern: RegExp): Promise<string> =>

@@ -91,9 +91,11 @@ onEveryStore("a client", (start) => {
   test("registers nowhere, sends no heartbeat, takes nothing up and commits nothing of an execution", async () => {
     const { store, clock, launcher } = await start([ask, broken]);
     await launcher.launch(ask, { n: 1 }, { id: "one" });
-    await launcher.launch(broken, { n: 1 }, { id: "two" });
-    await launcher.launch(broken, { n: 1 }, { id: "three" });
-    await clock.settle();
+    const stuck = await launcher.launchMany(broken, [
+      { input: { n: 1 }, id: "two" },
+      { input: { n: 1 }, id: "three" },
+    ]);
+    await Promise.all(stuck.map((execution) => execution.outcome()));
     const { seen, called, batches } = watched(store);
     const client = clientOn(seen);
     const asked = [
