@@ -36,13 +36,15 @@ interface Times {
   readonly execution: number;
   /** While the execution is scrolled through: the longest that a frame took. */
   readonly frame: number;
+  /** From the request of the page itself to the first list. */
+  readonly load: number;
 }
 
 export async function deskPage(): Promise<Figure[]> {
   const browser = await startBrowser();
   try {
     const [onPostgres, onSqlite] = await withMillion((_, newStore) => measured(browser, newStore()));
-    const figure = (what: "list" | "overview" | "execution", more: Figure["extra"] = {}): Figure => {
+    const figure = (what: "list" | "overview" | "execution" | "load", more: Figure["extra"] = {}): Figure => {
       const [postgres, sqlite] = [onPostgres![what], onSqlite![what]];
       const extra = { postgres, sqlite, ...more };
       return { name: `desk.${what}`, value: Math.max(postgres, sqlite), unit: "ms (of the slower store)", extra };
@@ -52,6 +54,7 @@ export async function deskPage(): Promise<Figure[]> {
       figure("list", { slowest: `${onPostgres!.slowest}, ${onSqlite!.slowest}` }),
       figure("overview"),
       figure("execution", { frame: Math.max(onPostgres!.frame, onSqlite!.frame) }),
+      figure("load"),
       { name: "desk.size", value: size.all, unit: "KiB (gzip)", extra: { first: size.first } },
     ];
   } finally {
@@ -69,36 +72,59 @@ async function measured(browser: Browser, store: Store): Promise<Times> {
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   const page = await browser.newPage();
   const shown = new Map<string, number>();
-  for (const path of lists) shown.set(path, await painted(page, address + path, row));
+  for (const path of lists) shown.set(path, await painted(page, address, path, row));
   const [slowest, list] = [...shown].reduce((one, other) => (one[1] >= other[1] ? one : other));
-  const overview = await painted(page, address, row);
-  const opened = await painted(page, `${address}execution?id=${execution.id}`, "[data-index]");
+  const overview = await painted(page, address, "", row);
+  const opened = await painted(page, address, `execution?id=${execution.id}`, "[data-index]");
   const frame = await page.evaluate<number>(scroll);
+  const load = await loaded(page, `${address}executions`, row);
   await page.close();
   server.close();
   await launcher.stop();
-  return { list, slowest, overview, execution: opened, frame };
+  return { list, slowest, overview, execution: opened, frame, load };
 }
 
-/** The median time until what the page is about is there and has been painted, in milliseconds; its files are known from the first visit. */
-async function painted(page: Page, address: string, what: string): Promise<number> {
+/**
+ * The median time from the click on a link until what it leads to is there and has been painted, in milliseconds. Each time the page is
+ * opened anew, so that nothing is known from before.
+ */
+async function painted(page: Page, address: string, path: string, what: string): Promise<number> {
+  const taken: number[] = [];
+  for (let time = 0; time <= times; time++) {
+    await page.goto(`${address}schedules`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    taken.push(await page.evaluate<number>(untilPainted(path, what)));
+  }
+  return median(taken.slice(1));
+}
+
+/** The same from the request of the page itself: its files are known from before, and all of it is made anew. */
+async function loaded(page: Page, address: string, what: string): Promise<number> {
   const taken: number[] = [];
   for (let time = 0; time <= times; time++) {
     await page.goto("about:blank");
     await page.goto(address, { waitUntil: "commit" });
-    taken.push(await page.evaluate<number>(untilPainted(what)));
+    taken.push(await page.evaluate<number>(untilThere(what, "0")));
   }
   return median(taken.slice(1));
 }
 
 // What runs in the page is text: nothing else here knows a browser's names.
 
-/** Since its request, in milliseconds, after the frame in which it is seen. */
-const untilPainted = (what: string): string => `new Promise((resolve) => {
+/** Since `began`, in milliseconds, after the frame in which it is seen. */
+const untilThere = (what: string, began: string): string => `new Promise((resolve) => {
   const look = () =>
-    requestAnimationFrame(document.querySelector(${JSON.stringify(what)}) === null ? look : () => setTimeout(() => resolve(performance.now())));
+    requestAnimationFrame(
+      document.querySelector(${JSON.stringify(what)}) === null ? look : () => setTimeout(() => resolve(performance.now() - ${began})),
+    );
   look();
 })`;
+
+const untilPainted = (path: string, what: string): string => `(() => {
+  const began = performance.now();
+  history.pushState(null, "", new URL(${JSON.stringify(path)}, document.baseURI));
+  return ${untilThere(what, "began")};
+})()`;
 
 /** Goes down the page for two hundred screens. Gives back the longest that a frame took, in milliseconds. */
 const scroll = `(async () => {
