@@ -10,7 +10,8 @@ import { startBrowser } from "../../test/support/browser.js";
 import { pageSize } from "../../test/support/page-size.js";
 import { median, type Figure } from "../figures.js";
 import { launcherFor, withMillion } from "../support/population.js";
-import { long, order } from "../support/work.js";
+import { long } from "../support/long.js";
+import { order } from "../support/work.js";
 
 const times = 5;
 

@@ -6,8 +6,9 @@ import { sqliteStore } from "stepwell/sqlite";
 import { connect } from "../raw/sqlite.js";
 import { copyOnPostgres, copyOnSqlite, type Kind } from "./copies.js";
 import type { Measured } from "./load.js";
+import { long } from "./long.js";
 import { withFolder, withPostgres } from "./places.js";
-import { breaking, deaf, down, long, order, parked, rare, up } from "./work.js";
+import { breaking, deaf, down, order, parked, rare, up } from "./work.js";
 
 const day = 24 * 60 * 60 * 1000;
 /** The first was created so long ago, the last one just now. */

@@ -1,10 +1,10 @@
 /** The work that is measured: three steps, each giving a small object; history is always on. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { again, complete, fail, pause, workflow } from "stepwell";
+import { complete, fail, pause, workflow } from "stepwell";
 import type { Measured } from "./load.js";
 
 /** A schema that checks nothing: what is measured is the engine, not a validation library. */
-function unchecked<T>(): StandardSchemaV1<T, T> {
+export function unchecked<T>(): StandardSchemaV1<T, T> {
   return { "~standard": { version: 1, vendor: "bench", validate: (value) => ({ value: value as T }) } };
 }
 
@@ -43,11 +43,6 @@ export const echo = workflow("echo", { input }).step("wait", {
 export const sorting = workflow("sorting", { input })
   .step("wait", { messages: { go: nothing }, run: () => pause(), onMessage: () => undefined })
   .step("sort", { messages: { later: nothing }, run: () => pause(), onMessage: () => undefined });
-
-/** So many transitions in one step, each with a field of the state. */
-export const long = workflow("long", { input }).step("count", {
-  run: ({ polls }) => (polls < 20_000 - 1 ? again({ counted: polls }, { after: 0 }) : { counted: polls }),
-});
 
 /** Ends before its second step, which is the one that takes the message `later`. */
 export const deaf = workflow("deaf", { input })
