@@ -98,9 +98,10 @@ onEveryStore("a client", (start) => {
     await Promise.all(stuck.map((execution) => execution.outcome()));
     const { seen, called, batches } = watched(store);
     const client = clientOn(seen);
+    // Before the rollback, which ends what it is sent to.
+    await client.send("one", "answer", { yes: false });
     const asked = [
       client.launch(work, { n: 1 }, { id: "unknown-to-the-launcher" }),
-      client.send("one", "answer", { yes: false }),
       client.publish("topic", "answer", { yes: false }),
       client.execution("one").outcome(),
       client.rollback("one", "too-late"),
