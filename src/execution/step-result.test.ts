@@ -5,7 +5,7 @@ import { definitionOf } from "../definition/workflow.js";
 import { StepwellError } from "../errors.js";
 import { executionAt, now, time } from "../../test/support/executions.js";
 import type { ActiveExecution } from "./execution.js";
-import { resultOf, waitTimedOut, type Settled, type SettledCall, type Terms } from "./step-result.js";
+import { resultOf, waitTimedOut, type Settled, type SettledCall, type CallFacts } from "./step-result.js";
 
 const definition = definitionOf(
   workflow("flow", { input: z.object({}) }).step("a", {
@@ -15,11 +15,11 @@ const definition = definitionOf(
   }),
 );
 const call: SettledCall = { step: definition.steps[0]!, called: true, attempt: 1, cause: undefined, elapsed: 5 };
-const terms: Terms = { shape: { count: 1, pivot: -1 }, time, clock: { random: () => 0.5 }, limit: 1000 };
+const facts: CallFacts = { shape: { count: 1, pivot: -1 }, time, clock: { random: () => 0.5 }, limit: 1000 };
 const late = new StepwellError("STEPWELL_ATTEMPT_TIMEOUT", "late");
 
 function result(settled: Settled, execution: ActiveExecution = executionAt()) {
-  return resultOf(execution, settled, call, terms);
+  return resultOf(execution, settled, call, facts);
 }
 
 const returned = (value: unknown, execution?: ActiveExecution) => result({ kind: "returned", value }, execution);
@@ -81,8 +81,8 @@ describe("a call that ends otherwise", () => {
   });
 
   test("a wait that nobody ended fails on the way up, and begins anew where nothing turns", () => {
-    expect(waitTimedOut(executionAt(), late, call, terms).event.what.type).toBe("stepFailed");
+    expect(waitTimedOut(executionAt(), late, call, facts).event.what.type).toBe("stepFailed");
     const down = executionAt({ direction: "down", stepFunc: "rollbackContinue" });
-    expect(waitTimedOut(down, late, call, terms).event.what).toMatchObject({ type: "retry", afresh: true });
+    expect(waitTimedOut(down, late, call, facts).event.what).toMatchObject({ type: "retry", afresh: true });
   });
 });

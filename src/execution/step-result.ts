@@ -33,7 +33,7 @@ export interface SettledCall {
 }
 
 /** What a result depends on beside the execution and the call: the same for all calls of a workflow. */
-export interface Terms {
+export interface CallFacts {
   readonly shape: Shape;
   readonly time: StoreTime;
   /** Gives numbers from 0 to 1. */
@@ -42,10 +42,10 @@ export interface Terms {
   readonly limit: number;
 }
 
-export function resultOf(execution: ActiveExecution, settled: Settled, call: SettledCall, terms: Terms): Happened {
-  const given = readSafely(execution, settled, call, terms);
+export function resultOf(execution: ActiveExecution, settled: Settled, call: SettledCall, facts: CallFacts): Happened {
+  const given = readSafely(execution, settled, call, facts);
   // A patch that can't be stored is a failure, and the undo then works without it.
-  const kept = given.patch === undefined ? undefined : keptPatch(given.patch, call.step.name, execution, terms.limit);
+  const kept = given.patch === undefined ? undefined : keptPatch(given.patch, call.step.name, execution, facts.limit);
   const result = kept instanceof StepwellError ? lost(kept) : given;
   const isMerged = kept !== undefined && !(kept instanceof StepwellError);
   const event: Event = {
@@ -73,10 +73,10 @@ export function waitTimedOut(
   execution: ActiveExecution,
   error: StepwellError,
   call: SettledCall,
-  terms: Terms,
+  facts: CallFacts,
 ): Happened {
-  const isFinal = execution.position.direction === "up" && !isPastPivot(execution.position, terms.shape);
-  const happened = resultOf(execution, { kind: "timedOut", error, isFinal }, call, terms);
+  const isFinal = execution.position.direction === "up" && !isPastPivot(execution.position, facts.shape);
+  const happened = resultOf(execution, { kind: "timedOut", error, isFinal }, call, facts);
   const { what } = happened.event;
   if (what.type !== "retry") return happened;
   return { ...happened, event: { ...happened.event, what: { ...what, afresh: true } } };
@@ -89,24 +89,24 @@ type Result = Pick<Event, "what" | "result" | "error" | "patch" | "pause"> & {
 };
 
 /** A value that can't even be looked at, such as a revoked proxy, is nonsense like any other. */
-function readSafely(execution: ActiveExecution, settled: Settled, call: SettledCall, terms: Terms): Result {
+function readSafely(execution: ActiveExecution, settled: Settled, call: SettledCall, facts: CallFacts): Result {
   try {
-    return read(execution, settled, call, terms);
+    return read(execution, settled, call, facts);
   } catch (error) {
     const kind = error instanceof Error ? error.message : typeof error;
     return invalid(execution, call, `something that can't be read (${kind})`);
   }
 }
 
-function read(execution: ActiveExecution, settled: Settled, call: SettledCall, terms: Terms): Result {
+function read(execution: ActiveExecution, settled: Settled, call: SettledCall, facts: CallFacts): Result {
   switch (settled.kind) {
     case "returned":
       return outcomeOf(settled.value, execution, call);
     case "threw":
-      return unexpected(settled.error, reasonOf(settled.error), execution, call, terms);
+      return unexpected(settled.error, reasonOf(settled.error), execution, call, facts);
     case "timedOut":
       if (settled.isFinal) return failed("timeout", serializeError(settled.error), undefined);
-      return unexpected(settled.error, "timeout", execution, call, terms);
+      return unexpected(settled.error, "timeout", execution, call, facts);
     case "cutOff":
       // A shutdown is nobody's failure: the attempt does not count, and the next launcher begins it again.
       return { ...ok(undefined), what: { type: "cutOff" }, result: "cut-off" };
@@ -186,7 +186,7 @@ function unexpected(
   reason: string,
   execution: ActiveExecution,
   call: SettledCall,
-  { shape, time, clock }: Terms,
+  { shape, time, clock }: CallFacts,
 ): Result {
   const { position } = execution;
   const { firstAttemptAt, attempts } = position;

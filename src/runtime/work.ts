@@ -4,7 +4,7 @@ import type { StepDefinition } from "../definition/definition.js";
 import { activeExecution, committedAs, withoutPatches, type ActiveExecution } from "../execution/execution.js";
 import { mailAfter, withDead, type Mail } from "../execution/mail.js";
 import type { ExecutionRecord, Transition } from "../execution/records.js";
-import type { Terms } from "../execution/step-result.js";
+import type { CallFacts } from "../execution/step-result.js";
 import type { Host } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
 
@@ -25,7 +25,7 @@ export class Work {
   mail: Mail;
   /** What each step gave on the way up; undefined until it is read from the history. */
   given: Given[] | undefined;
-  readonly terms: Terms;
+  readonly callFacts: CallFacts;
 
   constructor(record: ExecutionRecord, state: object, owner: number, registered: Registered, host: Host) {
     this.id = record.id;
@@ -36,7 +36,7 @@ export class Work {
     this.mail = { signals: record.signals, pending: [], dead: [] };
     // An execution that is driven from its beginning need not read its own history.
     this.given = record.revision === 0 ? [] : undefined;
-    this.terms = { shape: registered.shape, time: host, clock: host.clock, limit: host.sizeLimit };
+    this.callFacts = { shape: registered.shape, time: host, clock: host.clock, limit: host.sizeLimit };
   }
 
   /** The step where the execution stands. Undefined: a parked execution may stand where its list has none. */

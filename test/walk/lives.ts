@@ -23,7 +23,13 @@ import { nextTask, type Task } from "../../src/execution/next.js";
 import { initialFlow, type Position } from "../../src/execution/position.js";
 import type { MailboxRecord, Transition } from "../../src/execution/records.js";
 import type { RoutedEvent } from "../../src/execution/router.js";
-import { resultOf, waitTimedOut, type Settled, type SettledCall, type Terms } from "../../src/execution/step-result.js";
+import {
+  resultOf,
+  waitTimedOut,
+  type Settled,
+  type SettledCall,
+  type CallFacts,
+} from "../../src/execution/step-result.js";
 import { StepwellError } from "../../src/errors.js";
 import { encode } from "../../src/values/encode.js";
 
@@ -192,7 +198,7 @@ class Walker {
       case "stepOverdue":
         return this.#settle(life, { kind: "timedOut", error: late, isFinal: true }, false, undefined, path);
       case "waitTimedOut": {
-        const { execution, event } = waitTimedOut(life.execution, late, this.#callOf(life, false), this.#terms(life));
+        const { execution, event } = waitTimedOut(life.execution, late, this.#callOf(life, false), this.#facts(life));
         return this.#commit({ ...life, execution }, event, path);
       }
       case "handle":
@@ -301,7 +307,7 @@ class Walker {
     return { step: this.#step(life), called, attempt: attemptOf(life.execution), cause, elapsed: 0 };
   }
 
-  #terms(life: Life): Terms {
+  #facts(life: Life): CallFacts {
     return { shape: this.#shape, time: timeOf(life), clock: { random: () => 0.5 }, limit: Infinity };
   }
 
@@ -313,7 +319,7 @@ class Walker {
     path: readonly string[],
   ): void {
     const call = this.#callOf(life, called, cause);
-    const happened: Happened = resultOf(life.execution, settled, call, this.#terms(life));
+    const happened: Happened = resultOf(life.execution, settled, call, this.#facts(life));
     const there = { ...life, execution: happened.execution };
     this.#commit(there, happened.event, path);
     // Something comes while it runs.

@@ -101,9 +101,11 @@ function mountOf(mount: unknown): string {
   return mount.endsWith("/") ? mount : `${mount}/`;
 }
 
+/** What the client takes as the name of who acts: whom it would refuse later is refused here. */
 export function isLine(text: unknown): text is string {
-  // oxlint-disable-next-line eslint/no-control-regex
-  return typeof text === "string" && text.trim() !== "" && text.length <= 255 && !/[\u0000-\u001f\u007f]/.test(text);
+  return (
+    typeof text === "string" && text.trim() !== "" && text.length <= 255 && text.isWellFormed() && !/\p{Cc}/u.test(text)
+  );
 }
 
 function invalid(problem: string): StepwellError {

@@ -9,7 +9,7 @@ import { Labelled } from "../parts/labelled.js";
 import { ExecutionLink, rowKeys } from "../parts/pieces.js";
 import { PageHead } from "../parts/shell.js";
 import { Failure, Loading, Notice } from "../parts/states.js";
-import { Value } from "../parts/value.js";
+import { Payload } from "../parts/payload.js";
 
 const ResendDialog = lazy(async () => ({ default: (await import("../parts/resend-dialog.js")).ResendDialog }));
 const BulkResendDialog = lazy(async () => ({ default: (await import("../parts/resend-dialog.js")).BulkResendDialog }));
@@ -182,14 +182,7 @@ function Letter({
           </Button>
         )}
       </div>
-      <details>
-        <summary className="text-any inline-block rounded text-sm text-water-deep hover:underline">
-          Payload, and the id {id}
-        </summary>
-        <div className="mt-1.5">
-          <Value value={payload} label={`Payload of ${name}`} />
-        </div>
-      </details>
+      <Payload id={id} name={name} payload={payload} />
     </li>
   );
 }

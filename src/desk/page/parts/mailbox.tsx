@@ -7,7 +7,7 @@ import type { IconName } from "../base/icons.js";
 import { Button } from "./button.js";
 import { ExecutionLink } from "./pieces.js";
 import { Failure, Loading, Notice } from "./states.js";
-import { Value } from "./value.js";
+import { Payload } from "./payload.js";
 
 const SendDialog = lazy(async () => ({ default: (await import("./acts.js")).SendDialog }));
 
@@ -78,14 +78,7 @@ function Message({
           Sent again {resent.by !== undefined && `by ${resent.by} `}as {resent.as} to <ExecutionLink id={resent.to} />
         </div>
       )}
-      <details>
-        <summary className="text-any inline-block rounded text-sm text-water-deep hover:underline">
-          Payload, and the id {id}
-        </summary>
-        <div className="mt-1.5">
-          <Value value={payload} label={`Payload of ${name}`} />
-        </div>
-      </details>
+      <Payload id={id} name={name} payload={payload} />
     </li>
   );
 }
