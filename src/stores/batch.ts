@@ -19,7 +19,7 @@ export interface NewExecution {
    * buried, it is nobody's and due at once.
    */
   readonly owner: number | null;
-  /** Due after this many milliseconds of the store's clock (0: now). */
+  /** Due after this many milliseconds of the store's clock (0: now). What is running and nobody's is due at once, here and below. */
   readonly dueInMs: number;
   readonly deadlineInMs: number | null;
   readonly carried: string | null;

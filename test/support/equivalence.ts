@@ -43,9 +43,11 @@ const queueing = fc.option(
   { nil: undefined },
 );
 
-/** One that waits is nobody's, and not at rest. */
-const waiting = ({ queue, ...it }: NewExecution): NewExecution =>
-  queue === undefined ? it : { ...it, owner: null, status: "scheduled", queue };
+/** One that waits is nobody's, and not at rest. What is running and nobody's is due at once. */
+const lawful = ({ queue, ...it }: NewExecution): NewExecution => {
+  if (queue !== undefined) return { ...it, owner: null, status: "scheduled", queue };
+  return it.status === "running" && it.owner === null ? { ...it, dueInMs: 0 } : it;
+};
 
 const create: fc.Arbitrary<NewExecution> = fc
   .record({
@@ -64,7 +66,7 @@ const create: fc.Arbitrary<NewExecution> = fc
     carried: fc.option(text),
     queue: queueing,
   })
-  .map(waiting);
+  .map(lawful);
 
 /** `revision` and `signals` are how far off the row's own they are; 0 is right. */
 const transition = fc.record({
@@ -254,6 +256,9 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
       (reference.mail({ executions: [id] }) as readonly { readonly id: string }[]).map((it) => it.id),
     ]),
   );
+  const mayRun = (id: string): boolean =>
+    rows.get(id)?.status === "running" ||
+    [...drawn.creates, ...drawn.transitions].some((it) => it.id === id && it.status === "running");
   const ownerOf = (id: string, other: number | null): number => other ?? rows.get(id)?.owner ?? 1;
   return {
     creates: drawn.creates,
@@ -270,7 +275,7 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
       },
       state: it.state,
       rests: it.rests,
-      dueInMs: it.dueInMs,
+      dueInMs: it.rests && it.status === "running" ? 0 : it.dueInMs,
       settled: it.settled.map(({ arrival, as }) => ({ arrival: boxes.get(it.id)?.[arrival] ?? "none", as })),
       ends: it.ends,
       leaves: it.ends || ["stuck", "completed", "rolledBack"].includes(it.status),
@@ -294,7 +299,7 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
       id: it.id,
       owner: ownerOf(it.id, it.owner),
       signals: it.signals === null ? null : (rows.get(it.id)?.signals ?? 0) + it.signals,
-      dueInMs: it.dueInMs,
+      dueInMs: mayRun(it.id) ? 0 : it.dueInMs,
       ...(it.resumeAt !== null && { position: { ...position, polls: 2, resumeAt: it.resumeAt } }),
       dead: it.dead.map((index) => boxes.get(it.id)?.[index] ?? "none"),
     })),
