@@ -6,7 +6,7 @@ import { chosenBy, ManyFollower } from "./follow-many.js";
 const listed = (id: number, more: Partial<ListedExecution> = {}): ListedExecution => ({
   ...{ id: `e-${id}`, workflow: "sell", version: "1", fingerprint: null, tags: [], status: "waiting", position },
   ...{ revision: 1, signals: 0, owner: null, claims: 0, dueAt: null, deadlineAt: null, createdAt: id, updatedAt: id },
-  ...{ carried: null, subscribed: 0, admission: null, ...more },
+  ...{ carried: null, subscribed: 0, admission: null, line: null, root: null, ...more },
 });
 
 /** A store that lists so many, the newest first. */

@@ -4,7 +4,7 @@ import { isPastPivot, type Shape } from "./router.js";
 import type { Position } from "./position.js";
 import type { Status } from "../definition/flow.js";
 import type { ActiveExecution } from "./execution.js";
-import type { MailboxRecord, Transition } from "./records.js";
+import { isRequest, type MailboxRecord, type Transition } from "./records.js";
 import type { StoreTime } from "./time.js";
 
 /** The payload of a `rollback` arrival. */
@@ -104,13 +104,14 @@ export function sift(
   const late: string[] = [];
   let found: Request | undefined;
   for (const arrival of mail.pending) {
-    if (arrival.kind === "message" || arrival.kind === "resend") continue;
-    if (arrival.kind === "rollback") {
+    const { kind } = arrival;
+    if (!isRequest(kind)) continue;
+    if (kind === "rollback") {
       const request = arrival.payload.value as RollbackRequest;
       if (refuseRollback(status, position, shape, request) === undefined)
         found = { type: "rollback", arrival, request };
     } else if (status === "stuck") {
-      found = { type: arrival.kind, arrival, act: arrival.payload.value as OperatorAct };
+      found = { type: kind, arrival, act: arrival.payload.value as OperatorAct };
     }
     if (found !== undefined) break;
     late.push(arrival.id);

@@ -7,7 +7,7 @@ import type { StepwellError } from "../errors.js";
 import { dueIn } from "./decide.js";
 import type { ActiveExecution } from "./execution.js";
 import { awaitedMessage, deadlinePassed, type Mail, type Request } from "./mail.js";
-import type { MailboxRecord } from "./records.js";
+import { isRequest, type MailboxRecord } from "./records.js";
 import { due, type Action, type Shape } from "./router.js";
 import type { StoreTime } from "./time.js";
 
@@ -74,7 +74,7 @@ export function nextTask(execution: ActiveExecution, moment: Moment): Task {
   // Only what was taken up more often can have so many deaths: the others need not be asked for.
   const isSuspect = claims > mostDeaths && !moment.isCleared;
   if (moment.isRestUntold && isAtRest) return { type: "tellRest" };
-  if (moment.isMismatched && (!isAtRest || moment.mail.pending.some(({ kind }) => kind !== "message"))) {
+  if (moment.isMismatched && (!isAtRest || moment.mail.pending.some(({ kind }) => isRequest(kind)))) {
     if (stopping) return { type: "release", dueInMs: 0 };
     if (isSuspect) return { type: "countDeaths" };
     return mustNote(execution, moment) ? { type: "noteCall" } : { type: "checkDefinition" };

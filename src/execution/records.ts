@@ -40,6 +40,54 @@ export interface ExecutionRecord {
   readonly subscribed: number;
   /** `queued`: it waits for its admission. `admitted`: it holds a place. Null: no limit is on it, or no longer. */
   readonly admission: "queued" | "admitted" | null;
+  /** Null: it was launched by itself, or was let go. */
+  readonly line: Line | null;
+  /** The execution at the top of the tree that it was created in. Null: it is that itself. */
+  readonly root: string | null;
+}
+
+/** The line of a list that an execution is: what it becomes is told there. */
+export interface Line {
+  readonly list: string;
+  /** In the list, from 0. */
+  readonly position: number;
+  /** Whose list that is. */
+  readonly parent: string;
+  /** How many are above it, from 1. */
+  readonly depth: number;
+}
+
+/** What has become of a line. `staged`: nobody reads it, or its execution is still to be created. */
+export type LinePhase = "staged" | "begun" | "stuck" | "completed" | "rolledBack";
+
+/** What an execution becomes is written into its line together with it. */
+export interface LineChange {
+  readonly list: string;
+  readonly position: number;
+  readonly phase: LinePhase;
+}
+
+/** What a transition does to a list of its execution. */
+export type ListChange =
+  /**
+   * The list is there from now on, with the lines that were staged for it, and those that are given; what was staged at `count`
+   * or behind it goes. It is open, at revision 1, and wants to be advanced.
+   */
+  | {
+      readonly list: string;
+      readonly opens: { readonly count: number; readonly data: string; readonly lines: readonly StagedLine[] };
+    }
+  /** An open list is closed, at its next revision, and wants to be advanced. Any other is left as it is. */
+  | { readonly list: string; readonly closes: true };
+
+/** An execution that may be created later. */
+export interface StagedLine {
+  readonly position: number;
+  readonly key: string;
+  /** Its id. */
+  readonly execution: string;
+  /** All that it needs to be created; no store looks into it. */
+  readonly launch: Encoded;
 }
 
 /** Where an execution stands, without what it holds. */
@@ -100,15 +148,19 @@ export const untilBits: Readonly<Record<Until, number>> = { step: 1, end: 2 };
 /** What stays of `subscribed` after a transition that ends subscriptions. */
 export const bitsKept: Readonly<Record<"step" | "all", number>> = { step: untilBits.end, all: 0 };
 
-/** `message` is for steps; the others are requests to the engine. */
-export type ArrivalKind = "message" | "rollback" | "retry" | "skip" | "patch";
+/** `message` is for steps; `told` only wakes: what it is about is read elsewhere. The others are requests to the engine. */
+export type ArrivalKind = "message" | "told" | RequestKind;
 
-export type RequestKind = Exclude<ArrivalKind, "message">;
+export type RequestKind = "rollback" | "retry" | "skip" | "patch";
 
 /** An object, so that the compiler misses none. */
 const requests: Readonly<Record<RequestKind, true>> = { rollback: true, retry: true, skip: true, patch: true };
 
 export const requestKinds = Object.keys(requests) as readonly RequestKind[];
+
+export function isRequest(kind: MailboxRecord["kind"]): kind is RequestKind {
+  return Object.hasOwn(requests, kind);
+}
 
 /** `resent`: it was a dead letter, and another arrival stands for it now. */
 export type ArrivalStatus = "pending" | "consumed" | "dead" | "resent";
@@ -165,4 +217,8 @@ export interface Transition {
   readonly history: HistoryEntry;
   /** Subscriptions that end with it: those until the end of their step, or all. Undefined: none. */
   readonly unsubscribes?: "step" | "all";
+  /** What its own line says from now on. Left out: what it said. */
+  readonly line?: LineChange;
+  /** What becomes of a list of its own. Left out: nothing. */
+  readonly list?: ListChange;
 }

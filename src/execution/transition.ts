@@ -4,7 +4,7 @@ import { isolate } from "../values/isolate.js";
 import type { ActiveExecution } from "./execution.js";
 import type { Event } from "./events.js";
 import type { Mail, Turn } from "./mail.js";
-import { untilBits, type HistoryEntry, type Transition } from "./records.js";
+import { isRequest, untilBits, type HistoryEntry, type Transition } from "./records.js";
 import type { RoutedEvent } from "./router.js";
 
 /** Which subscriptions are over: all with the execution, those of a step once it is done, or left, in its direction. */
@@ -63,9 +63,11 @@ export function settledBy(
   if (pending.length === 0 && dead.length === 0) return nothingSettled;
   const settled: { arrival: string; as: "consumed" | "dead" }[] = [];
   for (const arrival of dead) settled.push({ arrival, as: "dead" });
+  // It has woken the execution, and that was all.
+  for (const { id, kind } of pending) if (kind === "told") settled.push({ arrival: id, as: "consumed" });
   if (what.type === "parked") {
     // A request that could not be followed must not stand in the way of the next one.
-    for (const { id, kind } of pending) if (kind !== "message") settled.push({ arrival: id, as: "dead" });
+    for (const { id, kind } of pending) if (isRequest(kind)) settled.push({ arrival: id, as: "dead" });
   }
   // A handler that failed or was cut off, and will be tried again, leaves its message where it is.
   if (cause !== undefined && what.type !== "retry" && what.type !== "cutOff")

@@ -4,7 +4,7 @@ import { isRetryable, StepwellError } from "../errors.js";
 import { eventAt, operatorEvent, type Event } from "../execution/events.js";
 import { hasBegun, withOthersPatch } from "../execution/execution.js";
 import { requestProblem, type ActRequest, type Request } from "../execution/mail.js";
-import type { MailboxRecord } from "../execution/records.js";
+import { isRequest, type MailboxRecord } from "../execution/records.js";
 import type { PendingMail } from "../session/host.js";
 import { andThen } from "../session/maybe-promise.js";
 import type { MaybePromise } from "../stores/contract.js";
@@ -73,7 +73,7 @@ export class Inbox {
   #take(signals: number, pending: readonly MailboxRecord[]): void {
     const broken: string[] = [];
     for (const row of pending) {
-      if (row.kind === "message") continue;
+      if (!isRequest(row.kind)) continue;
       const problem = requestProblem(row);
       if (problem === undefined) continue;
       broken.push(row.id);
@@ -85,7 +85,7 @@ export class Inbox {
 
   /** None of the requests can be followed. */
   buryRequests(): void {
-    this.#work.bury(this.#work.mail.pending.flatMap(({ id, kind }) => (kind === "message" ? [] : id)));
+    this.#work.bury(this.#work.mail.pending.flatMap(({ id, kind }) => (isRequest(kind) ? id : [])));
   }
 
   /** The request as an event. Undefined: it can't be followed any more, and is dead. */

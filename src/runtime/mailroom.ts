@@ -27,10 +27,10 @@ export function readInbox(
     return andThen(store.mail({ executions: [id], status: "pending", limit: limit + 1 }), (pending) => {
       if (isWhole(pending, limit)) return { signals, pending };
       const read = names.map((name) => store.mail({ executions: [id], status: "pending", name, limit }));
-      const requests = pending.filter(({ kind }) => kind !== "message");
+      const others = pending.filter(({ kind }) => kind !== "message");
       const found = (messages: readonly (readonly MailboxRecord[])[]): PendingMail => ({
         signals,
-        pending: [...requests, ...messages.flat()].toSorted((one, other) => one.sequence - other.sequence),
+        pending: [...others, ...messages.flat()].toSorted((one, other) => one.sequence - other.sequence),
         names: new Map(names.map((name, index) => [name, messages[index]!.length === limit])),
       });
       return isAtOnce(read) ? found(read) : Promise.all(read.map(async (it) => it)).then(found);

@@ -6,6 +6,7 @@ import type { Capabilities, Store } from "../stores/contract.js";
 const abilities: Readonly<Record<keyof Capabilities, string>> = {
   definitions: "keeps lists of steps",
   limits: "keeps queues and places",
+  lists: "keeps lists of executions",
   schedules: "keeps schedules",
   topics: "keeps topics",
   transactions: "has transactions that others can join",

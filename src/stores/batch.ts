@@ -2,7 +2,7 @@
 import type { Encoded } from "../values/encode.js";
 import type { Position } from "../execution/position.js";
 import type { Status } from "../definition/flow.js";
-import type { ArrivalKind, ExecutionRecord, Transition, Until } from "../execution/records.js";
+import type { ArrivalKind, ExecutionRecord, Line, LineChange, Transition, Until } from "../execution/records.js";
 
 export interface NewExecution {
   readonly id: string;
@@ -25,6 +25,9 @@ export interface NewExecution {
   readonly carried: string | null;
   /** Set: it waits in a queue, and until it is admitted it is due with its deadline only. `dueInMs`: not to be admitted before. */
   readonly queue?: Queueing | undefined;
+  /** Set: it is a line of a list, below this root. */
+  readonly line?: Line | undefined;
+  readonly root?: string | undefined;
 }
 
 /** What is kept of one when it is created. With an owner it is in work; without one, the store says when it is due. */
@@ -50,6 +53,8 @@ export function newRecord(it: NewExecution, owner: number | null, at: number): E
     carried: it.carried,
     subscribed: 0,
     admission: it.queue === undefined ? null : "queued",
+    line: it.line ?? null,
+    root: it.root ?? null,
   };
 }
 
@@ -81,6 +86,8 @@ export interface Release {
   readonly parks?: true;
   /** Mailbox rows that became dead while looking (refused by their step's schema, or by the law). */
   readonly dead: readonly string[];
+  /** As in a transition. */
+  readonly line?: LineChange;
 }
 
 /**

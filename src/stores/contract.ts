@@ -18,6 +18,9 @@ import type { Clock } from "../clock.js";
 import type { Status } from "../definition/flow.js";
 import type { Batch, BatchResult, CommitResult, NewExecution } from "./batch.js";
 import type { Transition, ExecutionRecord, HistoryRecord, MailboxRecord, Standing } from "../execution/records.js";
+import type { MaybePromise } from "../values/promise.js";
+export type { MaybePromise };
+import type { ListStore } from "./lists.js";
 import type {
   Admission,
   Death,
@@ -28,8 +31,6 @@ import type {
   ScheduleRecord,
   StoredDefinition,
 } from "./records.js";
-
-export type MaybePromise<T> = T | Promise<T>;
 
 export interface ClaimOptions {
   readonly owner: number;
@@ -125,6 +126,10 @@ export interface ListConditions {
   readonly createdFrom?: number | undefined;
   /** Created before. */
   readonly createdBefore?: number | undefined;
+  /** Only those that are no line of a list. */
+  readonly isFree?: true | undefined;
+  /** Only those below this execution, which is at the top. */
+  readonly root?: string | undefined;
 }
 
 export interface ListFilter extends ListConditions {
@@ -286,6 +291,7 @@ export interface TransactionStore {
 export interface Capabilities {
   readonly definitions?: DefinitionStore;
   readonly limits?: LimitStore;
+  readonly lists?: ListStore;
   readonly schedules?: ScheduleStore;
   readonly topics?: TopicStore;
   readonly transactions?: TransactionStore;
@@ -347,9 +353,11 @@ export interface Store extends Capabilities {
   claim(options: ClaimOptions): MaybePromise<Claimed>;
 
   /**
-   * Deletes executions that have been at rest for long enough, with all that they own: history, mailbox, tags.
+   * Deletes executions that have been at rest for long enough, with all that they own: history, mailbox, tags, lists.
    * One that somebody owns, or that is due, is kept: whoever asks something of one at rest makes it due. Looks at
-   * them in the order in which they were created.
+   * them in the order in which they were created. What has a root goes with it, and with it only: while something below
+   * it is not at rest all of it is kept. A large tree goes in several transactions, the root last; from the first one on nothing
+   * of it can be found or reached.
    */
   prune(options: PruneOptions): MaybePromise<Pruned>;
 

@@ -45,14 +45,16 @@ export function countOf(rows: Iterable<HeldExecution>, conditions: ListCondition
 
 function fits(
   record: ExecutionRecord,
-  { workflow, status, tags, createdFrom, createdBefore }: ListConditions,
+  { workflow, status, tags, createdFrom, createdBefore, isFree, root }: ListConditions,
 ): boolean {
   return (
     (workflow === undefined || record.workflow === workflow) &&
     (status === undefined || status.includes(record.status)) &&
     (tags === undefined || tags.every((tag) => record.tags.includes(tag))) &&
     (createdFrom === undefined || record.createdAt >= createdFrom) &&
-    (createdBefore === undefined || record.createdAt < createdBefore)
+    (createdBefore === undefined || record.createdAt < createdBefore) &&
+    (isFree === undefined || record.line === null) &&
+    (root === undefined || record.root === root)
   );
 }
 
@@ -64,12 +66,16 @@ function isBehind({ createdAt, sequence }: ListPlace, row: HeldExecution): boole
   return row.record.createdAt < createdAt || (row.record.createdAt === createdAt && row.sequence < sequence);
 }
 
-/** @param rows in the order in which they were created; `remove` may take the one out that it is given */
+/**
+ * @param rows in the order in which they were created; `remove` may take those out that it is given
+ * @param below the rows whose root that one is. Default: it has none
+ */
 export function prune<Row extends HeldExecution>(
   rows: Iterable<Row>,
   { olderThanMs, limit, after, dry }: PruneOptions,
   at: number,
   remove: (row: Row) => void,
+  below: (row: Row) => readonly Row[] = () => [],
 ): Pruned {
   // That order is the order of their numbers, even where the clock was set back.
   const { sequence } = after === null ? firstPlace : placeOf(after);
@@ -84,12 +90,21 @@ export function prune<Row extends HeldExecution>(
     looked++;
     last = row;
     const age = olderThanMs[record.status];
-    const isBusy = record.owner !== null || record.dueAt !== null;
-    if (age === undefined || isBusy || record.updatedAt > at - age) continue;
-    counts[record.status] = (counts[record.status] ?? 0) + 1;
-    if (!dry) remove(row);
+    if (age === undefined || record.root !== null || isBusy(row) || record.updatedAt > at - age) continue;
+    const tree = below(row);
+    if (tree.some((it) => isBusy(it) || !atRest.includes(it.record.status))) continue;
+    for (const it of [row, ...tree]) {
+      counts[it.record.status] = (counts[it.record.status] ?? 0) + 1;
+      if (!dry) remove(it);
+    }
   }
   return { counts, cursor: null };
+}
+
+const atRest: readonly Status[] = ["completed", "rolledBack", "stuck"];
+
+function isBusy({ record }: HeldExecution): boolean {
+  return record.owner !== null || record.dueAt !== null;
 }
 
 /** The first of each queue in turn, and round again; what is given out is taken from its queue. */

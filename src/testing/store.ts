@@ -22,4 +22,5 @@ export type * from "../execution/records.js";
 export type { Position } from "../execution/position.js";
 export type * from "../stores/batch.js";
 export type * from "../stores/contract.js";
+export type * from "../stores/lists.js";
 export type * from "../stores/records.js";

@@ -7,3 +7,6 @@ export function isPromise(value: unknown): value is PromiseLike<unknown> {
 export function ignoreRejection(promise: PromiseLike<unknown>): void {
   void Promise.resolve(promise).then(undefined, () => undefined);
 }
+
+/** What is there at once, or later. */
+export type MaybePromise<T> = T | Promise<T>;

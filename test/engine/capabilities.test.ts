@@ -17,6 +17,7 @@ const listener = workflow("listener", { input }).step("1", {
 const none: Readonly<Record<keyof Capabilities, undefined>> = {
   definitions: undefined,
   limits: undefined,
+  lists: undefined,
   schedules: undefined,
   topics: undefined,
   transactions: undefined,

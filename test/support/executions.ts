@@ -27,7 +27,7 @@ export function executionAt(position: Partial<Position> = {}, fields: Partial<Ac
   const record = {
     ...{ id: "1", workflow: "flow", version: "1", fingerprint: null, tags: [], status: "running" as const },
     ...{ state, input: state, revision: 0, signals: 0, owner: 1, claims: 1, dueAt: null, deadlineAt: null },
-    ...{ createdAt: 0, updatedAt: 0, carried: null, subscribed: 0, admission: null },
+    ...{ createdAt: 0, updatedAt: 0, carried: null, subscribed: 0, admission: null, line: null, root: null },
     position: positionAt(position),
   };
   return { ...activeExecution(record, state.value as object, 1), ...fields };

@@ -11,6 +11,7 @@ import { MemoryData } from "./shared.js";
 import { definitions } from "./definitions.js";
 import { limits } from "./gates.js";
 import { launchers } from "./launchers.js";
+import { lists } from "./lists.js";
 import { mail } from "./mail.js";
 import { pruning } from "./prune.js";
 import { reading } from "./read.js";
@@ -58,6 +59,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     watch: (listener) => data.hints.watch(listener),
     definitions: definitions(data),
     limits: limits(data),
+    lists: lists(data, write),
     schedules: schedules(data, write),
   };
 }

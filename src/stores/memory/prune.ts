@@ -8,10 +8,15 @@ export function pruning(data: MemoryData): Pick<Store, "prune"> & { readonly top
   const { rows, topics } = data;
   const remove = (row: Row): void => {
     topics.unsubscribe(row, "all");
+    data.lists.forget(row.record.id);
     rows.delete(row.record.id);
   };
+  const below = (row: Row): Row[] => {
+    if (data.lists.of(row.record.id).length === 0) return [];
+    return [...rows.values()].filter(({ record }) => record.root === row.record.id);
+  };
   return {
-    prune: (options) => prune(rows.values(), options, data.now(), remove),
+    prune: (options) => prune(rows.values(), options, data.now(), remove, below),
     topics: { prune: (forMs, limit) => topics.prune(data.now() - forMs, limit) },
   };
 }

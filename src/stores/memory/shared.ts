@@ -5,6 +5,7 @@ import { Moves } from "../moves.js";
 import { DueQueue } from "./due-queue.js";
 import { Gates } from "./gates.js";
 import { Launchers } from "./launchers.js";
+import { Lists } from "./lists.js";
 import type { Row } from "./rows.js";
 import { Schedules } from "./schedules.js";
 import { Topics } from "./topics.js";
@@ -16,6 +17,7 @@ export class MemoryData {
   readonly dueQueue = new DueQueue();
   readonly topics = new Topics<Row>();
   readonly gates = new Gates();
+  readonly lists = new Lists();
   readonly schedules = new Schedules();
   readonly hints = new Hints();
   readonly moves = new Moves();

@@ -3,6 +3,7 @@ import type { CommitResult, CreateResult, NewExecution, Queueing, Release } from
 import type { Hint, Store } from "../contract.js";
 import type { Transition } from "../../execution/records.js";
 import { movedBy } from "../moves.js";
+import { changeLists } from "./lists.js";
 import { deliver, publish, subscribe } from "./arrivals.js";
 import type { MemoryData } from "./shared.js";
 import { recordOf, type Row } from "./rows.js";
@@ -97,6 +98,7 @@ function commit(data: MemoryData, it: Transition, at: number, hints: Hint[]): Co
   }
   if (it.unsubscribes !== undefined) data.topics.unsubscribe(row, it.unsubscribes);
   if (it.leaves === true) leave(data, row, hints);
+  if (it.line !== undefined || it.list !== undefined) changeLists(data, it);
   if (it.rests) data.dueQueue.letGo(row, it.dueInMs, at, hints);
   else record.claims = 1;
   return "taken";
@@ -116,6 +118,7 @@ function release(data: MemoryData, it: Release, at: number, hints: Hint[]): Comm
     row.record.updatedAt = at;
     leave(data, row, hints);
   }
+  if (it.line !== undefined) data.lists.settle(it.line);
   data.dueQueue.letGo(row, it.dueInMs, at, hints, it.position === undefined ? row.record.claims - 1 : 0);
   return "taken";
 }

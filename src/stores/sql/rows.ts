@@ -166,6 +166,8 @@ function recordOf(
     carried: row.carried,
     subscribed: row.subscribed ?? 0,
     admission,
+    line: null,
+    root: null,
   };
 }
 
