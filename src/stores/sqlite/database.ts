@@ -1,12 +1,14 @@
 import { StepwellError } from "../../errors.js";
 import type { Connection, Statement, Value } from "./driver.js";
 import { storeError } from "./failure.js";
+import { Landmarks } from "./landmarks.js";
 import { Places } from "./places.js";
 
 /** One connection: statements are prepared once, and what the driver throws becomes an error of ours. */
 export class Database {
   readonly path: string;
   readonly places = new Places();
+  readonly landmarks = new Landmarks();
   readonly #connection: Connection;
   readonly #statements = new Map<string, Statement>();
 

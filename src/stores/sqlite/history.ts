@@ -17,24 +17,39 @@ WITH RECURSIVE chain (sequence, previous) AS (
   SELECT h.sequence, h.previous FROM chain CROSS JOIN stepwell_history AS h ON h.sequence = chain.previous
 )`;
 
-/** From the latest back to the first one that is wanted: of what comes after these, only where it stands. */
+/** From a landmark, or the latest one, back to the first one that is wanted: of what comes after these, only where it stands. */
 const select = `
 WITH RECURSIVE chain (sequence, previous, revision) AS (
   SELECT sequence, previous, revision FROM stepwell_history
-  WHERE sequence = (SELECT latest FROM stepwell_executions WHERE id = ?1) AND revision > ?2
+  WHERE sequence = coalesce(
+    (
+      SELECT m.sequence FROM stepwell_history AS m WHERE m.sequence = ?4 AND m.revision = ?3
+      AND m.execution = (SELECT sequence FROM stepwell_executions WHERE id = ?1)
+    ),
+    (SELECT latest FROM stepwell_executions WHERE id = ?1)
+  ) AND revision > ?2
   UNION ALL
   SELECT h.sequence, h.previous, h.revision FROM chain CROSS JOIN stepwell_history AS h ON h.sequence = chain.previous
   WHERE h.revision > ?2
 )
-SELECT h.revision, h.at, h.entry, h.patch FROM chain CROSS JOIN stepwell_history AS h ON h.sequence = chain.sequence
+SELECT h.revision, h.at, h.entry, h.patch, h.previous FROM chain CROSS JOIN stepwell_history AS h ON h.sequence = chain.sequence
 WHERE chain.revision <= ?3`;
+
+interface ChainedRow extends HistoryRow {
+  readonly previous: number | null;
+}
 
 export function readHistory(
   database: Database,
   id: string,
   { after, limit }: HistoryRange = { after: 0, limit: Number.MAX_SAFE_INTEGER },
 ): HistoryRecord[] {
-  const rows = database.read(() => database.statement(select).all(id, after, after + limit)) as HistoryRow[];
+  const { landmarks } = database;
+  const last = after + limit;
+  const from = landmarks.get(id, last) ?? null;
+  const rows = database.read(() => database.statement(select).all(id, after, last, from)) as ChainedRow[];
+  const previous = rows.at(-1)?.previous ?? null;
+  if (previous !== null) landmarks.set(id, after, previous);
   return rows.toReversed().map((row) => historyOf(row, id));
 }
 

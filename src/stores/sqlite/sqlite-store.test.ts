@@ -36,6 +36,12 @@ const one = {
 } as unknown as NewExecution;
 const nothing = { creates: [], transitions: [], releases: [], arrivals: [] };
 
+/** Of that execution. */
+const transition = (owner: number, revision: number): Transition => ({
+  ...{ id: "one", owner, revision, signals: 0, status: "running", position, state: null, rests: false, dueInMs: null },
+  ...{ settled: [], ends: false, carried: null, history: fromTexts<HistoryEntry>(entry) },
+});
+
 describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
   const storeOn = (path: string, durability: Durability = "full", clock = systemClock): SqliteStore =>
     sqliteStoreOn(path, clock, durability, () => driver);
@@ -62,6 +68,28 @@ describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
     store.close();
     store.open();
     expect(store.load(["one"])).toEqual([undefined]);
+    store.close();
+  });
+
+  test("an older part of a history is found from the part after it, and not by walking along all that came later", async () => {
+    const path = newFile();
+    const store = storeOn(path);
+    store.open();
+    const owner = await store.register({ host: "here", pid: 1 });
+    store.write({ ...nothing, creates: [{ ...one, owner }] });
+    for (let revision = 1; revision <= 90; revision++) {
+      store.write({ ...nothing, transitions: [transition(owner, revision)] });
+    }
+    const read = async (after: number): Promise<number[]> => {
+      const rows = await store.history("one", { after, limit: 30 });
+      return rows.map(({ revision }) => revision);
+    };
+    expect(await read(60)).toHaveLength(30);
+    const other = driver.connect(path);
+    other.exec("DELETE FROM stepwell_history WHERE revision > 60");
+    other.close();
+    expect(await read(30)).toEqual(Array.from({ length: 30 }, (_, index) => 31 + index));
+    expect(await read(0)).toEqual(Array.from({ length: 30 }, (_, index) => 1 + index));
     store.close();
   });
 
@@ -130,26 +158,12 @@ describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
     store.open();
     const owner = await store.register({ host: "here", pid: 1 });
     store.write({ ...nothing, creates: [{ ...one, owner }] });
-    const transition = (revision: number): Transition => ({
-      ...{
-        id: "one",
-        owner,
-        revision,
-        signals: 0,
-        status: "running",
-        position,
-        state: null,
-        rests: false,
-        dueInMs: null,
-      },
-      ...{ settled: [], ends: false, carried: null, history: fromTexts<HistoryEntry>(entry) },
-    });
     const write = (revision: number): unknown =>
-      store.write({ ...nothing, transitions: [transition(revision)] }).transitions;
+      store.write({ ...nothing, transitions: [transition(owner, revision)] }).transitions;
     expect(write(1)).toEqual(["taken"]);
     const broken = { ...one, id: Symbol("not a text") as unknown as string };
     const arrivals = [{ ...broken, execution: broken.id }] as unknown as Arrival[];
-    expect(() => store.write({ ...nothing, transitions: [transition(2)], arrivals })).toThrow(
+    expect(() => store.write({ ...nothing, transitions: [transition(owner, 2)], arrivals })).toThrow(
       expect.objectContaining({ code: "STEPWELL_STORE_FAILED" }),
     );
     expect([write(2), write(2), write(3)]).toEqual([["taken"], ["lost"], ["taken"]]);
@@ -159,9 +173,7 @@ describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
     const second = await other.register({ host: "here", pid: 2 });
     await other.removeLaunchers([owner]);
     await other.claim({ owner: second, limit: 1, workflows: [{ name: "sell", version: "1" }] });
-    expect(other.write({ ...nothing, transitions: [{ ...transition(4), owner: second }] }).transitions).toEqual([
-      "taken",
-    ]);
+    expect(other.write({ ...nothing, transitions: [transition(second, 4)] }).transitions).toEqual(["taken"]);
     expect([write(4), write(5)]).toEqual([["lost"], ["lost"]]);
     expect((await store.history("one")).map(({ revision }) => revision)).toEqual([1, 2, 3, 4]);
     other.close();

@@ -46,6 +46,41 @@ export const history: readonly StoreContractCase[] = [
     },
   ),
 
+  contractCase(
+    "a history that goes on is read in parts from its end, each without a gap to the next",
+    async (bench) => {
+      for (const ids of [["one", "other"], ["one"]]) {
+        for (const id of ids) await bench.create(id);
+        for (let revision = 1; revision <= 12; revision++) {
+          for (const id of ids) {
+            await bench.commit(id, { revision, history: { ...entry, step: id, attempt: revision } });
+          }
+        }
+        for (const id of ids) {
+          const read: number[] = [];
+          for (let after = 9; after >= 0; after -= 3) {
+            const rows = await bench.store.history(id, { after, limit: 3 });
+            assert.ok(rows.every(({ step, attempt, revision }) => step === id && attempt === revision));
+            read.unshift(...rows.map(({ revision }) => revision));
+            await bench.commit(id, { revision: 13 + (9 - after) / 3 });
+          }
+          assert.deepEqual(read, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        }
+        // Launched anew under its id, it has a history of its own.
+        await bench.commit("one", { revision: 17, status: "completed", rests: true, ends: true });
+        await bench.clock.advance(1);
+        const { counts } = await bench.store.prune({
+          olderThanMs: { completed: 1 },
+          limit: 9,
+          after: null,
+          dry: false,
+        });
+        assert.deepEqual(counts, { completed: 1 });
+        assert.deepEqual(await bench.store.history("one", { after: 0, limit: 3 }), []);
+      }
+    },
+  ),
+
   contractCase("a history row is read back with all that it was given, and nothing more", async (bench) => {
     await bench.create("one");
     const full: Texts<HistoryEntry> = {
