@@ -18,6 +18,7 @@ const ups: Readonly<Record<UpMark, Look>> = {
   stuck: ["‼", "stuck", "red"],
   "passed-over": ["–", "passed over", "dim"],
   skipped: ["»", "skipped by hand", "yellow"],
+  uncounted: ["?", "not counted yet", "dim"],
 };
 
 const downs: Readonly<Record<DownMark, Look>> = {
@@ -31,6 +32,7 @@ const downs: Readonly<Record<DownMark, Look>> = {
   stuck: ["‼", "stuck", "red"],
   kept: ["■", "kept: can't be undone", "yellow"],
   nothing: ["–", "nothing to undo", "dim"],
+  uncounted: ["?", "not counted yet", "dim"],
 };
 
 /** No frame: columns that stand below each other are enough. */

@@ -256,6 +256,24 @@ describe("an execution of 20,000 transitions", () => {
     expect(await list.getByRole("listitem").count()).toBeLessThan(100);
   });
 
+  it("says up to where it is not counted yet, and looks on until all is", async () => {
+    const left = [19_500, 14_500, 0];
+    desk.answers = {
+      ...answers,
+      "api/execution": () => {
+        const { words, lanes, ...view } = executionView(20_000);
+        const countedAfter = left.length > 1 ? left.shift()! : left[0]!;
+        const lines = countedAfter === 0 ? ["All of it."] : [`Not counted up to ${countedAfter}.`];
+        return { ...view, words: { ...words, lines }, lanes: { ...lanes, countedAfter } };
+      },
+    };
+    await open("execution?id=order-1041", "order-1041");
+    for (const said of ["Not counted up to 19500.", "Not counted up to 14500.", "All of it."]) {
+      await page.getByText(said).waitFor();
+    }
+    expect(desk.asked.get("api/execution")).toBe(3);
+  });
+
   it("folds a value that is large, and fetches it when it is wanted", async () => {
     desk.answers = { ...answers, "api/execution/value": () => "the whole of it" };
     await open("execution?id=order-1041&tab=state", "order-1041");

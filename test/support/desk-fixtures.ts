@@ -142,6 +142,7 @@ export const executionView = (revision = 40): ExecutionView => ({
   },
   lanes: {
     whole: true,
+    countedAfter: 0,
     rounds: [
       { number: 1, open: false, line: "round 1: back from notify to charge, ada, wrong address", rows: [] },
       {
@@ -161,7 +162,6 @@ export const executionView = (revision = 40): ExecutionView => ({
   },
   failure,
   state: text("{ sku: 'A-1', cents: 1999n }"),
-  input: text("{ sku: 'A-1' }"),
   messages: ["settled", "declined"],
   pending: 1,
   history: historyPage(revision + 1, 100),

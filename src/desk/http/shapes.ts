@@ -202,7 +202,6 @@ export interface ExecutionView extends ExecutionLine {
   /** The error that parked it, else the one that turned it. */
   readonly failure?: ShownError;
   readonly state: ShownValue;
-  readonly input: ShownValue;
   /** The names of messages that a step of it takes; for a form. */
   readonly messages: readonly string[];
   /** How many messages no step has taken yet. */

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { again, complete, fail, pause, workflow } from "../../index.js";
 import { marks, scene, seen } from "../../../test/support/seen.js";
 import { lanesOf } from "./lanes.js";
-import { tallyOf } from "./tally.js";
+import { joined, tallyOf } from "./tally.js";
 
 const input = z.object({});
 const undo = () => ({});
@@ -161,4 +161,49 @@ test("the same comes of JSON, and of a history that is counted in two parts", as
   expect(lanesOf(JSON.parse(JSON.stringify(facts)), JSON.parse(JSON.stringify(rows)))).toEqual(lanes);
   expect(lanesOf(facts, tallyOf(rows.slice(2), tallyOf(rows.slice(0, 2))))).toEqual(lanes);
   expect(tallyOf(rows).revision).toBe(facts.revision);
+});
+
+test("is the same whether a history is counted at once or part by part, from its end or its beginning", async () => {
+  const made = workflow("w", { input })
+    .step("reserve", { run: () => ({}), rollback: undo })
+    .step("charge", {
+      run: ({ polls }) => (polls < 2 ? again({}, { after: 0 }) : {}),
+      rollback: () => fail("no-account"),
+    })
+    .step("ship", { run: () => fail("sold-out"), rollback: undo });
+  const { launch, clock } = await scene([made]);
+  const execution = await launch(made);
+  await execution.retry({ by: "bob" });
+  await clock.advance(0);
+  await execution.skip("refunded by hand", { by: "bob" });
+  await clock.advance(0);
+  const rows = await execution.history();
+  const whole = tallyOf(rows);
+  expect(whole.after).toBe(0);
+  for (let cut = 0; cut <= rows.length; cut++) {
+    const [older, newer] = [tallyOf(rows.slice(0, cut)), tallyOf(rows.slice(cut))];
+    if (cut < rows.length) expect(newer.after).toBe(cut);
+    if (cut > 0 && cut < rows.length) expect(joined(older, newer)).toEqual(whole);
+    expect(tallyOf(rows.slice(cut), cut === 0 ? undefined : older)).toEqual(whole);
+  }
+});
+
+test("says of steps whose part of the history is not counted yet that it is so, and of no other", async () => {
+  const made = workflow("w", { input })
+    .step("reserve", { run: () => ({}), rollback: () => fail("no-account") })
+    .step("charge", { run: () => ({}), rollback: undo })
+    .step("pack", { run: () => ({}), rollback: undo })
+    .step("ship", { run: () => fail("sold-out"), rollback: undo });
+  const { launch } = await scene([made]);
+  const execution = await launch(made);
+  const [facts, rows] = [await execution.details(), await execution.history()];
+  const marksAfter = (revision: number) => marks(lanesOf(facts, tallyOf(rows.slice(revision))).rounds[0]!.rows);
+  expect(marksAfter(rows.length - 2)).toEqual([
+    "reserve: done / stuck, here",
+    "charge: uncounted / undone",
+    "pack: uncounted / uncounted",
+    "ship: uncounted / uncounted",
+  ]);
+  expect(marksAfter(3)).toEqual(marksAfter(0));
+  expect(lanesOf(facts, tallyOf(rows.slice(5))).countedAfter).toBe(5);
 });

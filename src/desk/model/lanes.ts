@@ -15,9 +15,20 @@ import { tallyOf, type Tally, type StepTally } from "./tally.js";
  * - `stuck`: failed here, and an operator is needed
  * - `passed-over`: its condition was false, or a guard said no before it began: nothing was done
  * - `skipped`: an operator took it as done
+ * - `uncounted`: what became of it stands in a part of the history that is not counted yet
  */
 export type UpMark =
-  "to-do" | "working" | "waiting" | "trying" | "done" | "half-done" | "failed" | "stuck" | "passed-over" | "skipped";
+  | "to-do"
+  | "working"
+  | "waiting"
+  | "trying"
+  | "done"
+  | "half-done"
+  | "failed"
+  | "stuck"
+  | "passed-over"
+  | "skipped"
+  | "uncounted";
 
 /**
  * How a step stands on the way down.
@@ -30,9 +41,20 @@ export type UpMark =
  * - `stuck`: its undo failed for good, and an operator is needed
  * - `kept`: it can't be undone; the note says why
  * - `nothing`: it was done and has no undo, or left nothing to undo
+ * - `uncounted`: as on the way up
  */
 export type DownMark =
-  "none" | "to-undo" | "undoing" | "waiting" | "trying" | "undone" | "skipped" | "stuck" | "kept" | "nothing";
+  | "none"
+  | "to-undo"
+  | "undoing"
+  | "waiting"
+  | "trying"
+  | "undone"
+  | "skipped"
+  | "stuck"
+  | "kept"
+  | "nothing"
+  | "uncounted";
 
 /** One step in one direction. */
 export interface Cell<Mark> {
@@ -80,10 +102,12 @@ export interface Lanes {
   readonly rounds: readonly Round[];
   /** False: the list of steps is not known here, so that steps which were not reached are missing. */
   readonly whole: boolean;
+  /** Attempts, durations and what operators did are counted of what was committed after this revision. 0: of everything. */
+  readonly countedAfter: number;
 }
 
 /** @param rows the history in order, or what was counted of it */
-export function lanesOf(facts: ExecutionFacts, rows: Iterable<TransitionFacts> | Tally): Lanes {
+export function lanesOf(facts: ExecutionFacts, rows: readonly TransitionFacts[] | Tally): Lanes {
   const tally = "steps" in rows ? rows : tallyOf(rows);
   const steps = facts.steps ?? stepsIn(facts, tally);
   const turn = turnOf(facts, tally);
@@ -92,6 +116,7 @@ export function lanesOf(facts: ExecutionFacts, rows: Iterable<TransitionFacts> |
   return {
     rounds: [{ number: 1, open: true, line: "", rows: lines, ...turned(turn) }],
     whole: facts.steps !== undefined,
+    countedAfter: tally.after,
   };
 }
 
@@ -100,6 +125,8 @@ interface Turn {
   readonly index: number;
   /** The transition with which it turned. Left out: it was launched on its way down, or nothing is known. */
   readonly row?: TransitionFacts;
+  /** It turned before what is counted: at this step, or at one after it. */
+  readonly isBefore?: true;
   readonly reason: string;
   readonly step: string;
 }
@@ -122,9 +149,13 @@ function stepsIn({ flow }: ExecutionFacts, { names }: Tally): StepFacts[] {
   }));
 }
 
-function turnOf({ flow, steps }: ExecutionFacts, { lastUp, firstDown }: Tally): Turn | undefined {
+function turnOf({ flow, steps }: ExecutionFacts, { lastUp, firstDown, after }: Tally): Turn | undefined {
   if (flow.direction === "up") return undefined;
   const { reason } = flow;
+  if (lastUp === undefined && after > 0) {
+    const index = Math.max(flow.stepIndex, firstDown?.stepIndex ?? 0);
+    return { index, reason, step: steps?.[index]?.name ?? flow.step, isBefore: true };
+  }
   if (lastUp === undefined) {
     const index = firstDown?.stepIndex ?? flow.stepIndex;
     return { index, reason, step: steps?.[index]?.name ?? flow.step };
@@ -135,7 +166,7 @@ function turnOf({ flow, steps }: ExecutionFacts, { lastUp, firstDown }: Tally): 
 }
 
 function turned(turn: Turn | undefined): Pick<Round, "turned"> {
-  if (turn === undefined) return {};
+  if (turn === undefined || turn.isBefore === true) return {};
   const { step, reason, row } = turn;
   const more = { ...(row !== undefined && { at: isoOf(row.at) }), ...(row?.by !== undefined && { by: row.by }) };
   return { turned: { step, reason, ...more } };
@@ -162,6 +193,7 @@ function upMark(step: StepFacts, index: number, place: Place): UpMark {
   const seen = tally.steps.get(`up ${step.name}`);
   const { stepIndex } = facts.flow;
   if (turn !== undefined) {
+    if (index >= turn.index && turn.isBefore === true) return "uncounted";
     if (index === turn.index) return markWhereItTurned(turn, seen);
     if (index > turn.index) return "to-do";
   } else if (facts.status !== "completed" && index >= stepIndex) {
@@ -188,6 +220,7 @@ function markHere<Mark>(facts: ExecutionFacts, otherwise: Mark): Mark | "stuck" 
 
 function downMark(step: StepFacts, index: number, place: Place): DownMark {
   const { facts, tally, turn } = place;
+  if (turn?.isBefore === true && index > turn.index) return "uncounted";
   if (turn === undefined || index > turn.index || facts.passedOver.includes(index)) return "none";
   if (facts.irreversible.some((it) => it.step === step.name)) return "kept";
   if (index === turn.index) {

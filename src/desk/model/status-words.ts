@@ -6,7 +6,15 @@ import type { Words } from "./words.js";
 
 /** @param now the store's time, in milliseconds since 1970 */
 export function statusWords(facts: ExecutionFacts, lanes: Lanes, now: number): Omit<Words, "acts"> {
-  const round = lanes.rounds.at(-1)!;
+  const words = wordsIn(facts, lanes.rounds.at(-1)!, now);
+  return lanes.countedAfter === 0 ? words : { ...words, lines: [...words.lines, notCounted(lanes.countedAfter)] };
+}
+
+function notCounted(revision: number): string {
+  return `What happened up to transition ${revision.toLocaleString("en")} is not counted yet: where it turned, who skipped a step, attempts and durations may be missing.`;
+}
+
+function wordsIn(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "acts"> {
   switch (facts.status) {
     case "stuck":
       return stuck(facts, round, now);
@@ -102,8 +110,7 @@ function whyItTurned({ turned }: Round): string[] {
 }
 
 /** In the order in which they are undone. */
-function wayBack({ rows, turned }: Round): string[] {
-  if (turned === undefined) return [];
+function wayBack({ rows }: Round): string[] {
   const named = (marks: readonly string[]): string[] =>
     rows.toReversed().flatMap(({ step, down }) => (marks.includes(down.mark) ? step : []));
   const undone = named(["undone", "skipped"]);

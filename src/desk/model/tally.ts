@@ -1,4 +1,4 @@
-/** What is counted of a history, step by step. A long one can be counted on from where the last count ended. */
+/** What is counted of a history, step by step. A long one is counted part by part: on from where a count ended, or before it began. */
 import type { ErrorFacts, TransitionFacts } from "./facts.js";
 
 /** One step in one direction. */
@@ -21,11 +21,11 @@ export interface Tally {
   readonly names: ReadonlyMap<number, string>;
   readonly lastUp?: TransitionFacts;
   readonly firstDown?: TransitionFacts;
+  /** Only what was committed after this revision is counted. 0: everything. */
+  readonly after: number;
   /** Of the last row. */
   readonly revision: number;
 }
-
-const nothing: Tally = { steps: new Map(), names: new Map(), revision: 0 };
 
 /** Results of rows that no function of a step has given. */
 const uncalled: ReadonlySet<string> = new Set(["begins", "passed-over", "retried", "skipped", "patched", "migrated"]);
@@ -33,10 +33,11 @@ const uncalled: ReadonlySet<string> = new Set(["begins", "passed-over", "retried
 const finishing: ReadonlySet<string> = new Set(["ok", "recovered", "skipped"]);
 
 /** @param before what was counted up to the row before the first one */
-export function tallyOf(rows: Iterable<TransitionFacts>, before: Tally = nothing): Tally {
-  const steps = new Map(before.steps);
-  const names = new Map(before.names);
-  let { lastUp, firstDown, revision } = before;
+export function tallyOf(rows: readonly TransitionFacts[], before?: Tally): Tally {
+  const steps = new Map(before?.steps);
+  const names = new Map(before?.names);
+  const after = before?.after ?? (rows[0]?.revision ?? 1) - 1;
+  let { lastUp, firstDown, revision } = before ?? { revision: after };
   for (const row of rows) {
     const { direction, step, stepIndex } = row;
     names.set(stepIndex, step);
@@ -49,9 +50,39 @@ export function tallyOf(rows: Iterable<TransitionFacts>, before: Tally = nothing
   return {
     steps,
     names,
+    after,
     revision,
     ...(lastUp !== undefined && { lastUp }),
     ...(firstDown !== undefined && { firstDown }),
+  };
+}
+
+/** Of two parts of a history, the later of which begins where the other ends: both in one. */
+export function joined(older: Tally, newer: Tally): Tally {
+  const steps = new Map(older.steps);
+  for (const [key, tally] of newer.steps) steps.set(key, together(older.steps.get(key), tally));
+  const lastUp = newer.lastUp ?? older.lastUp;
+  const firstDown = older.firstDown ?? newer.firstDown;
+  return {
+    steps,
+    names: new Map([...older.names, ...newer.names]),
+    after: older.after,
+    revision: newer.revision,
+    ...(lastUp !== undefined && { lastUp }),
+    ...(firstDown !== undefined && { firstDown }),
+  };
+}
+
+function together(older: StepTally | undefined, newer: StepTally): StepTally {
+  if (older === undefined) return newer;
+  const error = newer.error ?? (newer.finished ? undefined : older.error);
+  return {
+    attempts: Math.max(older.attempts, newer.attempts),
+    durationMs: older.durationMs + newer.durationMs,
+    last: newer.last,
+    finished: older.finished || newer.finished,
+    skipped: older.skipped || newer.skipped,
+    ...(error !== undefined && { error }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { Fragment, lazy, Suspense, useState } from "react";
+import { Fragment, lazy, Suspense, useEffect, useState } from "react";
 import { Tabs } from "@base-ui/react/tabs";
 import { Link } from "wouter";
 import type { ExecutionView } from "../../http/shapes.js";
@@ -6,6 +6,7 @@ import type { Offer, Urgency } from "../../model/words.js";
 import { useMay, useRead } from "../base/api.js";
 import { Icon, type IconName } from "../base/icons.js";
 import { useKeys } from "../base/keys.js";
+import { useFollowing } from "../base/live.js";
 import { Ago } from "../base/time.js";
 import { useAsked } from "../base/url.js";
 import { StatusBadge } from "../parts/badge.js";
@@ -22,12 +23,22 @@ import { Timeline } from "../parts/timeline.js";
 
 const OfferDialog = lazy(async () => ({ default: (await import("../parts/acts.js")).OfferDialog }));
 
+/** In milliseconds. */
+const nextLook = 300;
+
 export function ExecutionPage() {
   const [asked] = useAsked();
   const id = asked.get("id") ?? "";
   const { data, error, refetch } = useRead<ExecutionView>("api/execution", { id }, id !== "");
   // What is shown while another one is fetched is that other one's page, not this one's.
   const execution = data?.id === id ? data : undefined;
+  const isHeld = useFollowing() === "paused";
+  useEffect(() => {
+    // Each look counts more of a long history.
+    if (execution === undefined || execution.lanes.countedAfter === 0 || isHeld) return undefined;
+    const timer = setTimeout(() => void refetch(), nextLook);
+    return () => clearTimeout(timer);
+  }, [execution, isHeld, refetch]);
   if (id === "")
     return (
       <Notice icon="search" title="Which one?">

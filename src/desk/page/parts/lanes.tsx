@@ -21,6 +21,7 @@ const ups: Readonly<Record<UpMark, Look>> = {
   stuck: ["Stuck", sign("stuck", "bad", true)],
   "passed-over": ["Passed over", sign("dash", "idle", false)],
   skipped: ["Skipped by hand", sign("skip", "warn", false)],
+  uncounted: ["Not counted yet", sign("dot", "idle", false)],
 };
 
 const downs: Readonly<Record<DownMark, Look>> = {
@@ -34,6 +35,7 @@ const downs: Readonly<Record<DownMark, Look>> = {
   stuck: ["Stuck", sign("stuck", "bad", true)],
   kept: ["Kept: can’t be undone", sign("lock", "idle", true)],
   nothing: ["Nothing to undo", sign("dash", "idle", false)],
+  uncounted: ["Not counted yet", sign("dot", "idle", false)],
 };
 
 const inks: Readonly<Record<Sign["tone"], string>> = {
@@ -46,8 +48,9 @@ const inks: Readonly<Record<Sign["tone"], string>> = {
   warn: "text-warn",
 };
 
-const isReached = ({ up }: LaneRow): boolean => up.mark !== "to-do";
-const isUndone = ({ down }: LaneRow): boolean => !["none", "to-undo"].includes(down.mark);
+const isReached = ({ up }: LaneRow): boolean => !["to-do", "uncounted"].includes(up.mark);
+const isOnWayDown = ({ down }: LaneRow): boolean => !["none", "uncounted"].includes(down.mark);
+const isUndone = ({ down }: LaneRow): boolean => !["none", "to-undo", "uncounted"].includes(down.mark);
 
 /** Which pieces of the two ways a row draws. */
 function waysOf(
@@ -90,7 +93,9 @@ export function Lanes({ lanes: { rounds, whole } }: { readonly lanes: LanesData 
 function RoundView({ round: { open, line, rows, turned } }: { readonly round: Round }) {
   if (!open) return <p className="text-any border-b border-line px-4 py-2 text-sm text-soft">{line}</p>;
   const found = turned === undefined ? -1 : rows.findIndex(({ step }) => step === turned.step);
-  const turnedAt = turned === undefined ? -1 : found < 0 ? rows.findLastIndex(isReached) : found;
+  // Where it turned may not be counted yet.
+  const seen = rows.findLastIndex(turned === undefined ? isOnWayDown : isReached);
+  const turnedAt = found < 0 ? seen : found;
   return (
     <>
       <div aria-hidden="true" className="flex items-center border-b border-line px-2 py-1.5 text-xs font-semibold">

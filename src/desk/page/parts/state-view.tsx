@@ -7,7 +7,7 @@ import { Button } from "./button.js";
 import { Failure, Loading } from "./states.js";
 import { Changes, Value } from "./value.js";
 
-export function StateView({ execution: { id, revision: last, input } }: { readonly execution: ExecutionView }) {
+export function StateView({ execution: { id, revision: last } }: { readonly execution: ExecutionView }) {
   const [asked, ask] = useAsked();
   const given = Number(asked.get("revision") ?? last);
   const revision = Number.isSafeInteger(given) ? Math.min(Math.max(0, given), last) : last;
@@ -38,6 +38,11 @@ export function StateView({ execution: { id, revision: last, input } }: { readon
         <Button small disabled={revision === last} onClick={() => show(revision + 1)}>
           Later
         </Button>
+        {revision > 0 && (
+          <Button small look="quiet" onClick={() => show(0)}>
+            As it began
+          </Button>
+        )}
         {revision < last && (
           <Button small look="quiet" onClick={() => show(last)}>
             As it is now
@@ -58,12 +63,6 @@ export function StateView({ execution: { id, revision: last, input } }: { readon
           <Value value={data.state} label={`The state after transition ${data.revision}`} />
         </>
       )}
-      <details>
-        <summary className="inline-block rounded text-sm text-water-deep hover:underline">The input</summary>
-        <div className="mt-1.5">
-          <Value value={input} label="The input" />
-        </div>
-      </details>
     </div>
   );
 }
