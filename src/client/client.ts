@@ -1,7 +1,7 @@
 /** The client: launches executions, sends to them, reads them and acts on them, without driving any. */
 import type { AnyWorkflow, InputOf } from "../definition/bag.js";
 import type { Frozen } from "../definition/frozen.js";
-import { definitionOf } from "../definition/workflow.js";
+import { definitionOf } from "../definition/definition-of.js";
 import { checkExecutionId } from "../ids.js";
 import type { Store } from "../stores/contract.js";
 import { OperatorActs, type OperatorOptions, type RetryOptions, type SkipOptions } from "./operator.js";

@@ -26,6 +26,29 @@ export type MessageSchemas = Readonly<Record<string, StandardSchemaV1>>;
 /** A synchronous function without effects: `when`, `otherwise`, `recover`. */
 export type StateFunction = (context: never) => unknown;
 
+/** What a step of children begins, and what it makes of them. */
+export interface ChildrenDefinition {
+  readonly kind: "child" | "parallel" | "forEach";
+  /** By key for `parallel`; else one under "". */
+  readonly workflows: Readonly<Record<string, WorkflowDefinition>>;
+  /**
+   * `child`: `({ state })` gives the input; undefined: no child. `parallel`: `({ state })` gives inputs by key; undefined: none of that
+   * key. `forEach`: `({ state, item, index, key })` gives the input. Undefined: the item is the input.
+   */
+  readonly input: StateFunction | undefined;
+  /** `forEach` only: `({ state })` gives the items, in an array or any other iterable. */
+  readonly items: StateFunction | undefined;
+  /** `forEach` only: `({ item, index })` gives a text. Undefined: the position. */
+  readonly key: StateFunction | undefined;
+  /** `({ state, children })` gives a patch, `fail(…)` or nothing; `children` in the order of the list: `{ id, key, status, reason, state }`. */
+  readonly join: StateFunction | undefined;
+  readonly onFailure: "turn" | "settle";
+  /** At most so many unsettled at a time. Undefined: no limit. */
+  readonly concurrency: number | undefined;
+  /** How completed children are undone: `concurrency` at a time, or one by one. */
+  readonly undo: "together" | "one-by-one";
+}
+
 export interface StepDefinition {
   readonly name: string;
   /** Whether the step applies to an execution. Undefined: it does. */
@@ -50,6 +73,8 @@ export interface StepDefinition {
   readonly deadline: number | undefined;
   /** The step only waits: for a time, or for messages, with or without a timeout. Undefined: it does something. */
   readonly waits: "time" | "messages" | "messages, with a timeout" | undefined;
+  /** The step is made of other executions: it has no functions, messages or retries of its own. */
+  readonly children: ChildrenDefinition | undefined;
   readonly pivot: boolean;
   readonly irreversible: string | undefined;
   /** Its `run` is nothing but work in the store's own transaction: where that was not committed, the step has done nothing. */

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { StepwellError } from "../errors.js";
 import type { AnyWorkflow } from "./bag.js";
-import { definitionOf, workflow } from "./workflow.js";
+import { definitionOf } from "./definition-of.js";
+import { workflow } from "./workflow.js";
 
 const input = z.object({ account: z.string() });
 const key = ({ account }: { account: string }): string => account;

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { step } from "./step.js";
-import { definitionOf, workflow } from "./workflow.js";
+import { definitionOf } from "./definition-of.js";
+import { workflow } from "./workflow.js";
 
 const input = z.object({ sku: z.string() });
 const order = workflow("order", { input }).step("reserve", { run: () => ({ id: "r" }) });

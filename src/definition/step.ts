@@ -194,13 +194,13 @@ export function optionsGiven(name: string, given: readonly unknown[], about: Err
 /**
  * Checks a step as its author wrote it.
  *
- * @param waits set for a step that only waits: for what
+ * @param made of what it is made, where that is not a `run`: of a wait, or of children
  */
 export function stepDefinition(
   name: unknown,
   options: unknown,
   about: ErrorDetails,
-  waits?: StepDefinition["waits"],
+  made: Partial<Pick<StepDefinition, "waits" | "children">> = {},
 ): StepDefinition {
   checkName(name, "The name of a step", about);
   const here = { ...about, step: name };
@@ -210,6 +210,9 @@ export function stepDefinition(
   checkKinds(given, where, here);
   const messages = messageSchemas(given.messages, `${where}, messages`, here);
   const rollbackMessages = messageSchemas(given.rollbackMessages, `${where}, rollbackMessages`, here);
+  if (made.children === undefined && given.run === undefined && given.rollback === undefined) {
+    throw invalidDefinition(`${where} has neither a "run" nor a "rollback", so it would do nothing`, here);
+  }
   checkSense({ ...given, messages, rollbackMessages }, where, here);
   return Object.freeze({
     name,
@@ -227,7 +230,8 @@ export function stepDefinition(
     rollbackRetry: retryDefinition(given.rollbackRetry, defaultRollbackRetry, `${where}, rollbackRetry`, here),
     timeout: limitOf("timeout", given.timeout, where, here),
     deadline: limitOf("deadline", given.deadline, where, here),
-    waits,
+    waits: made.waits,
+    children: made.children,
     pivot: given.pivot ?? false,
     irreversible: given.irreversible,
     transactional: given.run instanceof Transacted,
@@ -278,9 +282,6 @@ type CheckedOptions = Untyped & { readonly messages: MessageSchemas; readonly ro
 
 /** Checks the options together: a function that could never be called is a mistake. */
 function checkSense(given: CheckedOptions, where: string, about: ErrorDetails): void {
-  if (given.run === undefined && given.rollback === undefined) {
-    throw invalidDefinition(`${where} has neither a "run" nor a "rollback", so it would do nothing`, about);
-  }
   if (isEmpty(given.messages) !== (given.onMessage === undefined)) {
     throw invalidDefinition(`${where}: "messages" and "onMessage" belong together; one of them is missing`, about);
   }

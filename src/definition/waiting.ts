@@ -20,7 +20,7 @@ export function sleepDefinition(name: unknown, time: unknown, options: unknown, 
     length === undefined
       ? (context: { readonly state: never }) => pausedUntil((time as SleepLength)(context), where, here)
       : () => pause(undefined, { timeout: length });
-  return stepDefinition(name, { ...(options as object), run, onTimeout: () => undefined }, about, "time");
+  return stepDefinition(name, { ...(options as object), run, onTimeout: () => undefined }, about, { waits: "time" });
 }
 
 /** A time that has passed ends the wait at once. */
@@ -57,5 +57,5 @@ export function waitDefinition(
   const length = timeout === undefined ? undefined : milliseconds(timeout, `${where}, timeout`);
   const run = () => pause(undefined, length === undefined ? {} : { timeout: length });
   const waits = length === undefined ? "messages" : "messages, with a timeout";
-  return stepDefinition(name, { ...others, messages, run, onMessage }, about, waits);
+  return stepDefinition(name, { ...others, messages, run, onMessage }, about, { waits });
 }

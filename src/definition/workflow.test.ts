@@ -8,7 +8,8 @@ import { observer } from "./observer.js";
 import { complete, fail, patchProblem, pause } from "./outcome.js";
 import { validate } from "./schema.js";
 import { step } from "./step.js";
-import { definitionOf, workflow } from "./workflow.js";
+import { definitionOf } from "./definition-of.js";
+import { workflow } from "./workflow.js";
 
 const input = z.object({ sku: z.string() });
 const empty = workflow("order", { input });

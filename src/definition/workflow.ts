@@ -2,7 +2,10 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { AnyWorkflow, Bag, Unseen } from "./bag.js";
 import { StepwellError, type ErrorDetails } from "../errors.js";
-import type { StepDefinition, WorkflowDefinition } from "./definition.js";
+import type { ChildrenDefinition, StepDefinition, WorkflowDefinition } from "./definition.js";
+import { definitionKey, definitionOf } from "./definition-of.js";
+import { checkTree, childrenStep } from "./children.js";
+import type { ChildrenSteps } from "./children-options.js";
 import { milliseconds, type Duration } from "./duration.js";
 import type { MessageContext, RecoverContext, StateContext, StepContext } from "./contexts.js";
 import type { First, Next } from "./growth.js";
@@ -62,7 +65,7 @@ export interface WorkflowOptions<Schema extends StandardSchemaV1> {
   ) => string | undefined | void;
 }
 
-export interface Workflow<B extends Bag> extends AnyWorkflow {
+export interface Workflow<B extends Bag> extends AnyWorkflow, ChildrenSteps<B> {
   readonly types?: B;
 
   /**
@@ -242,7 +245,6 @@ export interface Workflow<B extends Bag> extends AnyWorkflow {
   toString(): string;
 }
 
-const definitionKey = Symbol.for("stepwell.definition");
 const inspectKey = Symbol.for("nodejs.util.inspect.custom");
 
 /**
@@ -301,29 +303,6 @@ function deadlineOf(deadline: Duration | undefined, where: string, about: ErrorD
   );
 }
 
-/**
- * The definition of a workflow. `what` says for the error's message where the workflow was given.
- *
- * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_INVALID_DEFINITION for a workflow without steps
- */
-export function definitionOf(workflow: AnyWorkflow, what = "What was given"): WorkflowDefinition {
-  const definition = (workflow as { [definitionKey]?: WorkflowDefinition } | null | undefined)?.[definitionKey];
-  if (definition === undefined) {
-    throw new StepwellError(
-      "STEPWELL_INVALID_ARGUMENT",
-      `${what} is not a workflow but ${shown(workflow)}. Make one with workflow("name", { input }).`,
-    );
-  }
-  if (definition.steps.length === 0) {
-    throw new StepwellError(
-      "STEPWELL_INVALID_DEFINITION",
-      `Workflow "${definition.name}" has no steps. Add at least one with .step(…).`,
-      { workflow: definition.name },
-    );
-  }
-  return definition;
-}
-
 function built(definition: WorkflowDefinition): AnyWorkflow {
   const frozen = Object.freeze({
     ...definition,
@@ -341,11 +320,21 @@ function built(definition: WorkflowDefinition): AnyWorkflow {
       built(withStep(frozen, sleepDefinition(name, time, options, { workflow: frozen.name }))),
     waitFor: (name: unknown, messages: unknown, options?: unknown) =>
       built(withStep(frozen, waitDefinition(name, messages, options, { workflow: frozen.name }))),
+    ...childrenSteps(frozen),
     observe: (...observers: readonly ObserverOf<Bag>[]) => built(withObservers(frozen, observers)),
     migrate: (older: unknown, options: unknown) => built(withMigration(frozen, older, options)),
     toString: () => printed(frozen),
     [inspectKey]: () => printed(frozen),
   });
+}
+
+/** `.child`, `.parallel`, `.forEach`. */
+function childrenSteps(definition: WorkflowDefinition): object {
+  const adding =
+    (kind: ChildrenDefinition["kind"]) =>
+    (name: unknown, workflows: unknown, options: unknown): AnyWorkflow =>
+      built(withStep(definition, childrenStep(kind, name, workflows, options, { workflow: definition.name })));
+  return { child: adding("child"), parallel: adding("parallel"), forEach: adding("forEach") };
 }
 
 /** The step that `.step(…)` was given: one from a module of its own, or a name and options, with `run` among them or before them. */
@@ -382,6 +371,7 @@ function withStep(definition: WorkflowDefinition, step: StepDefinition): Workflo
       `Workflow "${definition.name}" has a pivot already, "${first}"; after it nothing turns, so a second one means nothing.`,
     );
   }
+  if (step.children !== undefined) checkTree(definition, step, step.children);
   return {
     ...definition,
     steps: [...definition.steps, step],

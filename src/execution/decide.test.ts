@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { workflow } from "../index.js";
-import { definitionOf } from "../definition/workflow.js";
+import { definitionOf } from "../definition/definition-of.js";
 import { arrival, decided, executionAt, factsOf, mailOf, now, positionAt } from "../../test/support/executions.js";
 import { dueIn } from "./decide.js";
 

@@ -3,7 +3,7 @@ import { decided, executionAt, factsOf } from "../../test/support/executions.js"
 import { z } from "zod";
 import { workflow } from "../index.js";
 import { encode } from "../values/encode.js";
-import { definitionOf } from "../definition/workflow.js";
+import { definitionOf } from "../definition/definition-of.js";
 import {
   attemptOf,
   changesOf,

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { workflow } from "../index.js";
-import { definitionOf } from "../definition/workflow.js";
+import { definitionOf } from "../definition/definition-of.js";
 import { StepwellError } from "../errors.js";
 import { arrival, executionAt, mailOf, momentOf, now } from "../../test/support/executions.js";
 import type { ActiveExecution } from "./execution.js";

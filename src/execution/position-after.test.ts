@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { pause, workflow } from "../index.js";
-import { definitionOf } from "../definition/workflow.js";
+import { definitionOf } from "../definition/definition-of.js";
 import { decided, executionAt, factsOf, now } from "../../test/support/executions.js";
 import type { RoutedEvent } from "./router.js";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { again, complete, fail, pause, workflow } from "../index.js";
-import { definitionOf } from "../definition/workflow.js";
+import { definitionOf } from "../definition/definition-of.js";
 import { StepwellError } from "../errors.js";
 import { executionAt, now, time } from "../../test/support/executions.js";
 import type { ActiveExecution } from "./execution.js";

@@ -1,7 +1,7 @@
 /** A workflow as a Mermaid flowchart. */
 import type { AnyWorkflow } from "../definition/bag.js";
 import type { StepDefinition } from "../definition/definition.js";
-import { definitionOf } from "../definition/workflow.js";
+import { definitionOf } from "../definition/definition-of.js";
 
 /**
  * A workflow as Mermaid text, for a README or a page: the way up, the way down, and where it can get stuck.

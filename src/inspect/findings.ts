@@ -3,7 +3,7 @@ import type { StepDefinition, StepFunction, WorkflowDefinition } from "../defini
 import { defaultRollbackRetry } from "../definition/retry-policy.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import { writtenFor } from "../definition/step.js";
-import { definitionOf } from "../definition/workflow.js";
+import { definitionOf } from "../definition/definition-of.js";
 
 /**
  * What kind of gap it is:

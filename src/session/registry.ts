@@ -3,7 +3,7 @@ import type { Clock } from "../clock.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { LimitsDefinition } from "../definition/limits.js";
-import { definitionOf } from "../definition/workflow.js";
+import { definitionOf } from "../definition/definition-of.js";
 import { StepwellError } from "../errors.js";
 import type { Shape } from "../execution/router.js";
 import type { StoredDefinition } from "../stores/records.js";

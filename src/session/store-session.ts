@@ -4,7 +4,7 @@
  */
 import type { Clock, Timer } from "../clock.js";
 import type { AnyWorkflow } from "../definition/bag.js";
-import { definitionOf } from "../definition/workflow.js";
+import { definitionOf } from "../definition/definition-of.js";
 import { StepwellError } from "../errors.js";
 import type { HistoryRecord } from "../execution/records.js";
 import type { MaybePromise, StoreWithin } from "../stores/contract.js";

@@ -5,7 +5,7 @@
 import type { Clock } from "../clock.js";
 import type { Logger } from "../definition/logger.js";
 import type { AnyWorkflow } from "../definition/bag.js";
-import { definitionOf } from "../definition/workflow.js";
+import { definitionOf } from "../definition/definition-of.js";
 import { StepwellError } from "../errors.js";
 import type { Death } from "../stores/records.js";
 import type { ExecutionRecord, HistoryRecord } from "../execution/records.js";

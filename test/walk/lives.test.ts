@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { workflow, type AnyWorkflow } from "../../src/index.js";
-import { definitionOf } from "../../src/definition/workflow.js";
+import { definitionOf } from "../../src/definition/definition-of.js";
 import type { WorkflowDefinition } from "../../src/definition/definition.js";
 import { decide, type Decision } from "../../src/execution/decide.js";
 import { nextTask, type Task } from "../../src/execution/next.js";
