@@ -1,13 +1,12 @@
 /** One execution: where it stands, its lanes, a page of its history, its values. */
 import type { Client, Execution, ExecutionDetails, HistoryRow } from "../../index.js";
 import { lanesOf } from "../model/lanes.js";
-import { joined, tallyOf, type Tally } from "../model/tally.js";
 import { wordsOf, type Words } from "../model/words.js";
-import { systemClock } from "../../clock.js";
 import { Refused } from "./answers.js";
+import { Counted } from "./counted.js";
 import type { Printer } from "./print.js";
 import { needed, numberIn } from "./query.js";
-import type { ExecutionView, HistoryPage, Mailbox, StateView, TransitionView } from "./shapes.js";
+import type { CountedView, ExecutionView, HistoryPage, Mailbox, StateView, TransitionView } from "./shapes.js";
 import { address, lineOf, messageView, transitionView } from "./views.js";
 
 /** So many transitions are given at first, and with each page. */
@@ -15,18 +14,11 @@ const historyPage = 100;
 
 const mostMessages = 200;
 
-/** Of so many executions it is known what their lanes were made of: of a long one only what is new is read. */
-const mostTallies = 100;
-
-/** So many transitions are read at a time, and counted by the first look. Every further look counts so many times as many. */
-const countedAtOnce = 500;
-const timesPerLook = 10;
-
 export class Executions {
   readonly #client: Client;
   readonly #printer: Printer;
   readonly #redact: readonly string[];
-  readonly #tallies = new Map<string, Tally>();
+  readonly #counted = new Counted();
 
   constructor(client: Client, printer: Printer, redact: readonly string[]) {
     this.#client = client;
@@ -61,6 +53,13 @@ export class Executions {
       pending: mailbox.filter(({ status }) => status === "pending").length,
       history: this.#page(newest, historyPage),
     };
+  }
+
+  /** Counts some more of a long history. */
+  async count(search: URLSearchParams): Promise<CountedView> {
+    const execution = this.#client.execution(needed(search, "id"));
+    const { after } = await this.#counted.further(execution, await execution.summary());
+    return { countedAfter: after };
   }
 
   async history(search: URLSearchParams): Promise<HistoryPage> {
@@ -125,12 +124,7 @@ export class Executions {
   }
 
   async #seen(execution: Execution, details: ExecutionDetails, now: Date) {
-    // An execution that was pruned, and launched anew under its id, is another one.
-    const key = `${details.createdAt.getTime()} ${details.id}`;
-    const { tally, rows } = await counted(execution, details.revision, this.#tallies.get(key));
-    this.#tallies.delete(key);
-    this.#tallies.set(key, tally);
-    if (this.#tallies.size > mostTallies) this.#tallies.delete(this.#tallies.keys().next().value!);
+    const { tally, rows } = await this.#counted.look(execution, details, historyPage);
     const lanes = lanesOf(details, tally);
     return { lanes, words: wordsOf(details, lanes, now.getTime()), rows };
   }
@@ -143,41 +137,4 @@ export class Executions {
       before: first > 1 ? first : null,
     };
   }
-}
-
-/**
- * The newest page of a history, and what is counted of all: by the first look of its end, by each further one of more of what came
- * before, until nothing is left. So no look reads much, however long the history is.
- */
-async function counted(
-  execution: Execution,
-  revision: number,
-  before: Tally | undefined,
-): Promise<{ readonly tally: Tally; readonly rows: readonly HistoryRow[] }> {
-  const known = before !== undefined && revision - before.revision <= countedAtOnce * timesPerLook ? before : undefined;
-  const rows = await part(execution, revision - (known === undefined ? countedAtOnce : historyPage), revision);
-  if (known === undefined) return { tally: tallyOf(rows), rows };
-  let tally = known;
-  const unseen = rows.filter((row) => row.revision > known.revision);
-  if (unseen.length > 0) {
-    let newer = tallyOf(unseen);
-    while (newer.after > known.revision) newer = await withOlder(execution, newer, known.revision);
-    tally = joined(known, newer);
-  }
-  for (let times = 0; times < timesPerLook && tally.after > 0; times++) tally = await withOlder(execution, tally, 0);
-  return { tally, rows };
-}
-
-/** Also of what came right before, and after that revision. */
-async function withOlder(execution: Execution, tally: Tally, after: number): Promise<Tally> {
-  // Others have their turn: some stores read on the thread of the caller.
-  await new Promise<void>((resolve) => systemClock.soon(resolve));
-  const older = await part(execution, Math.max(after, tally.after - countedAtOnce), tally.after);
-  return joined(tallyOf(older), tally);
-}
-
-/** What was committed after one revision, up to another one. */
-async function part(execution: Execution, after: number, upTo: number): Promise<readonly HistoryRow[]> {
-  const from = Math.max(0, after);
-  return upTo <= from ? [] : execution.history({ from, limit: upTo - from });
 }

@@ -1,9 +1,9 @@
-import { Fragment, lazy, Suspense, useEffect, useState } from "react";
+import { Fragment, lazy, Suspense, useEffect, useRef, useState } from "react";
 import { Tabs } from "@base-ui/react/tabs";
 import { Link } from "wouter";
-import type { ExecutionView } from "../../http/shapes.js";
+import type { CountedView, ExecutionView } from "../../http/shapes.js";
 import type { Offer, Urgency } from "../../model/words.js";
-import { useMay, useRead } from "../base/api.js";
+import { read, useMay, useRead } from "../base/api.js";
 import { Icon, type IconName } from "../base/icons.js";
 import { useKeys } from "../base/keys.js";
 import { useFollowing } from "../base/live.js";
@@ -23,8 +23,21 @@ import { Timeline } from "../parts/timeline.js";
 
 const OfferDialog = lazy(async () => ({ default: (await import("../parts/acts.js")).OfferDialog }));
 
-/** In milliseconds. */
-const nextLook = 300;
+/** Has a long history counted part by part, and looks again after each. */
+function useCounting(execution: ExecutionView | undefined, lookAgain: () => unknown): void {
+  const isHeld = useFollowing() === "paused";
+  const isCounting = useRef(false);
+  useEffect(() => {
+    if (execution === undefined || execution.lanes.countedAfter === 0 || isHeld || isCounting.current) return;
+    isCounting.current = true;
+    const over = (): void => {
+      isCounting.current = false;
+    };
+    const counted = read<CountedView>("api/execution/count", { id: execution.id });
+    // Where it fails, what is shown says what is missing, and the next change tries it again.
+    void counted.then(() => (over(), lookAgain()), over);
+  }, [execution, isHeld, lookAgain]);
+}
 
 export function ExecutionPage() {
   const [asked] = useAsked();
@@ -32,13 +45,7 @@ export function ExecutionPage() {
   const { data, error, refetch } = useRead<ExecutionView>("api/execution", { id }, id !== "");
   // What is shown while another one is fetched is that other one's page, not this one's.
   const execution = data?.id === id ? data : undefined;
-  const isHeld = useFollowing() === "paused";
-  useEffect(() => {
-    // Each look counts more of a long history.
-    if (execution === undefined || execution.lanes.countedAfter === 0 || isHeld) return undefined;
-    const timer = setTimeout(() => void refetch(), nextLook);
-    return () => clearTimeout(timer);
-  }, [execution, isHeld, refetch]);
+  useCounting(execution, refetch);
   if (id === "")
     return (
       <Notice icon="search" title="Which one?">
