@@ -15,6 +15,7 @@ import type {
   Overview,
   SchedulesView,
   WorkflowLine,
+  WorkflowNames,
   WorkflowsView,
   WorkflowView,
 } from "./shapes.js";
@@ -137,14 +138,22 @@ async function found(client: Client, id: string): Promise<ExecutionSummary | und
   }
 }
 
-export async function workflows({ client, settings }: Reading): Promise<WorkflowsView> {
+/** By name, with their versions. */
+async function workflowsSeen({ client, settings }: Reading): Promise<(readonly [string, ReadonlySet<string>])[]> {
   const names = new Map<string, Set<string>>();
-  const add = ({ name, version }: { readonly name: string; readonly version: string }): void => {
+  for (const { name, version } of [...(await client.fleet.workflows()), ...settings.workflows]) {
     names.set(name, (names.get(name) ?? new Set()).add(version));
-  };
-  for (const known of await client.fleet.workflows()) add(known);
-  for (const known of settings.workflows) add(known);
-  const sorted = [...names].toSorted(([one], [other]) => (one < other ? -1 : 1));
+  }
+  return [...names].toSorted(([one], [other]) => (one < other ? -1 : 1));
+}
+
+export async function workflowNames(reading: Reading): Promise<WorkflowNames> {
+  return { names: (await workflowsSeen(reading)).map(([name]) => name) };
+}
+
+export async function workflows(reading: Reading): Promise<WorkflowsView> {
+  const { client, settings } = reading;
+  const sorted = await workflowsSeen(reading);
   return {
     workflows: await Promise.all(
       sorted.map(async ([name, versions]): Promise<WorkflowLine> => {

@@ -11,11 +11,13 @@
  * | `api/executions?…` (`ExecutionsQuery`) | `ExecutionsPage` |
  * | `api/executions/count?…` (`ExecutionsQuery`) | `Count` |
  * | `api/execution?id=` | `ExecutionView` |
+ * | `api/execution/count?id=` | `CountedView`: counts some more of a history that the lanes are not made of as a whole |
  * | `api/execution/history?id=&before=&limit=` | `HistoryPage`, the newest first |
  * | `api/execution/state?id=&revision=` | `StateView`; without `revision`: as it is now |
  * | `api/execution/mailbox?id=` | `Mailbox` |
  * | `api/execution/value?id=&of=state&revision=`, `…&of=message&message=` | `text/plain`: the whole of a value that was folded |
  * | `api/workflows` | `WorkflowsView` |
+ * | `api/workflows/names` | `WorkflowNames` |
  * | `api/workflow?name=&version=` | `WorkflowView` |
  * | `api/schedules` | `SchedulesView` |
  * | `api/dead-letters?workflow=&execution=&name=&limit=&after=` | `DeadLettersPage` |
@@ -210,6 +212,11 @@ export interface ExecutionView extends ExecutionLine {
   readonly history: HistoryPage;
 }
 
+export interface CountedView {
+  /** As in `Lanes`. 0: all is counted, and the lanes may be read again. */
+  readonly countedAfter: number;
+}
+
 /** A transition: as the model reads it, with errors in full. */
 export interface TransitionView extends Omit<TransitionFacts, "at" | "error" | "guardErrors"> {
   readonly at: string;
@@ -253,6 +260,11 @@ export interface MessageView {
 
 export interface WorkflowsView {
   readonly workflows: readonly WorkflowLine[];
+}
+
+/** Of all that were seen here, in order: for a choice, which needs no counts. */
+export interface WorkflowNames {
+  readonly names: readonly string[];
 }
 
 export interface WorkflowLine {

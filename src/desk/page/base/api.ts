@@ -1,5 +1,5 @@
 /** The desk's interface over HTTP, typed by its shapes. */
-import { keepPreviousData, useQuery, type UseQueryResult } from "@tanstack/react-query";
+import { keepPreviousData, useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
 import type { ActAnswer, Acts, Refusal } from "../../http/act-shapes.js";
 import type { DeskRight, Session } from "../../http/shapes.js";
 import type { ActName } from "../../model/words.js";
@@ -75,12 +75,14 @@ export const signIn = (token: string): Promise<Session> => post<Session>("api/se
 
 /** What is shown stays until its successor is there: nothing jumps. */
 export function useRead<Shape>(path: string, query: Query = {}, enabled = true): UseQueryResult<Shape> {
-  return useQuery({
+  const options = {
     queryKey: [path, query],
-    queryFn: ({ signal }) => read<Shape>(path, query, signal),
-    placeholderData: keepPreviousData,
-    enabled,
-  });
+    queryFn: ({ signal }: { readonly signal: AbortSignal }) => read<Shape>(path, query, signal),
+  };
+  const client = useQueryClient();
+  // It is asked for before the page is drawn that waits for it, and not after.
+  if (enabled && client.getQueryState(options.queryKey) === undefined) void client.prefetchQuery(options);
+  return useQuery({ ...options, placeholderData: keepPreviousData, enabled });
 }
 
 export function useSession(): Session | undefined {

@@ -20,7 +20,8 @@ export function Executions() {
   const query = queryOf(asked);
   const page = useRead<ExecutionsPage>("api/executions", { ...query });
   const { after: _after, ...counted } = query;
-  const count = useRead<Count>("api/executions/count", counted);
+  // The rows come first: to count may take longer.
+  const count = useRead<Count>("api/executions/count", counted, page.data !== undefined && !page.isPlaceholderData);
   const [bulk, setBulk] = useState<Bulk>();
   useKeys(rowKeys);
   return (

@@ -1,3 +1,4 @@
+import { useEffect, useState } from "react";
 import type { DamagedLine, ExecutionLine } from "../../http/shapes.js";
 import { Ago } from "../base/time.js";
 import { StatusBadge } from "./badge.js";
@@ -18,13 +19,29 @@ interface Props {
   readonly damaged?: readonly DamagedLine[];
 }
 
+/** A row is at least so tall, in pixels. */
+const lowest = 52;
+
+/** What is seen is drawn first, and what is below the edge of the window right after. */
 export function ExecutionTable({ label, executions, damaged = [] }: Props) {
+  const [isWhole, setWhole] = useState(false);
+  useEffect(() => {
+    let later: ReturnType<typeof setTimeout> | undefined;
+    const frame = requestAnimationFrame(() => {
+      later = setTimeout(() => setWhole(true));
+    });
+    return () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(later);
+    };
+  }, []);
+  const rows = isWhole ? executions : executions.slice(0, Math.ceil(innerHeight / lowest));
   return (
     <Table label={label} columns={columns}>
-      {executions.map((execution) => (
+      {rows.map((execution) => (
         <Row key={execution.id} execution={execution} />
       ))}
-      {damaged.map(({ id, workflow, problem }) => (
+      {(isWhole ? damaged : []).map(({ id, workflow, problem }) => (
         <tr key={id}>
           <td className={cell}>
             <ExecutionLink id={id} />

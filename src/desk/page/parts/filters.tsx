@@ -1,6 +1,6 @@
 /** What the list shows: every choice goes into the address at once. */
 import { useEffect, useRef, useState } from "react";
-import type { WorkflowsView } from "../../http/shapes.js";
+import type { WorkflowNames } from "../../http/shapes.js";
 import { useRead } from "../base/api.js";
 import { Icon } from "../base/icons.js";
 import { useKeys } from "../base/keys.js";
@@ -155,7 +155,7 @@ function Typed({ value, change, inputRef, className = "", ...rest }: TypedProps)
 }
 
 function WorkflowChoice({ value, change }: { readonly value: string; readonly change: (name: string) => void }) {
-  const names = useRead<WorkflowsView>("api/workflows").data?.workflows.map(({ name }) => name) ?? [];
+  const names = useRead<WorkflowNames>("api/workflows/names").data?.names ?? [];
   const known = value === "" || names.includes(value) ? names : [value, ...names];
   return (
     <label className="min-w-0">
