@@ -72,6 +72,32 @@ export function idempotencyKey(execution: string, step: string, func: StepFunc, 
   return key.slice(0, longestKey - end.length) + end;
 }
 
+/**
+ * The id of a list of children: `order-17/items`; of the second one of a step, `order-17/items~2`. At most 255 characters: where
+ * the parts are longer, the end is a hash of them all.
+ */
+export function listId(parent: string, step: string, number: number): string {
+  return shortened(`${parent}/${partOfId(step)}${number > 1 ? `~${number}` : ""}`);
+}
+
+/** The id of a child: `order-17/items/A-1`. */
+export function childId(parent: string, step: string, number: number, key: string): string {
+  return shortened(`${parent}/${partOfId(step)}${number > 1 ? `~${number}` : ""}/${partOfId(key)}`);
+}
+
+const reserved = /[%/~]/g;
+
+/** The part without "/" and "~"; different for different parts. */
+function partOfId(part: string): string {
+  return part.toWellFormed().replace(reserved, (it) => encodeURIComponent(it).replace("~", "%7E"));
+}
+
+function shortened(id: string): string {
+  if (id.length <= longestId) return id;
+  const end = `~${createHash("sha256").update(id).digest("base64url")}`;
+  return id.slice(0, longestId - end.length).toWellFormed() + end;
+}
+
 /** The fingerprint of a list of steps, by its text: 16 characters that tell it from other lists. */
 export function fingerprintOf(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);

@@ -86,7 +86,7 @@ export class RollbackRequests {
   /** What the answer to the request would be as things stand. Nothing is stored. */
   async judge(record: ListedExecution, request: RollbackRequest): Promise<RollbackAnswer> {
     const shape = (await this.#shapeOf(record)) ?? unknownShape;
-    const why = refuseRollback(record.status, record.position, shape, request);
+    const why = refuseRollback(record, shape, request);
     if (why !== undefined) return this.#refused(record, why);
     // Most executions never got a message or a request.
     const pending = record.signals === 0 ? [] : await this.#store.mail({ executions: [record.id], ...requestsOnly });
@@ -112,7 +112,7 @@ export class RollbackRequests {
       const changed = changedSince(record, options.revision, "rollback");
       if (changed !== undefined) return { accepted: false, why: "changed", error: changed };
       const shape = await this.#shapeOf(record);
-      const why = refuseRollback(record.status, record.position, shape ?? unknownShape, request);
+      const why = refuseRollback(record, shape ?? unknownShape, request);
       if (why !== undefined) return this.#refused(record, why);
       // While the pivot runs the request is held: only the end of the pivot says whether the request came in time. Where this process
       // does not know the pivot, or the execution could not go on, the launcher that takes it up decides. And an execution that has
@@ -140,12 +140,11 @@ export class RollbackRequests {
     }
     const [record] = await this.#store.load([id]);
     if (record === undefined) return refusedAsUnknown(id);
-    const { status, position } = record;
     const shape = await this.#shapeOf(record);
-    const why = refuseRollback(status, position, shape ?? unknownShape, request);
+    const why = refuseRollback(record, shape ?? unknownShape, request);
     if (why !== undefined) return this.#refused(record, why);
     // It could be undone, but for what parked it, or for a list of steps that has changed.
-    return this.#refused(record, status === "stuck" || shape !== undefined ? "parked-again" : "past-pivot");
+    return this.#refused(record, record.status === "stuck" || shape !== undefined ? "parked-again" : "past-pivot");
   }
 
   /** The shape of the list of steps that the execution has. Undefined: the store does not have the list. */
@@ -186,7 +185,7 @@ function refused(record: ListedExecution, why: WhyRefused, registered: Registere
 }
 
 function explanationOf(
-  { position }: ListedExecution,
+  { position, line, root }: ListedExecution,
   why: WhyRefused,
   registered: Registered | undefined,
 ): { readonly code: ErrorCode; readonly says: string } {
@@ -213,6 +212,13 @@ function explanationOf(
       return {
         code: "STEPWELL_ROLLBACK_REFUSED",
         says: `it has completed, and the request said ifCompleted: "refuse".`,
+      };
+    case "belongs-to-parent":
+      return {
+        code: "STEPWELL_BELONGS_TO_PARENT",
+        says:
+          `it has completed, and what it did is part of execution "${line?.parent ?? ""}", which alone may undo it. ` +
+          `Roll that back, or "${root ?? ""}", at the top.`,
       };
     case "parked-again":
       return {

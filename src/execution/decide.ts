@@ -5,10 +5,12 @@
  */
 import type { StepDefinition, WorkflowDefinition } from "../definition/definition.js";
 import type { Status } from "../definition/flow.js";
+import { listId } from "../ids.js";
 import { changesOf, leftNothing, type ActiveExecution } from "./execution.js";
 import type { Event } from "./events.js";
+import { lineAfter } from "./children.js";
 import { awaitedMessage, sift, turnOf, type Mail, type Turn } from "./mail.js";
-import type { Position } from "./position.js";
+import { keyNameOf, type Position } from "./position.js";
 import { positionAfter } from "./position-after.js";
 import type { Transition } from "./records.js";
 import { isPastPivot, route, type Action, type Routed, type RoutedEvent, type Shape } from "./router.js";
@@ -82,22 +84,41 @@ export function decide(execution: ActiveExecution, happened: Event, facts: Facts
     carried: facts.carried,
     history: isPassedOver ? { ...history, leftNothing: true } : history,
   };
-  return { action, transition: withRare(transition, execution, event.what, facts) };
+  return { action, transition: withRare(transition, execution, event, facts) };
 }
 
-/** With what few transitions have: changes of a large state, the end of subscriptions, and another list of steps. */
-function withRare(transition: Transition, execution: ActiveExecution, what: RoutedEvent, { list }: Facts): Transition {
+/** With what few transitions have: changes of a large state, the end of subscriptions, another list of steps, and lists of children. */
+function withRare(transition: Transition, execution: ActiveExecution, event: Event, facts: Facts): Transition {
+  const { what } = event;
+  const { list } = facts;
   const changes = changesOf(execution);
   const unsubscribes = execution.subscribed === 0 ? undefined : unsubscribedBy(execution, transition, what);
   // What is parked keeps the list that it knows: a later launcher looks again.
   const definition = what.type === "parked" ? undefined : list;
-  if (changes === undefined && unsubscribes === undefined && definition === undefined) return transition;
+  const line = lineAfter(execution.line, execution.status, transition.status);
+  const children = listAfter(execution, event, transition.position, facts);
+  if ((changes ?? unsubscribes ?? definition ?? line ?? children) === undefined) return transition;
   return {
     ...transition,
     ...(changes !== undefined && { changes }),
     ...(unsubscribes !== undefined && { unsubscribes }),
     ...(definition !== undefined && { definition }),
+    ...(line !== undefined && { line }),
+    ...(children !== undefined && { list: children }),
   };
+}
+
+/** What becomes of a list of children: its step says so, or it is closed where the execution turns at its step or comes back to it. */
+function listAfter(
+  { identity, position: before }: ActiveExecution,
+  { what, list }: Event,
+  { direction, stepIndex, step, keys }: Position,
+  { definition }: Facts,
+): Transition["list"] {
+  if (list !== undefined && what.type === "stepPaused") return list;
+  const isNew = direction === "down" && (before.direction === "up" || before.stepIndex !== stepIndex);
+  if (!isNew || definition.steps[stepIndex]?.children === undefined) return undefined;
+  return { list: listId(identity.id, keyNameOf(step, keys), 1), closes: true };
 }
 
 const statusOf: Record<Action, Status> = {
@@ -173,6 +194,8 @@ function restOf(
   // A parked execution may stand where this list has no step.
   const waits =
     action === "wait" && (step === undefined || awaitedMessage(pending, step, execution.position) === undefined);
+  // What it was told is settled with this: it looks at once what that was.
+  if (waits && step?.children !== undefined && pending.some(({ kind }) => kind === "told")) return undefined;
   if (waits) return { status: "waiting", dueInMs: dueIn(execution, position, shape, time) };
   if (position.resumeAt !== null && position.resumeAt > time.storeNow())
     return { status: "scheduled", dueInMs: dueIn(execution, position, shape, time) };

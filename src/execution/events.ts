@@ -3,7 +3,7 @@ import type { StepFunc } from "../definition/flow.js";
 import type { Pause } from "../definition/outcome.js";
 import type { SerializedError } from "../values/serialize-error.js";
 import { attemptOf, type ActiveExecution } from "./execution.js";
-import type { MailboxRecord } from "./records.js";
+import type { ListChange, MailboxRecord } from "./records.js";
 import type { RoutedEvent } from "./router.js";
 
 /** One event with all that is recorded of it. */
@@ -31,6 +31,8 @@ export interface Event {
   readonly gave: boolean;
   /** It threw, took too long or gave back nonsense, rather than said so with `fail`. */
   readonly isUnexpected: boolean;
+  /** What a step of children does to its list while the execution goes on waiting there. Left out: nothing. */
+  readonly list?: ListChange;
 }
 
 /** An event, and the execution with what is committed together with the event. */

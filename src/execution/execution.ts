@@ -24,6 +24,8 @@ export interface ActiveExecution {
   /** The state holds something that JavaScript can't freeze. */
   readonly isRich: boolean;
   readonly admission: ExecutionRecord["admission"];
+  readonly line: ExecutionRecord["line"];
+  readonly root: string | null;
   /** What observers gave the execution to carry, as JSON. */
   readonly carried: string | null;
   /** As in the record; a subscription that is being asked for counts already. */
@@ -87,6 +89,8 @@ export function activeExecution(record: ExecutionRecord, state: object, owner: n
     state,
     isRich: !record.state.isPlain,
     admission: record.admission,
+    line: record.line,
+    root: record.root,
     carried: record.carried,
     subscribed: record.subscribed,
     takenBack: 0,
@@ -116,6 +120,8 @@ export function committedAs(before: ActiveExecution, transition: Transition): Ac
     state: before.state,
     isRich: before.isRich,
     admission: transition.leaves === true ? null : before.admission,
+    line: before.line,
+    root: before.root,
     carried: transition.carried ?? before.carried,
     subscribed: unsubscribes === undefined ? before.subscribed : before.subscribed & bitsKept[unsubscribes],
     takenBack: 0,

@@ -24,11 +24,17 @@ describe("requests", () => {
   });
 
   test("a rollback request is refused once nothing turns any more", () => {
-    expect(refuseRollback("running", positionAt({ stepIndex: 2 }), shape, undo)).toBe("past-pivot");
-    expect(refuseRollback("running", positionAt({ direction: "down" }), shape, undo)).toBe("already-rolling-back");
-    expect(refuseRollback("rolledBack", positionAt(), shape, undo)).toBe("already-rolled-back");
-    expect(refuseRollback("completed", positionAt(), shape, { ...undo, ifCompleted: "refuse" })).toBe("completed");
-    expect(refuseRollback("running", positionAt(), shape, undo)).toBeUndefined();
+    const refused = (status: Status, position: Position, request: RollbackRequest, line: Line | null = null) =>
+      refuseRollback({ status, position, line }, shape, request);
+    expect(refused("running", positionAt({ stepIndex: 2 }), undo)).toBe("past-pivot");
+    expect(refused("running", positionAt({ direction: "down" }), undo)).toBe("already-rolling-back");
+    expect(refused("rolledBack", positionAt(), undo)).toBe("already-rolled-back");
+    expect(refused("completed", positionAt(), { ...undo, ifCompleted: "refuse" })).toBe("completed");
+    expect(refused("running", positionAt(), undo)).toBeUndefined();
+    const line = { list: "p/s", position: 0, parent: "p", depth: 1 };
+    expect(refused("completed", positionAt(), undo, line)).toBe("belongs-to-parent");
+    expect(refused("completed", positionAt(), { ...undo, isParents: true }, line)).toBeUndefined();
+    expect(refused("running", positionAt(), undo, line)).toBeUndefined();
   });
 
   test("one that was damaged says what is wrong with it", () => {

@@ -2,9 +2,8 @@
 import type { StepDefinition } from "../definition/definition.js";
 import { isPastPivot, type Shape } from "./router.js";
 import type { Position } from "./position.js";
-import type { Status } from "../definition/flow.js";
 import type { ActiveExecution } from "./execution.js";
-import { isRequest, type MailboxRecord, type Transition } from "./records.js";
+import { isRequest, type ExecutionRecord, type MailboxRecord, type Transition } from "./records.js";
 import type { StoreTime } from "./time.js";
 
 /** The payload of a `rollback` arrival. */
@@ -12,6 +11,8 @@ export interface RollbackRequest {
   readonly reason: string;
   readonly ifCompleted: "undo" | "refuse";
   readonly by?: string;
+  /** It comes from the execution's parent: it is never lost. Who can't follow it is parked with it. */
+  readonly isParents?: true;
 }
 
 /** The payload of a `retry`, `skip` or `patch` arrival. */
@@ -24,7 +25,8 @@ export interface OperatorAct {
   readonly unchecked?: true;
 }
 
-export type RefusedRollback = "already-rolling-back" | "past-pivot" | "already-rolled-back" | "completed";
+export type RefusedRollback =
+  "already-rolling-back" | "past-pivot" | "already-rolled-back" | "completed" | "belongs-to-parent";
 
 /** Why a request can't be followed that was damaged after it had been accepted. Undefined: it can be read. */
 export function requestProblem({ kind, payload }: MailboxRecord): string | undefined {
@@ -40,15 +42,17 @@ export function requestProblem({ kind, payload }: MailboxRecord): string | undef
 
 /** Whether a rollback request would be taken as things stand; undefined: yes. */
 export function refuseRollback(
-  status: Status,
-  position: Position,
+  { status, position, line }: Pick<ExecutionRecord, "status" | "position" | "line">,
   shape: Shape,
   request: RollbackRequest,
 ): RefusedRollback | undefined {
   if (status === "rolledBack") return "already-rolled-back";
   if (isPastPivot(position, shape)) return "past-pivot";
   if (position.direction === "down") return "already-rolling-back";
-  if (status === "completed" && request.ifCompleted === "refuse") return "completed";
+  if (status !== "completed" || request.isParents === true) return undefined;
+  // What it has done is part of what its parent has done.
+  if (line !== null) return "belongs-to-parent";
+  if (request.ifCompleted === "refuse") return "completed";
   return undefined;
 }
 
@@ -69,6 +73,15 @@ export interface Mail {
   readonly pending: readonly MailboxRecord[];
   /** Rows that nobody will take; the next commit settles them. */
   readonly dead: readonly string[];
+}
+
+/** It was asked by the execution's parent, and waits until the execution can follow. */
+export function isParents({ kind, payload }: MailboxRecord): boolean {
+  try {
+    return kind === "rollback" && (payload.value as RollbackRequest).isParents === true;
+  } catch {
+    return false;
+  }
 }
 
 /** The mail with these rows dead. */
@@ -97,7 +110,7 @@ export interface Sifted {
 /** What comes after the request is judged next time, by what it leaves. Undefined: nothing is pending. */
 export function sift(
   mail: Mail,
-  { status, position }: { readonly status: Status; readonly position: Position },
+  execution: Pick<ExecutionRecord, "status" | "position" | "line">,
   shape: Shape,
 ): Sifted | undefined {
   if (mail.pending.length === 0) return undefined;
@@ -108,9 +121,8 @@ export function sift(
     if (!isRequest(kind)) continue;
     if (kind === "rollback") {
       const request = arrival.payload.value as RollbackRequest;
-      if (refuseRollback(status, position, shape, request) === undefined)
-        found = { type: "rollback", arrival, request };
-    } else if (status === "stuck") {
+      if (refuseRollback(execution, shape, request) === undefined) found = { type: "rollback", arrival, request };
+    } else if (execution.status === "stuck") {
       found = { type: kind, arrival, act: arrival.payload.value as OperatorAct };
     }
     if (found !== undefined) break;

@@ -31,6 +31,8 @@ export type Task =
   | { readonly type: "stepOverdue" }
   /** Read back what each step gave on the way up. */
   | { readonly type: "recall" }
+  /** See how far the children are. */
+  | { readonly type: "children" }
   /** Check the message, and hand it to its handler. */
   | { readonly type: "handle"; readonly message: MailboxRecord }
   | { readonly type: "waitTimedOut" }
@@ -100,6 +102,7 @@ function nextOfWait(execution: ActiveExecution, moment: Moment): Task {
   const { mail, time } = moment;
   const step = moment.step!;
   if (mail.dead.length >= mostDead) return { type: "release", dueInMs: 0 };
+  if (step.children !== undefined) return mustNote(execution, moment) ? { type: "noteCall" } : { type: "children" };
   const message = awaitedMessage(mail.pending, step, position);
   if (message !== undefined) return { type: "handle", message };
   if (position.waitUntil === null || position.waitUntil > time.storeNow()) return rest(execution, moment);

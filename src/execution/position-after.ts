@@ -43,7 +43,7 @@ export function positionAfter(
   const { keys, gone } = position;
   const { passed } = flow;
   const irreversible = turns && !ends ? irreversibleUpTo(flow.stepIndex, definition) : position.irreversible;
-  const { begins, stepDeadlineAt, polls } = ends ? nothingMore : moreOf(position, what, flow, definition, time);
+  const { begins, stepDeadlineAt, polls } = ends ? nothingMore : moreOf(position, event, flow, definition, time);
   const isSame = !ends && flow.stepIndex === position.stepIndex;
   const inDoubt = isSame && staysInDoubt(execution, event, definition) ? (true as const) : undefined;
   const partly = isSame && isPartlyDone(position, flow, what) ? (true as const) : undefined;
@@ -76,7 +76,7 @@ const nothingMore: More = {};
 /** What is remembered of a step for as long as the execution stands at it, in one direction. */
 function moreOf(
   position: Position,
-  what: RoutedEvent,
+  { what, list }: Event,
   flow: Passage,
   { steps }: WorkflowDefinition,
   time: StoreTime,
@@ -91,7 +91,8 @@ function moreOf(
   const polls = pollsAfter(position, type, flow);
   return {
     ...(isBegun && { begins: true as const }),
-    ...(stepDeadlineAt !== undefined && { stepDeadlineAt }),
+    // The step has failed, and waits only until its children are back.
+    ...(stepDeadlineAt !== undefined && !(list !== undefined && "closes" in list) && { stepDeadlineAt }),
     ...(polls !== undefined && { polls }),
   };
 }

@@ -17,6 +17,8 @@ export type Settled =
   | { readonly kind: "threw"; readonly error: unknown }
   /** `isFinal`: no other attempt may follow. */
   | { readonly kind: "timedOut"; readonly error: StepwellError; readonly isFinal: boolean }
+  /** It has failed for good. */
+  | { readonly kind: "failed"; readonly reason: string; readonly error: unknown }
   /** The launcher stops, and aborted it. */
   | { readonly kind: "cutOff" };
 
@@ -107,6 +109,8 @@ function read(execution: ActiveExecution, settled: Settled, call: SettledCall, f
     case "timedOut":
       if (settled.isFinal) return failed("timeout", serializeError(settled.error), undefined);
       return unexpected(settled.error, "timeout", execution, call, facts);
+    case "failed":
+      return failed(settled.reason, serializeError(settled.error), undefined);
     case "cutOff":
       // A shutdown is nobody's failure: the attempt does not count, and the next launcher begins it again.
       return { ...ok(undefined), what: { type: "cutOff" }, result: "cut-off" };

@@ -118,7 +118,7 @@ function afterStep(work: Work, event: Event, call: Call, settled: Settled): Even
   if (!work.registered.observing.hears("afterStep")) return event;
   const { position } = work.execution;
   const down = position.direction === "down";
-  const thrown = settled.kind === "threw" || settled.kind === "timedOut" ? settled.error : (event.error ?? undefined);
+  const thrown = "error" in settled ? settled.error : (event.error ?? undefined);
   const message = messageIdentity(call.cause);
   const veto = observe(work, "afterStep", {
     flow: { ...position, lifecycle: down ? "rollback" : "step", lastResult: event.result },

@@ -133,6 +133,8 @@ export class Commits {
     work.committedWith(transition);
     if (transition.definition !== undefined) this.list = undefined;
     this.#toCarry = null;
+    if (transition.line !== undefined) host.listMoved(transition.line.list);
+    if (transition.list !== undefined) host.listMoved(transition.list.list);
     if (transition.settled.length > 0) host.settled(transition.settled.map(({ arrival }) => arrival));
     tellCommit(work, before, transition, event, at);
     if (action === "park") host.report(stuckError(work.execution));

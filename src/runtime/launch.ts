@@ -66,7 +66,7 @@ export interface LaunchItem<W extends AnyWorkflow = AnyWorkflow> extends LaunchO
 }
 
 /** What is written; who owns it from the start is known last. */
-type Row = Omit<NewExecution, "owner"> & { owner: number | null };
+type Row = Omit<NewExecution, "owner" | "carried"> & { owner: number | null; carried: string | null };
 
 /** A launch that was checked and is ready to be written. */
 export interface PreparedLaunch {
@@ -104,6 +104,16 @@ export function prepareLaunch(
     : prepareChecked(registered, input, checked, options, host);
 }
 
+/** A child, as it will be created. @throws as `launch` */
+export async function prepareChild(
+  registered: Registered,
+  input: unknown,
+  id: string,
+  host: LaunchHost,
+): Promise<Omit<NewExecution, "owner">> {
+  return checkedRow(registered, input, await validate(registered.definition.input, input), { id }, host).row;
+}
+
 async function prepareLater(
   registered: Registered,
   input: unknown,
@@ -125,6 +135,27 @@ function prepareChecked(
   options: LaunchOptions,
   host: ClientHost,
 ): PreparedLaunch {
+  const { row, state } = checkedRow(registered, input, checked, options, host);
+  const { id, workflow, version } = row;
+  row.carried = carriedBy("launch", { id, workflow, version }, registered, host);
+  return {
+    registered,
+    row,
+    state,
+    within: options.tx === undefined ? undefined : host.within(options.tx, "launch"),
+  };
+}
+
+type LaunchHost = Pick<ClientHost, "sizeLimit" | "storeNow" | "storeNowAtMost">;
+
+/** What is written, but for what observers give it to carry. */
+function checkedRow(
+  registered: Registered,
+  input: unknown,
+  checked: Checked,
+  options: LaunchOptions,
+  host: LaunchHost,
+): { readonly row: Row; readonly state: object } {
   const { definition, stepList } = registered;
   if (!checked.ok) throw invalidInput(definition, options, `was refused by its schema: ${checked.problem}`);
   if (typeof checked.value !== "object" || checked.value === null || Array.isArray(checked.value))
@@ -142,9 +173,7 @@ function prepareChecked(
   const queue = queueingOf(definition, options, state);
   const encoded = encode(given, { what: "The input", limit });
   return {
-    registered,
     state,
-    within: options.tx === undefined ? undefined : host.within(options.tx, "launch"),
     row: {
       id,
       owner: null,
@@ -158,7 +187,7 @@ function prepareChecked(
       input: encoded,
       dueInMs: resumeAt === null ? 0 : resumeAt - host.storeNow(),
       deadlineInMs: definition.deadline === undefined ? null : delay + definition.deadline,
-      carried: carriedBy("launch", { id, workflow: definition.name, version: definition.version }, registered, host),
+      carried: null,
       queue,
     },
   };
@@ -205,7 +234,10 @@ function checkRollbackStart(rollback: NonNullable<LaunchOptions["rollback"]>): v
 }
 
 /** Written out field by field: every launch makes one, and spreading costs. */
-function positionAt({ direction, reason, stepIndex, stepFunc, lifecycle, lastResult }: Flow, step: string): Position {
+export function positionAt(
+  { direction, reason, stepIndex, stepFunc, lifecycle, lastResult }: Flow,
+  step: string,
+): Position {
   return {
     direction,
     reason,
@@ -224,7 +256,7 @@ function positionAt({ direction, reason, stepIndex, stepFunc, lifecycle, lastRes
   };
 }
 
-function delayOf({ delay, at }: LaunchOptions, host: ClientHost): number {
+function delayOf({ delay, at }: LaunchOptions, host: LaunchHost): number {
   if (delay !== undefined && at !== undefined) {
     throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `launch takes "delay" or "at", not both.`);
   }

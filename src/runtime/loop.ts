@@ -7,11 +7,11 @@
  * and the answer starts it again.
  */
 import { isRetryable, StepwellError } from "../errors.js";
-import type { Decision } from "../execution/decide.js";
+import { dueIn, type Decision } from "../execution/decide.js";
 import { eventAt, type Event } from "../execution/events.js";
 import type { ActiveExecution } from "../execution/execution.js";
 import { givenIn } from "../execution/history.js";
-import { sift } from "../execution/mail.js";
+import { isParents, sift } from "../execution/mail.js";
 import { mostDeaths, mustNote, nextTask, type Moment, type Task } from "../execution/next.js";
 import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
 import type { Settled } from "../execution/step-result.js";
@@ -21,6 +21,7 @@ import type { MaybePromise } from "../stores/contract.js";
 import type { CommitListener } from "../session/batch-entries.js";
 import type { Host, PendingMail } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
+import { lookedAt, overdueChildren } from "./children.js";
 import { settledEvent, stepOverdueEvent, waitTimedOutEvent, type Call } from "./call.js";
 import { Commits } from "./commits.js";
 import { checkDefinition, type DefinitionMismatch } from "./definition-check.js";
@@ -201,11 +202,13 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
       case "noteCall":
         return this.#noteCall();
       case "stepOverdue":
-        return this.#happens(stepOverdueEvent(this.#work));
+        return this.#overdue();
       case "recall":
         return this.#then(this.#host.history(this.id), (rows) => {
           this.#work.given = givenIn(rows);
         });
+      case "children":
+        return this.#then(lookedAt(this.#work), this.#seen);
       case "handle":
         return this.#handle(task.message);
       case "waitTimedOut":
@@ -214,6 +217,18 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
         return this.#then(task.action === "wait" ? this.#runner.call() : this.#runner.begin(task.action), this.#called);
     }
   }
+
+  #overdue(): void {
+    if (this.#work.step?.children === undefined) return this.#happens(stepOverdueEvent(this.#work));
+    this.#then(overdueChildren(this.#work), (event) => this.#happens(event ?? stepOverdueEvent(this.#work)));
+  }
+
+  /** Undefined: the children are not settled, and what becomes of them wakes the execution. */
+  readonly #seen = (event: Event | undefined): void => {
+    if (event !== undefined) return this.#happens(event);
+    const { execution, registered } = this.#work;
+    this.#release(dueIn(execution, execution.position, registered.shape, this.#host));
+  };
 
   /** The event is committed with the next turn. */
   #happens(event: Event | undefined): void {
@@ -227,7 +242,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     this.#then(this.#runner.checked(arrival), (message) => {
       if (message === undefined) return;
       if (mustNote(this.execution, this.#moment)) return this.#noteCall();
-      return this.#called(this.#runner.call(message));
+      return this.#then(this.#runner.call(message), this.#called);
     });
   }
 
@@ -280,7 +295,8 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
 
   /** What has completed stays so: only the request for which it was taken up can't be followed. */
   #turnAway(problem: StepwellError): void {
-    if (this.execution.status !== "completed") return this.park(problem, true);
+    if (this.execution.status !== "completed" || this.#work.mail.pending.some(isParents))
+      return this.park(problem, true);
     this.#inbox.buryRequests();
     this.#host.report(problem);
   }

@@ -12,6 +12,7 @@ import { serializeError } from "../values/serialize-error.js";
 import type { MaybePromise } from "../stores/contract.js";
 import { andThen } from "../session/maybe-promise.js";
 import { beginning } from "./beginning.js";
+import { begunChildren } from "./children.js";
 import { beforeStep, callOf, settledEvent, type Delivery } from "./call.js";
 import { noteGuard, observe } from "./observing.js";
 import { messageOf, refusedMessageError } from "./reports.js";
@@ -64,10 +65,11 @@ export class StepRunner {
   }
 
   /** Calls the function that is due, with the message that it handles. */
-  call(message?: Delivery): Event | undefined {
+  call(message?: Delivery): MaybePromise<Event | undefined> {
     const work = this.#work;
     const vetoed = message === undefined ? beforeStep(work) : undefined;
     if (vetoed !== undefined) return vetoed;
+    if (work.step?.children !== undefined) return begunChildren(work);
     const call = callOf(work, message);
     const started = startCall(work, call, this.#caller);
     if (!(started instanceof StepCall)) return settledEvent(work, call, started);

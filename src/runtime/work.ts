@@ -2,7 +2,7 @@
 import type { Encoded } from "../values/encode.js";
 import type { StepDefinition } from "../definition/definition.js";
 import { activeExecution, committedAs, withoutPatches, type ActiveExecution } from "../execution/execution.js";
-import { mailAfter, withDead, type Mail } from "../execution/mail.js";
+import { isParents, mailAfter, withDead, type Mail } from "../execution/mail.js";
 import type { ExecutionRecord, Transition } from "../execution/records.js";
 import type { CallFacts } from "../execution/step-result.js";
 import type { Host } from "../session/host.js";
@@ -66,5 +66,8 @@ export class Work {
     this.committed = committedAs(this.execution, transition);
     this.execution = this.committed;
     this.mail = mailAfter(this.mail, transition);
+    // What its parent asked, and it could not follow, waits for an operator.
+    if (transition.status === "stuck")
+      this.mail = { ...this.mail, pending: this.mail.pending.filter((it) => !isParents(it)) };
   }
 }

@@ -28,6 +28,8 @@ export function needed<Name extends keyof Capabilities>(
 }
 
 /** @throws STEPWELL_CAPABILITY_MISSING */
-export function checkCapabilities({ name, limits }: WorkflowDefinition, store: Store): void {
+export function checkCapabilities({ name, limits, steps }: WorkflowDefinition, store: Store): void {
+  const parent = steps.find(({ children }) => children !== undefined);
+  if (parent !== undefined) needed(store, "lists", `Step "${parent.name}" of workflow "${name}", which has children,`);
   if (limits !== undefined) needed(store, "limits", `Workflow "${name}", which has "concurrency" or "rate",`);
 }

@@ -6,6 +6,8 @@ import type { StepwellError } from "../errors.js";
 import type { Death } from "../stores/records.js";
 import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../execution/records.js";
 import type { MaybePromise, TransactionStore } from "../stores/contract.js";
+import type { ListStore } from "../stores/lists.js";
+import type { Registered } from "./registry.js";
 import type { Committer } from "./group-commit.js";
 
 /** Arrivals of an execution that are pending, and the value of `signals` that counts them all. */
@@ -40,6 +42,14 @@ export interface Host {
   /** A list of steps that some launcher has had; undefined: the store does not have it. */
   listOf(workflow: string, version: string, fingerprint: string): MaybePromise<readonly StepOutline[] | undefined>;
   load(id: string): MaybePromise<ExecutionRecord | undefined>;
+  /** As `Store.load`. */
+  loadAll(ids: readonly string[]): MaybePromise<readonly (ExecutionRecord | undefined)[]>;
+  /** @throws STEPWELL_CAPABILITY_MISSING */
+  readonly lists: ListStore;
+  /** A workflow of children: whoever has registered one has all that are below it. */
+  registeredAs(name: string, version: string): Registered | undefined;
+  /** There is news of this list, or more to do. */
+  listMoved(list: string): void;
   readonly storeName: string;
   /** As `Store.transactions.run`; undefined where the store has none. */
   readonly transact: TransactionStore["run"] | undefined;

@@ -1,8 +1,9 @@
 /** Messages and requests to one execution, as rows of its mailbox. */
-import { encode, type Encoded } from "../values/encode.js";
+import { encode, Encoded } from "../values/encode.js";
 import { isolate } from "../values/isolate.js";
 import type { Status } from "../definition/flow.js";
 import { newId } from "../ids.js";
+import type { RequestKind } from "../execution/records.js";
 import type { Arrival } from "../stores/batch.js";
 
 /** The statuses of executions that have not ended. */
@@ -19,6 +20,14 @@ export function messageTo(
   return { ...what, ...terms, acceptedIn: alive, wakes: ["waiting"] };
 }
 
+/** Wakes an execution that waits for something else than a message: it looks by itself what that is. */
+export function toldOf(execution: string): Arrival {
+  const what = { id: newId(), execution, kind: "told", name: "told", payload: nothing } as const;
+  return { ...what, messageId: null, carried: null, acceptedIn: alive, wakes: ["waiting"] };
+}
+
+const nothing = Encoded.ofText("null");
+
 /**
  * A request to the launcher that drives the execution.
  *
@@ -27,7 +36,7 @@ export function messageTo(
  */
 export function requestTo(
   execution: string,
-  kind: Exclude<Arrival["kind"], "message">,
+  kind: RequestKind,
   request: object,
   {
     method,

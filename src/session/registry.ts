@@ -44,23 +44,58 @@ export function registryOf(
         { workflow: definition.name },
       );
     }
-    checkSameLimits(definition, workflows, place);
-    const shape = { count: definition.steps.length, pivot: definition.pivot };
-    registry.set(key, {
-      definition,
-      stepList: stepList(definition),
-      shape,
-      observing: new ObserverCalls(definition, clock),
-    });
+    registry.set(key, registeredOf(definition, clock));
   }
+  for (const { definition } of [...registry.values()]) addChildren(definition, registry, clock, place);
+  checkSameLimits(registry, place);
   return registry;
 }
 
+function registeredOf(definition: WorkflowDefinition, clock: Clock): Registered {
+  return {
+    definition,
+    stepList: stepList(definition),
+    shape: { count: definition.steps.length, pivot: definition.pivot },
+    observing: new ObserverCalls(definition, clock),
+  };
+}
+
+/** Who has a workflow has those of its children. */
+function addChildren(
+  { name, steps }: WorkflowDefinition,
+  registry: Map<string, Registered>,
+  clock: Clock,
+  place: string,
+): void {
+  for (const { children } of steps) {
+    for (const child of Object.values(children?.workflows ?? {})) {
+      const key = registryKey(child.name, child.version);
+      const known = registry.get(key)?.definition;
+      if (known === child) continue;
+      if (known !== undefined) {
+        throw new StepwellError(
+          "STEPWELL_INVALID_ARGUMENT",
+          `${place}: workflow "${child.name}" version "${child.version}" is there twice, with different code: one of them is a ` +
+            `child of "${name}". Use the same object, or give a changed one a new version.`,
+          { workflow: child.name },
+        );
+      }
+      registry.set(key, registeredOf(child, clock));
+      addChildren(child, registry, clock, place);
+    }
+  }
+}
+
 /** All versions of a workflow share its limits, so these can't differ. */
-function checkSameLimits({ name, limits }: WorkflowDefinition, workflows: readonly AnyWorkflow[], place: string): void {
-  const numbers = numbersOf(limits);
-  for (const other of workflows) {
-    if (other.name !== name || numbersOf(definitionOf(other).limits) === numbers) continue;
+function checkSameLimits(registry: ReadonlyMap<string, Registered>, place: string): void {
+  const numbers = new Map<string, string>();
+  for (const { definition } of registry.values()) {
+    const { name } = definition;
+    const own = numbersOf(definition.limits);
+    if ((numbers.get(name) ?? own) === own) {
+      numbers.set(name, own);
+      continue;
+    }
     throw new StepwellError(
       "STEPWELL_INVALID_ARGUMENT",
       `${place}: the versions of workflow "${name}" have different limits. "concurrency" and "rate" count for all ` +

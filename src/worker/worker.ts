@@ -10,10 +10,12 @@ import { StepwellError } from "../errors.js";
 import type { Death } from "../stores/records.js";
 import type { ExecutionRecord, HistoryRecord } from "../execution/records.js";
 import type { ClaimOptions, Hint, MaybePromise, Store, StoreWithin, TransactionStore } from "../stores/contract.js";
+import type { ListStore } from "../stores/lists.js";
 import { ErrorReporter, unlessLogged } from "../session/error-reporter.js";
 import { callerTransaction } from "../session/caller-transaction.js";
 import { Follows } from "../session/follows.js";
 import type { ClientHost, Places } from "../session/client-host.js";
+import { needed } from "../session/capabilities.js";
 import { Committer } from "../session/group-commit.js";
 import { ExecutionLoop, type LoopOwner } from "../runtime/loop.js";
 import type { Host, PendingMail } from "../session/host.js";
@@ -25,6 +27,7 @@ import { OutcomeWaiters, type Waiter } from "../session/outcome-waiters.js";
 import { answered, patiently } from "../session/patience.js";
 import { Polling } from "./polling.js";
 import { Heartbeat } from "./heartbeat.js";
+import { ListKeeper } from "./list-keeper.js";
 import { Pruner } from "../session/retention.js";
 import { LimitEnforcer } from "./limits.js";
 import { mismatchOf } from "../runtime/definition-check.js";
@@ -64,6 +67,8 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   readonly #errors: ErrorReporter;
   /** Undefined: the store keeps no schedules. */
   readonly #schedules: ScheduleLoop | undefined;
+  /** Undefined: no workflow has children. */
+  readonly #listKeeper: ListKeeper | undefined;
   readonly #stepLists: StoredStepLists;
   readonly #time: StoreTime;
   /** Executions that are being created, and for which room is kept. */
@@ -108,6 +113,15 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     this.follows = new Follows(settings.store, settings.clock, this);
     const { schedules } = settings.store;
     this.#schedules = schedules && new ScheduleLoop(schedules, settings.clock, this, registry, settings.pollInterval);
+    const { store } = settings;
+    this.#listKeeper = hasChildren(registry)
+      ? new ListKeeper(
+          { ...store, lists: needed(store, "lists", "A step of children") },
+          settings.clock,
+          settings.pollInterval,
+          this,
+        )
+      : undefined;
     this.#polling = new Polling(settings.clock, settings.pollInterval, {
       look: () => this.#takeUp(),
       looked: () => this.#tellEmptied(),
@@ -185,6 +199,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     await this.#heartbeat.begin();
     this.#pruner.begin();
     await this.#polling.look();
+    this.#listKeeper?.begin();
     this.#schedules?.lookIn(0);
   }
 
@@ -195,6 +210,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     if (this.#phase !== "running") return;
     this.#phase = "stopping";
     this.#polling.end();
+    this.#listKeeper?.end();
     this.#pruner.end();
     this.#unwatch?.();
     for (const loop of [...this.#loops.values()]) loop.stop();
@@ -295,6 +311,22 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   load(id: string): MaybePromise<ExecutionRecord | undefined> {
     const loaded = this.#store.load([id]);
     return loaded instanceof Promise ? loaded.then(([record]) => record) : loaded[0];
+  }
+
+  loadAll(ids: readonly string[]): MaybePromise<readonly (ExecutionRecord | undefined)[]> {
+    return this.#store.load(ids);
+  }
+
+  get lists(): ListStore {
+    return needed(this.#store, "lists", "A step of children");
+  }
+
+  registeredAs(name: string, version: string): Registered | undefined {
+    return this.#registry.get(registryKey(name, version));
+  }
+
+  listMoved(list: string): void {
+    this.#listKeeper?.moved(list);
   }
 
   get storeName(): string {
@@ -490,4 +522,8 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
       };
     });
   }
+}
+
+function hasChildren(registry: ReadonlyMap<string, Registered>): boolean {
+  return [...registry.values()].some(({ definition }) => definition.steps.some((step) => step.children !== undefined));
 }

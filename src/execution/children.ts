@@ -1,0 +1,183 @@
+/**
+ * How a list of children goes on: pure. Whoever advances a list counts what has become of its lines, and then does the next
+ * bounded part of what is to be done: more children begin, or are asked to go back, or the parent is told.
+ *
+ * An open list begins its children in their order, until one is rolled back or all are settled. A closed one begins nothing:
+ * first it asks all that are under way to go back, then those that have completed, the last one first.
+ */
+import type { LineChange, LinePhase } from "./records.js";
+
+/** What a list knows of its lines; stored with it. */
+export interface Tally {
+  /** Whose list it is, which execution is at the top, and how many are above its children. */
+  readonly parent: string;
+  readonly root: string;
+  readonly depth: number;
+  /** How many lines there are. */
+  readonly count: number;
+  /** At most so many are unsettled at a time. Null: any number. */
+  readonly width: number | null;
+  /** The same of those that were asked to go back. */
+  readonly undoWidth: number | null;
+  /** The parent wants to know of the first that is rolled back; else only when all are settled. */
+  readonly turnsAtFirst: boolean;
+  /** What has completed is not undone. */
+  readonly keeps: boolean;
+  /** The first position that has not begun. */
+  readonly next: number;
+  readonly begun: number;
+  readonly stuck: number;
+  readonly completed: number;
+  readonly rolledBack: number;
+  /** The first in the order of the list that was rolled back unasked. Null: none was. */
+  readonly failed: number | null;
+  /** Of a closed list: so many were asked and are not rolled back yet. */
+  readonly asked: number;
+  /** All before this position were looked at for being under way. */
+  readonly swept: number;
+  /** All behind this position were looked at for having completed. Null: none was. */
+  readonly back: number | null;
+  /** What the parent was told last. */
+  readonly told: Told;
+}
+
+type Told = "nothing" | "failed" | "settled" | "back";
+
+const rank: Readonly<Record<Told, number>> = { nothing: 0, failed: 1, settled: 2, back: 3 };
+
+/** How a list is to go on, as its step says. */
+export type Manner = Pick<
+  Tally,
+  "count" | "width" | "undoWidth" | "turnsAtFirst" | "keeps" | "parent" | "root" | "depth"
+>;
+
+export function newTally(manner: Manner): Tally {
+  return {
+    ...manner,
+    ...{ next: 0, begun: 0, stuck: 0, completed: 0, rolledBack: 0, failed: null },
+    ...{ asked: 0, swept: 0, back: null, told: "nothing" },
+  };
+}
+
+export function tallyOf({ data }: { readonly data: string }): Tally {
+  return JSON.parse(data) as Tally;
+}
+
+/** What is read of a line. */
+export interface CountedLine {
+  readonly position: number;
+  readonly phase: LinePhase;
+  readonly counted: LinePhase;
+  readonly isAsked: boolean;
+}
+
+/** At most so many lines are read, begin or are asked in one transaction. */
+export const slice = 256;
+
+/** The tally with what has become of these lines. */
+export function counted(tally: Tally, news: readonly CountedLine[]): Tally {
+  if (news.length === 0) return tally;
+  const sums = { begun: tally.begun, stuck: tally.stuck, completed: tally.completed, rolledBack: tally.rolledBack };
+  let { failed, asked } = tally;
+  for (const line of news) {
+    if (line.counted !== "staged") sums[line.counted]--;
+    if (line.phase === "staged") continue;
+    sums[line.phase]++;
+    if (line.phase !== "rolledBack") continue;
+    if (line.isAsked) asked--;
+    else failed = Math.min(failed ?? line.position, line.position);
+  }
+  return { ...tally, ...sums, failed, asked };
+}
+
+/** Where a list stands, for its parent. `waits`: there is nothing to be done yet. */
+export function standingOf(isClosed: boolean, tally: Tally): "waits" | Exclude<Told, "nothing"> {
+  const { next, count, begun, stuck, completed, keeps, failed, turnsAtFirst } = tally;
+  const isSettled = begun + stuck === 0;
+  if (isClosed) return isSettled && (keeps || completed === 0) ? "back" : "waits";
+  if (failed !== null && turnsAtFirst) return "failed";
+  return isSettled && next === count ? "settled" : "waits";
+}
+
+/** Which lines must be read to go on. Null: none. */
+export type Need =
+  | { readonly act: "begin"; readonly from: number; readonly limit: number }
+  /** Those under way, from there on. */
+  | { readonly act: "sweep"; readonly from: number }
+  /** Those that have completed, from there backwards. */
+  | { readonly act: "back"; readonly from: number; readonly limit: number };
+
+export function needOf(isClosed: boolean, tally: Tally): Need | null {
+  return isClosed ? needOfClosed(tally) : needOfOpen(tally);
+}
+
+function needOfOpen({ width, next, count, begun, stuck, failed, turnsAtFirst }: Tally): Need | null {
+  if (failed !== null && turnsAtFirst) return null;
+  const limit = Math.min(slice, count - next, (width ?? Infinity) - begun - stuck);
+  return limit > 0 ? { act: "begin", from: next, limit } : null;
+}
+
+function needOfClosed({ swept, next, keeps, asked, undoWidth, back }: Tally): Need | null {
+  if (swept < next) return { act: "sweep", from: swept };
+  const from = back ?? next - 1;
+  if (keeps || from < 0) return null;
+  const limit = Math.min(slice, (undoWidth ?? Infinity) - asked);
+  return limit > 0 ? { act: "back", from, limit } : null;
+}
+
+/** What is to be done with a list. */
+export interface Move {
+  readonly tally: Tally;
+  /** Positions of those that begin. */
+  readonly begins: readonly number[];
+  /** Positions of those that are asked to go back. */
+  readonly asks: readonly number[];
+  /** The parent is to be woken. */
+  readonly tells: boolean;
+  /** There is more to be done, whatever becomes of the lines. */
+  readonly isMarked: boolean;
+}
+
+/** @param found the positions of the lines that were needed */
+export function moveOf(isClosed: boolean, tally: Tally, need: Need | null, found: readonly number[]): Move {
+  const moved = need === null ? tally : afterAct(tally, need, found);
+  const standing = standingOf(isClosed, moved);
+  const tells = standing !== "waits" && rank[standing] > rank[moved.told];
+  const told = tells ? standing : moved.told;
+  const after = { ...moved, told };
+  return {
+    tally: after,
+    begins: need?.act === "begin" ? found : [],
+    asks: need !== null && need.act !== "begin" ? found : [],
+    tells,
+    isMarked: needOf(isClosed, after) !== null,
+  };
+}
+
+function afterAct(tally: Tally, need: Need, found: readonly number[]): Tally {
+  const last = found.at(-1);
+  const asked = tally.asked + found.length;
+  switch (need.act) {
+    case "begin":
+      return { ...tally, next: tally.next + found.length, begun: tally.begun + found.length };
+    case "sweep":
+      return { ...tally, asked, swept: found.length < slice || last === undefined ? tally.next : last + 1 };
+    case "back":
+      return { ...tally, asked, back: found.length < need.limit || last === undefined ? -1 : last - 1 };
+  }
+}
+
+/** What a transition writes into the execution's own line. Undefined: nothing, as it is known there. */
+export function lineAfter(
+  line: { readonly list: string; readonly position: number } | null,
+  before: string,
+  after: string,
+): LineChange | undefined {
+  if (line === null) return undefined;
+  const phase = phaseOf(after);
+  return phase === phaseOf(before) ? undefined : { list: line.list, position: line.position, phase };
+}
+
+function phaseOf(status: string): LinePhase {
+  return status === "stuck" || status === "completed" || status === "rolledBack" ? status : "begun";
+}

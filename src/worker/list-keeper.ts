@@ -1,0 +1,164 @@
+/**
+ * Advances lists of children: counts what has become of them, begins the next ones, asks them to go back, and wakes their parents. What is
+ * to be done is decided by `moveOf`, a pure function. Several launchers advance the same list: its revision says whether another one
+ * was faster, and then it is read again.
+ *
+ * Nothing depends on being told: a line that has news stays so until it is counted.
+ */
+import type { Clock } from "../clock.js";
+import { counted, moveOf, needOf, slice, tallyOf, type Move, type Need, type Tally } from "../execution/children.js";
+import type { StagedLine } from "../execution/records.js";
+import { createdOf } from "../runtime/child-launches.js";
+import { requestTo, toldOf } from "../session/mailbox-entry.js";
+import type { Arrival } from "../stores/batch.js";
+import type { Store } from "../stores/contract.js";
+import type { LineRecord, ListRecord, ListStore } from "../stores/lists.js";
+import { Polling } from "./polling.js";
+
+/** So many lists are looked for at once. */
+const mostLists = 64;
+
+/** Who was slower than another launcher looks again after up to so many milliseconds. */
+const longestRetreat = 20;
+
+export interface ListKeeperHost {
+  readonly sizeLimit: number;
+  storeFailed(doing: string, error: unknown): void;
+}
+
+export class ListKeeper {
+  readonly #lists: ListStore;
+  readonly #load: Store["load"];
+  readonly #clock: Clock;
+  readonly #host: ListKeeperHost;
+  readonly #interval: number;
+  readonly #polling: Polling;
+  /** Of which it was heard that there is something to do. */
+  readonly #moved = new Set<string>();
+  /** When all lists were asked for last, by the clock's `monotonic`. */
+  #soughtAt = -Infinity;
+
+  constructor(store: Store & { readonly lists: ListStore }, clock: Clock, interval: number, host: ListKeeperHost) {
+    this.#lists = store.lists;
+    this.#load = store.load.bind(store);
+    this.#clock = clock;
+    this.#host = host;
+    this.#interval = interval;
+    this.#polling = new Polling(clock, interval, { look: () => this.#look(), looked: () => undefined });
+  }
+
+  begin(): void {
+    this.#polling.begin();
+    this.#polling.soon();
+  }
+
+  end(): void {
+    this.#polling.end();
+  }
+
+  /** There is news of this list, or more to do. */
+  moved(list: string): void {
+    this.#moved.add(list);
+    this.#polling.soon();
+  }
+
+  /** True: nothing was to be done. */
+  async #look(): Promise<boolean> {
+    let isIdle = true;
+    try {
+      for (const list of await this.#wanting()) {
+        const hasMore = await this.#advance(list);
+        if (hasMore === null) continue;
+        isIdle = false;
+        if (hasMore) this.#moved.add(list);
+      }
+    } catch (error) {
+      this.#host.storeFailed("advance lists of children", error);
+      return false;
+    }
+    if (this.#moved.size > 0) this.#polling.soon();
+    return isIdle;
+  }
+
+  /** Those of which it was heard; at intervals, and where it was heard of none, all that want something. */
+  async #wanting(): Promise<readonly string[]> {
+    const heard = [...this.#moved];
+    this.#moved.clear();
+    const now = this.#clock.monotonic();
+    if (heard.length > 0 && now - this.#soughtAt < this.#interval) return heard;
+    this.#soughtAt = now;
+    return [...new Set([...heard, ...(await this.#lists.due(mostLists))])];
+  }
+
+  /** One bounded part of what is to be done. True: there may be more. Null: there was nothing. */
+  async #advance(id: string): Promise<boolean | null> {
+    const [[list], news] = await Promise.all([
+      this.#lists.find([id]),
+      this.#lists.lines({ list: id, news: true, limit: slice }),
+    ]);
+    if (list === undefined || list.status === "staged") return null;
+    const isClosed = list.status === "closed";
+    const tally = counted(tallyOf(list), news);
+    const need = needOf(isClosed, tally);
+    const found = need === null ? nothing : await this.#read(id, tally, need);
+    const move = moveOf(isClosed, tally, need, found.positions);
+    if (news.length === 0 && need === null && !move.tells && !list.isMarked) return null;
+    const answers = await this.#lists.advance({
+      list: id,
+      revision: list.revision,
+      data: JSON.stringify(move.tally),
+      isMarked: move.isMarked,
+      counts: news.map(({ position, phase }) => ({ position, phase })),
+      begins: found.launches.map((line) => ({ position: line.position, create: createdOf(line, { id, ...tally }) })),
+      asks: move.asks,
+      arrivals: await this.#arrivals(list, move, found.lines),
+      frees: [],
+    });
+    if (answers !== null) return move.isMarked || news.length === slice || answers.some(({ created }) => !created);
+    this.#polling.within(this.#clock.random() * longestRetreat);
+    this.#moved.add(id);
+    return false;
+  }
+
+  async #read(list: string, { next }: Tally, need: Need): Promise<Found> {
+    if (need.act === "begin") {
+      const launches = await this.#lists.launches(list, need.from, need.limit);
+      return { launches, lines: [], positions: launches.map(({ position }) => position) };
+    }
+    const { from } = need;
+    const wanted =
+      need.act === "sweep"
+        ? ({ list, from, limit: slice, unasked: ["begun", "stuck"] } as const)
+        : ({ list, from, limit: need.limit, descending: true, unasked: ["completed"] } as const);
+    const lines = (await this.#lists.lines(wanted)).filter(({ position }) => position < next);
+    return { launches: [], lines, positions: lines.map(({ position }) => position) };
+  }
+
+  async #arrivals({ id, of }: ListRecord, { asks, tells }: Move, lines: readonly LineRecord[]): Promise<Arrival[]> {
+    const arrivals: Arrival[] = tells ? [toldOf(of)] : [];
+    if (asks.length === 0) return arrivals;
+    const [parent] = await this.#load([of], "listed");
+    const isDown = parent?.position.direction === "down";
+    const request = { reason: isDown ? parent.position.reason : "recovering", ifCompleted: "undo", isParents: true };
+    for (const { execution, position } of lines) {
+      const row = requestTo(execution, "rollback", request, {
+        method: "rollback",
+        sizeLimit: this.#host.sizeLimit,
+        acceptedIn: askable,
+        wakes: askable,
+      });
+      arrivals.push({ ...row, messageId: `${id}#${position}` });
+    }
+    return arrivals;
+  }
+}
+
+interface Found {
+  readonly launches: readonly StagedLine[];
+  readonly lines: readonly LineRecord[];
+  readonly positions: readonly number[];
+}
+
+const nothing: Found = { launches: [], lines: [], positions: [] };
+
+const askable = ["scheduled", "running", "waiting", "stuck", "completed"] as const;
