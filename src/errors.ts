@@ -59,6 +59,9 @@ export const errorCodes = {
   STEPWELL_MIGRATION_FAILED: "An execution could not be migrated to another version of its workflow.",
   STEPWELL_INVARIANT_VIOLATED: "A commit would have broken an invariant; the execution is parked.",
   STEPWELL_SCHEDULE_FAILED: "A schedule that is due could not launch; it is tried again.",
+  STEPWELL_INVALID_CHILDREN: "What a step of children was to begin is not usable; nothing of it has begun.",
+  STEPWELL_CHILD_ROLLED_BACK: "A child was rolled back, so its parent's step has failed.",
+  STEPWELL_BELONGS_TO_PARENT: "What a completed child has done, its parent alone may undo.",
   STEPWELL_LAUNCHER_NOT_RUNNING: "The launcher has not been started, or is stopped.",
   STEPWELL_CLIENT_STOPPED: "The client was stopped.",
   // Stores.

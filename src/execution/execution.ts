@@ -167,6 +167,8 @@ function withState(it: ActiveExecution, state: object, unsaved: Encoded, changed
     state,
     isRich: !unsaved.isPlain,
     admission: it.admission,
+    line: it.line,
+    root: it.root,
     carried: it.carried,
     subscribed: it.subscribed,
     takenBack: it.takenBack,

@@ -1,7 +1,7 @@
 /** From the inputs of children to lines of a list, with all that is needed to create them; and back. */
 import type { WorkflowDefinition } from "../definition/definition.js";
 import { initialFlow } from "../execution/position.js";
-import type { StagedLine } from "../execution/records.js";
+import type { ExecutionRecord, StagedLine } from "../execution/records.js";
 import { childId } from "../ids.js";
 import { keyNameOf } from "../execution/position.js";
 import type { NewExecution, Queueing } from "../stores/batch.js";
@@ -85,7 +85,7 @@ async function checkTree(work: Work, names: ReadonlySet<string>): Promise<void> 
   };
   while (above !== undefined) {
     if (names.has(above.workflow)) refuse(`workflow "${above.workflow}" would be below itself.`);
-    const record = above.parent === undefined ? undefined : await host.load(above.parent);
+    const record: ExecutionRecord | undefined = above.parent === undefined ? undefined : await host.load(above.parent);
     above = record && { workflow: record.workflow, parent: record.line?.parent };
   }
 }

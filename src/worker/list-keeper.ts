@@ -38,9 +38,9 @@ export class ListKeeper {
   /** When all lists were asked for last, by the clock's `monotonic`. */
   #soughtAt = -Infinity;
 
-  constructor(store: Store & { readonly lists: ListStore }, clock: Clock, interval: number, host: ListKeeperHost) {
-    this.#lists = store.lists;
-    this.#load = store.load.bind(store);
+  constructor(lists: ListStore, load: Store["load"], clock: Clock, interval: number, host: ListKeeperHost) {
+    this.#lists = lists;
+    this.#load = load;
     this.#clock = clock;
     this.#host = host;
     this.#interval = interval;

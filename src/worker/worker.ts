@@ -68,7 +68,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   /** Undefined: the store keeps no schedules. */
   readonly #schedules: ScheduleLoop | undefined;
   /** Undefined: no workflow has children. */
-  readonly #listKeeper: ListKeeper | undefined;
+  #listKeeper: ListKeeper | undefined;
   readonly #stepLists: StoredStepLists;
   readonly #time: StoreTime;
   /** Executions that are being created, and for which room is kept. */
@@ -113,15 +113,10 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     this.follows = new Follows(settings.store, settings.clock, this);
     const { schedules } = settings.store;
     this.#schedules = schedules && new ScheduleLoop(schedules, settings.clock, this, registry, settings.pollInterval);
-    const { store } = settings;
-    this.#listKeeper = hasChildren(registry)
-      ? new ListKeeper(
-          { ...store, lists: needed(store, "lists", "A step of children") },
-          settings.clock,
-          settings.pollInterval,
-          this,
-        )
-      : undefined;
+    if (hasChildren(registry)) {
+      const load: Store["load"] = (ids, only) => this.#store.load(ids, only);
+      this.#listKeeper = new ListKeeper(this.lists, load, settings.clock, settings.pollInterval, this);
+    }
     this.#polling = new Polling(settings.clock, settings.pollInterval, {
       look: () => this.#takeUp(),
       looked: () => this.#tellEmptied(),
