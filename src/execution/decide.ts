@@ -5,7 +5,6 @@
  */
 import type { StepDefinition, WorkflowDefinition } from "../definition/definition.js";
 import type { Status } from "../definition/flow.js";
-import { listId } from "../ids.js";
 import { changesOf, leftNothing, type ActiveExecution } from "./execution.js";
 import type { Event } from "./events.js";
 import { lineAfter } from "./children.js";
@@ -40,6 +39,8 @@ export interface Facts {
   /** What observers gave this activation to carry; null: nothing new. */
   readonly carried: string | null;
   readonly onExit: (reason: string) => string;
+  /** The id of the first list of children that a step has. */
+  readonly firstListOf: (step: string) => string;
 }
 
 export function decide(execution: ActiveExecution, happened: Event, facts: Facts): Decision {
@@ -110,15 +111,15 @@ function withRare(transition: Transition, execution: ActiveExecution, event: Eve
 
 /** What becomes of a list of children: its step says so, or it is closed where the execution turns at its step or comes back to it. */
 function listAfter(
-  { identity, position: before }: ActiveExecution,
+  { position: before }: ActiveExecution,
   { what, list }: Event,
   { direction, stepIndex, step, keys }: Position,
-  { definition }: Facts,
+  { definition, firstListOf }: Facts,
 ): Transition["list"] {
   if (list !== undefined && what.type === "stepPaused") return list;
   const isNew = direction === "down" && (before.direction === "up" || before.stepIndex !== stepIndex);
   if (!isNew || definition.steps[stepIndex]?.children === undefined) return undefined;
-  return { list: listId(identity.id, keyNameOf(step, keys), 1), closes: true };
+  return { list: firstListOf(keyNameOf(step, keys)), closes: true };
 }
 
 const statusOf: Record<Action, Status> = {

@@ -1,6 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { arrival, executionAt, mailOf, now, positionAt, time } from "../../test/support/executions.js";
+import type { Status } from "../definition/flow.js";
 import { deadlinePassed, mailAfter, refuseRollback, requestProblem, sift, turnOf, withDead } from "./mail.js";
+import type { RollbackRequest } from "./mail.js";
+import type { Position } from "./position.js";
+import type { Line } from "./records.js";
 
 const shape = { count: 3, pivot: 1 };
 const undo = { reason: "returned", ifCompleted: "undo" } as const;
@@ -20,7 +24,9 @@ describe("requests", () => {
   });
 
   test("an operator's act is for what is stuck", () => {
-    expect(sift(mailOf(retry), { status: "stuck", position: positionAt() }, shape)?.request?.type).toBe("retry");
+    expect(sift(mailOf(retry), { status: "stuck", position: positionAt(), line: null }, shape)?.request?.type).toBe(
+      "retry",
+    );
   });
 
   test("a rollback request is refused once nothing turns any more", () => {

@@ -152,7 +152,7 @@ async function* linesOf(work: Work, list: string): AsyncGenerator<readonly LineR
 
 async function opened(work: Work, number: number): Promise<Event> {
   const asked = askedFor(work, childrenOf(work));
-  return Array.isArray(asked) ? openedWith(work, number, asked) : ended(work, asked as Settled);
+  return "kind" in asked ? ended(work, asked) : openedWith(work, number, asked);
 }
 
 /** Those that were rolled back begin anew, from their stored inputs. */
@@ -223,7 +223,7 @@ function isRefusal({ code }: StepwellError): boolean {
 const mostChildren = 100_000;
 
 /** What is to begin, as the step's functions say. */
-function askedFor(work: Work, children: ChildrenDefinition): Entry[] | Settled {
+function askedFor(work: Work, children: ChildrenDefinition): readonly Entry[] | Settled {
   try {
     return entriesOf(work, children);
   } catch (error) {
@@ -314,7 +314,8 @@ async function joined(work: Work, { join }: ChildrenDefinition): Promise<Settled
   const problem = isPromise(given) ? forgotten(given) : patch === undefined ? undefined : patchProblem(patch);
   if (problem === undefined) return returned(given);
   const message = `"join" gave back ${problem}. Give back nothing, an object of fields, or fail(…).`;
-  return { ...failed(work, "STEPWELL_INVALID_RETURN_VALUE", message), reason: "invalid-return-value" } as Settled;
+  const error = errorAbout(work.execution, "STEPWELL_INVALID_RETURN_VALUE", message);
+  return { kind: "failed", reason: "invalid-return-value", error };
 }
 
 /** In the order of the first list; of those that have begun again, the last time counts. Undefined: they are too large. */

@@ -8,6 +8,7 @@ import { isPolling, strugglingFrom } from "../execution/position.js";
 import type { Transition } from "../execution/records.js";
 import type { CommitResult } from "../stores/batch.js";
 import type { CommitListener } from "../session/batch-entries.js";
+import { listId } from "../ids.js";
 import { recovered } from "./beginning.js";
 import { carriedBy, tellCommit } from "./engine-events.js";
 import { exitReason } from "./exiting.js";
@@ -43,6 +44,7 @@ export class Commits {
       list: undefined,
       carried: null,
       onExit: (reason) => exitReason(this.#deciding, reason),
+      firstListOf: (step) => listId(work.id, step, 1),
     };
   }
 

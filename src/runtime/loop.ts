@@ -17,7 +17,6 @@ import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
 import type { Settled } from "../execution/step-result.js";
 import { serializeError } from "../values/serialize-error.js";
 import type { CommitResult } from "../stores/batch.js";
-import type { MaybePromise } from "../stores/contract.js";
 import type { CommitListener } from "../session/batch-entries.js";
 import type { Host, PendingMail } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
@@ -32,6 +31,7 @@ import { brokenError, killerError, lostError } from "./reports.js";
 import type { Caller } from "./step-call.js";
 import { StepRunner } from "./step-runner.js";
 import { TransactionResult, type Proposal } from "./store-transaction.js";
+import { Turns } from "./turns.js";
 import { Work } from "./work.js";
 
 /** A launcher that was removed and has not come back for so long is taken for dead, in milliseconds. */
@@ -39,12 +39,6 @@ const longAbsence = 60 * 60 * 1000;
 
 /** How long an execution is left alone that may have killed so many, while some of them may still come back, in milliseconds. */
 const suspicionPause = 60_000;
-
-/** After so many turns without a wait the loop lets others have theirs. */
-const mostTurns = 256;
-
-/** How long a loop waits before it tries again what the store could not do, in milliseconds, on the average. */
-const outagePause = 500;
 
 /** How long an execution is left alone that could not even be parked, in milliseconds. */
 const brokenPause = 60_000;
@@ -65,7 +59,7 @@ export interface TakenUp {
   readonly mail?: PendingMail | undefined;
 }
 
-export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
+export class ExecutionLoop extends Turns implements CommitListener<CommitResult>, Caller {
   readonly id: string;
   /** The launcher stops. */
   isStopping = false;
@@ -84,13 +78,9 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
   /** One object for all turns: most of a moment is as it was. */
   readonly #moment: { -readonly [Key in keyof Moment]: Moment[Key] };
   #mismatch: DefinitionMismatch | undefined;
-  #isLooping = false;
   #isAwake = false;
-  /** An answer is outstanding; it will start the loop again. */
-  #isWaiting = false;
   /** The last turn was a look. What arrived in it refuses the next commit; to look again first might never end on a slow store. */
   #hasLooked = false;
-  #isOver = false;
   #isRested = false;
   #isLost = false;
   /** How often something failed that should not. */
@@ -105,6 +95,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     owner: LoopOwner,
     { lateMs = 0, mismatch, mail }: TakenUp = {},
   ) {
+    super(host.clock);
     this.id = record.id;
     this.#work = new Work(record, state, ownerId, registered, host);
     this.#inbox = new Inbox(this.#work, mail);
@@ -143,23 +134,11 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
 
   // ---- The loop ---------------------------------------------------------------------------------
 
-  /** Goes on as far as it can without waiting. Never throws. */
-  go(): void {
-    if (this.#isLooping || this.#isWaiting) return;
-    this.#isLooping = true;
-    this.#wake();
-    for (let turns = 0; !this.#isOver && !this.#isWaiting; turns++) {
-      if (turns === mostTurns) this.#breathe();
-      else this.#safeTurn();
-    }
-    this.#isLooping = false;
-  }
-
   /** One thing at a time. */
-  #turn(): void {
+  protected turn(): void {
     const isUnseen = this.#inbox.isUnseen && !(this.#hasLooked && this.#inbox.hasTaken);
     this.#hasLooked = isUnseen;
-    if (isUnseen || this.#inbox.lacks) return this.#then(this.#inbox.look());
+    if (isUnseen || this.#inbox.lacks) return this.goOnWith(this.#inbox.look());
     if (this.#event !== undefined) return this.#commit(this.#event);
     return this.#act(this.#next());
   }
@@ -192,7 +171,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
         this.#inbox.unreadable = undefined;
         return this.#turnAway(task.error);
       case "follow":
-        return this.#then(this.#inbox.follow(task.request), (event) => this.#happens(event));
+        return this.goOnWith(this.#inbox.follow(task.request), (event) => this.#happens(event));
       case "release":
         return this.#release(task.dueInMs);
       case "cutOff":
@@ -204,23 +183,26 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
       case "stepOverdue":
         return this.#overdue();
       case "recall":
-        return this.#then(this.#host.history(this.id), (rows) => {
+        return this.goOnWith(this.#host.history(this.id), (rows) => {
           this.#work.given = givenIn(rows);
         });
       case "children":
-        return this.#then(lookedAt(this.#work), this.#seen);
+        return this.goOnWith(lookedAt(this.#work), this.#seen);
       case "handle":
         return this.#handle(task.message);
       case "waitTimedOut":
         return this.#happens(waitTimedOutEvent(this.#work));
       case "call":
-        return this.#then(task.action === "wait" ? this.#runner.call() : this.#runner.begin(task.action), this.#called);
+        return this.goOnWith(
+          task.action === "wait" ? this.#runner.call() : this.#runner.begin(task.action),
+          this.#called,
+        );
     }
   }
 
   #overdue(): void {
     if (this.#work.step?.children === undefined) return this.#happens(stepOverdueEvent(this.#work));
-    this.#then(overdueChildren(this.#work), (event) => this.#happens(event ?? stepOverdueEvent(this.#work)));
+    this.goOnWith(overdueChildren(this.#work), (event) => this.#happens(event ?? stepOverdueEvent(this.#work)));
   }
 
   /** Undefined: the children are not settled, and what becomes of them wakes the execution. */
@@ -239,25 +221,25 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
 
   /** A message that the step waits for is checked, and handed to its handler. */
   #handle(arrival: MailboxRecord): void {
-    this.#then(this.#runner.checked(arrival), (message) => {
+    this.goOnWith(this.#runner.checked(arrival), (message) => {
       if (message === undefined) return;
       if (mustNote(this.execution, this.#moment)) return this.#noteCall();
-      return this.#then(this.#runner.call(message), this.#called);
+      return this.goOnWith(this.#runner.call(message), this.#called);
     });
   }
 
   /** A function that does not answer at once is waited for. */
   readonly #called = (event: Event | undefined): void => {
     this.#event = event;
-    this.#isWaiting = this.#runner.isRunning;
+    this.isWaiting = this.#runner.isRunning;
   };
 
   /** A function that did not answer at once has answered. */
   settled(call: Call, settled: Settled | TransactionResult): void {
     this.#runner.ended();
-    this.#isWaiting = false;
-    if (this.#isOver) return;
-    this.#safely(() => {
+    this.isWaiting = false;
+    if (this.isOver) return;
+    this.safely(() => {
       if (settled instanceof TransactionResult) this.#transacted(settled);
       else this.#happens(settledEvent(this.#work, call, settled));
     });
@@ -285,7 +267,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
 
   /** Before anything of the execution runs with a list of steps that it does not know. */
   #checkDefinition(mismatch: DefinitionMismatch): void {
-    this.#then(checkDefinition(this.#work, mismatch), (check) => {
+    this.goOnWith(checkDefinition(this.#work, mismatch), (check) => {
       if (check instanceof StepwellError) return this.#turnAway(check);
       this.#mismatch = undefined;
       this.#commits.list = check.definition;
@@ -303,7 +285,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
 
   /** A launcher that was cut off, frozen or starved comes back and says so: it is no death, and delays at most. */
   #countDeaths(): void {
-    this.#then(this.#host.deaths(this.id), (deaths) => {
+    this.goOnWith(this.#host.deaths(this.id), (deaths) => {
       const certain = deaths.filter(({ fate, sinceMs }) => fate === "died" || sinceMs >= longAbsence).length;
       if (certain >= mostDeaths) {
         const error = killerError(this.execution, certain);
@@ -315,7 +297,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
   }
 
   #noteCall(): void {
-    this.#then(this.#host.begin(this.id, this.execution.owner), (isOwned) => {
+    this.goOnWith(this.#host.begin(this.id, this.execution.owner), (isOwned) => {
       this.#moment.isNoted = true;
       if (!isOwned) this.#lost();
     });
@@ -347,44 +329,44 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     }
     this.#event = this.#commits.settle(happened);
     this.#decision = this.#decide(this.#work, this.#event);
-    this.#isWaiting = true;
+    this.isWaiting = true;
     const result = this.#commits.commit(this.#decision);
     if (result !== undefined) this.#answered(result);
   }
 
   /** Lets go without a transition; refused if something arrived meanwhile, and then the loop looks again. */
   #release(dueInMs: number | null): void {
-    this.#isWaiting = true;
+    this.isWaiting = true;
     const result = this.#commits.release(dueInMs);
     if (result !== undefined) this.#answered(result);
   }
 
   committed(result: CommitResult): void {
-    if (this.#isOver) {
+    if (this.isOver) {
       // It heard that it was lost before its last commit was answered: that it was refused is told all the same.
       if (result === "lost" && this.#decision !== undefined) this.#host.report(lostError(this.execution));
       return;
     }
-    this.#safely(() => this.#answered(result));
+    this.safely(() => this.#answered(result));
     this.go();
   }
 
   refused(error: unknown): void {
-    this.#isWaiting = false;
+    this.isWaiting = false;
     this.#decision = undefined;
-    if (this.#isOver) return;
+    if (this.isOver) return;
     // What the store can't take must not be asked of it again.
     if (!isRetryable(error)) {
       this.#work.dropPatches();
       if (this.#event !== undefined) this.#event = { ...this.#event, patch: undefined };
     }
-    this.#broken(error);
+    this.broken(error);
     this.go();
   }
 
   /** The store's answer to a commit, or to a release where nothing was being committed. */
   #answered(result: CommitResult, at = this.#host.committer.at): void {
-    this.#isWaiting = false;
+    this.isWaiting = false;
     const decision = this.#decision;
     this.#decision = undefined;
     if (result === "signalled") this.#inbox.isUnseen = true;
@@ -410,12 +392,12 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
     this.#inbox.isUnseen = true;
     if (!this.#runner.isRunning) return this.go();
     // The attempt is what the loop waits for; this look must not set it going.
-    this.#safely(() => {
+    this.safely(() => {
       const looked = this.#inbox.look();
       if (!(looked instanceof Promise)) return this.#interrupt();
       looked.then(
-        () => this.#safely(() => this.#interrupt()),
-        (error: unknown) => this.#broken(error),
+        () => this.safely(() => this.#interrupt()),
+        (error: unknown) => this.broken(error),
       );
     });
   }
@@ -459,7 +441,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
 
   /** Another launcher has it: nothing more is committed here. */
   drop(): void {
-    if (this.#isOver) return;
+    if (this.isOver) return;
     this.#runner.abort("STEPWELL_OWNERSHIP_LOST", "Another launcher has taken the execution over.");
     this.#runner.abandon();
     this.#leave();
@@ -467,45 +449,12 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
 
   // ---- What goes wrong --------------------------------------------------------------------------
 
-  /** As `#safely`, without a closure: this is what is done most often. */
-  #safeTurn(): void {
-    try {
-      this.#turn();
-    } catch (error) {
-      this.#broken(error);
-    }
-  }
-
-  #safely(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      this.#broken(error);
-    }
-  }
-
-  /** Goes on with a value that may come later. */
-  #then<T>(value: MaybePromise<T>, use: (value: T) => void = () => undefined): void {
-    if (!(value instanceof Promise)) return use(value);
-    this.#isWaiting = true;
-    const goOn = (act: () => void): void => {
-      this.#isWaiting = false;
-      if (this.#isOver) return;
-      this.#safely(act);
-      this.go();
-    };
-    value.then(
-      (it) => goOn(() => use(it)),
-      (error: unknown) => goOn(() => this.#broken(error)),
-    );
-  }
-
   /**
    * Something that should not fail has failed. An outage of the store is waited out. Anything else must not hurt the others,
    * nor leave this execution stranded: it is parked, and if even that fails, put aside.
    */
-  #broken(error: unknown): void {
-    if (this.#isOver) return;
+  protected broken(error: unknown): void {
+    if (this.isOver) return;
     if (isRetryable(error)) return this.#waitOut();
     // A step still runs: its end will be the moment to look again.
     if (this.#runner.isRunning) {
@@ -522,23 +471,7 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
 
   #waitOut(): void {
     this.#inbox.isUnseen = true;
-    if (this.#isWaiting) return;
-    const { clock } = this.#host;
-    this.#isWaiting = true;
-    // Each after another time: a thousand that wait must not come back in one moment.
-    clock.after(outagePause * (0.5 + clock.random()), () => {
-      this.#isWaiting = false;
-      this.go();
-    });
-  }
-
-  /** Lets others have their turn: work that never waits must not keep the process to itself. */
-  #breathe(): void {
-    this.#isWaiting = true;
-    this.#host.clock.soon(() => {
-      this.#isWaiting = false;
-      this.go();
-    });
+    this.waitOut();
   }
 
   /** Another launcher has it; or, if a commit of this one was not heard of, it is given back to be taken up anew. */
@@ -551,8 +484,8 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
 
   // ---- Waking and leaving -----------------------------------------------------------------------
 
-  #wake(): void {
-    if (this.#isAwake || this.#isOver) return;
+  protected woken(): void {
+    if (this.#isAwake || this.isOver) return;
     this.#isAwake = true;
     tellWake(this.#work, this.#lateMs);
   }
@@ -563,8 +496,8 @@ export class ExecutionLoop implements CommitListener<CommitResult>, Caller {
   }
 
   #leave(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (this.isOver) return;
+    this.isOver = true;
     if (this.#isAwake) tellRest(this.#work, !this.#isRested);
     this.#owner.left(this);
   }

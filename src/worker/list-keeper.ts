@@ -9,6 +9,7 @@ import type { Clock } from "../clock.js";
 import { counted, moveOf, needOf, slice, tallyOf, type Move, type Need, type Tally } from "../execution/children.js";
 import type { StagedLine } from "../execution/records.js";
 import { createdOf } from "../runtime/child-launches.js";
+import type { Registered } from "../session/registry.js";
 import { requestTo, toldOf } from "../session/mailbox-entry.js";
 import type { Arrival } from "../stores/batch.js";
 import type { Store } from "../stores/contract.js";
@@ -162,3 +163,7 @@ interface Found {
 const nothing: Found = { launches: [], lines: [], positions: [] };
 
 const askable = ["scheduled", "running", "waiting", "stuck", "completed"] as const;
+
+export function hasChildren(registry: ReadonlyMap<string, Registered>): boolean {
+  return [...registry.values()].some(({ definition }) => definition.steps.some((step) => step.children !== undefined));
+}

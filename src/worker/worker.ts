@@ -15,6 +15,7 @@ import { ErrorReporter, unlessLogged } from "../session/error-reporter.js";
 import { callerTransaction } from "../session/caller-transaction.js";
 import { Follows } from "../session/follows.js";
 import type { ClientHost, Places } from "../session/client-host.js";
+import { ArrivalListeners } from "../session/arrival-listeners.js";
 import { needed } from "../session/capabilities.js";
 import { Committer } from "../session/group-commit.js";
 import { ExecutionLoop, type LoopOwner } from "../runtime/loop.js";
@@ -27,7 +28,7 @@ import { OutcomeWaiters, type Waiter } from "../session/outcome-waiters.js";
 import { answered, patiently } from "../session/patience.js";
 import { Polling } from "./polling.js";
 import { Heartbeat } from "./heartbeat.js";
-import { ListKeeper } from "./list-keeper.js";
+import { hasChildren, ListKeeper } from "./list-keeper.js";
 import { Pruner } from "../session/retention.js";
 import { LimitEnforcer } from "./limits.js";
 import { mismatchOf } from "../runtime/definition-check.js";
@@ -81,8 +82,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   #hasBacklog = false;
   /** More executions could be admitted under their limits than this launcher had room for. */
   #hasQueued = false;
-  /** Callers that wait until an arrival is settled. */
-  readonly #arrivalListeners = new Set<{ readonly arrival: string; readonly tell: () => void }>();
+  readonly #arrivalListeners = new ArrivalListeners();
   #unwatch: (() => void) | undefined;
   #emptied: (() => void) | undefined;
   /** This launcher is being registered under a new number. */
@@ -361,8 +361,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   }
 
   settled(arrivals: readonly string[]): void {
-    if (this.#arrivalListeners.size === 0) return;
-    for (const listener of [...this.#arrivalListeners]) if (arrivals.includes(listener.arrival)) listener.tell();
+    this.#arrivalListeners.settled(arrivals);
   }
 
   whenAtRest(id: string, waiter: Waiter): () => void {
@@ -373,11 +372,8 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     this.#schedules?.lookIn(inMs);
   }
 
-  /** Calls `tell` when one of this launcher's commits settles the arrival, until the returned function is called. */
   onSettled(arrival: string, tell: () => void): () => void {
-    const listener = { arrival, tell };
-    this.#arrivalListeners.add(listener);
-    return () => void this.#arrivalListeners.delete(listener);
+    return this.#arrivalListeners.add(arrival, tell);
   }
 
   get #room(): number {
@@ -517,8 +513,4 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
       };
     });
   }
-}
-
-function hasChildren(registry: ReadonlyMap<string, Registered>): boolean {
-  return [...registry.values()].some(({ definition }) => definition.steps.some((step) => step.children !== undefined));
 }

@@ -55,6 +55,7 @@ export function factsOf(definition: WorkflowDefinition, facts: Partial<Facts> = 
     list: undefined,
     carried: null,
     onExit: (reason) => reason,
+    firstListOf: (step) => `1/${step}`,
     ...facts,
   };
 }

@@ -211,6 +211,7 @@ class Walker {
       case "countDeaths":
       case "noteCall":
       case "recall":
+      case "children":
         return this.#wrong(`${task.type} where nothing asks for it`, path);
     }
   }
@@ -352,6 +353,7 @@ class Walker {
       list: undefined,
       carried: null,
       onExit: (reason) => reason,
+      firstListOf: (step) => step,
     });
     const broken = brokenInvariant(execution, event.what, transition);
     if (broken !== undefined) return this.#wrong(broken, path);
@@ -484,6 +486,8 @@ function newExecution(step: string, deadlineAt: number | null): ActiveExecution 
     state: {},
     isRich: false,
     admission: null,
+    line: null,
+    root: null,
     carried: null,
     subscribed: 0,
     takenBack: 0,
