@@ -17,6 +17,8 @@ export const creating: readonly StoreContractCase[] = [
       input: '{"n":0}',
       carried: null,
       admission: null,
+      line: null,
+      root: null,
       subscribed: 0,
       revision: 0,
       signals: 0,

@@ -1,3 +1,4 @@
+import { advancing } from "./advancing.js";
 import { arriving } from "./arriving.js";
 import type { StoreContractCase } from "./bench.js";
 import { claiming } from "./claiming.js";
@@ -9,6 +10,7 @@ import { gates } from "./gates.js";
 import { hints } from "./hints.js";
 import { history } from "./history.js";
 import { launchers } from "./launchers.js";
+import { lists } from "./lists.js";
 import { listing } from "./listing.js";
 import { releasing } from "./releasing.js";
 import { mailboxes } from "./mailboxes.js";
@@ -43,6 +45,8 @@ export const storeContract: readonly StoreContractCase[] = [
   ...history,
   ...definitions,
   ...hints,
+  ...lists,
+  ...advancing,
   ...pruning,
   ...schedules,
   ...topics,
