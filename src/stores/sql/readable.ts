@@ -118,6 +118,12 @@ export function tagsProblem(value: unknown): Problem {
   return `they are ${kindOf(value)}, no list of texts`;
 }
 
+export function lineProblem(value: unknown): Problem {
+  if (!Array.isArray(value)) return `it is ${kindOf(value)}, no list`;
+  const [list, position, parent, depth] = value as unknown[];
+  return text(list, "list") ?? count(position, "position") ?? text(parent, "parent") ?? count(depth, "depth");
+}
+
 export function planProblem(value: unknown): Problem {
   if (!isObject(value)) return `it is ${kindOf(value)}, no object`;
   const { timing, missed, tags, paused, setAt, lastAt } = value as Partial<Record<keyof SchedulePlan, unknown>>;

@@ -15,6 +15,7 @@ import type {
   ExecutionRecord,
   HistoryEntry,
   HistoryRecord,
+  Line,
   Standing,
 } from "../../execution/records.js";
 import type { ListedExecution, MailRecord } from "../contract.js";
@@ -23,6 +24,7 @@ import {
   admissionProblem,
   damaged,
   entryProblem,
+  lineProblem,
   planProblem,
   positionProblem,
   asItIs,
@@ -57,6 +59,8 @@ export interface ExecutionRow {
   /** Null: it has no subscriptions. */
   readonly subscribed: number | null;
   readonly admission: ExecutionRecord["admission"];
+  readonly line: string | null;
+  readonly root: string | null;
 }
 
 /** Without what may be large. */
@@ -65,12 +69,12 @@ export type ListedRow = Omit<ExecutionRow, "state" | "changes" | "input">;
 /** What a query for `ListedRow` selects. */
 export const listedColumns =
   "sequence, id, workflow, version, fingerprint, status, revision, signals, owner, claims, due_at, deadline_at, " +
-  "created_at, updated_at, tags, position, carried, subscribed, admission";
+  "created_at, updated_at, tags, position, carried, subscribed, admission, line, root";
 
 /** What a query for `ExecutionRow` selects. */
 export const executionColumns =
   "sequence, id, workflow, version, fingerprint, status, revision, signals, owner, claims, due_at, deadline_at, " +
-  "created_at, updated_at, tags, position, state, changes, input, carried, subscribed, admission";
+  "created_at, updated_at, tags, position, state, changes, input, carried, subscribed, admission, line, root";
 
 /** Errors that positions refer to, by `errorKey`. */
 export type Errors = ReadonlyMap<string, SerializedError>;
@@ -127,14 +131,15 @@ export function executionOf(row: ExecutionRow, errors: Errors = noErrors): Execu
 /** As `executionOf`. */
 export function listedOf(row: ListedRow, errors: Errors = noErrors): ListedExecution {
   try {
-    return recordOf(row, tagsOf(row), statusOf(row), positionOf(row, errors), admissionOf(row));
+    return recordOf(row, tagsOf(row), statusOf(row), positionOf(row, errors), admissionOf(row), lineOf(row));
   } catch {
-    const unread = recordOf(row, [], row.status, {} as Position, null);
+    const unread = recordOf(row, [], row.status, {} as Position, null, null);
     return Object.defineProperties(unread, {
       tags: { get: () => tagsOf(row) },
       status: { get: () => statusOf(row) },
       position: { get: () => positionOf(row, errors) },
       admission: { get: () => admissionOf(row) },
+      line: { get: () => lineOf(row) },
     });
   }
 }
@@ -146,6 +151,7 @@ function recordOf(
   status: Status,
   position: Position,
   admission: ExecutionRecord["admission"],
+  line: Line | null,
 ): ListedExecution {
   return {
     id: row.id,
@@ -166,8 +172,8 @@ function recordOf(
     carried: row.carried,
     subscribed: row.subscribed ?? 0,
     admission,
-    line: null,
-    root: null,
+    line,
+    root: row.root,
   };
 }
 
@@ -199,6 +205,22 @@ function admissionOf({ id, admission }: ListedRow): ExecutionRecord["admission"]
   const problem = admissionProblem(admission);
   if (problem !== undefined) throw ofExecution("admission", id)(problem);
   return admission;
+}
+
+/** Short, since it is written anew with its row. */
+type StoredLine = readonly [list: string, position: number, parent: string, depth: number];
+
+/** Null: it is none. */
+export function lineText(line: Line | undefined): string | null {
+  if (line === undefined) return null;
+  const stored: StoredLine = [line.list, line.position, line.parent, line.depth];
+  return JSON.stringify(stored);
+}
+
+function lineOf({ id, line: text }: ListedRow): Line | null {
+  if (text === null) return null;
+  const [list, position, parent, depth] = readJson<StoredLine>(text, asItIs, lineProblem, ofExecution("line", id));
+  return { list, position, parent, depth };
 }
 
 /** What a query for the standing of an execution selects. */

@@ -118,52 +118,95 @@ interface Plan {
 const ordered = { createdAt: "created_at", sequence: "sequence" };
 
 function planOf(database: Database, asked: Asked, at: number): Plan {
-  const { workflow, status, tags = [] } = asked;
+  const { workflow, status, tags = [], isFree, root } = asked;
   if (tags.length > 0) return { routes: [byTag(tags, asked)] };
-  if (status === undefined) {
-    if (workflow === undefined)
-      return { routes: [{ from: "FROM stepwell_executions WHERE true", values: [], ...ordered }] };
-    // Also what was damaged stands on a shelf.
-    return { routes: shelvesIn(database, workflow).map((shelf) => onShelf(workflow, shelf)) };
+  if (status === undefined && workflow === undefined && isFree === undefined && root === undefined) {
+    return { routes: [{ from: "FROM stepwell_executions WHERE true", values: [], ...ordered }] };
   }
-  const workflows = workflow === undefined ? namesIn(database) : [workflow];
+  const racks = racksOf(database, asked);
+  if (status === undefined) {
+    // Also what was damaged stands on a shelf.
+    return { routes: racks.flatMap((rack) => shelvesIn(database, rack).map((shelf) => onShelf(rack, shelf))) };
+  }
   const { names, only } = shelvesOf(status);
-  const along = (shelf: string): Route[] => workflows.map((name) => onShelf(name, shelf));
+  const along = (shelf: string): Route[] => racks.map((rack) => onShelf(rack, shelf));
   if (only === undefined) return { routes: names.flatMap(along) };
   const others = names.filter((name) => name !== "").flatMap(along);
   const working = inWork(database, at);
   if (working === undefined) {
     return {
-      routes: [...others, ...along("").map((route) => ({ ...route, fits: { text: "status = ?", values: [only] } }))],
+      routes: [...others, ...racks.map((rack) => onShelf(rack, "", { text: "status = ?", values: [only] }))],
     };
   }
-  const running = ofThese(working, workflow);
+  const running = ofThese(working, asked);
   return only === "running" ? { routes: [...others, running] } : { routes: [...others, ...along("")], less: running };
 }
 
-function onShelf(workflow: string, shelf: string): Route {
-  const from = "FROM stepwell_executions INDEXED BY stepwell_executions_listed WHERE workflow = ? AND shelf = ?";
-  return { from, values: [workflow, shelf], ...ordered };
+/** Where shelves stand: those of a workflow, apart for what is free and what is a line; or those of a root. */
+interface Rack {
+  /** `INDEXED BY … WHERE …` */
+  readonly where: string;
+  readonly values: readonly Value[];
+  /** Left out: all that is there counts. */
+  readonly fits?: Conditions | undefined;
+}
+
+interface Conditions {
+  readonly text: string;
+  readonly values: readonly Value[];
+}
+
+const ofFree = "INDEXED BY stepwell_executions_listed WHERE line IS NULL";
+const ofLines = "INDEXED BY stepwell_executions_lined WHERE line IS NOT NULL";
+
+function racksOf(database: Database, asked: Asked): Rack[] {
+  const { workflow, isFree, root } = asked;
+  if (root !== undefined) {
+    const fits = both(conditionsOf({ workflow, isFree }));
+    return [{ where: "INDEXED BY stepwell_executions_root WHERE root = ?", values: [root], fits }];
+  }
+  return (isFree === true ? [ofFree] : [ofFree, ofLines]).flatMap((side) => {
+    const names = workflow === undefined ? namesIn(database, side) : [workflow];
+    return names.map((name) => ({ where: `${side} AND workflow = ?`, values: [name] }));
+  });
+}
+
+function conditionsOf({ workflow, isFree, root }: Pick<Asked, "workflow" | "isFree" | "root">): Conditions[] {
+  const conditions: Conditions[] = [];
+  if (workflow !== undefined) conditions.push({ text: "workflow = ?", values: [workflow] });
+  if (isFree === true) conditions.push({ text: "line IS NULL", values: [] });
+  if (root !== undefined) conditions.push({ text: "root = ?", values: [root] });
+  return conditions;
+}
+
+function both(all: readonly Conditions[]): Conditions | undefined {
+  if (all.length === 0) return undefined;
+  return { text: all.map(({ text }) => text).join(" AND "), values: all.flatMap(({ values }) => values) };
+}
+
+function onShelf({ where, values, fits }: Rack, shelf: string, and?: Conditions): Route {
+  const all = both([fits, and].filter((it) => it !== undefined));
+  return {
+    from: `FROM stepwell_executions ${where} AND shelf = ?`,
+    values: [...values, shelf],
+    ...ordered,
+    ...(all !== undefined && { fits: all }),
+  };
 }
 
 /** Along the rows of one tag, so that a rare tag costs little. */
-function byTag([tag, ...others]: readonly string[], { workflow, status }: Asked): Route {
+function byTag([tag, ...others]: readonly string[], { status, ...asked }: Asked): Route {
   const conditions = others.map(
     () =>
       "EXISTS (SELECT 1 FROM stepwell_tags AS other WHERE other.tag = ? AND other.created_at = t.created_at AND other.execution = t.execution)",
   );
   const values: Value[] = [...others];
-  const own: string[] = [];
-  if (workflow !== undefined) {
-    own.push("workflow = ?");
-    values.push(workflow);
-  }
-  if (status !== undefined) {
-    own.push(`status IN (${status.map(() => "?").join(", ")})`);
-    values.push(...status);
-  }
-  if (own.length > 0) {
-    conditions.push(`(SELECT ${own.join(" AND ")} FROM stepwell_executions WHERE sequence = t.execution)`);
+  const own = conditionsOf(asked);
+  if (status !== undefined) own.push({ text: `status IN (${status.map(() => "?").join(", ")})`, values: status });
+  const ofRow = both(own);
+  if (ofRow !== undefined) {
+    conditions.push(`(SELECT ${ofRow.text} FROM stepwell_executions WHERE sequence = t.execution)`);
+    values.push(...ofRow.values);
   }
   return {
     from: "FROM stepwell_tags AS t WHERE t.tag = ?",
@@ -175,13 +218,13 @@ function byTag([tag, ...others]: readonly string[], { workflow, status }: Asked)
 }
 
 /** What a launcher has in work, or could take up. */
-function ofThese(sequences: readonly number[], workflow: string | undefined): Route {
-  const ofOne = workflow === undefined ? "" : " AND workflow = ?";
+function ofThese(sequences: readonly number[], asked: Asked): Route {
+  const own = both(conditionsOf(asked));
   return {
     from:
       "FROM json_each(?) AS w CROSS JOIN stepwell_executions ON sequence = w.value " +
-      `WHERE status = 'running'${ofOne}`,
-    values: [JSON.stringify(sequences), ...(workflow === undefined ? [] : [workflow])],
+      `WHERE status = 'running'${own === undefined ? "" : ` AND ${own.text}`}`,
+    values: [JSON.stringify(sequences), ...(own?.values ?? [])],
     ...ordered,
   };
 }
@@ -215,30 +258,32 @@ interface DueKind {
 
 const dueKinds = `WITH RECURSIVE ${known} SELECT workflow, version FROM known`;
 
-const allNames = `
+const allNames = (side: string): string => `
 WITH RECURSIVE names (name) AS (
-  SELECT min(workflow) FROM stepwell_executions
+  SELECT min(workflow) FROM stepwell_executions ${side}
   UNION ALL
-  SELECT (SELECT min(workflow) FROM stepwell_executions WHERE workflow > names.name) FROM names WHERE names.name IS NOT NULL
+  SELECT (SELECT min(workflow) FROM stepwell_executions ${side} AND workflow > names.name) FROM names WHERE names.name IS NOT NULL
 )
 SELECT name FROM names WHERE name IS NOT NULL`;
 
-const allShelves = `
+const allShelves = (where: string): string => `
 WITH RECURSIVE shelves (name) AS (
-  SELECT min(shelf) FROM stepwell_executions WHERE workflow = ?1
+  SELECT min(shelf) FROM stepwell_executions ${where}
   UNION ALL
-  SELECT (SELECT min(shelf) FROM stepwell_executions WHERE workflow = ?1 AND shelf > shelves.name)
+  SELECT (SELECT min(shelf) FROM stepwell_executions ${where} AND shelf > shelves.name)
   FROM shelves WHERE shelves.name IS NOT NULL
 )
 SELECT name FROM shelves WHERE name IS NOT NULL`;
 
-function namesIn(database: Database): string[] {
-  return (database.read(() => database.statement(allNames).all()) as { readonly name: string }[]).map(
-    ({ name }) => name,
-  );
+interface NameRow {
+  readonly name: string;
 }
 
-function shelvesIn(database: Database, workflow: string): string[] {
-  const rows = database.read(() => database.statement(allShelves).all(workflow)) as { readonly name: string }[];
+function namesIn(database: Database, side: string): string[] {
+  return database.read(() => database.statement(allNames(side)).all() as NameRow[]).map(({ name }) => name);
+}
+
+function shelvesIn(database: Database, { where, values }: Rack): string[] {
+  const rows = database.read(() => database.statement(allShelves(where)).all(...values, ...values) as NameRow[]);
   return rows.map(({ name }) => name);
 }

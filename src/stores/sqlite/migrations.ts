@@ -293,6 +293,49 @@ DROP TABLE stepwell_launchers;
 ALTER TABLE stepwell_launchers_after RENAME TO stepwell_launchers;`,
 };
 
+/**
+ * Lists of executions. Who has a `line` is found apart from those that are free, and by its `root`: so a list of either is read
+ * without the other. `marked` says of a list that it wants to be advanced, and `news` holds the lines that it has not counted.
+ * A launcher that does not know of lines would tell them nothing.
+ */
+const lists: Migration = {
+  number: 10,
+  closes: true,
+  name: "lists of executions",
+  sql: `
+ALTER TABLE stepwell_executions ADD COLUMN line TEXT;
+ALTER TABLE stepwell_executions ADD COLUMN root TEXT;
+DROP INDEX stepwell_executions_listed;
+CREATE INDEX stepwell_executions_listed ON stepwell_executions (workflow, shelf, created_at) WHERE line IS NULL;
+CREATE INDEX stepwell_executions_lined ON stepwell_executions (workflow, shelf, created_at) WHERE line IS NOT NULL;
+CREATE INDEX stepwell_executions_root ON stepwell_executions (root, shelf, created_at) WHERE root IS NOT NULL;
+
+CREATE TABLE stepwell_lists (
+  sequence INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  parent TEXT NOT NULL,
+  status TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  data TEXT NOT NULL,
+  marked INTEGER
+);
+CREATE INDEX stepwell_lists_parent ON stepwell_lists (parent);
+CREATE INDEX stepwell_lists_marked ON stepwell_lists (sequence) WHERE marked = 1;
+
+CREATE TABLE stepwell_lines (
+  list INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  phase TEXT NOT NULL,
+  counted TEXT NOT NULL,
+  asked INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  execution TEXT NOT NULL,
+  launch TEXT
+);
+CREATE UNIQUE INDEX stepwell_lines_position ON stepwell_lines (list, position);
+CREATE INDEX stepwell_lines_news ON stepwell_lines (list, position) WHERE phase <> counted;`,
+};
+
 /** Which rows a launcher of this code reads. */
 export const launcherFormat = 1;
 
@@ -306,4 +349,5 @@ export const migrations: readonly Migration[] = [
   burials,
   mailboxes,
   weight,
+  lists,
 ];

@@ -10,8 +10,8 @@ export function pruning(file: SqliteFile): Pick<Store, "prune"> {
 }
 
 const page =
-  "SELECT sequence, created_at, updated_at, status, revision, tags, owner IS NOT NULL OR due_at IS NOT NULL AS busy " +
-  "FROM stepwell_executions WHERE created_at <= ? AND (created_at, sequence) > (?, ?) ORDER BY created_at, sequence LIMIT ?";
+  "SELECT sequence, created_at, updated_at, status, revision, tags, owner IS NOT NULL OR due_at IS NOT NULL OR root IS NOT NULL " +
+  "OR EXISTS (SELECT 1 FROM stepwell_lists WHERE parent = stepwell_executions.id) AS busy FROM stepwell_executions WHERE created_at <= ? AND (created_at, sequence) > (?, ?) ORDER BY created_at, sequence LIMIT ?";
 
 interface Row {
   readonly sequence: number;

@@ -6,6 +6,7 @@ import { definitions } from "./definitions.js";
 import type { Driver } from "./driver.js";
 import { limits } from "./gates.js";
 import { launchers } from "./launchers.js";
+import { lists } from "./lists.js";
 import { listing } from "./listing.js";
 import { mail } from "./mail.js";
 import type { Durability } from "./open.js";
@@ -46,6 +47,7 @@ export function sqliteStoreOn(path: string, clock: Clock, durability: Durability
     watch: (listener) => file.hints.watch(listener),
     definitions: definitions(file),
     limits: limits(file),
+    lists: lists(file),
     schedules: schedules(file),
     topics: topics(file),
     transactions: transactions(file),

@@ -1,4 +1,5 @@
 import { positionText, transitionTexts } from "../sql/json-columns.js";
+import { lineText } from "../sql/rows.js";
 import { shelfOf } from "../sql/shelves.js";
 import type { Batch, BatchResult, CommitResult, CreateResult, NewExecution, Release } from "../batch.js";
 import type { Transition } from "../../execution/records.js";
@@ -9,6 +10,7 @@ import { inRow, putFirst, putState, storedColumns } from "./beside.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
 import { Entries } from "./history.js";
+import { changeList, tellLine } from "./lines.js";
 import { findPlace, type Place } from "./places.js";
 import { recordOf, type StoredRow } from "./read.js";
 import type { SqliteFile } from "./shared.js";
@@ -80,8 +82,8 @@ class Launchers {
 
 const insertExecution =
   "INSERT INTO stepwell_executions (id, workflow, version, fingerprint, status, revision, signals, seen, owner, claims, due_at, " +
-  "deadline_at, created_at, updated_at, tags, position, state, input, carried, shelf) " +
-  "VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+  "deadline_at, created_at, updated_at, tags, position, state, input, carried, shelf, line, root) " +
+  "VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
 
 /** Rare enough to be a statement of its own. Until it is admitted only its deadline wakes it. */
 const updateQueued = "UPDATE stepwell_executions SET admission = 'queued', due_at = deadline_at WHERE sequence = ?";
@@ -110,6 +112,8 @@ function create(database: Database, it: NewExecution, at: number, launchers: Lau
       inRow(it.input),
       it.carried,
       shelfOf(it.status),
+      lineText(it.line),
+      it.root ?? null,
     );
   if (Number(changes) === 0) {
     const row = database.statement(`SELECT ${storedColumns} FROM stepwell_executions WHERE id = ?`).get(it.id);
@@ -187,6 +191,8 @@ function commit(database: Database, entries: Entries, it: Transition, at: number
   }
   if (it.carried !== null) database.statement(updateCarried).run(it.carried, sequence);
   if (it.unsubscribes !== undefined) unsubscribe(database, sequence, it.unsubscribes);
+  if (it.line !== undefined) tellLine(database, it.line);
+  if (it.list !== undefined) changeList(database, it.list, id);
   if (it.leaves === true) {
     leave(database, sequence);
     hints.push({ type: "due", inMs: 0 });
@@ -235,6 +241,7 @@ function release(database: Database, it: Release, at: number, hints: Hint[]): Co
   const { sequence } = row as { sequence: number };
   database.places.forget(it.id);
   for (const arrival of it.dead) settle(database, sequence, arrival, "dead", null);
+  if (it.line !== undefined) tellLine(database, it.line);
   if (it.parks === true) {
     database.statement(updateParked).run(at, sequence);
     leave(database, sequence);
