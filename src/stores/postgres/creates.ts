@@ -1,6 +1,6 @@
 import { StepwellError } from "../../errors.js";
 import { newStateText, positionText } from "../sql/json-columns.js";
-import { executionColumns, type ExecutionRow } from "../sql/rows.js";
+import { executionColumns, lineText, type ExecutionRow } from "../sql/rows.js";
 import type { CreateResult, NewExecution } from "../batch.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
@@ -15,26 +15,26 @@ const answer = `
 SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(ticket), '[]') END AS created,
   json_agg(ticket) FILTER (WHERE owner IS NULL) AS unowned FROM created`;
 
-const insert = (tagged: boolean, limited = false): string => `
+const insert = (tagged: boolean, limited = false, lined = false): string => `
 WITH ${moment},
 given AS MATERIALIZED (
   SELECT nextval('stepwell_sequence') AS sequence, g.*
   FROM unnest($3::float8[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::float8[],
     $10::float8[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[]${
       limited ? ", $17::text[], $18::text[], $19::text[], $20::float8[]" : ""
-    })
+    }${lined ? ", $21::text[], $22::text[]" : ""})
     AS g (ticket, id, workflow, version, status, owner, due_in, deadline_in, tags, position, state, input, carried, fingerprint${
       limited ? ", gate, key, rate_key, lead" : ""
-    })
+    }${lined ? ", line, root" : ""})
 ),
 alive AS MATERIALIZED (SELECT owner FROM stepwell_launchers WHERE owner = ANY ($8::integer[])),
 created AS (
   INSERT INTO stepwell_executions (sequence, created_at, deadline_at, id, workflow, version, tags, input, revision,
-    signals, seen, claims, owner, ticket, due_at, updated_at, status, position, state, carried, fingerprint${limited ? ", admission" : ""})
+    signals, seen, claims, owner, ticket, due_at, updated_at, status, position, state, carried, fingerprint${limited ? ", admission" : ""}${lined ? ", line, root" : ""})
   SELECT g.sequence, ${time}, ${time} + g.deadline_in, g.id, g.workflow, g.version, g.tags, g.input, 0,
     0, 0, CASE WHEN a.owner IS NULL THEN 0 ELSE 1 END, a.owner, g.ticket,
     CASE ${limited ? `WHEN g.gate IS NOT NULL THEN ${time} + g.deadline_in ` : ""}WHEN a.owner IS NULL THEN ${time} + CASE WHEN g.owner IS NULL THEN g.due_in ELSE 0 END END,
-    ${time}, g.status, g.position, g.state, g.carried, g.fingerprint${limited ? ", CASE WHEN g.gate IS NOT NULL THEN 'queued' END" : ""}
+    ${time}, g.status, g.position, g.state, g.carried, g.fingerprint${limited ? ", CASE WHEN g.gate IS NOT NULL THEN 'queued' END" : ""}${lined ? ", g.line, g.root" : ""}
   FROM given AS g LEFT JOIN alive AS a ON a.owner = g.owner ORDER BY g.id, g.sequence
   ON CONFLICT (id) DO NOTHING RETURNING ticket, owner, id, sequence, created_at, tags
 )${takenUp("created", "(SELECT min(ticket) FROM created)")}${
@@ -85,6 +85,7 @@ const insertOne: Statement = {
 const insertRare: Statement = { name: "create_rare", text: insert(false) };
 const insertTagged: Statement = { name: "create_tagged", text: insert(true) };
 const insertLimited: Statement = { name: "create_limited", text: insert(true, true) };
+const insertLined: Statement = { name: "create_lined", text: insert(true, true, true) };
 
 const existingQuery: Statement = {
   name: "existing",
@@ -107,6 +108,10 @@ function queueValues(all: readonly NewExecution[]): unknown[] {
     textArray(all.map(({ queue }) => (queue === undefined ? null : (queue.rateKey ?? "")))),
     doubleArray(all.map(({ queue }) => queue?.leadMs ?? null)),
   ];
+}
+
+function isLined({ line, root }: NewExecution): boolean {
+  return line !== undefined || root !== undefined;
 }
 
 function noted(owners: Map<number, string[]>, owner: number, id: string): void {
@@ -174,7 +179,8 @@ function arePlain(all: readonly NewExecution[]): boolean {
         it.tags.length === 0 &&
         it.deadlineInMs === null &&
         it.carried === null &&
-        it.queue === undefined,
+        it.queue === undefined &&
+        !isLined(it),
     )
   );
 }
@@ -226,9 +232,10 @@ function createOf(
 ): { statement: Statement; values: unknown[] } {
   const plain = arePlain(all) ? plainCreateOf(all, tickets, { now, format }) : undefined;
   if (plain !== undefined) return plain;
-  const limited = all.some(({ queue }) => queue !== undefined);
+  const lined = all.some(isLined);
+  const limited = lined || all.some(({ queue }) => queue !== undefined);
   const tagged = all.some(({ tags }) => tags.length > 0);
-  const statement = limited ? insertLimited : tagged ? insertTagged : insertRare;
+  const statement = lined ? insertLined : limited ? insertLimited : tagged ? insertTagged : insertRare;
   const values = [
     now,
     all.length,
@@ -247,6 +254,9 @@ function createOf(
     textArray(all.map(({ carried }) => carried)),
     textArray(all.map(({ fingerprint }) => fingerprint)),
     ...(limited ? queueValues(all) : []),
+    ...(lined
+      ? [textArray(all.map(({ line }) => lineText(line))), textArray(all.map(({ root }) => root ?? null))]
+      : []),
   ];
   return { statement, values };
 }

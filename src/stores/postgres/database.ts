@@ -46,7 +46,7 @@ export async function prepareSession(client: PostgresClient): Promise<void> {
 
 /** Tables, the sequence, and an index that goes: what is named in statements with its schema. */
 const relations =
-  /\bstepwell_(?:executions|sequence|history|mailbox|tags|launchers|work|signalled|schedules|migrations|subscriptions|publications|gates|queue|places|starts|definitions|burials)\b|(?<=DROP INDEX )\w+/g;
+  /\bstepwell_(?:executions|sequence|history|mailbox|tags|launchers|work|signalled|schedules|migrations|subscriptions|publications|gates|queue|places|starts|definitions|burials|lists|lines)\b|(?<=DROP INDEX )\w+/g;
 
 export function qualified(text: string, schema: string): string {
   return text.replace(relations, `"${schema}".$&`);
@@ -204,8 +204,12 @@ export class Transaction {
     return this.#committed;
   }
 
-  /** After an error. False: its connection is gone, and it with that. After a commit it does nothing. */
+  /**
+   * After an error, or where nothing of it is to stay: a commit after it does nothing, as it does nothing after a commit. False: its
+   * connection is gone, and it with that.
+   */
   async rollback(): Promise<boolean> {
+    this.#committed ??= Promise.resolve();
     await this.#last.catch(ignored);
     if (this.#joins) return true;
     return this.#client.query({ text: "ROLLBACK" }).then(

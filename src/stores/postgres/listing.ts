@@ -66,9 +66,12 @@ async function queryOf(
   terms: Terms,
 ): Promise<Query> {
   const text = new QueryText(asked, limit, terms);
-  const { workflow, status, tags = [] } = asked;
+  const { workflow, status, tags = [], isFree, root } = asked;
   if (tags.length > 0) return text.of([text.byTag(tags)]);
-  if (status === undefined) return text.of([workflow === undefined ? text.walk("true") : text.onAnyShelf()]);
+  if (status === undefined) {
+    const isAny = workflow === undefined && isFree === undefined && root === undefined;
+    return text.of([isAny ? text.walk("true") : text.onAnyShelf()]);
+  }
   const { names, only } = shelvesOf(status);
   if (only === undefined) return text.of([text.onShelves(names)]);
   const others = text.onShelves(names.filter((name) => name !== ""));
@@ -93,21 +96,30 @@ async function hasFewInWork(database: Database, terms: Terms): Promise<boolean> 
   return row!.few;
 }
 
+/** Where shelves stand: those of what is free, and those of what is a line. */
+const sides = { free: "line IS NULL", lines: "line IS NOT NULL" };
+
+/** The next name on either side; null: there is none. */
+const nextName = (where: string): string => {
+  const next = Object.values(sides).map(
+    (side) => `(SELECT e.workflow FROM stepwell_executions AS e WHERE e.${side}${where} ORDER BY e.workflow LIMIT 1)`,
+  );
+  return `least(${next.join(", ")})`;
+};
+
 const allNames = `
 names (workflow) AS (
-  (SELECT workflow FROM stepwell_executions ORDER BY workflow LIMIT 1)
+  SELECT ${nextName("")}
   UNION ALL
-  SELECT (SELECT e.workflow FROM stepwell_executions AS e WHERE e.workflow > n.workflow ORDER BY e.workflow LIMIT 1)
-  FROM names AS n WHERE n.workflow IS NOT NULL
+  SELECT ${nextName(" AND e.workflow > n.workflow")} FROM names AS n WHERE n.workflow IS NOT NULL
 )`;
 
-const shelvesOfName = `
+const shelvesIn = (rack: string): string => `
 WITH RECURSIVE shelves (shelf) AS (
-  (SELECT e.shelf FROM stepwell_executions AS e WHERE e.workflow = n.workflow ORDER BY e.shelf LIMIT 1)
+  (SELECT e.shelf FROM stepwell_executions AS e WHERE ${rack} ORDER BY e.shelf LIMIT 1)
   UNION ALL
-  SELECT (
-    SELECT e.shelf FROM stepwell_executions AS e WHERE e.workflow = n.workflow AND e.shelf > k.shelf ORDER BY e.shelf LIMIT 1
-  ) FROM shelves AS k WHERE k.shelf IS NOT NULL
+  SELECT (SELECT e.shelf FROM stepwell_executions AS e WHERE ${rack} AND e.shelf > k.shelf ORDER BY e.shelf LIMIT 1)
+  FROM shelves AS k WHERE k.shelf IS NOT NULL
 )
 SELECT shelf FROM shelves`;
 
@@ -141,44 +153,62 @@ class QueryText {
     return { text: `WITH RECURSIVE ${moment}, ${names}, ${work}${looked}`, values: this.#values };
   }
 
-  /** One walk along each of these shelves of each workflow. */
+  /** One walk along each of these shelves: of each workflow, or of the root. */
   onShelves(shelves: readonly string[], fits?: string): string {
     if (shelves.length === 0) return "";
-    return this.#along(`unnest(${this.#bound(shelves)}::text[]) AS s (shelf)`, fits);
+    return this.#along(() => `unnest(${this.#bound(shelves)}::text[]) AS s (shelf)`, fits);
   }
 
   /** Also what was damaged stands on a shelf. */
   onAnyShelf(): string {
-    return this.#along(`LATERAL (${shelvesOfName}) AS s`);
+    return this.#along((rack) => `LATERAL (${shelvesIn(rack)}) AS s`);
   }
 
-  #along(shelves: string, fits?: string): string {
-    const walk = this.walk("e.workflow = n.workflow AND e.shelf = s.shelf", fits);
-    return `SELECT w.* FROM names AS n CROSS JOIN ${shelves} CROSS JOIN LATERAL (${walk}) AS w`;
+  #along(shelvesOf: (rack: string) => string, fits?: string): string {
+    const { root, isFree, workflow } = this.#asked;
+    const walks = (rack: string, conditions?: string): string => {
+      const all = [fits, conditions].filter((it) => it !== undefined && it !== "").join(" AND ");
+      const walk = this.walk(`${rack} AND e.shelf = s.shelf`, all === "" ? undefined : all);
+      return `${shelvesOf(rack)} CROSS JOIN LATERAL (${walk}) AS w`;
+    };
+    if (root !== undefined) {
+      const conditions = this.#conditions("e", { workflow, isFree }).join(" AND ");
+      return `SELECT w.* FROM ${walks(`e.root = ${this.#bound(root)}::text`, conditions)}`;
+    }
+    const racks = isFree === true ? [sides.free] : [sides.free, sides.lines];
+    return racks
+      .map((side) => `(SELECT w.* FROM names AS n CROSS JOIN ${walks(`e.${side} AND e.workflow = n.workflow`)})`)
+      .join(" UNION ALL ");
+  }
+
+  #conditions(of: string, { workflow, isFree, root }: Pick<ListConditions, "workflow" | "isFree" | "root">): string[] {
+    const conditions: string[] = [];
+    if (workflow !== undefined) conditions.push(`${of}.workflow = ${this.#bound(workflow)}::text`);
+    if (isFree === true) conditions.push(`${of}.line IS NULL`);
+    if (root !== undefined) conditions.push(`${of}.root = ${this.#bound(root)}::text`);
+    return conditions;
   }
 
   /** What a launcher has in work, or could take up. */
   inWork(): string {
-    const { workflow } = this.#asked;
-    const ofOne = workflow === undefined ? "" : ` AND e.workflow = ${this.#bound(workflow)}::text`;
+    const own = this.#conditions("e", this.#asked).map((condition) => ` AND ${condition}`);
     // Apart, so that each is found by its id, and no walk along a shelf takes its place.
     return (
       "SELECT e.created_at, e.sequence, true AS fits, false AS ends FROM working AS w CROSS JOIN LATERAL (" +
-      "SELECT created_at, sequence, status, workflow FROM stepwell_executions AS x WHERE x.id = w.id OFFSET 0" +
-      `) AS e WHERE e.status = 'running'${ofOne}${this.#within("e.created_at", "e.sequence")}`
+      "SELECT created_at, sequence, status, workflow, line, root FROM stepwell_executions AS x WHERE x.id = w.id OFFSET 0" +
+      `) AS e WHERE e.status = 'running'${own.join("")}${this.#within("e.created_at", "e.sequence")}`
     );
   }
 
   /** Along the rows of one tag, so that a rare tag costs little. */
   byTag([tag, ...others]: readonly string[]): string {
-    const { workflow, status } = this.#asked;
+    const { status } = this.#asked;
     const fits = others.map(
       (other) =>
         `EXISTS (SELECT 1 FROM stepwell_tags AS other WHERE other.tag = ${this.#bound(other)} ` +
         "AND other.created_at = e.created_at AND other.execution = e.sequence)",
     );
-    const own: string[] = [];
-    if (workflow !== undefined) own.push(`x.workflow = ${this.#bound(workflow)}::text`);
+    const own = this.#conditions("x", this.#asked);
     if (status !== undefined) own.push(`x.status = ANY (${this.#bound(status)}::text[])`);
     if (own.length > 0) {
       fits.push(

@@ -3,6 +3,7 @@ import { claiming } from "./claim.js";
 import { definitions } from "./definitions.js";
 import { limits } from "./gates.js";
 import { launchers } from "./launchers.js";
+import { lists } from "./lists.js";
 import { listing } from "./listing.js";
 import { mail } from "./mail.js";
 import { connectionsOf, type Source } from "./open.js";
@@ -48,6 +49,7 @@ export function postgresStoreOn(source: Source, settings: Settings): Store {
     watch: (listener) => server.hints.watch(listener),
     definitions: definitions(server),
     limits: limits(server),
+    lists: lists(server),
     schedules: schedules(server),
     topics: topics(server),
     transactions: transactions(server, Math.max(1, connections - keptFree)),

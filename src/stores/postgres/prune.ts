@@ -26,7 +26,8 @@ looked AS MATERIALIZED (SELECT * FROM page ORDER BY created_at, sequence LIMIT $
 chosen AS MATERIALIZED (
   SELECT e.id, e.sequence, e.created_at, e.status, e.tags
   FROM looked AS p JOIN stepwell_executions AS e ON e.id = p.id
-  WHERE e.owner IS NULL AND e.due_at IS NULL AND e.revision = p.revision AND e.signals = p.signals
+  WHERE e.owner IS NULL AND e.due_at IS NULL AND e.root IS NULL
+    AND NOT EXISTS (SELECT 1 FROM stepwell_lists AS k WHERE k.parent = e.id) AND e.revision = p.revision AND e.signals = p.signals
     AND e.updated_at <= ${at} - (SELECT a.age FROM ages AS a WHERE a.status = e.status)
   ${dry ? "" : "FOR UPDATE OF e SKIP LOCKED"}
 )${

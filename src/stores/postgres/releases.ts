@@ -3,6 +3,7 @@ import type { CommitResult, Release } from "../batch.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { leaving } from "./gates.js";
+import { lineValues, telling } from "./lines.js";
 import { moment, at as time } from "./moment.js";
 import { reasons, takenIn, type TakenRow } from "./refusal.js";
 import { settledText, settling } from "./settling.js";
@@ -15,22 +16,28 @@ const parking =
   `updated_at = CASE WHEN g.parks = 1 THEN ${time} ELSE e.updated_at END, ` +
   "admission = CASE WHEN g.parks = 1 THEN NULL ELSE e.admission END";
 
-const textOf = (mail: boolean, parks = false): string => `
+const textOf = (mail: boolean, parks = false, lined = false): string => `
 WITH ${moment},
 updated AS (
   UPDATE stepwell_executions AS e SET claims = CASE WHEN g.position IS NULL THEN e.claims - 1 ELSE 0 END, owner = NULL,
     due_at = ${time} + g.due_in, position = coalesce(g.position, e.position),
     seen = CASE WHEN g.signals IS NULL THEN e.seen ELSE e.signals END${parks ? `, ${parking}` : ""}
-  FROM unnest($3::text[], $4::integer[], $5::integer[], $6::float8[], $7::text[], $8::text[]${parks ? ", $9::integer[]" : ""})
-    WITH ORDINALITY AS g (id, owner, signals, due_in, settled, position${parks ? ", parks" : ""}, n)
+  FROM unnest($3::text[], $4::integer[], $5::integer[], $6::float8[], $7::text[], $8::text[]${parks ? ", $9::integer[]" : ""}${
+    lined ? ", $10::text[], $11::integer[], $12::text[]" : ""
+  }) WITH ORDINALITY AS g (id, owner, signals, due_in, settled, position${parks ? ", parks" : ""}${
+    lined ? ", line_list, line_place, line_phase" : ""
+  }, n)
   WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.signals = coalesce(g.signals, e.signals)
-  RETURNING g.n, e.sequence, e.id, g.owner, g.settled, NULL AS step, 0 AS ends${parks ? ", g.parks AS leaves" : ""}
-)${heard}${mail ? settling : ""}${parks ? leaving : ""}
+  RETURNING g.n, e.sequence, e.id, g.owner, g.settled, NULL AS step, 0 AS ends${parks ? ", g.parks AS leaves" : ""}${
+    lined ? ", g.line_list, g.line_place, g.line_phase" : ""
+  }
+)${heard}${mail ? settling : ""}${parks ? leaving : ""}${lined ? telling : ""}
 SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;
 
 const releasePlain: Statement = { name: "release", text: textOf(false) };
 const releaseWithMail: Statement = { name: "release_mail", text: textOf(true) };
 const releaseParked: Statement = { name: "release_parked", text: textOf(true, true) };
+const releaseLined: Statement = { name: "release_lined", text: textOf(true, true, true) };
 
 export function releasing(
   rows: readonly number[],
@@ -70,8 +77,9 @@ export function releasing(
 
 function releaseOf(given: readonly Release[], { now, format }: Terms): { statement: Statement; values: unknown[] } {
   const mail = given.some(({ dead }) => dead.length > 0);
-  const parks = given.some((it) => it.parks === true);
-  const statement = parks ? releaseParked : mail ? releaseWithMail : releasePlain;
+  const lined = given.some((it) => it.line !== undefined);
+  const parks = lined || given.some((it) => it.parks === true);
+  const statement = lined ? releaseLined : parks ? releaseParked : mail ? releaseWithMail : releasePlain;
   const values = [
     now,
     given.length,
@@ -82,6 +90,7 @@ function releaseOf(given: readonly Release[], { now, format }: Terms): { stateme
     textArray(given.map(({ dead }) => settledText(dead.map((arrival) => ({ arrival, as: "dead" }))))),
     textArray(given.map(({ id, position: it }) => (it === undefined ? null : positionText(it, id, format)))),
     ...(parks ? [integerArray(given.map((it) => (it.parks === true ? 1 : 0)))] : []),
+    ...(lined ? lineValues(given) : []),
   ];
   return { statement, values };
 }

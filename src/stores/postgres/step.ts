@@ -7,6 +7,15 @@ export interface Session {
   rows<Row>(statement: Statement, values: unknown[]): Promise<Row[]>;
 }
 
+/** Rows of executions, in the order of their ids: so two that lock several never wait for each other in turn. */
+export const lockRows: Statement = {
+  name: "lock",
+  text: `
+SELECT count(*) FROM (
+  SELECT 1 FROM stepwell_executions WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE
+) AS locked`,
+};
+
 /** What is written of one kind of rows, as one statement. */
 export interface BatchStatement<Row, Answer, Found> {
   ask(given: readonly Row[]): { readonly statement: Statement; readonly values: unknown[] };
@@ -17,6 +26,8 @@ export interface BatchStatement<Row, Answer, Found> {
     hint: (told: Told) => void,
     refuse: (place: number) => void,
   ): Answer[];
+  /** What is written besides, once it is known what was taken; whoever runs the step then waits for it. */
+  after?(session: Session, given: readonly Row[], answers: readonly Answer[]): Promise<void>;
   /** Why those were refused, by their places; undefined: the answer stays. */
   explain?(
     session: Session,
@@ -57,6 +68,7 @@ export class BatchStep<Row, Answer, Found extends { readonly at: number }> imple
     this.at = found[0]!.at;
     const hint = (told: Told): void => void this.hints.push(told);
     this.answers = this.#statement.read(found, this.#given, hint, (place) => void this.#refused.push(place));
+    await this.#statement.after?.(session, this.#given, this.answers);
   }
 
   async explain(session: Session): Promise<void> {

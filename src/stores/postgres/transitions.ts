@@ -4,6 +4,7 @@ import { type Transition, bitsKept } from "../../execution/records.js";
 import { arrayOf, type ColumnType } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { leaving } from "./gates.js";
+import { changeLists, telling } from "./lines.js";
 import { moment, at as time } from "./moment.js";
 import { reasons, takenIn, type TakenRow } from "./refusal.js";
 import { settledText, settling } from "./settling.js";
@@ -17,8 +18,16 @@ const words = ["plain", "rare", "mail", "topics", "limits", "defined"] as const;
 
 type Word = (typeof words)[number];
 
+/** Which statement it is. */
+interface Form {
+  readonly word: Word;
+  readonly single: boolean;
+  /** Whether what an execution becomes is told in its line. */
+  readonly lined: boolean;
+}
+
 /** The owner is compared in a way that its index does not serve, where there is one: it would be read from end to end for each row. */
-function update(word: Word, single: boolean): string {
+function update({ word, single, lined }: Form): string {
   const has = (other: Word): boolean => words.indexOf(other) <= words.indexOf(word);
   return `
 WITH ${moment},
@@ -31,17 +40,17 @@ updated AS (
     }${has("topics") ? ", subscribed = e.subscribed & coalesce(g.keeps, e.subscribed)" : ""}${
       has("limits") ? ", admission = CASE WHEN g.leaves = 1 THEN NULL ELSE e.admission END" : ""
     }${has("defined") ? ", version = coalesce(g.version, e.version), fingerprint = coalesce(g.fingerprint, e.fingerprint)" : ""}
-  FROM ${givenRows(word, single)}
+  FROM ${givenRows({ word, single, lined })}
   WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM $3::integer AND e.revision = g.revision - 1
     AND e.signals = ${has("rare") ? "g.signals" : "0"}
   RETURNING g.n, e.sequence, e.id, $3::integer AS owner, g.revision, g.entry, g.patch${
     has("mail") ? ", g.step, g.settled, g.ends" : ""
-  }${has("topics") ? ", g.keeps" : ""}${has("limits") ? ", g.leaves" : ""}
+  }${has("topics") ? ", g.keeps" : ""}${has("limits") ? ", g.leaves" : ""}${lined ? ", g.line_list, g.line_place, g.line_phase" : ""}
 ),
 written AS (
   INSERT INTO stepwell_history (execution, revision, owner, at, entry, patch)
   SELECT sequence, revision, owner, ${time}, entry, patch FROM updated
-)${has("mail") ? heard + settling : ""}${has("topics") ? unsubscribing : ""}${has("limits") ? leaving : ""}
+)${has("mail") ? heard + settling : ""}${has("topics") ? unsubscribing : ""}${has("limits") ? leaving : ""}${lined ? telling : ""}
 SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;
 }
 
@@ -97,17 +106,24 @@ const given: Readonly<Record<Word, readonly Column[]>> = {
   ],
 };
 
-function allGiven(word: Word): readonly Column[] {
-  return words.slice(0, words.indexOf(word) + 1).flatMap((each) => given[each]);
+const givenOfLines: readonly Column[] = [
+  text("line_list", ({ line }) => line?.list ?? null),
+  integer("line_place", ({ line }) => line?.position ?? null),
+  text("line_phase", ({ line }) => line?.phase ?? null),
+];
+
+function allGiven({ word, lined }: Form): readonly Column[] {
+  const columns = words.slice(0, words.indexOf(word) + 1).flatMap((each) => given[each]);
+  return lined ? [...columns, ...givenOfLines] : columns;
 }
 
 /** After the moment, the number of rows and their owner. */
 const firstColumn = 4;
 
 /** The rows of a batch; of a single one the plan is far simpler. */
-function givenRows(word: Word, single: boolean): string {
-  const columns = allGiven(word);
-  if (single) {
+function givenRows(form: Form): string {
+  const columns = allGiven(form);
+  if (form.single) {
     const fields = columns.map(({ name, type }, index) => `$${index + firstColumn}::${type} AS ${name}`);
     return `(SELECT ${fields.join(", ")}, 1 AS n) AS g`;
   }
@@ -116,16 +132,25 @@ function givenRows(word: Word, single: boolean): string {
   return `unnest(${parameters.join(", ")}) WITH ORDINALITY AS g (${names.join(", ")}, n)`;
 }
 
-function statementsFor(single: boolean): Readonly<Record<Word, Statement>> {
+type Statements = Readonly<Record<Word, Statement>>;
+
+function statementsFor(single: boolean, lined: boolean): Statements {
   const named = words.map((word): [Word, Statement] => {
-    const name = `commit${single ? "_one" : ""}${word === "plain" ? "" : `_${word}`}`;
-    return [word, { name, text: update(word, single) }];
+    const name = `commit${single ? "_one" : ""}${word === "plain" ? "" : `_${word}`}${lined ? "_lined" : ""}`;
+    return [word, { name, text: update({ word, single, lined }) }];
   });
   return Object.fromEntries(named) as Record<Word, Statement>;
 }
 
-const statements = statementsFor(false);
-const singles = statementsFor(true);
+const statements = statementsFor(false, false);
+const singles = statementsFor(true, false);
+const linedStatements = statementsFor(false, true);
+const linedSingles = statementsFor(true, true);
+
+function statementOf({ word, single, lined }: Form): Statement {
+  if (lined) return (single ? linedSingles : linedStatements)[word];
+  return (single ? singles : statements)[word];
+}
 
 /** @param rows all of one owner */
 export function committing(
@@ -150,6 +175,13 @@ export function committing(
         return "taken";
       });
     },
+    ...(all.some(({ list }) => list !== undefined) && {
+      after: (session, given, answers) =>
+        changeLists(
+          session,
+          given.filter((_, place) => answers[place] === "taken"),
+        ),
+    }),
     explain: async (session, refused) => {
       const found = await reasons(session, refused);
       return refused.map((transition, index) => {
@@ -168,20 +200,20 @@ function commitOf(all: readonly Transition[], { now, format }: Terms): { stateme
     const { position, entry } = transitionTexts(it, format);
     return { position, entry, changes, state: changes === null ? (it.state?.text ?? null) : null };
   });
-  const word = wordFor(all);
+  const form = { word: wordFor(all), single: all.length === 1, lined: all.some(({ line }) => line !== undefined) };
+  const columns = allGiven(form);
   const values: unknown[] = [now, all.length, all[0]!.owner];
-  if (all.length === 1) {
-    for (const { of } of allGiven(word)) values.push(of(all[0]!, texts[0]!));
-    return { statement: singles[word], values };
-  }
-  for (const { type, of } of allGiven(word))
+  for (const { type, of } of columns) {
     values.push(
-      arrayOf(
-        type,
-        all.map((it, index) => of(it, texts[index]!)),
-      ),
+      form.single
+        ? of(all[0]!, texts[0]!)
+        : arrayOf(
+            type,
+            all.map((it, index) => of(it, texts[index]!)),
+          ),
     );
-  return { statement: statements[word], values };
+  }
+  return { statement: statementOf(form), values };
 }
 
 function wordFor(all: readonly Transition[]): Word {

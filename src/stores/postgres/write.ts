@@ -10,10 +10,11 @@ import { textArray } from "./arrays.js";
 import { deliveries } from "./arrivals.js";
 import { creating } from "./creates.js";
 import type { Database, Statement } from "./database.js";
+import { lockLists, listsOf } from "./lines.js";
 import { moment } from "./moment.js";
 import { releasing } from "./releases.js";
 import type { Server, Terms, Told } from "./shared.js";
-import { inWaves, type Step } from "./step.js";
+import { inWaves, lockRows, type Step } from "./step.js";
 import { lockRowsOf, lockTopics, publishings, subscribing, topicsOf } from "./topics.js";
 import { committing } from "./transitions.js";
 
@@ -65,19 +66,22 @@ export async function write(
   if (subscribed !== undefined) touching.push(subscribed);
   touching.push(...publishing);
   const steps: Step[] = created === undefined ? touching : [created, ...touching];
+  const lists = listsOf(batch.transitions);
   const resends = batch.arrivals.some((arrival) => arrival.resends !== undefined);
-  if (steps.length === 1 && topics.length === 0 && !resends) await steps[0]!.run(database);
+  if (steps.length === 1 && topics.length === 0 && !resends && lists.length === 0) await steps[0]!.run(database);
   else if (steps.length > 0) {
     await database.transaction(async (transaction) => {
-      const careful = committed.length > 1 || released.length > 1 || overlaps(batch);
+      const careful = committed.length > 1 || released.length > 1 || lists.length > 0 || overlaps(batch);
       const sent: Promise<unknown>[] = [];
       // In a transaction of the caller's nothing may be done before this is allowed.
       if (topics.length > 0) await lockTopics(transaction, database, topics);
       for (const step of steps) {
         // Each step is sorted by itself; over several the order holds if all is locked before.
         if (step === touching[0] && topics.length > 0) sent.push(lockRowsOf(transaction, idsOf(batch), batch));
-        else if (step === touching[0] && (touching.length > 1 || resends))
+        else if (step === touching[0] && (touching.length > 1 || resends || lists.length > 0))
           sent.push(transaction.rows(lockRows, [textArray(idsOf(batch))]));
+        // Before lines, which a transition tells in its own statement.
+        if (step === touching[0] && lists.length > 0) sent.push(lockLists(transaction, lists));
         const done = step.run(transaction);
         sent.push(done);
         if (!careful) continue;
@@ -146,14 +150,6 @@ function idsOf({ transitions, releases, arrivals, subscriptions = [] }: Batch): 
   for (const { execution } of subscriptions) ids.add(execution);
   return [...ids];
 }
-
-const lockRows: Statement = {
-  name: "lock",
-  text: `
-SELECT count(*) FROM (
-  SELECT 1 FROM stepwell_executions WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE
-) AS locked`,
-};
 
 const timeQuery: Statement = { name: "time", text: `WITH ${moment} SELECT at FROM moment` };
 

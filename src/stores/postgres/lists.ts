@@ -1,0 +1,168 @@
+/** Lists of executions. */
+import type { CreateResult } from "../batch.js";
+import type { Advance, LineQuery, ListRecord, ListStore } from "../lists.js";
+import {
+  lineColumns,
+  lineRecordOf,
+  listColumns,
+  listOf,
+  stagedLineOf,
+  type LineRow,
+  type ListRow,
+} from "../sql/lists.js";
+import { textArray } from "./arrays.js";
+import { deliveries } from "./arrivals.js";
+import { creating } from "./creates.js";
+import type { Database, Statement, Transaction } from "./database.js";
+import { advanceLines, advanceList, freeQuery, stageLines } from "./lines.js";
+import type { Server, Terms, Told } from "./shared.js";
+import { lockRows } from "./step.js";
+
+export function lists(server: Server): ListStore {
+  return {
+    stage: (staging) => server.ask((database) => stageLines(database, staging)),
+    due: (limit) =>
+      server.ask(async (database) =>
+        (await database.rows<{ readonly id: string }>(dueQuery, [limit])).map(({ id }) => id),
+      ),
+    advance: (it) => advance(server, it),
+    find: (ids) => server.ask((database) => find(database, ids)),
+    of: (execution) => server.ask(async (database) => (await database.rows<ListRow>(ofQuery, [execution])).map(listOf)),
+    lines: (query) => server.ask(async (database) => (await lines(database, query)).map(lineRecordOf)),
+    launches: (list, from, limit) =>
+      server.ask(async (database) =>
+        (await database.rows<LineRow>(launchesQuery, [list, from, limit])).map(stagedLineOf),
+      ),
+  };
+}
+
+/** Jumps from one list to the next in the index: how much news there is does not matter. */
+const dueQuery: Statement = {
+  name: "due_lists",
+  text: `
+WITH RECURSIVE news (list) AS (
+  (SELECT l.list FROM stepwell_lines AS l WHERE l.phase <> l.counted ORDER BY l.list LIMIT 1)
+  UNION ALL
+  SELECT n.list FROM news AS k CROSS JOIN LATERAL (
+    SELECT l.list FROM stepwell_lines AS l WHERE l.phase <> l.counted AND l.list > k.list ORDER BY l.list LIMIT 1
+  ) AS n
+),
+wanting AS (
+  (SELECT sequence FROM stepwell_lists WHERE marked = 1 ORDER BY sequence LIMIT $1::integer)
+  UNION
+  (SELECT list FROM news LIMIT $1::integer)
+)
+SELECT k.id FROM wanting AS w JOIN stepwell_lists AS k ON k.sequence = w.sequence LIMIT $1::integer`,
+};
+
+const findQuery: Statement = {
+  name: "find_lists",
+  text: `SELECT ${listColumns} FROM stepwell_lists WHERE id = ANY ($1::text[])`,
+};
+
+const ofQuery: Statement = {
+  name: "lists_of",
+  text: `SELECT ${listColumns} FROM stepwell_lists WHERE parent = $1::text ORDER BY sequence`,
+};
+
+async function find(database: Database, ids: readonly string[]): Promise<(ListRecord | undefined)[]> {
+  const rows = await database.rows<ListRow>(findQuery, [textArray(ids)]);
+  const found = new Map(rows.map((row) => [row.id, listOf(row)]));
+  return ids.map((id) => found.get(id));
+}
+
+const ofList =
+  "FROM stepwell_lines AS l WHERE l.list = (SELECT k.sequence FROM stepwell_lists AS k WHERE k.id = $1::text)";
+
+const newsQuery: Statement = {
+  name: "lines_news",
+  text: `SELECT ${lineColumns} ${ofList} AND l.phase <> l.counted ORDER BY l.position LIMIT $2::integer`,
+};
+
+const unasked = "AND ($4::text[] IS NULL OR (l.asked = 0 AND l.phase = ANY ($4::text[])))";
+
+const upQuery: Statement = {
+  name: "lines",
+  text: `SELECT ${lineColumns} ${ofList} AND l.position >= $2::integer ${unasked} ORDER BY l.position LIMIT $3::integer`,
+};
+
+const downQuery: Statement = {
+  name: "lines_down",
+  text: `SELECT ${lineColumns} ${ofList} AND l.position <= $2::integer ${unasked} ORDER BY l.position DESC LIMIT $3::integer`,
+};
+
+const launchesQuery: Statement = {
+  name: "launches",
+  text: `
+SELECT l.position, l.key, l.execution, l.launch ${ofList}
+AND l.position >= $2::integer AND l.position < $2::integer + $3::integer AND l.launch IS NOT NULL ORDER BY l.position`,
+};
+
+function lines(database: Database, query: LineQuery): Promise<LineRow[]> {
+  if ("news" in query) return database.rows(newsQuery, [query.list, query.limit]);
+  const { list, from, limit, descending = false, unasked } = query;
+  const phases = unasked === undefined ? null : textArray(unasked);
+  return database.rows(descending ? downQuery : upQuery, [list, from, limit, phases]);
+}
+
+const revisionQuery: Statement = {
+  name: "list_revision",
+  text: "SELECT 1 FROM stepwell_lists WHERE id = $1::text AND revision = $2::integer",
+};
+
+async function advance(server: Server, it: Advance): Promise<readonly CreateResult[] | null> {
+  const { database, doubts, terms } = server;
+  // Who comes too late need not begin.
+  if ((await database.rows(revisionQuery, [it.list, it.revision])).length === 0) return null;
+  const creates = it.begins.map(({ create }) => create);
+  const tickets = creates.map((create) => doubts.ticketOf(create));
+  const hints: Told[] = [];
+  try {
+    const answers = await database.transaction((transaction) => advanceIn(transaction, it, tickets, { terms, hints }));
+    if (answers !== null) server.tell(hints);
+    return answers;
+  } catch (error) {
+    const lost = { creates, transitions: [], releases: [], arrivals: [] };
+    doubts.lostWrite(lost, tickets);
+    // They are not asked for again: if they are there, a claim of their owner gives them out.
+    for (const create of creates) doubts.abandon(create);
+    throw error;
+  }
+}
+
+/** Executions before the list, and the list before its lines, as in every batch. */
+async function advanceIn(
+  transaction: Transaction,
+  it: Advance,
+  tickets: readonly number[],
+  { terms, hints }: { readonly terms: Terms; readonly hints: Told[] },
+): Promise<readonly CreateResult[] | null> {
+  let answers: readonly CreateResult[] = [];
+  const { begins, arrivals, frees } = it;
+  if (begins.length > 0) {
+    const created = creating(
+      begins.map(({ create }) => create),
+      tickets,
+      terms,
+    );
+    await created.run(transaction);
+    await created.explain(transaction);
+    hints.push(...created.hints);
+    answers = created.answers;
+  }
+  const touched = [...new Set([...arrivals.map(({ execution }) => execution), ...frees])];
+  if (touched.length > 0) await transaction.rows(lockRows, [textArray(touched)]);
+  for (const step of deliveries(arrivals, terms.now)) {
+    await step.run(transaction);
+    hints.push(...step.hints);
+  }
+  if (frees.length > 0) await transaction.rows(freeQuery, [textArray(frees)]);
+  const list = await advanceList(transaction, it);
+  if (list === undefined) {
+    await transaction.rollback();
+    return null;
+  }
+  const phases = answers.map(({ created }) => (created ? "begun" : "rolledBack"));
+  await advanceLines(transaction, list, it, phases);
+  return answers;
+}
