@@ -23,3 +23,20 @@ export function dying(store: Store, when: "before" | "after", fatal: (batch: Bat
     { write },
   );
 }
+
+const changes = new Set(["write", "lists.stage", "lists.advance"]);
+
+/** The store as seen by a process that dies right after its change number `last`, from 1. */
+export function mortal(store: Store, last: number): { readonly store: Store; readonly isDead: () => boolean } {
+  const never = new Promise<never>(() => undefined);
+  let made = 0;
+  const isDead = (): boolean => made >= last;
+  const wrapped = through(store, (call, name) => (...given) => {
+    if (isDead()) return never;
+    if (!changes.has(name)) return call(...given);
+    const answer = call(...given);
+    made++;
+    return isDead() ? never : answer;
+  });
+  return { store: wrapped, isDead };
+}

@@ -3,7 +3,7 @@ import type { Store } from "../../src/stores/contract.js";
 type Call = (...given: unknown[]) => unknown;
 
 /** The names of the objects of a store that have methods of their own. */
-const parts = new Set(["definitions", "limits", "schedules", "topics", "transactions"]);
+const parts = new Set(["definitions", "limits", "lists", "schedules", "topics", "transactions"]);
 
 /**
  * A store each of whose methods goes through `wrap`, those of its capabilities too: they have names such as `schedules.due`.

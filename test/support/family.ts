@@ -1,0 +1,108 @@
+/** Trees of executions whose every effect is entered into one book: whole or without trace, and each undone once. */
+import { expect } from "vitest";
+import { z } from "zod";
+import { fail, workflow, type Fail, type AnyWorkflow, type Store } from "../../src/index.js";
+
+/** What becomes of an execution: where it fails, and what its children are. */
+export interface Plan {
+  /** Its step that fails; left out: none. */
+  readonly fails?: "first" | "last";
+  /** So often an undo of it throws. */
+  readonly undoThrows?: number;
+  readonly below: readonly Plan[];
+}
+
+const plan: z.ZodType<Plan> = z.object({
+  fails: z.enum(["first", "last"]).optional(),
+  undoThrows: z.number().optional(),
+  get below() {
+    return z.array(plan);
+  },
+}) as z.ZodType<Plan>;
+
+const input = z.object({ plan });
+
+export class Family {
+  /** Effects that are there, by name, and how often each was undone. */
+  readonly done = new Set<string>();
+  readonly #undone = new Map<string, Set<string>>();
+  readonly #thrown = new Map<string, number>();
+  /** What should not have been. */
+  readonly wrongs: string[] = [];
+  readonly #store: () => Store;
+  readonly top: AnyWorkflow;
+
+  /** @param options of each step of children */
+  constructor(store: () => Store, generations: number, options: object = {}) {
+    this.#store = store;
+    let below: AnyWorkflow | undefined;
+    for (let level = generations; level > 0; level--) below = this.#level(level, below, options);
+    this.top = below!;
+  }
+
+  #level(level: number, below: AnyWorkflow | undefined, options: object): AnyWorkflow {
+    const first = workflow(`level-${level}`, { input }).step("first", {
+      run: ({ state, execution }) => this.#do(`${execution.id} first`, state.plan.fails === "first"),
+      rollback: ({ state, execution, idempotencyKey }) =>
+        this.#undo(`${execution.id} first`, idempotencyKey, state.plan),
+    });
+    const middle =
+      below === undefined
+        ? first
+        : first.forEach("children", below as typeof first, {
+            items: ({ state }: { state: { plan: Plan } }) => state.plan.below.map((it) => ({ plan: it })),
+            ...options,
+          });
+    return middle.step("last", {
+      run: async ({ state, execution }) => {
+        await this.#mustBeSettled(execution.id, state.plan.below.length);
+        return this.#do(`${execution.id} last`, state.plan.fails === "last");
+      },
+      rollback: ({ state, execution, idempotencyKey }) =>
+        this.#undo(`${execution.id} last`, idempotencyKey, state.plan),
+    });
+  }
+
+  #do(effect: string, fails: boolean): Fail | undefined {
+    this.done.add(effect);
+    return fails ? fail("no") : undefined;
+  }
+
+  #undo(effect: string, key: string, { undoThrows = 0 }: Plan): void {
+    const thrown = this.#thrown.get(effect) ?? 0;
+    if (thrown < undoThrows) {
+      this.#thrown.set(effect, thrown + 1);
+      throw new Error("not now");
+    }
+    const keys = this.#undone.get(effect) ?? new Set();
+    this.#undone.set(effect, keys.add(key));
+    if (keys.size > 1) this.wrongs.push(`${effect} was undone twice`);
+    this.done.delete(effect);
+  }
+
+  /** A parent goes on only when all its children are settled. */
+  async #mustBeSettled(id: string, count: number): Promise<void> {
+    const ids = Array.from({ length: count }, (_, index) => `${id}/children/${index}`);
+    for (const child of await this.#store().load(ids)) {
+      if (child?.status !== "completed")
+        this.wrongs.push(`${id} went on before ${child?.id ?? "a child"} had completed`);
+    }
+  }
+
+  /** Holds the books against what the store says. */
+  async check(id: string): Promise<void> {
+    const [root] = await this.#store().load([id]);
+    expect(this.wrongs).toEqual([]);
+    expect(["completed", "rolledBack"], `${id} is ${root?.status ?? "not there"}`).toContain(root?.status);
+    const { records } = await this.#store().list({ limit: 1000, root: id });
+    expect(new Set(records.map(({ status }) => status)).size).toBeLessThanOrEqual(1);
+    for (const { status } of records) expect(status).toBe(root!.status);
+    if (root!.status === "rolledBack") return expect([...this.done]).toEqual([]);
+    const { state } = root!;
+    expect(this.done.size).toBe(2 * sizeOf((state.value as { plan: Plan }).plan));
+  }
+}
+
+function sizeOf({ below }: Plan): number {
+  return below.reduce((sum, it) => sum + sizeOf(it), 1);
+}
