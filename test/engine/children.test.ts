@@ -58,278 +58,271 @@ async function statusOf(launcher: Launcher, id: string): Promise<string | undefi
   )?.status;
 }
 
-onEveryStore(
-  "a step of children",
-  (start) => {
-    test("begins a child for each item, waits for all of them, and goes on with what they have made", async () => {
-      const world = new World();
-      const order = world.order();
-      const { launcher } = await start([order], patient);
-      const execution = await launcher.launch(order, { items: ["A", "B"] }, { id: "o-1" });
-      expect(await execution.outcome()).toMatchObject({ status: "completed", state: { packed: ["A=A!", "B=B!"] } });
-      expect(world.lines).toEqual(["reserve", "pack A", "pack B", "ship"]);
-      expect(await statusOf(launcher, "o-1/items/A")).toBe("completed");
-      expect(await told(execution)).toEqual([
-        "run reserve: ok",
-        "run items: continue",
-        "runContinue items: ok",
-        "run ship: ok",
-      ]);
-    });
+onEveryStore("a step of children", (start) => {
+  test("begins a child for each item, waits for all of them, and goes on with what they have made", async () => {
+    const world = new World();
+    const order = world.order();
+    const { launcher } = await start([order], patient);
+    const execution = await launcher.launch(order, { items: ["A", "B"] }, { id: "o-1" });
+    expect(await execution.outcome()).toMatchObject({ status: "completed", state: { packed: ["A=A!", "B=B!"] } });
+    expect(world.lines).toEqual(["reserve", "pack A", "pack B", "ship"]);
+    expect(await statusOf(launcher, "o-1/items/A")).toBe("completed");
+    expect(await told(execution)).toEqual([
+      "run reserve: ok",
+      "run items: continue",
+      "runContinue items: ok",
+      "run ship: ok",
+    ]);
+  });
 
-    test("is done at once where there are no items", async () => {
-      const world = new World();
-      const order = world.order();
-      const { launcher } = await start([order], patient);
-      const execution = await launcher.launch(order, { items: [] });
-      expect(await execution.outcome()).toMatchObject({ status: "completed", state: { packed: [] } });
-      expect(await told(execution)).toEqual(["run reserve: ok", "run items: ok", "run ship: ok"]);
-    });
+  test("is done at once where there are no items", async () => {
+    const world = new World();
+    const order = world.order();
+    const { launcher } = await start([order], patient);
+    const execution = await launcher.launch(order, { items: [] });
+    expect(await execution.outcome()).toMatchObject({ status: "completed", state: { packed: [] } });
+    expect(await told(execution)).toEqual(["run reserve: ok", "run items: ok", "run ship: ok"]);
+  });
 
-    test("fails with the reason of the first child that is rolled back, and the others are undone", async () => {
-      const world = new World();
-      world.failing.add("B");
-      const order = world.order();
-      const { launcher } = await start([order], patient);
-      const execution = await launcher.launch(order, { items: ["A", "B", "C"] }, { id: "o-1" });
-      expect(await execution.outcome()).toMatchObject({
-        status: "rolledBack",
-        reason: "out-of-stock",
-        error: { code: "STEPWELL_CHILD_ROLLED_BACK" },
-      });
-      expect(world.lines.toSorted()).toEqual(
-        ["reserve", "pack A", "pack B", "pack C", "unpack A", "unpack B", "unpack C", "free"].toSorted(),
-      );
-      expect(world.lines.at(-1)).toBe("free");
-      expect(await told(execution)).toEqual([
-        "run reserve: ok",
-        "run items: continue",
-        "runContinue items: out-of-stock",
-        "rollback items: continue",
-        "rollbackContinue items: ok",
-        "rollback reserve: ok",
-      ]);
+  test("fails with the reason of the first child that is rolled back, and the others are undone", async () => {
+    const world = new World();
+    world.failing.add("B");
+    const order = world.order();
+    const { launcher } = await start([order], patient);
+    const execution = await launcher.launch(order, { items: ["A", "B", "C"] }, { id: "o-1" });
+    expect(await execution.outcome()).toMatchObject({
+      status: "rolledBack",
+      reason: "out-of-stock",
+      error: { code: "STEPWELL_CHILD_ROLLED_BACK" },
     });
+    expect(world.lines.toSorted()).toEqual(
+      ["reserve", "pack A", "pack B", "pack C", "unpack A", "unpack B", "unpack C", "free"].toSorted(),
+    );
+    expect(world.lines.at(-1)).toBe("free");
+    expect(await told(execution)).toEqual([
+      "run reserve: ok",
+      "run items: continue",
+      "runContinue items: out-of-stock",
+      "rollback items: continue",
+      "rollbackContinue items: ok",
+      "rollback reserve: ok",
+    ]);
+  });
 
-    test("undoes completed children when a later step fails", async () => {
-      const world = new World();
-      world.failing.add("ship");
-      const order = world.order();
-      const { launcher } = await start([order], patient);
-      const execution = await launcher.launch(order, { items: ["A", "B"] }, { id: "o-1" });
-      expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "no-carrier" });
-      expect(world.lines.slice(0, 5)).toEqual(["reserve", "pack A", "pack B", "ship", "call back"]);
-      expect(world.lines.slice(5, 7).toSorted()).toEqual(["unpack A", "unpack B"]);
-      expect(world.lines.slice(7)).toEqual(["free"]);
-      expect(await launcher.execution("o-1/items/A").outcome()).toMatchObject({
-        status: "rolledBack",
-        reason: "no-carrier",
-      });
+  test("undoes completed children when a later step fails", async () => {
+    const world = new World();
+    world.failing.add("ship");
+    const order = world.order();
+    const { launcher } = await start([order], patient);
+    const execution = await launcher.launch(order, { items: ["A", "B"] }, { id: "o-1" });
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "no-carrier" });
+    expect(world.lines.slice(0, 5)).toEqual(["reserve", "pack A", "pack B", "ship", "call back"]);
+    expect(world.lines.slice(5, 7).toSorted()).toEqual(["unpack A", "unpack B"]);
+    expect(world.lines.slice(7)).toEqual(["free"]);
+    expect(await launcher.execution("o-1/items/A").outcome()).toMatchObject({
+      status: "rolledBack",
+      reason: "no-carrier",
     });
+  });
 
-    test("undoes them one by one, the last one first, where it says so", async () => {
-      const world = new World();
-      world.failing.add("ship");
-      const order = world.order({ undo: "one-by-one" });
-      const { launcher } = await start([order], patient);
-      const execution = await launcher.launch(order, { items: ["A", "B", "C"] });
-      expect(await execution.outcome()).toMatchObject({ status: "rolledBack" });
-      expect(world.lines.slice(-4)).toEqual(["unpack C", "unpack B", "unpack A", "free"]);
+  test("undoes them one by one, the last one first, where it says so", async () => {
+    const world = new World();
+    world.failing.add("ship");
+    const order = world.order({ undo: "one-by-one" });
+    const { launcher } = await start([order], patient);
+    const execution = await launcher.launch(order, { items: ["A", "B", "C"] });
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack" });
+    expect(world.lines.slice(-4)).toEqual(["unpack C", "unpack B", "unpack A", "free"]);
+  });
+
+  test("has at most so many children unsettled at a time as `concurrency` says", async () => {
+    let unsettled = 0;
+    let most = 0;
+    const child = workflow("child", { input: z.object({ n: z.number() }) }).step("work", {
+      run: () => {
+        most = Math.max(most, ++unsettled);
+        return pause({}, { timeout: "1m" });
+      },
+      onTimeout: () => void unsettled--,
     });
+    const parent = workflow("parent", { input: z.object({}) }).forEach("work", child, {
+      items: () => Array.from({ length: 10 }, (_, n) => ({ n })),
+      concurrency: 3,
+    });
+    const { launcher, clock } = await start([parent], patient);
+    const execution = await launcher.launch(parent, {});
+    const outcome = execution.outcome();
+    await clock.advance("10m");
+    expect(await outcome).toMatchObject({ status: "completed" });
+    expect(most).toBe(3);
+    const rows = await told(execution);
+    expect(rows).toEqual(["run work: continue", "runContinue work: ok"]);
+  });
 
-    test("has at most so many children unsettled at a time as `concurrency` says", async () => {
-      let unsettled = 0;
-      let most = 0;
-      const child = workflow("child", { input: z.object({ n: z.number() }) }).step("work", {
-        run: () => {
-          most = Math.max(most, ++unsettled);
-          return pause({}, { timeout: "1m" });
+  test("lets `join` decide where it settles, and undoes what had completed when that fails", async () => {
+    const world = new World();
+    world.failing.add("B");
+    const order = world.order({
+      onFailure: "settle",
+      join: ({ children }: Joined) =>
+        children.filter(({ status }) => status === "completed").length >= 2 ? { n: children.length } : fail("too-few"),
+    });
+    const { launcher } = await start([order], patient);
+    const enough = await launcher.launch(order, { items: ["A", "B", "C"] });
+    expect(await enough.outcome()).toMatchObject({ status: "completed", state: { n: 3 } });
+    world.lines.length = 0;
+    const few = await launcher.launch(order, { items: ["A", "B"] });
+    expect(await few.outcome()).toMatchObject({ status: "rolledBack", reason: "too-few" });
+    expect(world.lines).toContain("unpack A");
+    expect(world.lines.at(-1)).toBe("free");
+  });
+
+  test("turns with its children when a rollback is requested while they are under way", async () => {
+    const lines: string[] = [];
+    const child = workflow("child", { input: z.object({ n: z.number() }) }).step("work", {
+      messages: { done: z.null() },
+      run: () => pause(),
+      onMessage: () => undefined,
+      rollback: ({ state }) => void lines.push(`undo ${state.n}`),
+    });
+    const parent = workflow("parent", { input: z.object({}) }).forEach("work", child, {
+      items: () => [{ n: 0 }, { n: 1 }, { n: 2 }],
+    });
+    const { launcher, clock } = await start([parent], patient);
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    await clock.settle();
+    await launcher.execution("p/work/1").send("done", null);
+    await clock.settle();
+    expect(await statusOf(launcher, "p/work/1")).toBe("completed");
+    expect(await execution.rollback("customer-left")).toMatchObject({ accepted: true });
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "customer-left" });
+    expect(lines.toSorted()).toEqual(["undo 0", "undo 1", "undo 2"]);
+    expect(await launcher.execution("p/work/0").outcome()).toMatchObject({ reason: "customer-left" });
+  });
+
+  test("begins no further child once it turns: one that has not begun never does", async () => {
+    const begun: number[] = [];
+    const child = workflow("child", { input: z.object({ n: z.number() }) }).step("work", {
+      messages: { done: z.null() },
+      run: ({ state }) => (begun.push(state.n), pause()),
+      onMessage: () => undefined,
+    });
+    const parent = workflow("parent", { input: z.object({}) }).forEach("work", child, {
+      items: () => Array.from({ length: 5 }, (_, n) => ({ n })),
+      concurrency: 2,
+    });
+    const { launcher, clock } = await start([parent], patient);
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    await clock.settle();
+    await execution.rollback("enough");
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack" });
+    expect(begun).toEqual([0, 1]);
+    expect(await statusOf(launcher, "p/work/3")).toBeUndefined();
+  });
+
+  test("waits for a child that is stuck, until an operator has mended it", async () => {
+    let isBroken = true;
+    const child = workflow("child", { input: z.object({}) })
+      .step("work", {
+        run: () => undefined,
+        rollbackRetry: { attempts: 1 },
+        rollback: () => {
+          if (isBroken) throw new Error("down");
         },
-        onTimeout: () => void unsettled--,
-      });
-      const parent = workflow("parent", { input: z.object({}) }).forEach("work", child, {
-        items: () => Array.from({ length: 10 }, (_, n) => ({ n })),
-        concurrency: 3,
-      });
-      const { launcher, clock } = await start([parent], patient);
-      const execution = await launcher.launch(parent, {});
-      const outcome = execution.outcome();
-      await clock.advance("10m");
-      expect(await outcome).toMatchObject({ status: "completed" });
-      expect(most).toBe(3);
-      const rows = await told(execution);
-      expect(rows).toEqual(["run work: continue", "runContinue work: ok"]);
-    });
+      })
+      .step("fails", { run: () => fail("no") });
+    const parent = workflow("parent", { input: z.object({}) }).child("one", child, { input: () => ({}) });
+    const { launcher, clock } = await start([parent], { ...patient });
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    await clock.settle();
+    expect(await statusOf(launcher, "p/one/0")).toBe("stuck");
+    expect(await statusOf(launcher, "p")).toBe("waiting");
+    isBroken = false;
+    await launcher.execution("p/one/0").retry();
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "no" });
+  });
 
-    test("lets `join` decide where it settles, and undoes what had completed when that fails", async () => {
-      const world = new World();
-      world.failing.add("B");
-      const order = world.order({
-        onFailure: "settle",
-        join: ({ children }: Joined) =>
-          children.filter(({ status }) => status === "completed").length >= 2
-            ? { n: children.length }
-            : fail("too-few"),
-      });
-      const { launcher } = await start([order], patient);
-      const enough = await launcher.launch(order, { items: ["A", "B", "C"] });
-      expect(await enough.outcome()).toMatchObject({ status: "completed", state: { n: 3 } });
-      world.lines.length = 0;
-      const few = await launcher.launch(order, { items: ["A", "B"] });
-      expect(await few.outcome()).toMatchObject({ status: "rolledBack", reason: "too-few" });
-      expect(world.lines).toContain("unpack A");
-      expect(world.lines.at(-1)).toBe("free");
+  test("does not let others undo a completed child: its parent alone may", async () => {
+    const world = new World();
+    const order = world.order();
+    const { launcher } = await start([order], patient);
+    const execution = await launcher.launch(order, { items: ["A"] }, { id: "o-1" });
+    await execution.outcome();
+    expect(await launcher.execution("o-1/items/A").rollback("wrong")).toMatchObject({
+      accepted: false,
+      why: "belongs-to-parent",
+      error: { code: "STEPWELL_BELONGS_TO_PARENT" },
     });
+    expect(await execution.rollback("wrong")).toMatchObject({ accepted: true });
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack" });
+    expect(world.lines.filter((line) => line === "unpack A")).toHaveLength(1);
+  });
 
-    test("turns with its children when a rollback is requested while they are under way", async () => {
-      const lines: string[] = [];
-      const child = workflow("child", { input: z.object({ n: z.number() }) }).step("work", {
-        messages: { done: z.null() },
-        run: () => pause(),
-        onMessage: () => undefined,
-        rollback: ({ state }) => void lines.push(`undo ${state.n}`),
-      });
-      const parent = workflow("parent", { input: z.object({}) }).forEach("work", child, {
-        items: () => [{ n: 0 }, { n: 1 }, { n: 2 }],
-      });
-      const { launcher, clock } = await start([parent], patient);
-      const execution = await launcher.launch(parent, {}, { id: "p" });
-      await clock.settle();
-      await launcher.execution("p/work/1").send("done", null);
-      await clock.settle();
-      expect(await statusOf(launcher, "p/work/1")).toBe("completed");
-      expect(await execution.rollback("customer-left")).toMatchObject({ accepted: true });
-      expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "customer-left" });
-      expect(lines.toSorted()).toEqual(["undo 0", "undo 1", "undo 2"]);
-      expect(await launcher.execution("p/work/0").outcome()).toMatchObject({ reason: "customer-left" });
+  test("fails before anything has begun where an input is refused, or two items have one key", async () => {
+    const world = new World();
+    const order = world.order({
+      items: ({ state }: { state: { items: string[] } }) => state.items.map((sku) => ({ sku: sku === "X" ? 7 : sku })),
     });
+    const { launcher } = await start([order], patient);
+    const refused = await launcher.launch(order, { items: ["A", "X"] });
+    expect(await refused.outcome()).toMatchObject({ status: "rolledBack", reason: "STEPWELL_INVALID_CHILDREN" });
+    const twice = await launcher.launch(order, { items: ["A", "A"] });
+    expect(await twice.outcome()).toMatchObject({ status: "rolledBack", reason: "STEPWELL_INVALID_CHILDREN" });
+    expect(world.lines.filter((line) => line.startsWith("pack"))).toEqual([]);
+  });
 
-    test("begins no further child once it turns: one that has not begun never does", async () => {
-      const begun: number[] = [];
-      const child = workflow("child", { input: z.object({ n: z.number() }) }).step("work", {
-        messages: { done: z.null() },
-        run: ({ state }) => (begun.push(state.n), pause()),
-        onMessage: () => undefined,
-      });
-      const parent = workflow("parent", { input: z.object({}) }).forEach("work", child, {
-        items: () => Array.from({ length: 5 }, (_, n) => ({ n })),
-        concurrency: 2,
-      });
-      const { launcher, clock } = await start([parent], patient);
-      const execution = await launcher.launch(parent, {}, { id: "p" });
-      await clock.settle();
-      await execution.rollback("enough");
-      expect(await execution.outcome()).toMatchObject({ status: "rolledBack" });
-      expect(begun).toEqual([0, 1]);
-      expect(await statusOf(launcher, "p/work/3")).toBeUndefined();
-    });
+  test("counts a child whose id somebody else has as rolled back", async () => {
+    const world = new World();
+    const order = world.order();
+    const { launcher } = await start([order, world.item], patient);
+    await (await launcher.launch(world.item, { sku: "other" }, { id: "o-1/items/B" })).outcome();
+    const execution = await launcher.launch(order, { items: ["A", "B"] }, { id: "o-1" });
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "child-id-taken" });
+    expect(await statusOf(launcher, "o-1/items/B")).toBe("completed");
+    expect(world.lines).not.toContain("unpack other");
+  });
 
-    test("waits for a child that is stuck, until an operator has mended it", async () => {
-      let isBroken = true;
-      const child = workflow("child", { input: z.object({}) })
-        .step("work", {
-          run: () => undefined,
-          rollbackRetry: { attempts: 1 },
-          rollback: () => {
-            if (isBroken) throw new Error("down");
-          },
-        })
-        .step("fails", { run: () => fail("no") });
-      const parent = workflow("parent", { input: z.object({}) }).child("one", child, { input: () => ({}) });
-      const { launcher, clock } = await start([parent], { ...patient });
-      const execution = await launcher.launch(parent, {}, { id: "p" });
-      await clock.settle();
-      expect(await statusOf(launcher, "p/one/0")).toBe("stuck");
-      expect(await statusOf(launcher, "p")).toBe("waiting");
-      isBroken = false;
-      await launcher.execution("p/one/0").retry();
-      expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "no" });
-    });
+  test("asks `recover` once nothing of the children is left", async () => {
+    const world = new World();
+    world.failing.add("B");
+    const order = world.order({ recover: ({ reason }: { reason: string }) => ({ packed: [reason] }) });
+    const { launcher } = await start([order], patient);
+    const execution: Execution = await launcher.launch(order, { items: ["A", "B"] });
+    expect(await execution.outcome()).toMatchObject({ status: "completed", state: { packed: ["out-of-stock"] } });
+    expect(world.lines.slice(0, 1)).toEqual(["reserve"]);
+    expect(world.lines.indexOf("unpack A")).toBeLessThan(world.lines.indexOf("ship"));
+    expect(world.lines).toContain("unpack A");
+  });
 
-    test("does not let others undo a completed child: its parent alone may", async () => {
-      const world = new World();
-      const order = world.order();
-      const { launcher } = await start([order], patient);
-      const execution = await launcher.launch(order, { items: ["A"] }, { id: "o-1" });
-      await execution.outcome();
-      expect(await launcher.execution("o-1/items/A").rollback("wrong")).toMatchObject({
-        accepted: false,
-        why: "belongs-to-parent",
-        error: { code: "STEPWELL_BELONGS_TO_PARENT" },
-      });
-      expect(await execution.rollback("wrong")).toMatchObject({ accepted: true });
-      expect(await execution.outcome()).toMatchObject({ status: "rolledBack" });
-      expect(world.lines.filter((line) => line === "unpack A")).toHaveLength(1);
+  test("fails with `timeout` where its deadline passes, children and all", async () => {
+    const child = workflow("child", { input: z.object({}) }).step("work", {
+      messages: { done: z.null() },
+      run: () => pause(),
+      onMessage: () => undefined,
     });
+    const parent = workflow("parent", { input: z.object({}) }).child("one", child, {
+      input: () => ({}),
+      deadline: "1h",
+    });
+    const { launcher, clock } = await start([parent], patient);
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    const outcome = execution.outcome();
+    await clock.advance("2h");
+    expect(await outcome).toMatchObject({ status: "rolledBack", reason: "timeout" });
+    expect(await launcher.execution("p/one/0").outcome()).toMatchObject({ status: "rolledBack" });
+  });
 
-    test("fails before anything has begun where an input is refused, or two items have one key", async () => {
-      const world = new World();
-      const order = world.order({
-        items: ({ state }: { state: { items: string[] } }) =>
-          state.items.map((sku) => ({ sku: sku === "X" ? 7 : sku })),
-      });
-      const { launcher } = await start([order], patient);
-      const refused = await launcher.launch(order, { items: ["A", "X"] });
-      expect(await refused.outcome()).toMatchObject({ status: "rolledBack", reason: "STEPWELL_INVALID_CHILDREN" });
-      const twice = await launcher.launch(order, { items: ["A", "A"] });
-      expect(await twice.outcome()).toMatchObject({ status: "rolledBack", reason: "STEPWELL_INVALID_CHILDREN" });
-      expect(world.lines.filter((line) => line.startsWith("pack"))).toEqual([]);
-    });
-
-    test("counts a child whose id somebody else has as rolled back", async () => {
-      const world = new World();
-      const order = world.order();
-      const { launcher } = await start([order, world.item], patient);
-      await (await launcher.launch(world.item, { sku: "other" }, { id: "o-1/items/B" })).outcome();
-      const execution = await launcher.launch(order, { items: ["A", "B"] }, { id: "o-1" });
-      expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "child-id-taken" });
-      expect(await statusOf(launcher, "o-1/items/B")).toBe("completed");
-      expect(world.lines).not.toContain("unpack other");
-    });
-
-    test("asks `recover` once nothing of the children is left", async () => {
-      const world = new World();
-      world.failing.add("B");
-      const order = world.order({ recover: ({ reason }: { reason: string }) => ({ packed: [reason] }) });
-      const { launcher } = await start([order], patient);
-      const execution: Execution = await launcher.launch(order, { items: ["A", "B"] });
-      expect(await execution.outcome()).toMatchObject({ status: "completed", state: { packed: ["out-of-stock"] } });
-      expect(world.lines.slice(0, 1)).toEqual(["reserve"]);
-      expect(world.lines.indexOf("unpack A")).toBeLessThan(world.lines.indexOf("ship"));
-      expect(world.lines).toContain("unpack A");
-    });
-
-    test("fails with `timeout` where its deadline passes, children and all", async () => {
-      const child = workflow("child", { input: z.object({}) }).step("work", {
-        messages: { done: z.null() },
-        run: () => pause(),
-        onMessage: () => undefined,
-      });
-      const parent = workflow("parent", { input: z.object({}) }).child("one", child, {
-        input: () => ({}),
-        deadline: "1h",
-      });
-      const { launcher, clock } = await start([parent], patient);
-      const execution = await launcher.launch(parent, {}, { id: "p" });
-      const outcome = execution.outcome();
-      await clock.advance("2h");
-      expect(await outcome).toMatchObject({ status: "rolledBack", reason: "timeout" });
-      expect(await launcher.execution("p/one/0").outcome()).toMatchObject({ status: "rolledBack" });
-    });
-
-    test("goes on where its launcher has died, whatever had been committed of it", async () => {
-      const world = new World();
-      const order = world.order();
-      const { launcher, clock, store, another } = await start([order], patient);
-      const execution = await launcher.launch(order, { items: ["A", "B", "C"] }, { id: "o-1" });
-      await clock.settle();
-      for (const id of ["o-1", "o-1/items/A"]) {
-        const [record] = await store.load([id]);
-        if (record !== undefined && record.owner !== null) await store.removeLaunchers([record.owner]);
-      }
-      const other = await another([order], patient);
-      expect(await other.execution(execution.id).outcome()).toMatchObject({ status: "completed" });
-    });
-  },
-  ["memory"],
-);
+  test("goes on where its launcher has died, whatever had been committed of it", async () => {
+    const world = new World();
+    const order = world.order();
+    const { launcher, clock, store, another } = await start([order], patient);
+    const execution = await launcher.launch(order, { items: ["A", "B", "C"] }, { id: "o-1" });
+    await clock.settle();
+    for (const id of ["o-1", "o-1/items/A"]) {
+      const [record] = await store.load([id]);
+      if (record !== undefined && record.owner !== null) await store.removeLaunchers([record.owner]);
+    }
+    const other = await another([order], patient);
+    expect(await other.execution(execution.id).outcome()).toMatchObject({ status: "completed" });
+  });
+});
