@@ -1,6 +1,6 @@
 /** Trees of executions whose every effect is entered into one book: whole or without trace, and each undone once. */
-import { expect } from "vitest";
 import { z } from "zod";
+import type { ExecutionRecord } from "../../src/execution/records.js";
 import { fail, workflow, type Fail, type AnyWorkflow, type Store } from "../../src/index.js";
 
 /** What becomes of an execution: where it fails, and what its children are. */
@@ -49,7 +49,7 @@ export class Family {
     const middle =
       below === undefined
         ? first
-        : first.forEach("children", below as typeof first, {
+        : first.forEach("children", below, {
             items: ({ state }: { state: { plan: Plan } }) => state.plan.below.map((it) => ({ plan: it })),
             ...options,
           });
@@ -89,17 +89,25 @@ export class Family {
     }
   }
 
-  /** Holds the books against what the store says. */
-  async check(id: string): Promise<void> {
+  /** What is wrong, by the books and by what the store says. */
+  async problems(id: string): Promise<readonly string[]> {
     const [root] = await this.#store().load([id]);
-    expect(this.wrongs).toEqual([]);
-    expect(["completed", "rolledBack"], `${id} is ${root?.status ?? "not there"}`).toContain(root?.status);
+    const status = root?.status ?? "not there";
+    if (status !== "completed" && status !== "rolledBack") return [...this.wrongs, `${id} is ${status}`];
     const { records } = await this.#store().list({ limit: 1000, root: id });
-    expect(new Set(records.map(({ status }) => status)).size).toBeLessThanOrEqual(1);
-    for (const { status } of records) expect(status).toBe(root!.status);
-    if (root!.status === "rolledBack") return expect([...this.done]).toEqual([]);
-    const { state } = root!;
-    expect(this.done.size).toBe(2 * sizeOf((state.value as { plan: Plan }).plan));
+    const others = records
+      .filter((it) => it.status !== status)
+      .map((it) => `${it.id} is ${it.status}, and ${id} ${status}`);
+    return [...this.wrongs, ...others, ...(status === "completed" ? this.#missing(root!) : this.#left())];
+  }
+
+  #left(): string[] {
+    return [...this.done].map((effect) => `${effect} was not undone`);
+  }
+
+  #missing({ state }: ExecutionRecord): string[] {
+    const wanted = 2 * sizeOf((state.value as { plan: Plan }).plan);
+    return this.done.size === wanted ? [] : [`${this.done.size} effects are there instead of ${wanted}`];
   }
 }
 
