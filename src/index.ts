@@ -14,6 +14,24 @@ export type {
   Unseen,
 } from "./definition/bag.js";
 export type {
+  Child,
+  ChildFailure,
+  ChildrenOption,
+  ChildrenOptions,
+  ChildrenSteps,
+  ChildrenWorkflows,
+  CompletedChild,
+  ItemContext,
+  ItemProblem,
+  JoinByKeyContext,
+  JoinContext,
+  KeyProblem,
+  RolledBackChild,
+  StepAfterChildren,
+  TheChild,
+  UndoOption,
+} from "./definition/children-options.js";
+export type {
   MessageContext,
   RecoverContext,
   RollbackContext,
@@ -105,6 +123,7 @@ export type {
   FirstOf,
   Free,
   InputProblem,
+  JoinProblem,
   Late,
   Lonely,
   Mark,

@@ -220,6 +220,11 @@ const compilers = { "5.9": "typescript-5.9", "6.0": "typescript-6.0", "7.0": "ty
 type Version = keyof typeof compilers;
 const versions = Object.keys(compilers) as Version[];
 
+function instantiationsIn(diagnostics: string): number {
+  const [, instantiations] = /^Instantiations:\s+(\d+)/m.exec(diagnostics) ?? [];
+  return Number(instantiations);
+}
+
 describe("the types of the packed package", { timeout: 240_000 }, () => {
   const compilerOptions = {
     target: "es2023",
@@ -319,8 +324,45 @@ describe("the types of the packed package", { timeout: 240_000 }, () => {
       expect(error).toMatch(
         /^long\.ts\(\d+,\d+\): error TS2322: Type '\{ sku: string; [^{}&]*\}' is not assignable to type '0'/,
       );
-      const [, instantiations] = /^Instantiations:\s+(\d+)/m.exec(answer) ?? [];
-      expect(Number(instantiations)).toBeLessThan(4_000_000);
+      expect(instantiationsIn(answer)).toBeLessThan(4_000_000);
     },
   );
+
+  it("carry a parallel step of ten workflows and a list at less cost than ten steps", async () => {
+    const ten = Array.from({ length: 10 }, (_, index) => index);
+    const children = ten.map(
+      (
+        index,
+      ) => `const c${index} = workflow("c${index}", { input: z.object({ sku: z.string(), n${index}: z.number() }) })
+        .step("do", { run: async ({ state }) => ({ out${index}: state.sku }), rollback: ({ state }) => void state.out${index} });`,
+    );
+    const header = `import { workflow, type StateOf } from "stepwell";
+      import { z } from "zod";
+      ${children.join("\n")}
+      const parent = workflow("p", { input: z.object({ sku: z.string(), lines: z.array(z.object({ sku: z.string() })) }) });
+      export const known = [${ten.map((index) => `c${index}`).join(", ")}];`;
+    const steps = ten.map(
+      (index) => `.step("s${index}", {
+        run: async ({ state }) => ({ f${index}: state.sku }),
+        rollback: async ({ state }) => void state.f${index}?.length,
+      })`,
+    );
+    const both = `.parallel("all", { ${ten.map((index) => `k${index}: c${index}`).join(", ")} }, {
+        input: ({ state: { sku } }) => ({ ${ten.map((index) => `k${index}: { sku, n${index}: 1 }`).join(", ")} }),
+        join: ({ byKey }) => ({ ${ten.map((index) => `f${index}: byKey.k${index}.state.out${index}`).join(", ")} }),
+      })
+      .forEach("each", c0, {
+        items: ({ state }) => state.lines,
+        input: ({ item, index }) => ({ sku: item.sku, n0: index }),
+        join: ({ children }) => ({ outs: children.map(({ state }) => state.out0) }),
+      })`;
+    const cost = async (made: string): Promise<number> => {
+      const code = `${header}\nexport const made = parent${made};\nexport const last: StateOf<typeof made>["f9"] = "x";`;
+      await writeFile(join(consumer, "children.ts"), code);
+      const answer = await compiled("children.ts", "7.0", { declaration: false }, "--extendedDiagnostics");
+      expect(answer).not.toContain("error TS");
+      return instantiationsIn(answer);
+    };
+    expect(await cost(both)).toBeLessThan(await cost(steps.join("\n")));
+  });
 });

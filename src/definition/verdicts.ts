@@ -4,7 +4,7 @@
  */
 import type { AnyFunction, Frozen, HasMethods, Scalar } from "./frozen.js";
 import type { IsAny } from "./objects.js";
-import type { Complete } from "./outcome.js";
+import type { Complete, Fail } from "./outcome.js";
 import type {
   AgainPatch,
   AnyOutcome,
@@ -64,6 +64,22 @@ type ResultProblem<R, S, Way> = R extends Nothing
                 : R extends BuiltIn | ThrownError<R>
                   ? NotAPatch<"an instance of a class">
                   : FieldProblem<R, S>;
+
+/** @typeParam S as in `Problem` */
+export type JoinProblem<R, S> = [R] extends [never]
+  ? Fine
+  : unknown extends R
+    ? Fine
+    : FirstOf<Verdict<NoJoin<R>>, Problem<R, S>>;
+
+type NoJoin<R> =
+  R extends PromiseLike<unknown>
+    ? `"join" answers at once: it can't give a promise`
+    : R extends AnyOutcome
+      ? R extends Fail
+        ? never
+        : `"join" gives a patch, fail(…) or nothing: the step has nothing more to wait for`
+      : never;
 
 /** A class of the language: Map, Date, a generator, an ArrayBuffer. */
 type BuiltIn =

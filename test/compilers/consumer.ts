@@ -88,6 +88,36 @@ export const order = start
   .observe(logger(), observer<{ sku: string }>({ name: "sku", init: ({ state }) => state.sku }))
   .observe({ name: "own", afterStep: ({ step, state }) => [step?.name === "charge", state.parcelId].length });
 
+/** Steps that are made of other executions. */
+export const shipment = workflow("shipment", { input: z.object({ id: z.string(), lines: z.array(z.string()) }) })
+  .child("insure", start, {
+    input: ({ state }) => ({ sku: state.id, cents: 5, lines: [], at: "2026-01-01" }),
+    join: ({ children: [insured] }) => ({ insuredAt: insured.state.at }),
+  })
+  .parallel(
+    "both",
+    { one: order, other: start },
+    {
+      when: ({ state }) => state.lines.length > 0,
+      input: ({ state: { id: sku } }) => ({
+        one: { sku, cents: 1, lines: [{ name: sku, tags: new Set<string>() }], at: new Date() },
+        other: sku === "" ? undefined : { sku, cents: 1, lines: [], at: null },
+      }),
+      join: ({ byKey: { one, other } }) => ({ parcelId: one.state.parcelId ?? other?.state.sku ?? "" }),
+      onFailure: "settle",
+    },
+  )
+  .forEach("each", order, {
+    items: ({ state }) => state.lines,
+    input: ({ item: sku, index }) => ({ sku, cents: index, lines: [], at: new Date(0) }),
+    key: ({ item }) => item,
+    join: ({ children }) => ({ parcels: children.map(({ state }) => state.parcelId) }),
+    undo: "one-by-one",
+  });
+same<StateOf<typeof shipment>["insuredAt"], Date>(true);
+// oxlint-disable-next-line typescript/unbound-method -- only its type is looked at
+export const [child, parallel, forEach] = [start.child, start.parallel, start.forEach];
+
 export type Order = StateOf<typeof order>;
 export const state = (done: Order) => done.parcelId;
 export type Names = StepsOf<typeof order>;

@@ -74,6 +74,30 @@ order.step("a", { run: () => undefined, rollbakc: () => undefined });
 // @ts-expect-error a step named \"a\" is there already
 order.step("a", { run: () => undefined }).step("a", { run: () => undefined });
 
+// Children.
+const parcel = workflow("parcel", { input: z.object({ sku: z.string() }) }).step("pack", { run: () => ({ box: 5 }) });
+const sku = () => ({ sku: "a" });
+// @ts-expect-error Type '{}' is not assignable to type '{
+order.child("a", parcel, { input: () => ({}) });
+// @ts-expect-error Property 'box' does not exist
+order.child("a", order, { input: ({ state }) => state, join: ({ children }) => void children[0].state.box });
+// @ts-expect-error Property 'b' is missing in type
+order.parallel("a", { a: parcel, b: parcel }, { input: () => ({ a: { sku: "a" } }) });
+// @ts-expect-error there is no workflow under the key \"c\"
+order.parallel("a", { a: parcel }, { input: () => ({ a: { sku: "a" }, c: undefined }) });
+// @ts-expect-error an item is no input of the workflow: give \"input\", which makes one of it
+order.forEach("a", parcel, { items: ({ state }) => state.lines });
+// @ts-expect-error \"onFailure\" goes with \"join\", which is missing
+order.child("a", parcel, { input: sku, onFailure: "settle" });
+// @ts-expect-error \"join\" answers at once: it can't give a promise
+order.child("a", parcel, { input: sku, join: async () => ({ x: 1 }) });
+// @ts-expect-error \"join\" gives a patch, fail(…) or nothing: the step has nothing more to wait for
+order.child("a", parcel, { input: sku, join: () => pause() });
+// @ts-expect-error there is no option \"retry\"
+order.child("a", parcel, { input: sku, retry: { attempts: 5 } });
+// @ts-expect-error a step named \"a\" is there already
+order.child("a", parcel, { input: sku }).forEach("a", parcel, { items: () => [] });
+
 // Steps of modules.
 const ship = step<{ settledAt: Date }>()("ship", { run: ({ state }) => ({ shipped: state.settledAt }) });
 // @ts-expect-error the state here lacks \"settledAt\", which this step needs

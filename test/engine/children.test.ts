@@ -34,9 +34,9 @@ class World {
     return workflow("order", { input })
       .step("reserve", { run: () => void this.lines.push("reserve"), rollback: () => void this.lines.push("free") })
       .forEach("items", this.item, {
-        items: ({ state }: { state: { items: string[] } }) => state.items.map((sku) => ({ sku })),
-        key: ({ item }: { item: { sku: string } }) => item.sku,
-        join: ({ children }: Joined) => ({ packed: children.map(({ key, state }) => `${key}=${state.packed}`) }),
+        items: ({ state }) => state.items.map((sku) => ({ sku })),
+        key: ({ item }) => item.sku,
+        join: ({ children }) => ({ packed: children.map(({ key, state }) => `${key}=${state.packed}`) }),
         ...options,
       })
       .step("ship", {
