@@ -224,9 +224,7 @@ export interface ChildrenSteps<B extends Bag> {
     workflow: W,
     options: {
       /** The items, at most 100,000. Synchronous and without effects. */
-      readonly items: (
-        context: StateContext<B["state"]>,
-      ) => Right<ItemProblem<Item, W, Keys>, readonly Item[] | Iterable<Item>>;
+      readonly items: (context: StateContext<B["state"]>) => Right<ItemProblem<Item, W, Keys>, readonly Item[]>;
       /** What the child of an item begins with. Synchronous and without effects. Default: the item. */
       readonly input?: (context: ItemContext<B["state"], Item>) => Input;
       /** The name of a child in this list, of which its id is made. No two may have the same. Default: the position, from 0. */

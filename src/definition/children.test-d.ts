@@ -156,11 +156,8 @@ test("a list has an input for each item, or items that are inputs", () => {
   expectTypeOf<StateOf<typeof made>["parcels"]>().toEqualTypeOf<number[]>();
   const simple = order.forEach("items", item, { items: ({ state }) => state.lines });
   expectTypeOf<StateOf<typeof simple>>().toEqualTypeOf<StateOf<typeof order>>();
-  order.forEach("items", item, { items: ({ state }) => new Set(state.lines.map(({ sku }) => ({ sku }))) });
   order.forEach("items", item, {
-    items: function* ({ state }) {
-      for (const line of state.lines) yield line.sku;
-    },
+    items: ({ state }) => state.lines.map(({ sku }) => sku),
     input: ({ item }) => ({ sku: item }),
   });
 
@@ -168,6 +165,8 @@ test("a list has an input for each item, or items that are inputs", () => {
   order.forEach("items", item, { items: () => ["a"] });
   // @ts-expect-error no items
   order.forEach("items", item, { input: () => ({ sku: "a" }) });
+  // @ts-expect-error a set of items
+  order.forEach("items", item, { items: () => new Set([{ sku: "a" }]) });
   // @ts-expect-error a promise of items
   order.forEach("items", item, { items: async () => [{ sku: "a" }] });
   // @ts-expect-error every item has a child

@@ -4,6 +4,7 @@ import type { AnyWorkflow } from "./bag.js";
 import { familyOf } from "./children.js";
 import type { ChildrenDefinition } from "./definition.js";
 import { definitionOf } from "./definition-of.js";
+import { outlineOf } from "./outline.js";
 import { workflow } from "./workflow.js";
 
 const input = z.object({});
@@ -213,5 +214,35 @@ describe("what may stand below a workflow", () => {
       irreversible: "Paid is paid.",
     });
     expect(() => order.child("ship", shipping, { input: run })).not.toThrow();
+  });
+});
+
+describe("the outline of a step of children", () => {
+  const outline = (made: Loose) => outlineOf(definitionOf(made).steps);
+  const a = plain("a");
+  const b = plain("b");
+
+  it("holds its kind and the names of its workflows, sorted by key and without their versions", () => {
+    const made = outline(order.parallel("both", { b, a }, { input: run }));
+    expect(made).toEqual([{ name: "both", children: { kind: "parallel", workflows: { a: "a", b: "b" } } }]);
+    const newer = outline(order.parallel("both", { a: plain("a", "2"), b }, { input: run }));
+    expect(JSON.stringify(newer)).toBe(JSON.stringify(made));
+    expect(outline(order.child("one", a, { input: run }))).toEqual([
+      { name: "one", children: { kind: "child", workflows: { "": "a" } } },
+    ]);
+  });
+
+  it("is held against an older version's when that one migrates", () => {
+    const older = order.child("one", a, { input: run });
+    const newer = (made: AnyWorkflow, steps: object): (() => unknown) => {
+      const loose = made as unknown as { migrate(older: AnyWorkflow, options: object): unknown };
+      return () => loose.migrate(older, { steps });
+    };
+    const second = workflow("order", { input, version: "2" }) as unknown as Loose;
+    expect(newer(second.child("first", a, { input: run }), { one: "first" })).not.toThrow();
+    expect(newer(second.step("other", { run }), { one: null })).not.toThrow();
+    expect(newer(second.forEach("one", a, { items: run }), {})).toThrow(invalid("was a .child and is a .forEach now"));
+    expect(newer(second.child("one", b, { input: run }), {})).toThrow(invalid('was made of workflow "a"'));
+    expect(newer(second.step("other", { run }), {})).toThrow(invalid('say in "steps" what became of it'));
   });
 });

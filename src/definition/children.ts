@@ -97,8 +97,7 @@ const made: Readonly<Record<Kind, string>> = {
 
 function workflowsOf(kind: Kind, given: unknown, where: string, about: ErrorDetails): ChildrenDefinition["workflows"] {
   const childOf = (workflow: unknown, what: string): WorkflowDefinition => definitionOf(workflow as AnyWorkflow, what);
-  if (kind !== "parallel")
-    return Object.freeze({ "": childOf(given, `${where}: what stands in place of the workflow`) });
+  if (kind !== "parallel") return byKey([["", childOf(given, `${where}: what stands in place of the workflow`)]]);
   const isRecord = typeof given === "object" && given !== null && !Array.isArray(given) && !isWorkflow(given);
   if (!isRecord || Object.keys(given).length === 0) {
     const what = isWorkflow(given) ? "a workflow itself" : isRecord ? "an empty object" : shown(given);
@@ -108,7 +107,12 @@ function workflowsOf(kind: Kind, given: unknown, where: string, about: ErrorDeta
     checkName(key, `${where}: a key`, about);
     return [key, childOf(workflow, `${where}: what stands under "${key}"`)];
   });
-  return Object.freeze(Object.fromEntries(found));
+  return byKey(found);
+}
+
+/** A key may be any name, also one that objects have of their own. */
+function byKey<T>(entries: readonly (readonly [string, T])[]): Readonly<Record<string, T>> {
+  return Object.freeze(Object.assign(Object.create(null), Object.fromEntries(entries)) as Record<string, T>);
 }
 
 function isWorkflow(given: unknown): boolean {
@@ -118,8 +122,7 @@ function isWorkflow(given: unknown): boolean {
 /** The children of `.parallel` are also given by their keys. */
 function withKeys(join: StateFunction): StateFunction {
   return (context: { readonly children: readonly { readonly key: string }[] }) => {
-    const byKey = Object.freeze(Object.fromEntries(context.children.map((child) => [child.key, child])));
-    return join({ ...context, byKey } as never);
+    return join({ ...context, byKey: byKey(context.children.map((child) => [child.key, child])) } as never);
   };
 }
 

@@ -36,7 +36,7 @@ export interface ChildrenDefinition {
    * key. `forEach`: `({ state, item, index, key })` gives the input. Undefined: the item is the input.
    */
   readonly input: StateFunction | undefined;
-  /** `forEach` only: `({ state })` gives the items, in an array or any other iterable. */
+  /** `forEach` only: `({ state })` gives the items, in an array. */
   readonly items: StateFunction | undefined;
   /** `forEach` only: `({ item, index })` gives a text. Undefined: the position. */
   readonly key: StateFunction | undefined;

@@ -4,6 +4,7 @@ import type { MigrationDefinition, WorkflowDefinition } from "./definition.js";
 import type { Direction, Status } from "./flow.js";
 import type { Shown } from "./frozen.js";
 import type { ExecutionIdentity } from "./observer.js";
+import { childrenChange, isUndone, outlineOf } from "./outline.js";
 import { checkName, invalidDefinition, refuseUnknownOptions, shown } from "../values/options.js";
 
 /** By the name of a step in the older list: its name in the newer list; null: the step is gone. A step that is not listed keeps its name. */
@@ -85,12 +86,17 @@ export function migrationDefinition(
 /** An undo that no execution would find any more. Past the pivot nothing is undone; a step that is gone on purpose is null. */
 function lostUndo(older: WorkflowDefinition, to: WorkflowDefinition, steps: Successors): string | undefined {
   const names = namesOf(to.steps);
-  for (const { name, rollback } of older.steps.slice(0, older.pivot < 0 ? undefined : older.pivot + 1)) {
+  const after = outlineOf(to.steps);
+  const undone = outlineOf(older.steps.slice(0, older.pivot < 0 ? undefined : older.pivot + 1)).filter(isUndone);
+  for (const { name, rollback, children } of undone) {
     const successor = successorOf(name, names, steps);
-    if (rollback === undefined || successor === null) continue;
+    if (successor === null) continue;
     if (successor === undefined)
       return `step "${name}" may have to be undone and is not there any more; say in "steps" what became of it, or null`;
-    if (to.steps[names.indexOf(successor)]!.rollback === undefined)
+    const is = after[names.indexOf(successor)]!;
+    const change = childrenChange(name, children, is.children);
+    if (change !== undefined) return change;
+    if (rollback === true && is.rollback !== true)
       return `step "${successor}" may have to be undone, and has no rollback in this version`;
   }
   return undefined;

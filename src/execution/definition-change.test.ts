@@ -159,3 +159,39 @@ test("an undo that is gone is in nobody's way where its step was passed over", (
   expect(changeInTheWay(before, after, standing)).toContain("no rollback any more");
   expect(changeInTheWay(before, after, { ...standing, passed: [0] })).toBeUndefined();
 });
+
+const forEach = (workflow: string) => ({ kind: "forEach", workflows: { "": workflow } }) as const;
+const both = { kind: "parallel", workflows: { a: "x", b: "y" } } as const;
+
+test.each<[string, StepOutline["children"], StepOutline["children"], string | undefined]>([
+  ["the same", forEach("item"), forEach("item"), undefined],
+  ["another child more", both, { kind: "parallel", workflows: { ...both.workflows, c: "z" } }, undefined],
+  ["another kind", forEach("item"), { ...forEach("item"), kind: "child" }, "was a .forEach and is a .child now"],
+  ["another workflow", forEach("item"), forEach("line"), 'was made of workflow "item", and "line" is in its place now'],
+  ["a child less", both, { kind: "parallel", workflows: { a: "x" } }, 'had a child "b" of workflow "y"'],
+  ["no children any more", forEach("item"), undefined, "was made of children and is a step of its own now"],
+  ["children by now", undefined, forEach("item"), "was a step of its own and is made of children now"],
+])("where a step of children has %s, that is in the way of who stands in it or after it", (_what, was, is, problem) => {
+  const list = (children: StepOutline["children"]): StepOutline[] => [
+    { name: "a" },
+    { name: "b", ...(children !== undefined && { children }) },
+    { name: "c" },
+  ];
+  const at = { ...initialFlow, lifecycle: "step", waitUntil: null } as const;
+  const answers = [0, 1, 2].map((stepIndex) => changeInTheWay(list(was), list(is), { ...at, stepIndex }));
+  const expected = problem === undefined ? undefined : expect.stringContaining(problem);
+  expect(answers).toEqual([undefined, expected, expected]);
+  const passed = { ...at, stepIndex: 2, passed: [1] };
+  expect(changeInTheWay(list(was), list(is), passed)).toBeUndefined();
+});
+
+test("past the pivot only the children for which an execution waits are in its way", () => {
+  const list = (workflow: string): StepOutline[] => [
+    { name: "a", children: forEach(workflow), pivot: true },
+    { name: "b", children: forEach(workflow) },
+  ];
+  const at = { ...initialFlow, lifecycle: "step", stepFunc: "runContinue", waitUntil: null } as const;
+  expect(changeInTheWay(list("x"), list("y"), { ...at, stepIndex: 1 })).toContain('step "b"');
+  const [first] = list("y");
+  expect(changeInTheWay(list("x"), [first!, list("x")[1]!], { ...at, stepIndex: 1 })).toBeUndefined();
+});

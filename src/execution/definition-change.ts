@@ -5,7 +5,7 @@
  * What lies ahead may change: nothing of it has begun. What lies behind must be found again by an undo, and
  * where the execution stands it must be able to stand.
  */
-import type { StepOutline } from "../definition/outline.js";
+import { childrenChange, type StepOutline } from "../definition/outline.js";
 import { isPastPivot, type Passage, type Shape } from "./router.js";
 
 /** Where an execution stands, as far as a change of its list matters. */
@@ -25,6 +25,7 @@ export function changeInTheWay(
   const wasPast = isPastPivot(standing, shapeOf(before));
   if (wasPast !== isPastPivot(standing, shapeOf(after))) return pivotMoved(before, after, wasPast);
   return (
+    childrenChanged(before, after, standing, wasPast) ??
     (wasPast ? undefined : undoGone(before, after, standing)) ??
     waitBroken(before[stepIndex]!, after[stepIndex]!, standing)
   );
@@ -46,6 +47,21 @@ export function pivotMoved(before: readonly StepOutline[], after: readonly StepO
   return wasPast
     ? `step "${name}", which is done, was a pivot and is none any more`
     : `step "${name}", which is done, was no pivot and is one now`;
+}
+
+/** Past the pivot nothing is undone, and only the children for which it waits are in the way. */
+function childrenChanged(
+  before: readonly StepOutline[],
+  after: readonly StepOutline[],
+  { stepIndex, passed }: Standing,
+  wasPast: boolean,
+): string | undefined {
+  for (let index = wasPast ? stepIndex : 0; index <= stepIndex; index++) {
+    const { name, children } = before[index]!;
+    const change = childrenChange(name, children, after[index]!.children);
+    if (change !== undefined && passed?.includes(index) !== true) return change;
+  }
+  return undefined;
 }
 
 function undoGone(

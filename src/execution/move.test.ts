@@ -244,3 +244,36 @@ test("a pivot that was passed over is none in the newer list either", () => {
     problem: expect.stringContaining("pivot") as string,
   });
 });
+
+const item = { kind: "forEach", workflows: { "": "item" } } as const;
+const withItems = [{ name: "a" }, { name: "b", children: item }, { name: "c" }] satisfies StepOutline[];
+const at = (stepIndex: number, more: Partial<Position> = {}) => ({ ...standing(withItems, stepIndex, "up"), ...more });
+
+test("children that may have to be undone find their step again, whatever its name is now", () => {
+  const renamed = [{ name: "a" }, { name: "items", children: item }, { name: "c" }];
+  const place = placeIn({ before: withItems, after: renamed, steps: { b: "items" } }, at(2), undefined);
+  expect(place).toMatchObject({ stepIndex: 2, keys: { items: "b" } });
+  const other = [{ name: "a" }, { name: "b", children: { ...item, workflows: { "": "line" } } }, { name: "c" }];
+  expect(placeIn({ before: withItems, after: other, steps: {} }, at(2), undefined)).toMatchObject({
+    problem: expect.stringContaining('was made of workflow "item"'),
+  });
+  const gone = [{ name: "a" }, { name: "c" }];
+  expect(placeIn({ before: withItems, after: gone, steps: {} }, at(2), undefined)).toMatchObject({
+    problem: expect.stringContaining('step "b" may have to be undone and is not there any more'),
+  });
+});
+
+test("a step of children may be dropped where it is done, and not left while it may wait for them", () => {
+  const after = [{ name: "a" }, { name: "c" }];
+  const lists = { before: withItems, after, steps: { b: null } };
+  expect(placeIn(lists, at(2), undefined)).toMatchObject({ stepIndex: 1 });
+  for (const stepFunc of ["runContinue", "rollbackContinue", "rollback"] as const) {
+    expect(placeIn(lists, at(1, { stepFunc }), "c")).toMatchObject({
+      problem: expect.stringContaining('step "b" waits for its children'),
+    });
+  }
+  expect(placeIn(lists, at(1), "c")).toMatchObject({ stepIndex: 1 });
+  const same = { before: withItems, after: withItems, steps: {} };
+  expect(placeIn(same, at(1, { stepFunc: "runContinue" }), "c")).toMatchObject({ problem: expect.any(String) });
+  expect(placeIn(same, at(1, { stepFunc: "runContinue" }), undefined)).toMatchObject({ stepIndex: 1, stays: true });
+});

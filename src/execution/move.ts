@@ -6,7 +6,7 @@
  * done again.
  */
 import { namesInTheWay, namesOf, successorOf, type Successors } from "../definition/migration.js";
-import type { StepOutline } from "../definition/outline.js";
+import { childrenChange, isUndone, type StepOutline } from "../definition/outline.js";
 import { pivotMoved, shapeOf, waitBroken } from "./definition-change.js";
 import { keyNameOf, type Position } from "./position.js";
 import { isPastPivot } from "./router.js";
@@ -88,15 +88,24 @@ function behind(lists: Lists, position: Position, stepIndex: number, isPast: boo
   const { before, after, steps } = lists;
   const names = namesOf(after);
   const climbs = position.direction === "up" && position.lifecycle !== "success";
-  for (const [index, { name, rollback }] of before.slice(0, position.stepIndex + 1).entries()) {
+  for (const [index, step] of before.slice(0, position.stepIndex + 1).entries()) {
+    const { name, rollback, children } = step;
     const successor = successorOf(name, names, steps);
-    if (successor === null || position.passed?.includes(index) === true) continue;
-    const isAt = successor === undefined ? -1 : names.indexOf(successor);
-    if (rollback === true && !isPast) {
+    if (position.passed?.includes(index) === true) continue;
+    const isAt = typeof successor === "string" ? names.indexOf(successor) : -1;
+    if (children !== undefined && isAt !== stepIndex && mayBeLive(index, position))
+      return `step "${name}" waits for its children, which would be nobody's; let it be done first`;
+    if (successor === null) continue;
+    if (isAt >= 0 && (!isPast || index === position.stepIndex)) {
+      const change = childrenChange(name, children, after[isAt]!.children);
+      if (change !== undefined) return change;
+    }
+    if (isUndone(step) && !isPast) {
       if (successor === undefined)
         return `step "${name}" may have to be undone and is not there any more; say in "steps" what became of it, or null`;
       if (isAt > stepIndex) return `step "${successor}" may have to be undone, and would come after where it goes on`;
-      if (after[isAt]!.rollback !== true) return `step "${successor}" may have to be undone, and has no rollback`;
+      if (rollback === true && after[isAt]!.rollback !== true)
+        return `step "${successor}" may have to be undone, and has no rollback`;
     }
     if (climbs && index < position.stepIndex && isAt > stepIndex)
       return `step "${successor}" is done, and would be done again`;
@@ -104,13 +113,18 @@ function behind(lists: Lists, position: Position, stepIndex: number, isPast: boo
   return position.direction === "down" ? undoneAgain(lists, position, stepIndex) : undefined;
 }
 
+/** The children of a step that is left are settled. */
+function mayBeLive(index: number, { stepIndex, stepFunc, lifecycle }: Position): boolean {
+  return index === stepIndex && stepFunc !== "run" && lifecycle !== "success";
+}
+
 /** On the way down: what comes after where it stood may be undone already. */
 function undoneAgain({ before, after, steps }: Lists, position: Position, stepIndex: number): string | undefined {
-  const ahead = after.slice(0, stepIndex + 1).flatMap(({ name, rollback }) => (rollback === true ? [name] : []));
+  const ahead = after.slice(0, stepIndex + 1).flatMap((step) => (isUndone(step) ? [step.name] : []));
   const names = namesOf(after);
-  for (const { name, rollback } of before.slice(position.stepIndex + 1)) {
-    const successor = successorOf(name, names, steps);
-    if (rollback === true && typeof successor === "string" && ahead.includes(successor))
+  for (const step of before.slice(position.stepIndex + 1)) {
+    const successor = successorOf(step.name, names, steps);
+    if (isUndone(step) && typeof successor === "string" && ahead.includes(successor))
       return `step "${successor}" may have been undone, and would be undone again`;
   }
   return undefined;

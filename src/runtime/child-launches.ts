@@ -1,4 +1,5 @@
 /** From the inputs of children to lines of a list, with all that is needed to create them; and back. */
+import { deepestTree } from "../definition/children.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import { initialFlow } from "../execution/position.js";
 import type { ExecutionRecord, StagedLine } from "../execution/records.js";
@@ -31,9 +32,6 @@ interface Kept {
   readonly carried: string | null;
   readonly queue?: Queueing;
 }
-
-/** How many generations may stand below an execution. */
-const deepest = 16;
 
 /**
  * The lines of a list, checked: all of them, or none.
@@ -77,8 +75,10 @@ async function checkTree(work: Work, names: ReadonlySet<string>): Promise<void> 
     );
   };
   const depth = (execution.line?.depth ?? 0) + 1;
-  if (depth > deepest)
-    refuse(`it would begin children at depth ${depth}, and at most ${deepest} generations stand below an execution.`);
+  if (depth > deepestTree)
+    refuse(
+      `it would begin children at depth ${depth}, and at most ${deepestTree} generations stand below an execution.`,
+    );
   let above: { readonly workflow: string; readonly parent: string | undefined } | undefined = {
     workflow: execution.identity.workflow,
     parent: execution.line?.parent,
