@@ -84,6 +84,25 @@ it("finds workflows in lists and objects, each once, and leaves other things alo
   expect(output).not.toContain("\n");
 });
 
+it("finds the gaps of children under their own names, each once", async () => {
+  const { code, output } = await checked(
+    `${sound} ${open}
+    const child = open("1");
+    export { child };
+    export const parent = workflow("parent", { input })
+      .parallel("both", { child, sound }, { input: () => ({ child: {}, sound: {} }) })
+      .child("again", child, { input: () => ({}) });`,
+    { json: true },
+  );
+  expect(code).toBe(1);
+  const { findings } = JSON.parse(output) as { findings: { workflow: string; step: string }[] };
+  expect(findings.map(({ workflow, step }) => `${workflow} ${step}`)).toEqual([
+    "open ask",
+    "open pay",
+    "open te\u200e\u202ell",
+  ]);
+});
+
 it.each([
   ["no workflow", `export const x = 3;`, "exports no workflow"],
   ["one that throws", `throw new Error("no database");`, "could not be loaded: no database"],

@@ -20,7 +20,9 @@ const exitCodes = { nothing: 0, found: 1 } as const;
 /** Gives back the exit code. @throws STEPWELL_INVALID_MODULE */
 export async function check(path: string, options: CheckOptions, screen: Screen): Promise<number> {
   const workflows = await loadWorkflows(path);
-  const found = workflows.flatMap((workflow) => findings(workflow));
+  // What a module exports may be a child of something else that it exports.
+  const all = workflows.flatMap((workflow) => findings(workflow));
+  const found = [...new Map(all.map((finding) => [JSON.stringify(finding), finding])).values()];
   if (options.store !== undefined) return checkStore(workflows, options.store, options, screen);
   if (options.json === true) {
     const checked = workflows.map(({ name, version }) => ({ workflow: name, version }));

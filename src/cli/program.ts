@@ -127,7 +127,7 @@ function addCheck(program: Command, done: OnExitCode): void {
     .summary("find what the workflows of a module leave open")
     .description(
       "Lists the steps that nothing undoes, the waits without a timeout and the rollbacks that are tried only once, in " +
-        "each workflow that the module exports, by itself or in a list or an object. Launches nothing.",
+        "each workflow that the module exports, by itself or in a list or an object, and in their children. Launches nothing.",
     )
     .argument("<module>", "a JavaScript module that exports workflows (TypeScript where Node or a loader runs it)")
     .option(

@@ -1,5 +1,5 @@
 /** A workflow as text, for `console.log`. */
-import type { StepDefinition, WorkflowDefinition } from "./definition.js";
+import type { ChildrenDefinition, StepDefinition, WorkflowDefinition } from "./definition.js";
 
 /** One line for the workflow, one for each step with its marks. */
 export function printed({ name, version, steps, guards, watchers, migrations }: WorkflowDefinition): string {
@@ -19,6 +19,7 @@ function marks(step: StepDefinition): string[] {
   if (step.waits === "time") found.push("sleep");
   else if (step.waits !== undefined) found.push("wait");
   else if (step.run !== undefined) found.push("run");
+  else if (step.children !== undefined) found.push(...childrenMarks(step.children));
   if (step.when !== undefined) found.push(step.otherwise === undefined ? "when" : "when, otherwise");
   if (step.recover !== undefined) found.push("recover");
   if (step.rollback !== undefined) found.push("rollback");
@@ -32,6 +33,15 @@ function marks(step: StepDefinition): string[] {
   if (step.deadline !== undefined) found.push(`deadline: ${step.deadline} ms`);
   if (step.pivot) found.push("pivot");
   if (step.irreversible !== undefined) found.push(`irreversible: ${step.irreversible}`);
+  return found;
+}
+
+function childrenMarks({ kind, workflows, join, onFailure, concurrency, undo }: ChildrenDefinition): string[] {
+  const names = Object.entries(workflows).map(([key, { name }]) => (key === "" ? name : `${key} = ${name}`));
+  const found = [`${kind}: ${names.join(" | ")}`];
+  if (concurrency !== undefined) found.push(`at most ${concurrency} at a time`);
+  if (join !== undefined) found.push(onFailure === "settle" ? "join, when all are settled" : "join");
+  if (undo === "one-by-one") found.push("undone one by one");
   return found;
 }
 

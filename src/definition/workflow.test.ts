@@ -334,6 +334,40 @@ describe("printing and drawing", () => {
   });
 });
 
+describe("steps of children", () => {
+  const part = (name: string) => workflow(name, { input: z.object({}) }).step("do", { run: () => undefined });
+  const both = workflow("both", { input })
+    .parallel(
+      "book",
+      { flight: part("flight"), hotel: part("book-hotel") },
+      { input: () => ({ flight: {}, hotel: {} }), join: () => undefined, onFailure: "settle", undo: "one-by-one" },
+    )
+    .forEach("items", part("item"), { items: () => [], concurrency: 5 })
+    .child("ship", part("shipping"), { input: () => ({}), pivot: true });
+
+  test("are printed with the workflows that they are made of", () => {
+    expect(String(both).split("\n").slice(1)).toEqual([
+      "  1. book   parallel: flight = flight | hotel = book-hotel, join, when all are settled, undone one by one",
+      "  2. items  forEach: item, at most 5 at a time",
+      "  3. ship   child: shipping, pivot",
+    ]);
+  });
+
+  test("are groups in a diagram, on the way up and down", () => {
+    const text = diagram(both);
+    expect(text).toContain(
+      'subgraph up0 ["book"]\n    up0_0[["flight"]]\n    up0_1[["hotel: book-hotel"]]\n  end\n  up0 --> up1',
+    );
+    expect(text).toContain('up1_0[["item<br/>one for each item<br/>at most 5 at a time"]]');
+    expect(text).toContain('subgraph up2 ["ship<br/>point of no return"]');
+    expect(text).toContain("up1 -. fails .-> down1");
+    expect(text).toContain('subgraph down0 ["undo: book"]');
+    expect(text).toContain("down0 --> rolledBack");
+    const kept = workflow("kept", { input }).child("one", part("item"), { input: () => ({}), irreversible: "Sent." });
+    expect(diagram(kept)).toContain(`down0["can't be undone: one"] --> rolledBack`);
+  });
+});
+
 describe("what a step function may give back", () => {
   test("pause, complete and fail refuse what makes no sense", () => {
     expect(() => pause({}, { timeout: "later" as never })).toThrow(coded("STEPWELL_INVALID_DURATION", "later"));

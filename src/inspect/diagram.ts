@@ -1,6 +1,6 @@
 /** A workflow as a Mermaid flowchart. */
 import type { AnyWorkflow } from "../definition/bag.js";
-import type { StepDefinition } from "../definition/definition.js";
+import type { ChildrenDefinition, StepDefinition } from "../definition/definition.js";
 import { definitionOf } from "../definition/definition-of.js";
 
 /**
@@ -14,9 +14,9 @@ export function diagram(workflow: AnyWorkflow): string {
   const lines = ["flowchart TB", `  launched([${quoted(name)}]) --> up0`];
   steps.forEach((step, i) => {
     const label = quoted(step.name + waits(step) + marked(step));
-    lines.push(
-      `  up${i}${step.pivot ? `{{${label}}}` : `[${label}]`} --> ${i === steps.length - 1 ? "completed" : `up${i + 1}`}`,
-    );
+    const next = i === steps.length - 1 ? "completed" : `up${i + 1}`;
+    if (step.children !== undefined) lines.push(...group(`up${i}`, label, step.children), `  up${i} --> ${next}`);
+    else lines.push(`  up${i}${step.pivot ? `{{${label}}}` : `[${label}]`} --> ${next}`);
     const turns = pivot < 0 || i <= pivot;
     lines.push(turns ? `  up${i} -. fails .-> down${i}` : `  up${i} -. fails .-> stuck`);
   });
@@ -24,20 +24,36 @@ export function diagram(workflow: AnyWorkflow): string {
   for (let i = last; i >= 0; i--) {
     const step = steps[i]!;
     const label = quoted(undoing(step));
-    lines.push(`  down${i}[${label}] --> ${i === 0 ? "rolledBack" : `down${i - 1}`}`);
+    const next = i === 0 ? "rolledBack" : `down${i - 1}`;
+    const isGroup = step.children !== undefined && step.irreversible === undefined;
+    if (isGroup) lines.push(...group(`down${i}`, label, step.children), `  down${i} --> ${next}`);
+    else lines.push(`  down${i}[${label}] --> ${next}`);
     if (step.rollback !== undefined) lines.push(`  down${i} -. fails .-> stuck`);
   }
   lines.push("  completed([completed])", "  rolledBack([rolled back])", "  stuck([stuck: an operator decides])");
   return lines.join("\n");
 }
 
-function undoing({ name, rollback, irreversible, rollbackMessages }: StepDefinition): string {
-  if (irreversible !== undefined) return `can't be undone: ${name}`;
-  return `${rollback === undefined ? "nothing to undo" : "undo"}: ${name}${waitsFor(rollbackMessages)}`;
+/** The children of a step, in a box of their own. */
+function group(id: string, label: string, { kind, workflows, concurrency }: ChildrenDefinition): string[] {
+  const each = kind === "forEach" ? "\none for each item" : "";
+  const most = concurrency === undefined ? "" : `\nat most ${concurrency} at a time`;
+  const nodes = Object.entries(workflows).map(([key, { name }], index) => {
+    const what = key === "" || key === name ? name : `${key}: ${name}`;
+    return `    ${id}_${index}[[${quoted(what + each + most)}]]`;
+  });
+  return [`  subgraph ${id} [${label}]`, ...nodes, "  end"];
 }
 
-function marked({ irreversible }: StepDefinition): string {
-  return irreversible === undefined ? "" : `\nirreversible: ${irreversible}`;
+function undoing({ name, rollback, irreversible, rollbackMessages, children }: StepDefinition): string {
+  if (irreversible !== undefined) return `can't be undone: ${name}`;
+  return `${rollback === undefined && children === undefined ? "nothing to undo" : "undo"}: ${name}${waitsFor(rollbackMessages)}`;
+}
+
+function marked({ irreversible, children, pivot }: StepDefinition): string {
+  // A box has no shape of its own that says it.
+  const point = pivot && children !== undefined ? "\npoint of no return" : "";
+  return point + (irreversible === undefined ? "" : `\nirreversible: ${irreversible}`);
 }
 
 function waits({ waits, messages, when, recover }: StepDefinition): string {

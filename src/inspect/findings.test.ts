@@ -123,6 +123,15 @@ it.each([
   expect(kinds(pay({ run: () => ({}), ...undo, ...(rollbackRetry && { rollbackRetry }) }))).toEqual(expected);
 });
 
+it("finds nothing to undo in a step of children itself, and the gaps of their workflows once", () => {
+  const item = workflow("item", { input }).step("pack", { run: () => ({}) });
+  const order = workflow("order", { input })
+    .child("one", item, { input: () => ({}) })
+    .forEach("items", item, { items: () => [{}] })
+    .step("post", { run: () => ({}) });
+  expect(findings(order).map(({ workflow, step }) => `${workflow} ${step}`)).toEqual(["order post", "item pack"]);
+});
+
 it("refuses what is no workflow", () => {
   expect(() => findings({} as AnyWorkflow)).toThrow(expect.objectContaining({ code: "STEPWELL_INVALID_ARGUMENT" }));
   expect(() => findings(workflow("empty", { input }))).toThrow(

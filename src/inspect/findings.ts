@@ -1,5 +1,6 @@
 /** Finds gaps in a workflow that matter on the day something fails. Pure: it looks, and calls no function of a step. */
 import type { StepDefinition, StepFunction, WorkflowDefinition } from "../definition/definition.js";
+import { familyOf } from "../definition/children.js";
 import { defaultRollbackRetry } from "../definition/retry-policy.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import { writtenFor } from "../definition/step.js";
@@ -25,7 +26,7 @@ export interface Finding {
 
 /**
  * The gaps in a workflow, in the order of its steps: steps that nothing undoes, waits without end, rollbacks that are tried only once.
- * Empty: nothing was found. `stepwell check` prints the same.
+ * Those of the workflows of its children follow, each workflow once. Empty: nothing was found. `stepwell check` prints the same.
  *
  * Whether a wait has a timeout is read from the text of the step's functions, since only they say it. A pause that can't be seen there
  * (in a function elsewhere, in a function that was bound) is found as one that can't be seen.
@@ -36,15 +37,16 @@ export interface Finding {
  * @throws STEPWELL_INVALID_ARGUMENT for a value that is no workflow; STEPWELL_INVALID_DEFINITION for a workflow without steps
  */
 export function findings(workflow: AnyWorkflow): readonly Finding[] {
-  const definition = definitionOf(workflow);
-  return definition.steps.flatMap((step, index) =>
-    problemsOf(step, index, definition).map(({ kind, problem }) => ({
-      workflow: definition.name,
-      version: definition.version,
-      step: step.name,
-      kind,
-      problem,
-    })),
+  return [...familyOf(definitionOf(workflow))].flatMap((definition) =>
+    definition.steps.flatMap((step, index) =>
+      problemsOf(step, index, definition).map(({ kind, problem }) => ({
+        workflow: definition.name,
+        version: definition.version,
+        step: step.name,
+        kind,
+        problem,
+      })),
+    ),
   );
 }
 
