@@ -61,6 +61,8 @@ export const errorCodes = {
   STEPWELL_SCHEDULE_FAILED: "A schedule that is due could not launch; it is tried again.",
   STEPWELL_INVALID_CHILDREN: "What a step of children was to begin is not usable; nothing of it has begun.",
   STEPWELL_CHILD_ROLLED_BACK: "A child was rolled back, so its parent's step has failed.",
+  STEPWELL_CHILDREN_LIVE: "A step is not skipped while one of its children is not settled.",
+  STEPWELL_CHILD_NOT_BEGUN: "A child that has not begun takes no messages and can't be rolled back.",
   STEPWELL_BELONGS_TO_PARENT: "What a completed child has done, its parent alone may undo.",
   STEPWELL_LAUNCHER_NOT_RUNNING: "The launcher has not been started, or is stopped.",
   STEPWELL_CLIENT_STOPPED: "The client was stopped.",

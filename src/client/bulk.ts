@@ -227,8 +227,8 @@ function resultOf(answer: RollbackAnswer): ActResult {
 
 /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
 function selected(options: SelectOptions): StoredConditions {
-  const names = ["workflow", "status", "tags", "createdFrom", "createdBefore"] as const;
-  refuseUnknownOptions(options, [...names, "all"], "select");
+  const names = ["workflow", "status", "tags", "createdFrom", "createdBefore", "root"] as const;
+  refuseUnknownOptions(options, [...names, "children", "all"], "select");
   const { all, ...conditions } = options as { readonly all?: unknown } & ListConditions;
   const found = conditionsOf(conditions, "select");
   const isEmpty = names.every((name) => found[name] === undefined || (name === "tags" && found.tags?.length === 0));

@@ -4,6 +4,8 @@ import type { Irreversible } from "../execution/position.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
+import type { Store } from "../stores/contract.js";
+import { childGroupsOf, type ChildGroup } from "./children.js";
 import { summaryOf, type ExecutionSummary } from "./execution-summary.js";
 
 export interface ExecutionDetails extends ExecutionSummary {
@@ -18,15 +20,18 @@ export interface ExecutionDetails extends ExecutionSummary {
    * workflow of that version was given here.
    */
   readonly steps?: readonly StepOutline[];
+  /** The children of each step that has begun any. */
+  readonly children: readonly ChildGroup[];
 }
 
 /** @param registry the workflows that are known in this process */
 export async function detailsOf(
   record: ExecutionRecord,
+  store: Pick<Store, "lists">,
   host: Pick<ClientHost, "storeNow" | "listOf">,
   registry: ReadonlyMap<string, Registered>,
 ): Promise<ExecutionDetails> {
-  const { workflow, version, fingerprint, position, deadlineAt } = record;
+  const { id, workflow, version, fingerprint, position, deadlineAt } = record;
   const kept = fingerprint === null ? undefined : await host.listOf(workflow, version, fingerprint);
   const steps = kept ?? registry.get(registryKey(workflow, version))?.stepList.outline;
   return {
@@ -35,5 +40,6 @@ export async function detailsOf(
     irreversible: position.irreversible ?? [],
     passedOver: position.passed ?? [],
     ...(steps !== undefined && { steps }),
+    children: await childGroupsOf(store, id),
   };
 }

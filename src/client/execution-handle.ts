@@ -1,11 +1,11 @@
 /** A handle on one execution. It holds nothing but the id: every method that reads asks the store. */
-import type { AnyWorkflow, HalfDoneOf, MessageName, PayloadOf, StatePatch } from "../definition/bag.js";
+import type { AnyWorkflow, HalfDoneOf, MessageName, PayloadOf, StatePatch, StepsOf } from "../definition/bag.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import type { Flow } from "../definition/flow.js";
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError } from "../errors.js";
 import { stateDifference, type Difference } from "../values/state-changes.js";
-import type { ArrivalStatus, ExecutionRecord, MailboxRecord } from "../execution/records.js";
+import type { ArrivalStatus, ExecutionRecord, MailboxRecord, Standing } from "../execution/records.js";
 import type { HistoryRange as StoredRange, Store } from "../stores/contract.js";
 import type { OperatorActs, OperatorOptions, RetryOptions, SkipOptions } from "./operator.js";
 import {
@@ -16,6 +16,7 @@ import {
   type ChangedHistoryRow,
   type HistoryRow,
 } from "../execution/history.js";
+import { childGroupsOf, childLinesOf, type ChildGroup, type ChildLine, type ChildrenOptions } from "./children.js";
 import { checkedFrom, endable, followOne, followOptionsOf, type FollowOptions } from "./follow.js";
 import type { ResendNote } from "./dead-letters.js";
 import type { ClientHost } from "../session/client-host.js";
@@ -207,7 +208,26 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
 
   /** The summary, with the steps and what is known of them: all that is shown of where an execution stands. */
   async details(): Promise<ExecutionDetails> {
-    return detailsOf(await this.#record(), this.#parts.host, this.#parts.registry);
+    return detailsOf(await this.#record(), this.#parts.store, this.#parts.host, this.#parts.registry);
+  }
+
+  /** The children of each step that has begun any, counted; in the order in which the steps began them. */
+  async children(): Promise<readonly ChildGroup[]> {
+    await this.#standing();
+    return childGroupsOf(this.#parts.store, this.id);
+  }
+
+  /**
+   * The children of one step, in the order of its list. None: it has begun none.
+   *
+   * @example
+   * for (const { key, id, status } of await execution.childrenOf("items")) console.log(key, id, status);
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_CAPABILITY_MISSING
+   */
+  async childrenOf(step: StepsOf<W>, options: ChildrenOptions = {}): Promise<readonly ChildLine[]> {
+    await this.#standing();
+    return childLinesOf(this.#parts.store, this.id, step, options);
   }
 
   /**
@@ -227,9 +247,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
     const difference = differenceOf(options);
     const range = rangeOf(options);
     if (difference === undefined) {
-      await this.#parts.host.opened();
-      const [record] = await this.#parts.store.load([this.id], "standing");
-      if (record === undefined) throw notFound(this.id);
+      const record = await this.#standing();
       const rows = await this.#parts.store.history(this.id, range);
       return named(record, "history", () => rowsOf(rows));
     }
@@ -300,6 +318,13 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   /** As `Launcher.patchState`. */
   patchState(patch: StatePatch<W>, reason: string, options: OperatorOptions = {}): Promise<void> {
     return this.#parts.acts.patchState(this.id, patch, reason, options);
+  }
+
+  async #standing(): Promise<Standing> {
+    await this.#parts.host.opened();
+    const [record] = await this.#parts.store.load([this.id], "standing");
+    if (record === undefined) throw notFound(this.id);
+    return record;
   }
 
   async #record(): Promise<ExecutionRecord> {

@@ -22,6 +22,10 @@ export interface ExecutionSummary {
   /** Nothing is done before this: the next attempt, a launch that was delayed. */
   readonly resumeAt?: Date;
   readonly tags: readonly string[];
+  /** The execution whose child it is. Left out: it is nobody's. */
+  readonly parent?: string;
+  /** The execution at the top of its tree. Left out: it is that itself. */
+  readonly root?: string;
   readonly flow: Flow & { readonly step: string };
   /** The error that parked it, else the error that turned it. */
   readonly error?: SerializedError;
@@ -45,6 +49,8 @@ export function summaryOf(record: ListedExecution, now: number): ExecutionSummar
     ...(position.waitUntil !== null && { waitUntil: new Date(position.waitUntil) }),
     ...(position.resumeAt !== null && { resumeAt: new Date(position.resumeAt) }),
     tags,
+    ...(record.line !== null && { parent: record.line.parent }),
+    ...(record.root !== null && { root: record.root }),
     flow: flowOf(record),
     ...(error !== null && { error }),
     createdAt: new Date(record.createdAt),

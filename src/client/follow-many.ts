@@ -220,7 +220,12 @@ export class ManyFollower implements Follower {
   }
 }
 
-function fits(record: ListedExecution, { workflow, tags = [], createdFrom, createdBefore }: StoredConditions): boolean {
+function fits(
+  record: ListedExecution,
+  { workflow, tags = [], createdFrom, createdBefore, isFree, root }: StoredConditions,
+): boolean {
+  if (isFree === true && record.line !== null) return false;
+  if (root !== undefined && record.root !== root) return false;
   if (workflow !== undefined && workflow !== record.workflow) return false;
   if (createdFrom !== undefined && record.createdAt < createdFrom) return false;
   if (createdBefore !== undefined && record.createdAt >= createdBefore) return false;

@@ -4,6 +4,7 @@ import { isLine } from "../values/text.js";
 import { StepwellError } from "../errors.js";
 import type { Status } from "../definition/flow.js";
 import type { ListConditions as StoredConditions, ListFilter, ListPage } from "../stores/contract.js";
+import { checkExecutionId } from "../ids.js";
 import { summaryOf, type ExecutionSummary } from "./execution-summary.js";
 import { checkedTags } from "../runtime/tags.js";
 import { readable, type Damaged } from "../session/damaged-rows.js";
@@ -19,6 +20,10 @@ export interface ListConditions {
   readonly createdFrom?: Date;
   /** Created before. */
   readonly createdBefore?: Date;
+  /** The id of an execution: all that are below it, children and their children. */
+  readonly root?: string;
+  /** Children too. Default: with `root`, yes; else only what was launched by itself. */
+  readonly children?: boolean;
 }
 
 export interface ListOptions extends ListConditions {
@@ -62,7 +67,7 @@ export function tooWide(where: string, { workflow, status, tags }: StoredConditi
   );
 }
 
-const names = ["workflow", "status", "tags", "createdFrom", "createdBefore", "limit", "after"];
+const names = ["workflow", "status", "tags", "createdFrom", "createdBefore", "root", "children", "limit", "after"];
 
 const largestPage = 1000;
 
@@ -85,14 +90,21 @@ export function filterOf(options: ListOptions): ListFilter {
 
 /** @param where the call whose options they are @throws STEPWELL_INVALID_ARGUMENT */
 export function conditionsOf(
-  { workflow, status, tags, createdFrom, createdBefore }: ListConditions,
+  { workflow, status, tags, createdFrom, createdBefore, root, children }: ListConditions,
   where: string,
 ): StoredConditions {
   if (workflow !== undefined && !isLine(workflow, longestName)) {
     throw invalidArgument(`${where}: "workflow" must be the name of a workflow, not ${shown(workflow)}`);
   }
+  if (root !== undefined) checkExecutionId(root);
+  if (children !== undefined && typeof children !== "boolean") {
+    throw invalidArgument(`${where}: "children" must be true or false, not ${shown(children)}`);
+  }
+  const withChildren = children ?? root !== undefined;
   return {
     workflow,
+    ...(!withChildren && { isFree: true }),
+    ...(root !== undefined && { root }),
     status: status === undefined ? undefined : statusesOf(status, where),
     tags: tags === undefined ? undefined : checkedTags(tags, where),
     createdFrom: timeOf(createdFrom, "createdFrom", where),

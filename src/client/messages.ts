@@ -11,7 +11,7 @@ import type { CallerTransaction, Store, StoreWithin, MaybePromise } from "../sto
 import { messageTo, payloadOf } from "../session/mailbox-entry.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
-import { notFound } from "../session/not-found.js";
+import { missing } from "../session/not-found.js";
 import { answered } from "../session/patience.js";
 import { checkExecutionId } from "../ids.js";
 import { asked } from "../session/caller-transaction.js";
@@ -67,7 +67,7 @@ export class MessageSender {
     const patiently = <Answer>(answer: MaybePromise<Answer>): MaybePromise<Answer> =>
       answer instanceof Promise ? answered(this.#host.clock, answer) : answer;
     return andThen(patiently((within ?? this.#store).load([id], "standing")), ([standing]) => {
-      if (standing === undefined) throw notFound(id);
+      if (standing === undefined) return missing(this.#store, id).then((error) => Promise.reject(error));
       const arrival = orElse<Arrival | Sent>(
         () => {
           const changed = changedSince(standing, revision, "send");

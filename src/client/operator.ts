@@ -5,17 +5,18 @@ import type { AnyWorkflow, StatePatch } from "../definition/bag.js";
 import { refuseUnknownOptions } from "../values/options.js";
 import { patchProblem } from "../definition/outcome.js";
 import { StepwellError } from "../errors.js";
-import type { ExecutionRecord, RequestKind } from "../execution/records.js";
+import { isRequest, type ExecutionRecord, type RequestKind } from "../execution/records.js";
 import type { ListedExecution, Store } from "../stores/contract.js";
 import { requestTo } from "../session/mailbox-entry.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
-import type { OperatorAct } from "../execution/mail.js";
+import { isParents, type OperatorAct } from "../execution/mail.js";
 import { checkedByInput } from "../runtime/input-fields.js";
 import { notFound } from "../session/not-found.js";
 import { checkBy, checkText } from "../session/reasons.js";
 import { stateOf } from "../session/damaged-rows.js";
 import { awaitRequest } from "./await-request.js";
+import { refuseLiveChildren } from "../runtime/let-go.js";
 import { changedSince, checkStillAt, type StillAt } from "./still-at.js";
 
 export interface OperatorOptions extends StillAt {
@@ -116,7 +117,9 @@ export class OperatorActs {
   async #mustBeStuck(record: ListedExecution, method: string): Promise<void> {
     if (record.status !== "stuck") throw notStuck(record, method, record.status);
     const requests = await this.#store.mail({ executions: [record.id], status: "pending", limit: 0 });
-    if (requests.length > 0) throw notStuck(record, method, "being taken up again");
+    // What its parent has asked waits for this.
+    if (requests.some((it) => isRequest(it.kind) && !isParents(it)))
+      throw notStuck(record, method, "being taken up again");
   }
 
   async #act(id: string, kind: ActKind, act: OperatorAct, revision: number | undefined): Promise<StoredRequest> {
@@ -131,6 +134,7 @@ export class OperatorActs {
       const changed = changedSince(record, revision, method);
       if (changed !== undefined) throw changed;
       await this.#mustBeStuck(record, method);
+      if (kind === "skip") await refuseLiveChildren(this.#store, record);
       const registered = this.#registry.get(registryKey(record.workflow, record.version));
       const patch = act.patch === undefined ? undefined : await this.#checkedPatch(record, act.patch, registered);
       const isUnchecked = patch !== undefined && registered === undefined;

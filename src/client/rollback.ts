@@ -9,7 +9,7 @@ import { refuseRollback, type RefusedRollback, type RollbackRequest } from "../e
 import type { Shape } from "../execution/router.js";
 import type { ClientHost } from "../session/client-host.js";
 import { alive, requestTo } from "../session/mailbox-entry.js";
-import { notFound } from "../session/not-found.js";
+import { missing } from "../session/not-found.js";
 import { checkBy, checkRollbackReason } from "../session/reasons.js";
 import { type Registered, registryKey } from "../session/registry.js";
 import type { ListedExecution, Store } from "../stores/contract.js";
@@ -29,7 +29,7 @@ type WhyRefused = RefusedRollback | "parked-again";
 
 interface RefusedAnswer {
   readonly accepted: false;
-  readonly why: WhyRefused | "not-found" | "changed";
+  readonly why: WhyRefused | "not-found" | "not-begun" | "changed";
   /** The same as an error with a code, for a caller that throws it: nothing was changed. */
   readonly error: StepwellError;
 }
@@ -108,7 +108,7 @@ export class RollbackRequests {
     for (let tries = 1; ; tries++) {
       const movesOn = tries > judgedTries && options.revision === undefined;
       const [record] = await this.#store.load([id]);
-      if (record === undefined) return refusedAsUnknown(id);
+      if (record === undefined) return this.#unknown(id);
       const changed = changedSince(record, options.revision, "rollback");
       if (changed !== undefined) return { accepted: false, why: "changed", error: changed };
       const shape = await this.#shapeOf(record);
@@ -139,7 +139,7 @@ export class RollbackRequests {
       return { accepted: true };
     }
     const [record] = await this.#store.load([id]);
-    if (record === undefined) return refusedAsUnknown(id);
+    if (record === undefined) return this.#unknown(id);
     const shape = await this.#shapeOf(record);
     const why = refuseRollback(record, shape ?? unknownShape, request);
     if (why !== undefined) return this.#refused(record, why);
@@ -156,6 +156,11 @@ export class RollbackRequests {
     return steps && shapeOf(steps);
   }
 
+  async #unknown(id: string): Promise<RefusedAnswer> {
+    const error = await missing(this.#store, id);
+    return { accepted: false, why: error.code === "STEPWELL_CHILD_NOT_BEGUN" ? "not-begun" : "not-found", error };
+  }
+
   #refused(record: ListedExecution, why: WhyRefused): RollbackAnswer {
     return refused(record, why, this.#registered(record));
   }
@@ -167,10 +172,6 @@ export class RollbackRequests {
 
 function isAtRest({ status }: ListedExecution): boolean {
   return status === "stuck" || status === "completed";
-}
-
-function refusedAsUnknown(id: string): RefusedAnswer {
-  return { accepted: false, why: "not-found", error: notFound(id) };
 }
 
 function refused(record: ListedExecution, why: WhyRefused, registered: Registered | undefined): RefusedAnswer {

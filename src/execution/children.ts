@@ -9,6 +9,9 @@ import type { LineChange, LinePhase } from "./records.js";
 
 /** What a list knows of its lines; stored with it. */
 export interface Tally {
+  /** The name under which others know the step that has opened it, and which of its lists this is, from 1. */
+  readonly step: string;
+  readonly number: number;
   /** Whose list it is, which execution is at the top, and how many are above its children. */
   readonly parent: string;
   readonly root: string;
@@ -48,7 +51,7 @@ const rank: Readonly<Record<Told, number>> = { nothing: 0, failed: 1, settled: 2
 /** How a list is to go on, as its step says. */
 export type Manner = Pick<
   Tally,
-  "count" | "width" | "undoWidth" | "turnsAtFirst" | "keeps" | "parent" | "root" | "depth"
+  "step" | "number" | "count" | "width" | "undoWidth" | "turnsAtFirst" | "keeps" | "parent" | "root" | "depth"
 >;
 
 export function newTally(manner: Manner): Tally {

@@ -138,6 +138,8 @@ const interruptible = new Set<string>(["stepOk", "stepCompleted", "stepPaused", 
 /** What a turn from outside does to the result of a step that ran meanwhile: all that the step gave is kept. */
 function interrupted({ position }: ActiveExecution, event: Event, turn: Turn | undefined): Event {
   if (turn === undefined || position.direction === "down" || !interruptible.has(event.what.type)) return event;
+  // That asks the children to go back, whose end decides what becomes of the turn.
+  if (event.list !== undefined && "closes" in event.list) return event;
   const { reason, by, why } = turn;
   const what = { type: "rollbackRequested", reason, begun: true } as const;
   return { ...event, what, result: reason, by, why, isUnexpected: false };

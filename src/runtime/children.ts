@@ -62,13 +62,33 @@ export async function lookedAt(work: Work): Promise<Event | undefined> {
   if (standing === "waits") return undefined;
   if (isDown) return ended(work, returned(undefined));
   const children = childrenOf(work);
-  const isFailed =
-    standing === "failed" || standing === "back" || (tally.rolledBack > 0 && children.onFailure === "turn");
+  const isAllBack = standing === "back" && !tally.keeps;
+  const isFailed = standing === "failed" || isAllBack || (tally.rolledBack > 0 && children.onFailure === "turn");
   if (!isFailed) return ended(work, await joined(work, children));
   // It is asked whether it recovers once nothing of it is left.
   if (stepOf(work).recover !== undefined && !isClosed && !isPastPivot(position, work.registered.shape))
     return closes(work, record);
   return ended(work, await failedBy(work, record, tally));
+}
+
+/**
+ * Whether what wants to turn the execution at this step is put to its child, since only that can say whether it comes in time: the
+ * child has a pivot, which is the pivot of all.
+ */
+export function isPutToChild({ step, execution, registered }: Work): boolean {
+  const { stepIndex, stepFunc } = execution.position;
+  if (step?.children === undefined || stepIndex !== registered.shape.pivot || stepFunc !== "runContinue") return false;
+  return hasPivot(step.children);
+}
+
+function hasPivot({ workflows }: ChildrenDefinition): boolean {
+  return Object.values(workflows).some(({ pivot }) => pivot >= 0);
+}
+
+/** The child is asked to go back. Undefined: it was, and the execution waits for what becomes of it. */
+export async function putToChild(work: Work): Promise<Event | undefined> {
+  const last = await lastList(work);
+  return last?.record.status === "open" ? closes(work, last.record) : lookedAt(work);
 }
 
 /** The step's own deadline has passed while its children are not settled. Undefined: it waits until they are back. */
@@ -190,7 +210,9 @@ async function openedWith(work: Work, number: number, entries: readonly Entry[])
     width: children.concurrency ?? null,
     undoWidth: children.undo === "one-by-one" ? 1 : (children.concurrency ?? null),
     turnsAtFirst: children.onFailure === "turn" && !isPast,
-    keeps: stepOf(work).irreversible !== undefined,
+    keeps: stepOf(work).irreversible !== undefined || (stepOf(work).pivot && hasPivot(children)),
+    step: keyNameOf(execution.position.step, execution.position.keys),
+    number,
     parent: execution.identity.id,
     root: execution.root ?? execution.identity.id,
     depth: (execution.line?.depth ?? 0) + 1,

@@ -9,6 +9,7 @@ import type { PendingMail } from "../session/host.js";
 import { andThen } from "../session/maybe-promise.js";
 import type { MaybePromise } from "../stores/contract.js";
 import { checkedByInput } from "./input-fields.js";
+import { letGo, refuseLiveChildren } from "./let-go.js";
 import { brokenError, brokenRequestError } from "./reports.js";
 import type { Work } from "./work.js";
 
@@ -96,8 +97,27 @@ export class Inbox {
       const { reason, by } = request.request;
       return this.#turned(reason, { cause, by, why: reason });
     }
-    if (request.act.unchecked !== true) return this.#act(request, request.act.patch);
-    return this.#checked(request);
+    if (request.type === "skip" && this.#work.step?.children !== undefined) return this.#skippedChildren(request);
+    return this.#acted(request);
+  }
+
+  #acted(request: ActRequest): MaybePromise<Event | undefined> {
+    return request.act.unchecked === true ? this.#checked(request) : this.#act(request, request.act.patch);
+  }
+
+  async #skippedChildren(request: ActRequest): Promise<Event | undefined> {
+    const { id, host, execution } = this.#work;
+    const parent = { id, workflow: execution.identity.workflow, position: execution.position };
+    try {
+      if (execution.position.direction === "down") await letGo(host.lists, parent);
+      else await refuseLiveChildren(host, parent);
+    } catch (error) {
+      if (!(error instanceof StepwellError) || error.code !== "STEPWELL_CHILDREN_LIVE") throw error;
+      host.report(error);
+      this.#work.bury([request.arrival.id]);
+      return undefined;
+    }
+    return this.#acted(request);
   }
 
   #turned(reason: string, asked: Partial<Pick<Event, "cause" | "by" | "why">>): Event {

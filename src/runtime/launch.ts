@@ -52,6 +52,8 @@ export interface LaunchOptions<W extends AnyWorkflow = AnyWorkflow> {
     readonly from: StepsOf<W>;
     readonly reason: string;
     readonly state?: StatePatch<W>;
+    /** Steps of children that are passed over: a launch in rollback has begun none, so it has none to undo. */
+    readonly without?: readonly StepsOf<W>[];
   };
   /**
    * A transaction of your own on the store's database, as the connection that has it: what is stored commits
@@ -221,12 +223,45 @@ function firstPosition({ definition }: Registered, { id, rollback }: LaunchOptio
   }
   const position = positionAt(startedInRollback(index, rollback.reason), rollback.from);
   const irreversible = irreversibleUpTo(index, definition);
-  return irreversible === undefined ? position : { ...position, irreversible };
+  const passed = withoutChildren(definition, index, rollback.without ?? []);
+  return {
+    ...position,
+    ...(irreversible !== undefined && { irreversible }),
+    ...(passed.length > 0 && { passed }),
+  };
+}
+
+/** The steps of children up to that one, by index: each must be named. */
+function withoutChildren({ name, steps }: WorkflowDefinition, index: number, without: readonly string[]): number[] {
+  const refuse = (step: string, problem: string): never => {
+    const message = `launch of "${name}" in rollback: step ${shown(step)} ${problem}`;
+    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", message, { workflow: name });
+  };
+  const parents = steps
+    .slice(0, index + 1)
+    .flatMap((step, at) => (step.children === undefined ? [] : { step: step.name, at }));
+  for (const one of without)
+    if (!parents.some(({ step }) => step === one))
+      refuse(one, `is in "without", and is no step of children that would be undone.`);
+  for (const { step } of parents)
+    if (!without.includes(step))
+      refuse(
+        step,
+        `is made of children, and this launch has none to undo. Name it in "without", and undo what they did by other means.`,
+      );
+  return parents.map(({ at }) => at);
 }
 
 function checkRollbackStart(rollback: NonNullable<LaunchOptions["rollback"]>): void {
-  refuseUnknownOptions(rollback, ["from", "reason", "state"], "launch, rollback,");
+  refuseUnknownOptions(rollback, ["from", "reason", "state", "without"], "launch, rollback,");
   checkRollbackReason(rollback.reason, "launch, rollback.reason");
+  if (rollback.without !== undefined && !Array.isArray(rollback.without)) {
+    const given = shown(rollback.without);
+    throw new StepwellError(
+      "STEPWELL_INVALID_ARGUMENT",
+      `launch: "rollback.without" must be an array of steps, not ${given}.`,
+    );
+  }
   const problem = rollback.state === undefined ? undefined : patchProblem(rollback.state);
   if (problem === undefined) return;
   const message = `launch: "rollback.state" is ${problem}; give a plain object.`;
@@ -324,6 +359,7 @@ function launched(
 
 /** The same id is the same execution, whatever the version registered now; anything else is a conflict. */
 function refuseConflict(row: Row, existing: ExecutionRecord): void {
+  if (existing.line !== null) throw conflict(row, `is a child of execution "${existing.line.parent}"`);
   if (existing.workflow !== row.workflow) {
     throw conflict(row, `belongs to workflow "${existing.workflow}"`);
   }

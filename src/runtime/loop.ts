@@ -20,7 +20,7 @@ import type { CommitResult } from "../stores/batch.js";
 import type { CommitListener } from "../session/batch-entries.js";
 import type { Host, PendingMail } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
-import { lookedAt, overdueChildren } from "./children.js";
+import { isPutToChild, lookedAt, overdueChildren, putToChild } from "./children.js";
 import { settledEvent, stepOverdueEvent, waitTimedOutEvent, type Call } from "./call.js";
 import { Commits } from "./commits.js";
 import { checkDefinition, type DefinitionMismatch } from "./definition-check.js";
@@ -171,6 +171,9 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
         this.#inbox.unreadable = undefined;
         return this.#turnAway(task.error);
       case "follow":
+        if (task.request === "deadline" || task.request.type === "rollback") {
+          if (isPutToChild(this.#work)) return this.#putToChild();
+        }
         return this.goOnWith(this.#inbox.follow(task.request), (event) => this.#happens(event));
       case "release":
         return this.#release(task.dueInMs);
@@ -200,7 +203,15 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     }
   }
 
+  /** Only the end of the child wakes the execution: what has asked for it has come. */
+  #putToChild(): void {
+    this.goOnWith(putToChild(this.#work), (event) =>
+      event === undefined ? this.#release(null) : this.#happens(event),
+    );
+  }
+
   #overdue(): void {
+    if (isPutToChild(this.#work)) return this.#putToChild();
     if (this.#work.step?.children === undefined) return this.#happens(stepOverdueEvent(this.#work));
     this.goOnWith(overdueChildren(this.#work), (event) => this.#happens(event ?? stepOverdueEvent(this.#work)));
   }

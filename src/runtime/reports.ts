@@ -18,13 +18,14 @@ export function errorAbout(
   return new StepwellError(code, message, { execution: id, workflow, step: position.step, cause });
 }
 
-export function stuckError(execution: Told): StepwellError {
-  const { identity, position } = execution;
+export function stuckError(execution: Told & Pick<ActiveExecution, "root">): StepwellError {
+  const { identity, position, root } = execution;
   return errorAbout(
     execution,
     "STEPWELL_EXECUTION_STUCK",
     `Execution "${identity.id}" is stuck at step "${position.step}" on the way ${position.direction}: ` +
-      `${position.stuckBy?.message ?? position.lastResult}. Mend the cause, then retry or skip the step.`,
+      `${position.stuckBy?.message ?? position.lastResult}. Mend the cause, then retry or skip the step.` +
+      (root === null ? "" : ` It is part of execution "${root}", which waits for it.`),
   );
 }
 

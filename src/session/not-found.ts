@@ -1,4 +1,18 @@
 import { StepwellError } from "../errors.js";
+import type { Store } from "../stores/contract.js";
+
+/** Where the id is one that a child would have: it has not begun. */
+export async function missing({ lists }: Pick<Store, "lists">, id: string): Promise<StepwellError> {
+  const end = id.lastIndexOf("/");
+  const [list] = end < 0 || lists === undefined ? [] : await lists.find([id.slice(0, end)]);
+  if (list === undefined || list.status === "staged") return notFound(id);
+  const says = list.status === "closed" ? "never will: its parent goes back" : "begins when its turn comes";
+  return new StepwellError(
+    "STEPWELL_CHILD_NOT_BEGUN",
+    `Execution "${id}" is not there. If it is a child of "${list.of}", it has not begun, and ${says}. Nothing was stored.`,
+    { execution: id },
+  );
+}
 
 export function notFound(id: string): StepwellError {
   return new StepwellError("STEPWELL_EXECUTION_NOT_FOUND", `There is no execution "${id}" in this store.`, {

@@ -1,0 +1,53 @@
+/** An operator skips a step of children: refused while one of them is unsettled; on the way down the completed ones are let go. */
+import { StepwellError } from "../errors.js";
+import { slice, tallyOf, type Tally } from "../execution/children.js";
+import { keyNameOf } from "../execution/position.js";
+import type { ListedExecution, Store } from "../stores/contract.js";
+import type { ListRecord, ListStore } from "../stores/lists.js";
+
+type Parent = Pick<ListedExecution, "id" | "workflow" | "position">;
+
+/** @throws STEPWELL_CHILDREN_LIVE */
+export async function refuseLiveChildren({ lists }: Pick<Store, "lists">, parent: Parent): Promise<void> {
+  if (lists === undefined) return;
+  for (const record of await listsAt(lists, parent)) await refuseLive(lists, record, parent);
+}
+
+async function listsAt(lists: ListStore, { id, position }: Parent): Promise<readonly ListRecord[]> {
+  const step = keyNameOf(position.step, position.keys);
+  const all = await lists.of(id);
+  return all.filter((it) => it.status !== "staged" && tallyOf(it).step === step);
+}
+
+async function refuseLive(lists: ListStore, record: ListRecord, { id, workflow, position }: Parent): Promise<void> {
+  const { begun, stuck, asked } = tallyOf(record);
+  const news = await lists.lines({ list: record.id, news: true, limit: 1 });
+  if (begun + stuck + asked === 0 && news.length === 0) return;
+  throw new StepwellError(
+    "STEPWELL_CHILDREN_LIVE",
+    `Step "${position.step}" of execution "${id}" is not skipped: ${begun + stuck} of its children are not settled. ` +
+      `Let them end, or mend the stuck ones, then skip it.`,
+    { execution: id, workflow, step: position.step },
+  );
+}
+
+/** On the way down. What it is told of twice, since a launcher died in between, is done once. @throws STEPWELL_CHILDREN_LIVE */
+export async function letGo(lists: ListStore, parent: Parent): Promise<void> {
+  await refuseLiveChildren({ lists }, parent);
+  for (const { id } of await listsAt(lists, parent)) while (await letSomeGo(lists, id)) continue;
+}
+
+async function letSomeGo(lists: ListStore, list: string): Promise<boolean> {
+  const [record] = await lists.find([list]);
+  const lines = await lists.lines({ list, from: 0, limit: slice, unasked: ["completed"] });
+  if (record === undefined || lines.length === 0) return false;
+  const tally: Tally = tallyOf(record);
+  const data: Tally = { ...tally, completed: tally.completed - lines.length, back: -1 };
+  await lists.advance({
+    ...{ list, revision: record.revision, data: JSON.stringify(data), isMarked: false },
+    ...{ counts: [], begins: [], arrivals: [] },
+    asks: lines.map(({ position }) => position),
+    frees: lines.map(({ execution }) => execution),
+  });
+  return true;
+}

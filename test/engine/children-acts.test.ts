@@ -1,0 +1,209 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { fail, pause, workflow } from "../../src/index.js";
+import { onEveryStore, patient, told } from "../support/rig.js";
+
+const none = z.object({});
+
+/** Waits for `done`, and says what becomes of it. */
+function waiting(name: string, lines: string[] = []) {
+  return workflow(name, { input: z.object({ n: z.number() }) }).step("work", {
+    messages: { done: z.object({ ok: z.boolean() }) },
+    run: ({ state }) => {
+      lines.push(`do ${state.n}`);
+      return pause();
+    },
+    onMessage: ({ message }) => (message.payload.ok ? undefined : fail("refused")),
+    rollback: ({ state }) => void lines.push(`undo ${state.n}`),
+  });
+}
+
+const three = { items: () => [{ n: 0 }, { n: 1 }, { n: 2 }] };
+
+onEveryStore("who looks at children, or acts on them", (start) => {
+  test("sees them under their step, counted, and each by its key", async () => {
+    const parent = workflow("parent", { input: none }).forEach("work", waiting("child"), { ...three, concurrency: 2 });
+    const { launcher, clock } = await start([parent], patient);
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    await clock.settle();
+    const counts = { step: "work", number: 1, count: 3, isClosed: false };
+    const group = { ...counts, notBegun: 1, underWay: 2, stuck: 0, completed: 0, rolledBack: 0 };
+    expect(await execution.children()).toEqual([group]);
+    expect((await execution.details()).children).toEqual([group]);
+    expect((await execution.childrenOf("work")).map(({ key, id, status }) => [key, id, status])).toEqual([
+      ["0", "p/work/0", "underWay"],
+      ["1", "p/work/1", "underWay"],
+      ["2", "p/work/2", "notBegun"],
+    ]);
+    expect((await execution.childrenOf("work", { from: 1, limit: 1 })).map(({ key }) => key)).toEqual(["1"]);
+    expect(await launcher.execution("p/work/0").summary()).toMatchObject({ parent: "p", root: "p" });
+    await expect(execution.childrenOf("work", { limit: 0 })).rejects.toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
+  });
+
+  test("lists what was launched by itself, unless it asks for children, or for all below one", async () => {
+    const parent = workflow("parent", { input: none }).forEach("work", waiting("child"), three);
+    const { launcher, clock } = await start([parent], patient);
+    await launcher.launch(parent, {}, { id: "p" });
+    await launcher.launch(parent, {}, { id: "q" });
+    await clock.settle();
+    const ids = async (options: object) => (await launcher.list(options)).executions.map(({ id }) => id).toSorted();
+    expect(await ids({})).toEqual(["p", "q"]);
+    expect(await ids({ children: true })).toHaveLength(8);
+    expect(await ids({ root: "q" })).toEqual(["q/work/0", "q/work/1", "q/work/2"]);
+    expect(await ids({ root: "q", status: "completed" })).toEqual([]);
+    expect(await launcher.select({ root: "q" }).count()).toBe(3);
+  });
+
+  test("can't send to one that has not begun, and is told so; a rollback of it is refused", async () => {
+    const parent = workflow("parent", { input: none }).forEach("work", waiting("child"), { ...three, concurrency: 1 });
+    const { launcher, clock } = await start([parent], patient);
+    await launcher.launch(parent, {}, { id: "p" });
+    await clock.settle();
+    await expect(launcher.send("p/work/2", "done", { ok: true })).rejects.toMatchObject({ code: "STEPWELL_CHILD_NOT_BEGUN" });
+    expect(await launcher.rollback("p/work/2", "wrong")).toMatchObject({ accepted: false, why: "not-begun" });
+    await expect(launcher.send("p/other/2", "done", {})).rejects.toMatchObject({ code: "STEPWELL_EXECUTION_NOT_FOUND" });
+  });
+
+  test("can't launch what is a child already", async () => {
+    const child = waiting("child");
+    const parent = workflow("parent", { input: none }).forEach("work", child, three);
+    const { launcher, clock } = await start([parent, child], patient);
+    await launcher.launch(parent, {}, { id: "p" });
+    await clock.settle();
+    await expect(launcher.launch(child, { n: 0 }, { id: "p/work/0" })).rejects.toMatchObject({ code: "STEPWELL_LAUNCH_CONFLICT" });
+  });
+
+  test("fails the parent by rolling back a child that is not settled", async () => {
+    const lines: string[] = [];
+    const parent = workflow("parent", { input: none }).forEach("work", waiting("child", lines), three);
+    const { launcher, clock } = await start([parent], patient);
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    await clock.settle();
+    expect(await launcher.rollback("p/work/1", "not-wanted")).toMatchObject({ accepted: true });
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "not-wanted" });
+    expect(lines.toSorted()).toEqual(["do 0", "do 1", "do 2", "undo 0", "undo 1", "undo 2"]);
+  });
+
+  test("launches in rollback over a step of children only where it is named, since there are none to undo", async () => {
+    const lines: string[] = [];
+    const parent = workflow("parent", { input: none })
+      .step("before", { run: () => undefined, rollback: () => void lines.push("undo before") })
+      .forEach("work", waiting("child"), three)
+      .step("after", { run: () => undefined, rollback: () => void lines.push("undo after") });
+    const { launcher } = await start([parent], patient);
+    const from = { from: "after", reason: "import" } as const;
+    await expect(launcher.launch(parent, {}, { rollback: from })).rejects.toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
+    const execution = await launcher.launch(parent, {}, { rollback: { ...from, without: ["work"] } });
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "import" });
+    expect(lines).toEqual(["undo after", "undo before"]);
+  });
+});
+
+onEveryStore("children after a pivot", (start) => {
+  test("are all waited for; then the parent parks, and a retry begins those anew that were rolled back", async () => {
+    const lines: string[] = [];
+    const parent = workflow("parent", { input: none })
+      .step("pay", { pivot: true, run: () => undefined })
+      .forEach("work", waiting("child", lines), { ...three, join: ({ children }) => ({ joined: children.map(({ id }) => id) }) });
+    const { launcher, clock } = await start([parent], patient);
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    await clock.settle();
+    await launcher.send("p/work/1", "done", { ok: false });
+    await clock.settle();
+    expect(await execution.summary()).toMatchObject({ status: "waiting" });
+    for (const n of [0, 2]) await launcher.send(`p/work/${n}`, "done", { ok: true });
+    expect(await execution.outcome()).toMatchObject({ status: "stuck", reason: "refused" });
+    await execution.retry();
+    await clock.settle();
+    expect((await execution.childrenOf("work")).map(({ id }) => id)).toEqual(["p/work~2/1"]);
+    await launcher.send("p/work~2/1", "done", { ok: true });
+    expect(await execution.outcome()).toMatchObject({
+      status: "completed",
+      state: { joined: ["p/work/0", "p/work~2/1", "p/work/2"] },
+    });
+    expect(lines).toEqual(["do 0", "do 1", "do 2", "undo 1", "do 1"]);
+  });
+
+  test("may be skipped by an operator once they are settled, and not before", async () => {
+    const parent = workflow("parent", { input: none })
+      .step("pay", { pivot: true, run: () => undefined })
+      .forEach("work", waiting("child"), three);
+    const { launcher, clock } = await start([parent], patient);
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    await clock.settle();
+    for (const n of [0, 1, 2]) await launcher.send(`p/work/${n}`, "done", { ok: n > 0 });
+    expect(await execution.outcome()).toMatchObject({ status: "stuck" });
+    await execution.retry();
+    await clock.settle();
+    await launcher.send("p/work~2/0", "done", { ok: false });
+    expect(await execution.outcome()).toMatchObject({ status: "stuck" });
+    await execution.skip("two are enough");
+    expect(await execution.outcome()).toMatchObject({ status: "completed" });
+  });
+});
+
+onEveryStore("a child with a pivot, as the pivot of its parent", (start) => {
+  const payment = (lines: string[]) =>
+    workflow("payment", { input: none })
+      .step("reserve", {
+        messages: { go: z.null() },
+        run: () => pause(),
+        onMessage: () => undefined,
+        rollback: () => void lines.push("undo reserve"),
+      })
+      .step("pay", { pivot: true, run: () => undefined })
+      .step("tell", { messages: { go: z.null() }, run: () => pause(), onMessage: () => undefined });
+  const order = (lines: string[]) =>
+    workflow("order", { input: none, deadline: "1d" })
+      .step("hold", { run: () => undefined, rollback: () => void lines.push("undo hold") })
+      .child("payment", payment(lines), { input: () => ({}), pivot: true });
+
+  test("is asked first whether the parent may still go back: before its pivot it does", async () => {
+    const lines: string[] = [];
+    const it = order(lines);
+    const { launcher, clock } = await start([it], patient);
+    const execution = await launcher.launch(it, {}, { id: "o" });
+    await clock.settle();
+    const asked = execution.rollback("changed-mind");
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "changed-mind" });
+    await asked;
+    expect(lines).toEqual(["undo reserve", "undo hold"]);
+  });
+
+  test("is too late past it, for the parent too: a request is refused, a deadline passes", async () => {
+    const lines: string[] = [];
+    const it = order(lines);
+    const { launcher, clock } = await start([it], patient);
+    const execution = await launcher.launch(it, {}, { id: "o" });
+    await clock.settle();
+    await launcher.send("o/payment/0", "go", null);
+    await clock.settle();
+    const asked = execution.rollback("changed-mind");
+    await clock.advance("2d");
+    expect(await execution.summary()).toMatchObject({ status: "waiting" });
+    await launcher.send("o/payment/0", "go", null);
+    expect(await execution.outcome()).toMatchObject({ status: "completed" });
+    expect(await asked).toMatchObject({ accepted: false, why: "past-pivot" });
+    expect(lines).toEqual([]);
+  });
+});
+
+onEveryStore("children in an irreversible step", (start) => {
+  test("stay where they have completed, and only those under way are asked to go back", async () => {
+    const lines: string[] = [];
+    const parent = workflow("parent", { input: none }).forEach("work", waiting("child", lines), {
+      ...three,
+      irreversible: "letters are sent",
+    });
+    const { launcher, clock } = await start([parent], patient);
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    await clock.settle();
+    await launcher.send("p/work/0", "done", { ok: true });
+    await clock.settle();
+    await execution.rollback("enough");
+    expect(await execution.outcome()).toMatchObject({ status: "rolledBack" });
+    expect(lines.slice(3).toSorted()).toEqual(["undo 1", "undo 2"]);
+    expect(await launcher.execution("p/work/0").summary()).toMatchObject({ status: "completed" });
+    expect(await told(execution)).toContain("rollbackContinue work: ok");
+  });
+});
