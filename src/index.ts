@@ -140,7 +140,7 @@ export type { OperatorOptions, RetryOptions, SkipOptions } from "./client/operat
 export type { Execution, HistoryOptions, HistoryRange, MailboxRow } from "./client/execution-handle.js";
 export type { ExecutionSummary } from "./client/execution-summary.js";
 export type { ExecutionDetails } from "./client/execution-details.js";
-export type { ChildGroup, ChildLine, ChildrenOptions } from "./client/children.js";
+export type { ChildGroup, ChildLine, ChildLinesOptions } from "./client/children.js";
 export type { StepOutline } from "./definition/outline.js";
 export type { StillAt } from "./client/still-at.js";
 export type { Fleet, KnownWorkflow, LauncherSummary, LimitSummary, Unattended } from "./client/fleet.js";

@@ -33,7 +33,7 @@ export interface ChildLine {
   readonly isAsked: boolean;
 }
 
-export interface ChildrenOptions {
+export interface ChildLinesOptions {
   /** Which of the step's groups. Default: the last one. */
   readonly number?: number;
   /** From this position on. Default: 0. */
@@ -63,7 +63,7 @@ export async function childLinesOf(
   store: Store,
   execution: string,
   step: string,
-  options: ChildrenOptions,
+  options: ChildLinesOptions,
 ): Promise<readonly ChildLine[]> {
   refuseUnknownOptions(options, ["number", "from", "limit"], "childrenOf");
   const { number, from = 0, limit = 100 } = options;

@@ -16,7 +16,7 @@ import {
   type ChangedHistoryRow,
   type HistoryRow,
 } from "../execution/history.js";
-import { childGroupsOf, childLinesOf, type ChildGroup, type ChildLine, type ChildrenOptions } from "./children.js";
+import { childGroupsOf, childLinesOf, type ChildGroup, type ChildLine, type ChildLinesOptions } from "./children.js";
 import { checkedFrom, endable, followOne, followOptionsOf, type FollowOptions } from "./follow.js";
 import type { ResendNote } from "./dead-letters.js";
 import type { ClientHost } from "../session/client-host.js";
@@ -225,7 +225,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
    *
    * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_CAPABILITY_MISSING
    */
-  async childrenOf(step: StepsOf<W>, options: ChildrenOptions = {}): Promise<readonly ChildLine[]> {
+  async childrenOf(step: StepsOf<W>, options: ChildLinesOptions = {}): Promise<readonly ChildLine[]> {
     await this.#standing();
     return childLinesOf(this.#parts.store, this.id, step, options);
   }
