@@ -70,6 +70,10 @@ const fill = (schema: string): string => `
   SELECT n, 1, 1, n, '{}' FROM generate_series(1, 50000) AS n;
   INSERT INTO "${schema}".stepwell_subscriptions (execution, until, topic, id)
   SELECT n, 1, 'topic-' || n % 10000, 'id-' || n FROM generate_series(1, 20000) AS n;
+  INSERT INTO "${schema}".stepwell_lists (id, parent, status, revision, data, marked)
+  SELECT 'list-' || n, 'id-' || n, 'open', 1, '', CASE WHEN n % 10 = 0 THEN 1 END FROM generate_series(1, 20000) AS n;
+  INSERT INTO "${schema}".stepwell_lines (list, position, asked, phase, counted, key, execution)
+  SELECT 1 + n / 20, n % 20, 0, 'begun', CASE WHEN n % 10 = 0 THEN 'staged' ELSE 'begun' END, n, 'id-' || n FROM generate_series(1, 20000) AS n;
   INSERT INTO "${schema}".stepwell_publications (expires_at, delivered, topic, message_id, id, name, payload)
   SELECT n, 1, 'topic-' || n % 10000, n, n, 'paid', '{}' FROM generate_series(1, 20000) AS n`;
 
@@ -91,7 +95,17 @@ describe.each([
     await prepareSession(client);
     try {
       await migratePostgres(postgresUrl(), { schema });
-      for (const table of ["executions", "work", "signalled", "mailbox", "history", "subscriptions", "publications"]) {
+      for (const table of [
+        "executions",
+        "work",
+        "signalled",
+        "mailbox",
+        "history",
+        "subscriptions",
+        "publications",
+        "lists",
+        "lines",
+      ]) {
         await client.query(`ALTER TABLE "${schema}".stepwell_${table} SET (autovacuum_enabled = off)`);
       }
       if (fill !== undefined) await client.query(fill(schema));
@@ -126,6 +140,9 @@ describe.each([
       "stepwell_beat: Index Only Scan on stepwell_migrations_pkey",
       "stepwell_beat: Index Only Scan on stepwell_work_pkey",
       "stepwell_beat: Seq Scan on stepwell_launchers",
+      // The first lists that are marked; the first one with news, from where it jumps to the next.
+      "stepwell_due_lists: Index Only Scan on stepwell_lines_news",
+      "stepwell_due_lists: Index Only Scan on stepwell_lists_marked",
       "stepwell_gates: Index Only Scan on stepwell_queue_ready",
       "stepwell_launchers_older: Seq Scan on stepwell_launchers",
       "stepwell_migrated: Seq Scan on stepwell_migrations",
@@ -138,7 +155,7 @@ describe.each([
 
   test("find executions of a batch one by one, by their ids", () => {
     const names = [...plans.keys()].filter((name) =>
-      /^stepwell_(commit|release|deliver|reason|subscribe|publish)/.test(name),
+      /^stepwell_(commit|release|deliver|reason|subscribe|publish|stage|free_lines)/.test(name),
     );
     expect(names).toEqual(
       expect.arrayContaining(["stepwell_commit", "stepwell_commit_one", "stepwell_commit_one_mail"]),
@@ -150,6 +167,20 @@ describe.each([
       for (const scan of scans) {
         expect(scan, name).toMatchObject({ "Node Type": "Index Scan", "Index Name": "stepwell_executions_id" });
       }
+    }
+  });
+
+  test("find the line that an execution tells by its list and its position", () => {
+    const names = [...plans.keys()].filter((name) => name.endsWith("_lined") && name !== "stepwell_create_lined");
+    expect(names).toEqual(expect.arrayContaining(["stepwell_commit_lined", "stepwell_commit_one_lined"]));
+    expect(names).toContain("stepwell_release_lined");
+    for (const name of names) {
+      const used = plans.get(name)!.filter((node) => /stepwell_(lists|lines)$/.test(node["Relation Name"] ?? ""));
+      const scans = used.filter((node) => node["Node Type"].endsWith("Scan"));
+      expect(scans.map((node) => [node["Node Type"], node["Index Name"]]).toSorted(), name).toEqual([
+        ["Index Scan", "stepwell_lines_pkey"],
+        ["Index Scan", "stepwell_lists_id_key"],
+      ]);
     }
   });
 

@@ -104,8 +104,8 @@ function lines(database: Database, query: LineQuery): LineRow[] {
   const values: Value[] = [list, from];
   let fits = "";
   if (unasked !== undefined) {
-    fits = " AND asked = 0 AND phase IN (SELECT value FROM json_each(?))";
-    values.push(JSON.stringify(unasked));
+    fits = ` AND asked = 0 AND phase IN (${unasked.map(() => "?").join(", ")})`;
+    values.push(...unasked);
   }
   const order = `ORDER BY position ${descending ? "DESC" : "ASC"}`;
   const text = `${select} WHERE list = ? AND ${range}${fits} ${order} LIMIT ?`;
