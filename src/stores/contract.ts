@@ -356,7 +356,7 @@ export interface Store extends Capabilities {
    * Deletes executions that have been at rest for long enough, with all that they own: history, mailbox, tags, lists.
    * One that somebody owns, or that is due, is kept: whoever asks something of one at rest makes it due. Looks at
    * them in the order in which they were created. What has a root goes with it, and with it only: while something below
-   * it is not at rest all of it is kept. A large tree goes in several transactions, the root last; from the first one on nothing
+   * it is not at rest, or a list is still to be advanced, all of it is kept. A large tree goes in several transactions, the root last; from the first one on nothing
    * of it can be found or reached.
    */
   prune(options: PruneOptions): MaybePromise<Pruned>;

@@ -11,7 +11,7 @@ export function cursorOf({ createdAt, sequence }: ListPlace): string {
 }
 
 /** Before the first of them. */
-export const firstPlace: ListPlace = { createdAt: -1, sequence: 0 };
+export const firstPlace: ListPlace = { createdAt: 0, sequence: 0 };
 
 /** @throws STEPWELL_INVALID_ARGUMENT for a text that no page gave */
 export function placeOf(cursor: string): ListPlace {

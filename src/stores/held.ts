@@ -68,14 +68,14 @@ function isBehind({ createdAt, sequence }: ListPlace, row: HeldExecution): boole
 
 /**
  * @param rows in the order in which they were created; `remove` may take those out that it is given
- * @param below the rows whose root that one is. Default: it has none
+ * @param below the rows whose root that one is; undefined: a list of theirs is still to be advanced. Default: it has none
  */
 export function prune<Row extends HeldExecution>(
   rows: Iterable<Row>,
   { olderThanMs, limit, after, dry }: PruneOptions,
   at: number,
   remove: (row: Row) => void,
-  below: (row: Row) => readonly Row[] = () => [],
+  below: (row: Row) => readonly Row[] | undefined = () => [],
 ): Pruned {
   // That order is the order of their numbers, even where the clock was set back.
   const { sequence } = after === null ? firstPlace : placeOf(after);
@@ -92,7 +92,7 @@ export function prune<Row extends HeldExecution>(
     const age = olderThanMs[record.status];
     if (age === undefined || record.root !== null || isBusy(row) || record.updatedAt > at - age) continue;
     const tree = below(row);
-    if (tree.some((it) => isBusy(it) || !atRest.includes(it.record.status))) continue;
+    if (tree === undefined || tree.some((it) => isBusy(it) || !atRest.includes(it.record.status))) continue;
     for (const it of [row, ...tree]) {
       counts[it.record.status] = (counts[it.record.status] ?? 0) + 1;
       if (!dry) remove(it);

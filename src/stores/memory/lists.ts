@@ -78,6 +78,11 @@ export class Lists {
     return [...this.#wanting].slice(0, limit).map(({ record }) => record.id);
   }
 
+  /** Whether a list of that execution is still to be advanced. */
+  areWanting(execution: string): boolean {
+    return this.of(execution).some((list) => this.#wanting.has(list));
+  }
+
   forget(execution: string): void {
     for (const list of this.of(execution)) {
       this.#lists.delete(list.record.id);

@@ -11,9 +11,10 @@ export function pruning(data: MemoryData): Pick<Store, "prune"> & { readonly top
     data.lists.forget(row.record.id);
     rows.delete(row.record.id);
   };
-  const below = (row: Row): Row[] => {
+  const below = (row: Row): Row[] | undefined => {
     if (data.lists.of(row.record.id).length === 0) return [];
-    return [...rows.values()].filter(({ record }) => record.root === row.record.id);
+    const tree = [...rows.values()].filter(({ record }) => record.root === row.record.id);
+    return [row, ...tree].some(({ record }) => data.lists.areWanting(record.id)) ? undefined : tree;
   };
   return {
     prune: (options) => prune(rows.values(), options, data.now(), remove, below),

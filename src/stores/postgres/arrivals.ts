@@ -1,5 +1,6 @@
 import type { Status } from "../../definition/flow.js";
 import type { Arrival, ArrivalResult } from "../batch.js";
+import { reachable } from "../sql/pruning.js";
 import { integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { moment, at as time } from "./moment.js";
@@ -10,7 +11,7 @@ import { signalled } from "./work.js";
 const deadLetter = `
 source AS MATERIALIZED (
   SELECT m.execution, m.id FROM stepwell_mailbox AS m
-  WHERE m.execution = (SELECT s.sequence FROM stepwell_executions AS s WHERE s.id = $13::text) AND m.id = $14::text
+  WHERE m.execution = (SELECT s.sequence FROM stepwell_executions AS s WHERE s.id = $13::text AND ${reachable("s")}) AND m.id = $14::text
     -- Found by its key, not by walking along all that are dead.
     AND m.status || ' ' || m.kind = 'dead message'
 ),`;
@@ -46,7 +47,7 @@ found AS MATERIALIZED (
       $9::text[], $10::text[], $11::integer[], $12::integer[]) WITH ORDINALITY
       AS g (execution, id, kind, name, message_id, payload, carried, accepted, wakes, only_revision, only_signals, n)
     ORDER BY execution, n
-  ) AS g JOIN stepwell_executions AS e ON e.id = g.execution
+  ) AS g JOIN stepwell_executions AS e ON e.id = g.execution AND ${reachable("e")}
   FOR NO KEY UPDATE OF e
 ),${resends ? deadLetter : ""}
 judged AS MATERIALIZED (

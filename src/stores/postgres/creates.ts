@@ -1,5 +1,5 @@
-import { StepwellError } from "../../errors.js";
 import { newStateText, positionText } from "../sql/json-columns.js";
+import { prunedMeanwhile, reachable } from "../sql/pruning.js";
 import { executionColumns, lineText, type ExecutionRow } from "../sql/rows.js";
 import type { CreateResult, NewExecution } from "../batch.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
@@ -89,14 +89,8 @@ const insertLined: Statement = { name: "create_lined", text: insert(true, true, 
 
 const existingQuery: Statement = {
   name: "existing",
-  text: `SELECT ticket, ${executionColumns} FROM stepwell_executions WHERE id = ANY ($1::text[])`,
+  text: `SELECT ticket, ${executionColumns} FROM stepwell_executions WHERE id = ANY ($1::text[]) AND ${reachable()}`,
 };
-
-/** It was in the way, and is gone now: asked again, it is created. */
-function prunedMeanwhile(id: string): never {
-  const message = `Execution "${id}" was pruned in the moment in which another one of this id was created.`;
-  throw new StepwellError("STEPWELL_STORE_BUSY", message, { execution: id, retryable: true });
-}
 
 const owned: CreateResult = { created: true, owned: true };
 const notOwned: CreateResult = { created: true, owned: false };

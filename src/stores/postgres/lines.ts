@@ -72,12 +72,12 @@ const stageQuery: Statement = {
   name: "stage",
   text: `
 WITH owned AS MATERIALIZED (
-  SELECT 1 FROM stepwell_executions WHERE id = $2::text AND owner IS NOT DISTINCT FROM $3::integer AND revision = $4::integer
+  SELECT coalesce(root, id) AS root FROM stepwell_executions WHERE id = $2::text AND owner IS NOT DISTINCT FROM $3::integer AND revision = $4::integer
   FOR NO KEY UPDATE
 ),
 made AS (
-  INSERT INTO stepwell_lists AS k (id, parent, status, revision, data)
-  SELECT $1::text, $2::text, 'staged', 0, '' FROM owned ON CONFLICT (id) DO UPDATE SET revision = k.revision RETURNING sequence
+  INSERT INTO stepwell_lists AS k (id, parent, root, status, revision, data)
+  SELECT $1::text, $2::text, root, 'staged', 0, '' FROM owned ON CONFLICT (id) DO UPDATE SET revision = k.revision RETURNING sequence
 ),${putLines(5)}
 SELECT 1 FROM made`,
 };
@@ -91,7 +91,8 @@ const openQuery: Statement = {
   name: "open_list",
   text: `
 WITH made AS (
-  INSERT INTO stepwell_lists (id, parent, status, revision, data, marked) VALUES ($1::text, $2::text, 'open', 1, $3::text, 1)
+  INSERT INTO stepwell_lists (id, parent, root, status, revision, data, marked)
+  SELECT $1::text, id, coalesce(root, id), 'open', 1, $3::text, 1 FROM stepwell_executions WHERE id = $2::text
   ON CONFLICT (id) DO UPDATE SET status = 'open', revision = 1, data = excluded.data, marked = 1 RETURNING sequence
 ),
 gone AS (DELETE FROM stepwell_lines AS l USING made AS m WHERE l.list = m.sequence AND l.position >= $4::integer),${putLines(

@@ -1,6 +1,7 @@
 /** Lists and counts: each is a few walks along an index, and reads no more than a page, or a count, is long. */
 import type { ListConditions, ListFilter, ListPage, Store } from "../contract.js";
 import { cursorOf, placeOf } from "../cursor.js";
+import { reachable } from "../sql/pruning.js";
 import { listedColumns, listedOf, type ListedRow } from "../sql/rows.js";
 import { pageIn, passedOver, shelvesOf, type LookedAt } from "../sql/shelves.js";
 import type { Database } from "./database.js";
@@ -22,16 +23,20 @@ async function list(database: Database, { limit, ...asked }: ListFilter, terms: 
   const query = await queryOf(database, asked, limit, terms);
   const columns = listedColumns.replaceAll(/\w+/g, "e.$&");
   const text =
-    `${query.text} SELECT ${columns}, l.fits, l.ends FROM looked AS l CROSS JOIN LATERAL (` +
+    `${query.text} SELECT ${columns}, l.fits, l.ends, ${reachable("e")} AS found FROM looked AS l CROSS JOIN LATERAL (` +
     "SELECT * FROM stepwell_executions AS x WHERE x.created_at = l.created_at AND x.sequence = l.sequence OFFSET 0" +
     ") AS e ORDER BY e.created_at DESC, e.sequence DESC";
-  const rows = await database.unprepared<ListedRow & LookedAt & { readonly ends: boolean }>(text, query.values);
+  const rows = await database.unprepared<ListedRow & LookedAt & { readonly ends: boolean; readonly found: boolean }>(
+    text,
+    query.values,
+  );
   // Where the looking ended there may be more, also where the last row fits.
   const looked = rows.flatMap((row) => (row.ends && row.fits ? [row, { ...row, fits: false }] : [row]));
   const { page, last } = pageIn(looked, limit);
-  const errors = await errorsOf(database, page);
+  const found = page.filter((row) => row.found);
+  const errors = await errorsOf(database, found);
   return {
-    records: page.map((row) => listedOf(row, errors)),
+    records: found.map((row) => listedOf(row, errors)),
     cursor: last === undefined ? null : cursorOf({ createdAt: last.created_at, sequence: last.sequence }),
   };
 }

@@ -2,6 +2,7 @@
 import { requestKinds } from "../../execution/records.js";
 import type { DeadMailConditions, DeadMailFilter, MailCount, MailFilter, MailRecord, Store } from "../contract.js";
 import { isOfDead } from "../held.js";
+import { reachable } from "../sql/pruning.js";
 import { mailColumns, mailOf, type MailRow } from "../sql/rows.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
@@ -38,7 +39,7 @@ function rowsOf(database: Database, filter: MailFilter): Promise<MailRow[]> {
 function mailText(where: string): string {
   return (
     `SELECT ${mailColumns} FROM stepwell_executions AS e ` +
-    `CROSS JOIN LATERAL (SELECT * FROM (${where}) AS x OFFSET 0) AS m WHERE e.id = ANY ($1::text[]) ORDER BY m.sequence`
+    `CROSS JOIN LATERAL (SELECT * FROM (${where}) AS x OFFSET 0) AS m WHERE e.id = ANY ($1::text[]) AND ${reachable("e")} ORDER BY m.sequence`
   );
 }
 
@@ -85,7 +86,7 @@ function deadMail({
   readonly values: unknown[];
 } {
   // Of one execution they are found by its key, not by walking along all that are dead.
-  const conditions = [execution === undefined ? dead : "m.status || ' ' || m.kind = 'dead message'"];
+  const conditions = [execution === undefined ? dead : "m.status || ' ' || m.kind = 'dead message'", reachable("e")];
   const values: unknown[] = [];
   const bound = (value: unknown): string => `$${values.push(value)}`;
   if (execution !== undefined) {

@@ -303,7 +303,7 @@ CREATE TABLE stepwell_signalled (
 
 /**
  * Lists of executions. Who has a `line` is found apart from those that are free, and by its `root`: so a list of either is read
- * without the other. `marked` says of a list that it wants to be advanced, and `news` holds the lines that it has not counted.
+ * without the other. `marked` says of a list that it wants to be advanced, and `news` holds the lines that it has not counted. In `pruning` are roots of trees that are being pruned.
  * Code that does not know of lines would tell them nothing, so it must not work beside this.
  */
 const lists: Migration = {
@@ -324,9 +324,11 @@ CREATE TABLE stepwell_lists (
   status TEXT COLLATE "C" NOT NULL,
   id TEXT COLLATE "C" NOT NULL UNIQUE,
   parent TEXT COLLATE "C" NOT NULL,
+  root TEXT COLLATE "C" NOT NULL,
   data TEXT NOT NULL
 ) WITH (fillfactor = 50);
 CREATE INDEX stepwell_lists_parent ON stepwell_lists (parent, sequence);
+CREATE INDEX stepwell_lists_root ON stepwell_lists (root);
 CREATE INDEX stepwell_lists_marked ON stepwell_lists (sequence) WHERE marked = 1;
 
 CREATE TABLE stepwell_lines (
@@ -340,7 +342,9 @@ CREATE TABLE stepwell_lines (
   launch TEXT,
   PRIMARY KEY (list, position)
 );
-CREATE INDEX stepwell_lines_news ON stepwell_lines (list, position) WHERE phase <> counted;`,
+CREATE INDEX stepwell_lines_news ON stepwell_lines (list, position) WHERE phase <> counted;
+
+CREATE TABLE stepwell_pruning (root TEXT COLLATE "C" PRIMARY KEY);`,
 };
 
 /** From here on rows are compact: no process that does not know them can register a launcher any more. */

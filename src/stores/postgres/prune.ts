@@ -10,9 +10,23 @@ export function pruning(server: Server): Pick<Store, "prune"> {
   return { prune: (options) => server.ask((database, now) => prune(database, options, now)) };
 }
 
+/** All of an execution, for those in `from`: a part of a query with `id`, `sequence`, `created_at` and `tags`. */
+const removing = (from: string): string => `
+history AS (DELETE FROM stepwell_history AS h USING ${from} AS c WHERE h.execution = c.sequence),
+subscriptions AS (DELETE FROM stepwell_subscriptions AS s USING ${from} AS c WHERE s.execution = c.sequence),
+mail AS (DELETE FROM stepwell_mailbox AS m USING ${from} AS c WHERE m.execution = c.sequence),
+tags AS (
+  DELETE FROM stepwell_tags AS g USING (
+    SELECT c.sequence, c.created_at, t.tag FROM ${from} AS c CROSS JOIN LATERAL json_array_elements_text(c.tags::json) AS t (tag)
+  ) AS c
+  WHERE g.tag = c.tag AND g.created_at = c.created_at AND g.execution = c.sequence
+),
+executions AS (DELETE FROM stepwell_executions AS e USING ${from} AS c WHERE e.id = c.id)`;
+
 /**
  * What is locked is being worked on, and passed over: so it waits for nobody, and nobody waits for it in turn. What
- * has changed before its lock was taken has rows that this statement does not see, and is passed over too.
+ * has changed before its lock was taken has rows that this statement does not see, and is passed over too. What has a root
+ * goes with it only; of a tree whose root has come to rest, all below must be at rest, and no list wants to be advanced.
  */
 const text = (dry: boolean): string => `
 WITH ${moment},
@@ -24,30 +38,40 @@ page AS MATERIALIZED (
 ),
 looked AS MATERIALIZED (SELECT * FROM page ORDER BY created_at, sequence LIMIT $7::integer),
 chosen AS MATERIALIZED (
-  SELECT e.id, e.sequence, e.created_at, e.status, e.tags
+  SELECT e.id, e.sequence, e.created_at, e.status, e.tags,
+    EXISTS (SELECT 1 FROM stepwell_lists AS k WHERE k.parent = e.id) AS has_lists
   FROM looked AS p JOIN stepwell_executions AS e ON e.id = p.id
-  WHERE e.owner IS NULL AND e.due_at IS NULL AND e.root IS NULL
-    AND NOT EXISTS (SELECT 1 FROM stepwell_lists AS k WHERE k.parent = e.id) AND e.revision = p.revision AND e.signals = p.signals
+  WHERE e.owner IS NULL AND e.due_at IS NULL AND e.root IS NULL AND e.revision = p.revision AND e.signals = p.signals
     AND e.updated_at <= ${at} - (SELECT a.age FROM ages AS a WHERE a.status = e.status)
   ${dry ? "" : "FOR UPDATE OF e SKIP LOCKED"}
-)${
-  dry
-    ? ""
-    : `,
-history AS (DELETE FROM stepwell_history AS h USING chosen AS c WHERE h.execution = c.sequence),
-subscriptions AS (DELETE FROM stepwell_subscriptions AS s USING chosen AS c WHERE s.execution = c.sequence),
-mail AS (DELETE FROM stepwell_mailbox AS m USING chosen AS c WHERE m.execution = c.sequence),
-tags AS (
-  DELETE FROM stepwell_tags AS g USING (
-    SELECT c.sequence, c.created_at, t.tag FROM chosen AS c CROSS JOIN LATERAL json_array_elements_text(c.tags::json) AS t (tag)
-  ) AS c
-  WHERE g.tag = c.tag AND g.created_at = c.created_at AND g.execution = c.sequence
 ),
-executions AS (DELETE FROM stepwell_executions AS e USING chosen AS c WHERE e.id = c.id)`
+alone AS MATERIALIZED (SELECT * FROM chosen WHERE NOT has_lists),
+trees AS MATERIALIZED (
+  SELECT c.id, c.status FROM chosen AS c WHERE c.has_lists
+    AND NOT EXISTS (
+      SELECT 1 FROM stepwell_executions AS b WHERE b.root = c.id
+      AND (b.owner IS NOT NULL OR b.due_at IS NOT NULL OR b.status NOT IN ('completed', 'rolledBack', 'stuck'))
+    )
+    AND NOT EXISTS (
+      SELECT 1 FROM stepwell_lists AS k WHERE k.root = c.id AND (k.marked IS NOT DISTINCT FROM 1 OR EXISTS (
+        SELECT 1 FROM stepwell_lines AS l WHERE l.list = k.sequence AND l.phase <> l.counted
+      ))
+    )
+),${
+  dry
+    ? `
+counted AS (
+  SELECT status FROM alone UNION ALL SELECT status FROM trees
+  UNION ALL SELECT e.status FROM trees AS t JOIN stepwell_executions AS e ON e.root = t.id
+)`
+    : `
+counted AS (SELECT status FROM alone),
+begun AS (INSERT INTO stepwell_pruning (root) SELECT id FROM trees),
+rooted AS (UPDATE stepwell_executions AS e SET root = e.id FROM trees AS t WHERE e.id = t.id),${removing("alone")}`
 }
 SELECT (SELECT count(*) FROM page) > $7::integer AS more,
   (SELECT json_agg(l) FROM (SELECT created_at, sequence FROM looked ORDER BY created_at DESC, sequence DESC LIMIT 1) AS l) AS last,
-  (SELECT json_object_agg(status, n) FROM (SELECT status, count(*) AS n FROM chosen GROUP BY status) AS s) AS counts`;
+  (SELECT json_object_agg(status, n) FROM (SELECT status, count(*) AS n FROM counted GROUP BY status) AS s) AS counts`;
 
 const countOld: Statement = { name: "prune_dry", text: text(true) };
 const deleteOld: Statement = { name: "prune", text: text(false) };
@@ -58,26 +82,102 @@ interface Row {
   readonly counts: Partial<Record<Status, number>> | null;
 }
 
-async function prune(
-  database: Database,
-  { olderThanMs, limit, after, dry }: PruneOptions,
-  now: number | null,
-): Promise<Pruned> {
-  const { createdAt, sequence } = after === null ? firstPlace : placeOf(after);
+/** So many executions of a tree, or lines of their lists, are removed in one transaction, and so many transactions are made by one call. */
+const slice = 200;
+const linesInSlice = 5_000;
+const mostSlices = 20;
+
+const goingQuery: Statement = { name: "pruning", text: "SELECT root FROM stepwell_pruning ORDER BY root LIMIT 100" };
+
+/** Those below a root that rest, and the root itself when nothing else is left. Another process may be at it. */
+const sliceQuery: Statement = {
+  name: "prune_slice",
+  text: `
+WITH going AS MATERIALIZED (SELECT root FROM stepwell_pruning WHERE root = $1::text FOR UPDATE SKIP LOCKED)
+SELECT e.id, e.sequence, e.created_at, e.status, e.tags FROM going AS g JOIN stepwell_executions AS e ON e.root = g.root
+WHERE e.owner IS NULL AND e.due_at IS NULL
+  AND (e.id <> g.root OR NOT EXISTS (SELECT 1 FROM stepwell_executions AS o WHERE o.root = g.root AND o.id <> g.root))
+LIMIT ${slice} FOR UPDATE OF e SKIP LOCKED`,
+};
+
+/** Their lines first: while there are more than go at once, the executions stay. */
+const removeQuery: Statement = {
+  name: "prune_tree",
+  text: `
+WITH given AS MATERIALIZED (
+  SELECT g.id, g.sequence::bigint AS sequence, g.created_at, g.tags
+  FROM unnest($1::text[], $2::float8[], $3::float8[], $4::text[]) AS g (id, sequence, created_at, tags)
+),
+lines AS MATERIALIZED (
+  SELECT l.list, l.position FROM given AS c JOIN stepwell_lists AS k ON k.parent = c.id
+  CROSS JOIN LATERAL (SELECT list, position FROM stepwell_lines WHERE list = k.sequence LIMIT ${linesInSlice}) AS l LIMIT ${linesInSlice}
+),
+unlined AS (DELETE FROM stepwell_lines AS d USING lines AS l WHERE d.list = l.list AND d.position = l.position),
+gone AS MATERIALIZED (SELECT * FROM given WHERE (SELECT count(*) FROM lines) < ${linesInSlice}),
+unlisted AS (DELETE FROM stepwell_lists AS k USING gone AS c WHERE k.parent = c.id),
+over AS (DELETE FROM stepwell_pruning AS p USING gone AS c WHERE p.root = c.id),${removing("gone")}
+SELECT (SELECT count(*) FROM gone) > 0 AS removed`,
+};
+
+interface SliceRow {
+  readonly id: string;
+  readonly sequence: number;
+  readonly created_at: number;
+  readonly status: Status;
+  readonly tags: string;
+}
+
+type Counts = Partial<Record<Status, number>>;
+
+function add(counts: Counts, status: Status, count: number): void {
+  counts[status] = (counts[status] ?? 0) + count;
+}
+
+/** False: there was nothing that could go. */
+async function pruneSlice(database: Database, root: string, counts: Counts): Promise<boolean> {
+  return database.transaction(async (transaction) => {
+    const rows = await transaction.rows<SliceRow>(sliceQuery, [root]);
+    if (rows.length === 0) return false;
+    const [row] = await transaction.rows<{ readonly removed: boolean }>(removeQuery, [
+      textArray(rows.map(({ id }) => id)),
+      doubleArray(rows.map(({ sequence }) => sequence)),
+      doubleArray(rows.map(({ created_at }) => created_at)),
+      textArray(rows.map(({ tags }) => tags)),
+    ]);
+    if (row!.removed) for (const { status } of rows) add(counts, status, 1);
+    return true;
+  });
+}
+
+/** Goes on with trees of which some is gone. Gives back how many transactions may still be made. */
+async function pruneTrees(database: Database, counts: Counts, most: number): Promise<number> {
+  let left = most;
+  for (const { root } of await database.rows<{ readonly root: string }>(goingQuery)) {
+    while (left > 0 && (await pruneSlice(database, root, counts))) left--;
+  }
+  return left;
+}
+
+async function prune(database: Database, options: PruneOptions, now: number | null): Promise<Pruned> {
+  const { olderThanMs, limit, after, dry } = options;
+  const counts: Counts = {};
+  const place = after === null ? firstPlace : placeOf(after);
+  let left = dry ? 1 : await pruneTrees(database, counts, mostSlices);
+  if (left === 0) return { counts, cursor: cursorOf(place) };
   const ages = Object.values(olderThanMs);
   const [row] = await database.rows<Row>(dry ? countOld : deleteOld, [
     now,
     textArray(Object.keys(olderThanMs)),
     doubleArray(ages),
     Math.min(...ages),
-    createdAt,
-    sequence,
+    place.createdAt,
+    place.sequence,
     limit,
   ]);
-  const { more, last, counts } = row!;
-  const place = last?.[0];
-  return {
-    counts: counts ?? {},
-    cursor: !more || place === undefined ? null : cursorOf({ createdAt: place.created_at, sequence: place.sequence }),
-  };
+  const { more, last } = row!;
+  for (const [status, count] of Object.entries(row!.counts ?? {})) add(counts, status as Status, count);
+  if (!dry) left = await pruneTrees(database, counts, left);
+  const end = last?.[0];
+  const next = end === undefined ? place : { createdAt: end.created_at, sequence: end.sequence };
+  return { counts, cursor: more || left === 0 ? cursorOf(next) : null };
 }

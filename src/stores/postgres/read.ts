@@ -1,3 +1,4 @@
+import { reachable } from "../sql/pruning.js";
 import {
   errorsIn,
   errorsReferredTo,
@@ -30,17 +31,17 @@ export function reading(server: Server): Pick<Store, "load" | "history"> {
 
 const loadQuery: Statement = {
   name: "load",
-  text: `SELECT ${executionColumns} FROM stepwell_executions WHERE id = ANY ($1::text[])`,
+  text: `SELECT ${executionColumns} FROM stepwell_executions WHERE id = ANY ($1::text[]) AND ${reachable()}`,
 };
 
 const standingQuery: Statement = {
   name: "standing",
-  text: `SELECT ${standingColumns} FROM stepwell_executions WHERE id = ANY ($1::text[])`,
+  text: `SELECT ${standingColumns} FROM stepwell_executions WHERE id = ANY ($1::text[]) AND ${reachable()}`,
 };
 
 const listedQuery: Statement = {
   name: "load_listed",
-  text: `SELECT ${listedColumns} FROM stepwell_executions WHERE id = ANY ($1::text[])`,
+  text: `SELECT ${listedColumns} FROM stepwell_executions WHERE id = ANY ($1::text[]) AND ${reachable()}`,
 };
 
 const queries = { standing: standingQuery, listed: listedQuery, all: loadQuery };
@@ -94,7 +95,7 @@ const historyQuery: Statement = {
   name: "history",
   text:
     "SELECT revision, at, entry, patch FROM stepwell_history " +
-    "WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = $1::text) " +
+    `WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = $1::text AND ${reachable()}) ` +
     "AND revision > $2::integer AND revision <= $3::integer ORDER BY revision",
 };
 

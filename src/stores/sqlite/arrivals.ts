@@ -1,6 +1,7 @@
 import type { Status } from "../../definition/flow.js";
 import type { Arrival, ArrivalResult } from "../batch.js";
 import type { Hint } from "../contract.js";
+import { reachable } from "../sql/pruning.js";
 import type { Database } from "./database.js";
 import { takeOut } from "./mail.js";
 
@@ -15,7 +16,9 @@ interface Addressee {
 /** Puts an arrival into its execution's mailbox; to be called within a transaction. */
 export function deliver(database: Database, it: Arrival, at: number, hints: Hint[]): ArrivalResult {
   const row = database
-    .statement("SELECT sequence, status, revision, signals, owner FROM stepwell_executions WHERE id = ?")
+    .statement(
+      `SELECT sequence, status, revision, signals, owner FROM stepwell_executions WHERE id = ? AND ${reachable()}`,
+    )
     .get(it.execution) as Addressee | undefined;
   if (row === undefined) return { result: "not-found" };
   const known = it.messageId === null ? undefined : duplicateOf(database, row.sequence, it.messageId);

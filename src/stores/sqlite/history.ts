@@ -5,6 +5,7 @@
 import type { ErrorRow, HistoryRow } from "../sql/rows.js";
 import type { HistoryRange } from "../contract.js";
 import type { HistoryRecord } from "../../execution/records.js";
+import { reachable } from "../sql/pruning.js";
 import { historyOf } from "../sql/rows.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
@@ -24,9 +25,9 @@ WITH RECURSIVE chain (sequence, previous, revision) AS (
   WHERE sequence = coalesce(
     (
       SELECT m.sequence FROM stepwell_history AS m WHERE m.sequence = ?4 AND m.revision = ?3
-      AND m.execution = (SELECT sequence FROM stepwell_executions WHERE id = ?1)
+      AND m.execution = (SELECT sequence FROM stepwell_executions WHERE id = ?1 AND ${reachable()})
     ),
-    (SELECT latest FROM stepwell_executions WHERE id = ?1)
+    (SELECT latest FROM stepwell_executions WHERE id = ?1 AND ${reachable()})
   ) AND revision > ?2
   UNION ALL
   SELECT h.sequence, h.previous, h.revision FROM chain CROSS JOIN stepwell_history AS h ON h.sequence = chain.previous

@@ -11,7 +11,8 @@ export function listNumber(database: Database, id: string): number | undefined {
 }
 
 const insertList =
-  "INSERT INTO stepwell_lists (id, parent, status, revision, data) VALUES (?, ?, 'staged', 0, '') RETURNING sequence";
+  "INSERT INTO stepwell_lists (id, parent, root, status, revision, data) " +
+  "SELECT ?1, id, coalesce(root, id), 'staged', 0, '' FROM stepwell_executions WHERE id = ?2 RETURNING sequence";
 
 /** Its number; it is made where it is not there. */
 function stagedList(database: Database, id: string, parent: string): number {

@@ -2,6 +2,7 @@
 import { systemClock } from "../../clock.js";
 import type { ListConditions, ListedExecution, ListFilter, ListPage, Store } from "../contract.js";
 import { cursorOf } from "../cursor.js";
+import { reachable } from "../sql/pruning.js";
 import { listedColumns, listedOf, type ListedRow } from "../sql/rows.js";
 import { pageIn, passedOver, shelvesOf, type LookedAt } from "../sql/shelves.js";
 import type { Database } from "./database.js";
@@ -61,7 +62,7 @@ type Found = LookedAt & { readonly record: ListedExecution };
 /** So many rows are taken at once. */
 const handful = 100;
 
-const select = `SELECT ${listedColumns} FROM stepwell_executions WHERE sequence = ?`;
+const select = `SELECT ${listedColumns} FROM stepwell_executions WHERE sequence = ? AND ${reachable()}`;
 
 /** Takes the next rows, as far as they have been read. Gives back where the looking ended, if it did. */
 function take(
@@ -175,7 +176,7 @@ function conditionsOf({ workflow, isFree, root }: Pick<Asked, "workflow" | "isFr
   const conditions: Conditions[] = [];
   if (workflow !== undefined) conditions.push({ text: "workflow = ?", values: [workflow] });
   if (isFree === true) conditions.push({ text: "line IS NULL", values: [] });
-  if (root !== undefined) conditions.push({ text: "root = ?", values: [root] });
+  if (root !== undefined) conditions.push({ text: "stepwell_executions.root = ?", values: [root] });
   return conditions;
 }
 

@@ -104,6 +104,7 @@ function lines(database: Database, query: LineQuery): LineRow[] {
   const values: Value[] = [list, from];
   let fits = "";
   if (unasked !== undefined) {
+    if (unasked.length === 0) return [];
     fits = ` AND asked = 0 AND phase IN (${unasked.map(() => "?").join(", ")})`;
     values.push(...unasked);
   }

@@ -1,6 +1,7 @@
 /** What was sent, as it is read, and what becomes of a message that no step took. */
 import { requestKinds } from "../../execution/records.js";
 import { isOfDead } from "../held.js";
+import { reachable } from "../sql/pruning.js";
 import { mailColumns, mailOf, type MailRow } from "../sql/rows.js";
 import type { Arrival } from "../batch.js";
 import type { DeadMailConditions, DeadMailFilter, MailCount, MailFilter, MailRecord, Store } from "../contract.js";
@@ -35,7 +36,7 @@ export function readMail(database: Database, filter: MailFilter): MailRecord[] {
 
 const selected =
   `SELECT ${mailColumns} FROM stepwell_executions AS e CROSS JOIN stepwell_mailbox AS m ON m.execution = e.sequence ` +
-  "WHERE e.id = ?";
+  `WHERE e.id = ? AND ${reachable("e")}`;
 /** Word for word as in the partial index: a bound value would not be recognised. */
 const pending = `${selected} AND m.status = 'pending'`;
 const requests = `${pending} AND m.kind IN (${requestKinds.map((kind) => `'${kind}'`).join(", ")})`;
@@ -65,7 +66,7 @@ function deadMail({
   readonly values: Value[];
 } {
   // Word for word as in the partial index: a bound value would not be recognised.
-  const conditions = ["m.status = 'dead'", "m.kind = 'message'"];
+  const conditions = ["m.status = 'dead'", "m.kind = 'message'", reachable("e")];
   const values: Value[] = [];
   const where = (condition: string, value: Value): void => {
     conditions.push(condition);
@@ -93,7 +94,8 @@ export function takeOut(
 ): boolean {
   const { changes } = database
     .statement(
-      "UPDATE stepwell_mailbox SET status = 'resent' WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = ?) " +
+      "UPDATE stepwell_mailbox SET status = 'resent' WHERE execution = (SELECT sequence FROM stepwell_executions " +
+        `WHERE id = ? AND ${reachable()}) ` +
         "AND id = ? AND +status = 'dead' AND kind = 'message'",
     )
     .run(execution, arrival);

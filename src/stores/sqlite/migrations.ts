@@ -295,7 +295,7 @@ ALTER TABLE stepwell_launchers_after RENAME TO stepwell_launchers;`,
 
 /**
  * Lists of executions. Who has a `line` is found apart from those that are free, and by its `root`: so a list of either is read
- * without the other. `marked` says of a list that it wants to be advanced, and `news` holds the lines that it has not counted.
+ * without the other. `marked` says of a list that it wants to be advanced, and `news` holds the lines that it has not counted. In `pruning` are roots of trees that are being pruned.
  * A launcher that does not know of lines would tell them nothing.
  */
 const lists: Migration = {
@@ -314,12 +314,14 @@ CREATE TABLE stepwell_lists (
   sequence INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
   parent TEXT NOT NULL,
+  root TEXT NOT NULL,
   status TEXT NOT NULL,
   revision INTEGER NOT NULL,
   data TEXT NOT NULL,
   marked INTEGER
 );
 CREATE INDEX stepwell_lists_parent ON stepwell_lists (parent);
+CREATE INDEX stepwell_lists_root ON stepwell_lists (root);
 CREATE INDEX stepwell_lists_marked ON stepwell_lists (sequence) WHERE marked = 1;
 
 CREATE TABLE stepwell_lines (
@@ -333,7 +335,9 @@ CREATE TABLE stepwell_lines (
   launch TEXT
 );
 CREATE UNIQUE INDEX stepwell_lines_position ON stepwell_lines (list, position);
-CREATE INDEX stepwell_lines_news ON stepwell_lines (list, position) WHERE phase <> counted;`,
+CREATE INDEX stepwell_lines_news ON stepwell_lines (list, position) WHERE phase <> counted;
+
+CREATE TABLE stepwell_pruning (root TEXT PRIMARY KEY) WITHOUT ROWID;`,
 };
 
 /** Which rows a launcher of this code reads. */

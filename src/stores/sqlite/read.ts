@@ -1,3 +1,4 @@
+import { reachable } from "../sql/pruning.js";
 import {
   errorsIn,
   errorsReferredTo,
@@ -37,7 +38,7 @@ export function load<Only extends LoadOnly>(
 ): Loaded<Only> {
   const columns = columnsOf[only ?? "all"];
   return database.read(() => {
-    const statement = database.statement(`SELECT ${columns} FROM stepwell_executions WHERE id = ?`);
+    const statement = database.statement(`SELECT ${columns} FROM stepwell_executions WHERE id = ? AND ${reachable()}`);
     return ids.map((id) => {
       const row = statement.get(id) as StoredRow | undefined;
       if (row === undefined) return undefined;

@@ -1,4 +1,5 @@
 import { positionText, transitionTexts } from "../sql/json-columns.js";
+import { prunedMeanwhile, reachable } from "../sql/pruning.js";
 import { lineText } from "../sql/rows.js";
 import { shelfOf } from "../sql/shelves.js";
 import type { Batch, BatchResult, CommitResult, CreateResult, NewExecution, Release } from "../batch.js";
@@ -85,6 +86,8 @@ const insertExecution =
   "deadline_at, created_at, updated_at, tags, position, state, input, carried, shelf, line, root) " +
   "VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
 
+const selectExisting = `SELECT ${storedColumns} FROM stepwell_executions WHERE id = ? AND ${reachable()}`;
+
 /** Rare enough to be a statement of its own. Until it is admitted only its deadline wakes it. */
 const updateQueued = "UPDATE stepwell_executions SET admission = 'queued', due_at = deadline_at WHERE sequence = ?";
 
@@ -116,8 +119,8 @@ function create(database: Database, it: NewExecution, at: number, launchers: Lau
       it.root ?? null,
     );
   if (Number(changes) === 0) {
-    const row = database.statement(`SELECT ${storedColumns} FROM stepwell_executions WHERE id = ?`).get(it.id);
-    return { created: false, existing: recordOf(database, row as StoredRow) };
+    const row = database.statement(selectExisting).get(it.id) as StoredRow | undefined;
+    return { created: false, existing: recordOf(database, row ?? prunedMeanwhile(it.id)) };
   }
   const sequence = Number(lastInsertRowid);
   putFirst(database, sequence, it.state, it.input);

@@ -18,6 +18,7 @@ import { pruning } from "./pruning.js";
 import { schedules } from "./schedules.js";
 import { topics } from "./topics.js";
 import { transacting } from "./transacting.js";
+import { trees } from "./trees.js";
 import { values } from "./values.js";
 
 export type { Capability, MakeStore, StoreContractCase } from "./bench.js";
@@ -48,6 +49,7 @@ export const storeContract: readonly StoreContractCase[] = [
   ...lists,
   ...advancing,
   ...pruning,
+  ...trees,
   ...schedules,
   ...topics,
   ...transacting,
