@@ -9,6 +9,7 @@ import { memoryStore } from "../../src/stores/memory/memory-store.js";
 import type { Arrival, Batch, NewExecution, Publication, Release, Subscription } from "../../src/stores/batch.js";
 import type { Transition } from "../../src/execution/records.js";
 import type { Beat, MailRecord, Store } from "../../src/stores/contract.js";
+import { bornAs, drawing, Lawful, readLists } from "./equivalence-lists.js";
 
 const statuses: readonly Status[] = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"];
 const ids = ["a", "b", "c"];
@@ -68,6 +69,12 @@ const create: fc.Arbitrary<NewExecution> = fc
   })
   .map(lawful);
 
+const lists = drawing(ids, create);
+
+const createInTree = fc
+  .tuple(create, lists.born)
+  .map(([it, born]): NewExecution => ({ ...it, ...bornAs(it.id, born) }));
+
 /** `revision` and `signals` are how far off the row's own they are; 0 is right. */
 const transition = fc.record({
   id,
@@ -91,6 +98,8 @@ const transition = fc.record({
   others: fc.option(encoded),
   carried: fc.option(text),
   unsubscribes: fc.constantFrom(undefined, undefined, "step" as const, "all" as const),
+  line: lists.line,
+  list: lists.list,
 });
 
 const release = fc.record({
@@ -100,6 +109,7 @@ const release = fc.record({
   dueInMs: fc.option(delay),
   dead: fc.array(count, { maxLength: 2 }),
   resumeAt: fc.option(count, { freq: 1 }),
+  line: lists.line,
 });
 
 const arrival = fc.record({
@@ -155,7 +165,7 @@ const act = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       act: fc.constant("write" as const),
-      creates: fc.array(create, { maxLength: 3 }),
+      creates: fc.array(createInTree, { maxLength: 3 }),
       transitions: fc.array(transition, { maxLength: 3 }),
       releases: fc.array(release, { maxLength: 2 }),
       arrivals: fc.array(arrival, { maxLength: 3 }),
@@ -194,6 +204,8 @@ const act = fc.oneof(
       late: fc.constantFrom(0, 0, 0, 1),
     }),
   },
+  { weight: 2, arbitrary: lists.stage },
+  { weight: 4, arbitrary: lists.advance },
   { weight: 1, arbitrary: fc.record({ act: fc.constant("register" as const) }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant("beat" as const), owner }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant("prunePublications" as const), forMs: delay, limit: count }) },
@@ -235,6 +247,8 @@ const act = fc.oneof(
         tags: fc.subarray(["red", "green", "blue"]),
         createdFrom: delay,
         createdBefore: delay,
+        isFree: fc.constant(true as const),
+        root: id,
         limit: fc.constantFrom(1, 2, 10),
       },
       { requiredKeys: ["act", "limit"] },
@@ -259,6 +273,7 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
   const mayRun = (id: string): boolean =>
     rows.get(id)?.status === "running" ||
     [...drawn.creates, ...drawn.transitions].some((it) => it.id === id && it.status === "running");
+  const lawful = new Lawful(reference);
   const ownerOf = (id: string, other: number | null): number => other ?? rows.get(id)?.owner ?? 1;
   return {
     creates: drawn.creates,
@@ -282,6 +297,8 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
       carried: it.carried,
       ...(it.definition !== null && { definition: it.definition }),
       ...(it.unsubscribes !== undefined && { unsubscribes: it.unsubscribes }),
+      ...lawful.line(it.line),
+      ...lawful.list(it.id, it.list),
       history: {
         direction: "up",
         step: "first",
@@ -302,6 +319,7 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
       dueInMs: mayRun(it.id) ? 0 : it.dueInMs,
       ...(it.resumeAt !== null && { position: { ...position, polls: 2, resumeAt: it.resumeAt } }),
       dead: it.dead.map((index) => boxes.get(it.id)?.[index] ?? "none"),
+      ...lawful.line(it.line),
     })),
     arrivals: drawn.arrivals.map(({ only, ...it }): Arrival => {
       const row = rows.get(it.execution);
@@ -337,6 +355,7 @@ async function readBack(store: Store): Promise<unknown> {
     rows: await store.load(ids),
     list: await store.list({ limit: 100 }),
     schedules: await store.schedules!.find(),
+    lists: await readLists(store, ids),
     history: await Promise.all(ids.map(async (id) => store.history(id))),
     mailbox: await Promise.all(ids.map(async (id) => inTurn(await store.mail({ executions: [id] })))),
     pending: await Promise.all(
@@ -346,7 +365,10 @@ async function readBack(store: Store): Promise<unknown> {
   };
 }
 
-async function answer(store: Store, drawn: Exclude<Act, Of<"write"> | Of<"wait">>): Promise<unknown> {
+async function answer(
+  store: Store,
+  drawn: Exclude<Act, Of<"write"> | Of<"wait"> | Of<"stage"> | Of<"advance">>,
+): Promise<unknown> {
   switch (drawn.act) {
     case "claim":
       return sorted(await store.claim(drawn));
@@ -468,6 +490,14 @@ export async function answersLikeMemory(makeStore: (clock: Clock) => Store, { nu
           else if (drawn.act === "write") {
             const batch = batchOf(drawn, memory, () => arrivals++);
             expect(compared(await other.write(batch))).toEqual(compared(await memory.write(batch)));
+          } else if (drawn.act === "stage") {
+            const staging = new Lawful(memory).staging(drawn);
+            if (staging !== undefined)
+              expect(await other.lists!.stage(staging)).toBe(await memory.lists!.stage(staging));
+          } else if (drawn.act === "advance") {
+            const advance = new Lawful(memory).advance(drawn, () => arrivals++);
+            const answered = compared(await other.lists!.advance(advance));
+            expect(answered).toEqual(compared(await memory.lists!.advance(advance)));
           } else expect(compared(await answer(other, drawn))).toEqual(compared(await answer(memory, drawn)));
           expect(compared(await readBack(other))).toEqual(compared(await readBack(memory)));
           // Within a batch each store has its own order.

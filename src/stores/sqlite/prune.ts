@@ -59,8 +59,10 @@ const busyBelow =
 const wantingBelow =
   "SELECT 1 FROM stepwell_lists AS k INDEXED BY stepwell_lists_root WHERE k.root = ? AND (k.marked = 1 OR EXISTS (" +
   "SELECT 1 FROM stepwell_lines AS l INDEXED BY stepwell_lines_news WHERE l.list = k.sequence AND l.phase <> l.counted)) LIMIT 1";
+/** Along the shelves: of what rests, all on the shared one has completed. */
 const countBelow =
-  "SELECT status, count(*) AS count FROM stepwell_executions INDEXED BY stepwell_executions_root WHERE root = ? GROUP BY status";
+  "SELECT iif(shelf = '', 'completed', shelf) AS status, count(*) AS count " +
+  "FROM stepwell_executions INDEXED BY stepwell_executions_root WHERE root = ? GROUP BY shelf";
 
 const allGoing = "SELECT root FROM stepwell_pruning ORDER BY root";
 /** Those that rest; and the root itself, when nothing else is left. */
