@@ -157,6 +157,7 @@ export type {
   LetterAddress,
   LetterConditions,
   LetterCount,
+  LetterTotal,
   LetterOptions,
   LetterPage,
   ResendOptions,

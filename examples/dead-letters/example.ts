@@ -31,7 +31,7 @@ try {
 } catch (error) {
   if (error instanceof StepwellError) console.log("refused:", error.code);
 }
-console.log("still dead:", await launcher.countDeadLetters());
+console.log("still dead:", (await launcher.countDeadLetters()).count);
 
 for (const time of ["once", "again"]) {
   const { duplicate } = await launcher.resend(letter, { to: "order-2", by: "ada" });
@@ -42,4 +42,4 @@ console.log("order-2:", (await second.outcome()).state);
 const [, resent] = await first.mailbox();
 console.log("sent again to", resent?.resent?.to, "by", resent?.resent?.by);
 console.log("in the mailbox of order-1:", (await first.mailbox()).map(({ status }) => status).join(", "));
-console.log("still dead:", await launcher.countDeadLetters());
+console.log("still dead:", (await launcher.countDeadLetters()).count);

@@ -241,10 +241,11 @@ export function jsonStore(path: string, clock: Clock): Store {
       find(opened(), id)?.history.slice(after, after + limit) ?? [],
     mail(filter) {
       const { rows } = opened();
-      if (held.isOfDead(filter)) return held.deadMail(rows, filter);
       return rows.flatMap((row) => (filter.executions.includes(row.record.id) ? held.mailOf(row, filter) : []));
     },
-    countMail: (conditions) => held.countMail(opened().rows, conditions),
+    deadMail: (filter) => held.deadMail(opened().rows, filter),
+    countDeadMail: (conditions, lookAt) => held.countDeadMail(opened().rows, conditions, lookAt),
+    countPending: (id, upTo) => held.countPending(find(opened(), id)?.mailbox ?? [], upTo),
     watch: (listener) => hints.watch(listener),
   };
 }

@@ -68,7 +68,9 @@ test.each(["sqlite", "postgres"])("lists and counts what no step took, on %s", a
   await late(place, schema, "a", "evt-1");
   await late(place, schema, "b", "e\u001b[31m\u202evt");
   expect(await shown(place, { ...where, count: true })).toEqual(["2"]);
-  expect(await shown(place, { ...where, count: true, json: true, execution: "a" })).toEqual(['{"deadLetters":1}']);
+  expect(await shown(place, { ...where, count: true, json: true, execution: "a" })).toEqual([
+    '{"deadLetters":1,"more":false}',
+  ]);
   const [line] = await shown(place, { ...where, json: true, execution: "a" });
   expect(JSON.parse(line!)).toMatchObject({
     execution: "a",

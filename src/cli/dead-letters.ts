@@ -30,8 +30,8 @@ export async function showDeadLetters(options: ShowLettersOptions, screen: Scree
   try {
     const dead = deadLettersIn(store);
     if (count) {
-      const found = await dead.count(conditions);
-      screen.result(json ? JSON.stringify({ deadLetters: found }) : String(found));
+      const { count: deadLetters, more } = await dead.count(conditions);
+      screen.result(json ? JSON.stringify({ deadLetters, more }) : `${deadLetters}${more ? " or more" : ""}`);
       return;
     }
     const letters: DeadLetter[] = [];

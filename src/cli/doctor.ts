@@ -139,12 +139,12 @@ async function ofExecutions(client: Client): Promise<Finding[]> {
       mend: "Mend their rows from a backup, then: stepwell retry",
     });
   }
-  const letters = await client.countDeadLetters();
+  const { count: letters, more } = await client.countDeadLetters();
   if (letters > 0) {
     found.push({
       kind: "dead-letters",
       urgency: "watch",
-      message: `${letters} messages were never taken by a step.`,
+      message: `${letters}${more ? " or more" : ""} messages were never taken by a step.`,
       mend: "stepwell dead-letters",
     });
   }

@@ -33,7 +33,9 @@ export function stats(options: StatsOptions, screen: Screen): Promise<number> {
     }
     const table = new Table({ head: ["", "count"], style: { head: [], border: [] }, colAligns: ["left", "right"] });
     table.push(...counts.map(({ status, count, more }) => [status, more ? `${count}+` : String(count)]));
-    table.push(...letters.map((it) => [clean(`dead letters of ${it.workflow}`), String(it.count)]));
+    table.push(
+      ...letters.map((it) => [clean(`dead letters of ${it.workflow}`), it.more ? `${it.count}+` : String(it.count)]),
+    );
     table.push([`schedules${paused === 0 ? "" : `, ${paused} paused`}`, String(schedules.length)]);
     screen.result(table.toString());
   });

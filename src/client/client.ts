@@ -24,6 +24,7 @@ import {
   type LetterAddress,
   type LetterConditions,
   type LetterCount,
+  type LetterTotal,
   type LetterOptions,
   type LetterPage,
   type ResendOptions,
@@ -189,16 +190,18 @@ export class Client {
   }
 
   /**
-   * How many dead letters there are.
+   * How many dead letters there are: exactly where there are no more than 10,000 in all, or of the execution that is named; else how
+   * many of the last 10,000.
    *
    * @throws as `deadLetters`
    */
-  async countDeadLetters(conditions: LetterConditions = {}): Promise<number> {
+  async countDeadLetters(conditions: LetterConditions = {}): Promise<LetterTotal> {
     return this.#letters.count(conditions);
   }
 
   /**
-   * How many dead letters the executions of each workflow have; workflows that have any, by name. One query: for a metric.
+   * How many dead letters the executions of each workflow have; workflows that have any, by name. One query: for a metric. Counted as
+   * `countDeadLetters` does.
    *
    * @example
    * for (const { workflow, count } of await launcher.countDeadLettersByWorkflow()) console.log(workflow, count);

@@ -52,7 +52,10 @@ export interface DeadLetter {
 }
 
 export interface LetterPage {
-  /** The last received first. */
+  /**
+   * The last received first. A page may hold fewer than were asked for, or none, and have a next one: where the conditions leave out
+   * much, a page looks at some thousand letters.
+   */
   readonly letters: readonly DeadLetter[];
   /** Executions whose letters of this page can't be read, since they were damaged. Mostly empty. */
   readonly damaged: readonly Damaged[];
@@ -60,8 +63,15 @@ export interface LetterPage {
   readonly cursor: string | null;
 }
 
+/** How many dead letters there are. */
+export interface LetterTotal {
+  readonly count: number;
+  /** There may be more: the last 10,000 that were received were looked at, and no others. */
+  readonly more: boolean;
+}
+
 /** How many dead letters the executions of a workflow have. */
-export interface LetterCount {
+export interface LetterCount extends LetterTotal {
   readonly workflow: string;
   /** From 1. */
   readonly count: number;
@@ -100,6 +110,10 @@ interface LetterHost extends Pick<Host, "report" | "storeNow"> {
 
 const largestPage = 1000;
 
+/** So many are counted, or looked at for those that fit. */
+const countedTo = 10_000;
+const passedOver = 4_000;
+
 export class Letters {
   readonly #store: Store;
   readonly #host: LetterHost;
@@ -113,26 +127,25 @@ export class Letters {
 
   async list(options: LetterOptions = {}): Promise<LetterPage> {
     await this.#host.ready("deadLetters");
-    const { limit, ...filter } = filterOf(options);
-    // One more, which says whether there is a next page.
-    const found = await this.#store.mail({ ...filter, limit: limit + 1 });
-    const page = found.slice(0, limit);
-    const { read, damaged } = readable(page, ({ execution }) => execution, letterOf);
-    return { letters: read, damaged, cursor: found.length > limit ? String(page.at(-1)!.sequence) : null };
+    const filter = filterOf(options);
+    const { records, next } = await this.#store.deadMail(filter);
+    const { read, damaged } = readable(records, ({ execution }) => execution, letterOf);
+    return { letters: read, damaged, cursor: next === null ? null : String(next) };
   }
 
-  async count(conditions: LetterConditions = {}): Promise<number> {
+  async count(conditions: LetterConditions = {}): Promise<LetterTotal> {
     await this.#host.ready("countDeadLetters");
     refuseUnknownOptions(conditions, ["workflow", "execution", "name"], "countDeadLetters");
-    const counts = await this.#store.countMail(conditionsOf(conditions, "countDeadLetters"));
-    return counts.reduce((sum, { count }) => sum + count, 0);
+    const { counts, more } = await this.#store.countDeadMail(conditionsOf(conditions, "countDeadLetters"), countedTo);
+    return { count: counts.reduce((sum, { count }) => sum + count, 0), more };
   }
 
   async countByWorkflow(): Promise<LetterCount[]> {
     await this.#host.ready("countDeadLettersByWorkflow");
-    const counts = await this.#store.countMail({ status: "dead" });
+    const { counts, more } = await this.#store.countDeadMail({ status: "dead" }, countedTo);
     // Stores differ in how they order texts.
-    return counts.toSorted((one, other) => (one.workflow < other.workflow ? -1 : 1));
+    const sorted = counts.toSorted((one, other) => (one.workflow < other.workflow ? -1 : 1));
+    return sorted.map((it) => ({ ...it, more }));
   }
 
   async resend(address: LetterAddress, options: ResendOptions = {}): Promise<Sent> {
@@ -244,7 +257,10 @@ function filterOf(options: LetterOptions): DeadMailFilter {
     throw invalidArgument(`deadLetters: "after" must be the cursor of the page before, not ${shown(after)}`);
   }
   const before = after === undefined ? undefined : Number(after);
-  return { ...conditionsOf(options, "deadLetters"), limit, before };
+  const conditions = conditionsOf(options, "deadLetters");
+  const isChosen = (conditions.workflow ?? conditions.name) !== undefined;
+  // One more says whether there is a next page.
+  return { ...conditions, limit, before, lookAt: limit + (isChosen ? passedOver : 1) };
 }
 
 function conditionsOf({ workflow, execution, name }: LetterConditions, where: string): DeadMailConditions {

@@ -80,6 +80,9 @@ function rangeOf({ from, limit }: HistoryRange): StoredRange | undefined {
   return { after: checkedFrom(from ?? 0, "history"), limit: limit ?? allRows };
 }
 
+/** So many messages are counted. */
+const countedTo = 10_000;
+
 /** More than any history has. */
 const allRows = 2 ** 31;
 
@@ -293,6 +296,15 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
     const record = await this.#record();
     const rows = await this.#parts.store.mail({ executions: [this.id] });
     return named(record, "mailbox", () => mailboxRowsOf(rows));
+  }
+
+  /** How many messages no step has taken yet: exactly up to 10,000, else that there are more. */
+  async countPending(): Promise<{ readonly count: number; readonly more: boolean }> {
+    await this.#parts.host.opened();
+    const [standing] = await this.#parts.store.load([this.id], "standing");
+    if (standing === undefined) throw notFound(this.id);
+    const found = await this.#parts.store.countPending(this.id, countedTo);
+    return { count: Math.min(found, countedTo), more: found > countedTo };
   }
 
   /** As `Launcher.send`. */

@@ -17,10 +17,19 @@
 import type { Clock } from "../clock.js";
 import type { Status } from "../definition/flow.js";
 import type { Batch, BatchResult, CommitResult, NewExecution } from "./batch.js";
-import type { Transition, ExecutionRecord, HistoryRecord, MailboxRecord, Standing } from "../execution/records.js";
+import type { Transition, ExecutionRecord, HistoryRecord, Standing } from "../execution/records.js";
 import type { MaybePromise } from "../values/promise.js";
 export type { MaybePromise };
+export type * from "./mail-filters.js";
 import type { ListStore } from "./lists.js";
+import type {
+  MailFilter,
+  DeadMailConditions,
+  DeadMailFilter,
+  DeadMailPage,
+  MailRecord,
+  MailCounts,
+} from "./mail-filters.js";
 import type {
   Admission,
   Death,
@@ -149,56 +158,6 @@ export interface ListPage {
    * out much, and what it leaves out is not read to its end.
    */
   readonly cursor: string | null;
-}
-
-/** Which mail. What a read costs does not grow with the rows that its filter leaves out. */
-export type MailFilter =
-  | {
-      /** In the mailboxes of these executions, in order of acceptance. */
-      readonly executions: readonly string[];
-      /** Only the one with this id. */
-      readonly id?: string;
-      /** Only the one with this id of its sender. */
-      readonly messageId?: string;
-    }
-  | {
-      /** What nobody has taken yet, in order of acceptance. */
-      readonly status: "pending";
-      readonly executions: readonly string[];
-      /** Only messages with this name. */
-      readonly name?: string;
-      /** Of each mailbox at most so many messages: of each name the oldest. Requests are all given. */
-      readonly limit?: number;
-    }
-  | DeadMailFilter;
-
-/** Messages that are dead, of all executions: all of what is given must hold. */
-export interface DeadMailConditions {
-  readonly status: "dead";
-  /** Of executions of this workflow. */
-  readonly workflow?: string | undefined;
-  /** In the mailbox of this execution. */
-  readonly execution?: string | undefined;
-  /** The name of the message. */
-  readonly name?: string | undefined;
-}
-
-/** The last that was received first. */
-export interface DeadMailFilter extends DeadMailConditions {
-  readonly limit: number;
-  /** Only what was received before the one with this `sequence`. */
-  readonly before?: number | undefined;
-}
-
-export interface MailRecord extends MailboxRecord {
-  /** Of its execution. */
-  readonly workflow: string;
-}
-
-export interface MailCount {
-  readonly workflow: string;
-  /** From 1. */
-  readonly count: number;
 }
 
 /**
@@ -372,8 +331,12 @@ export interface Store extends Capabilities {
   /** In order of revision. Of a part no more is read than it holds, and at most where each entry after it stands. */
   history(id: string, range?: HistoryRange): MaybePromise<readonly HistoryRecord[]>;
   mail(filter: MailFilter): MaybePromise<readonly MailRecord[]>;
-  /** How many dead messages each workflow has; those that have any, in any order. */
-  countMail(conditions: DeadMailConditions): MaybePromise<readonly MailCount[]>;
+  /** Dead messages of all executions, by pages. */
+  deadMail(filter: DeadMailFilter): MaybePromise<DeadMailPage>;
+  /** How many dead messages each workflow has; those that have any. Looks at so many as a page does: those received last. */
+  countDeadMail(conditions: DeadMailConditions, lookAt: number): MaybePromise<MailCounts>;
+  /** How many messages in the mailbox of an execution nobody has taken yet; of more than `upTo` one that is greater. */
+  countPending(execution: string, upTo: number): MaybePromise<number>;
 
   /**
    * Tells which executions have moved, until the returned function is called: a transition of theirs was committed, or they were

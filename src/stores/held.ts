@@ -4,12 +4,13 @@ import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
 import type {
   DeadMailConditions,
   DeadMailFilter,
+  DeadMailPage,
   ListConditions,
   ListedExecution,
   ListFilter,
   ListPage,
 } from "./contract.js";
-import type { MailCount, MailFilter, MailRecord, Pruned, PruneOptions } from "./contract.js";
+import type { MailCounts, MailFilter, MailRecord, Pruned, PruneOptions } from "./contract.js";
 import { cursorOf, firstPlace, placeOf, type ListPlace } from "./cursor.js";
 
 /** An execution, with the number in the order of creation. */
@@ -127,44 +128,57 @@ export function isDeadLetter({ kind, status }: MailboxRecord): boolean {
   return kind === "message" && status === "dead";
 }
 
-export function isOfDead(filter: MailFilter): filter is DeadMailFilter {
-  return "status" in filter && filter.status === "dead";
-}
-
 export function deadMail(
   rows: Iterable<HeldExecution>,
-  { limit, before = Infinity, ...conditions }: DeadMailFilter,
-): MailRecord[] {
-  return [...dead(rows, conditions)]
-    .filter(({ sequence }) => sequence < before)
-    .toSorted((one, other) => other.sequence - one.sequence)
-    .slice(0, limit);
+  { limit, before = Infinity, lookAt, ...conditions }: DeadMailFilter,
+): DeadMailPage {
+  const looked = lookedAt(rows, conditions, before).slice(0, lookAt + 1);
+  const fitting = looked.slice(0, lookAt).filter((it) => fitsLetter(it, conditions));
+  const records = fitting.slice(0, limit);
+  const last = fitting.length > limit ? records.at(-1) : looked.length > lookAt ? looked[lookAt - 1] : undefined;
+  return { records, next: last?.sequence ?? null };
 }
 
-export function countMail(rows: Iterable<HeldExecution>, conditions: DeadMailConditions): MailCount[] {
-  const counts = new Map<string, number>();
-  for (const { workflow } of dead(rows, conditions)) counts.set(workflow, (counts.get(workflow) ?? 0) + 1);
-  return [...counts].map(([workflow, count]) => ({ workflow, count }));
-}
-
-function* dead(
+export function countDeadMail(
   rows: Iterable<HeldExecution>,
-  { workflow, execution, name }: DeadMailConditions,
-): Generator<MailRecord, void> {
+  conditions: DeadMailConditions,
+  lookAt: number,
+): MailCounts {
+  const looked = lookedAt(rows, conditions, Infinity);
+  const counts = new Map<string, number>();
+  for (const it of looked.slice(0, lookAt)) {
+    if (fitsLetter(it, conditions)) counts.set(it.workflow, (counts.get(it.workflow) ?? 0) + 1);
+  }
+  return { counts: [...counts].map(([workflow, count]) => ({ workflow, count })), more: looked.length > lookAt };
+}
+
+/** Dead messages, the last received first; of all executions, or of the one that is asked for. */
+function lookedAt(rows: Iterable<HeldExecution>, { execution }: DeadMailConditions, before: number): MailRecord[] {
+  const found: MailRecord[] = [];
   for (const { record, mailbox = [] } of rows) {
-    if (workflow !== undefined && record.workflow !== workflow) continue;
     if (execution !== undefined && record.id !== execution) continue;
     for (const it of mailbox) {
-      if (isDeadLetter(it) && (name === undefined || it.name === name)) yield { ...it, workflow: record.workflow };
+      if (isDeadLetter(it) && it.sequence < before) found.push({ ...it, workflow: record.workflow });
     }
   }
+  return found.toSorted((one, other) => other.sequence - one.sequence);
+}
+
+function fitsLetter(it: MailRecord, { workflow, name }: DeadMailConditions): boolean {
+  return (workflow ?? it.workflow) === it.workflow && (name ?? it.name) === it.name;
+}
+
+export function countPending(mailbox: Iterable<MailboxRecord>, upTo: number): number {
+  let found = 0;
+  for (const { kind, status } of mailbox) {
+    if (kind === "message" && status === "pending") found++;
+    if (found > upTo) break;
+  }
+  return found;
 }
 
 /** Copies: the rows go on changing. */
-export function mailOf(
-  { record, mailbox = [] }: HeldExecution,
-  filter: Exclude<MailFilter, DeadMailFilter>,
-): MailRecord[] {
+export function mailOf({ record, mailbox = [] }: HeldExecution, filter: MailFilter): MailRecord[] {
   let left = "status" in filter ? (filter.limit ?? Infinity) : 0;
   const isWanted = (it: MailboxRecord): boolean => {
     if (!("status" in filter)) {

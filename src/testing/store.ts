@@ -4,12 +4,12 @@ export { bitsKept, requestKinds, untilBits } from "../execution/records.js";
 export { newRecord } from "../stores/batch.js";
 export { cursorOf, placeOf, type ListPlace } from "../stores/cursor.js";
 export {
-  countMail,
+  countDeadMail,
   countOf,
+  countPending,
   deadMail,
   inTurn,
   isDeadLetter,
-  isOfDead,
   listPage,
   mailOf,
   prune,

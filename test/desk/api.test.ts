@@ -216,6 +216,16 @@ onEveryStore("the desk", (start) => {
     expect(done.body.bulk).toMatchObject({ dry: false, matched: 2, accepted: 2 });
     await clock.advance(0);
     expect(await launcher.execution("a-1").flow()).toMatchObject({ direction: "down", reason: "recalled" });
+    await launcher.launchMany(
+      approve,
+      Array.from({ length: 101 }, (_, index) => ({ id: `m-${index}`, input: {}, tags: ["many"] })),
+    );
+    for (const dry of [true, false]) {
+      const many = await act("bulk-rollback", { filter: { tag: ["many"] }, reason: "recalled", dry });
+      expect([many.status, many.body.error.code]).toEqual([400, "DESK_TOO_MANY"]);
+      expect(many.body.error.message).toMatch(/^101 executions fit, and the desk acts on at most 100 at a time/);
+    }
+    expect(await launcher.execution("m-7").flow()).toMatchObject({ direction: "up" });
     const retried = await act("bulk-retry", { filter: { status: ["stuck"] }, reason: "again" });
     expect(retried.body.bulk).toMatchObject({ accepted: 1 });
   });

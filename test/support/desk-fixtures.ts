@@ -163,7 +163,7 @@ export const executionView = (revision = 40): ExecutionView => ({
   failure,
   state: text("{ sku: 'A-1', cents: 1999n }"),
   messages: ["settled", "declined"],
-  pending: 1,
+  pending: { count: 1, more: false },
   history: historyPage(revision + 1, 100),
 });
 
@@ -198,7 +198,7 @@ const overview: Overview = {
     completed: count(10_000, true),
     rolledBack: count(641),
   },
-  deadLetters: [{ workflow: "fulfil-order", count: 12 }],
+  deadLetters: [{ workflow: "fulfil-order", count: 12, more: false }],
   stuck: [stuck],
   struggling: [lines[5]!],
   window: {

@@ -34,7 +34,7 @@ export interface Acts {
   readonly "schedule-resume": { readonly name: string };
   readonly "schedule-trigger": { readonly name: string };
   readonly resend: { readonly execution: string; readonly id: string; readonly to?: string; readonly as?: string };
-  /** `dry`: only says what would become of them. `expected`: the count that the page showed; more than that is refused. */
+  /** `dry`: only says what would become of them. `expected`: the count that the page showed; more than that is refused, and so are more than 100. */
   readonly "bulk-rollback": BulkBody & { readonly reason: string };
   readonly "bulk-retry": BulkBody & { readonly reason?: string };
   readonly "bulk-resend": {
@@ -83,6 +83,7 @@ export type DeskCode =
   | "DESK_TOO_LARGE"
   | "DESK_NOT_FOUND"
   | "DESK_CHANGED"
+  | "DESK_TOO_MANY"
   | "DESK_FAILED";
 
 export interface Refusal {

@@ -7,7 +7,7 @@ import type { Executions } from "./one-execution.js";
 import type { DeskSettings } from "./options.js";
 import { conditionsOf } from "./query.js";
 import { countOf } from "./reading.js";
-import type { DeskRight, ExecutionsQuery } from "./shapes.js";
+import type { Count, DeskRight, ExecutionsQuery } from "./shapes.js";
 import { lineOf } from "./views.js";
 
 export interface Acting {
@@ -180,7 +180,23 @@ async function bulkRetry(acting: Acting, body: Fields): Promise<ActAnswer> {
   );
 }
 
-/** Goes on when the page is closed: the request that began it is not listened to. */
+/**
+ * What is under way here goes on when the page is closed, for the request that began it is not listened to; but it ends with this
+ * process. So it is kept short.
+ */
+const mostAtOnce = 100;
+
+function refuseMany({ count: found, more, unknown }: Count, what: string): void {
+  if (unknown !== true && !more && found <= mostAtOnce) return;
+  const many = unknown === true ? "Too many to be counted" : `${found}${more ? " or more" : ""}`;
+  throw new Refused(
+    400,
+    "DESK_TOO_MANY",
+    `${many} ${what}, and the desk acts on at most ${mostAtOnce} at a time: what it has begun would end with its process. ` +
+      "Narrow the filter down and act on one slice after the other, or let a terminal or a program do it, as the page on the desk says. Nothing was done.",
+  );
+}
+
 async function onMany(
   { client, by }: Acting,
   body: Fields,
@@ -193,13 +209,12 @@ async function onMany(
   const conditions = conditionsOf(filterIn(body));
   if (Object.keys(conditions).length === 0) throw badRequest("Choose by at least one condition.");
   const [dry, expected] = [flag(body, "dry"), optionalCount(body, "expected")];
-  if (!dry && expected !== undefined) {
-    const now = await countOf(client, conditions);
-    if (now.count > expected || now.unknown === true) {
-      const message = `There are ${now.count}${now.more ? " or more" : ""} now, and ${expected} were shown. Nothing was done.`;
-      throw new Refused(409, "DESK_CHANGED", message, { count: now });
-    }
+  const now = await countOf(client, conditions);
+  if (!dry && expected !== undefined && now.count > expected) {
+    const message = `There are ${now.count}${now.more ? " or more" : ""} now, and ${expected} were shown. Nothing was done.`;
+    throw new Refused(409, "DESK_CHANGED", message, { count: now });
   }
+  refuseMany(now, "executions fit");
   const { matched, accepted, refused, undecided, aborted } = await act(client.select(conditions), { by, dryRun: dry });
   const said = dry ? `${accepted} of ${matched} would be ${done}.` : `${accepted} of ${matched} are being ${done}.`;
   const counts = { matched, accepted, refusedInAll: refused.length, undecided: undecided.length };
@@ -236,14 +251,16 @@ async function bulkResend({ client, by }: Acting, body: Fields): Promise<ActAnsw
   const conditions = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   if (Object.keys(conditions).length === 0) throw badRequest("Choose by at least one condition.");
   const [dry, expected] = [flag(body, "dry"), optionalCount(body, "expected")];
-  const matched = await client.countDeadLetters(conditions);
+  const now = await client.countDeadLetters(conditions);
+  const { count: matched } = now;
+  if (!dry && expected !== undefined && matched > expected) {
+    const message = `There are ${matched} now, and ${expected} were shown. Nothing was done.`;
+    throw new Refused(409, "DESK_CHANGED", message, { count: now });
+  }
+  refuseMany(now, "dead letters fit");
   if (dry) {
     const none = { refused: [], refusedInAll: 0, undecided: 0, aborted: false };
     return answered(`${matched} would be sent again.`, { dry, matched, accepted: matched, ...none });
-  }
-  if (expected !== undefined && matched > expected) {
-    const message = `There are ${matched} now, and ${expected} were shown. Nothing was done.`;
-    throw new Refused(409, "DESK_CHANGED", message, { count: { count: matched, more: false } });
   }
   return sentAgain(client, conditions, by);
 }

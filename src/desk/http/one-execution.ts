@@ -29,11 +29,11 @@ export class Executions {
   async view(search: URLSearchParams): Promise<ExecutionView> {
     const id = needed(search, "id");
     const execution = this.#client.execution(id);
-    const [now, details, state, mailbox] = await Promise.all([
+    const [now, details, state, pending] = await Promise.all([
       this.#client.fleet.now(),
       execution.details(),
       execution.state(),
-      execution.mailbox(),
+      execution.countPending(),
     ]);
     const { lanes, words, rows } = await this.#seen(execution, details, now);
     const newest = rows.slice(-historyPage);
@@ -50,7 +50,7 @@ export class Executions {
       messages: [
         ...new Set(steps.flatMap(({ messages = [], rollbackMessages = [] }) => [...messages, ...rollbackMessages])),
       ],
-      pending: mailbox.filter(({ status }) => status === "pending").length,
+      pending,
       history: this.#page(newest, historyPage),
     };
   }

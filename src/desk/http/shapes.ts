@@ -100,7 +100,8 @@ export interface Count {
 export interface Overview {
   readonly now: string;
   readonly counts: Readonly<Record<Status, Count>>;
-  readonly deadLetters: readonly { readonly workflow: string; readonly count: number }[];
+  /** By workflow, as far as they are counted. */
+  readonly deadLetters: readonly (Count & { readonly workflow: string })[];
   /** What needs a person: stuck, the newest first. At most 20. */
   readonly stuck: readonly ExecutionLine[];
   /** Tried again and again, among the newest that are not at rest. At most 20. */
@@ -207,7 +208,7 @@ export interface ExecutionView extends ExecutionLine {
   /** The names of messages that a step of it takes; for a form. */
   readonly messages: readonly string[];
   /** How many messages no step has taken yet. */
-  readonly pending: number;
+  readonly pending: Count;
   /** The newest 100. */
   readonly history: HistoryPage;
 }

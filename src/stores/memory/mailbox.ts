@@ -45,6 +45,11 @@ export class Mailbox implements Iterable<MailboxRecord> {
     return this.#rows.values();
   }
 
+  /** What nobody has taken. */
+  get pending(): Iterable<MailboxRecord> {
+    return this.#pending;
+  }
+
   /** Those among which the filter chooses: no more than must be looked at. */
   candidates(filter: MailFilter): Iterable<MailboxRecord> {
     if ("status" in filter) return this.#pending;

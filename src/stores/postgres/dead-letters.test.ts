@@ -44,13 +44,15 @@ test.each([
 test("what a process gave up that does not say whose it is, is found all the same; the migration makes up for it", async () => {
   const { store, sql } = await left("dead letters are found by workflow, execution and name");
   const before = await sql(mail);
-  const all = await store.mail({ status: "dead", limit: 10 });
-  expect(all.map(({ execution }) => execution)).toEqual(["three", "two", "one", "one"]);
+  const all = await store.deadMail({ status: "dead", limit: 10, lookAt: 10 });
+  expect(all.records.map(({ execution }) => execution)).toEqual(["three", "two", "one", "one"]);
   await sql("UPDATE stepwell_mailbox SET addressee = NULL");
-  expect(await store.mail({ status: "dead", limit: 10 })).toEqual(all);
-  expect(await store.countMail({ status: "dead", workflow: "sell" })).toEqual([{ workflow: "sell", count: 3 }]);
-  expect(await store.countMail({ status: "dead", execution: "one" })).toEqual([{ workflow: "sell", count: 2 }]);
-  expect(await store.countMail({ status: "dead" })).toHaveLength(2);
+  expect(await store.deadMail({ status: "dead", limit: 10, lookAt: 10 })).toEqual(all);
+  const counted = async (conditions: object) =>
+    (await store.countDeadMail({ status: "dead", ...conditions }, 10)).counts;
+  expect(await counted({ workflow: "sell" })).toEqual([{ workflow: "sell", count: 3 }]);
+  expect(await counted({ execution: "one" })).toEqual([{ workflow: "sell", count: 2 }]);
+  expect(await counted({})).toHaveLength(2);
   await sql("ALTER TABLE stepwell_mailbox DROP COLUMN addressee");
   await sql(migrations.find(({ name }) => name === "addressees of dead letters")!.sql);
   expect(await sql(mail)).toEqual(before);

@@ -1,31 +1,36 @@
 /** What was sent, as it is read, and what becomes of a message that no step took. */
 import { requestKinds } from "../../execution/records.js";
-import { isOfDead } from "../held.js";
 import { reachable } from "../sql/pruning.js";
+import { letterCounts, letterPage, type CountRow, type LetterRow } from "../sql/letters.js";
 import { mailColumns, mailOf, type MailRow } from "../sql/rows.js";
 import type { Arrival } from "../batch.js";
-import type { DeadMailConditions, DeadMailFilter, MailCount, MailFilter, MailRecord, Store } from "../contract.js";
+import type {
+  DeadMailConditions,
+  DeadMailFilter,
+  DeadMailPage,
+  MailCounts,
+  MailFilter,
+  MailRecord,
+  Store,
+} from "../contract.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
 import type { SqliteFile } from "./shared.js";
 
-export function mail(file: SqliteFile): Pick<Store, "mail" | "countMail"> {
+export function mail(file: SqliteFile): Pick<Store, "mail" | "deadMail" | "countDeadMail" | "countPending"> {
   return {
     mail: (filter) => file.patiently((database) => readMail(database, filter)),
-    countMail: (conditions) =>
+    deadMail: (filter) => file.patiently((database) => deadMail(database, filter)),
+    countDeadMail: (conditions, lookAt) => file.patiently((database) => countDeadMail(database, conditions, lookAt)),
+    countPending: (execution, upTo) =>
       file.patiently((database) => {
-        const { text, values } = deadMail(conditions);
-        return database.rows<MailCount>(`SELECT e.workflow, count(*) AS count ${text} GROUP BY e.workflow`, ...values);
+        const [row] = database.rows<{ readonly found: number }>(countOfPending, execution, upTo + 1);
+        return row!.found;
       }),
   };
 }
 
 export function readMail(database: Database, filter: MailFilter): MailRecord[] {
-  if (isOfDead(filter)) {
-    const { text, values } = deadMail(filter);
-    const order = "ORDER BY m.sequence DESC LIMIT ?";
-    return database.rows<MailRow>(`SELECT ${mailColumns} ${text} ${order}`, ...values, filter.limit).map(mailOf);
-  }
   return database.read(() =>
     filter.executions.flatMap((id) => {
       const rows = rowsOf(database, id, filter);
@@ -42,7 +47,7 @@ const pending = `${selected} AND m.status = 'pending'`;
 const requests = `${pending} AND m.kind IN (${requestKinds.map((kind) => `'${kind}'`).join(", ")})`;
 const messages = `${pending} AND m.kind = 'message'`;
 
-function rowsOf(database: Database, execution: string, filter: Exclude<MailFilter, DeadMailFilter>): MailRow[] {
+function rowsOf(database: Database, execution: string, filter: MailFilter): MailRow[] {
   const rows = (text: string, ...values: Value[]): MailRow[] =>
     database.statement(text).all(execution, ...values) as MailRow[];
   if (!("status" in filter)) {
@@ -55,35 +60,57 @@ function rowsOf(database: Database, execution: string, filter: Exclude<MailFilte
   return [...rows(requests), ...rows(`${messages} ORDER BY m.name, m.sequence LIMIT ?`, limit)];
 }
 
-/** Left to itself SQLite would walk along the whole table, which has the same order. */
-function deadMail({
-  workflow,
-  execution,
-  name,
-  before,
-}: DeadMailConditions & { readonly before?: number | undefined }): {
-  readonly text: string;
-  readonly values: Value[];
-} {
-  // Word for word as in the partial index: a bound value would not be recognised.
-  const conditions = ["m.status = 'dead'", "m.kind = 'message'", reachable("e")];
+const countOfPending =
+  "SELECT count(*) AS found FROM (SELECT 1 FROM stepwell_mailbox " +
+  `WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = ? AND ${reachable()}) ` +
+  "AND status = 'pending' AND kind = 'message' LIMIT ?)";
+
+function deadMail(database: Database, { limit, lookAt, ...filter }: DeadMailFilter): DeadMailPage {
+  const { text, values } = looked("m.sequence", filter, lookAt);
+  const rows = database.rows<LetterRow>(
+    `SELECT ${mailColumns}, l.fits, l.number FROM (SELECT * FROM (${text}) WHERE fits OR number = ? LIMIT ?) AS l ` +
+      "CROSS JOIN stepwell_mailbox AS m ON m.sequence = l.sequence CROSS JOIN stepwell_executions AS e ON e.sequence = m.execution",
+    ...[...values, lookAt, limit + 1],
+  );
+  return letterPage(rows, limit, lookAt);
+}
+
+function countDeadMail(database: Database, conditions: DeadMailConditions, lookAt: number): MailCounts {
+  const { text, values } = looked(`${workflowOf} AS workflow`, conditions, lookAt + 1);
+  const rows = database.rows<CountRow>(
+    "SELECT workflow, count(*) FILTER (WHERE fits AND number <= ?) AS count, max(number) AS looked " +
+      `FROM (${text}) GROUP BY workflow`,
+    ...[lookAt, ...values],
+  );
+  return letterCounts(rows, lookAt);
+}
+
+const workflowOf = "(SELECT workflow FROM stepwell_executions WHERE sequence = m.execution)";
+
+/** So many dead messages, each with whether it fits. Left to itself SQLite would walk along the whole table, which has the same order. */
+function looked(
+  columns: string,
+  { workflow, execution, name, before }: Omit<DeadMailFilter, "limit" | "lookAt">,
+  most: number,
+): { readonly text: string; readonly values: Value[] } {
+  const fits = [`(SELECT ${reachable("e")} FROM stepwell_executions AS e WHERE e.sequence = m.execution)`];
   const values: Value[] = [];
-  const where = (condition: string, value: Value): void => {
+  const bound = (conditions: string[], condition: string, value: Value | undefined): void => {
+    if (value === undefined) return;
     conditions.push(condition);
     values.push(value);
   };
-  if (execution !== undefined)
-    where("m.execution = (SELECT sequence FROM stepwell_executions WHERE id = ?)", execution);
-  if (workflow !== undefined) where("e.workflow = ?", workflow);
-  if (name !== undefined) where("m.name = ?", name);
-  if (before !== undefined) where("m.sequence < ?", before);
+  bound(fits, `${workflowOf} = ?`, workflow);
+  bound(fits, "m.name = ?", name);
+  // Word for word as in the partial index: a bound value would not be recognised.
+  const where = ["m.status = 'dead'", "m.kind = 'message'"];
+  bound(where, "m.execution = (SELECT sequence FROM stepwell_executions WHERE id = ?)", execution);
+  bound(where, "m.sequence < ?", before);
   const index = execution === undefined ? "stepwell_mailbox_dead" : "stepwell_mailbox_execution";
-  return {
-    text:
-      `FROM stepwell_mailbox AS m INDEXED BY ${index} ` +
-      `CROSS JOIN stepwell_executions AS e ON e.sequence = m.execution WHERE ${conditions.join(" AND ")}`,
-    values,
-  };
+  const found =
+    `SELECT ${columns}, ${fits.join(" AND ")} AS fits FROM stepwell_mailbox AS m INDEXED BY ${index} ` +
+    `WHERE ${where.join(" AND ")} ORDER BY m.sequence DESC LIMIT ?`;
+  return { text: `SELECT *, row_number() OVER () AS number FROM (${found})`, values: [...values, most] };
 }
 
 /** Within a transaction. False: it is no dead letter. */

@@ -51,7 +51,7 @@ describe.each([...drivers()])("the statements of the SQLite store, through $name
     const found = [...(await plans(driver))];
     expect(found.length).toBeGreaterThan(20);
     const scans = found.filter(([, plan]) =>
-      /SCAN (?!stepwell_(migrations|launchers|schedules|definitions|pruning)|\(subquery|(chain|known|names|shelves)\b|w VIRTUAL|\d+-ROW VALUES|\d+ CONSTANT ROWS)/.test(
+      /SCAN (?!stepwell_(migrations|launchers|schedules|definitions|pruning)|\(subquery|(chain|known|names|shelves|l)\b|w VIRTUAL|\d+-ROW VALUES|\d+ CONSTANT ROWS)/.test(
         plan,
       ),
     );
@@ -61,7 +61,9 @@ describe.each([...drivers()])("the statements of the SQLite store, through $name
       // It jumps from one workflow and version to the next.
       if (text.includes("SELECT next.workflow")) continue;
       if (text.includes("stepwell_mailbox AS m INDEXED BY")) {
-        expect(plan).toMatch(/^SCAN m USING INDEX stepwell_mailbox_dead; SEARCH e /);
+        // As far as it looks.
+        expect(text).toMatch(/ORDER BY m\.sequence DESC LIMIT \?/);
+        expect(plan).toMatch(/SCAN m USING (COVERING )?INDEX stepwell_mailbox_dead(?!.*SCAN [em] )/);
         continue;
       }
       // All of them wait to be advanced, and no more of them are read than are asked for.

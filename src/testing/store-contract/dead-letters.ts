@@ -12,8 +12,9 @@ async function ended(bench: Bench, id: string, names: readonly string[], workflo
 }
 
 async function ids(bench: Bench, conditions: Omit<DeadMailConditions, "status"> = {}): Promise<string[]> {
-  const records = await bench.store.mail({ status: "dead", ...conditions, limit: 100 });
-  const counts = await bench.store.countMail({ status: "dead", ...conditions });
+  const { records, next } = await bench.store.deadMail({ status: "dead", ...conditions, limit: 100, lookAt: 100 });
+  const { counts, more } = await bench.store.countDeadMail({ status: "dead", ...conditions }, 100);
+  assert.deepEqual({ next, more }, { next: null, more: false });
   assert.equal(
     counts.reduce((sum, { count }) => sum + count, 0),
     records.length,
@@ -41,7 +42,7 @@ export const deadLetters: readonly StoreContractCase[] = [
     assert.deepEqual(await ids(bench), ["arrival-1"]);
     await bench.clock.advance(5);
     await ended(bench, "two", ["paid"], "buy");
-    const records = await bench.store.mail({ status: "dead", limit: 10 });
+    const { records } = await bench.store.deadMail({ status: "dead", limit: 10, lookAt: 10 });
     const [row] = await bench.store.mail({ executions: ["two"] });
     assert.deepEqual(records[0], row);
     assert.equal(row?.workflow, "buy");
@@ -73,8 +74,10 @@ export const deadLetters: readonly StoreContractCase[] = [
   }),
 
   contractCase("dead letters are counted by workflow, where there are any", async (bench) => {
-    const counted = async (): Promise<string[]> =>
-      (await bench.store.countMail({ status: "dead" })).map(({ workflow, count }) => `${workflow} ${count}`).toSorted();
+    const counted = async (): Promise<string[]> => {
+      const { counts } = await bench.store.countDeadMail({ status: "dead" }, 100);
+      return counts.map(({ workflow, count }) => `${workflow} ${count}`).toSorted();
+    };
     await bench.create("none");
     await bench.send("none");
     assert.deepEqual(await counted(), []);
@@ -89,15 +92,63 @@ export const deadLetters: readonly StoreContractCase[] = [
   contractCase("dead letters come in pages", async (bench) => {
     await ended(bench, "one", ["a", "b"]);
     await ended(bench, "two", ["c", "d", "e"]);
-    const first = await bench.store.mail({ status: "dead", limit: 2 });
-    const second = await bench.store.mail({ status: "dead", limit: 10, before: first.at(-1)!.sequence });
-    assert.deepEqual(
-      [first, second].map((page) => page.map(({ name }) => name)),
-      [
-        ["e", "d"],
-        ["c", "b", "a"],
-      ],
-    );
+    for (const lookAt of [3, 100]) {
+      const first = await bench.store.deadMail({ status: "dead", limit: 2, lookAt });
+      const second = await bench.store.deadMail({ status: "dead", limit: 2, lookAt, before: first.next! });
+      const third = await bench.store.deadMail({ status: "dead", limit: 2, lookAt, before: second.next! });
+      assert.deepEqual(
+        [first, second, third].map(({ records }) => records.map(({ name }) => name).join()),
+        ["e,d", "c,b", "a"],
+      );
+      assert.equal(third.next, null);
+    }
+    const all = await bench.store.deadMail({ status: "dead", limit: 5, lookAt: 6 });
+    assert.deepEqual([all.records.length, all.next], [5, null]);
+  }),
+
+  contractCase("a page of dead letters that leaves out much ends where it has looked at enough", async (bench) => {
+    await ended(bench, "old", ["rare", "common"], "buy");
+    await ended(bench, "new", ["common", "common", "rare", "common", "common", "common"]);
+    const page = async (limit: number, before?: number) => {
+      const { records, next } = await bench.store.deadMail({ status: "dead", name: "rare", limit, lookAt: 3, before });
+      return { names: records.map(({ execution, name }) => `${execution} ${name}`), next };
+    };
+    const first = await page(5);
+    assert.deepEqual(first.names, []);
+    const second = await page(5, first.next!);
+    assert.deepEqual(second.names, ["new rare"]);
+    const third = await page(5, second.next!);
+    assert.deepEqual(third, { names: ["old rare"], next: null });
+    // The last one that is looked at fits, and is given once.
+    const last = await bench.store.deadMail({ status: "dead", workflow: "buy", limit: 5, lookAt: 7 });
+    assert.deepEqual([last.records.map(({ name }) => name), last.next !== null], [["common"], true]);
+    const rest = await bench.store.deadMail({
+      status: "dead",
+      workflow: "buy",
+      limit: 5,
+      lookAt: 7,
+      before: last.next!,
+    });
+    assert.deepEqual([rest.records.map(({ name }) => name), rest.next], [["rare"], null]);
+    // Of one execution its own are looked at, whatever others have.
+    const own = await bench.store.deadMail({ status: "dead", execution: "old", name: "rare", limit: 5, lookAt: 2 });
+    assert.equal(own.records.length, 1);
+  }),
+
+  contractCase("dead letters are counted among so many, and it is said where there are more", async (bench) => {
+    await ended(bench, "one", ["paid", "paid", "sent"], "buy");
+    await ended(bench, "two", ["paid"]);
+    const counted = async (conditions: Omit<DeadMailConditions, "status">, lookAt: number) => {
+      const { counts, more } = await bench.store.countDeadMail({ status: "dead", ...conditions }, lookAt);
+      return [...counts.map(({ workflow, count }) => `${workflow} ${count}`).toSorted(), more];
+    };
+    assert.deepEqual(await counted({}, 4), ["buy 3", "sell 1", false]);
+    assert.deepEqual(await counted({}, 3), ["buy 2", "sell 1", true]);
+    assert.deepEqual(await counted({ name: "paid" }, 3), ["buy 1", "sell 1", true]);
+    assert.deepEqual(await counted({ workflow: "buy" }, 1), [true]);
+    assert.deepEqual(await counted({ workflow: "buy", name: "sent" }, 4), ["buy 1", false]);
+    assert.deepEqual(await counted({ execution: "one" }, 3), ["buy 3", false]);
+    assert.deepEqual(await counted({ execution: "none" }, 3), [false]);
   }),
 
   contractCase("a dead letter that is sent again becomes resent, once", async (bench) => {

@@ -44,6 +44,17 @@ export const mailboxes: readonly StoreContractCase[] = [
     },
   ),
 
+  contractCase("messages that nobody has taken are counted, up to a number, and nothing else is", async (bench) => {
+    await large(bench, "one");
+    await bench.create("two");
+    await bench.send("two");
+    assert.equal(await bench.store.countPending("one", 100), 20);
+    assert.equal(await bench.store.countPending("one", 20), 20);
+    assert.equal(await bench.store.countPending("one", 5), 6);
+    assert.equal(await bench.store.countPending("two", 5), 1);
+    assert.equal(await bench.store.countPending("none", 5), 0);
+  }),
+
   contractCase("pending messages with one name are read by themselves, the oldest first", async (bench) => {
     const { paid, sent } = await large(bench, "one");
     await bench.send("one", { kind: "rollback", name: "paid" });

@@ -1,5 +1,5 @@
 import { lazy, Suspense, useState } from "react";
-import type { DeadLettersPage, DeadLetterView, WorkflowsView } from "../../http/shapes.js";
+import type { DeadLettersPage, DeadLetterView, WorkflowNames } from "../../http/shapes.js";
 import { useMay, useRead } from "../base/api.js";
 import { useKeys } from "../base/keys.js";
 import { Ago } from "../base/time.js";
@@ -78,7 +78,7 @@ function Conditions({
   readonly conditions: Conditions;
   readonly ask: (changes: Conditions) => void;
 }) {
-  const workflows = useRead<WorkflowsView>("api/workflows").data?.workflows.map(({ name }) => name) ?? [];
+  const workflows = useRead<WorkflowNames>("api/workflows/names").data?.names ?? [];
   return (
     <div className="flex flex-wrap gap-3">
       <Labelled label="Workflow">
@@ -123,12 +123,19 @@ function Conditions({
 }
 
 function Letters({
-  page: { letters, damaged },
+  page: { letters, damaged, cursor },
   choose,
 }: {
   readonly page: DeadLettersPage;
   readonly choose: (letter: DeadLetterView) => void;
 }) {
+  if (letters.length + damaged.length === 0 && cursor !== null) {
+    return (
+      <Notice icon="search" title="None so far" role="status">
+        Some thousand dead letters were looked at, and none fits. There are older ones: look further.
+      </Notice>
+    );
+  }
   if (letters.length + damaged.length === 0) {
     return (
       <Notice icon="letters" title="No dead letters">

@@ -14,7 +14,7 @@ import { Button } from "../parts/button.js";
 import { ErrorView } from "../parts/error-view.js";
 import { Lanes } from "../parts/lanes.js";
 import { Mailbox } from "../parts/mailbox.js";
-import { Facts, listPath, rowKeys, Tag } from "../parts/pieces.js";
+import { countText, Facts, listPath, rowKeys, Tag } from "../parts/pieces.js";
 import { Section } from "../parts/section.js";
 import { PageHead } from "../parts/shell.js";
 import { StateView } from "../parts/state-view.js";
@@ -187,7 +187,7 @@ function FactsOf({ execution }: { readonly execution: ExecutionView }) {
         ...(deadlineAt === undefined ? [] : ([["Deadline", <Ago at={deadlineAt} />]] as const)),
         ["Transitions", revision.toLocaleString("en")],
         ...(attempts > 0 ? ([["Failed attempts", String(attempts)]] as const) : []),
-        ...(pending > 0 ? ([["Messages to take", String(pending)]] as const) : []),
+        ...(pending.count > 0 ? ([["Messages to take", countText(pending)]] as const) : []),
         ...(reason === "normal" ? [] : ([["Reason", reason]] as const)),
       ]}
     />
@@ -221,8 +221,8 @@ function Parts({ execution }: { readonly execution: ExecutionView }) {
             className={`min-h-9 rounded-t-md border-b-2 px-3 ${tab === value ? "border-water font-semibold text-water-deep" : "border-transparent text-soft hover:text-ink"}`}
           >
             {label}
-            {value === "mailbox" && execution.pending > 0 && (
-              <span className="num ml-1.5 text-faint">{execution.pending}</span>
+            {value === "mailbox" && execution.pending.count > 0 && (
+              <span className="num ml-1.5 text-faint">{countText(execution.pending)}</span>
             )}
           </Tabs.Tab>
         ))}

@@ -7,7 +7,7 @@ import { useKeys } from "../base/keys.js";
 import { statuses } from "../base/query.js";
 import { standingOf, type Tone } from "../parts/badge.js";
 import { ExecutionTable } from "../parts/execution-table.js";
-import { countText, listPath, numberText, rowKeys } from "../parts/pieces.js";
+import { countText, listPath, rowKeys } from "../parts/pieces.js";
 import { Section } from "../parts/section.js";
 import { PageHead } from "../parts/shell.js";
 import { Failure, Loading } from "../parts/states.js";
@@ -118,14 +118,14 @@ function Letters({ deadLetters }: Pick<OverviewData, "deadLetters">) {
   return (
     <Section title="Dead letters" aside={<More to="/dead-letters">All dead letters</More>}>
       <ul className="divide-y divide-line">
-        {deadLetters.map(({ workflow, count }) => (
-          <li key={workflow}>
+        {deadLetters.map((counted) => (
+          <li key={counted.workflow}>
             <Link
-              href={`/dead-letters?${new URLSearchParams({ workflow }).toString()}`}
+              href={`/dead-letters?${new URLSearchParams({ workflow: counted.workflow }).toString()}`}
               className="flex items-center justify-between gap-4 px-4 py-2.5 hover:bg-raised"
             >
-              <span className="one-line">{workflow}</span>
-              <span className="num text-soft">{numberText(count)} that no step took</span>
+              <span className="one-line">{counted.workflow}</span>
+              <span className="num text-soft">{countText(counted)} that no step took</span>
             </Link>
           </li>
         ))}
