@@ -47,7 +47,7 @@ interface Chosen {
 
 /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
 export function chosenBy(filter: FollowFilter): Chosen {
-  refuseUnknownOptions(filter, ["workflow", "tags", "createdFrom", "createdBefore", "ids", "signal"], "follow");
+  refuseUnknownOptions(filter, ["workflow", "tags", "createdFrom", "createdBefore", "root", "children", "ids", "signal"], "follow");
   const { ids, signal, ...conditions } = filter;
   const chosen = { conditions: conditionsOf(conditions, "follow"), signal: checkedSignal(signal, "follow") };
   if (ids === undefined) return { ...chosen, ids };
@@ -58,7 +58,7 @@ export function chosenBy(filter: FollowFilter): Chosen {
   if (Object.values(conditions).some((it) => it !== undefined)) {
     throw invalidArgument(`follow: give "ids" or conditions, and not both`);
   }
-  return { ...chosen, ids: [...new Set(ids as readonly string[])] };
+  return { ...chosen, conditions: {}, ids: [...new Set(ids as readonly string[])] };
 }
 
 /** What one caller follows. Bounded: what it finds is read from the store when the caller wants it. */

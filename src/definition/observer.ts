@@ -16,6 +16,10 @@ export interface ExecutionIdentity {
   readonly id: string;
   readonly workflow: string;
   readonly version: string;
+  /** The execution whose child it is. Left out: it is nobody's. */
+  readonly parent?: string;
+  /** The execution at the top of its tree. Left out: it is that itself. */
+  readonly root?: string;
 }
 
 /** What every callback gets. `step`, `attempt`, `durationMs` and `error` are set where they mean something. */
@@ -122,8 +126,11 @@ export interface ErrorEvent {
 /** A launch, a message, a publication or a burst of work is about to be stored, and can have a few texts with it. */
 export type CarryEvent =
   | {
-      /** A new execution, a message to one, or the first commit after it was taken up. */
-      readonly what: "launch" | "message" | "burst";
+      /**
+       * A new execution, a message to one, or the first commit after it was taken up. `child`: the execution begins children, and
+       * what is given is for all those of one workflow, whose observers are asked.
+       */
+      readonly what: "launch" | "message" | "burst" | "child";
       readonly execution: ExecutionIdentity;
       readonly topic?: undefined;
     }

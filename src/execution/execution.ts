@@ -79,7 +79,7 @@ export function changesOf({ unsaved, changed, wholeLength }: ActiveExecution): E
 export function activeExecution(record: ExecutionRecord, state: object, owner: number): ActiveExecution {
   const { whole, changes } = record.state.parts ?? { whole: record.state };
   return {
-    identity: { id: record.id, workflow: record.workflow, version: record.version },
+    identity: identityIn(record),
     owner,
     deadlineAt: record.deadlineAt,
     revision: record.revision,
@@ -102,6 +102,11 @@ export function activeExecution(record: ExecutionRecord, state: object, owner: n
     guardErrors: none,
     isAhead: false,
   };
+}
+
+function identityIn({ id, workflow, version, line, root }: ExecutionRecord): ExecutionIdentity {
+  if (root === null) return { id, workflow, version };
+  return { id, workflow, version, ...(line !== null && { parent: line.parent }), root };
 }
 
 /** The execution after the transition was committed. */

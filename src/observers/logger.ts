@@ -27,7 +27,7 @@ export interface LoggerOptions {
 }
 
 const fieldNames = [
-  ...["execution", "workflow", "step", "direction", "attempt", "durationMs"],
+  ...["execution", "workflow", "root", "step", "direction", "attempt", "durationMs"],
   ...["reason", "errorCode", "errorMessage", "state"],
 ];
 
@@ -207,6 +207,7 @@ function knownFields(
   clean: (text: string) => string,
 ): LogFields {
   const fields: LogFields = { execution: oneLine(execution.id), workflow: oneLine(execution.workflow) };
+  if (execution.root !== undefined) fields.root = oneLine(execution.root);
   if (step !== undefined) fields["step"] = oneLine(step.name);
   fields["direction"] = flow.direction;
   if (attempt !== undefined) fields["attempt"] = attempt;

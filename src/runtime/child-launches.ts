@@ -53,10 +53,7 @@ export async function beginningOf(work: Work, number: number, entries: readonly 
     }
     const id = childId(identity.id, step, number, key);
     // Asked once a list: what observers give is about the parent, not about each of thousands.
-    if (!carried.has(workflow.name)) {
-      const about = { id, workflow: workflow.name, version: workflow.version };
-      carried.set(workflow.name, carriedBy("launch", about, registered, host));
-    }
+    if (!carried.has(workflow.name)) carried.set(workflow.name, carriedBy("child", identity, registered, host));
     const row = await prepareChild(registered, input, id, host);
     const launch = keptOf(row, carried.get(workflow.name)!, workflow.steps[0]!.name);
     lines.push({ position: index, key, execution: id, launch });

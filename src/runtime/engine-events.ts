@@ -93,7 +93,7 @@ export function tellRest({ execution, mail, registered, host }: Work, lost: bool
 
 /** What observers want stored with a launch, a message or a burst; null: nothing. */
 export function carriedBy(
-  what: "launch" | "message" | "burst",
+  what: "launch" | "message" | "burst" | "child",
   execution: ExecutionIdentity,
   { observing }: Registered,
   host: Telling,

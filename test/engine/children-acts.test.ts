@@ -56,6 +56,26 @@ onEveryStore("who looks at children, or acts on them", (start) => {
     expect(await launcher.select({ root: "q" }).count()).toEqual({ count: 3, more: false });
   });
 
+  test("follows the tree of one execution, and hears in `onError` of which tree a stuck child is", async () => {
+    const parent = workflow("parent", { input: none }).forEach("work", waiting("child"), three);
+    const { launcher, clock, errors } = await start([parent], patient);
+    await launcher.launch(parent, {}, { id: "p" });
+    await launcher.launch(parent, {}, { id: "q" });
+    await clock.settle();
+    const seen = new Set<string>();
+    for await (const { id } of launcher.follow({ root: "p" })) if (seen.add(id).size === 3) break;
+    expect([...seen].toSorted()).toEqual(["p/work/0", "p/work/1", "p/work/2"]);
+    const stuck = workflow("stuck", { input: none })
+      .step("pay", { pivot: true, run: () => undefined })
+      .step("fails", { run: () => fail("no") });
+    const above = workflow("above", { input: none }).child("one", stuck, { input: () => ({}), pivot: true });
+    const other = await start([above], patient);
+    await other.launcher.launch(above, {}, { id: "a" });
+    await other.clock.settle();
+    expect(other.errors.map(({ message }) => message).join()).toContain('It is part of execution "a"');
+    expect(errors).toEqual([]);
+  });
+
   test("can't send to one that has not begun, and is told so; a rollback of it is refused", async () => {
     const parent = workflow("parent", { input: none }).forEach("work", waiting("child"), { ...three, concurrency: 1 });
     const { launcher, clock } = await start([parent], patient);

@@ -72,6 +72,28 @@ onEveryStore("a trace", (start) => {
     );
   });
 
+  test("has the bursts of a child under the burst of its parent that began it", async () => {
+    const told = telemetry();
+    const child = waiting(told.observer);
+    const parent = workflow("parent", { input })
+      .child("one", child, { input: () => ({}) })
+      .observe(told.observer);
+    const { launcher, clock } = await start([parent]);
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    await clock.settle();
+    await launcher.send("p/one/0", "go", null);
+    expect(await execution.outcome()).toMatchObject({ status: "completed" });
+    const bursts = told.spans().filter(({ name }) => name.startsWith("burst"));
+    const first = bursts.find(({ name }) => name === "burst parent")!;
+    const ofChild = bursts.filter(({ name }) => name === "burst waiting");
+    expect(ofChild).toHaveLength(2);
+    const { traceId, spanId } = first.spanContext();
+    for (const burst of ofChild) {
+      expect(burst.parentSpanContext).toMatchObject({ traceId, spanId });
+      expect(short(burst.attributes)).toMatchObject({ "execution.id": "p/one/0", "execution.root": "p" });
+    }
+  });
+
   test("links a burst to what launched it, to the burst before, and to what sent the message", async () => {
     const told = telemetry();
     const steps = waiting(told.observer);

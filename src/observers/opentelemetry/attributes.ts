@@ -2,8 +2,13 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { CommittedTransition, ExecutionIdentity, MessageIdentity } from "../../definition/observer.js";
 
-export function identityOf({ id, workflow, version }: ExecutionIdentity): Attributes {
-  return { "stepwell.workflow.name": workflow, "stepwell.workflow.version": version, "stepwell.execution.id": id };
+export function identityOf({ id, workflow, version, root }: ExecutionIdentity): Attributes {
+  return {
+    "stepwell.workflow.name": workflow,
+    "stepwell.workflow.version": version,
+    "stepwell.execution.id": id,
+    ...(root !== undefined && { "stepwell.execution.root": root }),
+  };
 }
 
 export function transitionOf(transition: CommittedTransition): Attributes {

@@ -16,11 +16,16 @@ type Which = Pick<ExecutionIdentity, "id" | "workflow">;
 interface Burst {
   readonly span: Span;
   readonly context: Context;
+  /** Of a child: the burst of its parent in which it was begun. */
+  readonly above: SpanContext | undefined;
   /** In milliseconds since 1970, as the store tells the time. */
   readonly began: number;
   /** When its last attempt ended. */
   until: number;
 }
+
+/** What is carried under this is about the burst in which a child was begun. */
+const aboveKey = "stepwell-parent-";
 
 /** The span of each burst, whichever observer made it, for as long as the key of the burst is held. */
 const burstSpans = new WeakMap<Which, Span>();
@@ -58,10 +63,13 @@ export class Traces {
 
   wake({ execution, at, claims, lateMs, carried }: WakeEvent): void {
     const { ROOT_CONTEXT, trace } = this.#api;
-    const origin = originOf(execution);
+    const above = execution.parent === undefined ? undefined : this.#spanAbove(carried);
+    const origin = above ?? originOf(execution);
     const before = this.#carriedSpan(carried);
     // The first burst finds the texts of the launch, each later one the texts of the burst before.
-    const links = before === undefined ? [] : [linkTo(before, before.traceId === origin.traceId ? "burst" : "launch")];
+    const isFirst = before?.spanId === above?.spanId;
+    const links =
+      before === undefined || isFirst ? [] : [linkTo(before, before.traceId === origin.traceId ? "burst" : "launch")];
     const attributes = {
       ...identityOf(execution),
       "stepwell.claims": claims,
@@ -70,7 +78,7 @@ export class Traces {
     const parent = trace.setSpanContext(ROOT_CONTEXT, origin);
     const span = this.#tracer.startSpan(`burst ${execution.workflow}`, { startTime: at, links, attributes }, parent);
     const began = at.getTime();
-    this.#bursts.set(execution, { span, context: trace.setSpan(parent, span), began, until: began });
+    this.#bursts.set(execution, { span, context: trace.setSpan(parent, span), above, began, until: began });
     burstSpans.set(execution, span);
   }
 
@@ -110,10 +118,20 @@ export class Traces {
   carry(event: CarryEvent): Carried {
     const { context, propagation } = this.#api;
     const carrier: Record<string, string> = {};
+    if (event.what === "child") {
+      const span = burstSpans.get(event.execution)?.spanContext();
+      if (span !== undefined) this.#inject(span, carrier);
+      return carrier;
+    }
+    const burst = event.what === "burst" ? this.#bursts.get(event.execution) : undefined;
     // Baggage is the user's own data: it is not stored.
-    const from =
-      event.what === "burst" ? this.#bursts.get(event.execution)?.context : propagation.deleteBaggage(context.active());
+    const from = event.what === "burst" ? burst?.context : propagation.deleteBaggage(context.active());
     if (from !== undefined) propagation.inject(from, carrier);
+    if (burst?.above !== undefined) {
+      const above: Record<string, string> = {};
+      this.#inject(burst.above, above);
+      for (const [key, text] of Object.entries(above)) carrier[`${aboveKey}${key}`] = text;
+    }
     return carrier;
   }
 
@@ -145,6 +163,18 @@ export class Traces {
     span.setAttribute("error.type", type);
     const code = this.#api.SpanStatusCode.ERROR;
     span.setStatus(this.#errorMessages && message !== undefined ? { code, message } : { code });
+  }
+
+  #inject(span: SpanContext, carrier: Record<string, string>): void {
+    const { propagation, trace, ROOT_CONTEXT } = this.#api;
+    propagation.inject(trace.setSpanContext(ROOT_CONTEXT, span), carrier);
+  }
+
+  /** The first burst finds it as it was begun with, each later one as the burst before has kept it. */
+  #spanAbove(carried: Carried): SpanContext | undefined {
+    const kept = Object.entries(carried).filter(([key]) => key.startsWith(aboveKey));
+    if (kept.length === 0) return this.#carriedSpan(carried);
+    return this.#carriedSpan(Object.fromEntries(kept.map(([key, text]) => [key.slice(aboveKey.length), text])));
   }
 
   #carriedSpan(carried: Carried): SpanContext | undefined {
