@@ -47,7 +47,11 @@ interface Chosen {
 
 /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
 export function chosenBy(filter: FollowFilter): Chosen {
-  refuseUnknownOptions(filter, ["workflow", "tags", "createdFrom", "createdBefore", "root", "children", "ids", "signal"], "follow");
+  refuseUnknownOptions(
+    filter,
+    ["workflow", "tags", "createdFrom", "createdBefore", "root", "children", "ids", "signal"],
+    "follow",
+  );
   const { ids, signal, ...conditions } = filter;
   const chosen = { conditions: conditionsOf(conditions, "follow"), signal: checkedSignal(signal, "follow") };
   if (ids === undefined) return { ...chosen, ids };
