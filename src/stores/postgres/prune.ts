@@ -94,9 +94,9 @@ const sliceQuery: Statement = {
   name: "prune_slice",
   text: `
 WITH going AS MATERIALIZED (SELECT root FROM stepwell_pruning WHERE root = $1::text FOR UPDATE SKIP LOCKED)
-SELECT e.id, e.sequence, e.created_at, e.status, e.tags FROM going AS g JOIN stepwell_executions AS e ON e.root = g.root
-WHERE e.owner IS NULL AND e.due_at IS NULL
-  AND (e.id <> g.root OR NOT EXISTS (SELECT 1 FROM stepwell_executions AS o WHERE o.root = g.root AND o.id <> g.root))
+SELECT e.id, e.sequence, e.created_at, e.status, e.tags FROM stepwell_executions AS e
+WHERE e.root = $1::text AND EXISTS (SELECT 1 FROM going) AND e.owner IS NULL AND e.due_at IS NULL
+  AND (e.id <> $1::text OR NOT EXISTS (SELECT 1 FROM stepwell_executions AS o WHERE o.root = $1::text AND o.id <> $1::text))
 LIMIT ${slice} FOR UPDATE OF e SKIP LOCKED`,
 };
 

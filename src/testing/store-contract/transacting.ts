@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { BatchResult } from "../../stores/batch.js";
 import type { Transition } from "../../execution/records.js";
 import type { MaybePromise, TransactionStore } from "../../stores/contract.js";
+import { advance, begins, linesOf, listOf, opened, staged, telling } from "./lists.js";
 import { contractCase, promised, type Bench, type StoreContractCase } from "./bench.js";
 
 type Work = Parameters<TransactionStore["run"]>[0];
@@ -52,6 +53,23 @@ export const transacting: readonly StoreContractCase[] = [
     assert.equal((await bench.load("one")).revision, 0);
     assert.equal(await bench.commit("one"), "taken");
   }),
+
+  contractCase(
+    "a transaction opens a list and tells a line with its transition, or does neither",
+    async (bench) => {
+      const run = async (work: Work): Promise<unknown> => bench.the("transactions").run(work);
+      await opened(bench, 1);
+      await advance(bench, { begins: begins(bench, 0) });
+      await bench.claim();
+      const opens = { list: "c0/step", opens: { count: 1, data: "inner", lines: [staged(0)] } };
+      const begun = { ...telling(0, "stuck"), list: opens };
+      assert.equal(await run(() => bench.transition("c0", { revision: 2, ...begun })), "lost");
+      assert.deepEqual([await linesOf(bench), await listOf(bench, "c0/step")], [["0 begun"], undefined]);
+      assert.equal(await run(() => bench.transition("c0", begun)), "taken");
+      assert.deepEqual([await linesOf(bench), (await listOf(bench, "c0/step"))?.data], [["0 stuck (begun)"], "inner"]);
+    },
+    ["lists", "transactions"],
+  ),
 
   transactingCase(
     "a transaction is fenced as every commit is, and leaves nothing where it is refused",
