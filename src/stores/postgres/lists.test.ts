@@ -136,6 +136,31 @@ test("launchers that race over one list begin and count each line once, and begi
   expect(mail.map(({ id }) => id).toSorted()).toEqual(race.advanced.toSorted());
 }, 60_000);
 
+test("a batch that closes a list and tells lines of it takes the list before the lines, as who advances it does", async () => {
+  const schema = freshSchema();
+  const store = postgresStore(postgresUrl(), { schema, notifications: false });
+  await store.open();
+  const foreign = new pg.Client(postgresUrl());
+  await foreign.connect();
+  onTestFinished(async () => {
+    await foreign.end();
+    await store.close();
+  });
+  const owner = await store.register({ host: "here", pid: 1 });
+  await store.write({ ...nothing, creates: [create("p", { owner }), { ...child(0), owner }] });
+  await store.write({ ...nothing, transitions: [transition("p", owner, { list: opening(1, "opened") })] });
+  await foreign.query("BEGIN; SET LOCAL lock_timeout = '500ms'");
+  await foreign.query(`SELECT 1 FROM ${schema}.stepwell_lists WHERE id = $1 FOR UPDATE`, [list]);
+  const closes = transition("p", owner, { revision: 2, list: { list, closes: true } });
+  const writing = store.write({ ...nothing, transitions: [ended(0, owner), closes] });
+  const waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))";
+  while ((await foreign.query(waits)).rows.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await foreign.query(`UPDATE ${schema}.stepwell_lines SET counted = counted`);
+  await foreign.query("COMMIT");
+  expect((await writing).transitions).toEqual(["taken", "taken"]);
+  expect(await store.lists!.lines({ list, from: 0, limit: 1 })).toMatchObject([{ phase: "completed" }]);
+});
+
 /** The connection breaks at a commit: before it gets there, or once it is done. */
 async function breaking() {
   const pool = new pg.Pool({ connectionString: postgresUrl(), max: 4 });
