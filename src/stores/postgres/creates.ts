@@ -22,7 +22,7 @@ given AS MATERIALIZED (
   FROM unnest($3::float8[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::float8[],
     $10::float8[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[]${
       limited ? ", $17::text[], $18::text[], $19::text[], $20::float8[]" : ""
-    }${lined ? ", $21::text[], $22::text[]" : ""})
+    }${lined ? (limited ? ", $21::text[], $22::text[]" : ", $17::text[], $18::text[]") : ""})
     AS g (ticket, id, workflow, version, status, owner, due_in, deadline_in, tags, position, state, input, carried, fingerprint${
       limited ? ", gate, key, rate_key, lead" : ""
     }${lined ? ", line, root" : ""})
@@ -85,7 +85,8 @@ const insertOne: Statement = {
 const insertRare: Statement = { name: "create_rare", text: insert(false) };
 const insertTagged: Statement = { name: "create_tagged", text: insert(true) };
 const insertLimited: Statement = { name: "create_limited", text: insert(true, true) };
-const insertLined: Statement = { name: "create_lined", text: insert(true, true, true) };
+const insertLined: Statement = { name: "create_lined", text: insert(false, false, true) };
+const insertLinedLimited: Statement = { name: "create_lined_limited", text: insert(true, true, true) };
 
 const existingQuery: Statement = {
   name: "existing",
@@ -219,6 +220,18 @@ function plainCreateOf(
   return { statement: all.length === 1 ? insertOne : insertPlain, values };
 }
 
+interface Needs {
+  readonly lined: boolean;
+  readonly limited: boolean;
+  readonly tagged: boolean;
+}
+
+function statementOf({ lined, limited, tagged }: Needs): Statement {
+  if (limited) return lined ? insertLinedLimited : insertLimited;
+  if (lined) return insertLined;
+  return tagged ? insertTagged : insertRare;
+}
+
 function createOf(
   all: readonly NewExecution[],
   tickets: readonly number[],
@@ -227,9 +240,9 @@ function createOf(
   const plain = arePlain(all) ? plainCreateOf(all, tickets, { now, format }) : undefined;
   if (plain !== undefined) return plain;
   const lined = all.some(isLined);
-  const limited = lined || all.some(({ queue }) => queue !== undefined);
   const tagged = all.some(({ tags }) => tags.length > 0);
-  const statement = lined ? insertLined : limited ? insertLimited : tagged ? insertTagged : insertRare;
+  const limited = all.some(({ queue }) => queue !== undefined) || (lined && tagged);
+  const statement = statementOf({ lined, limited, tagged });
   const values = [
     now,
     all.length,
