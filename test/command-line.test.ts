@@ -299,6 +299,12 @@ describe("stepwell doctor", () => {
       output: "Nothing is wrong, as far as can be seen from here.\n",
       errors: "",
     });
+    await store.open();
+    for (const place of ["boot-1", "boot-2"]) await store.register({ host: `${place}/pid:[1]@7@worker`, pid: 5 });
+    await store.close();
+    expect((await stepwell("doctor", "--store", empty)).output).toMatch(
+      /^… watch +Launchers on 2 machines or containers go by the same host name, "worker"[^\n]*\n +Give each its own/m,
+    );
   });
 
   test("looks at a PostgreSQL server, and does not touch tables that are behind", async () => {
@@ -314,6 +320,8 @@ describe("stepwell doctor", () => {
     const health = await postgresHealth(postgresUrl(), { schema });
     expect(health.tables.map(({ name }) => name)).toContain("stepwell_executions");
     expect(health.mostConnections).toBeGreaterThan(0);
+    expect(health.hears).toBe(true);
+    expect(output).not.toContain('"kind":"listener"');
   });
 });
 

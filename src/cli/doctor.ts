@@ -1,8 +1,8 @@
 /** `stepwell doctor`: what is wrong around the executions of a store, a sentence each, with what mends it. */
 import { statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { memoryStore, type Client } from "../index.js";
-import { listed, span } from "../desk/model/spans.js";
+import { memoryStore, type Client, type LauncherSummary } from "../index.js";
+import { listed, quoted, span } from "../desk/model/spans.js";
 import { migratePostgres, postgresHealth, type PostgresHealth } from "../stores/postgres/index.js";
 import { asking, operateCodes, type OperateOptions } from "./asking.js";
 import type { Screen } from "./screen.js";
@@ -94,6 +94,7 @@ async function ofLaunchers(client: Client): Promise<Finding[]> {
       mend: "See whether the process is there, and whether it is kept busy or paused",
     });
   }
+  found.push(...ofNames(alive));
   const unattended = await client.fleet.unattended();
   for (const { what, workflow, version } of unattended) {
     found.push({
@@ -104,6 +105,22 @@ async function ofLaunchers(client: Client): Promise<Finding[]> {
     });
   }
   return found;
+}
+
+/** Machines that go by one name can't be told apart in what people read. */
+function ofNames(launchers: readonly LauncherSummary[]): Finding[] {
+  const places = new Map<string, Set<string>>();
+  for (const { host, place } of launchers) places.set(host, (places.get(host) ?? new Set()).add(place));
+  return [...places].flatMap(([host, { size }]) =>
+    size < 2
+      ? []
+      : {
+          kind: "shared-name",
+          urgency: "watch" as const,
+          message: `Launchers on ${size} machines or containers go by the same host name, ${quoted(host)}: what they say of themselves can't be told apart.`,
+          mend: "Give each its own: hostnamectl set-hostname, docker run --hostname, or hostname in the pod",
+        },
+  );
 }
 
 async function ofExecutions(client: Client): Promise<Finding[]> {
@@ -183,6 +200,15 @@ function ofServer(health: PostgresHealth): Finding[] {
       urgency: "watch",
       message: `${listed(bloated.map(({ name }) => name))} have more dead rows than live ones.`,
       mend: `VACUUM ${bloated[0]!.name}; and look for old transactions, and for autovacuum_max_workers`,
+    });
+  }
+  if (!health.hears) {
+    found.push({
+      kind: "listener",
+      urgency: "watch",
+      message:
+        "What one connection tells, another one does not hear: launchers learn of what others have done only when they look for it, some seconds later.",
+      mend: `Give launchers the address of the server itself, or of a pooler in session mode. Behind one in transaction mode say so: postgresStore(url, { pooler: "transaction" })`,
     });
   }
   if (!health.autovacuum) {

@@ -63,7 +63,7 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
   onStore(program.command("doctor"))
     .summary("say what is wrong around the executions, and which command mends it")
     .description(
-      "Looks at the tables, the launchers, clocks, versions that nobody runs, what is stuck or struggling, dead letters, and the disk " +
+      "Looks at the tables, the launchers, whether they hear of each other, clocks, versions that nobody runs, what is stuck or struggling, dead letters, and the disk " +
         "or the server: each finding a sentence, with what mends it. Changes nothing.",
     )
     .addHelpText("after", doctorNotes)

@@ -2,6 +2,7 @@
 import type { LimitsDefinition } from "../definition/limits.js";
 import type { StepOutline } from "../definition/outline.js";
 import type { ClientHost } from "../session/client-host.js";
+import { placeIn } from "../session/launcher-place.js";
 import type { Registered } from "../session/registry.js";
 import { outlineIn } from "../session/step-lists.js";
 import type { Beat, LimitStore, Store } from "../stores/contract.js";
@@ -10,7 +11,10 @@ import type { Beat, LimitStore, Store } from "../stores/contract.js";
 export interface LauncherSummary {
   /** Grows with each launcher that registers. */
   readonly number: number;
+  /** The name of its machine. */
   readonly host: string;
+  /** The same for all launchers of one boot of a machine, or of one container: hosts may share a name. */
+  readonly place: string;
   readonly pid: number;
   /** How long since its last heartbeat, in milliseconds. One that is silent for too long is taken for dead by the others. */
   readonly silentMs: number;
@@ -82,7 +86,7 @@ export class Fleet {
   async launchers(): Promise<LauncherSummary[]> {
     // Without a host: the number of a launcher that was buried while something of it was under way.
     return (await this.#look("fleet.launchers")).others.flatMap(({ owner, host, pid, silentMs }) =>
-      host === "" ? [] : { number: owner, host, pid, silentMs },
+      host === "" ? [] : launcherOf(owner, host, pid, silentMs),
     );
   }
 
@@ -125,6 +129,11 @@ export class Fleet {
     await this.#host.ready(where);
     return this.#store.beat(nobody, overdueForMs);
   }
+}
+
+function launcherOf(number: number, host: string, pid: number, silentMs: number): LauncherSummary {
+  const { place, name } = placeIn(host);
+  return { number, host: name, place, pid, silentMs };
 }
 
 async function limitOf(

@@ -5,12 +5,10 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { newId } from "../ids.js";
+import { separator } from "../session/launcher-place.js";
 import type { LauncherRecord } from "../stores/records.js";
 
 export type ProcessIdentity = Pick<LauncherRecord, "host" | "pid">;
-
-/** Stands between the place of a process and the time when it began. */
-const separator = "@";
 
 /** States of a process that has ended and that its parent has not waited for yet. */
 const ended = new Set(["Z", "X"]);
@@ -18,7 +16,10 @@ const ended = new Set(["Z", "X"]);
 let own: ProcessIdentity | undefined;
 
 export function ownIdentity(): ProcessIdentity {
-  own ??= { host: `${ownPlace()}${separator}${statusOf(process.pid)?.began ?? ""}`, pid: process.pid };
+  own ??= {
+    host: [ownPlace(), statusOf(process.pid)?.began ?? "", hostname()].join(separator),
+    pid: process.pid,
+  };
   return own;
 }
 

@@ -335,8 +335,8 @@ const limits: LimitsView = {
 
 const launchers: LaunchersView = {
   launchers: [
-    { number: 1, host: "desk-1", pid: 4242, silentMs: 900 },
-    { number: 2, host: "desk-2", pid: 118, silentMs: 42_000 },
+    { number: 1, host: "desk-1", place: "boot-1/pid:[1]", pid: 4242, silentMs: 900 },
+    { number: 2, host: "desk-2", place: "boot-2/pid:[1]", pid: 118, silentMs: 42_000 },
   ],
   unattended: [{ what: "executions", workflow: "report", version: "1" }],
 };

@@ -368,7 +368,10 @@ export interface LaunchersView {
 
 export interface LauncherView {
   readonly number: number;
+  /** The name of its machine. */
   readonly host: string;
+  /** Which machine, boot or container: for telling those apart that share a name. */
+  readonly place: string;
   readonly pid: number;
   /** How long since its last heartbeat. */
   readonly silentMs: number;

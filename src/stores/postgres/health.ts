@@ -1,5 +1,8 @@
-/** What a database administrator would look at: what holds the tables of a store back. Reads only the server's own views. */
+/** What a database administrator would look at: what holds the tables of a store back. Reads only the server's own views, and says one word to itself. */
+import { systemClock } from "../../clock.js";
+import { newId } from "../../ids.js";
 import type { Database } from "./database.js";
+import type { PostgresClient } from "./driver.js";
 
 export interface PostgresHealth {
   /** The longest open transaction of the database, in milliseconds: vacuum removes nothing that is younger. Null: there is none. */
@@ -13,6 +16,8 @@ export interface PostgresHealth {
   readonly mostConnections: number;
   /** Whether the server cleans tables up by itself. */
   readonly autovacuum: boolean;
+  /** Whether one connection hears what another one tells, as launchers tell each other. A pooler in between may keep it from them. */
+  readonly hears: boolean;
 }
 
 const activity = `
@@ -30,7 +35,26 @@ const settings = `
 SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::integer AS connections,
   current_setting('max_connections')::integer AS most, current_setting('autovacuum') = 'on' AS autovacuum`;
 
-export async function healthOf(database: Database): Promise<PostgresHealth> {
+/** For how long a notification is waited for, in milliseconds. */
+const patience = 2_000;
+
+/** @param listening a connection of its own, which is open */
+async function isHeard(database: Database, listening: PostgresClient): Promise<boolean> {
+  const channel = `stepwell_health_${newId()}`;
+  const heard = new Promise<boolean>((resolve) => {
+    const timer = systemClock.after(patience, () => resolve(false));
+    listening.on("notification", () => {
+      timer.cancel();
+      resolve(true);
+    });
+  });
+  await listening.query({ text: `LISTEN "${channel}"` });
+  await database.unprepared("SELECT pg_notify($1::text, '')", [channel]);
+  return heard;
+}
+
+/** @param listening a connection of its own, which is open */
+export async function healthOf(database: Database, listening: PostgresClient): Promise<PostgresHealth> {
   const [oldest] = await database.unprepared<{ readonly ms: number | string; readonly who: string }>(activity);
   const found = await database.unprepared<PostgresHealth["tables"][number]>(tables, [database.schema]);
   const [row] = await database.unprepared<{
@@ -45,5 +69,6 @@ export async function healthOf(database: Database): Promise<PostgresHealth> {
     connections: row!.connections,
     mostConnections: row!.most,
     autovacuum: row!.autovacuum,
+    hears: await isHeard(database, listening),
   };
 }

@@ -98,9 +98,13 @@ export async function postgresHealth(
   checkSource(url);
   checkSchema(schema);
   const opened = await connect(url, { schema, sharedSessions: false, connections: 2 });
+  const listening = opened.driver!.client(url);
   try {
-    return await healthOf(opened.database);
+    listening.on("error", () => undefined);
+    await listening.connect();
+    return await healthOf(opened.database, listening);
   } finally {
+    await listening.end().catch(() => undefined);
     await opened.close();
   }
 }

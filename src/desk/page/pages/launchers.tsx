@@ -34,10 +34,10 @@ export function Launchers() {
           </Notice>
         ) : (
           <Table label="Launchers" columns={columns}>
-            {data.launchers.map(({ number, host, pid, silentMs }) => (
+            {data.launchers.map(({ number, host, place, pid, silentMs }) => (
               <tr key={number}>
                 <td className={`${cell} font-mono text-sm`}>
-                  <span className="one-line block" title={host}>
+                  <span className="one-line block" title={`${host}: ${place}`}>
                     {host}
                   </span>
                 </td>
