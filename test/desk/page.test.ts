@@ -2,10 +2,13 @@
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { fail, Launcher, memoryStore, pause, workflow } from "../../src/index.js";
+import { fail, Launcher, memoryStore, pause, workflow, type Store } from "../../src/index.js";
+import { postgresStore } from "../../src/stores/postgres/index.js";
+import { sqliteStore } from "../../src/stores/sqlite/index.js";
 import { faultsOn, startBrowser } from "../support/browser.js";
 import { answers, executionView, historyPage, line, nothing, poisoned, stateView } from "../support/desk-fixtures.js";
 import { Refused, serveDesk, startDesk, type DeskServer, type ServedDesk } from "../support/desk-server.js";
+import { freshSchema, postgresUrl } from "../support/postgres.js";
 
 let browser: Browser;
 let context: BrowserContext;
@@ -409,17 +412,23 @@ describe("the page on a real store", () => {
   let launcher: Launcher;
   let real: ServedDesk;
 
-  beforeEach(async () => {
-    bankIsBack = false;
-    launcher = new Launcher({ store: memoryStore(), workflows: [order], onError: () => undefined });
+  async function serve(store: Store): Promise<void> {
+    launcher = new Launcher({ store, workflows: [order], onError: () => undefined });
     await launcher.start();
     real = await serveDesk(launcher, { token: "t".repeat(32), by: "ada", mount: "/ops", workflows: [order] });
-  });
+  }
 
-  afterEach(async () => {
+  async function stop(): Promise<void> {
     await real.stop();
     await launcher.stop();
+  }
+
+  beforeEach(async () => {
+    bankIsBack = false;
+    await serve(memoryStore());
   });
+
+  afterEach(stop);
 
   async function signedIn(path: string, heading: string): Promise<void> {
     await page.goto(`${real.address}#token=${"t".repeat(32)}`);
@@ -434,34 +443,45 @@ describe("the page on a real store", () => {
     await execution.outcome();
   }
 
-  it("leads whoever has not seen the workflow to what is stuck, says what was done and undone, and mends it", async () => {
-    await stuck("order-7");
-    await signedIn("", "Overview");
-    await page.getByRole("table", { name: "Stuck executions" }).getByRole("link", { name: "order-7" }).click();
-    await page.getByRole("heading", { level: 1, name: "order-7" }).waitFor();
-    const matter = page.getByRole("region", { name: "What is the matter" });
-    await matter.getByText("Stuck on the way down").waitFor();
-    await matter.getByText("the bank does not answer").waitFor();
-    await matter.getByText("connect ECONNREFUSED").waitFor();
-    const steps = page.getByRole("list", { name: "Steps" }).getByRole("listitem");
-    expect(await steps.allInnerTexts()).toMatchObject([
-      expect.stringMatching(/reserve[^]*Done[^]*Still to undo/),
-      expect.stringMatching(/charge[^]*Done[^]*Stuck/),
-      expect.stringMatching(/ship[^]*Failed here/),
-    ]);
-    bankIsBack = true;
-    await matter.getByRole("button", { name: "Try again" }).click();
-    const dialog = page.getByRole("dialog");
-    await dialog.getByLabel("Reason").fill("the bank is back");
-    await dialog.getByRole("button", { name: "Try again" }).click();
-    await dialog.getByRole("status").waitFor();
-    await page.keyboard.press("Escape");
-    await matter.getByText("Rolled back").waitFor();
-    const history = await launcher.execution("order-7").history();
-    expect(history.find(({ result }) => result === "retried")).toMatchObject({ by: "ada", why: "the bank is back" });
-    expect(await launcher.execution("order-7").summary()).toMatchObject({ status: "rolledBack" });
-    expect(complaints).toEqual([]);
-  });
+  it.each([
+    ["memory", undefined],
+    ["SQLite", () => sqliteStore(":memory:")],
+    ["PostgreSQL", () => postgresStore(postgresUrl(), { schema: freshSchema() })],
+  ])(
+    "leads whoever has not seen the workflow to what is stuck, says what was done and undone, and mends it: on the %s store",
+    async (_, newStore) => {
+      if (newStore !== undefined) {
+        await stop();
+        await serve(newStore());
+      }
+      await stuck("order-7");
+      await signedIn("", "Overview");
+      await page.getByRole("table", { name: "Stuck executions" }).getByRole("link", { name: "order-7" }).click();
+      await page.getByRole("heading", { level: 1, name: "order-7" }).waitFor();
+      const matter = page.getByRole("region", { name: "What is the matter" });
+      await matter.getByText("Stuck on the way down").waitFor();
+      await matter.getByText("the bank does not answer").waitFor();
+      await matter.getByText("connect ECONNREFUSED").waitFor();
+      const steps = page.getByRole("list", { name: "Steps" }).getByRole("listitem");
+      expect(await steps.allInnerTexts()).toMatchObject([
+        expect.stringMatching(/reserve[^]*Done[^]*Still to undo/),
+        expect.stringMatching(/charge[^]*Done[^]*Stuck/),
+        expect.stringMatching(/ship[^]*Failed here/),
+      ]);
+      bankIsBack = true;
+      await matter.getByRole("button", { name: "Try again" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByLabel("Reason").fill("the bank is back");
+      await dialog.getByRole("button", { name: "Try again" }).click();
+      await dialog.getByRole("status").waitFor();
+      await page.keyboard.press("Escape");
+      await matter.getByText("Rolled back").waitFor();
+      const history = await launcher.execution("order-7").history();
+      expect(history.find(({ result }) => result === "retried")).toMatchObject({ by: "ada", why: "the bank is back" });
+      expect(await launcher.execution("order-7").summary()).toMatchObject({ status: "rolledBack" });
+      expect(complaints).toEqual([]);
+    },
+  );
 
   it("refuses what somebody else was quicker with, and shows what they did", async () => {
     await stuck("order-8");
