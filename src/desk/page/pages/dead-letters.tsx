@@ -5,7 +5,7 @@ import { useKeys } from "../base/keys.js";
 import { Ago } from "../base/time.js";
 import { useAsked } from "../base/url.js";
 import { Button } from "../parts/button.js";
-import { Labelled } from "../parts/labelled.js";
+import { Labelled, TextField } from "../parts/labelled.js";
 import { ExecutionLink, rowKeys } from "../parts/pieces.js";
 import { PageHead } from "../parts/shell.js";
 import { Failure, Loading, Notice } from "../parts/states.js";
@@ -96,28 +96,8 @@ function Conditions({
           </select>
         )}
       </Labelled>
-      <Labelled label="Execution">
-        {(id) => (
-          <input
-            id={id}
-            className="field"
-            value={conditions.execution ?? ""}
-            autoComplete="off"
-            onChange={(event) => ask({ execution: event.currentTarget.value })}
-          />
-        )}
-      </Labelled>
-      <Labelled label="Message">
-        {(id) => (
-          <input
-            id={id}
-            className="field"
-            value={conditions.name ?? ""}
-            autoComplete="off"
-            onChange={(event) => ask({ name: event.currentTarget.value })}
-          />
-        )}
-      </Labelled>
+      <TextField label="Execution" value={conditions.execution ?? ""} change={(execution) => ask({ execution })} />
+      <TextField label="Message" value={conditions.name ?? ""} change={(name) => ask({ name })} />
     </div>
   );
 }

@@ -1,5 +1,32 @@
 import { useId, type ReactNode } from "react";
 
+/** A line of text. */
+export function TextField({
+  label,
+  value,
+  change,
+  className = "",
+}: {
+  readonly label: string;
+  readonly value: string;
+  readonly change: (value: string) => void;
+  readonly className?: string;
+}) {
+  return (
+    <Labelled label={label}>
+      {(id) => (
+        <input
+          id={id}
+          className={`field ${className}`}
+          value={value}
+          autoComplete="off"
+          onInput={(event) => change(event.currentTarget.value)}
+        />
+      )}
+    </Labelled>
+  );
+}
+
 export function Labelled({
   label,
   children,

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { act } from "../base/api.js";
 import { ActDialog } from "./act-dialog.js";
 import { JsonField } from "./json-field.js";
-import { Labelled } from "./labelled.js";
+import { TextField } from "./labelled.js";
 import { ExecutionLink } from "./pieces.js";
 
 interface Props {
@@ -46,28 +46,8 @@ export function LaunchDialog({ workflow, version, close }: Props) {
         wanted="any"
         hint="Checked by the schema of the workflow."
       />
-      <Labelled label="Id (optional)">
-        {(field) => (
-          <input
-            id={field}
-            className="field"
-            value={id}
-            autoComplete="off"
-            onInput={(event) => setId(event.currentTarget.value)}
-          />
-        )}
-      </Labelled>
-      <Labelled label="Tags (optional, with commas between)">
-        {(field) => (
-          <input
-            id={field}
-            className="field"
-            value={tags}
-            autoComplete="off"
-            onInput={(event) => setTags(event.currentTarget.value)}
-          />
-        )}
-      </Labelled>
+      <TextField label="Id (optional)" value={id} change={setId} />
+      <TextField label="Tags (optional, with commas between)" value={tags} change={setTags} />
     </ActDialog>
   );
 }

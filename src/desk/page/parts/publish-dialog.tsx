@@ -2,7 +2,7 @@ import { useState } from "react";
 import { act } from "../base/api.js";
 import { ActDialog } from "./act-dialog.js";
 import { JsonField, problemWith } from "./json-field.js";
-import { Labelled } from "./labelled.js";
+import { TextField } from "./labelled.js";
 
 export function PublishDialog({ close }: { readonly close: () => void }) {
   const [topic, setTopic] = useState("");
@@ -21,28 +21,8 @@ export function PublishDialog({ close }: { readonly close: () => void }) {
       }
       close={close}
     >
-      <Labelled label="Topic">
-        {(id) => (
-          <input
-            id={id}
-            className="field"
-            value={topic}
-            autoComplete="off"
-            onInput={(event) => setTopic(event.currentTarget.value)}
-          />
-        )}
-      </Labelled>
-      <Labelled label="Name of the message">
-        {(id) => (
-          <input
-            id={id}
-            className="field"
-            value={name}
-            autoComplete="off"
-            onInput={(event) => setName(event.currentTarget.value)}
-          />
-        )}
-      </Labelled>
+      <TextField label="Topic" value={topic} change={setTopic} />
+      <TextField label="Name of the message" value={name} change={setName} />
       <JsonField label="Payload, as JSON" text={payload} change={setPayload} wanted="any" hint="Left empty: null." />
     </ActDialog>
   );

@@ -4,7 +4,7 @@ import type { DeadLetterView } from "../../http/shapes.js";
 import { act } from "../base/api.js";
 import { ActDialog } from "./act-dialog.js";
 import { Panel } from "./dialog.js";
-import { Labelled } from "./labelled.js";
+import { TextField } from "./labelled.js";
 import { ExecutionLink, numberText } from "./pieces.js";
 import { Failure } from "./states.js";
 
@@ -30,28 +30,8 @@ export function ResendDialog({ letter, close }: { readonly letter: DeadLetterVie
       answered={({ execution }) => execution !== undefined && <ExecutionLink id={execution} />}
       close={close}
     >
-      <Labelled label="To the execution">
-        {(id) => (
-          <input
-            id={id}
-            className="field font-mono text-sm"
-            value={to}
-            autoComplete="off"
-            onInput={(event) => setTo(event.currentTarget.value)}
-          />
-        )}
-      </Labelled>
-      <Labelled label="Under the name">
-        {(id) => (
-          <input
-            id={id}
-            className="field"
-            value={as}
-            autoComplete="off"
-            onInput={(event) => setAs(event.currentTarget.value)}
-          />
-        )}
-      </Labelled>
+      <TextField label="To the execution" value={to} change={setTo} className="font-mono text-sm" />
+      <TextField label="Under the name" value={as} change={setAs} />
     </ActDialog>
   );
 }
