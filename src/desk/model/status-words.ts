@@ -39,7 +39,7 @@ function stuck(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "a
   const pastPivot = round.rows.some((row) => row.here && (row.pastPivot || row.pivot));
   const headline = down
     ? `Stuck on the way down${since}: ${quoted(flow.step)} is not undone.`
-    : `Stuck on the way up${since}: ${quoted(flow.step)} failed${pastPivot ? ", and nothing turns back from there" : ""}.`;
+    : `Stuck on the way up${since}: ${quoted(flow.step)} failed${pastPivot ? ", and past the pivot nothing is undone" : ""}.`;
   return {
     headline,
     lines: [...lastError(facts.error), ...whyItTurned(round), ...wayBack(round), ...whatStays(round)],
@@ -105,7 +105,7 @@ function errorHere({ flow }: ExecutionFacts, { rows }: Round): ErrorFacts | unde
 
 function whyItTurned({ turned }: Round): string[] {
   if (turned === undefined) return [];
-  const who = turned.by === undefined ? "It turned" : `${turned.by} had it turn`;
+  const who = turned.by === undefined ? "It turned back" : `${turned.by} asked for a rollback`;
   return [`${who} at ${quoted(turned.step)}: ${turned.reason}.`];
 }
 

@@ -19,7 +19,7 @@ test("stuck on the way down: which step, since when, the last error, what is lef
   expect(words.headline).toBe('Stuck on the way down for 2 h: "charge" is not undone.');
   expect(words.lines).toEqual([
     "The last error: no-account",
-    'It turned at "ship": sold-out.',
+    'It turned back at "ship": sold-out.',
     'Undone: "ship".',
     'Still to undo: "charge" and "reserve".',
     '"letter" stays: The letter has left.',
@@ -42,7 +42,7 @@ test("stuck past the pivot: no rollback is offered", async () => {
   const { launch, clock } = await scene([made]);
   const { words } = await seen(await launch(made), clock);
   expect(words.headline).toBe(
-    'Stuck on the way up, since just now: "notify" failed, and nothing turns back from there.',
+    'Stuck on the way up, since just now: "notify" failed, and past the pivot nothing is undone.',
   );
   expect(words.acts.map(({ act }) => act)).toEqual(["retry", "patch", "skip"]);
   expect(words.acts[2]!.consequence).toContain("Then it ends as completed.");
@@ -64,7 +64,7 @@ test("waiting: for which message, until when, and what a rollback would undo", a
   expect(words.headline).toBe('At "approve" it waits for the message "no" or "yes", for another 50 min.');
   expect(words.acts.map(({ act }) => act)).toEqual(["rollback", "send"]);
   expect(words.acts[0]!.consequence).toBe(
-    `Undoes "approve" and "charge", in this order. What can't be undone stays, and nothing turns it again.`,
+    `Undoes "approve" and "charge", in this order. What can't be undone stays, and a rollback is not taken back.`,
   );
 });
 
@@ -103,7 +103,7 @@ test("rolled back: why, who asked, and what stays in the world", async () => {
   await clock.advance(0);
   const { words } = await seen(execution, clock);
   expect(words.headline).toBe("Rolled back: returned.");
-  expect(words.lines).toEqual(['ada had it turn at "ship": returned.', '"letter" stays: The letter has left.']);
+  expect(words.lines).toEqual(['ada asked for a rollback at "ship": returned.', '"letter" stays: The letter has left.']);
   expect(words.acts).toEqual([]);
 });
 

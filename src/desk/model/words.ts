@@ -113,7 +113,7 @@ function rollbackOffer({ status, flow }: ExecutionFacts, { rows }: Round): Offer
     {
       act: "rollback",
       label: "Roll back",
-      consequence: `${finished}${order} What can't be undone stays, and nothing turns it again.`,
+      consequence: `${finished}${order} What can't be undone stays, and a rollback is not taken back.`,
       reason: "required",
       grave: true,
     },
