@@ -103,7 +103,10 @@ test("rolled back: why, who asked, and what stays in the world", async () => {
   await clock.advance(0);
   const { words } = await seen(execution, clock);
   expect(words.headline).toBe("Rolled back: returned.");
-  expect(words.lines).toEqual(['ada asked for a rollback at "ship": returned.', '"letter" stays: The letter has left.']);
+  expect(words.lines).toEqual([
+    'ada asked for a rollback at "ship": returned.',
+    '"letter" stays: The letter has left.',
+  ]);
   expect(words.acts).toEqual([]);
 });
 
