@@ -2,10 +2,12 @@
 import type { Direction, Status } from "../definition/flow.js";
 import type { StepOutline } from "../definition/outline.js";
 import { changeInTheWay, shapeOf, type Standing } from "../execution/definition-change.js";
+import { slice, tallyOf } from "../execution/children.js";
 import { isPastPivot } from "../execution/router.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { ListedExecution, Store } from "../stores/contract.js";
 import { hasBegun } from "../execution/execution.js";
+import { workflowOf } from "../runtime/child-launches.js";
 import { mismatchOf } from "../runtime/definition-check.js";
 import { moved, type MigrationPath } from "../runtime/upgrade.js";
 import { registryKey } from "../session/registry.js";
@@ -16,7 +18,8 @@ import { isUndecodable, stateOf } from "../session/damaged-rows.js";
  * - `goes-on`: with the list of steps that the execution began with, or with a changed list whose change is not in its way
  * - `migrates`: the execution becomes one of another version first
  * - `parks`: a change of the list is in its way, or its migration fails; `why` says what
- * - `unknown`: its workflow and version are not registered; the execution waits until a launcher has them
+ * - `unknown`: its workflow and version are not registered, or those of children that it still is to begin; the execution waits
+ *   until a launcher has them
  */
 export type Forecast = "goes-on" | "migrates" | "parks" | "unknown";
 
@@ -60,16 +63,42 @@ export async function compatibilityOf(
     const { records, cursor } = await store.list({ status: live, limit: pageSize, after });
     const wholes = await wholesOf(records, paths, store);
     for (const record of records) {
-      const found = await groupOf(record, paths, lists, sizeLimit, wholes.get(record.id));
+      const group = await groupOf(record, paths, lists, sizeLimit, wholes.get(record.id));
+      const missing = await missingChild(record, paths, store);
+      const found = missing === undefined ? group : { ...group, forward: "unknown" as const, why: missing };
       const key = JSON.stringify(found);
-      const group = groups.get(key) ?? { ...found, count: 0, examples: [] };
-      group.count += 1;
-      if (group.examples.length < mostExamples) group.examples.push(record.id);
-      groups.set(key, group);
+      const alike = groups.get(key) ?? { ...found, count: 0, examples: [] };
+      alike.count += 1;
+      if (alike.examples.length < mostExamples) alike.examples.push(record.id);
+      groups.set(key, alike);
     }
     after = cursor ?? undefined;
   } while (after !== undefined);
   return [...groups.values()].toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
+}
+
+/**
+ * A child of an open list that could not go on where it began now. Those that have begun are executions, with a forecast of their
+ * own. Children of one key have one version, so that few lines say it for all.
+ */
+async function missingChild(
+  { id, workflow, version, position }: ListedExecution,
+  paths: ReadonlyMap<string, MigrationPath>,
+  store: Store,
+): Promise<string | undefined> {
+  const path = paths.get(registryKey(workflow, version));
+  const definition = path?.hops[0]?.migration.older ?? path?.registered.definition;
+  const step = definition?.steps.find(({ name }) => name === position.step);
+  if (step?.children === undefined || position.stepFunc !== "runContinue") return undefined;
+  for (const record of (await store.lists?.of(id)) ?? []) {
+    const { next } = tallyOf(record);
+    const lines = record.status === "open" ? ((await store.lists?.launches(record.id, next, slice)) ?? []) : [];
+    const missing = lines.map(workflowOf).find((child) => !paths.has(registryKey(child.name, child.version)));
+    if (missing === undefined) continue;
+    const { name, version } = missing;
+    return `children of step "${step.name}" that have not begun are of workflow "${name}" version "${version}", which is not registered`;
+  }
+  return undefined;
 }
 
 /** Those whose state matters: it is migrated. A list does not hold it. */

@@ -99,6 +99,12 @@ function keptOf(row: Prepared, carried: string | null, step: string): Encoded {
   return encode(Object.freeze(kept), { what: "The launch of a child", limit: Infinity });
 }
 
+/** Which workflow the child of a line will be of. */
+export function workflowOf({ launch }: StagedLine): { readonly name: string; readonly version: string } {
+  const { workflow, version } = launch.value as Kept;
+  return { name: workflow, version };
+}
+
 /** The child of a line, as it is created. */
 export function createdOf(
   { position, execution, launch }: StagedLine,
