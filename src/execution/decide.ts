@@ -66,7 +66,9 @@ export function decide(execution: ActiveExecution, happened: Event, facts: Facts
   const isPassedOver = nothingLeft && execution.position.direction === "up" && routed.flow.direction === "down";
   // One whose state was patched stays stuck, one that was migrated is as it was, and what is due is seen after that.
   const kept = keptStatus(event.what);
-  const resting = kept === undefined ? restOf(execution, position, action, mail, facts, step) : undefined;
+  // Its children may have been settled while it was parked, of which nobody tells it again.
+  const looksAgain = action === "wait" && event.what.type === "resumed" && step?.children !== undefined;
+  const resting = kept !== undefined || looksAgain ? undefined : restOf(execution, position, action, mail, facts, step);
   const ends = action === "succeed" || action === "finish";
   const history = entryOf(execution, event);
   const transition: Transition = {

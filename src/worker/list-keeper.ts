@@ -7,6 +7,7 @@
  */
 import type { Clock } from "../clock.js";
 import { counted, moveOf, needOf, slice, tallyOf, type Move, type Need, type Tally } from "../execution/children.js";
+import type { WorkflowDefinition } from "../definition/definition.js";
 import type { StagedLine } from "../execution/records.js";
 import { createdOf } from "../runtime/child-launches.js";
 import type { Registered } from "../session/registry.js";
@@ -164,6 +165,12 @@ const nothing: Found = { launches: [], lines: [], positions: [] };
 
 const askable = ["scheduled", "running", "waiting", "stuck", "completed"] as const;
 
+/** Whether executions of these workflows may have children, also from an older version that they migrate from. */
 export function hasChildren(registry: ReadonlyMap<string, Registered>): boolean {
-  return [...registry.values()].some(({ definition }) => definition.steps.some((step) => step.children !== undefined));
+  return [...registry.values()].some(({ definition }) => mayHaveChildren(definition));
+}
+
+function mayHaveChildren({ steps, migrations }: WorkflowDefinition): boolean {
+  const isOfChildren = steps.some(({ children }) => children !== undefined);
+  return isOfChildren || migrations.some(({ older }) => older === undefined || mayHaveChildren(older));
 }

@@ -113,7 +113,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     this.follows = new Follows(settings.store, settings.clock, this);
     const { schedules } = settings.store;
     this.#schedules = schedules && new ScheduleLoop(schedules, settings.clock, this, registry, settings.pollInterval);
-    if (hasChildren(registry)) {
+    if (settings.store.lists !== undefined && hasChildren(registry)) {
       const load: Store["load"] = (ids, only) => this.#store.load(ids, only);
       this.#listKeeper = new ListKeeper(this.lists, load, settings.clock, settings.pollInterval, this);
     }
