@@ -349,13 +349,16 @@ function inTurn(rows: readonly MailRecord[]): readonly MailRecord[] {
   return rows.map((row, sequence) => ({ ...row, sequence }));
 }
 
+/** After other calls lists are not read, since each look takes its time. */
+const changesLists = new Set<Act["act"]>(["write", "stage", "advance", "prune"]);
+
 /** All that can be read. */
-async function readBack(store: Store): Promise<unknown> {
+async function readBack(store: Store, { act }: Act): Promise<unknown> {
   return {
     rows: await store.load(ids),
     list: await store.list({ limit: 100 }),
     schedules: await store.schedules!.find(),
-    lists: await readLists(store, ids),
+    ...(changesLists.has(act) && { lists: await readLists(store, ids) }),
     history: await Promise.all(ids.map(async (id) => store.history(id))),
     mailbox: await Promise.all(ids.map(async (id) => inTurn(await store.mail({ executions: [id] })))),
     pending: await Promise.all(
@@ -499,7 +502,7 @@ export async function answersLikeMemory(makeStore: (clock: Clock) => Store, { nu
             const answered = compared(await other.lists!.advance(advance));
             expect(answered).toEqual(compared(await memory.lists!.advance(advance)));
           } else expect(compared(await answer(other, drawn))).toEqual(compared(await answer(memory, drawn)));
-          expect(compared(await readBack(other))).toEqual(compared(await readBack(memory)));
+          expect(compared(await readBack(other, drawn))).toEqual(compared(await readBack(memory, drawn)));
           // Within a batch each store has its own order.
           expect(heard.other.toSorted()).toEqual(heard.memory.toSorted());
         }

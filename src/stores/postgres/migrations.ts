@@ -341,7 +341,7 @@ CREATE TABLE stepwell_lines (
   execution TEXT NOT NULL,
   launch TEXT,
   PRIMARY KEY (list, position)
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 CREATE INDEX stepwell_lines_news ON stepwell_lines (list, position) WHERE phase <> counted;
 
 CREATE TABLE stepwell_pruning (root TEXT COLLATE "C" PRIMARY KEY);`,
