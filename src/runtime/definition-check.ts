@@ -2,14 +2,16 @@
  * Whether an execution that is taken up can go on with the list of steps that is registered: seen to before anything of it
  * runs. It may know another list of the same version, or be of an older version from which there is a way.
  */
-import type { StepOutline } from "../definition/outline.js";
+import { outlineOf, type StepOutline } from "../definition/outline.js";
 import type { StepwellError } from "../errors.js";
 import { changeInTheWay } from "../execution/definition-change.js";
 import type { Transition, ExecutionRecord } from "../execution/records.js";
 import type { MaybePromise } from "../stores/contract.js";
 import { eventAt, type Event } from "../execution/events.js";
 import { hasBegun, isBegun, withItsDoubt, type Attempts, type ActiveExecution } from "../execution/execution.js";
+import { keyNameOf } from "../execution/position.js";
 import type { Registered } from "../session/registry.js";
+import { letGoOf } from "./let-go.js";
 import { moved, type MigrationPath } from "./upgrade.js";
 import { changedError, migrationError, missingStepError } from "./reports.js";
 import type { Work } from "./work.js";
@@ -41,7 +43,7 @@ export function checkDefinition(
   { fingerprint, way }: DefinitionMismatch,
 ): MaybePromise<DefinitionCheck | StepwellError> {
   const { workflow, version } = work.execution.identity;
-  const check = (before: readonly StepOutline[] | undefined): DefinitionCheck | StepwellError =>
+  const check = (before: readonly StepOutline[] | undefined): MaybePromise<DefinitionCheck | StepwellError> =>
     way.hops.length > 0 ? migrated(work, way, before) : taken(work, way.registered, before);
   const before = fingerprint === null ? undefined : work.host.listOf(workflow, version, fingerprint);
   return before instanceof Promise ? before.then(check) : check(before);
@@ -72,8 +74,9 @@ function migrated(
   work: Work,
   way: MigrationPath,
   before: readonly StepOutline[] | undefined,
-): DefinitionCheck | StepwellError {
+): MaybePromise<DefinitionCheck | StepwellError> {
   const { definition, stepList } = way.registered;
+  const { keys } = work.execution.position;
   const it = moved(work.execution, way, before, work.host.sizeLimit);
   if ("problem" in it) return migrationError(work.execution, it);
   const { status, position, state, migration, stays } = it;
@@ -82,7 +85,14 @@ function migrated(
     work.execution = { ...work.execution, state: value, unsaved: encoded, changed: null, isRich: !encoded.isPlain };
   }
   const event = eventAt(work.execution, { type: "migrated", status, position, migration, stays }, "migrated");
-  return { definition: { version: definition.version, fingerprint: stepList.fingerprint }, event };
+  const check = { definition: { version: definition.version, fingerprint: stepList.fingerprint }, event };
+  const older = way.hops[0]?.migration.older;
+  const dropped = (before ?? (older && outlineOf(older.steps)) ?? []).filter(
+    ({ name, children }) => children !== undefined && migration.steps?.[name] === null,
+  );
+  if (dropped.length === 0) return check;
+  const names = dropped.map(({ name }) => keyNameOf(name, keys));
+  return letGoOf(work.host.lists, work.id, names).then(() => check);
 }
 
 /** @param before the list that it knows; undefined: it was not kept, and all that can be compared is the name of its step */

@@ -1,4 +1,7 @@
-/** An operator skips a step of children: refused while one of them is unsettled; on the way down the completed ones are let go. */
+/**
+ * Children that are let go: their step is not undone any more. An operator skips it, which is refused while one of them is unsettled;
+ * or a migration drops it, once it is done.
+ */
 import { StepwellError } from "../errors.js";
 import { slice, tallyOf, type Tally } from "../execution/children.js";
 import { keyNameOf } from "../execution/position.js";
@@ -13,10 +16,13 @@ export async function refuseLiveChildren({ lists }: Pick<Store, "lists">, parent
   for (const record of await listsAt(lists, parent)) await refuseLive(lists, record, parent);
 }
 
-async function listsAt(lists: ListStore, { id, position }: Parent): Promise<readonly ListRecord[]> {
-  const step = keyNameOf(position.step, position.keys);
-  const all = await lists.of(id);
-  return all.filter((it) => it.status !== "staged" && tallyOf(it).step === step);
+function listsAt(lists: ListStore, { id, position }: Parent): Promise<readonly ListRecord[]> {
+  return listsOf(lists, id, [keyNameOf(position.step, position.keys)]);
+}
+
+async function listsOf(lists: ListStore, execution: string, steps: readonly string[]): Promise<readonly ListRecord[]> {
+  const all = await lists.of(execution);
+  return all.filter((it) => it.status !== "staged" && steps.includes(tallyOf(it).step));
 }
 
 async function refuseLive(lists: ListStore, record: ListRecord, { id, workflow, position }: Parent): Promise<void> {
@@ -35,6 +41,11 @@ async function refuseLive(lists: ListStore, record: ListRecord, { id, workflow, 
 export async function letGo(lists: ListStore, parent: Parent): Promise<void> {
   await refuseLiveChildren({ lists }, parent);
   for (const { id } of await listsAt(lists, parent)) while (await letSomeGo(lists, id)) continue;
+}
+
+/** Of steps that are done, by the names that are in the ids of their children. */
+export async function letGoOf(lists: ListStore, execution: string, steps: readonly string[]): Promise<void> {
+  for (const { id } of await listsOf(lists, execution, steps)) while (await letSomeGo(lists, id)) continue;
 }
 
 async function letSomeGo(lists: ListStore, list: string): Promise<boolean> {

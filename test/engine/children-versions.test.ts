@@ -110,6 +110,13 @@ onEveryStore("children whose workflows change", (start) => {
     const next = await rig.another([newer, child], patient);
     await next.send("late", "done", null);
     expect(await next.execution("late").outcome()).toMatchObject({ status: "completed" });
+    // Nothing of the parent's undoes them any more: they are let go.
+    expect(await next.execution("late/work/0").summary()).not.toHaveProperty("parent");
+    expect(await next.execution("late").rollback("wrong")).toMatchObject({ accepted: true });
+    expect(await next.execution("late").outcome()).toMatchObject({ status: "rolledBack" });
+    expect(await next.execution("late/work/0").summary()).toMatchObject({ status: "completed" });
+    expect(await next.execution("late/work/1").rollback("wrong")).toMatchObject({ accepted: true });
+    expect(await next.execution("late/work/1").outcome()).toMatchObject({ status: "rolledBack" });
     for (const n of [0, 1]) {
       await next.send(`early/work/${n}`, "done", null);
       await rig.clock.settle();
