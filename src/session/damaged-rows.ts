@@ -4,7 +4,7 @@
  */
 import { isRetryable, StepwellError } from "../errors.js";
 import type { CommitResult, Release } from "../stores/batch.js";
-import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
+import type { ExecutionRecord, Line, MailboxRecord } from "../execution/records.js";
 import type { MaybePromise } from "../stores/contract.js";
 import type { CommitListener } from "./batch-entries.js";
 import type { Host } from "./host.js";
@@ -76,10 +76,20 @@ export function readable<Row extends { readonly workflow: string }, Read>(
 /** Why it is not known where the execution stands. Undefined: that can be read. */
 export function unreadableIn(record: ExecutionRecord): StepwellError | undefined {
   try {
-    void [record.status, record.position, record.tags, record.admission];
+    void [record.status, record.position, record.tags, record.admission, record.line];
     return undefined;
   } catch (error) {
     if (isUndecodable(error)) return error;
+    throw error;
+  }
+}
+
+/** Null: it is none, or that can't be read. */
+function lineIn(record: ExecutionRecord): Line | null {
+  try {
+    return record.line;
+  } catch (error) {
+    if (isUndecodable(error)) return null;
     throw error;
   }
 }
@@ -111,7 +121,9 @@ export class Parking implements CommitListener<CommitResult> {
 
   #park(requests: readonly MailboxRecord[]): void {
     this.#dead = requests.map(({ id }) => id);
-    this.#release({ signals: this.#record.signals, dueInMs: null, dead: this.#dead, parks: true });
+    const how = { signals: this.#record.signals, dueInMs: null, dead: this.#dead, parks: true } as const;
+    const line = lineIn(this.#record);
+    this.#release(line === null ? how : { ...how, line: { list: line.list, position: line.position, phase: "stuck" } });
   }
 
   #release(how: Omit<Release, "id" | "owner">): void {

@@ -128,6 +128,44 @@ onEverySqlStore("a damaged row", (start) => {
     },
   );
 
+  test("that says of which list it is a line, and can't be read, is parked alone", async () => {
+    const rig = await waiting(start, 3);
+    const { launcher, clock, errors, store, sql } = rig;
+    await damage(rig, "e1", "line", '["p/step",0]');
+    await sql("UPDATE stepwell_executions SET due_at = 0");
+    for (const id of ["e0", "e2"]) await launcher.send(id, "go", null);
+    await clock.advance("3s");
+    expect(await launcher.select({ status: "completed" }).count()).toEqual({ count: 2, more: false });
+    expect(errors).toMatchObject([undecodable("e1")]);
+    const [standing] = await store.load(["e1"], "standing");
+    expect(standing).toMatchObject({ status: "stuck", owner: null, dueAt: null });
+  });
+
+  test("of a child tells its parent's list that the child is stuck, and goes on once it is mended", async () => {
+    const flow = booking();
+    const parent = workflow("parent", { input }).child("booked", flow, { input: () => ({}) });
+    const rig = await start([flow, parent]);
+    const { launcher, clock, errors, store, sql } = rig;
+    await launcher.launch(parent, {}, { id: "p" });
+    await clock.advance("5s");
+    const lists = await store.lists!.of("p");
+    const line = async () => store.lists!.lines({ list: lists[0]!.id, from: 0, limit: 1 });
+    const child = (await line())[0]!.execution;
+    const kept = (await sql(`SELECT position FROM stepwell_executions WHERE id = '${child}'`)) as {
+      readonly position: string;
+    }[];
+    await damage(rig, child, "position", "null");
+    await launcher.send(child, "go", null);
+    await clock.advance("5s");
+    expect(errors).toMatchObject([undecodable(child)]);
+    expect(await line()).toMatchObject([{ phase: "stuck", counted: "stuck" }]);
+    await sql(`UPDATE stepwell_executions SET position = '${kept[0]!.position}' WHERE id = '${child}'`);
+    await launcher.retry(child);
+    await clock.advance("5s");
+    expect(await line()).toMatchObject([{ phase: "completed", counted: "completed" }]);
+    expect(await launcher.execution("p").outcome()).toMatchObject({ status: "completed" });
+  });
+
   test("goes on once it is mended and retried, and one that is not is parked again", async () => {
     const rig = await waiting(start, 1);
     const { launcher, clock, errors, sql } = rig;
