@@ -50,6 +50,8 @@ export function openLedger(file: string, schema: string, appendOnly: readonly st
   const database = new DatabaseSync(file);
   // The other processes may die at any time, the machine is trusted: no need to wait for the disk.
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+  // Who looks into the books keeps the file for a moment when it leaves.
+  database.exec("PRAGMA busy_timeout = 5000");
   database.exec(`${requests}; ${schema}`);
   for (const table of appendOnly) {
     for (const act of ["UPDATE", "DELETE"]) {
