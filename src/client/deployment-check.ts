@@ -64,7 +64,9 @@ export async function compatibilityOf(
     const wholes = await wholesOf(records, paths, store);
     for (const record of records) {
       const group = await groupOf(record, paths, lists, sizeLimit, wholes.get(record.id));
-      const missing = await missingChild(record, paths, store);
+      // What can't be read says nothing of children either.
+      const isRead = group.direction !== "unknown";
+      const missing = isRead ? await missingChild(record, paths, store) : undefined;
       const found = missing === undefined ? group : { ...group, forward: "unknown" as const, why: missing };
       const key = JSON.stringify(found);
       const alike = groups.get(key) ?? { ...found, count: 0, examples: [] };
