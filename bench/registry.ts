@@ -92,6 +92,11 @@ export const groups: Readonly<Record<string, Group>> = {
     rounds: 1,
     load: async () => (await import("./groups/clock.js")).clock,
   },
+  children: {
+    purpose: "a step of a thousand children, beside launches of the same, and what a family that waits costs",
+    rounds: 1,
+    load: async () => (await import("./groups/children.js")).children,
+  },
   parked: {
     purpose: "memory, start and throughput beside many executions that wait",
     rounds: 1,

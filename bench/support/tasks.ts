@@ -61,7 +61,30 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
     await launcher.stop();
     tell({ before, beside, after: await memory() });
   },
+
+  /** `parkFamilies <folder> <parents> <children>`: likewise, with parents that wait for children that wait. */
+  async parkFamilies() {
+    const [parents, children] = words.map(Number) as [number, number];
+    await (await parkFamilies(sqliteStore(join(place, "warm.db")), parents, children)).stop();
+    const before = await memory();
+    const launcher = await parkFamilies(sqliteStore(join(place, "families.db")), parents, children);
+    const beside = await memory();
+    await launcher.stop();
+    tell({ before, beside, after: await memory() });
+  },
 };
+
+/** Loaded by its task: commits of old have no children. */
+async function parkFamilies(store: Store, parents: number, children: number): Promise<Launcher> {
+  const { parkedFamily } = await import("./family.js");
+  const launcher = await launcherOn(store, [parkedFamily]);
+  const items = Array.from({ length: children }, () => order);
+  for (let i = 0; i < parents; i++) await launcher.launch(parkedFamily, { items });
+  const waiting = { status: "waiting", children: true } as const;
+  const wanted = parents * (children + 1);
+  while ((await launcher.select(waiting).count()).count < Math.min(wanted, 10_000)) await setTimeout(20);
+  return launcher;
+}
 
 function storeAt(schema: string | undefined): Store {
   return schema === undefined ? sqliteStore(place) : postgresStore(place, { schema });

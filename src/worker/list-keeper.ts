@@ -12,7 +12,8 @@ import type { StagedLine } from "../execution/records.js";
 import { createdOf } from "../runtime/child-launches.js";
 import type { Registered } from "../session/registry.js";
 import { requestTo, toldOf } from "../session/mailbox-entry.js";
-import type { Arrival } from "../stores/batch.js";
+import type { Places } from "../session/client-host.js";
+import { newRecord, type Arrival, type CreateResult, type NewExecution } from "../stores/batch.js";
 import type { Store } from "../stores/contract.js";
 import type { LineRecord, ListRecord, ListStore } from "../stores/lists.js";
 import { Polling } from "./polling.js";
@@ -23,8 +24,10 @@ const mostLists = 64;
 /** Who was slower than another launcher looks again after up to so many milliseconds. */
 const longestRetreat = 20;
 
-export interface ListKeeperHost {
+export interface ListKeeperHost extends Places {
   readonly sizeLimit: number;
+  registeredAs(name: string, version: string): Registered | undefined;
+  storeNowAtMost(): number;
   storeFailed(doing: string, error: unknown): void;
 }
 
@@ -105,21 +108,47 @@ export class ListKeeper {
     const found = need === null ? nothing : await this.#read(id, tally, need);
     const move = moveOf(isClosed, tally, need, found.positions);
     if (news.length === 0 && need === null && !move.tells && !list.isMarked) return null;
-    const answers = await this.#lists.advance({
-      list: id,
-      revision: list.revision,
-      data: JSON.stringify(move.tally),
-      isMarked: move.isMarked,
-      counts: news.map(({ position, phase }) => ({ position, phase })),
-      begins: found.launches.map((line) => ({ position: line.position, create: createdOf(line, { id, ...tally }) })),
-      asks: move.asks,
-      arrivals: await this.#arrivals(list, move, found.lines),
-      frees: [],
-    });
+    const arrivals = await this.#arrivals(list, move, found.lines);
+    const begins = found.launches.map((line) => ({
+      position: line.position,
+      create: this.#placed(createdOf(line, { id, ...tally })),
+    }));
+    const creates = begins.map(({ create }) => create);
+    let answers: readonly CreateResult[] | null = null;
+    try {
+      answers = await this.#lists.advance({
+        list: id,
+        revision: list.revision,
+        data: JSON.stringify(move.tally),
+        isMarked: move.isMarked,
+        counts: news.map(({ position, phase }) => ({ position, phase })),
+        begins,
+        asks: move.asks,
+        arrivals,
+        frees: [],
+      });
+    } finally {
+      for (const [index, create] of creates.entries()) this.#begin(create, answers?.[index]);
+    }
     if (answers !== null) return move.isMarked || news.length === slice || answers.some(({ created }) => !created);
     this.#polling.within(this.#clock.random() * longestRetreat);
     this.#moved.add(id);
     return false;
+  }
+
+  /** Owned by this launcher from the start, if there is room for it. */
+  #placed(create: NewExecution): NewExecution {
+    const isKnown = this.#host.registeredAs(create.workflow, create.version) !== undefined;
+    const owner = isKnown && create.queue === undefined ? this.#host.reserve() : null;
+    return owner === null ? create : { ...create, owner };
+  }
+
+  #begin(create: NewExecution, answer: CreateResult | undefined): void {
+    if (create.owner === null) return;
+    if (answer?.created !== true || !answer.owned) return this.#host.giveUp();
+    const registered = this.#host.registeredAs(create.workflow, create.version)!;
+    const record = newRecord(create, create.owner, this.#host.storeNowAtMost());
+    this.#host.take(record, create.state.value as object, registered);
   }
 
   async #read(list: string, { next }: Tally, need: Need): Promise<Found> {

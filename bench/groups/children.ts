@@ -1,0 +1,52 @@
+/** A step of many trivial children, beside launches of the same; and what a parent that waits for children that wait costs. */
+import { memoryStore, type Store } from "stepwell";
+import { postgresStore } from "stepwell/postgres";
+import { sqliteStore } from "stepwell/sqlite";
+import { median, type Figure } from "../figures.js";
+import { family, trivial } from "../support/family.js";
+import { helper } from "../support/helper.js";
+import { allAtOnce, collectGarbage, launcherOn, perSecond } from "../support/load.js";
+import { withFolder, withPostgres } from "../support/places.js";
+import { order } from "../support/work.js";
+
+const count = 1_000;
+const turns = 7;
+
+export async function children(): Promise<Figure[]> {
+  return [
+    await beside("children.memory", memoryStore()),
+    await withFolder((path) => beside("children.sqlite", sqliteStore(path("children.db")))),
+    await withPostgres((database) =>
+      beside("children.postgres", postgresStore(database.url, { schema: database.newSchema() })),
+    ),
+    await withFolder(parked),
+  ];
+}
+
+/** In turns: the first of each warms the compiler. */
+async function beside(name: string, store: Store): Promise<Figure> {
+  const launcher = await launcherOn(store, [family, trivial], { concurrency: count + 1 });
+  const rates = { plain: [] as number[], below: [] as number[] };
+  for (let turn = 0; turn <= turns; turn++) {
+    collectGarbage();
+    rates.plain.push(await allAtOnce(launcher, trivial, count));
+    collectGarbage();
+    const began = performance.now();
+    const { status } = await (
+      await launcher.launch(family, { items: Array.from({ length: count }, () => order) })
+    ).outcome();
+    if (status !== "completed") throw new Error(`The parent is ${status}.`);
+    rates.below.push(perSecond(count, began));
+  }
+  await launcher.stop();
+  const [plain, below] = [median(rates.plain.slice(1)), median(rates.below.slice(1))];
+  return { name, value: below, unit: "executions/s", ratio: below / plain, to: "launches of the same" };
+}
+
+async function parked(path: (name: string) => string): Promise<Figure> {
+  const asked = helper("parkFamilies", path(""), "10", "1000");
+  const { before, beside: held, after } = await asked.answer<Record<"before" | "beside" | "after", { rss: number }>>();
+  await asked.exited;
+  const value = Math.max(0, held.rss - Math.min(before.rss, after.rss)) / 10_000;
+  return { name: "children.parked", value, unit: "B/execution" };
+}
