@@ -59,7 +59,8 @@ export const warehouse = {
   reserve: (order: string, items: Readonly<Record<string, number>>, call: Call) =>
     post("WAREHOUSE", "/reservations", { order, items }, call, done),
   release: (reservation: Named, call: Call) => undo("WAREHOUSE", "/reservations/release", reservation, call),
-  ship: (reservation: number, call: Call) => post("WAREHOUSE", "/shipments", { reservation }, call, done),
+  ship: (reservation: number, sku: string, call: Call) =>
+    post("WAREHOUSE", "/shipments", { reservation, sku }, call, done),
   undoShipment: (shipment: Named, call: Call) => undo("WAREHOUSE", "/shipments/undo", shipment, call),
 };
 

@@ -1,5 +1,5 @@
 /**
- * The workflow: reserve the goods, charge the card, book a parcel, ship. Or put everything back.
+ * The workflow: reserve the goods, charge the card, book a parcel, ship each item. Or put everything back.
  *
  * A step may fail half-way: its request was heard, the answer was lost. Then the state holds no id,
  * and the rollback undoes "whatever was requested with the key of my run".
@@ -20,6 +20,23 @@ export const order = z.object({
 /** Longer than any outage of a participant should last. An undo has more patience. */
 const retry = { attempts: 8, delay: "100ms", factor: 2, maxDelay: "2s" } as const;
 const rollbackRetry = { ...retry, attempts: 20 } as const;
+
+/** One item of an order: a child of its own, with its own retries and its own undo. */
+export const shipItem = workflow("ship-item", {
+  input: z.object({ reservation: z.number().int(), sku: z.string() }),
+}).step("ship", {
+  retry,
+  rollbackRetry,
+  timeout: "5s",
+  run: async ({ state, idempotencyKey, signal }) => {
+    const answer = await warehouse.ship(state.reservation, state.sku, { idempotencyKey, signal });
+    return "refused" in answer ? fail(answer.refused) : { shipment: answer.id };
+  },
+  rollback: async ({ state, runKey, idempotencyKey, signal }) => {
+    const which = state.shipment === undefined ? { requestedWith: runKey } : { id: state.shipment };
+    await warehouse.undoShipment(which, { idempotencyKey, signal });
+  },
+});
 
 export const fulfilOrder = workflow("fulfil-order", { input: order })
   .step("reserve-stock", {
@@ -64,16 +81,7 @@ export const fulfilOrder = workflow("fulfil-order", { input: order })
       await carrier.cancel(which, { idempotencyKey, signal });
     },
   })
-  .step("confirm", {
-    retry,
-    rollbackRetry,
-    timeout: "5s",
-    run: async ({ state, idempotencyKey, signal }) => {
-      const answer = await warehouse.ship(state.reservation, { idempotencyKey, signal });
-      return "refused" in answer ? fail(answer.refused) : { shipment: answer.id };
-    },
-    rollback: async ({ state, runKey, idempotencyKey, signal }) => {
-      const which = state.shipment === undefined ? { requestedWith: runKey } : { id: state.shipment };
-      await warehouse.undoShipment(which, { idempotencyKey, signal });
-    },
+  .forEach("ship-items", shipItem, {
+    items: ({ state }) => Object.keys(state.items).map((sku) => ({ reservation: state.reservation, sku })),
+    key: ({ item }) => item.sku,
   });

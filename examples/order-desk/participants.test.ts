@@ -136,7 +136,7 @@ describe("the warehouse", () => {
     const { warehouse } = participants;
     const { body } = await post(warehouse, "/reservations", "w-6:run", { order: "w-6", items: { "tea-green": 1 } });
     const reservation = body as { id: number };
-    await post(warehouse, "/shipments", "w-6:ship", { reservation: reservation.id });
+    await post(warehouse, "/shipments", "w-6:ship", { reservation: reservation.id, sku: "tea-green" });
     expect((await post(warehouse, "/reservations/release", "w-6:early", reservation)).status).toBe(409);
     await post(warehouse, "/shipments/undo", "w-6:unship", { requestedWith: "w-6:ship" });
     expect((await post(warehouse, "/reservations/release", "w-6:undo", reservation)).status).toBe(200);

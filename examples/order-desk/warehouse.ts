@@ -3,8 +3,8 @@
  *
  *   POST /reservations           { order, items }             409 out-of-stock, by its own count
  *   POST /reservations/release   { id } or { requestedWith }  puts the goods back
- *   POST /shipments              { reservation }              409 if the reservation is not open
- *   POST /shipments/undo         { id } or { requestedWith }  the goods are reserved again
+ *   POST /shipments              { reservation, sku }         409 if that item is not reserved
+ *   POST /shipments/undo         { id } or { requestedWith }  the item is reserved again
  */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
@@ -17,7 +17,7 @@ type Kind = "reserved" | "shipped" | "unshipped" | "released";
 const ledger = openLedger(
   setting("WAREHOUSE_LEDGER"),
   `CREATE TABLE IF NOT EXISTS reservations (id INTEGER PRIMARY KEY, order_id TEXT NOT NULL, key TEXT NOT NULL UNIQUE);
-   CREATE TABLE IF NOT EXISTS shipments (id INTEGER PRIMARY KEY, reservation INTEGER NOT NULL, key TEXT NOT NULL UNIQUE);
+   CREATE TABLE IF NOT EXISTS shipments (id INTEGER PRIMARY KEY, reservation INTEGER NOT NULL, sku TEXT NOT NULL, key TEXT NOT NULL UNIQUE);
    CREATE TABLE IF NOT EXISTS entries (
      number INTEGER PRIMARY KEY,
      kind TEXT NOT NULL, -- stocked, reserved, shipped, unshipped, released
@@ -47,21 +47,24 @@ function available(sku: string): number {
   );
 }
 
-/** The last thing that happened to a reservation. */
-function stage(reservation: number): Kind | undefined {
-  return ledger.rows<{ kind: Kind }>(
-    "SELECT kind FROM entries WHERE reservation = ? ORDER BY number DESC LIMIT 1",
+/** The last thing that happened to each item of a reservation. */
+function stages(reservation: number): ReadonlyMap<string, Kind> {
+  const entries = ledger.rows<{ sku: string; kind: Kind }>(
+    "SELECT sku, kind FROM entries WHERE reservation = ? ORDER BY number",
     reservation,
-  )[0]?.kind;
+  );
+  return new Map(entries.map(({ sku, kind }) => [sku, kind]));
 }
 
-/** Writes the same for every item of a reservation. */
-function enter(kind: Kind, reservation: number): Answer {
+/** For one item of a reservation, or for each. */
+function enter(kind: Kind, reservation: number, sku: string | null): Answer {
   ledger.add(
     `INSERT INTO entries (kind, reservation, sku, quantity)
-     SELECT ?, reservation, sku, quantity FROM entries WHERE reservation = ? AND kind = 'reserved'`,
+     SELECT ?, reservation, sku, quantity FROM entries
+     WHERE reservation = ? AND kind = 'reserved' AND sku = coalesce(?, sku)`,
     kind,
     reservation,
+    sku,
   );
   return { status: 200, body: { reservation, kind } };
 }
@@ -98,9 +101,11 @@ command({
   schema: named,
   work(reservation) {
     const found = ledger.findToUndo<{ id: number }>("reservations", reservation);
-    if (found === undefined || stage(found.id) === "released") return nothingToUndo;
-    if (stage(found.id) === "shipped") return { status: 409, body: { refused: "already-shipped" } };
-    return enter("released", found.id);
+    if (found === undefined) return nothingToUndo;
+    const kinds = [...stages(found.id).values()];
+    if (kinds.includes("released")) return nothingToUndo;
+    if (kinds.includes("shipped")) return { status: 409, body: { refused: "already-shipped" } };
+    return enter("released", found.id, null);
   },
 });
 
@@ -108,11 +113,11 @@ command({
   app,
   ledger,
   path: "/shipments",
-  schema: z.object({ reservation: z.number().int() }),
-  work({ reservation }, key) {
-    if (stage(reservation) !== "reserved") return { status: 409, body: { refused: "not-reserved" } };
-    const id = ledger.add("INSERT INTO shipments (reservation, key) VALUES (?, ?)", reservation, key);
-    enter("shipped", reservation);
+  schema: z.object({ reservation: z.number().int(), sku: z.string() }),
+  work({ reservation, sku }, key) {
+    if (stages(reservation).get(sku) !== "reserved") return { status: 409, body: { refused: "not-reserved" } };
+    const id = ledger.add("INSERT INTO shipments (reservation, sku, key) VALUES (?, ?, ?)", reservation, sku, key);
+    enter("shipped", reservation, sku);
     return { status: 200, body: { id } };
   },
 });
@@ -123,9 +128,9 @@ command({
   path: "/shipments/undo",
   schema: named,
   work(shipment) {
-    const found = ledger.findToUndo<{ reservation: number }>("shipments", shipment);
-    if (found === undefined || stage(found.reservation) !== "shipped") return nothingToUndo;
-    return enter("unshipped", found.reservation);
+    const found = ledger.findToUndo<{ reservation: number; sku: string }>("shipments", shipment);
+    if (found === undefined || stages(found.reservation).get(found.sku) !== "shipped") return nothingToUndo;
+    return enter("unshipped", found.reservation, found.sku);
   },
 });
 
