@@ -54,11 +54,12 @@ async function letSomeGo(lists: ListStore, list: string): Promise<boolean> {
   if (record === undefined || lines.length === 0) return false;
   const tally: Tally = tallyOf(record);
   const data: Tally = { ...tally, completed: tally.completed - lines.length, back: -1 };
-  await lists.advance({
+  const step = {
     ...{ list, revision: record.revision, data: JSON.stringify(data), isMarked: false },
     ...{ counts: [], begins: [], arrivals: [] },
     asks: lines.map(({ position }) => position),
     frees: lines.map(({ execution }) => execution),
-  });
+  };
+  await lists.advance([step]);
   return true;
 }

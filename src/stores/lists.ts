@@ -43,7 +43,7 @@ export interface Staging {
   readonly lines: readonly StagedLine[];
 }
 
-/** One step of a list, all in one transaction. */
+/** One step of a list. */
 export interface Advance {
   readonly list: string;
   /** Taken only if the list still has this revision. */
@@ -75,8 +75,11 @@ export interface ListStore {
   stage(staging: Staging): MaybePromise<boolean>;
   /** Lists that are open or closed and are marked, or have news; at most so many. What it costs does not grow with the lists. */
   due(limit: number): MaybePromise<readonly string[]>;
-  /** Null: the list has another revision by now, and nothing was done. Else the answers for what begins, in that order. */
-  advance(advance: Advance): MaybePromise<readonly CreateResult[] | null>;
+  /**
+   * Of different lists, all in one transaction. For each: null, where the list has another revision by now, and nothing was done of it;
+   * else the answers for what begins, in that order. A store may answer null for all where one is too late.
+   */
+  advance(advances: readonly Advance[]): MaybePromise<readonly (readonly CreateResult[] | null)[]>;
   /** In the order of the ids. */
   find(ids: readonly string[]): MaybePromise<readonly (ListRecord | undefined)[]>;
   /** The lists of an execution, in the order in which they were made. */

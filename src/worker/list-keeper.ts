@@ -5,7 +5,7 @@
  *
  * Nothing depends on being told: a line that has news stays so until it is counted.
  */
-import type { Clock } from "../clock.js";
+import { sleep, type Clock } from "../clock.js";
 import { counted, moveOf, needOf, slice, tallyOf, type Move, type Need, type Tally } from "../execution/children.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { StagedLine } from "../execution/records.js";
@@ -15,7 +15,7 @@ import { requestTo, toldOf } from "../session/mailbox-entry.js";
 import type { Places } from "../session/client-host.js";
 import { newRecord, type Arrival, type CreateResult, type NewExecution } from "../stores/batch.js";
 import type { Store } from "../stores/contract.js";
-import type { LineRecord, ListRecord, ListStore } from "../stores/lists.js";
+import type { Advance, LineRecord, ListRecord, ListStore } from "../stores/lists.js";
 import { Polling } from "./polling.js";
 
 /** So many lists are looked for at once. */
@@ -71,11 +71,14 @@ export class ListKeeper {
   async #look(): Promise<boolean> {
     let isIdle = true;
     try {
-      for (const list of await this.#wanting()) {
-        const hasMore = await this.#advance(list);
-        if (hasMore === null) continue;
+      const ids = await this.#wanting();
+      const records = await this.#lists.find(ids);
+      const plans = (await Promise.all(records.map((record) => this.#plan(record)))).filter(
+        (plan) => plan !== undefined,
+      );
+      if (plans.length > 0) {
         isIdle = false;
-        if (hasMore) this.#moved.add(list);
+        await this.#advance(plans);
       }
     } catch (error) {
       this.#host.storeFailed("advance lists of children", error);
@@ -95,45 +98,52 @@ export class ListKeeper {
     return [...new Set([...heard, ...(await this.#lists.due(mostLists))])];
   }
 
-  /** One bounded part of what is to be done. True: there may be more. Null: there was nothing. */
-  async #advance(id: string): Promise<boolean | null> {
-    const [[list], news] = await Promise.all([
-      this.#lists.find([id]),
-      this.#lists.lines({ list: id, news: true, limit: slice }),
-    ]);
-    if (list === undefined || list.status === "staged") return null;
+  /** One bounded part of what is to be done with a list. Undefined: there is nothing. */
+  async #plan(list: ListRecord | undefined): Promise<Plan | undefined> {
+    if (list === undefined || list.status === "staged") return undefined;
+    const { id, revision } = list;
+    const news = await this.#lists.lines({ list: id, news: true, limit: slice });
     const isClosed = list.status === "closed";
     const tally = counted(tallyOf(list), news);
     const need = needOf(isClosed, tally);
     const found = need === null ? nothing : await this.#read(id, tally, need);
     const move = moveOf(isClosed, tally, need, found.positions);
-    if (news.length === 0 && need === null && !move.tells && !list.isMarked) return null;
-    const arrivals = await this.#arrivals(list, move, found.lines);
-    const begins = found.launches.map((line) => ({
-      position: line.position,
-      create: this.#placed(createdOf(line, { id, ...tally })),
+    if (news.length === 0 && need === null && !move.tells && !list.isMarked) return undefined;
+    const { asks, isMarked } = move;
+    return {
+      list: id,
+      revision,
+      data: JSON.stringify(move.tally),
+      isMarked,
+      counts: news.map(({ position, phase }) => ({ position, phase })),
+      begins: found.launches.map((line) => ({ position: line.position, create: createdOf(line, { id, ...tally }) })),
+      asks,
+      arrivals: await this.#arrivals(list, move, found.lines),
+      frees: [],
+      hasMore: isMarked || news.length === slice,
+    };
+  }
+
+  async #advance(plans: readonly Plan[]): Promise<void> {
+    const placed = plans.map((plan) => ({
+      ...plan,
+      begins: plan.begins.map(({ position, create }) => ({ position, create: this.#placed(create) })),
     }));
-    const creates = begins.map(({ create }) => create);
-    let answers: readonly CreateResult[] | null = null;
+    let answers: readonly (readonly CreateResult[] | null)[] = [];
     try {
-      answers = await this.#lists.advance({
-        list: id,
-        revision: list.revision,
-        data: JSON.stringify(move.tally),
-        isMarked: move.isMarked,
-        counts: news.map(({ position, phase }) => ({ position, phase })),
-        begins,
-        asks: move.asks,
-        arrivals,
-        frees: [],
-      });
+      answers = await this.#lists.advance(placed);
     } finally {
-      for (const [index, create] of creates.entries()) this.#begin(create, answers?.[index]);
+      for (const [index, { begins }] of placed.entries())
+        for (const [place, { create }] of begins.entries()) this.#begin(create, answers[index]?.[place]);
     }
-    if (answers !== null) return move.isMarked || news.length === slice || answers.some(({ created }) => !created);
-    this.#polling.within(this.#clock.random() * longestRetreat);
-    this.#moved.add(id);
-    return false;
+    let isLate = false;
+    for (const [index, { list, hasMore }] of placed.entries()) {
+      const answer = answers[index] ?? null;
+      if (answer === null) isLate = true;
+      if (answer === null || hasMore || answer.some(({ created }) => !created)) this.#moved.add(list);
+    }
+    // Another launcher was faster: not both at once again.
+    if (isLate) await sleep(this.#clock, this.#clock.random() * longestRetreat);
   }
 
   /** Owned by this launcher from the start, if there is room for it. */
@@ -182,6 +192,11 @@ export class ListKeeper {
     }
     return arrivals;
   }
+}
+
+interface Plan extends Advance {
+  /** There may be more to do. */
+  readonly hasMore: boolean;
 }
 
 interface Found {

@@ -499,8 +499,8 @@ export async function answersLikeMemory(makeStore: (clock: Clock) => Store, { nu
               expect(await other.lists!.stage(staging)).toBe(await memory.lists!.stage(staging));
           } else if (drawn.act === "advance") {
             const advance = new Lawful(memory).advance(drawn, () => arrivals++);
-            const answered = compared(await other.lists!.advance(advance));
-            expect(answered).toEqual(compared(await memory.lists!.advance(advance)));
+            const answered = compared(await other.lists!.advance([advance]));
+            expect(answered).toEqual(compared(await memory.lists!.advance([advance])));
           } else expect(compared(await answer(other, drawn))).toEqual(compared(await answer(memory, drawn)));
           expect(compared(await readBack(other, drawn))).toEqual(compared(await readBack(memory, drawn)));
           // Within a batch each store has its own order.

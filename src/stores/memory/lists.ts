@@ -2,7 +2,8 @@
 import type { LineChange, LinePhase, ListChange, StagedLine } from "../../execution/records.js";
 import type { Encoded } from "../../values/encode.js";
 import type { Store } from "../contract.js";
-import type { LineQuery, LineRecord, ListRecord, ListStore } from "../lists.js";
+import type { CreateResult } from "../batch.js";
+import type { Advance, LineQuery, LineRecord, ListRecord, ListStore } from "../lists.js";
 import type { MemoryData } from "./shared.js";
 import type { Mutable } from "./rows.js";
 
@@ -128,27 +129,9 @@ export function lists(data: MemoryData, write: Store["write"]): ListStore {
       data.mustBeOpen();
       return held.due(limit);
     },
-    advance(advance) {
+    advance(advances) {
       data.mustBeOpen();
-      const list = held.get(advance.list);
-      if (list?.record.revision !== advance.revision) return null;
-      held.advanced(list, advance.data, advance.isMarked);
-      for (const { position, phase } of advance.counts) held.count(list, position, phase);
-      for (const position of advance.asks) list.lines[position]!.isAsked = true;
-      const creates = advance.begins.map(({ create }) => create);
-      const { arrivals, frees } = advance;
-      // All of it is here: nothing is waited for.
-      const answers = (write({ creates, transitions: [], releases: [], arrivals }) as Answers).creates;
-      for (const [index, { position }] of advance.begins.entries()) {
-        list.lines[position]!.launch = undefined;
-        held.count(list, position, "begun");
-        held.settle({ list: advance.list, position, phase: answers[index]!.created ? "begun" : "rolledBack" });
-      }
-      for (const id of frees) {
-        const record = data.rows.get(id)?.record;
-        if (record !== undefined) record.line = null;
-      }
-      return answers;
+      return advances.map((it) => advanceOne(data, it, write));
     },
     find(ids) {
       data.mustBeOpen();
@@ -200,4 +183,27 @@ export function changeLists(
 ): void {
   if (line !== undefined) data.lists.settle(line);
   if (list !== undefined) data.lists.change(list, id);
+}
+
+function advanceOne(data: MemoryData, advance: Advance, write: Store["write"]): readonly CreateResult[] | null {
+  const held = data.lists;
+  const list = held.get(advance.list);
+  if (list?.record.revision !== advance.revision) return null;
+  held.advanced(list, advance.data, advance.isMarked);
+  for (const { position, phase } of advance.counts) held.count(list, position, phase);
+  for (const position of advance.asks) list.lines[position]!.isAsked = true;
+  const creates = advance.begins.map(({ create }) => create);
+  const { arrivals, frees } = advance;
+  // All of it is here: nothing is waited for.
+  const answers = (write({ creates, transitions: [], releases: [], arrivals }) as Answers).creates;
+  for (const [index, { position }] of advance.begins.entries()) {
+    list.lines[position]!.launch = undefined;
+    held.count(list, position, "begun");
+    held.settle({ list: advance.list, position, phase: answers[index]!.created ? "begun" : "rolledBack" });
+  }
+  for (const id of frees) {
+    const record = data.rows.get(id)?.record;
+    if (record !== undefined) record.line = null;
+  }
+  return answers;
 }

@@ -123,20 +123,26 @@ async function changeList(session: Session, change: ListChange, parent: string):
 }
 
 const advanceQuery: Statement = {
-  name: "advance_list",
+  name: "advance_lists",
   text: `
-UPDATE stepwell_lists SET revision = revision + 1, data = $3::text, marked = $4::integer
-WHERE id = $1::text AND revision = $2::integer RETURNING sequence`,
+UPDATE stepwell_lists AS k SET revision = k.revision + 1, data = g.data, marked = g.marked
+FROM unnest($1::text[], $2::integer[], $3::text[], $4::integer[]) AS g (id, revision, data, marked)
+WHERE k.id = g.id AND k.revision = g.revision RETURNING k.id, k.sequence`,
 };
 
-/** The number of the list. Undefined: it has another revision. */
-export async function advanceList(
-  session: Session,
-  { list, revision, data, isMarked }: Advance,
-): Promise<number | undefined> {
-  const values = [list, revision, data, isMarked ? 1 : null];
-  const [row] = await session.rows<{ readonly sequence: number }>(advanceQuery, values);
-  return row?.sequence;
+/** The number of each list. Undefined: one of them has another revision. */
+export async function advanceLists(session: Session, all: readonly Advance[]): Promise<readonly string[] | undefined> {
+  const ids = all.map(({ list }) => list);
+  if (all.length > 1) await lockLists(session, ids);
+  const rows = await session.rows<{ readonly id: string; readonly sequence: number }>(advanceQuery, [
+    textArray(ids),
+    integerArray(all.map(({ revision }) => revision)),
+    textArray(all.map(({ data }) => data)),
+    integerArray(all.map(({ isMarked }) => (isMarked ? 1 : null))),
+  ]);
+  if (rows.length < all.length) return undefined;
+  const numbers = new Map(rows.map(({ id, sequence }) => [id, String(sequence)]));
+  return ids.map((id) => numbers.get(id)!);
 }
 
 /** What begins is counted so, and what was needed to create it is forgotten. */
@@ -146,9 +152,11 @@ const linesQuery: Statement = {
 UPDATE stepwell_lines AS l SET phase = coalesce(g.phase, l.phase), counted = coalesce(g.counted, l.counted),
   asked = greatest(l.asked, g.asked), launch = CASE WHEN g.phase IS NULL THEN l.launch END
 FROM (
-  SELECT * FROM unnest($2::integer[], $3::text[], $4::text[], $5::integer[]) AS g (position, phase, counted, asked) ORDER BY position
+  SELECT g.list::bigint AS list, g.position, g.phase, g.counted, g.asked
+  FROM unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::integer[]) AS g (list, position, phase, counted, asked)
+  ORDER BY g.list::bigint, g.position
 ) AS g
-WHERE l.list = $1::bigint AND l.position = g.position`,
+WHERE l.list = g.list AND l.position = g.position`,
 };
 
 interface LineStep {
@@ -160,10 +168,24 @@ interface LineStep {
 /** @param phases what has become of those that were to begin, in their order */
 export async function advanceLines(
   session: Session,
-  list: number,
-  { counts, asks, begins }: Advance,
-  phases: readonly LinePhase[],
+  lists: readonly string[],
+  all: readonly Advance[],
+  phases: readonly (readonly LinePhase[])[],
 ): Promise<void> {
+  const rows = all.flatMap((it, index) =>
+    [...stepsOf(it, phases[index]!)].map(([position, step]) => ({ list: lists[index]!, position, step })),
+  );
+  if (rows.length === 0) return;
+  await session.rows(linesQuery, [
+    textArray(rows.map(({ list }) => list)),
+    integerArray(rows.map(({ position }) => position)),
+    textArray(rows.map(({ step }) => step.phase)),
+    textArray(rows.map(({ step }) => step.counted)),
+    integerArray(rows.map(({ step }) => step.asked)),
+  ]);
+}
+
+function stepsOf({ counts, asks, begins }: Advance, phases: readonly LinePhase[]): ReadonlyMap<number, LineStep> {
   const steps = new Map<number, LineStep>();
   const step = (position: number): LineStep => {
     const there = steps.get(position) ?? { phase: null, counted: null, asked: 0 };
@@ -175,15 +197,7 @@ export async function advanceLines(
   for (const [index, { position }] of begins.entries()) {
     Object.assign(step(position), { phase: phases[index]!, counted: "begun" });
   }
-  if (steps.size === 0) return;
-  const all = [...steps.values()];
-  await session.rows(linesQuery, [
-    list,
-    integerArray([...steps.keys()]),
-    textArray(all.map(({ phase }) => phase)),
-    textArray(all.map(({ counted }) => counted)),
-    integerArray(all.map(({ asked }) => asked)),
-  ]);
+  return steps;
 }
 
 /** Their rows are locked by now, in order. */

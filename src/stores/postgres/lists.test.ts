@@ -70,7 +70,7 @@ async function advance(store: Store, race: Race): Promise<void> {
   const room = record!.status === "open" ? width - (begun - settledNow) : 0;
   const next = room === 0 ? [] : await lists.lines({ list, from: begun, limit: room });
   const told = `told ${race.told++}`;
-  const answers = await lists.advance({
+  const step: Advance = {
     ...{ list, revision: record!.revision, isMarked: false, asks: [], frees: [] },
     data: JSON.stringify({ begun: begun + next.length, settled: settledNow } satisfies Counted),
     counts: news.map(({ position, phase }) => ({ position, phase })),
@@ -81,7 +81,8 @@ async function advance(store: Store, race: Race): Promise<void> {
         ...{ acceptedIn: ["running"], wakes: [], carried: null },
       },
     ],
-  });
+  };
+  const [answers = null] = await lists.advance([step]);
   if (answers === null) return;
   race.advanced.push(told);
   expect(answers).toEqual(next.map(() => ({ created: true, owned: false })));
@@ -219,7 +220,7 @@ test.each(["before", "after"] as const)(
     await expect(store.write(opens)).rejects.toMatchObject({ retryable: true });
     expect(await lists.find([list])).toMatchObject([at === "after" ? { status: "open" } : undefined]);
     // Somebody else was faster.
-    if (at === "after") await lists.advance(step({ begins: [{ position: 0, create: child(0) }] }));
+    if (at === "after") await lists.advance([step({ begins: [{ position: 0, create: child(0) }] })]);
     expect((await store.write(opens)).transitions).toEqual(["taken"]);
     const [record] = await lists.find([list]);
     expect(record).toMatchObject({ status: "open", revision: at === "after" ? 2 : 1 });
@@ -243,8 +244,8 @@ test.each(["before", "after"] as const)(
     // One that its launcher had at once: it is given out by the next claim, since nobody asks for it again.
     const begins = [{ position: 0, create: { ...child(0), owner } }];
     breaks.at = at;
-    await expect(Promise.resolve(store.lists!.advance(step({ begins })))).rejects.toMatchObject({ retryable: true });
-    const answers = await store.lists!.advance(step({ begins }));
+    await expect(Promise.resolve(store.lists!.advance([step({ begins })]))).rejects.toMatchObject({ retryable: true });
+    const [answers] = await store.lists!.advance([step({ begins })]);
     expect(answers).toEqual(at === "after" ? null : [{ created: true, owned: true }]);
     expect(await store.lists!.find([list])).toMatchObject([{ revision: 2, data: "advanced" }]);
     const [line] = await store.lists!.lines({ list, from: 0, limit: 1 });
@@ -258,13 +259,13 @@ test.each(["before", "after"] as const)(
 test("a line is told once, also where the answer to its transition was lost and its list has counted it since", async () => {
   const { store, owner, breaks } = await breaking();
   await store.write({ ...nothing, transitions: [transition("p", owner, { list: opening(2, "opened") })] });
-  await store.lists!.advance(step({ begins: [0, 1].map((position) => ({ position, create: child(position) })) }));
+  await store.lists!.advance([step({ begins: [0, 1].map((position) => ({ position, create: child(position) })) })]);
   await store.claim({ owner, limit: 5, workflows: [{ name: "sell", version: "1" }] });
   // With something else in the batch there is a commit of its own.
   const batch = { ...nothing, transitions: [ended(0, owner)], releases: [{ ...release("c1"), owner }] };
   breaks.at = "after";
   await expect(store.write(batch)).rejects.toMatchObject({ retryable: true });
-  await store.lists!.advance(step({ revision: 2, counts: [{ position: 0, phase: "completed" }] }));
+  await store.lists!.advance([step({ revision: 2, counts: [{ position: 0, phase: "completed" }] })]);
   expect((await store.write(batch)).transitions).toEqual(["taken"]);
   const lines = await store.lists!.lines({ list, from: 0, limit: 5 });
   expect(lines.map(({ phase, counted }) => [phase, counted])).toEqual([

@@ -10,11 +10,11 @@ import {
   type LineRow,
   type ListRow,
 } from "../sql/lists.js";
-import { textArray } from "./arrays.js";
+import { integerArray, textArray } from "./arrays.js";
 import { deliveries } from "./arrivals.js";
 import { creating } from "./creates.js";
 import type { Database, Statement, Transaction } from "./database.js";
-import { advanceLines, advanceList, freeQuery, stageLines } from "./lines.js";
+import { advanceLines, advanceLists, freeQuery, stageLines } from "./lines.js";
 import type { Server, Terms, Told } from "./shared.js";
 import { lockRows } from "./step.js";
 
@@ -25,7 +25,7 @@ export function lists(server: Server): ListStore {
       server.ask(async (database) =>
         (await database.rows<{ readonly id: string }>(dueQuery, [limit])).map(({ id }) => id),
       ),
-    advance: (it) => advance(server, it),
+    advance: (all) => advance(server, all),
     find: (ids) => server.ask((database) => find(database, ids)),
     of: (execution) => server.ask(async (database) => (await database.rows<ListRow>(ofQuery, [execution])).map(listOf)),
     lines: (query) => server.ask(async (database) => (await lines(database, query)).map(lineRecordOf)),
@@ -105,22 +105,31 @@ function lines(database: Database, query: LineQuery): Promise<LineRow[]> {
   return database.rows(descending ? downQuery : upQuery, [list, from, limit, phases]);
 }
 
-const revisionQuery: Statement = {
-  name: "list_revision",
-  text: "SELECT 1 FROM stepwell_lists WHERE id = $1::text AND revision = $2::integer",
+const revisionsQuery: Statement = {
+  name: "list_revisions",
+  text: `
+SELECT k.id FROM unnest($1::text[], $2::integer[]) AS g (id, revision) JOIN stepwell_lists AS k ON k.id = g.id AND k.revision = g.revision`,
 };
 
-async function advance(server: Server, it: Advance): Promise<readonly CreateResult[] | null> {
+type Answers = readonly (readonly CreateResult[] | null)[];
+
+async function advance(server: Server, all: readonly Advance[]): Promise<Answers> {
   const { database, doubts, terms } = server;
   // Who comes too late need not begin.
-  if ((await database.rows(revisionQuery, [it.list, it.revision])).length === 0) return null;
-  const creates = it.begins.map(({ create }) => create);
+  const values = [textArray(all.map(({ list }) => list)), integerArray(all.map(({ revision }) => revision))];
+  const fresh = new Set((await database.rows<{ readonly id: string }>(revisionsQuery, values)).map(({ id }) => id));
+  const kept = all.filter(({ list }) => fresh.has(list));
+  if (kept.length === 0) return all.map(() => null);
+  const creates = kept.flatMap(({ begins }) => begins.map(({ create }) => create));
   const tickets = creates.map((create) => doubts.ticketOf(create));
   const hints: Told[] = [];
   try {
-    const answers = await database.transaction((transaction) => advanceIn(transaction, it, tickets, { terms, hints }));
-    if (answers !== null) server.tell(hints);
-    return answers;
+    const answers = await database.transaction((transaction) =>
+      advanceIn(transaction, kept, tickets, { terms, hints }),
+    );
+    if (answers === null) return all.map(() => null);
+    server.tell(hints);
+    return all.map((it) => (fresh.has(it.list) ? answers[kept.indexOf(it)]! : null));
   } catch (error) {
     const lost = { creates, transitions: [], releases: [], arrivals: [] };
     doubts.lostWrite(lost, tickets);
@@ -130,21 +139,19 @@ async function advance(server: Server, it: Advance): Promise<readonly CreateResu
   }
 }
 
-/** Executions before the list, and the list before its lines, as in every batch. */
+/** Executions before the lists, and the lists before their lines, as in every batch. Null: one of the lists has moved. */
 async function advanceIn(
   transaction: Transaction,
-  it: Advance,
+  all: readonly Advance[],
   tickets: readonly number[],
   { terms, hints }: { readonly terms: Terms; readonly hints: Told[] },
-): Promise<readonly CreateResult[] | null> {
+): Promise<readonly (readonly CreateResult[])[] | null> {
+  const creates = all.flatMap(({ begins }) => begins.map(({ create }) => create));
+  const arrivals = all.flatMap((it) => it.arrivals);
+  const frees = all.flatMap((it) => it.frees);
   let answers: readonly CreateResult[] = [];
-  const { begins, arrivals, frees } = it;
-  if (begins.length > 0) {
-    const created = creating(
-      begins.map(({ create }) => create),
-      tickets,
-      terms,
-    );
+  if (creates.length > 0) {
+    const created = creating(creates, tickets, terms);
     await created.run(transaction);
     await created.explain(transaction);
     hints.push(...created.hints);
@@ -157,12 +164,14 @@ async function advanceIn(
     hints.push(...step.hints);
   }
   if (frees.length > 0) await transaction.rows(freeQuery, [textArray(frees)]);
-  const list = await advanceList(transaction, it);
-  if (list === undefined) {
+  const lists = await advanceLists(transaction, all);
+  if (lists === undefined) {
     await transaction.rollback();
     return null;
   }
-  const phases = answers.map(({ created }) => (created ? "begun" : "rolledBack"));
-  await advanceLines(transaction, list, it, phases);
-  return answers;
+  let next = 0;
+  const answersOf = all.map(({ begins }) => answers.slice(next, (next += begins.length)));
+  const phases = answersOf.map((own) => own.map(({ created }) => (created ? "begun" : "rolledBack")));
+  await advanceLines(transaction, lists, all, phases);
+  return answersOf;
 }

@@ -24,7 +24,10 @@ export function lists(file: SqliteFile): ListStore {
   return {
     stage: (staging) => file.patiently((database) => stage(database, staging)),
     due: (limit) => reading((database) => due(database, limit)),
-    advance: (it) => file.patiently((database, at, hints) => advance(database, it, at, hints)),
+    advance: (all) =>
+      file.patiently((database, at, hints) =>
+        database.transaction(() => all.map((it) => advance(database, it, at, hints))),
+      ),
     find: (ids) =>
       reading((database) => {
         const statement = database.statement(`SELECT ${listColumns} FROM stepwell_lists WHERE id = ?`);
@@ -74,17 +77,15 @@ function due(database: Database, limit: number): readonly string[] {
 }
 
 function advance(database: Database, it: Advance, at: number, hints: Hint[]): readonly CreateResult[] | null {
-  return database.transaction(() => {
-    const list = advanceList(database, it);
-    if (list === undefined) return null;
-    const creates = it.begins.map(({ create }) => create);
-    const answers = applyCreates(database, creates, at, hints);
-    for (const arrival of it.arrivals) deliver(database, arrival, at, hints);
-    const phases = answers.map(({ created }) => (created ? "begun" : "rolledBack"));
-    advanceLines(database, list, it, phases);
-    freeLines(database, it.frees);
-    return answers;
-  });
+  const list = advanceList(database, it);
+  if (list === undefined) return null;
+  const creates = it.begins.map(({ create }) => create);
+  const answers = applyCreates(database, creates, at, hints);
+  for (const arrival of it.arrivals) deliver(database, arrival, at, hints);
+  const phases = answers.map(({ created }) => (created ? "begun" : "rolledBack"));
+  advanceLines(database, list, it, phases);
+  freeLines(database, it.frees);
+  return answers;
 }
 
 const ofExecution = `SELECT ${listColumns} FROM stepwell_lists WHERE parent = ? ORDER BY sequence`;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { contractCase, everyStatus, needing, type Bench, type StoreContractCase } from "./bench.js";
-import { advance, begins, lineAt, linesOf, list, listOf, opened, telling } from "./lists.js";
+import { advance, begins, lineAt, linesOf, list, listOf, opened, staged, telling } from "./lists.js";
 
 const listsCase = needing("lists");
 
@@ -12,6 +12,27 @@ async function begun(bench: Bench, ...positions: number[]): Promise<void> {
 }
 
 export const advancing: readonly StoreContractCase[] = [
+  listsCase("several lists are advanced together, and one that is too late is not", async (bench) => {
+    await begun(bench, 0, 1);
+    await bench.create("q");
+    const other = { list: "q/s", opens: { count: 1, data: "", lines: [{ ...staged(0), execution: "d0" }] } };
+    assert.equal(await bench.commit("q", { list: other }), "taken");
+    await bench.commit("c0", telling(0, "completed"));
+    const nothing = { isMarked: false, begins: [], asks: [], arrivals: [], frees: [] };
+    const counts = [{ position: 0, phase: "completed" }] as const;
+    const { revision } = (await listOf(bench))!;
+    const one = { ...nothing, list, revision, data: "one", counts };
+    const two = { ...nothing, list: "q/s", revision: 1, data: "two", counts: [] };
+    assert.deepEqual(await bench.the("lists").advance([one, two]), [[], []]);
+    assert.deepEqual([(await listOf(bench))?.data, (await listOf(bench, "q/s"))?.data], ["one", "two"]);
+    const [, late] = await bench.the("lists").advance([
+      { ...one, revision: revision + 1, data: "three" },
+      { ...two, data: "late" },
+    ]);
+    assert.equal(late, null);
+    assert.equal((await listOf(bench, "q/s"))?.data, "two");
+  }),
+
   listsCase("a list is advanced only at the revision that was read, and else nothing is done", async (bench) => {
     await begun(bench, 0, 1, 2);
     await bench.commit("c0", telling(0, "completed"));
@@ -20,7 +41,8 @@ export const advancing: readonly StoreContractCase[] = [
     const arrivals = [bench.arrival("p", { kind: "told" })];
     const late = { revision: 1, counts, begins: begins(bench, 3), asks: [1], arrivals, frees: ["c1"] };
     assert.equal(await advance(bench, late), null);
-    assert.equal(await bench.the("lists").advance({ ...late, list: "none", data: "", isMarked: true }), null);
+    const none = { ...late, list: "none", data: "", isMarked: true };
+    assert.deepEqual(await bench.the("lists").advance([none]), [null]);
     assert.deepEqual(
       [await listOf(bench), await linesOf(bench), await bench.load("c1"), await bench.load("p")],
       before,

@@ -42,7 +42,8 @@ export async function advance(bench: Bench, more: Partial<Advance> = {}) {
   const id = more.list ?? list;
   const { revision } = (await listOf(bench, id))!;
   const nothing = { data: "advanced", isMarked: false, counts: [], begins: [], asks: [], arrivals: [], frees: [] };
-  return bench.the("lists").advance({ ...nothing, list: id, revision, ...more });
+  const [answer = null] = await bench.the("lists").advance([{ ...nothing, list: id, revision, ...more }]);
+  return answer;
 }
 
 /** These lines begin: what they create is nobody's. */
