@@ -7,7 +7,7 @@ import type { Store } from "../../src/stores/contract.js";
 import type { Advance, LineRecord, ListRecord, Staging } from "../../src/stores/lists.js";
 
 /** Each execution has one. */
-export const listOf = (id: string): string => `${id}/x`;
+const listOf = (id: string): string => `${id}/x`;
 
 const phases: readonly LinePhase[] = ["begun", "stuck", "completed", "rolledBack"];
 const position = fc.nat({ max: 2 });

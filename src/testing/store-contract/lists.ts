@@ -17,7 +17,7 @@ export function lineAt(position: number): Line {
   return { list, position, parent: "p", depth: 1 };
 }
 
-export async function stage(bench: Bench, positions: readonly number[], more: Partial<Staging> = {}): Promise<boolean> {
+async function stage(bench: Bench, positions: readonly number[], more: Partial<Staging> = {}): Promise<boolean> {
   const lines = positions.map(staged);
   return bench.the("lists").stage({ list, of: "p", owner: bench.owner, revision: 0, lines, ...more });
 }
