@@ -9,6 +9,8 @@ export interface ListCommandOptions extends OperateOptions {
   readonly workflow?: string;
   readonly status?: string[];
   readonly tag?: string[];
+  readonly root?: string;
+  readonly children?: boolean;
   readonly limit?: number;
   readonly count?: boolean;
 }
@@ -17,17 +19,19 @@ export interface ListCommandOptions extends OperateOptions {
 const largestPage = 1000;
 
 export function list(options: ListCommandOptions, screen: Screen): Promise<number> {
-  const { workflow, status, tag, limit = 100, count = false, json = false } = options;
+  const { workflow, status, tag, root, children, limit = 100, count = false, json = false } = options;
   const conditions = {
     ...(workflow !== undefined && { workflow }),
     // The client refuses a word that is no status.
     ...(status !== undefined && { status: status as NonNullable<ListOptions["status"]> }),
     ...(tag !== undefined && { tags: tag }),
+    ...(root !== undefined && { root }),
+    ...(children !== undefined && { children }),
   };
   return asking(options, screen, async (client) => {
     if (count) {
-      const all = Object.keys(conditions).length === 0;
-      const found = await client.select(all ? { all: true } : conditions).count();
+      const all = Object.keys(conditions).every((name) => name === "children");
+      const found = await client.select(all ? { ...conditions, all: true } : conditions).count();
       const { count: executions, more } = found;
       return screen.result(
         json ? jsonLine({ executions, more }) : more ? `more than ${executions}` : String(executions),

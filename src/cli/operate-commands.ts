@@ -25,6 +25,8 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     .option("--workflow <name>", "only of this workflow")
     .addOption(new Option("--status <status...>", "only in one of these").choices(statuses))
     .option("--tag <tag...>", "only executions that have all of these")
+    .option("--root <execution>", "only what is below this one: its children, and theirs")
+    .option("--children", "children too, not only what was launched by itself")
     .option("--limit <number>", "at most so many, up to 10000 (default: 100)", wholeNumber)
     .option("--count", "print only how many there are, whatever the limit")
     .addHelpText("after", example("stepwell list --status stuck --store orders.db"))

@@ -23,6 +23,7 @@ export function show(id: string, options: OperateOptions, screen: Screen): Promi
     }
     const paint = paintFor(process.stdout);
     const parts = [headOf(details, words, paint), drawnLanes(lanes, paint)];
+    if (details.children.length > 0) parts.push(childrenOf(id, details.children, paint));
     if (words.acts.length > 0) parts.push(actsOf(id, words, paint));
     parts.push(stateOf(state, paint));
     if (pending.length > 0) parts.push(mailOf(pending, paint));
@@ -52,14 +53,31 @@ const commands: Readonly<Partial<Record<Words["acts"][number]["act"], (id: strin
   send: (id) => `stepwell send ${id} name '{}'`,
 };
 
+function shellWord(id: string): string {
+  return /^[\w.:@/-]+$/.test(id) ? id : `'${id.replaceAll("'", `'\\''`)}'`;
+}
+
 function actsOf(id: string, { acts }: Words, paint: Paint): string {
-  const word = /^[\w.:@/-]+$/.test(id) ? id : `'${id.replaceAll("'", `'\\''`)}'`;
+  const word = shellWord(id);
   return acts
     .flatMap(({ act, consequence }) => {
       const command = commands[act];
       return command === undefined ? [] : [`${paint("bold", clean(command(word)))}\n  ${clean(consequence)}`];
     })
     .join("\n");
+}
+
+/** Where one child is stuck among thousands, a list finds it. */
+function childrenOf(id: string, groups: ExecutionDetails["children"], paint: Paint): string {
+  const lines = groups.map(({ step, number, count, notBegun, underWay, stuck, completed, rolledBack, isClosed }) => {
+    const which = number > 1 ? `${step} (${number})` : step;
+    const counts = `${underWay} under way, ${stuck} stuck, ${completed} completed, ${rolledBack} rolled back`;
+    return clean(
+      `  ${which}: ${count} children, ${counts}, ${notBegun} not begun${isClosed ? ", asked to go back" : ""}`,
+    );
+  });
+  const hint = paint("dim", clean(`  stepwell list --root ${shellWord(id)}`));
+  return [paint("dim", "children"), ...lines, hint].join("\n");
 }
 
 function stateOf(state: unknown, paint: Paint): string {

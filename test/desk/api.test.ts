@@ -61,6 +61,25 @@ onEveryStore("the desk", (start) => {
     expect(body.now).toBe(new Date(clock.now()).toISOString());
   });
 
+  test("shows children under their step, each with its parent, and lists what is below one execution", async () => {
+    const many = workflow("many", { input }).forEach("each", approve, {
+      items: () => [{ cents: 1 }, { cents: 2 }, { cents: 3 }],
+    });
+    const { launcher, clock, store } = await start([many]);
+    await launcher.launch(many, {}, { id: "m" });
+    await clock.settle();
+    const { get } = deskRig(new Client({ store }));
+    const { body } = await get<ExecutionView>("execution", { id: "m" });
+    expect(body.children).toMatchObject([{ step: "each", count: 3, underWay: 3, isClosed: false }]);
+    expect(body.words.headline).toBe('At "each" it waits for its children: 3 of 3 are not settled.');
+    const child = (await get<ExecutionView>("execution", { id: "m/each/1" })).body;
+    expect(child).toMatchObject({ parent: "m", root: "m", children: [] });
+    const ids = async (query: Record<string, string>): Promise<string[]> =>
+      (await get<ExecutionsPage>("executions", query)).body.executions.map(({ id }) => id).toSorted();
+    expect(await ids({})).toEqual(["m"]);
+    expect(await ids({ root: "m" })).toEqual(["m/each/0", "m/each/1", "m/each/2"]);
+  });
+
   test("lists executions by what a store finds, and looks through them for the rest, page by page", async () => {
     const { launcher, clock, store } = await start([refund, approve]);
     await launch(launcher);

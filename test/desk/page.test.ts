@@ -278,6 +278,8 @@ describe("an execution of 20,000 transitions", () => {
 
   it("says up to where it is not counted yet, and looks on until all is", async () => {
     let countedAfter = 12_000;
+    let goOn: () => void = () => undefined;
+    const seen = new Promise<void>((resolve) => (goOn = resolve));
     desk.answers = {
       ...answers,
       "api/execution": () => {
@@ -285,10 +287,14 @@ describe("an execution of 20,000 transitions", () => {
         const lines = countedAfter === 0 ? ["All of it."] : [`Not counted up to ${countedAfter}.`];
         return { ...view, words: { ...words, lines }, lanes: { ...lanes, countedAfter } };
       },
-      "api/execution/count": () => ({ countedAfter: (countedAfter -= 4_000) }),
+      "api/execution/count": async () => {
+        await seen;
+        return { countedAfter: (countedAfter -= 4_000) };
+      },
     };
     await open("execution?id=order-1041", "order-1041");
     await page.getByText("Not counted up to 12000.").waitFor();
+    goOn();
     await page.getByText("All of it.").waitFor();
     expect([...["", "/count"].map((more) => desk.asked.get(`api/execution${more}`))]).toEqual([4, 3]);
   });

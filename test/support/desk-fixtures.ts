@@ -116,6 +116,7 @@ export function historyPage(beneath: number, limit: number): HistoryPage {
 
 export const executionView = (revision = 40): ExecutionView => ({
   ...stuck,
+  children: [],
   revision,
   now,
   deadlineAt: before(-3600),

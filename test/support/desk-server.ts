@@ -98,7 +98,9 @@ export async function startDesk(answers: Answers, mount = "/admin/desk/"): Promi
       const body: unknown = JSON.parse(Buffer.concat(chunks).toString());
       desk.posted.push({ path, headers: request.headers, body });
     }
-    const value = desk.answers[path]?.(query) ?? new Refused(404, { error: { code: "DESK_NOT_FOUND", message: path } });
+    const missing = new Refused(404, { error: { code: "DESK_NOT_FOUND", message: path } });
+    // An answer may come later.
+    const value = (await desk.answers[path]?.(query)) ?? missing;
     if (value instanceof Refused) return [value.status, "application/json", JSON.stringify(value.body)];
     if (typeof value === "string") return [200, "text/plain; charset=utf-8", value];
     return [200, "application/json", JSON.stringify(value)];

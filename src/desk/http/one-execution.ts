@@ -37,11 +37,14 @@ export class Executions {
     ]);
     const { lanes, words, rows } = await this.#seen(execution, details, now);
     const newest = rows.slice(-historyPage);
-    const { error, deadlineAt, steps = [] } = details;
+    const { error, deadlineAt, steps = [], parent, root, children } = details;
     const value = (of: "state", revision: number): string => address("api/execution/value", { id, of, revision });
     return {
       ...lineOf(details),
       now: now.toISOString(),
+      ...(parent !== undefined && { parent }),
+      ...(root !== undefined && { root }),
+      children,
       ...(deadlineAt !== undefined && { deadlineAt: deadlineAt.toISOString() }),
       words,
       lanes,

@@ -18,6 +18,7 @@ export function executionsQuery(search: URLSearchParams): ExecutionsQuery {
     // The client refuses a word that is no status.
     status: many("status") as readonly Status[] | undefined,
     tag: many("tag"),
+    root: one("root"),
     direction,
     reason: one("reason"),
     id: one("id"),
@@ -30,11 +31,12 @@ export function executionsQuery(search: URLSearchParams): ExecutionsQuery {
 }
 
 /** Those that a store can find. */
-export function conditionsOf({ workflow, status, tag, from, before }: ExecutionsQuery): ListConditions {
+export function conditionsOf({ workflow, status, tag, root, from, before }: ExecutionsQuery): ListConditions {
   return {
     ...(workflow !== undefined && { workflow }),
     ...(status !== undefined && { status }),
     ...(tag !== undefined && { tags: tag }),
+    ...(root !== undefined && { root }),
     ...(from !== undefined && { createdFrom: timeIn(from, "from") }),
     ...(before !== undefined && { createdBefore: timeIn(before, "before") }),
   };

@@ -35,7 +35,7 @@
  * Every POST has the header `x-stepwell-desk: 1`, the type `application/json`, and the origin of the page.
  * An answer that is not 2xx is a `Refusal`.
  */
-import type { Status } from "../../index.js";
+import type { ChildGroup, Status } from "../../index.js";
 import type { StepFacts, TransitionFacts } from "../model/facts.js";
 import type { Lanes } from "../model/lanes.js";
 import type { Words } from "../model/words.js";
@@ -138,6 +138,7 @@ export interface ExecutionsQuery {
   readonly workflow?: string;
   readonly status?: readonly Status[];
   readonly tag?: readonly string[];
+  readonly root?: string;
   readonly direction?: "up" | "down";
   readonly reason?: string;
   /** The id, or its beginning. */
@@ -199,6 +200,9 @@ export interface ExecutionsPage {
 
 export interface ExecutionView extends ExecutionLine {
   readonly now: string;
+  readonly parent?: string;
+  readonly root?: string;
+  readonly children: readonly ChildGroup[];
   readonly deadlineAt?: string;
   readonly words: Words;
   readonly lanes: Lanes;

@@ -1,4 +1,5 @@
 /** What is the matter with an execution, in sentences. */
+import type { ChildGroup } from "../../index.js";
 import type { ErrorFacts, ExecutionFacts } from "./facts.js";
 import type { Lanes, LaneRow, Round } from "./lanes.js";
 import { listed, milliseconds, oneLine, quoted, span } from "./spans.js";
@@ -58,7 +59,11 @@ function moving(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "
     const headline = `Tries ${functionOf(facts)} again: attempt ${attempts} failed${nextTry(facts, now)}.`;
     return { headline, lines: [...lastError(errorHere(facts, round)), ...turned], urgency: "calm" };
   }
-  if (facts.status === "waiting") return { headline: waitsFor(facts, now), lines: turned, urgency: "calm" };
+  if (facts.status === "waiting") {
+    const group = groupHere(facts);
+    if (group !== undefined) return waitsForChildren(facts, group, turned);
+    return { headline: waitsFor(facts, now), lines: turned, urgency: "calm" };
+  }
   if (facts.queued) {
     return { headline: "Waits for a place: the limits of its workflow are full.", lines: [], urgency: "calm" };
   }
@@ -80,6 +85,41 @@ function nextTry({ resumeAt }: ExecutionFacts, now: number): string {
   if (resumeAt === undefined) return "";
   const left = milliseconds(resumeAt) - now;
   return left > 0 ? `, the next one comes in ${span(left)}` : ", the next one is due";
+}
+
+/** The children that it waits for. */
+function groupHere({ flow, steps, children }: ExecutionFacts): ChildGroup | undefined {
+  if (steps?.[flow.stepIndex]?.children === undefined) return undefined;
+  return children.findLast(({ step }) => step === flow.step);
+}
+
+function waitsForChildren(
+  { flow }: ExecutionFacts,
+  { count, notBegun, underWay, stuck, completed, rolledBack }: ChildGroup,
+  turned: readonly string[],
+): Omit<Words, "acts"> {
+  const down = flow.direction === "down";
+  const left = down ? underWay + stuck + completed : notBegun + underWay + stuck;
+  const headline = down
+    ? `On the way down at ${quoted(flow.step)} it waits until its children are undone: ${left} of ${count} are left.`
+    : `At ${quoted(flow.step)} it waits for its children: ${left} of ${count} are not settled.`;
+  const parts = [
+    [underWay, "under way"],
+    [stuck, "stuck"],
+    [completed, "completed"],
+    [rolledBack, "rolled back"],
+    [notBegun, down ? "never begun" : "not begun"],
+  ] as const;
+  const counts = parts.flatMap(([number, word]) => (number === 0 ? [] : `${number} ${word}`));
+  const needed =
+    stuck === 0
+      ? []
+      : [`It waits until somebody mends what is stuck: ${stuck === 1 ? "one child" : `${stuck} children`}.`];
+  return {
+    headline,
+    lines: [`Children: ${counts.join(", ")}.`, ...needed, ...turned],
+    urgency: stuck === 0 ? "calm" : "act",
+  };
 }
 
 function waitsFor({ flow, steps, waitUntil }: ExecutionFacts, now: number): string {

@@ -68,6 +68,39 @@ test("waiting: for which message, until when, and what a rollback would undo", a
   );
 });
 
+test("waiting for children: how many are not settled, which are stuck, and on the way down how many are left", async () => {
+  const child = workflow("child", { input: z.object({ n: z.number() }) }).step("work", {
+    messages: { go: z.boolean() },
+    run: () => pause(),
+    onMessage: ({ message }) => (message.payload ? undefined : fail("no")),
+    rollbackRetry: { attempts: 1 },
+    rollback: ({ state }) => (state.n === 1 ? fail("no-answer") : undefined),
+  });
+  const made = workflow("w", { input }).forEach("items", child, {
+    items: () => [{ n: 0 }, { n: 1 }, { n: 2 }],
+    concurrency: 2,
+  });
+  const { launch, launcher, clock } = await scene([made]);
+  const execution = await launch(made);
+  await clock.settle();
+  await launcher.send("e/items/0", "go", true);
+  await clock.settle();
+  const { words } = await seen(execution, clock);
+  expect(words.headline).toBe('At "items" it waits for its children: 2 of 3 are not settled.');
+  expect(words.lines).toEqual(["Children: 2 under way, 1 completed."]);
+  expect(words.urgency).toBe("calm");
+  await launcher.send("e/items/1", "go", false);
+  await clock.settle();
+  expect((await seen(execution, clock)).words).toMatchObject({
+    lines: expect.arrayContaining(["It waits until somebody mends what is stuck: one child."]) as unknown,
+    urgency: "act",
+  });
+  await launcher.rollback("e", "enough");
+  await clock.settle();
+  const down = (await seen(execution, clock)).words;
+  expect(down.headline).toBe('On the way down at "items" it waits until its children are undone: 1 of 3 are left.');
+});
+
 test("struggling: which attempt, when the next one comes, what the last error said", async () => {
   const made = workflow("w", { input }).step("charge", {
     run: () => {

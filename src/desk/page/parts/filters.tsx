@@ -9,6 +9,7 @@ import type { Changes } from "../base/url.js";
 import { Badge, standingOf } from "./badge.js";
 import { Button } from "./button.js";
 import { Labelled } from "./labelled.js";
+import { ExecutionLink } from "./pieces.js";
 
 interface Props {
   readonly asked: URLSearchParams;
@@ -16,7 +17,7 @@ interface Props {
 }
 
 const more = ["direction", "reason", "tag", "from", "before"] as const;
-const all = ["id", "workflow", "status", ...more] as const;
+const all = ["id", "workflow", "status", "root", ...more] as const;
 
 export const isFiltered = (asked: URLSearchParams): boolean => all.some((name) => asked.has(name));
 
@@ -56,6 +57,11 @@ export function Filters({ asked, ask: askMore }: Props) {
           </Button>
         )}
       </div>
+      {asked.has("root") && (
+        <p className="text-any text-sm text-soft">
+          Only what is below <ExecutionLink id={asked.get("root")!} className="!inline" />: its children, and theirs.
+        </p>
+      )}
       <StatusChoice chosen={asked.getAll("status")} change={(status) => ask({ status })} />
       {open && <More asked={asked} ask={ask} />}
     </div>
