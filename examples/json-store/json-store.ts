@@ -12,9 +12,8 @@ interface Row {
   readonly sequence: number;
   readonly history: HistoryRecord[];
   readonly mailbox: Changing<MailboxRecord>[];
-  /** `signals` as the last commit knew them. */
+  /** `signals` as the last commit knew them; whose removal counts against it; who was about to call a function of it. */
   seen: number;
-  /** Whose removal counts against it, and who was about to call a function of it. */
   deaths: { revision: number; owners: number[] };
   begun: number | null;
 }
