@@ -40,6 +40,7 @@ export class ListKeeper {
   readonly #polling: Polling;
   /** Of which it was heard that there is something to do. */
   readonly #moved = new Set<string>();
+  #looking: Promise<boolean> = Promise.resolve(true);
   /** When all lists were asked for last, by the clock's `monotonic`. */
   #soughtAt = -Infinity;
 
@@ -49,7 +50,10 @@ export class ListKeeper {
     this.#clock = clock;
     this.#host = host;
     this.#interval = interval;
-    this.#polling = new Polling(clock, interval, { look: () => this.#look(), looked: () => undefined });
+    this.#polling = new Polling(clock, interval, {
+      look: () => (this.#looking = this.#look()),
+      looked: () => undefined,
+    });
   }
 
   begin(): void {
@@ -57,8 +61,10 @@ export class ListKeeper {
     this.#polling.soon();
   }
 
-  end(): void {
+  /** Resolves when nothing is asked of the store any more. */
+  async end(): Promise<void> {
     this.#polling.end();
+    await this.#looking;
   }
 
   /** There is news of this list, or more to do. */

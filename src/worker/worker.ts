@@ -205,7 +205,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     if (this.#phase !== "running") return;
     this.#phase = "stopping";
     this.#polling.end();
-    this.#listKeeper?.end();
+    const listsLeft = this.#listKeeper?.end();
     this.#pruner.end();
     this.#unwatch?.();
     for (const loop of [...this.#loops.values()]) loop.stop();
@@ -216,16 +216,17 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     this.#phase = "stopped";
     this.#heartbeat.end();
     for (const loop of [...this.#loops.values()]) loop.drop();
-    await this.#giveBackAll();
+    await this.#giveBackAll(listsLeft);
     this.waiters.failAll(() => this.#notRunning("outcome"));
     this.follows.close(() => this.#notRunning("follow"));
   }
 
   /** Where the store is away, other launchers find out by the heartbeat that this one is gone. */
-  async #giveBackAll(): Promise<void> {
+  async #giveBackAll(listsLeft: Promise<void> | undefined): Promise<void> {
     const patience = this.clock.after(this.grace, () => this.committer.close());
     await this.committer.drained();
     patience.cancel();
+    await answered(this.clock, listsLeft, this.grace).catch(() => undefined);
     try {
       await answered(this.clock, this.#store.removeLaunchers([this.#heartbeat.owner], "left"), this.grace);
     } catch (error) {
