@@ -116,7 +116,14 @@ export function historyPage(beneath: number, limit: number): HistoryPage {
 
 export const executionView = (revision = 40): ExecutionView => ({
   ...stuck,
-  children: [],
+  parent: "batch-7",
+  root: "day-2",
+  children: [
+    {
+      ...{ step: "ship-items", number: 1, count: 3, isClosed: false },
+      ...{ notBegun: 1, underWay: 1, stuck: 1, completed: 0, rolledBack: 0 },
+    },
+  ],
   revision,
   now,
   deadlineAt: before(-3600),
