@@ -219,6 +219,8 @@ describe("the packed package", () => {
 const compilers = { "5.9": "typescript-5.9", "6.0": "typescript-6.0", "7.0": "typescript" } as const;
 type Version = keyof typeof compilers;
 const versions = Object.keys(compilers) as Version[];
+/** What one in between says, these two say: the trials that take long are for them. */
+const ends = ["5.9", "7.0"] as const;
 
 function instantiationsIn(diagnostics: string): number {
   const [, instantiations] = /^Instantiations:\s+(\d+)/m.exec(diagnostics) ?? [];
@@ -264,14 +266,14 @@ describe("the types of the packed package", { timeout: 240_000 }, () => {
   });
 
   it.each([
-    ...versions.map((version) => ({ version, name: "not strict", options: { strict: false } })),
+    ...ends.map((version) => ({ version, name: "not strict", options: { strict: false } })),
     ...versions.map((version) => ({ version, name: "strict, exactly", options: { exactOptionalPropertyTypes: true } })),
     { version: "7.0" as const, name: "strict", options: {} },
   ])("suit a project under TypeScript $version, $name", async ({ version, options }) => {
     expect(await compiled("consumer.ts", version, options)).toBe("");
   });
 
-  it.each(versions)("refuse mistakes where they are written, in words, under TypeScript %s", async (version) => {
+  it.each(ends)("refuse mistakes where they are written, in words, under TypeScript %s", async (version) => {
     const lines = (await readFile(join(root, "test", "compilers", "mistakes.ts"), "utf8")).split("\n");
     const mark = /^ *\/\/ @ts-expect-error (.*)$/;
     await writeFile(join(consumer, "mistakes.ts"), lines.map((line) => (mark.test(line) ? "//" : line)).join("\n"));
@@ -291,7 +293,7 @@ describe("the types of the packed package", { timeout: 240_000 }, () => {
     expect(wanted.length).toBeGreaterThan(30);
   });
 
-  it.each(versions)(
+  it.each(ends)(
     "carry a hundred steps at a cost that grows with their number, under TypeScript %s",
     async (version) => {
       const steps = Array.from({ length: 100 }, (_, step) => {

@@ -67,7 +67,10 @@ export class MessageSender {
     const patiently = <Answer>(answer: MaybePromise<Answer>): MaybePromise<Answer> =>
       answer instanceof Promise ? answered(this.#host.clock, answer) : answer;
     return andThen(patiently((within ?? this.#store).load([id], "standing")), ([standing]) => {
-      if (standing === undefined) return missing(this.#store, id).then((error) => Promise.reject(error));
+      if (standing === undefined)
+        return andThen(missing(this.#store, id), (error) => {
+          throw error;
+        });
       const arrival = orElse<Arrival | Sent>(
         () => {
           const changed = changedSince(standing, revision, "send");

@@ -1,10 +1,16 @@
 import { StepwellError } from "../errors.js";
-import type { Store } from "../stores/contract.js";
+import type { MaybePromise, Store } from "../stores/contract.js";
+import type { ListRecord } from "../stores/lists.js";
+import { andThen } from "./maybe-promise.js";
 
 /** Where the id is one that a child would have: it has not begun. */
-export async function missing({ lists }: Pick<Store, "lists">, id: string): Promise<StepwellError> {
+export function missing({ lists }: Pick<Store, "lists">, id: string): MaybePromise<StepwellError> {
   const end = id.lastIndexOf("/");
-  const [list] = end < 0 || lists === undefined ? [] : await lists.find([id.slice(0, end)]);
+  if (end < 0 || lists === undefined) return notFound(id);
+  return andThen(lists.find([id.slice(0, end)]), ([list]) => notBegun(list, id));
+}
+
+function notBegun(list: ListRecord | undefined, id: string): StepwellError {
   if (list === undefined || list.status === "staged") return notFound(id);
   const says = list.status === "closed" ? "never will: its parent goes back" : "begins when its turn comes";
   return new StepwellError(

@@ -26,7 +26,9 @@ async function dies({ store, clock }: Rig, plan: Plan, last: number, id = `o-${l
   const dead = mortal(store, last);
   const options = { workflows: [family.top], onError: () => undefined, ...often };
   const first = new Launcher({ store: dead.store, ...options });
-  void first.start().then(() => first.launch(family.top, { plan }, { id }));
+  // Its caller may have died with it.
+  const launched = first.start().then(() => first.launch(family.top, { plan }, { id }));
+  launched.catch(() => undefined);
   await clock.advance("1s");
   const hasDied = dead.isDead();
   const second = new Launcher({ store, ...options });

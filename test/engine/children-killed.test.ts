@@ -37,25 +37,25 @@ test(
       );
     await query(postgresUrl(), effectsTable.replace("effects (", `${schema}.effects (`));
     const launchers = [await started(schema), await started(schema)];
-    let isOver = false;
+    const over = new AbortController();
     let kills = 0;
     const killing = (async () => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         await sleep(1_000);
-        if (isOver) break;
+        if (over.signal.aborted) break;
         const [oldest] = launchers.splice(0, 1);
         oldest!.kill("SIGKILL");
         kills++;
         launchers.push(await started(schema));
       }
     })();
-    onTestFinished(() => void (isOver = true));
+    onTestFinished(() => over.abort());
     expect(await execution.outcome({ timeout: patience })).toMatchObject({ status: "completed" });
     expect(await effects("done")).toEqual([{ rows: count, items: count }]);
     expect(await effects("undone")).toEqual([{ rows: 0, items: 0 }]);
     expect(await execution.rollback("all of it")).toMatchObject({ accepted: true });
     expect(await execution.outcome({ timeout: patience })).toMatchObject({ status: "rolledBack" });
-    isOver = true;
+    over.abort();
     await killing;
     expect(await effects("done")).toEqual([{ rows: count, items: count }]);
     expect(await effects("undone")).toEqual([{ rows: count, items: count }]);
