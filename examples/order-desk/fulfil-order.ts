@@ -22,7 +22,7 @@ const retry = { attempts: 8, delay: "100ms", factor: 2, maxDelay: "2s" } as cons
 const rollbackRetry = { ...retry, attempts: 20 } as const;
 
 /** One item of an order: a child of its own, with its own retries and its own undo. */
-export const shipItem = workflow("ship-item", {
+const shipItem = workflow("ship-item", {
   input: z.object({ reservation: z.number().int(), sku: z.string() }),
 }).step("ship", {
   retry,
