@@ -6,6 +6,7 @@
  * Nothing depends on being told: a line that has news stays so until it is counted.
  */
 import { sleep, type Clock } from "../clock.js";
+import { isRetryable } from "../errors.js";
 import { counted, moveOf, needOf, slice, tallyOf, type Move, type Need, type Tally } from "../execution/children.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { StagedLine } from "../execution/records.js";
@@ -79,7 +80,7 @@ export class ListKeeper {
     try {
       const ids = await this.#wanting();
       const records = await this.#lists.find(ids);
-      const plans = (await Promise.all(records.map((record) => this.#plan(record)))).filter(
+      const plans = (await Promise.all(records.map((record) => this.#safelyPlanned(record)))).filter(
         (plan) => plan !== undefined,
       );
       if (plans.length > 0) {
@@ -102,6 +103,17 @@ export class ListKeeper {
     if (heard.length > 0 && now - this.#soughtAt < this.#interval) return heard;
     this.#soughtAt = now;
     return [...new Set([...heard, ...(await this.#lists.due(mostLists))])];
+  }
+
+  /** What can't be read of a list concerns that list alone: the others go on. */
+  async #safelyPlanned(list: ListRecord | undefined): Promise<Plan | undefined> {
+    try {
+      return await this.#plan(list);
+    } catch (error) {
+      if (isRetryable(error)) throw error;
+      this.#host.storeFailed(`advance the list "${list?.id ?? ""}" of children`, error);
+      return undefined;
+    }
   }
 
   /** One bounded part of what is to be done with a list. Undefined: there is nothing. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { fail, pause, workflow, type Execution, type Launcher } from "../../src/index.js";
-import { onEveryStore, patient, told } from "../support/rig.js";
+import { onEverySqlStore, onEveryStore, patient, told } from "../support/rig.js";
 
 const input = z.object({ items: z.array(z.string()) });
 
@@ -324,5 +324,31 @@ onEveryStore("a step of children", (start) => {
     }
     const other = await another([order], patient);
     expect(await other.execution(execution.id).outcome()).toMatchObject({ status: "completed" });
+  });
+});
+
+onEverySqlStore("a list of children that was damaged", (start) => {
+  test("holds up nobody but its own parent", async () => {
+    const waiting = workflow("waiting", { input: z.object({}) }).child(
+      "one",
+      workflow("below", { input: z.object({}) }).step("wait", {
+        messages: { go: z.null() },
+        run: () => pause(),
+        onMessage: () => undefined,
+      }),
+      { input: () => ({}) },
+    );
+    const { launcher, clock, sql, errors } = await start([waiting], { pollInterval: "1s" });
+    const [bad, good] = [
+      await launcher.launch(waiting, {}, { id: "bad" }),
+      await launcher.launch(waiting, {}, { id: "good" }),
+    ];
+    await clock.settle();
+    await sql("UPDATE stepwell_lists SET data = 'no' WHERE id = 'bad/one'");
+    for (const { id } of [bad, good]) await launcher.send(`${id}/one/0`, "go", null);
+    await clock.advance("5s");
+    expect(await good.outcome()).toMatchObject({ status: "completed" });
+    expect(await bad.summary()).toMatchObject({ status: "waiting" });
+    expect(errors.map(({ message }) => message).join()).toContain('advance the list "bad/one"');
   });
 });
