@@ -21,9 +21,10 @@ interface Column {
   readonly text: boolean;
 }
 
-/** The executions, and tables that say of them what their rows do not. */
+/** The executions, and tables that say of them what their rows do not; a line of a list names one, and says nothing of it. */
 const isCopied = (table: string, columns: readonly Column[]): boolean =>
-  table === executionsTable || columns.some(({ name }) => name === "execution");
+  table === executionsTable ||
+  (columns.some(({ name }) => name === "execution") && columns.every(({ name }) => name !== "list"));
 
 const isTooMuch = (table: string, { copies }: Kind): boolean => table.includes("history") && copies > 1_000;
 
