@@ -145,12 +145,14 @@ export interface ListFilter extends ListConditions {
   readonly limit: number;
   /** The `cursor` of the page before. */
   readonly after?: string | undefined;
+  /** The other way round: by creation time from the first one on. */
+  readonly oldestFirst?: true | undefined;
 }
 
 /** An execution without what may be large. */
 export type ListedExecution = Omit<ExecutionRecord, "state" | "input">;
 
-/** Newest first. */
+/** Newest first, unless the filter says otherwise. */
 export interface ListPage {
   readonly records: readonly ListedExecution[];
   /**

@@ -1,6 +1,6 @@
 import { StepwellError } from "../errors.js";
 
-/** Where a page of a list ended. Newest first: by creation time, then by the order of creation. */
+/** Where a page of a list ended. By creation time, then by the order of creation. */
 export interface ListPlace {
   readonly createdAt: number;
   readonly sequence: number;

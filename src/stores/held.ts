@@ -21,11 +21,12 @@ export interface HeldExecution {
   readonly mailbox?: Iterable<MailboxRecord> | undefined;
 }
 
-export function listPage(rows: Iterable<HeldExecution>, { limit, after, ...conditions }: ListFilter): ListPage {
+export function listPage(rows: Iterable<HeldExecution>, { limit, after, oldestFirst, ...conditions }: ListFilter): ListPage {
+  const direction = oldestFirst === true ? -1 : 1;
   const place = after === undefined ? undefined : placeOf(after);
   const found = [...rows]
-    .filter((row) => fits(row.record, conditions) && (place === undefined || isBehind(place, row)))
-    .toSorted(newestFirst);
+    .filter((row) => fits(row.record, conditions) && (place === undefined || direction * past(place, row) > 0))
+    .toSorted((one, other) => direction * newestFirst(one, other));
   const page = found.slice(0, limit);
   return { records: page.map(listedOf), cursor: found.length > limit ? cursorOf(placeIn(page.at(-1)!)) : null };
 }
@@ -63,8 +64,9 @@ function newestFirst(one: HeldExecution, other: HeldExecution): number {
   return other.record.createdAt - one.record.createdAt || other.sequence - one.sequence;
 }
 
-function isBehind({ createdAt, sequence }: ListPlace, row: HeldExecution): boolean {
-  return row.record.createdAt < createdAt || (row.record.createdAt === createdAt && row.sequence < sequence);
+/** Greater than 0: it is older than what stands at the place. */
+function past({ createdAt, sequence }: ListPlace, row: HeldExecution): number {
+  return createdAt - row.record.createdAt || sequence - row.sequence;
 }
 
 /**

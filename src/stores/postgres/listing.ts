@@ -25,7 +25,7 @@ async function list(database: Database, { limit, ...asked }: ListFilter, terms: 
   const text =
     `${query.text} SELECT ${columns}, l.fits, l.ends, ${reachable("e")} AS found FROM looked AS l CROSS JOIN LATERAL (` +
     "SELECT * FROM stepwell_executions AS x WHERE x.created_at = l.created_at AND x.sequence = l.sequence OFFSET 0" +
-    ") AS e ORDER BY e.created_at DESC, e.sequence DESC";
+    `) AS e ORDER BY ${orderOf(asked, "e.")}`;
   const rows = await database.unprepared<ListedRow & LookedAt & { readonly ends: boolean; readonly found: boolean }>(
     text,
     query.values,
@@ -59,14 +59,14 @@ async function count(
 }
 
 interface Query {
-  /** Ends with `looked`: where one row more than asked for is, the newest first; and where the looking ended. */
+  /** Ends with `looked`: where one row more than asked for is, in order; and where the looking ended. */
   readonly text: string;
   readonly values: unknown[];
 }
 
 async function queryOf(
   database: Database,
-  asked: ListConditions & Pick<ListFilter, "after">,
+  asked: Asked,
   limit: number,
   terms: Terms,
 ): Promise<Query> {
@@ -128,17 +128,24 @@ WITH RECURSIVE shelves (shelf) AS (
 )
 SELECT shelf FROM shelves`;
 
-const newestFirst = "ORDER BY created_at DESC, sequence DESC";
+type Asked = ListConditions & Pick<ListFilter, "after" | "oldestFirst">;
+
+function orderOf({ oldestFirst }: Asked, of = ""): string {
+  const way = oldestFirst === true ? "ASC" : "DESC";
+  return `${of}created_at ${way}, ${of}sequence ${way}`;
+}
 
 /** Puts the text of one query together. */
 class QueryText {
-  readonly #asked: ListConditions & Pick<ListFilter, "after">;
+  readonly #asked: Asked;
+  readonly #order: string;
   readonly #terms: Terms;
   readonly #values: unknown[];
   readonly #limit: number;
 
-  constructor(asked: ListConditions & Pick<ListFilter, "after">, limit: number, terms: Terms) {
+  constructor(asked: Asked, limit: number, terms: Terms) {
     this.#asked = asked;
+    this.#order = `ORDER BY ${orderOf(asked)}`;
     this.#terms = terms;
     // The moment takes the first one.
     this.#values = [terms.now];
@@ -153,7 +160,7 @@ class QueryText {
       from.length === 0
         ? "SELECT 0 AS created_at, 0 AS sequence, true AS fits, false AS ends WHERE false"
         : from.join(" UNION ALL ");
-    const looked = `looked AS (SELECT * FROM (${all}) AS l ${newestFirst} LIMIT ${this.#limit + 1})`;
+    const looked = `looked AS (SELECT * FROM (${all}) AS l ${this.#order} LIMIT ${this.#limit + 1})`;
     const work = works ? `${inWork(this.#terms)}, ` : "";
     return { text: `WITH RECURSIVE ${moment}, ${names}, ${work}${looked}`, values: this.#values };
   }
@@ -230,25 +237,25 @@ class QueryText {
   walk(where: string, fits?: string, rows = "stepwell_executions AS e", look = this.#limit + passedOver): string {
     const from = `FROM ${rows} WHERE ${where}${this.#within("e.created_at", "e.sequence")}`;
     if (fits === undefined)
-      return `SELECT e.created_at, e.sequence, true AS fits, false AS ends ${from} ${newestFirst} LIMIT ${this.#limit + 1}`;
+      return `SELECT e.created_at, e.sequence, true AS fits, false AS ends ${from} ${this.#order} LIMIT ${this.#limit + 1}`;
     const looked =
-      `SELECT e.created_at, e.sequence, ${fits} AS fits, row_number() OVER (ORDER BY e.created_at DESC, e.sequence DESC) AS n ` +
-      `${from} ${newestFirst} LIMIT ${look}`;
+      `SELECT e.created_at, e.sequence, ${fits} AS fits, row_number() OVER (ORDER BY ${orderOf(this.#asked, "e.")}) AS n ` +
+      `${from} ${this.#order} LIMIT ${look}`;
     return (
       `SELECT w.created_at, w.sequence, w.fits, w.n = ${look} AS ends FROM (${looked}) AS w WHERE w.fits OR w.n = ${look} ` +
-      `${newestFirst} LIMIT ${this.#limit + 1}`
+      `${this.#order} LIMIT ${this.#limit + 1}`
     );
   }
 
   #within(createdAt: string, sequence: string): string {
-    const { createdFrom, createdBefore, after } = this.#asked;
+    const { createdFrom, createdBefore, after, oldestFirst } = this.#asked;
     const conditions: string[] = [];
     if (createdFrom !== undefined) conditions.push(`${createdAt} >= ${this.#bound(createdFrom)}::float8`);
     if (createdBefore !== undefined) conditions.push(`${createdAt} < ${this.#bound(createdBefore)}::float8`);
     if (after !== undefined) {
       const place = placeOf(after);
       const [createdIn, sequenceOf] = [this.#bound(place.createdAt), this.#bound(place.sequence)];
-      conditions.push(`(${createdAt}, ${sequence}) < (${createdIn}::float8, ${sequenceOf}::bigint)`);
+      conditions.push(`(${createdAt}, ${sequence}) ${oldestFirst === true ? ">" : "<"} (${createdIn}::float8, ${sequenceOf}::bigint)`);
     }
     return conditions.map((condition) => ` AND ${condition}`).join("");
   }

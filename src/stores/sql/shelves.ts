@@ -37,7 +37,7 @@ export interface LookedAt {
 }
 
 /**
- * The page that the rows make, the newest first: as many as it holds, up to the first place where the looking ended.
+ * The page that the rows make, in their order: as many as it holds, up to the first place where the looking ended.
  *
  * @param rows one more than the page holds, where there are so many
  */

@@ -10,7 +10,7 @@ import type { Value } from "./driver.js";
 import { known } from "./due.js";
 import { errorsOf } from "./read.js";
 import type { SqliteFile } from "./shared.js";
-import { newestOf, Walk, type Asked, type Route } from "./walks.js";
+import { firstOf, Walk, type Asked, type Route } from "./walks.js";
 
 export function listing(file: SqliteFile): Pick<Store, "list" | "count"> {
   return { list: (filter) => list(file, filter), count: (conditions, upTo) => count(file, conditions, upTo) };
@@ -68,7 +68,7 @@ const select = `SELECT ${listedColumns} FROM stepwell_executions WHERE sequence 
 function take(
   database: Database,
   walks: readonly Walk[],
-  { status }: Asked,
+  asked: Asked,
   found: Found[],
   most: number,
 ): LookedAt | undefined {
@@ -76,14 +76,14 @@ function take(
     const rows: ListedRow[] = [];
     let end: LookedAt | undefined;
     while (found.length + rows.length < most && !walks.some(({ isHungry }) => isHungry)) {
-      const walk = newestOf(walks);
+      const walk = firstOf(walks, asked);
       const head = walk?.head;
       if (head?.fits === false) end = head;
       if (walk === undefined || head === undefined || end !== undefined) break;
       walk.pass();
       const row = database.statement(select).get(head.sequence) as ListedRow | undefined;
       // It was pruned meanwhile; or its status is not that of its shelf, since it changed meanwhile, or is damaged.
-      if (row !== undefined && status?.includes(row.status) !== false) rows.push(row);
+      if (row !== undefined && asked.status?.includes(row.status) !== false) rows.push(row);
     }
     const errors = errorsOf(database, rows);
     for (const row of rows) {

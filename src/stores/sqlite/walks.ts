@@ -1,11 +1,11 @@
-/** Walks along indexes, the newest first: what lists and counts are made of. Each is read bit by bit. */
+/** Walks along indexes, the newest first or the oldest: what lists and counts are made of. Each is read bit by bit. */
 import type { ListConditions, ListFilter } from "../contract.js";
 import { placeOf, type ListPlace } from "../cursor.js";
 import { passedOver, type LookedAt } from "../sql/shelves.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
 
-export type Asked = ListConditions & Pick<ListFilter, "after">;
+export type Asked = ListConditions & Pick<ListFilter, "after" | "oldestFirst">;
 
 /** So many rows are read at once; where only some of them count, so many are looked at. Either takes a few milliseconds. */
 const readAtOnce = 500;
@@ -30,13 +30,24 @@ interface Row {
   readonly fits: number;
 }
 
-/** One route, from the newest row on. */
+interface Way {
+  readonly order: "ASC" | "DESC";
+  readonly beyond: ">" | "<";
+}
+
+const ways: Readonly<Record<"newest" | "oldest", Way>> = {
+  newest: { order: "DESC", beyond: "<" },
+  oldest: { order: "ASC", beyond: ">" },
+};
+
+/** One route, from the newest row on, or from the oldest. */
 export class Walk {
   readonly #database: Database;
   readonly #route: Route;
   readonly #within: { readonly text: string; readonly values: readonly Value[] };
   /** How many rows are wanted of it. */
   readonly #limit: number;
+  readonly #way: Way;
   #place: ListPlace | undefined;
   #found: LookedAt[] = [];
   #next = 0;
@@ -48,6 +59,7 @@ export class Walk {
     this.#route = route;
     this.#limit = limit;
     this.#within = withinOf(route, asked);
+    this.#way = asked.oldestFirst === true ? ways.oldest : ways.newest;
     this.#place = asked.after === undefined ? undefined : placeOf(asked.after);
   }
 
@@ -125,12 +137,12 @@ export class Walk {
 
   get #order(): string {
     const { createdAt, sequence } = this.#route;
-    return `ORDER BY ${createdAt} DESC, ${sequence} DESC`;
+    return `ORDER BY ${createdAt} ${this.#way.order}, ${sequence} ${this.#way.order}`;
   }
 
   get #from(): string {
     const { from, createdAt, sequence } = this.#route;
-    const beyond = this.#place === undefined ? "" : ` AND (${createdAt}, ${sequence}) < (?, ?)`;
+    const beyond = this.#place === undefined ? "" : ` AND (${createdAt}, ${sequence}) ${this.#way.beyond} (?, ?)`;
     return `${from}${this.#within.text}${beyond}`;
   }
 
@@ -151,13 +163,14 @@ function withinOf({ createdAt }: Route, { createdFrom, createdBefore }: Asked) {
   return { text: conditions.map(([text]) => text).join(""), values: conditions.map(([, value]) => value) };
 }
 
-/** The walk whose next row is the newest; it takes its walks for read as far as that asks for. */
-export function newestOf(walks: readonly Walk[]): Walk | undefined {
-  let newest: Walk | undefined;
+/** The walk whose next row comes first; it takes its walks for read as far as that asks for. */
+export function firstOf(walks: readonly Walk[], { oldestFirst }: Asked): Walk | undefined {
+  let first: Walk | undefined;
   for (const walk of walks) {
-    if (walk.head !== undefined && (newest === undefined || isNewer(walk.head, newest.head!))) newest = walk;
+    if (walk.head === undefined) continue;
+    if (first === undefined || isNewer(walk.head, first.head!) !== (oldestFirst === true)) first = walk;
   }
-  return newest;
+  return first;
 }
 
 function isNewer(one: LookedAt, other: LookedAt): boolean {

@@ -65,6 +65,31 @@ export const listing: readonly StoreContractCase[] = [
     );
   }),
 
+  contractCase("a list can be oldest first, by the same conditions, and its pages follow each other", async (bench) => {
+    for (const id of ["1", "2", "3", "4", "5", "6"]) {
+      await bench.create(id, { ...(Number(id) % 2 === 0 && { workflow: "buy" }), tags: id === "6" ? [] : ["red"] });
+      if (Number(id) % 3 === 0) await bench.clock.advance(1);
+    }
+    for (const id of ["1", "2", "4"]) await bench.commit(id, { status: "completed", rests: true, ends: true });
+    await bench.commit("5", { status: "stuck", rests: true });
+    const oldest = (filter: Partial<ListFilter>) => pagesOf(bench, { limit: 2, oldestFirst: true, ...filter });
+    assert.deepEqual(await oldest({}), [
+      ["1", "2"],
+      ["3", "4"],
+      ["5", "6"],
+    ]);
+    assert.deepEqual(await oldest({ status: ["completed"], isFree: true }), [["1", "2"], ["4"]]);
+    assert.deepEqual(await oldest({ status: ["completed", "stuck"] }), [
+      ["1", "2"],
+      ["4", "5"],
+    ]);
+    assert.deepEqual(await oldest({ workflow: "buy" }), [["2", "4"], ["6"]]);
+    assert.deepEqual(await oldest({ tags: ["red"], status: ["completed"], limit: 5 }), [["1", "2", "4"]]);
+    const { createdAt } = await bench.load("4");
+    assert.deepEqual(await oldest({ createdFrom: createdAt }), [["4", "5"], ["6"]]);
+    assert.deepEqual(await oldest({ createdBefore: createdAt, limit: 1 }), [["1"], ["2"], ["3"]]);
+  }),
+
   contractCase("an empty list is one page", async (bench) => {
     assert.deepEqual(await bench.store.list({ limit: 10 }), { records: [], cursor: null });
   }),
