@@ -21,7 +21,10 @@ export interface HeldExecution {
   readonly mailbox?: Iterable<MailboxRecord> | undefined;
 }
 
-export function listPage(rows: Iterable<HeldExecution>, { limit, after, oldestFirst, ...conditions }: ListFilter): ListPage {
+export function listPage(
+  rows: Iterable<HeldExecution>,
+  { limit, after, oldestFirst, ...conditions }: ListFilter,
+): ListPage {
   const direction = oldestFirst === true ? -1 : 1;
   const place = after === undefined ? undefined : placeOf(after);
   const found = [...rows]

@@ -64,12 +64,7 @@ interface Query {
   readonly values: unknown[];
 }
 
-async function queryOf(
-  database: Database,
-  asked: Asked,
-  limit: number,
-  terms: Terms,
-): Promise<Query> {
+async function queryOf(database: Database, asked: Asked, limit: number, terms: Terms): Promise<Query> {
   const text = new QueryText(asked, limit, terms);
   const { workflow, status, tags = [], isFree, root } = asked;
   if (tags.length > 0) return text.of([text.byTag(tags)]);
@@ -255,7 +250,9 @@ class QueryText {
     if (after !== undefined) {
       const place = placeOf(after);
       const [createdIn, sequenceOf] = [this.#bound(place.createdAt), this.#bound(place.sequence)];
-      conditions.push(`(${createdAt}, ${sequence}) ${oldestFirst === true ? ">" : "<"} (${createdIn}::float8, ${sequenceOf}::bigint)`);
+      conditions.push(
+        `(${createdAt}, ${sequence}) ${oldestFirst === true ? ">" : "<"} (${createdIn}::float8, ${sequenceOf}::bigint)`,
+      );
     }
     return conditions.map((condition) => ` AND ${condition}`).join("");
   }
