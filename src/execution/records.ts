@@ -217,6 +217,11 @@ export interface Transition {
   readonly history: HistoryEntry;
   /** Subscriptions that end with it: those until the end of their step, or all. Undefined: none. */
   readonly unsubscribes?: "step" | "all";
+  /**
+   * Of steps that were undone to be done again: subscriptions that they made end, and messages of these names that are still
+   * pending become dead. Left out: nothing does.
+   */
+  readonly forgets?: { readonly subscriptionsOf: readonly string[]; readonly messages: readonly string[] };
   /** What its own line says from now on. Left out: what it said. */
   readonly line?: LineChange;
   /** What becomes of a list of its own. Left out: nothing. */

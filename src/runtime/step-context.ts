@@ -72,7 +72,7 @@ export class StepContext {
 
   /** The same for all attempts. In a handler the message is part of it: it may be called for several. */
   get idempotencyKey(): string {
-    return idempotencyKey(this.execution.id, this.#keyName, this.#func, this.#cause);
+    return idempotencyKey(this.execution.id, this.keyName, this.#func, this.#cause);
   }
 
   get #cause(): Cause | undefined {
@@ -82,11 +82,11 @@ export class StepContext {
 
   /** On the way down: the key that the step's `run` had. */
   get runKey(): string | undefined {
-    return this.direction === "up" ? undefined : idempotencyKey(this.execution.id, this.#keyName, "run");
+    return this.direction === "up" ? undefined : idempotencyKey(this.execution.id, this.keyName, "run");
   }
 
   /** The name under which others know what the step did: it may have another one since a migration. */
-  get #keyName(): string {
+  get keyName(): string {
     return keyNameOf(this.step.name, this.#keys);
   }
 
@@ -176,7 +176,7 @@ class Subscribing {
     if (this.#call.isOver) throw errorAbout(work.execution, "STEPWELL_SUBSCRIBE_TOO_LATE", tooLate);
     // Asked for, it may be there: from now on each transition sees to its end.
     work.execution = { ...work.execution, subscribed: work.execution.subscribed | untilBits[until] };
-    const row = { execution: identity.id, owner, revision, topic, until };
+    const row = { execution: identity.id, owner, revision, topic, until, step: this.#call.keyName };
     const result = await work.host.committer.subscribe(row);
     if (result === "lost") throw lostError(work.execution);
   }

@@ -58,7 +58,7 @@ const publication = (id: string, topic = "t"): Publication => ({
   ...{ keepForMs: 0, wakes: [], carried: null },
 });
 const subscription = (topic: string): Subscription => ({
-  ...{ execution: "e", owner: 1, revision: 0, topic, until: "step" },
+  ...{ execution: "e", owner: 1, revision: 0, topic, until: "step", step: "first" },
 });
 const sink = { committed: () => undefined, refused: () => undefined };
 const turn = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, 5));

@@ -92,7 +92,7 @@ export interface Release {
 
 /**
  * An execution wants the publications of a topic: those that are kept, at once, and those to come. The same
- * one again changes nothing, save that `end` outlasts `step`.
+ * one again changes nothing, save that `end` outlasts `step`, and is then of the step that asked for it first.
  */
 export interface Subscription {
   readonly execution: string;
@@ -101,6 +101,8 @@ export interface Subscription {
   readonly revision: number;
   readonly topic: string;
   readonly until: Until;
+  /** Which step asks. */
+  readonly step: string;
 }
 
 /**

@@ -35,6 +35,7 @@ const count = fc.nat({ max: 3 });
 const someStatuses = fc.subarray([...statuses]);
 const encoded = fc.string({ unit: "grapheme", maxLength: 8 }).map((it) => Encoded.ofText(it));
 const text = fc.string({ unit: "grapheme", maxLength: 8 });
+const name = fc.oneof(text, fc.constantFrom("paid", "seen"));
 
 const key = fc.option(fc.constantFrom("k1", "k2"));
 const rate = fc.option(fc.record({ limit: fc.constantFrom(1, 2), perMs: fc.constantFrom(10, 30.5) }));
@@ -98,6 +99,13 @@ const transition = fc.record({
   others: fc.option(encoded),
   carried: fc.option(text),
   unsubscribes: fc.constantFrom(undefined, undefined, "step" as const, "all" as const),
+  forgets: fc.option(
+    fc.record({
+      subscriptionsOf: fc.subarray(["first", "second"]),
+      messages: fc.subarray(["paid", "seen"]),
+    }),
+    { freq: 3 },
+  ),
   line: lists.line,
   list: lists.list,
 });
@@ -115,7 +123,7 @@ const release = fc.record({
 const arrival = fc.record({
   execution: fc.constantFrom(...ids, "nobody"),
   kind: fc.constantFrom("message" as const, "rollback" as const, "retry" as const),
-  name: text,
+  name,
   payload: encoded,
   carried: fc.option(text),
   messageId: fc.option(fc.constantFrom("m1", "m2")),
@@ -131,11 +139,12 @@ const subscription = fc.record({
   revision: fc.constantFrom(0, 0, 0, 0, -1),
   topic: fc.constantFrom("t1", "t2"),
   until: fc.constantFrom("step" as const, "end" as const),
+  step: fc.constantFrom("first", "second"),
 });
 
 const publication = fc.record({
   topic: fc.constantFrom("t1", "t2"),
-  name: text,
+  name,
   payload: encoded,
   messageId: fc.option(fc.constantFrom("m1", "m2")),
   keepForMs: delay,
@@ -297,6 +306,7 @@ function batchOf(drawn: Of<"write">, reference: Store, serial: () => number): Ba
       carried: it.carried,
       ...(it.definition !== null && { definition: it.definition }),
       ...(it.unsubscribes !== undefined && { unsubscribes: it.unsubscribes }),
+      ...(it.forgets !== null && { forgets: it.forgets }),
       ...lawful.line(it.line),
       ...lawful.list(it.id, it.list),
       history: {

@@ -29,13 +29,13 @@ export function deliver(data: MemoryData, it: Arrival, at: number, hints: Hint[]
 
 export function subscribe(
   data: MemoryData,
-  { execution, owner, revision, topic, until }: Subscription,
+  { execution, owner, revision, topic, until, step }: Subscription,
   at: number,
   hints: Hint[],
 ): SubscribeResult {
   const row = data.rows.get(execution);
   if (row === undefined || row.record.owner !== owner || row.record.revision !== revision) return "lost";
-  const kept = data.topics.subscribe(row, topic, until, at);
+  const kept = data.topics.subscribe(row, topic, { until, step }, at);
   // Each is tried, so that all that is new is there.
   const isNew = kept.filter((publication) => putPublication(data, row, publication, at)).length > 0;
   if (isNew) data.dueQueue.signal(row, [], at, hints);

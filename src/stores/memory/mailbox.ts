@@ -36,6 +36,12 @@ export class Mailbox implements Iterable<MailboxRecord> {
     row.step = step;
   }
 
+  /** Nobody will take messages of these names. */
+  forget(names: readonly string[]): void {
+    for (const { id, kind, name } of [...this.#pending])
+      if (kind === "message" && names.includes(name)) this.settle(id, "dead", null);
+  }
+
   /** Nobody will take what is left. */
   end(): void {
     for (const { id } of [...this.#pending]) this.settle(id, "dead", null);

@@ -5,7 +5,12 @@ import { type Transition, bitsKept, type Until, untilBits } from "../../executio
 export interface Subscriber {
   readonly record: { readonly id: string; subscribed: number };
   /** What it is subscribed to; most executions never are. */
-  topics: Map<string, Until> | undefined;
+  topics: Map<string, Subscribed> | undefined;
+}
+
+interface Subscribed {
+  readonly until: Until;
+  readonly step: string;
 }
 
 interface Kept {
@@ -24,25 +29,34 @@ export class Topics<Row extends Subscriber> {
   readonly #topics = new Map<string, Topic<Row>>();
 
   /** Gives back what is kept and not yet over. */
-  subscribe(row: Row, name: string, until: Until, at: number): readonly Publication[] {
+  subscribe(row: Row, name: string, subscribed: Subscribed, at: number): readonly Publication[] {
     const topic = this.#topic(name);
     row.topics ??= new Map();
     const before = row.topics.get(name);
-    row.topics.set(name, before === "end" ? before : until);
-    row.record.subscribed |= untilBits[until];
+    row.topics.set(name, before?.until === "end" ? before : subscribed);
+    row.record.subscribed |= untilBits[subscribed.until];
     topic.subscribers.add(row);
     return [...topic.kept.values()].flatMap(({ publication, expiresAt }) => (expiresAt > at ? publication : []));
   }
 
   unsubscribe(row: Row, which: NonNullable<Transition["unsubscribes"]>): void {
-    for (const [name, until] of row.topics ?? []) {
-      if (which === "step" && until === "end") continue;
+    this.#end(row, ({ until }) => which === "all" || until === "step");
+    row.record.subscribed &= bitsKept[which];
+  }
+
+  /** Ends what these steps have subscribed to. */
+  unsubscribeSteps(row: Row, steps: readonly string[]): void {
+    this.#end(row, ({ step }) => steps.includes(step));
+  }
+
+  #end(row: Row, ends: (subscribed: Subscribed) => boolean): void {
+    for (const [name, subscribed] of row.topics ?? []) {
+      if (!ends(subscribed)) continue;
       row.topics!.delete(name);
       const topic = this.#topics.get(name)!;
       topic.subscribers.delete(row);
       this.#forget(name, topic);
     }
-    row.record.subscribed &= bitsKept[which];
   }
 
   /** The earlier one that it is a duplicate of, or those whom it reaches. */

@@ -97,6 +97,10 @@ function commit(data: MemoryData, it: Transition, at: number, hints: Hint[]): Co
     data.dueQueue.see(row);
   }
   if (it.unsubscribes !== undefined) data.topics.unsubscribe(row, it.unsubscribes);
+  if (it.forgets !== undefined) {
+    data.topics.unsubscribeSteps(row, it.forgets.subscriptionsOf);
+    row.mailbox?.forget(it.forgets.messages);
+  }
   if (it.leaves === true) leave(data, row, hints);
   if (it.line !== undefined || it.list !== undefined) changeLists(data, it);
   if (it.rests) data.dueQueue.letGo(row, it.dueInMs, at, hints);

@@ -231,7 +231,7 @@ test("a publication that was stored is answered as stored, and delivered once; a
   await store.write({ ...nothing, creates: [create("one", owner), create("two", owner)] });
   const subscribe = (execution: string): Batch => ({
     ...nothing,
-    subscriptions: [{ execution, owner, revision: 0, topic: "t", until: "step" }],
+    subscriptions: [{ execution, owner, revision: 0, topic: "t", until: "step", step: "first" }],
   });
   await lose(() => store.write(subscribe("one")));
   expect((await store.write(subscribe("one"))).subscriptions).toEqual(["taken"]);

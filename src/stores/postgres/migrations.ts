@@ -312,6 +312,7 @@ const lists: Migration = {
   name: "lists of executions",
   sql: `
 ALTER TABLE stepwell_executions ADD COLUMN line TEXT, ADD COLUMN root TEXT COLLATE "C";
+ALTER TABLE stepwell_subscriptions ADD COLUMN step TEXT;
 DROP INDEX stepwell_executions_listed;
 CREATE INDEX stepwell_executions_listed ON stepwell_executions (workflow, shelf, created_at, sequence) WHERE line IS NULL;
 CREATE INDEX stepwell_executions_lined ON stepwell_executions (workflow, shelf, created_at, sequence) WHERE line IS NOT NULL;

@@ -72,7 +72,7 @@ test("who subscribes while it is published gets it, once, whichever comes first"
   const ids = names("e", 60);
   await left.write({ ...nothing, creates: ids.map((id) => create(id, owner)) });
   for (const id of ids) {
-    const subscriptions: Subscription[] = [{ execution: id, owner, revision: 0, topic: `t-${id}`, until: "step" }];
+    const subscriptions: Subscription[] = [{ execution: id, owner, revision: 0, topic: `t-${id}`, until: "step", step: "first" }];
     const publications = [publication(`p-${id}`, `t-${id}`)];
     await Promise.all([left.write({ ...nothing, subscriptions }), right.write({ ...nothing, publications })]);
   }
@@ -90,7 +90,7 @@ test("batches of many topics at the same time never wait for each other in turn,
     for (let part = 0; part < 10; part++) {
       const subscriptions = pairs
         .filter((_, index) => index % 10 === part)
-        .map((it): Subscription => ({ ...it, owner, revision: 0, until: "end" }));
+        .map((it): Subscription => ({ ...it, owner, revision: 0, until: "end", step: "first" }));
       const written = await left.write({ ...nothing, subscriptions });
       expect(new Set(written.subscriptions)).toEqual(new Set(["taken"]));
     }
@@ -110,7 +110,7 @@ test("two that publish one messageId at the same time are told apart", async () 
   await left.write({ ...nothing, creates: [create("e", owner)] });
   await left.write({
     ...nothing,
-    subscriptions: [{ execution: "e", owner, revision: 0, topic: "t", until: "step" }],
+    subscriptions: [{ execution: "e", owner, revision: 0, topic: "t", until: "step", step: "first" }],
   });
   for (const messageId of names("m", 20)) {
     const answers = await Promise.all(
@@ -137,7 +137,7 @@ test("in a transaction of the caller's it is published with that, or not at all;
   expect(publications).toEqual([{ result: "stored", id: "kept", delivered: 0 }]);
   let isSubscribed = false;
   const subscribing = Promise.resolve(
-    left.write({ ...nothing, subscriptions: [{ execution: "e", owner, revision: 0, topic: "t", until: "step" }] }),
+    left.write({ ...nothing, subscriptions: [{ execution: "e", owner, revision: 0, topic: "t", until: "step", step: "first" }] }),
   ).then(() => (isSubscribed = true));
   await left.load(["e"]);
   expect(isSubscribed).toBe(false);

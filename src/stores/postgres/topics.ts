@@ -4,7 +4,7 @@
  */
 import { StepwellError } from "../../errors.js";
 import type { Batch, Publication, PublishResult, SubscribeResult, Subscription } from "../batch.js";
-import { untilBits } from "../../execution/records.js";
+import { untilBits, type Transition } from "../../execution/records.js";
 import type { TopicStore } from "../contract.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
@@ -82,15 +82,15 @@ const insertSubscriptions: Statement = {
 WITH ${moment},
 judged AS MATERIALIZED (
   SELECT g.*, e.sequence
-  FROM unnest($2::text[], $3::integer[], $4::integer[], $5::text[], $6::integer[]) WITH ORDINALITY
-    AS g (execution, owner, revision, topic, until, n)
+  FROM unnest($2::text[], $3::integer[], $4::integer[], $5::text[], $6::integer[], $7::text[]) WITH ORDINALITY
+    AS g (execution, owner, revision, topic, until, step, n)
   JOIN stepwell_executions AS e ON e.id = g.execution
   WHERE e.owner IS NOT DISTINCT FROM g.owner AND e.revision = g.revision
 ),
 subscribed AS (
-  INSERT INTO stepwell_subscriptions AS s (execution, until, topic, id)
-  SELECT sequence, max(until), topic, execution FROM judged GROUP BY sequence, topic, execution
-  ON CONFLICT (topic, id) DO UPDATE SET until = greatest(s.until, excluded.until)
+  INSERT INTO stepwell_subscriptions AS s (execution, until, topic, id, step)
+  SELECT DISTINCT ON (topic, execution) sequence, until, topic, execution, step FROM judged ORDER BY topic, execution, until DESC, n
+  ON CONFLICT (topic, id) DO UPDATE SET until = excluded.until, step = excluded.step WHERE s.until <> ${untilBits.end}
 ),
 kept AS MATERIALIZED (
   SELECT DISTINCT ON (j.sequence, p.message_id) j.n, j.execution, j.sequence, j.topic, p.place, p.id, p.message_id, p.name,
@@ -141,6 +141,7 @@ export function subscribing(
         integerArray(given.map(({ revision }) => revision)),
         textArray(given.map(({ topic }) => topic)),
         integerArray(given.map(({ until }) => untilBits[until])),
+        textArray(given.map(({ step }) => step)),
       ],
     }),
     read: (rows, given, hint) => {
@@ -152,6 +153,21 @@ export function subscribing(
       });
     },
   });
+}
+
+const forgetQuery: Statement = {
+  name: "forget",
+  text: `
+WITH it AS (SELECT sequence FROM stepwell_executions WHERE id = $1::text),
+ended AS (DELETE FROM stepwell_subscriptions AS s USING it WHERE s.execution = it.sequence AND s.step = ANY ($2::text[]))
+UPDATE stepwell_mailbox AS m SET status = 'dead' FROM it
+WHERE m.execution = it.sequence AND m.status = 'pending' AND m.kind = 'message' AND m.name = ANY ($3::text[])`,
+};
+
+/** To be called once it is known which transitions were taken, in their transaction. */
+export async function forgetAll(session: Session, taken: readonly Transition[]): Promise<void> {
+  for (const { id, forgets: it } of taken)
+    if (it !== undefined) await session.rows(forgetQuery, [id, textArray(it.subscriptionsOf), textArray(it.messages)]);
 }
 
 /**

@@ -10,7 +10,7 @@ import { reasons, takenIn, type TakenRow } from "./refusal.js";
 import { settledText, settling } from "./settling.js";
 import type { Terms } from "./shared.js";
 import { BatchStep, sorted } from "./step.js";
-import { unsubscribing } from "./topics.js";
+import { forgetAll, unsubscribing } from "./topics.js";
 import { heard } from "./work.js";
 
 /** What a batch has that most have not. Each word brings all before it, so that there are few statements. */
@@ -152,6 +152,11 @@ function statementOf({ word, single, lined }: Form): Statement {
   return (single ? singles : statements)[word];
 }
 
+/** Whether it has what is written by statements of its own, in the same transaction. */
+export function hasMore({ list, forgets }: Transition): boolean {
+  return (list ?? forgets) !== undefined;
+}
+
 /** @param rows all of one owner */
 export function committing(
   rows: readonly number[],
@@ -175,12 +180,12 @@ export function committing(
         return "taken";
       });
     },
-    ...(all.some(({ list }) => list !== undefined) && {
-      after: (session, given, answers) =>
-        changeLists(
-          session,
-          given.filter((_, place) => answers[place] === "taken"),
-        ),
+    ...(all.some(hasMore) && {
+      after: async (session, given, answers) => {
+        const taken = given.filter((_, place) => answers[place] === "taken");
+        await changeLists(session, taken);
+        await forgetAll(session, taken);
+      },
     }),
     explain: async (session, refused) => {
       const found = await reasons(session, refused);

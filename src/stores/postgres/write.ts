@@ -16,7 +16,7 @@ import { releasing } from "./releases.js";
 import type { Server, Terms, Told } from "./shared.js";
 import { inWaves, lockRows, type Step } from "./step.js";
 import { lockRowsOf, lockTopics, publishings, subscribing, topicsOf } from "./topics.js";
-import { committing } from "./transitions.js";
+import { committing, hasMore } from "./transitions.js";
 
 export interface Written extends BatchResult {
   readonly hints: readonly Told[];
@@ -67,18 +67,19 @@ export async function write(
   touching.push(...publishing);
   const steps: Step[] = created === undefined ? touching : [created, ...touching];
   const lists = listsOf(batch.transitions);
+  const more = batch.transitions.some(hasMore);
   const resends = batch.arrivals.some((arrival) => arrival.resends !== undefined);
-  if (steps.length === 1 && topics.length === 0 && !resends && lists.length === 0) await steps[0]!.run(database);
+  if (steps.length === 1 && topics.length === 0 && !resends && !more) await steps[0]!.run(database);
   else if (steps.length > 0) {
     await database.transaction(async (transaction) => {
-      const careful = committed.length > 1 || released.length > 1 || lists.length > 0 || overlaps(batch);
+      const careful = committed.length > 1 || released.length > 1 || more || overlaps(batch);
       const sent: Promise<unknown>[] = [];
       // In a transaction of the caller's nothing may be done before this is allowed.
       if (topics.length > 0) await lockTopics(transaction, database, topics);
       for (const step of steps) {
         // Each step is sorted by itself; over several the order holds if all is locked before.
         if (step === touching[0] && topics.length > 0) sent.push(lockRowsOf(transaction, idsOf(batch), batch));
-        else if (step === touching[0] && (touching.length > 1 || resends || lists.length > 0))
+        else if (step === touching[0] && (touching.length > 1 || resends || more))
           sent.push(transaction.rows(lockRows, [textArray(idsOf(batch))]));
         // Before lines, which a transition tells in its own statement.
         if (step === touching[0] && lists.length > 0) sent.push(lockLists(transaction, lists));

@@ -305,6 +305,7 @@ const lists: Migration = {
   sql: `
 ALTER TABLE stepwell_executions ADD COLUMN line TEXT;
 ALTER TABLE stepwell_executions ADD COLUMN root TEXT;
+ALTER TABLE stepwell_subscriptions ADD COLUMN step TEXT;
 DROP INDEX stepwell_executions_listed;
 CREATE INDEX stepwell_executions_listed ON stepwell_executions (workflow, shelf, created_at) WHERE line IS NULL;
 CREATE INDEX stepwell_executions_lined ON stepwell_executions (workflow, shelf, created_at) WHERE line IS NOT NULL;

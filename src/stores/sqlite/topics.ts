@@ -9,8 +9,8 @@ import type { SqliteFile } from "./shared.js";
 const findSubscriber = "SELECT sequence FROM stepwell_executions WHERE id = ? AND owner = ? AND revision = ?";
 
 const insertSubscription =
-  "INSERT INTO stepwell_subscriptions (topic, id, execution, until) VALUES (?, ?, ?, ?) " +
-  "ON CONFLICT (topic, id) DO UPDATE SET until = iif(until = 'end', until, excluded.until)";
+  "INSERT INTO stepwell_subscriptions (topic, id, execution, until, step) VALUES (?, ?, ?, ?, ?) " +
+  "ON CONFLICT (topic, id) DO UPDATE SET until = excluded.until, step = excluded.step WHERE until <> 'end'";
 
 /** What is kept of the topic and not in the mailbox yet. */
 const giveKept =
@@ -26,7 +26,7 @@ export function subscribe(database: Database, it: Subscription, at: number, hint
   const row = database.statement(findSubscriber).get(it.execution, it.owner, it.revision);
   if (row === undefined) return "lost";
   const { sequence } = row as { sequence: number };
-  database.statement(insertSubscription).run(it.topic, it.execution, sequence, it.until);
+  database.statement(insertSubscription).run(it.topic, it.execution, sequence, it.until, it.step);
   const given = Number(database.statement(giveKept).run(sequence, at, it.topic).changes);
   database.statement(updateSubscriber).run(given, untilBits[it.until], sequence);
   if (given > 0) hints.push({ type: "signalled", execution: it.execution });
@@ -47,6 +47,20 @@ export function unsubscribe(
   database
     .statement("UPDATE stepwell_executions SET subscribed = subscribed & ? WHERE sequence = ?")
     .run(bitsKept[which], execution);
+}
+
+const deleteOfStep = "DELETE FROM stepwell_subscriptions WHERE execution = ? AND step = ?";
+
+const buryMessages =
+  "UPDATE stepwell_mailbox SET status = 'dead' WHERE execution = ? AND kind = 'message' AND name = ? AND status = 'pending'";
+
+export function forget(
+  database: Database,
+  execution: number,
+  { subscriptionsOf, messages }: NonNullable<Transition["forgets"]>,
+): void {
+  for (const step of subscriptionsOf) database.statement(deleteOfStep).run(execution, step);
+  for (const name of messages) database.statement(buryMessages).run(execution, name);
 }
 
 interface Known {

@@ -15,7 +15,7 @@ import { changeList, tellLine } from "./lines.js";
 import { findPlace, type Place } from "./places.js";
 import { recordOf, type StoredRow } from "./read.js";
 import type { SqliteFile } from "./shared.js";
-import { publish, subscribe, unsubscribe } from "./topics.js";
+import { forget, publish, subscribe, unsubscribe } from "./topics.js";
 import { leave, queue } from "./gates.js";
 
 const owned: CreateResult = { created: true, owned: true };
@@ -194,6 +194,7 @@ function commit(database: Database, entries: Entries, it: Transition, at: number
   }
   if (it.carried !== null) database.statement(updateCarried).run(it.carried, sequence);
   if (it.unsubscribes !== undefined) unsubscribe(database, sequence, it.unsubscribes);
+  if (it.forgets !== undefined) forget(database, sequence, it.forgets);
   if (it.line !== undefined) tellLine(database, it.line);
   if (it.list !== undefined) changeList(database, it.list, id);
   if (it.leaves === true) {

@@ -237,7 +237,7 @@ export class Bench {
   }
 
   subscription(execution: string, topic: string, more: Partial<Subscription> = {}): Subscription {
-    return { execution, owner: this.owner, revision: 0, topic, until: "step", ...more };
+    return { execution, owner: this.owner, revision: 0, topic, until: "step", step: "first", ...more };
   }
 
   async subscribe(execution: string, topic: string, more: Partial<Subscription> = {}): Promise<SubscribeResult> {

@@ -182,6 +182,35 @@ export const topics: readonly StoreContractCase[] = [
     },
   ),
 
+  topicsCase(
+    "a transition forgets what steps had subscribed to, whatever the end of it, and buries messages by their names",
+    async (bench) => {
+      await bench.create("one");
+      await bench.create("two");
+      await bench.subscribe("one", "a", { until: "end", step: "first" });
+      await bench.subscribe("one", "a", { until: "end", step: "second" });
+      await bench.subscribe("one", "b", { step: "first" });
+      await bench.subscribe("one", "b", { until: "end", step: "second" });
+      await bench.subscribe("one", "c", { until: "end", step: "third" });
+      for (const name of ["paid", "seen", "paid"]) await bench.send("one", { name });
+      await bench.send("two", { name: "paid" });
+      const forgets = { subscriptionsOf: ["second", "third"], messages: ["paid", "none"] };
+      assert.equal(await bench.commit("one", { forgets }), "signalled");
+      assert.equal(await bench.commit("one", { revision: 7, signals: 3, forgets }), "lost");
+      assert.equal((await bench.mail("one")).filter(({ status }) => status === "pending").length, 3);
+      assert.equal(await bench.commit("one", { signals: 3, forgets }), "taken");
+      const rows = await bench.mail("one");
+      assert.deepEqual(
+        rows.map(({ name, status }) => `${name} ${status}`),
+        ["paid dead", "seen pending", "paid dead"],
+      );
+      assert.equal((await bench.mail("two"))[0]?.status, "pending");
+      const reached = [];
+      for (const topic of ["a", "b", "c"]) reached.push((await bench.publish(topic)).delivered);
+      assert.deepEqual(reached, [1, 0, 0]);
+    },
+  ),
+
   topicsCase("a transition ends the subscriptions of its step, or all, and leaves those of others", async (bench) => {
     await bench.create("one");
     await bench.create("two");
