@@ -72,7 +72,9 @@ test("who subscribes while it is published gets it, once, whichever comes first"
   const ids = names("e", 60);
   await left.write({ ...nothing, creates: ids.map((id) => create(id, owner)) });
   for (const id of ids) {
-    const subscriptions: Subscription[] = [{ execution: id, owner, revision: 0, topic: `t-${id}`, until: "step", step: "first" }];
+    const subscriptions: Subscription[] = [
+      { execution: id, owner, revision: 0, topic: `t-${id}`, until: "step", step: "first" },
+    ];
     const publications = [publication(`p-${id}`, `t-${id}`)];
     await Promise.all([left.write({ ...nothing, subscriptions }), right.write({ ...nothing, publications })]);
   }
@@ -137,7 +139,10 @@ test("in a transaction of the caller's it is published with that, or not at all;
   expect(publications).toEqual([{ result: "stored", id: "kept", delivered: 0 }]);
   let isSubscribed = false;
   const subscribing = Promise.resolve(
-    left.write({ ...nothing, subscriptions: [{ execution: "e", owner, revision: 0, topic: "t", until: "step", step: "first" }] }),
+    left.write({
+      ...nothing,
+      subscriptions: [{ execution: "e", owner, revision: 0, topic: "t", until: "step", step: "first" }],
+    }),
   ).then(() => (isSubscribed = true));
   await left.load(["e"]);
   expect(isSubscribed).toBe(false);
