@@ -35,6 +35,7 @@ export type {
   MessageContext,
   RecoverContext,
   RollbackContext,
+  UndoRequest,
   RollbackMessageContext,
   StateContext,
   StepContext,

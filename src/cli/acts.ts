@@ -31,6 +31,9 @@ export function skip(id: string, reason: string, options: ActOptions, screen: Sc
 
 export interface RollbackCommandOptions extends ActOptions {
   readonly ifCompleted?: string;
+  /** JSON, or `@` and the path of a file with it. */
+  readonly details?: string;
+  readonly ifRevision?: number;
 }
 
 export function rollback(id: string, reason: string, options: RollbackCommandOptions, screen: Screen): Promise<number> {
@@ -40,10 +43,12 @@ export function rollback(id: string, reason: string, options: RollbackCommandOpt
     options,
     screen,
     async (execution, by) => {
-      const { ifCompleted } = options;
+      const { ifCompleted, details, ifRevision } = options;
       const answer = await execution.rollback(reason, {
         by,
         ...(ifCompleted !== undefined && { ifCompleted: ifCompleted as "undo" }),
+        ...(details !== undefined && { details: valueOf(details, "--details") }),
+        ...(ifRevision !== undefined && { ifRevision }),
       });
       if (!answer.accepted) throw answer.error;
       return `Execution "${id}" is being rolled back.`;

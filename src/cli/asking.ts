@@ -30,6 +30,8 @@ export const operateCodes = { done: 0, refused: 1, undecided: 3 } as const;
 
 /** Codes of errors that refuse a request: nothing was changed. */
 const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "STEPWELL_BELONGS_TO_PARENT",
+  "STEPWELL_EXECUTION_CHANGED",
   "STEPWELL_EXECUTION_NOT_FOUND",
   "STEPWELL_EXECUTION_NOT_STUCK",
   "STEPWELL_EXECUTION_STUCK",

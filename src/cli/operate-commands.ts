@@ -112,7 +112,14 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
         "refuse",
       ]),
     )
-    .addHelpText("after", example("stepwell rollback order-1001 customer-returned --by ada --store orders.db"))
+    .option("--details <json>", "what the undos have to know: JSON, or @ and the path of a file with it")
+    .option("--if-revision <revision>", "only if it still stands at this revision", revision)
+    .addHelpText(
+      "after",
+      example(
+        `stepwell rollback order-1001 customer-returned --details '{"percent":30}' --by ada --store orders.db`,
+      ),
+    )
     .action(async (id, reason, options) => finish((await import("./acts.js")).rollback(id, reason, options, out)));
 
   asOperator(program.command("patch"))

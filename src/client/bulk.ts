@@ -20,9 +20,9 @@ export interface BulkOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface BulkRollbackOptions extends BulkOptions, Omit<RollbackOptions, "revision"> {}
+export interface BulkRollbackOptions extends BulkOptions, Omit<RollbackOptions, "ifRevision"> {}
 
-export interface BulkRetryOptions extends BulkOptions, Omit<RetryOptions, "patch" | "revision"> {}
+export interface BulkRetryOptions extends BulkOptions, Omit<RetryOptions, "patch" | "ifRevision"> {}
 
 /** An execution that refused the act, and why. */
 export interface Refused {
@@ -112,7 +112,7 @@ export class BulkActs {
    * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION before the first one; whatever the store fails with
    */
   async rollback(reason: string, options: BulkRollbackOptions = {}): Promise<BulkAnswer> {
-    refuseUnknownOptions(options, ["by", "ifCompleted", "dryRun", "signal"], "rollback");
+    refuseUnknownOptions(options, ["by", "details", "ifCompleted", "dryRun", "signal"], "rollback");
     const { dryRun, signal, ...asked } = options;
     const request = this.#rollbacks.check(reason, asked);
     await this.#host.ready("rollback");

@@ -58,9 +58,9 @@ export class MessageSender {
   }
 
   #send(id: string, name: string, payload: unknown, options: SendOptions): MaybePromise<Sent> {
-    refuseUnknownOptions(options, ["messageId", "tx", "revision"], "send");
-    const { messageId, tx, revision } = options;
-    checkStillAt(revision, "send");
+    refuseUnknownOptions(options, ["messageId", "tx", "ifRevision"], "send");
+    const { messageId, tx, ifRevision } = options;
+    checkStillAt(ifRevision, "send");
     const within = tx === undefined ? undefined : this.#host.within(tx, "send");
     if (messageId !== undefined) checkMessageId(messageId, "send: messageId");
     checkMessageName(name, "send");
@@ -73,7 +73,7 @@ export class MessageSender {
         });
       const arrival = orElse<Arrival | Sent>(
         () => {
-          const changed = changedSince(standing, revision, "send");
+          const changed = changedSince(standing, ifRevision, "send");
           if (changed !== undefined) throw changed;
           return this.#arrival(standing, name, payload, messageId);
         },
@@ -86,7 +86,7 @@ export class MessageSender {
           });
         },
       );
-      const only = revision === undefined ? {} : { only: { revision, signals: standing.signals } };
+      const only = ifRevision === undefined ? {} : { only: { revision: ifRevision, signals: standing.signals } };
       return andThen(arrival, (it) => {
         if ("duplicate" in it) return it;
         const sent = this.#deliver({ ...it, ...only }, standing, within);

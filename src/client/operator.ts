@@ -64,26 +64,26 @@ export class OperatorActs {
 
   async retry(id: string, options: RetryOptions): Promise<void> {
     checkRetry(options);
-    const { revision, ...act } = options;
-    const asked = await this.#act(id, "retry", act, revision);
+    const { ifRevision, ...act } = options;
+    const asked = await this.#act(id, "retry", act, ifRevision);
     if (asked.isUnchecked) await this.#followed(asked, id, "retry");
   }
 
   async skip(id: string, reason: string, options: SkipOptions): Promise<void> {
     checkText(reason, "skip: the reason");
-    refuseUnknownOptions(options, ["by", "patch", "revision"], "skip");
-    const { revision, ...act } = options;
-    const asked = await this.#act(id, "skip", { reason, ...act }, revision);
+    refuseUnknownOptions(options, ["by", "patch", "ifRevision"], "skip");
+    const { ifRevision, ...act } = options;
+    const asked = await this.#act(id, "skip", { reason, ...act }, ifRevision);
     if (asked.isUnchecked) await this.#followed(asked, id, "skip");
   }
 
   async patchState(id: string, patch: object, reason: string, options: OperatorOptions): Promise<void> {
     checkText(reason, "patchState: the reason");
-    refuseUnknownOptions(options, ["by", "revision"], "patchState");
-    const { revision, ...given } = options;
+    refuseUnknownOptions(options, ["by", "ifRevision"], "patchState");
+    const { ifRevision, ...given } = options;
     const problem = problemWith(patch) ?? (Object.keys(patch).length === 0 ? "empty" : undefined);
     if (problem !== undefined) throw invalidPatch(id, "patchState: the patch", problem);
-    await this.#followed(await this.#act(id, "patch", { reason, patch, ...given }, revision), id, "patch");
+    await this.#followed(await this.#act(id, "patch", { reason, patch, ...given }, ifRevision), id, "patch");
   }
 
   /** Waits for the decision of the launcher that takes the execution up. */
@@ -122,16 +122,16 @@ export class OperatorActs {
       throw notStuck(record, method, "being taken up again");
   }
 
-  async #act(id: string, kind: ActKind, act: OperatorAct, revision: number | undefined): Promise<StoredRequest> {
+  async #act(id: string, kind: ActKind, act: OperatorAct, ifRevision: number | undefined): Promise<StoredRequest> {
     const method = methods[kind];
-    checkStillAt(revision, method);
+    checkStillAt(ifRevision, method);
     await this.#host.ready(method);
     checkBy(act.by, `${method}: by`);
     const problem = act.patch === undefined ? undefined : problemWith(act.patch);
     if (problem !== undefined) throw invalidPatch(id, `${method}: "patch"`, problem);
     for (;;) {
       const record = await this.#existing(id);
-      const changed = changedSince(record, revision, method);
+      const changed = changedSince(record, ifRevision, method);
       if (changed !== undefined) throw changed;
       await this.#mustBeStuck(record, method);
       if (kind === "skip") await refuseLiveChildren(this.#store, record);
@@ -177,7 +177,7 @@ export class OperatorActs {
 /** @throws STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_ARGUMENT */
 export function checkRetry(
   options: RetryOptions,
-  names: readonly string[] = ["by", "reason", "patch", "revision"],
+  names: readonly string[] = ["by", "reason", "patch", "ifRevision"],
 ): void {
   refuseUnknownOptions(options, names, "retry");
   if (options.reason !== undefined) checkText(options.reason, "retry: the reason");

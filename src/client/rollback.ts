@@ -13,6 +13,8 @@ import { missing } from "../session/not-found.js";
 import { checkBy, checkRollbackReason } from "../session/reasons.js";
 import { type Registered, registryKey } from "../session/registry.js";
 import type { ListedExecution, Store } from "../stores/contract.js";
+import { encode } from "../values/encode.js";
+import { isolate } from "../values/isolate.js";
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { awaitRequest } from "./await-request.js";
 import { changedSince, checkStillAt, type StillAt } from "./still-at.js";
@@ -20,8 +22,13 @@ import { changedSince, checkStillAt, type StillAt } from "./still-at.js";
 export interface RollbackOptions extends StillAt {
   /** What to do with an execution that has completed. Default: "undo". */
   readonly ifCompleted?: "undo" | "refuse";
-  /** Who asks; for the history. One line of 1 to 255 characters. */
+  /** Who asks; for the history, and for the undos. One line of 1 to 255 characters. */
   readonly by?: string;
+  /**
+   * What the undos have to know, such as how much is to be paid back: they see it as `request.details`, children's undos too. Any
+   * value that can be stored, up to 16 KiB; it stands in the history.
+   */
+  readonly details?: unknown;
 }
 
 /** `parked-again`: no launcher could go on with the execution, so that it is stuck where it was. */
@@ -29,16 +36,20 @@ type WhyRefused = RefusedRollback | "parked-again";
 
 interface RefusedAnswer {
   readonly accepted: false;
-  readonly why: WhyRefused | "not-found" | "not-begun" | "changed";
+  readonly why: WhyRefused | "not-found" | "not-begun" | "moved-on";
   /** The same as an error with a code, for a caller that throws it: nothing was changed. */
   readonly error: StepwellError;
 }
 
 /**
- * `changed`: the execution has gone on from the `revision` that was given. `already-rolling-back` also says that a request like this one is on its way; `parked-again`, that no
- * launcher could go on with the execution, so that it is stuck or completed as before. `error` says the same with a code.
+ * `moved-on`: the execution has gone on from `ifRevision`. `already-rolling-back` also says that a request like this one is on its
+ * way; `parked-again`, that no launcher could go on with the execution, so that it is stuck or completed as before. `error` says the
+ * same with a code.
  */
 export type RollbackAnswer = { readonly accepted: true } | RefusedAnswer;
+
+/** They are kept with where the execution stands, which is written with each of its undos. */
+const detailsOptions = { what: "rollback: details", limit: 16 * 1024 };
 
 /** How often a request is judged anew before it is stored all the same. */
 const judgedTries = 3;
@@ -70,17 +81,22 @@ export class RollbackRequests {
     this.#patience = patience;
   }
 
-  /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
+  /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE */
   check(reason: string, options: RollbackOptions): RollbackRequest {
     checkRollbackReason(reason, "rollback: the reason");
-    refuseUnknownOptions(options, ["ifCompleted", "by", "revision"], "rollback");
-    const { ifCompleted = "undo", by, revision } = options;
-    checkStillAt(revision, "rollback");
+    refuseUnknownOptions(options, ["ifCompleted", "by", "details", "ifRevision"], "rollback");
+    const { ifCompleted = "undo", by, details, ifRevision } = options;
+    checkStillAt(ifRevision, "rollback");
     if (ifCompleted !== "undo" && ifCompleted !== "refuse") {
       throw invalidArgument(`rollback: ifCompleted must be "undo" or "refuse", not ${shown(ifCompleted)}`);
     }
     checkBy(by, "rollback: by");
-    return { reason, ifCompleted, ...(by !== undefined && { by }) };
+    return {
+      reason,
+      ifCompleted,
+      ...(by !== undefined && { by }),
+      ...(details !== undefined && { details: encode(isolate(details), detailsOptions).text }),
+    };
   }
 
   /** What the answer to the request would be as things stand. Nothing is stored. */
@@ -106,11 +122,11 @@ export class RollbackRequests {
     // The execution may have moved on before the request is written; then the request is judged anew. An execution that moves on all
     // the time takes the request unjudged, and its launcher judges.
     for (let tries = 1; ; tries++) {
-      const movesOn = tries > judgedTries && options.revision === undefined;
+      const movesOn = tries > judgedTries && options.ifRevision === undefined;
       const [record] = await this.#store.load([id]);
       if (record === undefined) return this.#unknown(id);
-      const changed = changedSince(record, options.revision, "rollback");
-      if (changed !== undefined) return { accepted: false, why: "changed", error: changed };
+      const changed = changedSince(record, options.ifRevision, "rollback");
+      if (changed !== undefined) return { accepted: false, why: "moved-on", error: changed };
       const shape = await this.#shapeOf(record);
       const why = refuseRollback(record, shape ?? unknownShape, request);
       if (why !== undefined) return this.#refused(record, why);

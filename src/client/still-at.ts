@@ -8,13 +8,13 @@ export interface StillAt {
    * Only if the execution still stands at this revision: has it gone on, the act is refused with STEPWELL_EXECUTION_CHANGED, and
    * nothing was changed. Left out: wherever it stands.
    */
-  readonly revision?: number;
+  readonly ifRevision?: number;
 }
 
 /** @throws STEPWELL_INVALID_ARGUMENT */
 export function checkStillAt(revision: unknown, where: string): void {
   if (revision === undefined || (Number.isSafeInteger(revision) && (revision as number) >= 0)) return;
-  throw invalidArgument(`${where}: "revision" must be a revision, a whole number from 0 on, not ${shown(revision)}`);
+  throw invalidArgument(`${where}: "ifRevision" must be a revision, a whole number from 0 on, not ${shown(revision)}`);
 }
 
 /** Undefined: it still stands there, or that was not asked. */

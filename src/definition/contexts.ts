@@ -55,6 +55,15 @@ export interface MessageContext<State, M extends Messages> extends StepContext<S
   readonly message: MessageOf<M>;
 }
 
+/** The request for which an execution goes back. */
+export interface UndoRequest {
+  readonly reason: string;
+  /** What was given with it: read-only, and of whatever type the asker gave. */
+  readonly details?: unknown;
+  /** Who asked. */
+  readonly by?: string;
+}
+
 export interface RollbackContext<State, Given> extends StepContext<State> {
   /** What this step itself gave on the way up, even where a later step has overwritten a field. */
   readonly given: Shown<Given>;
@@ -68,6 +77,10 @@ export interface RollbackContext<State, Given> extends StepContext<State> {
   readonly halfDone: boolean;
   /** Why the execution turned. */
   readonly reason: string;
+  /**
+   * The request that turned the execution, or the one at the top of its tree. Undefined: nobody asked, a failure or a deadline turned it.
+   */
+  readonly request: UndoRequest | undefined;
 }
 
 export interface RollbackMessageContext<State, Given, M extends Messages> extends RollbackContext<State, Given> {

@@ -73,6 +73,8 @@ export interface CommittedTransition {
   readonly by?: string;
   /** Why, for an operator's act or a rollback request: the reason that was given. */
   readonly why?: string;
+  /** What came with the rollback request that turned the execution here. */
+  readonly details?: unknown;
   /** With the result `migrated`: from which version to which. */
   readonly migration?: { readonly from: string; readonly to: string };
   /** The execution turned here, and the step is not undone: it is purely transactional, and its transaction was not committed. */

@@ -46,6 +46,23 @@ test("what a step itself gives is optional in its own rollback, and what came be
   });
 });
 
+test("an undo sees who asked and why, if anybody did, and checks by itself what came with that", () => {
+  order.step("charge", {
+    run: () => undefined,
+    rollback: ({ request }) => {
+      expectTypeOf(request).toEqualTypeOf<
+        { readonly reason: string; readonly details?: unknown; readonly by?: string } | undefined
+      >();
+      // @ts-expect-error nobody may have asked
+      request.reason.length;
+    },
+    rollbackMessages: { done: z.null() },
+    onRollbackMessage: ({ request }) => void expectTypeOf(request?.details).toEqualTypeOf<unknown>(),
+  });
+  // @ts-expect-error nothing is asked for on the way up
+  order.step("charge", { run: ({ request }) => void request });
+});
+
 test("the patches of pause, fail, complete and handlers are all optional in the rollback", () => {
   order.step("charge", {
     messages: { settled: z.object({ at: z.date() }) },

@@ -4,9 +4,6 @@ export { openDesk, type OpenDesk, type OpenDeskOptions } from "./http/open.js";
 export type { Authorize, DeskOptions, DeskUser } from "./http/options.js";
 export type { Acts, ActAnswer, BulkView, DeskCode, Refusal } from "./http/act-shapes.js";
 export type {
-  ShownValue,
-  ShownChange,
-  ShownError,
   DeskRight,
   Session,
   Count,
@@ -39,3 +36,4 @@ export type {
   LauncherView,
   DeskEvent,
 } from "./http/shapes.js";
+export type { ShownValue, ShownChange, ShownError } from "./http/value-shapes.js";

@@ -35,6 +35,30 @@ describe("a result against what came while the step ran", () => {
     expect(transition.position).toMatchObject({ direction: "down", stepIndex: 1, reason: "returned" });
   });
 
+  test("undos are told of the request that turned it, and of one that a guard's veto came before", () => {
+    const request = { reason: "returned", by: "ada", details: "30" };
+    const mail = mailOf(arrival("rollback", { ...request, ifCompleted: "undo" }));
+    const failed = { type: "stepFailed", reason: "no" } as const;
+    expect(decided(executionAt(), failed, { ...facts, mail }).transition).toMatchObject({
+      position: { reason: "returned", request },
+      history: { by: "ada", why: "returned" },
+    });
+    const vetoed = { type: "beforeStepVetoed", reason: "closed", begun: true } as const;
+    const { transition } = decided(executionAt(), vetoed, { ...facts, mail });
+    expect(transition.position).toMatchObject({ reason: "closed", request });
+    expect(transition.settled).toEqual([{ arrival: "rollback rollback", as: "consumed" }]);
+    expect(decided(executionAt(), failed, facts).transition.position).not.toHaveProperty("request");
+  });
+
+  test("a request of its parent says what was asked of that, or that nothing was", () => {
+    const own = { reason: "failed", ifCompleted: "undo", isParents: true };
+    const turned = (payload: object) =>
+      decided(executionAt(), { type: "stepOk" }, { ...facts, mail: mailOf(arrival("rollback", payload)) }).transition;
+    expect(turned(own).position).not.toHaveProperty("request");
+    const request = { reason: "returned", by: "ada" };
+    expect(turned({ ...own, asked: request })).toMatchObject({ position: { request }, history: { by: "ada" } });
+  });
+
   test("the workflow's deadline turns it as a request does", () => {
     const { transition } = decided(executionAt({}, { deadlineAt: now }), { type: "stepOk" }, facts);
     expect(transition.position).toMatchObject({ direction: "down", reason: "deadline" });

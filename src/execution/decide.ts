@@ -139,12 +139,20 @@ const interruptible = new Set<string>(["stepOk", "stepCompleted", "stepPaused", 
 
 /** What a turn from outside does to the result of a step that ran meanwhile: all that the step gave is kept. */
 function interrupted({ position }: ActiveExecution, event: Event, turn: Turn | undefined): Event {
-  if (turn === undefined || position.direction === "down" || !interruptible.has(event.what.type)) return event;
+  if (turn === undefined || position.direction === "down") return event;
+  const asked = turn.asked === undefined ? undefined : { asked: turn.asked };
+  // A guard's veto turned it first: the undos are told of the request all the same, since it was accepted.
+  if (isVeto(event.what)) return asked === undefined ? event : { ...event, ...asked };
+  if (!interruptible.has(event.what.type)) return event;
   // That asks the children to go back, whose end decides what becomes of the turn.
   if (event.list !== undefined && "closes" in event.list) return event;
   const { reason, by, why } = turn;
   const what = { type: "rollbackRequested", reason, begun: true } as const;
-  return { ...event, what, result: reason, by, why, isUnexpected: false };
+  return { ...event, what, result: reason, by, why, isUnexpected: false, ...asked };
+}
+
+function isVeto({ type }: RoutedEvent): boolean {
+  return type === "initVetoed" || type === "beforeStepVetoed";
 }
 
 /** Whether what the function did in the store's transaction is committed with the event. */

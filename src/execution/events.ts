@@ -2,6 +2,7 @@
 import type { StepFunc } from "../definition/flow.js";
 import type { Pause } from "../definition/outcome.js";
 import type { SerializedError } from "../values/serialize-error.js";
+import type { AskedBack } from "./position.js";
 import { attemptOf, type ActiveExecution } from "./execution.js";
 import type { ListChange, MailboxRecord } from "./records.js";
 import type { RoutedEvent } from "./router.js";
@@ -31,6 +32,8 @@ export interface Event {
   readonly gave: boolean;
   /** It threw, took too long or gave back nonsense, rather than said so with `fail`. */
   readonly isUnexpected: boolean;
+  /** The request that turns the execution. Left out: none does. */
+  readonly asked?: AskedBack;
   /** What a step of children does to its list while the execution goes on waiting there. Left out: nothing. */
   readonly list?: ListChange;
 }
@@ -41,7 +44,10 @@ export interface Happened {
   readonly event: Event;
 }
 
-type Details = Pick<Event, "error" | "cause" | "by" | "why" | "called" | "durationMs" | "patch" | "failedItself">;
+type Details = Pick<
+  Event,
+  "error" | "cause" | "by" | "why" | "called" | "durationMs" | "patch" | "failedItself" | "asked"
+>;
 
 /** An event that no function of a step has answered. */
 export function eventAt(
@@ -66,6 +72,7 @@ export function eventAt(
     called: details.called ?? false,
     gave: false,
     isUnexpected: false,
+    ...(details.asked !== undefined && { asked: details.asked }),
   };
 }
 

@@ -40,6 +40,7 @@ export function transitionOf(entry: HistoryEntry, revision: number, at: number):
     why,
     migration,
     leftNothing,
+    details,
   } = entry;
   const row = { revision, at: new Date(at), direction, step, stepIndex, func, attempt, result, durationMs };
   // Most rows end here, and making them all of one shape is worth it.
@@ -50,7 +51,8 @@ export function transitionOf(entry: HistoryEntry, revision: number, at: number):
     by === undefined &&
     why === undefined &&
     migration === undefined &&
-    leftNothing === undefined
+    leftNothing === undefined &&
+    details === undefined
   )
     return row;
   return {
@@ -62,6 +64,7 @@ export function transitionOf(entry: HistoryEntry, revision: number, at: number):
     ...(why !== undefined && { why }),
     ...(migration !== undefined && { migration: { from: migration.from, to: migration.to } }),
     ...(leftNothing !== undefined && { leftNothing }),
+    ...(details !== undefined && { details: details.value }),
   };
 }
 

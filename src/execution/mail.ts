@@ -1,7 +1,7 @@
 /** What came to an execution from outside, and what it asks for: messages, requests, and the workflow's deadline. */
 import type { StepDefinition } from "../definition/definition.js";
 import { isPastPivot, type Shape } from "./router.js";
-import type { Position } from "./position.js";
+import type { AskedBack, Position } from "./position.js";
 import type { ActiveExecution } from "./execution.js";
 import { isRequest, type ExecutionRecord, type MailboxRecord, type Transition } from "./records.js";
 import type { StoreTime } from "./time.js";
@@ -11,8 +11,18 @@ export interface RollbackRequest {
   readonly reason: string;
   readonly ifCompleted: "undo" | "refuse";
   readonly by?: string;
+  /** As text. */
+  readonly details?: string;
   /** It comes from the execution's parent: it is never lost. Who can't follow it is parked with it. */
   readonly isParents?: true;
+  /** Of a parent's: what was asked of the parent. Left out: nothing was, it has turned by itself. */
+  readonly asked?: AskedBack;
+}
+
+/** Who asked, as undos are told it. Undefined: nobody did. */
+export function askedIn({ reason, by, details, isParents, asked }: RollbackRequest): AskedBack | undefined {
+  if (isParents === true) return asked;
+  return { reason, ...(by !== undefined && { by }), ...(details !== undefined && { details }) };
 }
 
 /** The payload of a `retry`, `skip` or `patch` arrival. */
@@ -139,6 +149,7 @@ export interface Turn {
   readonly why: string | undefined;
   /** The row of the request in the mailbox; undefined for a deadline. */
   readonly arrival: string | undefined;
+  readonly asked: AskedBack | undefined;
 }
 
 /** What turns the execution, whatever its step has given meanwhile. */
@@ -149,11 +160,12 @@ export function turnOf(
   time: StoreTime,
 ): Turn | undefined {
   if (request?.type === "rollback") {
-    const { reason, by } = request.request;
-    return { reason, by, why: reason, arrival: request.arrival.id };
+    const asked = askedIn(request.request);
+    const { reason } = request.request;
+    return { reason, by: asked?.by, why: reason, arrival: request.arrival.id, asked };
   }
   if (!deadlinePassed(execution, shape, time)) return undefined;
-  return { reason: "deadline", by: undefined, why: undefined, arrival: undefined };
+  return { reason: "deadline", by: undefined, why: undefined, arrival: undefined, asked: undefined };
 }
 
 /** Whether the workflow's deadline has passed where it still turns the execution. */

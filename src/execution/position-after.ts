@@ -42,6 +42,7 @@ export function positionAfter(
   };
   const { keys, gone } = position;
   const { passed } = flow;
+  const request = flow.direction === "down" ? (event.asked ?? position.request) : undefined;
   const irreversible = turns && !ends ? irreversibleUpTo(flow.stepIndex, definition) : position.irreversible;
   const { begins, stepDeadlineAt, polls } = ends ? nothingMore : moreOf(position, event, flow, definition, time);
   const isSame = !ends && flow.stepIndex === position.stepIndex;
@@ -52,10 +53,10 @@ export function positionAfter(
   // Most positions have none of these, and are all of one shape.
   const isPlain =
     (inDoubt ?? partly ?? warned ?? irreversible ?? keys ?? gone ?? passed ?? doubtful) === undefined &&
-    (begins ?? stepDeadlineAt ?? polls) === undefined;
+    (begins ?? stepDeadlineAt ?? polls ?? request) === undefined;
   if (isPlain) return after;
-  const more = { inDoubt, partly, warned, irreversible, keys, gone, passed, doubtful, begins, stepDeadlineAt, polls };
-  return { ...after, ...present(more) };
+  const kept = { keys, gone, passed, doubtful, irreversible, request };
+  return { ...after, ...present({ inDoubt, partly, warned, begins, stepDeadlineAt, polls, ...kept }) };
 }
 
 /** Whether the attempts at the step that is due go on being counted. */

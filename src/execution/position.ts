@@ -31,6 +31,14 @@ export function irreversibleUpTo(index: number, { steps }: WorkflowDefinition): 
   return found;
 }
 
+/** The request that turned an execution. */
+export interface AskedBack {
+  readonly reason: string;
+  readonly by?: string;
+  /** As text: nothing in the engine looks into them. */
+  readonly details?: string;
+}
+
 /** The flow as it is stored, with what the engine must remember of retries and waits. */
 export interface Position extends Flow {
   /** The name of the step at `stepIndex`. */
@@ -74,6 +82,8 @@ export interface Position extends Flow {
   readonly stepDeadlineAt?: number;
   /** How often the function has given `again`. Left out: never. */
   readonly polls?: number;
+  /** On the way down: who asked for it. Left out: nobody, a failure or the deadline turned the execution. */
+  readonly request?: AskedBack;
 }
 
 /** The function that is due has given `again` last: it was not done, and did not fail. */

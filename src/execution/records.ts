@@ -114,6 +114,8 @@ export interface HistoryEntry {
   readonly by?: string;
   /** Why, for the same. */
   readonly why?: string;
+  /** What came with a rollback request that turned the execution. */
+  readonly details?: Encoded;
   /** What the step itself gave; null where it gave nothing. */
   readonly patch: Encoded | null;
   /** Fields that others changed in the state, guards or an operator, as they are after this transition. */

@@ -1,5 +1,5 @@
 /** What is committed of an event beside the position: the row of the history, what becomes of mail and subscriptions. */
-import { encode } from "../values/encode.js";
+import { encode, Encoded } from "../values/encode.js";
 import { isolate } from "../values/isolate.js";
 import type { ActiveExecution } from "./execution.js";
 import type { Event } from "./events.js";
@@ -36,6 +36,7 @@ export function entryOf(execution: ActiveExecution, event: Event): HistoryEntry 
   if (guardErrors.length > 0) entry.guardErrors = guardErrors;
   if (by !== undefined) entry.by = by;
   if (why !== undefined) entry.why = why;
+  if (event.asked?.details !== undefined) entry.details = Encoded.ofText(event.asked.details);
   if (others !== undefined) entry.others = encode(fieldsOf(execution.state, others), patchOptions);
   if (initial !== undefined) entry.initial = initial;
   if (what.type === "migrated") {

@@ -3,7 +3,7 @@ import { isolate } from "../values/isolate.js";
 import { isRetryable, StepwellError } from "../errors.js";
 import { eventAt, operatorEvent, type Event } from "../execution/events.js";
 import { hasBegun, withOthersPatch } from "../execution/execution.js";
-import { requestProblem, type ActRequest, type Request } from "../execution/mail.js";
+import { askedIn, requestProblem, type ActRequest, type Request } from "../execution/mail.js";
 import { isRequest, type MailboxRecord } from "../execution/records.js";
 import type { PendingMail } from "../session/host.js";
 import { andThen } from "../session/maybe-promise.js";
@@ -94,8 +94,9 @@ export class Inbox {
     if (request === "deadline") return this.#turned("deadline", {});
     const { arrival: cause } = request;
     if (request.type === "rollback") {
-      const { reason, by } = request.request;
-      return this.#turned(reason, { cause, by, why: reason });
+      const { reason } = request.request;
+      const asked = askedIn(request.request);
+      return this.#turned(reason, { cause, by: asked?.by, why: reason, ...(asked !== undefined && { asked }) });
     }
     if (request.type === "skip" && this.#work.step?.children !== undefined) return this.#skippedChildren(request);
     return this.#acted(request);
@@ -120,7 +121,7 @@ export class Inbox {
     return this.#acted(request);
   }
 
-  #turned(reason: string, asked: Partial<Pick<Event, "cause" | "by" | "why">>): Event {
+  #turned(reason: string, asked: Partial<Pick<Event, "cause" | "by" | "why" | "asked">>): Event {
     const { execution } = this.#work;
     return eventAt(execution, { type: "rollbackRequested", reason, begun: hasBegun(execution) }, reason, asked);
   }

@@ -226,6 +226,7 @@ function firstPosition({ definition }: Registered, { id, rollback }: LaunchOptio
   const passed = withoutChildren(definition, index, rollback.without ?? []);
   return {
     ...position,
+    request: { reason: rollback.reason },
     ...(irreversible !== undefined && { irreversible }),
     ...(passed.length > 0 && { passed }),
   };

@@ -3,14 +3,15 @@ import type { StepDefinition } from "../definition/definition.js";
 import type { Logger } from "../definition/logger.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
 import type { Direction, StepFunc } from "../definition/flow.js";
-import type { SubscribeOptions } from "../definition/contexts.js";
+import type { SubscribeOptions, UndoRequest } from "../definition/contexts.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { attemptOf, isInDoubt, shownState } from "../execution/execution.js";
 import { untilBits, type Until } from "../execution/records.js";
 import { checkTopic } from "../session/reasons.js";
+import { Encoded } from "../values/encode.js";
 import { merge } from "../values/isolate.js";
 import { refuseUnknownOptions, shown } from "../values/options.js";
-import { keyNameOf, type Position } from "../execution/position.js";
+import { keyNameOf, type AskedBack, type Position } from "../execution/position.js";
 import { idempotencyKey, type Cause } from "../ids.js";
 import { errorAbout, lostError } from "./reports.js";
 import type { Work } from "./work.js";
@@ -85,6 +86,12 @@ export class StepContext {
     return this.direction === "up" ? undefined : idempotencyKey(this.execution.id, this.keyName, "run");
   }
 
+  /** On the way down: who asked for it. Undefined: nobody did. */
+  get request(): UndoRequest | undefined {
+    const { position } = this.#work.execution;
+    return this.direction === "up" ? undefined : requestIn(position.request);
+  }
+
   /** The name under which others know what the step did: it may have another one since a migration. */
   get keyName(): string {
     return keyNameOf(this.step.name, this.#keys);
@@ -125,6 +132,12 @@ export class StepContext {
     const reason: unknown = this.#controller?.signal.reason;
     return reason instanceof StepwellError && reason.code === code;
   }
+}
+
+function requestIn(asked: AskedBack | undefined): UndoRequest | undefined {
+  if (asked === undefined) return undefined;
+  const { details, ...request } = asked;
+  return details === undefined ? request : { ...request, details: Encoded.ofText(details).value };
 }
 
 /** What the step being undone gave on the way up. */

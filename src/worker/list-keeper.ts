@@ -9,6 +9,7 @@ import { sleep, type Clock } from "../clock.js";
 import { isRetryable } from "../errors.js";
 import { counted, moveOf, needOf, slice, tallyOf, type Move, type Need, type Tally } from "../execution/children.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
+import type { RollbackRequest } from "../execution/mail.js";
 import type { StagedLine } from "../execution/records.js";
 import { createdOf } from "../runtime/child-launches.js";
 import type { Registered } from "../session/registry.js";
@@ -198,7 +199,12 @@ export class ListKeeper {
     if (asks.length === 0) return arrivals;
     const [parent] = await this.#load([of], "listed");
     const isDown = parent?.position.direction === "down";
-    const request = { reason: isDown ? parent.position.reason : "recovering", ifCompleted: "undo", isParents: true };
+    const request: RollbackRequest = {
+      reason: isDown ? parent.position.reason : "recovering",
+      ifCompleted: "undo",
+      isParents: true,
+      ...(parent?.position.request !== undefined && { asked: parent.position.request }),
+    };
     for (const { execution, position } of lines) {
       const row = requestTo(execution, "rollback", request, {
         method: "rollback",

@@ -31,14 +31,14 @@ onEveryStore("an act for an execution as it was seen", (start) => {
     const execution = await launcher.launch(refunding, {}, { id: "e" });
     await clock.advance(0);
     const seen = (await execution.summary()).revision;
-    await execution.retry({ revision: seen, reason: "the first one" });
+    await execution.retry({ ifRevision: seen, reason: "the first one" });
     await clock.advance(0);
     expect((await execution.summary()).status).toBe("stuck");
     const before = await told(execution);
-    expect(await errorOf(execution.retry({ revision: seen }))).toMatchObject(changed);
-    expect(await errorOf(execution.skip("done by hand", { revision: seen }))).toMatchObject(changed);
-    expect(await errorOf(execution.patchState({ mended: true }, "mended", { revision: seen }))).toMatchObject(changed);
-    expect(await execution.rollback("again", { revision: seen })).toMatchObject({ why: "changed", error: changed });
+    expect(await errorOf(execution.retry({ ifRevision: seen }))).toMatchObject(changed);
+    expect(await errorOf(execution.skip("done by hand", { ifRevision: seen }))).toMatchObject(changed);
+    expect(await errorOf(execution.patchState({ mended: true }, "mended", { ifRevision: seen }))).toMatchObject(changed);
+    expect(await execution.rollback("again", { ifRevision: seen })).toMatchObject({ why: "moved-on", error: changed });
     await clock.advance(0);
     expect(await told(execution)).toEqual(before);
   });
@@ -48,7 +48,7 @@ onEveryStore("an act for an execution as it was seen", (start) => {
     const execution = await launcher.launch(refunding, {}, { id: "e" });
     await clock.advance(0);
     const { revision } = await execution.summary();
-    const patched = execution.retry({ revision, patch: { mended: true }, by: "ada" });
+    const patched = execution.retry({ ifRevision: revision, patch: { mended: true }, by: "ada" });
     await clock.advance(0);
     await patched;
     expect((await execution.summary()).status).toBe("rolledBack");
@@ -60,14 +60,14 @@ onEveryStore("an act for an execution as it was seen", (start) => {
     const execution = await launcher.launch(asking, {}, { id: "e" });
     await clock.advance(0);
     const { revision } = await execution.summary();
-    await launcher.send("e", "yes", {}, { messageId: "m", revision });
+    await launcher.send("e", "yes", {}, { messageId: "m", ifRevision: revision });
     await clock.advance(0);
     expect((await execution.summary()).status).toBe("completed");
-    expect(await launcher.send("e", "yes", {}, { messageId: "m", revision })).toEqual({ id: "m", duplicate: true });
-    expect(await errorOf(launcher.send("e", "yes", {}, { messageId: "n", revision }))).toMatchObject(changed);
-    expect(await execution.rollback("wrong", { revision })).toMatchObject({ accepted: false, why: "changed" });
+    expect(await launcher.send("e", "yes", {}, { messageId: "m", ifRevision: revision })).toEqual({ id: "m", duplicate: true });
+    expect(await errorOf(launcher.send("e", "yes", {}, { messageId: "n", ifRevision: revision }))).toMatchObject(changed);
+    expect(await execution.rollback("wrong", { ifRevision: revision })).toMatchObject({ accepted: false, why: "moved-on" });
     const now = (await execution.summary()).revision;
-    expect(await execution.rollback("wrong", { revision: now })).toEqual({ accepted: true });
+    expect(await execution.rollback("wrong", { ifRevision: now })).toEqual({ accepted: true });
   });
 
   test("a revision that is none is an argument that is not usable", async () => {
@@ -75,9 +75,9 @@ onEveryStore("an act for an execution as it was seen", (start) => {
     await launcher.launch(asking, {}, { id: "e" });
     for (const revision of [-1, 0.5, "1" as never, Number.NaN]) {
       const refused = { code: "STEPWELL_INVALID_ARGUMENT" };
-      expect(await errorOf(launcher.retry("e", { revision }))).toMatchObject(refused);
-      expect(await errorOf(launcher.send("e", "yes", {}, { revision }))).toMatchObject(refused);
-      expect(await errorOf(launcher.rollback("e", "wrong", { revision }))).toMatchObject(refused);
+      expect(await errorOf(launcher.retry("e", { ifRevision: revision }))).toMatchObject(refused);
+      expect(await errorOf(launcher.send("e", "yes", {}, { ifRevision: revision }))).toMatchObject(refused);
+      expect(await errorOf(launcher.rollback("e", "wrong", { ifRevision: revision }))).toMatchObject(refused);
     }
   });
 });

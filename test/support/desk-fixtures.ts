@@ -14,13 +14,12 @@ import type {
   Overview,
   SchedulesView,
   Session,
-  ShownError,
-  ShownValue,
   StateView,
   TransitionView,
   WorkflowsView,
   WorkflowView,
 } from "../../src/desk/http/shapes.js";
+import type { ShownError, ShownValue } from "../../src/desk/http/value-shapes.js";
 import type { LaneRow } from "../../src/desk/model/lanes.js";
 
 const noon = Date.parse("2026-03-02T12:00:00.000Z");

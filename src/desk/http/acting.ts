@@ -47,7 +47,7 @@ export const acts: Readonly<Record<keyof Acts, Act>> = {
 async function onOne(
   { client, executions }: Acting,
   body: Fields,
-  act: (id: string, revision: number, client: Client) => Promise<string>,
+  act: (id: string, ifRevision: number, client: Client) => Promise<string>,
 ): Promise<ActAnswer> {
   const id = text(body, "execution");
   const revision = count(body, "revision");
@@ -65,8 +65,8 @@ async function onOne(
 function retry(acting: Acting, body: Fields): Promise<ActAnswer> {
   const reason = optionalText(body, "reason");
   const given = { by: acting.by, ...(reason !== undefined && { reason }), ...patchIn(body) };
-  return onOne(acting, body, async (id, revision, client) => {
-    await client.retry(id, { ...given, revision });
+  return onOne(acting, body, async (id, ifRevision, client) => {
+    await client.retry(id, { ...given, ifRevision });
     return `Execution "${id}" tries its step again as soon as a launcher takes it up.`;
   });
 }
@@ -74,8 +74,8 @@ function retry(acting: Acting, body: Fields): Promise<ActAnswer> {
 function skip(acting: Acting, body: Fields): Promise<ActAnswer> {
   const reason = text(body, "reason");
   const given = { by: acting.by, ...patchIn(body) };
-  return onOne(acting, body, async (id, revision, client) => {
-    await client.skip(id, reason, { ...given, revision });
+  return onOne(acting, body, async (id, ifRevision, client) => {
+    await client.skip(id, reason, { ...given, ifRevision });
     return `Execution "${id}" takes its step as done and goes on as soon as a launcher takes it up.`;
   });
 }
@@ -83,8 +83,8 @@ function skip(acting: Acting, body: Fields): Promise<ActAnswer> {
 function patch(acting: Acting, body: Fields): Promise<ActAnswer> {
   const reason = text(body, "reason");
   const fields = typed(body, "patch") as object;
-  return onOne(acting, body, async (id, revision, client) => {
-    await client.patchState(id, fields, reason, { by: acting.by, revision });
+  return onOne(acting, body, async (id, ifRevision, client) => {
+    await client.patchState(id, fields, reason, { by: acting.by, ifRevision });
     return `The state of execution "${id}" is changed.`;
   });
 }
@@ -92,10 +92,10 @@ function patch(acting: Acting, body: Fields): Promise<ActAnswer> {
 function rollback(acting: Acting, body: Fields): Promise<ActAnswer> {
   const reason = text(body, "reason");
   const ifCompleted = optionalText(body, "ifCompleted") as "undo" | undefined;
-  return onOne(acting, body, async (id, revision, client) => {
+  return onOne(acting, body, async (id, ifRevision, client) => {
     const answer = await client.rollback(id, reason, {
       by: acting.by,
-      revision,
+      ifRevision,
       ...(ifCompleted !== undefined && { ifCompleted }),
     });
     if (!answer.accepted) throw answer.error;
@@ -107,8 +107,8 @@ function send(acting: Acting, body: Fields): Promise<ActAnswer> {
   const name = text(body, "name");
   const payload = typed(body, "payload");
   const messageId = optionalText(body, "messageId");
-  return onOne(acting, body, async (id, revision, client) => {
-    const sent = await client.send(id, name, payload, { revision, ...(messageId !== undefined && { messageId }) });
+  return onOne(acting, body, async (id, ifRevision, client) => {
+    const sent = await client.send(id, name, payload, { ifRevision, ...(messageId !== undefined && { messageId }) });
     if (sent.duplicate) return `The message had been sent to "${id}" before. Nothing was stored.`;
     return `Sent to "${id}", as message "${sent.id}".`;
   });

@@ -2,7 +2,7 @@
 import { inspect } from "node:util";
 import slowRedact from "@pinojs/redact";
 import type { ChangedHistoryRow, SerializedError } from "../../index.js";
-import type { ShownChange, ShownError, ShownValue } from "./shapes.js";
+import type { ShownChange, ShownError, ShownValue } from "./value-shapes.js";
 
 /** A larger value is folded, in bytes. */
 const largest = 16 * 1024;
@@ -56,7 +56,7 @@ export class Printer {
     };
   }
 
-  /** A value that is nowhere to be had whole. Errors and changes hold at most what a state holds. */
+  /** A value that is nowhere to be had whole. Errors and changes hold at most what a state holds, details of a request little. */
   cut(value: unknown): ShownValue {
     const text = this.text(value);
     return { text, bytes: Buffer.byteLength(text) };

@@ -39,12 +39,13 @@ export function damagedLine({ id, workflow, message }: Damaged): DamagedLine {
   return { id, workflow, problem: message };
 }
 
-export function transitionView({ at, error, guardErrors, ...row }: HistoryRow, printer: Printer): TransitionView {
+export function transitionView({ at, error, guardErrors, details, ...row }: HistoryRow, printer: Printer): TransitionView {
   return {
     ...row,
     at: at.toISOString(),
     ...(error !== undefined && { error: printer.error(error) }),
     ...(guardErrors !== undefined && { guardErrors: guardErrors.map((it) => printer.error(it)) }),
+    ...(details !== undefined && { details: printer.cut(details) }),
   };
 }
 

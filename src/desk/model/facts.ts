@@ -10,7 +10,7 @@ export type Time = Date | string;
 export type ErrorFacts = Pick<SerializedError, "name" | "message" | "code">;
 
 /** A committed transition. */
-export interface TransitionFacts extends Omit<HistoryRow, "at" | "error" | "guardErrors"> {
+export interface TransitionFacts extends Omit<HistoryRow, "at" | "error" | "guardErrors" | "details"> {
   readonly at: Time;
   readonly error?: ErrorFacts;
   readonly guardErrors?: readonly ErrorFacts[];

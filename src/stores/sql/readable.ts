@@ -4,7 +4,7 @@
  */
 import type { Direction, Lifecycle, StepFunc, Status } from "../../definition/flow.js";
 import { StepwellError } from "../../errors.js";
-import type { Position } from "../../execution/position.js";
+import type { AskedBack, Position } from "../../execution/position.js";
 import type { SchedulePlan } from "../records.js";
 import type { ExecutionRecord } from "../../execution/records.js";
 
@@ -99,7 +99,7 @@ export function positionProblem(value: unknown): Problem {
 
 /** Most positions have none of these fields. */
 function sometimes(it: Partial<Record<keyof Position, unknown>>): Problem {
-  const { passed, doubtful, irreversible, gone, keys, polls, stepDeadlineAt } = it;
+  const { passed, doubtful, irreversible, gone, keys, polls, stepDeadlineAt, request } = it;
   return (
     (passed === undefined ? undefined : list(passed, "passed", isIndex)) ??
     (doubtful === undefined ? undefined : list(doubtful, "doubtful", isIndex)) ??
@@ -107,10 +107,17 @@ function sometimes(it: Partial<Record<keyof Position, unknown>>): Problem {
     (gone === undefined ? undefined : list(gone, "gone", isText)) ??
     (keys === undefined || isObject(keys) ? undefined : `"keys" is ${kindOf(keys)}, no object`) ??
     (polls === undefined ? undefined : count(polls, "polls")) ??
+    (request === undefined ? undefined : requestProblem(request)) ??
     (stepDeadlineAt === undefined || typeof stepDeadlineAt === "number"
       ? undefined
       : `"stepDeadlineAt" is ${kindOf(stepDeadlineAt)}, no time`)
   );
+}
+
+function requestProblem(value: unknown): Problem {
+  if (!isObject(value)) return `"request" is ${kindOf(value)}, no object`;
+  const { reason, by = "", details = "" } = value as Partial<Record<keyof AskedBack, unknown>>;
+  return text(reason, "reason") ?? text(by, "by") ?? text(details, "details");
 }
 
 export function tagsProblem(value: unknown): Problem {

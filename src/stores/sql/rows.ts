@@ -246,10 +246,11 @@ export interface HistoryRow {
   readonly patch: string | null;
 }
 
-type StoredEntry = Omit<HistoryEntry, "patch" | "others" | "initial" | "replaced"> & {
+type StoredEntry = Omit<HistoryEntry, "patch" | "others" | "initial" | "replaced" | "details"> & {
   readonly others?: string;
   readonly initial?: string;
   readonly replaced?: string;
+  readonly details?: string;
   /** As it was written when there was one at most. */
   readonly guardError?: SerializedError;
 };
@@ -260,7 +261,7 @@ function storedEntryOf(entry: string, revision: number, id: string): StoredEntry
 
 /** @param id of its execution @throws STEPWELL_NOT_DECODABLE */
 export function historyOf({ revision, at, entry, patch }: HistoryRow, id: string): HistoryRecord {
-  const { others, initial, replaced, guardError, ...rest } = storedEntryOf(entry, revision, id);
+  const { others, initial, replaced, details, guardError, ...rest } = storedEntryOf(entry, revision, id);
   return {
     revision,
     at,
@@ -270,6 +271,7 @@ export function historyOf({ revision, at, entry, patch }: HistoryRow, id: string
     ...(others !== undefined && { others: Encoded.ofText(others) }),
     ...(initial !== undefined && { initial: Encoded.ofText(initial) }),
     ...(replaced !== undefined && { replaced: Encoded.ofText(replaced) }),
+    ...(details !== undefined && { details: Encoded.ofText(details) }),
   };
 }
 

@@ -1,5 +1,5 @@
 /** What a message carries, folded, with the id that it has. */
-import type { ShownValue } from "../../http/shapes.js";
+import type { ShownValue } from "../../http/value-shapes.js";
 import { Value } from "./value.js";
 
 export function Payload({

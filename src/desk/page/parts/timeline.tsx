@@ -247,6 +247,7 @@ function Details({ row, id }: { readonly row: TransitionView; readonly id: strin
     message,
     error,
     guardErrors = [],
+    details,
     migration,
     durationMs,
   } = row;
@@ -275,6 +276,12 @@ function Details({ row, id }: { readonly row: TransitionView; readonly id: strin
             ),
         )}
       </dl>
+      {details !== undefined && (
+        <div>
+          <h3 className="eyebrow mb-1">What came with the request</h3>
+          <Value value={details} label={`What came with the request of transition ${revision}`} />
+        </div>
+      )}
       {[...(error === undefined ? [] : [error]), ...guardErrors].map((one, index) => (
         <ErrorView key={index} error={one} />
       ))}

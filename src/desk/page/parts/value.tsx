@@ -1,7 +1,7 @@
 /** A value as the desk printed it. A large one is folded, and fetched when it is asked for. */
 import { useState } from "react";
 import { useQuery } from "@tanstack/react-query";
-import type { ShownChange, ShownValue } from "../../http/shapes.js";
+import type { ShownChange, ShownValue } from "../../http/value-shapes.js";
 import { readText } from "../base/api.js";
 import { Button } from "./button.js";
 
