@@ -116,9 +116,7 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
     .option("--if-revision <revision>", "only if it still stands at this revision", revision)
     .addHelpText(
       "after",
-      example(
-        `stepwell rollback order-1001 customer-returned --details '{"percent":30}' --by ada --store orders.db`,
-      ),
+      example(`stepwell rollback order-1001 customer-returned --details '{"percent":30}' --by ada --store orders.db`),
     )
     .action(async (id, reason, options) => finish((await import("./acts.js")).rollback(id, reason, options, out)));
 

@@ -37,7 +37,9 @@ onEveryStore("an act for an execution as it was seen", (start) => {
     const before = await told(execution);
     expect(await errorOf(execution.retry({ ifRevision: seen }))).toMatchObject(changed);
     expect(await errorOf(execution.skip("done by hand", { ifRevision: seen }))).toMatchObject(changed);
-    expect(await errorOf(execution.patchState({ mended: true }, "mended", { ifRevision: seen }))).toMatchObject(changed);
+    expect(await errorOf(execution.patchState({ mended: true }, "mended", { ifRevision: seen }))).toMatchObject(
+      changed,
+    );
     expect(await execution.rollback("again", { ifRevision: seen })).toMatchObject({ why: "moved-on", error: changed });
     await clock.advance(0);
     expect(await told(execution)).toEqual(before);
@@ -63,9 +65,17 @@ onEveryStore("an act for an execution as it was seen", (start) => {
     await launcher.send("e", "yes", {}, { messageId: "m", ifRevision: revision });
     await clock.advance(0);
     expect((await execution.summary()).status).toBe("completed");
-    expect(await launcher.send("e", "yes", {}, { messageId: "m", ifRevision: revision })).toEqual({ id: "m", duplicate: true });
-    expect(await errorOf(launcher.send("e", "yes", {}, { messageId: "n", ifRevision: revision }))).toMatchObject(changed);
-    expect(await execution.rollback("wrong", { ifRevision: revision })).toMatchObject({ accepted: false, why: "moved-on" });
+    expect(await launcher.send("e", "yes", {}, { messageId: "m", ifRevision: revision })).toEqual({
+      id: "m",
+      duplicate: true,
+    });
+    expect(await errorOf(launcher.send("e", "yes", {}, { messageId: "n", ifRevision: revision }))).toMatchObject(
+      changed,
+    );
+    expect(await execution.rollback("wrong", { ifRevision: revision })).toMatchObject({
+      accepted: false,
+      why: "moved-on",
+    });
     const now = (await execution.summary()).revision;
     expect(await execution.rollback("wrong", { ifRevision: now })).toEqual({ accepted: true });
   });

@@ -39,7 +39,10 @@ export function damagedLine({ id, workflow, message }: Damaged): DamagedLine {
   return { id, workflow, problem: message };
 }
 
-export function transitionView({ at, error, guardErrors, details, ...row }: HistoryRow, printer: Printer): TransitionView {
+export function transitionView(
+  { at, error, guardErrors, details, ...row }: HistoryRow,
+  printer: Printer,
+): TransitionView {
   return {
     ...row,
     at: at.toISOString(),
