@@ -143,6 +143,8 @@ export type { ExecutionSummary } from "./client/execution-summary.js";
 export type { ExecutionDetails } from "./client/execution-details.js";
 export type { ChildGroup, ChildLine, ChildLinesOptions } from "./client/children.js";
 export type { StepOutline } from "./definition/outline.js";
+export type { Recall, RecallActed, RecallActOptions, RecallPage, RecallProgress, Recalls } from "./client/recall.js";
+export type { RecallFilter, RecallOptions, RecallRate } from "./client/recall-options.js";
 export type { StillAt } from "./client/still-at.js";
 export type { Fleet, KnownWorkflow, LauncherSummary, LimitSummary, Unattended } from "./client/fleet.js";
 export type { ChangedHistoryRow, HistoryRow } from "./execution/history.js";

@@ -13,9 +13,7 @@ import { Fleet } from "./fleet.js";
 import { endable } from "./follow.js";
 import { chosenBy, followMany, type FollowFilter } from "./follow-many.js";
 import type { Registered } from "../session/registry.js";
-import { StoredStepLists } from "../session/step-lists.js";
 import type { LaunchItem, LaunchOptions } from "../runtime/launch.js";
-import { migrationPathsOf } from "../runtime/upgrade.js";
 import { asked } from "../session/caller-transaction.js";
 import { Launches } from "./launches.js";
 import { filterOf, pageOf, type ExecutionPage, type ListOptions } from "./listing.js";
@@ -41,6 +39,8 @@ import {
   type RetentionPolicy,
 } from "../session/retention.js";
 import { BulkActs, type SelectOptions } from "./bulk.js";
+import { Recalls, type Recall } from "./recall.js";
+import type { RecallOptions } from "./recall-options.js";
 import { Schedules } from "./schedules.js";
 import { clientSettingsOf, type ClientOptions } from "../session/options.js";
 import { StoreSession } from "../session/store-session.js";
@@ -78,6 +78,8 @@ export class Client {
   readonly #acts: OperatorActs;
   /** Launches at times to come. */
   readonly schedules: Schedules;
+  /** Recalls that were asked for. */
+  readonly recalls: Recalls;
   /** What is around the executions: launchers, workflows, limits. */
   readonly fleet: Fleet;
 
@@ -101,6 +103,7 @@ export class Client {
       rollbacks: this.#rollbacks,
       acts: this.#acts,
     };
+    this.recalls = new Recalls(store, host, this);
     this.fleet = new Fleet(store, host, registry);
     this.schedules = new Schedules(store, host, registry, async (registered, input, launch) =>
       this.#handle(await this.#launches.launchOf(registered, input, launch)),
@@ -317,18 +320,7 @@ export class Client {
    * const parked = (await launcher.compatibility()).filter(({ forward, back }) => forward === "parks" || back === "parks");
    */
   async compatibility(): Promise<CompatibilityGroup[]> {
-    const wasOpen = this.#store.isOpen;
-    if (!wasOpen) await this.#store.open();
-    try {
-      return await compatibilityOf(
-        this.#store,
-        migrationPathsOf(this.#registry),
-        new StoredStepLists(this.#store),
-        this.#host.sizeLimit,
-      );
-    } finally {
-      if (!wasOpen) await this.#store.close();
-    }
+    return compatibilityOf(this.#store, this.#registry, this.#host.sizeLimit);
   }
 
   /**
@@ -376,6 +368,23 @@ export class Client {
    */
   select(options: SelectOptions): BulkActs {
     return new BulkActs(options, this.#store, this.#host, this.#registry);
+  }
+
+  /**
+   * Undoes many completed executions: those that fit a filter, or those that are named. Each that has completed by now is asked once, at
+   * a rate; the first ones as a canary. It pauses where too many are stuck or struggling, and ends when all that were asked are at rest.
+   * It is an execution by itself, of the workflow `stepwell:recall`, which launchers drive: the caller may end. Nothing rolls it back.
+   *
+   * @example
+   * const recall = await client.recall({
+   *   filter: { workflow: "fulfil-order", tags: ["price-list-7"] }, reason: "wrong-price", by: "ada", rate: "10/s", canary: 5,
+   * });
+   * console.log(await recall.outcome()); // { status: "done", counted: 500, rolledBack: 500, stuck: 0, … }
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_TOO_LARGE, STEPWELL_LAUNCH_CONFLICT: nothing was stored
+   */
+  recall(options: RecallOptions): Promise<Recall> {
+    return this.recalls.start(options);
   }
 
   #handle<W extends AnyWorkflow>(id: string): Execution<W> {

@@ -9,9 +9,9 @@ import type { ListedExecution, Store } from "../stores/contract.js";
 import { hasBegun } from "../execution/execution.js";
 import { workflowOf } from "../runtime/child-launches.js";
 import { mismatchOf } from "../runtime/definition-check.js";
-import { moved, type MigrationPath } from "../runtime/upgrade.js";
-import { registryKey } from "../session/registry.js";
-import type { StoredStepLists } from "../session/step-lists.js";
+import { migrationPathsOf, moved, type MigrationPath } from "../runtime/upgrade.js";
+import { registryKey, type Registered } from "../session/registry.js";
+import { StoredStepLists } from "../session/step-lists.js";
 import { isUndecodable, stateOf } from "../session/damaged-rows.js";
 
 /**
@@ -50,8 +50,22 @@ const live: readonly Status[] = ["scheduled", "running", "waiting", "stuck"];
 const pageSize = 500;
 const mostExamples = 3;
 
-/** Reads all live executions, a page at a time. */
+/** Reads all live executions, a page at a time. A store that is not open is opened for it. */
 export async function compatibilityOf(
+  store: Store,
+  registry: ReadonlyMap<string, Registered>,
+  sizeLimit: number,
+): Promise<CompatibilityGroup[]> {
+  const wasOpen = store.isOpen;
+  if (!wasOpen) await store.open();
+  try {
+    return await groupsIn(store, migrationPathsOf(registry), new StoredStepLists(store), sizeLimit);
+  } finally {
+    if (!wasOpen) await store.close();
+  }
+}
+
+async function groupsIn(
   store: Store,
   paths: ReadonlyMap<string, MigrationPath>,
   lists: StoredStepLists,

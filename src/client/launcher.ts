@@ -2,6 +2,7 @@
 import { Client } from "./client.js";
 import { settingsOf, type LauncherOptions } from "../session/options.js";
 import { registryOf } from "../session/registry.js";
+import { RecallEngine } from "./recall-workflow.js";
 import { Worker } from "../worker/worker.js";
 import { checkCapabilities } from "../session/capabilities.js";
 import { checkStores } from "../runtime/store-transaction.js";
@@ -21,13 +22,15 @@ export class Launcher extends Client {
   /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_WRONG_STORE, STEPWELL_CAPABILITY_MISSING */
   constructor(options: LauncherOptions) {
     const settings = settingsOf(options);
-    const registry = registryOf(options.workflows, settings.clock);
+    const recalls = new RecallEngine();
+    const registry = registryOf(options.workflows, settings.clock, "new Launcher(…)", [recalls.workflow]);
     for (const { definition } of registry.values()) {
       checkStores(definition, settings.store);
       checkCapabilities(definition, settings.store);
     }
     const worker = new Worker(settings, registry);
     super(options, { store: settings.store, host: worker, registry });
+    recalls.bind(settings.store, worker, registry);
     this.#worker = worker;
   }
 

@@ -6,6 +6,7 @@ import { shapeOf } from "../execution/definition-change.js";
 import type { Status } from "../definition/flow.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { refuseRollback, type RefusedRollback, type RollbackRequest } from "../execution/mail.js";
+import { recallName } from "../execution/recall.js";
 import type { Shape } from "../execution/router.js";
 import type { ClientHost } from "../session/client-host.js";
 import { alive, requestTo } from "../session/mailbox-entry.js";
@@ -31,8 +32,8 @@ export interface RollbackOptions extends StillAt {
   readonly details?: unknown;
 }
 
-/** `parked-again`: no launcher could go on with the execution, so that it is stuck where it was. */
-type WhyRefused = RefusedRollback | "parked-again";
+/** `parked-again`: no launcher could go on with the execution, so that it is stuck where it was. `recall`: nothing rolls a recall back. */
+type WhyRefused = RefusedRollback | "parked-again" | "recall";
 
 interface RefusedAnswer {
   readonly accepted: false;
@@ -102,7 +103,7 @@ export class RollbackRequests {
   /** What the answer to the request would be as things stand. Nothing is stored. */
   async judge(record: ListedExecution, request: RollbackRequest): Promise<RollbackAnswer> {
     const shape = (await this.#shapeOf(record)) ?? unknownShape;
-    const why = refuseRollback(record, shape, request);
+    const why = refusal(record, shape, request);
     if (why !== undefined) return this.#refused(record, why);
     // Most executions never got a message or a request.
     const pending = record.signals === 0 ? [] : await this.#store.mail({ executions: [record.id], ...requestsOnly });
@@ -128,7 +129,7 @@ export class RollbackRequests {
       const changed = changedSince(record, options.ifRevision, "rollback");
       if (changed !== undefined) return { accepted: false, why: "moved-on", error: changed };
       const shape = await this.#shapeOf(record);
-      const why = refuseRollback(record, shape ?? unknownShape, request);
+      const why = refusal(record, shape ?? unknownShape, request);
       if (why !== undefined) return this.#refused(record, why);
       // While the pivot runs the request is held: only the end of the pivot says whether the request came in time. Where this process
       // does not know the pivot, or the execution could not go on, the launcher that takes it up decides. And an execution that has
@@ -186,6 +187,10 @@ export class RollbackRequests {
   }
 }
 
+function refusal(record: ListedExecution, shape: Shape, request: RollbackRequest): WhyRefused | undefined {
+  return record.workflow === recallName ? "recall" : refuseRollback(record, shape, request);
+}
+
 function isAtRest({ status }: ListedExecution): boolean {
   return status === "stuck" || status === "completed";
 }
@@ -236,6 +241,11 @@ function explanationOf(
         says:
           `it has completed, and what it did is part of execution "${line?.parent ?? ""}", which alone may undo it. ` +
           `Roll that back, or "${root ?? ""}", at the top.`,
+      };
+    case "recall":
+      return {
+        code: "STEPWELL_ROLLBACK_REFUSED",
+        says: "it is a recall, which nothing rolls back. To ask no more executions, stop it.",
       };
     case "parked-again":
       return {

@@ -24,11 +24,18 @@ export function registryKey(workflow: string, version: string): string {
   return `${workflow}\n${version}`;
 }
 
-/** @param place where the workflows were given, for an error's message */
+/** What the engine brings: a user's workflow has no such name. */
+const ownNames = "stepwell:";
+
+/**
+ * @param place where the workflows were given, for an error's message
+ * @param own workflows of the engine
+ */
 export function registryOf(
   workflows: readonly AnyWorkflow[],
   clock: Clock,
   place = "new Launcher(…)",
+  own: readonly AnyWorkflow[] = [],
 ): Map<string, Registered> {
   const registry = new Map<string, Registered>();
   if (!Array.isArray(workflows) || workflows.length === 0) {
@@ -45,6 +52,10 @@ export function registryOf(
       );
     }
     registry.set(key, registeredOf(definition, clock));
+  }
+  for (const workflow of own) {
+    const definition = definitionOf(workflow);
+    registry.set(registryKey(definition.name, definition.version), registeredOf(definition, clock));
   }
   for (const { definition } of [...registry.values()]) addChildren(definition, registry, clock, place);
   checkSameLimits(registry, place);
@@ -111,12 +122,11 @@ function numbersOf(limits: LimitsDefinition | undefined): string {
   return JSON.stringify([concurrency, perKey?.limit, rate?.limit, rate?.per, rate !== null && rate.key !== null]);
 }
 
-/** The lists of steps of all registered workflows, as the store keeps them. */
+/** The lists of steps of all workflows that were registered by users, as the store keeps them. */
 export function definitionsOf(registry: ReadonlyMap<string, Registered>): StoredDefinition[] {
-  return [...registry.values()].map(({ definition: { name, version }, stepList: { fingerprint, steps } }) => ({
-    workflow: name,
-    version,
-    fingerprint,
-    steps,
-  }));
+  return [...registry.values()].filter(({ definition }) => !definition.name.startsWith(ownNames)).map(definitionIn);
+}
+
+export function definitionIn({ definition, stepList: { fingerprint, steps } }: Registered): StoredDefinition {
+  return { workflow: definition.name, version: definition.version, fingerprint, steps };
 }
