@@ -24,6 +24,7 @@ export const errorCodes = {
   STEPWELL_EXECUTION_CHANGED: "The execution has gone on since the revision that the call was meant for.",
   STEPWELL_INVALID_PATCH: "A patch of a stuck execution's state was refused by the schema of the workflow's input.",
   STEPWELL_PAST_PIVOT: "The execution's pivot is done; nothing turns the execution any more.",
+  STEPWELL_SEALED: "The execution has completed for longer than its workflow lets it be undone.",
   STEPWELL_ROLLBACK_REFUSED: "The execution can't be rolled back, as things stand.",
   STEPWELL_OUTCOME_TIMEOUT: "The execution did not come to rest within the time given.",
   STEPWELL_UNDECIDED: "No launcher has decided yet on a request that is stored.",

@@ -41,6 +41,7 @@ const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "STEPWELL_PAST_PIVOT",
   "STEPWELL_ROLLBACK_REFUSED",
   "STEPWELL_SCHEDULE_NOT_FOUND",
+  "STEPWELL_SEALED",
 ]);
 
 /** Does the work with a client on the store, which must be there. Gives back the exit code. */

@@ -21,6 +21,8 @@ export interface ExecutionSummary {
   readonly waitUntil?: Date;
   /** Nothing is done before this: the next attempt, a launch that was delayed. */
   readonly resumeAt?: Date;
+  /** It has completed, and can't be undone from then on. Left out: it can for as long as it is kept, or with its parent only. */
+  readonly sealedAt?: Date;
   readonly tags: readonly string[];
   /** The execution whose child it is. Left out: it is nobody's. */
   readonly parent?: string;
@@ -48,6 +50,7 @@ export function summaryOf(record: ListedExecution, now: number): ExecutionSummar
     attempts: position.attempts,
     ...(position.waitUntil !== null && { waitUntil: new Date(position.waitUntil) }),
     ...(position.resumeAt !== null && { resumeAt: new Date(position.resumeAt) }),
+    ...(position.sealedAt !== undefined && record.line === null && { sealedAt: new Date(position.sealedAt) }),
     tags,
     ...(record.line !== null && { parent: record.line.parent }),
     ...(record.root !== null && { root: record.root }),

@@ -103,7 +103,7 @@ export class RollbackRequests {
   /** What the answer to the request would be as things stand. Nothing is stored. */
   async judge(record: ListedExecution, request: RollbackRequest): Promise<RollbackAnswer> {
     const shape = (await this.#shapeOf(record)) ?? unknownShape;
-    const why = refusal(record, shape, request);
+    const why = refusal(record, shape, request, this.#host.storeNow());
     if (why !== undefined) return this.#refused(record, why);
     // Most executions never got a message or a request.
     const pending = record.signals === 0 ? [] : await this.#store.mail({ executions: [record.id], ...requestsOnly });
@@ -129,7 +129,7 @@ export class RollbackRequests {
       const changed = changedSince(record, options.ifRevision, "rollback");
       if (changed !== undefined) return { accepted: false, why: "moved-on", error: changed };
       const shape = await this.#shapeOf(record);
-      const why = refusal(record, shape ?? unknownShape, request);
+      const why = refusal(record, shape ?? unknownShape, request, this.#host.storeNow());
       if (why !== undefined) return this.#refused(record, why);
       // While the pivot runs the request is held: only the end of the pivot says whether the request came in time. Where this process
       // does not know the pivot, or the execution could not go on, the launcher that takes it up decides. And an execution that has
@@ -158,7 +158,7 @@ export class RollbackRequests {
     const [record] = await this.#store.load([id]);
     if (record === undefined) return this.#unknown(id);
     const shape = await this.#shapeOf(record);
-    const why = refuseRollback(record, shape ?? unknownShape, request);
+    const why = refusal(record, shape ?? unknownShape, request, this.#host.storeNow());
     if (why !== undefined) return this.#refused(record, why);
     // It could be undone, but for what parked it, or for a list of steps that has changed.
     return this.#refused(record, record.status === "stuck" || shape !== undefined ? "parked-again" : "past-pivot");
@@ -187,8 +187,13 @@ export class RollbackRequests {
   }
 }
 
-function refusal(record: ListedExecution, shape: Shape, request: RollbackRequest): WhyRefused | undefined {
-  return record.workflow === recallName ? "recall" : refuseRollback(record, shape, request);
+function refusal(
+  record: ListedExecution,
+  shape: Shape,
+  request: RollbackRequest,
+  now: number,
+): WhyRefused | undefined {
+  return record.workflow === recallName ? "recall" : refuseRollback(record, shape, request, now);
 }
 
 function isAtRest({ status }: ListedExecution): boolean {
@@ -246,6 +251,13 @@ function explanationOf(
       return {
         code: "STEPWELL_ROLLBACK_REFUSED",
         says: "it is a recall, which nothing rolls back. To ask no more executions, stop it.",
+      };
+    case "sealed":
+      return {
+        code: "STEPWELL_SEALED",
+        says:
+          `it has completed, and could be undone until ${new Date(position.sealedAt ?? 0).toISOString()}, as its workflow says ` +
+          `("undoFor"). Make good what it did in a workflow of its own.`,
       };
     case "parked-again":
       return {

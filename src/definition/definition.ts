@@ -100,6 +100,8 @@ export interface WorkflowDefinition {
   readonly input: StandardSchemaV1;
   /** For the way up, from the launch, in milliseconds. Undefined: none. */
   readonly deadline: number | undefined;
+  /** From each completion, in milliseconds. Undefined: without end. */
+  readonly undoFor: number | undefined;
   /** On launches. Undefined: none. */
   readonly limits: LimitsDefinition | undefined;
   readonly onExit: ((reason: string, state: never) => string | undefined | void) | undefined;

@@ -44,6 +44,7 @@ describe("a bad definition fails when it is built", () => {
       'mean "version"',
     ],
     ["a bad deadline", () => workflow("a", { input, deadline: "soon" as never }), "STEPWELL_INVALID_DURATION", "soon"],
+    ["a bad undoFor", () => workflow("a", { input, undoFor: "long" as never }), "STEPWELL_INVALID_DURATION", "undoFor"],
     [
       "a deadline that has no length",
       () => workflow("a", { input, deadline: 0 }),

@@ -51,6 +51,8 @@ export interface WorkflowOptions<Schema extends StandardSchemaV1> {
   readonly version?: string;
   /** How long the way up may take, from the launch. Longer than 0. Then the execution turns with reason `deadline`. Default: no limit. */
   readonly deadline?: Duration;
+  /** For how long an execution can be undone after it has completed; 0: not at all. Retention waits for it. Default: as long as it is kept. */
+  readonly undoFor?: Duration;
   /**
    * How many executions may be under way at the same time, over all launchers and versions: a number, one limit for each key, or both.
    * Others wait, in the order of launch and priority. An execution holds its slot until it is at rest. Default: no limit.
@@ -267,8 +269,13 @@ export function workflow<Schema extends StandardSchemaV1>(
   checkName(name, "The name of a workflow");
   const about = { workflow: name };
   const where = `Workflow "${name}"`;
-  refuseUnknownOptions(options, ["input", "version", "deadline", "concurrency", "rate", "onExit"], where, about);
-  const { input, version = "1", deadline, onExit } = options;
+  refuseUnknownOptions(
+    options,
+    ["input", "version", "deadline", "undoFor", "concurrency", "rate", "onExit"],
+    where,
+    about,
+  );
+  const { input, version = "1", deadline, undoFor, onExit } = options;
   checkName(version, `${where}: "version"`, about);
   if (!isSchema(input)) {
     const message = `${where}: "input" must be a schema of a Standard Schema library, such as z.object({ … }) of zod.`;
@@ -282,6 +289,7 @@ export function workflow<Schema extends StandardSchemaV1>(
     version,
     input,
     deadline: deadlineOf(deadline, where, about),
+    undoFor: undoFor === undefined ? undefined : milliseconds(undoFor, `${where}, undoFor`),
     limits: limitsDefinition(options.concurrency, options.rate, where, about),
     onExit,
     steps: [],

@@ -31,7 +31,7 @@ describe("requests", () => {
 
   test("a rollback request is refused once nothing turns any more", () => {
     const refused = (status: Status, position: Position, request: RollbackRequest, line: Line | null = null) =>
-      refuseRollback({ status, position, line }, shape, request);
+      refuseRollback({ status, position, line }, shape, request, now);
     expect(refused("running", positionAt({ stepIndex: 2 }), undo)).toBe("past-pivot");
     expect(refused("running", positionAt({ direction: "down" }), undo)).toBe("already-rolling-back");
     expect(refused("rolledBack", positionAt(), undo)).toBe("already-rolled-back");
@@ -41,6 +41,10 @@ describe("requests", () => {
     expect(refused("completed", positionAt(), undo, line)).toBe("belongs-to-parent");
     expect(refused("completed", positionAt(), { ...undo, isParents: true }, line)).toBeUndefined();
     expect(refused("running", positionAt(), undo, line)).toBeUndefined();
+    const sealed = positionAt({ sealedAt: now });
+    expect(refused("completed", sealed, undo)).toBe("sealed");
+    expect(refused("completed", sealed, { ...undo, isParents: true }, line)).toBeUndefined();
+    expect(refused("completed", positionAt({ sealedAt: now + 1 }), undo)).toBeUndefined();
   });
 
   test("one that was damaged says what is wrong with it", () => {

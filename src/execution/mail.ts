@@ -1,7 +1,7 @@
 /** What came to an execution from outside, and what it asks for: messages, requests, and the workflow's deadline. */
 import type { StepDefinition } from "../definition/definition.js";
 import { isPastPivot, type Shape } from "./router.js";
-import type { AskedBack, Position } from "./position.js";
+import { isSealed, type AskedBack, type Position } from "./position.js";
 import type { ActiveExecution } from "./execution.js";
 import { isRequest, type ExecutionRecord, type MailboxRecord, type Transition } from "./records.js";
 import type { StoreTime } from "./time.js";
@@ -36,7 +36,7 @@ export interface OperatorAct {
 }
 
 export type RefusedRollback =
-  "already-rolling-back" | "past-pivot" | "already-rolled-back" | "completed" | "belongs-to-parent";
+  "already-rolling-back" | "past-pivot" | "already-rolled-back" | "completed" | "belongs-to-parent" | "sealed";
 
 /** Why a request can't be followed that was damaged after it had been accepted. Undefined: it can be read. */
 export function requestProblem({ kind, payload }: MailboxRecord): string | undefined {
@@ -50,11 +50,16 @@ export function requestProblem({ kind, payload }: MailboxRecord): string | undef
   }
 }
 
-/** Whether a rollback request would be taken as things stand; undefined: yes. */
+/**
+ * Whether a rollback request would be taken as things stand; undefined: yes.
+ *
+ * @param at when it was accepted (the store's time)
+ */
 export function refuseRollback(
   { status, position, line }: Pick<ExecutionRecord, "status" | "position" | "line">,
   shape: Shape,
   request: RollbackRequest,
+  at: number,
 ): RefusedRollback | undefined {
   if (status === "rolledBack") return "already-rolled-back";
   if (isPastPivot(position, shape)) return "past-pivot";
@@ -63,7 +68,7 @@ export function refuseRollback(
   // What it has done is part of what its parent has done.
   if (line !== null) return "belongs-to-parent";
   if (request.ifCompleted === "refuse") return "completed";
-  return undefined;
+  return isSealed(position, at) ? "sealed" : undefined;
 }
 
 export interface ActRequest {
@@ -131,7 +136,8 @@ export function sift(
     if (!isRequest(kind)) continue;
     if (kind === "rollback") {
       const request = arrival.payload.value as RollbackRequest;
-      if (refuseRollback(execution, shape, request) === undefined) found = { type: "rollback", arrival, request };
+      if (refuseRollback(execution, shape, request, arrival.receivedAt) === undefined)
+        found = { type: "rollback", arrival, request };
     } else if (execution.status === "stuck") {
       found = { type: kind, arrival, act: arrival.payload.value as OperatorAct };
     }

@@ -46,6 +46,8 @@ export function positionAfter(
   const irreversible = turns && !ends ? irreversibleUpTo(flow.stepIndex, definition) : position.irreversible;
   const { begins, stepDeadlineAt, polls } = ends ? nothingMore : moreOf(position, event, flow, definition, time);
   const isSame = !ends && flow.stepIndex === position.stepIndex;
+  const sealedAt =
+    action === "succeed" && definition.undoFor !== undefined ? time.storeNowAtMost() + definition.undoFor : undefined;
   const inDoubt = isSame && staysInDoubt(execution, event, definition) ? (true as const) : undefined;
   const partly = isSame && isPartlyDone(position, flow, what) ? (true as const) : undefined;
   const doubtful = doubtfulAfter(execution, event, flow, action, definition);
@@ -53,9 +55,9 @@ export function positionAfter(
   // Most positions have none of these, and are all of one shape.
   const isPlain =
     (inDoubt ?? partly ?? warned ?? irreversible ?? keys ?? gone ?? passed ?? doubtful) === undefined &&
-    (begins ?? stepDeadlineAt ?? polls ?? request) === undefined;
+    (begins ?? stepDeadlineAt ?? polls ?? request ?? sealedAt) === undefined;
   if (isPlain) return after;
-  const kept = { keys, gone, passed, doubtful, irreversible, request };
+  const kept = { keys, gone, passed, doubtful, irreversible, request, sealedAt };
   return { ...after, ...present({ inDoubt, partly, warned, begins, stepDeadlineAt, polls, ...kept }) };
 }
 

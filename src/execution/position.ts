@@ -84,6 +84,13 @@ export interface Position extends Flow {
   readonly polls?: number;
   /** On the way down: who asked for it. Left out: nobody, a failure or the deadline turned the execution. */
   readonly request?: AskedBack;
+  /** Of one that has completed: from then on it can't be undone (the store's time). Left out: it can for as long as it is kept. */
+  readonly sealedAt?: number;
+}
+
+/** Whether it has completed, and could be undone only before that time. */
+export function isSealed({ sealedAt }: Pick<Position, "sealedAt">, at: number): boolean {
+  return sealedAt !== undefined && at >= sealedAt;
 }
 
 /** The function that is due has given `again` last: it was not done, and did not fail. */

@@ -109,7 +109,10 @@ export interface DueSchedules {
 }
 
 export interface PruneOptions {
-  /** How long ago an execution must have come to rest in a status, by the store's clock. Others are kept. */
+  /**
+   * How long ago an execution must have come to rest in a status, by the store's clock. Others are kept, and so is one whose position
+   * has a `sealedAt` to come.
+   */
   readonly olderThanMs: Readonly<Partial<Record<Status, number>>>;
   /** How many executions are looked at. */
   readonly limit: number;

@@ -97,6 +97,7 @@ export function prune<Row extends HeldExecution>(
     last = row;
     const age = olderThanMs[record.status];
     if (age === undefined || record.root !== null || isBusy(row) || record.updatedAt > at - age) continue;
+    if ((record.position.sealedAt ?? 0) > at) continue;
     const tree = below(row);
     if (tree === undefined || tree.some((it) => isBusy(it) || !atRest.includes(it.record.status))) continue;
     for (const it of [row, ...tree]) {

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { Client, fail, pause, workflow, type UndoRequest } from "../../src/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
-import { errorOf, onEveryStore } from "../support/rig.js";
+import { errorOf, onEveryStore, patient } from "../support/rig.js";
 import { through } from "../support/through.js";
 
 const input = z.object({});
@@ -186,5 +186,99 @@ onEveryStore("a request to go back", (start) => {
     const rows = await execution.history({ from: revision });
     expect(rows[0]).toMatchObject({ step: "1", result: "returned", why: "returned" });
     expect(rows.map(({ step }) => step)).toEqual(["1", "1"]);
+  });
+});
+
+const day = 86_400_000;
+
+onEveryStore("a workflow that says for how long it can be undone", (start) => {
+  const undone: string[] = [];
+  const made = (undoFor: "30d" | 0) =>
+    workflow("sealing", { input, undoFor }).step("1", {
+      run: () => undefined,
+      rollback: ({ execution }) => void undone.push(execution.id),
+    });
+
+  test("is undone until then, counted from its completion, and refused from then on", async () => {
+    undone.length = 0;
+    const sealing = made("30d");
+    const { launcher, clock } = await start([sealing], patient);
+    for (const id of ["early", "late"]) await launcher.launch(sealing, {}, { id, delay: "1d" });
+    await clock.advance("1d");
+    const early = launcher.execution("early");
+    expect((await early.summary()).status).toBe("completed");
+    const { sealedAt } = await early.details();
+    expect(sealedAt).toEqual(new Date(clock.now() + 30 * day));
+    expect((await launcher.list()).executions.map((it) => it.sealedAt)).toEqual([sealedAt, sealedAt]);
+    await clock.advance(30 * day - 1);
+    expect(await early.rollback("returned")).toEqual({ accepted: true });
+    await clock.advance(1);
+    const refused = await launcher.rollback("late", "returned");
+    expect(refused).toMatchObject({ accepted: false, why: "sealed", error: { code: "STEPWELL_SEALED" } });
+    expect(await launcher.select({ workflow: "sealing" }).rollback("all", { dryRun: true })).toMatchObject({
+      accepted: 0,
+      refused: expect.arrayContaining([expect.objectContaining({ id: "late", code: "STEPWELL_SEALED" })]),
+    });
+    await clock.advance("1m");
+    expect(undone).toEqual(["early"]);
+    expect((await early.summary()).status).toBe("rolledBack");
+    expect(await early.summary()).not.toHaveProperty("sealedAt");
+    expect((await launcher.execution("late").summary()).status).toBe("completed");
+  });
+
+  test("decides by when a request was accepted, not by when somebody follows it", async () => {
+    undone.length = 0;
+    const sealing = made("30d");
+    const { launcher, clock, store, another } = await start([sealing], patient);
+    await launcher.launch(sealing, {}, { id: "e" });
+    await clock.advance("1m");
+    await launcher.stop();
+    if (!store.isOpen) await store.open();
+    await clock.advance(30 * day - 120_000);
+    const client = new Client({ store, patience: 1 });
+    const asked = errorOf(client.rollback("e", "returned"));
+    await clock.advance("10s");
+    expect(await asked).toMatchObject({ code: "STEPWELL_UNDECIDED" });
+    await clock.advance("2d");
+    const second = await another([sealing], patient);
+    await clock.advance("1m");
+    expect((await second.execution("e").outcome()).status).toBe("rolledBack");
+    expect(undone).toEqual(["e"]);
+    await client.stop();
+  });
+
+  test("that is not at all, is never undone once it has completed", async () => {
+    const never = made(0);
+    const { launcher, clock } = await start([never]);
+    const execution = await launcher.launch(never, {});
+    await clock.advance("1s");
+    expect(await execution.rollback("returned")).toMatchObject({ accepted: false, why: "sealed" });
+  });
+
+  test("is undone with its parent all the same, and the parent's own time decides", async () => {
+    undone.length = 0;
+    const never = made(0);
+    const parent = workflow("parent", { input, undoFor: "1d" }).child("one", never, { input: () => ({}) });
+    const { launcher, clock } = await start([parent], patient);
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    await clock.advance("1m");
+    expect((await execution.summary()).status).toBe("completed");
+    const child = (await execution.childrenOf("one"))[0]!.id;
+    expect(await launcher.execution(child).summary()).not.toHaveProperty("sealedAt");
+    expect(await launcher.rollback(child, "returned")).toMatchObject({ why: "belongs-to-parent" });
+    expect(await execution.rollback("returned")).toEqual({ accepted: true });
+    await clock.advance("1m");
+    expect((await execution.summary()).status).toBe("rolledBack");
+    expect(undone).toEqual([child]);
+  });
+
+  test("is kept until then, whatever retention says", async () => {
+    const sealing = made("30d");
+    const { launcher, clock } = await start([sealing], patient);
+    await launcher.launch(sealing, {}, { id: "e" });
+    await clock.advance("8d");
+    expect(await launcher.prune({ completed: "7d" })).toMatchObject({ completed: 0 });
+    await clock.advance("22d");
+    expect(await launcher.prune({ completed: "7d" })).toMatchObject({ completed: 1 });
   });
 });

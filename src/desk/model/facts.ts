@@ -19,7 +19,7 @@ export interface TransitionFacts extends Omit<HistoryRow, "at" | "error" | "guar
 /** A step of the list that an execution goes on with. */
 export type StepFacts = StepOutline;
 
-type Times = "createdAt" | "updatedAt" | "waitUntil" | "resumeAt" | "deadlineAt";
+type Times = "createdAt" | "updatedAt" | "waitUntil" | "resumeAt" | "deadlineAt" | "sealedAt";
 
 /** An execution where it stands. */
 export interface ExecutionFacts extends Omit<ExecutionDetails, Times | "error"> {
@@ -28,5 +28,6 @@ export interface ExecutionFacts extends Omit<ExecutionDetails, Times | "error"> 
   readonly waitUntil?: Time;
   readonly resumeAt?: Time;
   readonly deadlineAt?: Time;
+  readonly sealedAt?: Time;
   readonly error?: ErrorFacts;
 }

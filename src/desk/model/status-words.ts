@@ -2,7 +2,7 @@
 import type { ChildGroup } from "../../index.js";
 import type { ErrorFacts, ExecutionFacts } from "./facts.js";
 import type { Lanes, LaneRow, Round } from "./lanes.js";
-import { listed, milliseconds, oneLine, quoted, span } from "./spans.js";
+import { isoOf, listed, milliseconds, oneLine, quoted, span } from "./spans.js";
 import type { Words } from "./words.js";
 
 /** @param now the store's time, in milliseconds since 1970 */
@@ -26,10 +26,20 @@ function wordsIn(facts: ExecutionFacts, round: Round, now: number): Omit<Words, 
         urgency: "calm",
       };
     case "completed":
-      return { headline: "Completed.", lines: passedOver(round), urgency: "calm" };
+      return { headline: "Completed.", lines: [...passedOver(round), ...untilSealed(facts, now)], urgency: "calm" };
     default:
       return moving(facts, round, now);
   }
+}
+
+function untilSealed({ sealedAt }: ExecutionFacts, now: number): string[] {
+  if (sealedAt === undefined) return [];
+  const left = milliseconds(sealedAt) - now;
+  return [
+    left > 0
+      ? `It can be undone for another ${span(left)}.`
+      : `It is sealed: it could be undone until ${isoOf(sealedAt)}.`,
+  ];
 }
 
 function stuck(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "acts"> {

@@ -1,7 +1,7 @@
 /** The words for where an execution stands, and for what each act on it would do. */
 import type { ExecutionFacts } from "./facts.js";
 import type { Lanes, Round } from "./lanes.js";
-import { listed, quoted } from "./spans.js";
+import { listed, milliseconds, quoted } from "./spans.js";
 import { statusWords } from "./status-words.js";
 
 export type ActName =
@@ -47,15 +47,15 @@ export interface Offer {
 
 /** @param now the store's time, in milliseconds since 1970 */
 export function wordsOf(facts: ExecutionFacts, lanes: Lanes, now: number): Words {
-  return { ...statusWords(facts, lanes, now), acts: offersOf(facts, lanes) };
+  return { ...statusWords(facts, lanes, now), acts: offersOf(facts, lanes, now) };
 }
 
 /** What can be done with an execution as it stands. Whether it may be decides the engine. */
-function offersOf(facts: ExecutionFacts, lanes: Lanes): Offer[] {
+function offersOf(facts: ExecutionFacts, lanes: Lanes, now: number): Offer[] {
   const round = lanes.rounds.at(-1)!;
   return [
     ...(facts.status === "stuck" ? stuckOffers(facts, round) : []),
-    ...rollbackOffer(facts, round),
+    ...rollbackOffer(facts, round, now),
     ...sendOffer(facts),
   ];
 }
@@ -98,12 +98,13 @@ function stuckOffers({ flow }: ExecutionFacts, { rows }: Round): Offer[] {
   ];
 }
 
-function rollbackOffer({ status, flow }: ExecutionFacts, { rows }: Round): Offer[] {
+function rollbackOffer({ status, flow, sealedAt }: ExecutionFacts, { rows }: Round, now: number): Offer[] {
   const isOver = status === "rolledBack" || flow.direction === "down";
   const pivot = rows.find((row) => row.pivot);
   const pastPivot =
     pivot !== undefined && pivot.up.mark !== "passed-over" && ["done", "skipped"].includes(pivot.up.mark);
-  if (isOver || pastPivot) return [];
+  const isSealed = sealedAt !== undefined && milliseconds(sealedAt) <= now;
+  if (isOver || pastPivot || isSealed) return [];
   const begun = rows.toReversed().filter(({ up }) => !["to-do", "passed-over"].includes(up.mark));
   const steps = begun.map(({ step }) => step);
   const order =

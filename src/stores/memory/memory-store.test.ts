@@ -46,6 +46,7 @@ describe("the memory store", () => {
         workflow: "sell",
         version: "1",
         tags: [],
+        position: {},
         status: "completed",
         owner,
       } as unknown as NewExecution;

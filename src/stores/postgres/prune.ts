@@ -23,6 +23,9 @@ tags AS (
 ),
 executions AS (DELETE FROM stepwell_executions AS e USING ${from} AS c WHERE e.id = c.id)`;
 
+/** Until when it can be undone, out of its position: no other text in there holds this. Null: as long as it is kept. */
+const sealedAt = `substring(e.position FROM '"sealedAt":([0-9.]+)')::float8`;
+
 /**
  * What is locked is being worked on, and passed over: so it waits for nobody, and nobody waits for it in turn. What
  * has changed before its lock was taken has rows that this statement does not see, and is passed over too. What has a root
@@ -43,6 +46,7 @@ chosen AS MATERIALIZED (
   FROM looked AS p JOIN stepwell_executions AS e ON e.id = p.id
   WHERE e.owner IS NULL AND e.due_at IS NULL AND e.root IS NULL AND e.revision = p.revision AND e.signals = p.signals
     AND e.updated_at <= ${at} - (SELECT a.age FROM ages AS a WHERE a.status = e.status)
+    AND COALESCE(${sealedAt}, 0) <= ${at}
   ${dry ? "" : "FOR UPDATE OF e SKIP LOCKED"}
 ),
 alone AS MATERIALIZED (SELECT * FROM chosen WHERE NOT has_lists),

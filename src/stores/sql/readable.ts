@@ -99,7 +99,7 @@ export function positionProblem(value: unknown): Problem {
 
 /** Most positions have none of these fields. */
 function sometimes(it: Partial<Record<keyof Position, unknown>>): Problem {
-  const { passed, doubtful, irreversible, gone, keys, polls, stepDeadlineAt, request } = it;
+  const { passed, doubtful, irreversible, gone, keys, polls, stepDeadlineAt, request, sealedAt } = it;
   return (
     (passed === undefined ? undefined : list(passed, "passed", isIndex)) ??
     (doubtful === undefined ? undefined : list(doubtful, "doubtful", isIndex)) ??
@@ -108,9 +108,8 @@ function sometimes(it: Partial<Record<keyof Position, unknown>>): Problem {
     (keys === undefined || isObject(keys) ? undefined : `"keys" is ${kindOf(keys)}, no object`) ??
     (polls === undefined ? undefined : count(polls, "polls")) ??
     (request === undefined ? undefined : requestProblem(request)) ??
-    (stepDeadlineAt === undefined || typeof stepDeadlineAt === "number"
-      ? undefined
-      : `"stepDeadlineAt" is ${kindOf(stepDeadlineAt)}, no time`)
+    (stepDeadlineAt === undefined ? undefined : someTime(stepDeadlineAt, "stepDeadlineAt")) ??
+    (sealedAt === undefined ? undefined : someTime(sealedAt, "sealedAt"))
   );
 }
 
@@ -185,6 +184,10 @@ function list(value: unknown, field: string, holds: (item: unknown) => boolean):
 
 function time(value: unknown, field: string): Problem {
   return value === null || typeof value === "number" ? undefined : `"${field}" is ${kindOf(value)}, no time`;
+}
+
+function someTime(value: unknown, field: string): Problem {
+  return typeof value === "number" ? undefined : `"${field}" is ${kindOf(value)}, no time`;
 }
 
 function object(value: unknown, field: string): Problem {

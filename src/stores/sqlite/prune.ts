@@ -24,7 +24,7 @@ const columns = "sequence, id, created_at, status, revision, tags";
 
 /** What has a root goes with it only. */
 const page =
-  `SELECT ${columns}, updated_at, owner IS NOT NULL OR due_at IS NOT NULL OR root IS NOT NULL AS kept, ` +
+  `SELECT ${columns}, updated_at, CASE WHEN json_valid(position) THEN position ->> '$.sealedAt' END AS sealed_at, owner IS NOT NULL OR due_at IS NOT NULL OR root IS NOT NULL AS kept, ` +
   "EXISTS (SELECT 1 FROM stepwell_lists WHERE parent = stepwell_executions.id) AS hasLists " +
   "FROM stepwell_executions WHERE created_at <= ? AND (created_at, sequence) > (?, ?) ORDER BY created_at, sequence LIMIT ?";
 
@@ -39,6 +39,8 @@ interface Row {
 
 interface PageRow extends Row {
   readonly updated_at: number;
+  /** Until then it can be undone. Null: as long as it is kept. */
+  readonly sealed_at: number | null;
   readonly kept: number;
   readonly hasLists: number;
 }
@@ -101,6 +103,7 @@ class Pruner {
       looked += 1;
       const age = olderThanMs[row.status];
       if (age === undefined || row.kept !== 0 || row.updated_at > at - age) continue;
+      if (typeof row.sealed_at === "number" && row.sealed_at > at) continue;
       if (row.hasLists === 0) this.#remove(row);
       else if (this.#isAtRest(row)) this.#begin(row);
     }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Pruned, PruneOptions } from "../../stores/contract.js";
-import { contractCase, needing, promised, type Bench, type StoreContractCase } from "./bench.js";
+import { contractCase, needing, position, promised, type Bench, type StoreContractCase } from "./bench.js";
 
 const prune = (bench: Bench, more: Partial<PruneOptions> = {}): Promise<Pruned> =>
   promised(() => bench.store.prune({ olderThanMs: { completed: 100 }, limit: 100, after: null, dry: false, ...more }));
@@ -50,6 +50,25 @@ export const pruning: readonly StoreContractCase[] = [
     await bench.commit("slow", { status: "completed", rests: true, ends: true });
     assert.deepEqual((await prune(bench)).counts, {});
     await bench.clock.advance(100);
+    assert.deepEqual((await prune(bench)).counts, { completed: 1 });
+  }),
+
+  contractCase("one that can still be undone is kept, however old it is", async (bench) => {
+    const reason = '"sealedAt":9999999999999';
+    for (const id of ["open", "sealed", "never"]) await bench.create(id);
+    const [record] = await bench.store.load(["open"]);
+    const at = record!.createdAt;
+    for (const [id, sealedAt] of [
+      ["open", at + 500],
+      ["sealed", at + 50],
+    ] as const)
+      await bench.commit(id, { status: "completed", rests: true, ends: true, position: { ...position, sealedAt } });
+    await bench.commit("never", { status: "completed", rests: true, ends: true, position: { ...position, reason } });
+    await bench.clock.advance(100);
+    assert.deepEqual((await prune(bench, { dry: true })).counts, { completed: 2 });
+    assert.deepEqual((await prune(bench)).counts, { completed: 2 });
+    assert.deepEqual(await there(bench, "open", "sealed", "never"), ["open"]);
+    await bench.clock.advance(400);
     assert.deepEqual((await prune(bench)).counts, { completed: 1 });
   }),
 
