@@ -187,12 +187,7 @@ export class RollbackRequests {
   }
 }
 
-function refusal(
-  record: ListedExecution,
-  shape: Shape,
-  request: RollbackRequest,
-  now: number,
-): WhyRefused | undefined {
+function refusal(record: ListedExecution, shape: Shape, request: RollbackRequest, now: number): WhyRefused | undefined {
   return record.workflow === recallName ? "recall" : refuseRollback(record, shape, request, now);
 }
 
