@@ -7,6 +7,17 @@
  */
 import type { LineChange, LinePhase } from "./records.js";
 
+/** What children are alike in that differ in their inputs only. */
+export interface Kin {
+  readonly workflow: string;
+  readonly version: string;
+  readonly fingerprint: string | null;
+  /** Their first one. */
+  readonly step: string;
+  readonly deadlineInMs: number | null;
+  readonly carried: string | null;
+}
+
 /** What a list knows of its lines; stored with it. */
 export interface Tally {
   /** The name under which others know the step that has opened it, and which of its lists this is, from 1. */
@@ -16,6 +27,8 @@ export interface Tally {
   readonly parent: string;
   readonly root: string;
   readonly depth: number;
+  /** Set: its children are alike in this, and a line that has not begun keeps its input alone. */
+  readonly kin?: Kin | undefined;
   /** How many lines there are. */
   readonly count: number;
   /** At most so many are unsettled at a time. Null: any number. */
@@ -51,7 +64,7 @@ const rank: Readonly<Record<Told, number>> = { nothing: 0, failed: 1, settled: 2
 /** How a list is to go on, as its step says. */
 export type Manner = Pick<
   Tally,
-  "step" | "number" | "count" | "width" | "undoWidth" | "turnsAtFirst" | "keeps" | "parent" | "root" | "depth"
+  "step" | "number" | "count" | "width" | "undoWidth" | "turnsAtFirst" | "keeps" | "parent" | "root" | "depth" | "kin"
 >;
 
 export function newTally(manner: Manner): Tally {
@@ -75,7 +88,7 @@ export interface CountedLine {
 }
 
 /** At most so many lines are read, begin or are asked in one transaction. */
-export const slice = 256;
+export const slice = 512;
 
 /** The tally with what has become of these lines. */
 export function counted(tally: Tally, news: readonly CountedLine[]): Tally {

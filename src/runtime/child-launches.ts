@@ -1,7 +1,8 @@
 /** From the inputs of children to lines of a list, with all that is needed to create them; and back. */
 import { deepestTree } from "../definition/children.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
-import { initialFlow } from "../execution/position.js";
+import type { Kin, Tally } from "../execution/children.js";
+import { initialFlow, type Position } from "../execution/position.js";
 import type { ExecutionRecord, StagedLine } from "../execution/records.js";
 import { childId } from "../ids.js";
 import { keyNameOf } from "../execution/position.js";
@@ -20,17 +21,17 @@ export interface Entry {
 }
 
 /** What a line keeps until its child begins. */
-interface Kept {
-  readonly workflow: string;
-  readonly version: string;
-  readonly fingerprint: string | null;
-  readonly step: string;
+interface Kept extends Kin {
   readonly input: unknown;
   /** Left out: it is the input. */
   readonly state?: unknown;
-  readonly deadlineInMs: number | null;
-  readonly carried: string | null;
   readonly queue?: Queueing;
+}
+
+interface Beginning {
+  readonly lines: readonly StagedLine[];
+  /** Set: all of them are alike, and a line keeps its input alone. */
+  readonly kin?: Kin;
 }
 
 /**
@@ -38,13 +39,13 @@ interface Kept {
  *
  * @throws STEPWELL_INVALID_CHILDREN, STEPWELL_INVALID_INPUT, STEPWELL_INVALID_LIMIT_KEY, STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE
  */
-export async function beginningOf(work: Work, number: number, entries: readonly Entry[]): Promise<StagedLine[]> {
+export async function beginningOf(work: Work, number: number, entries: readonly Entry[]): Promise<Beginning> {
   const { execution, host } = work;
   const { identity, position } = execution;
   await checkTree(work, new Set(entries.map(({ workflow }) => workflow.name)));
   const step = keyNameOf(position.step, position.keys);
   const carried = new Map<string, string | null>();
-  const lines: StagedLine[] = [];
+  const rows: Row[] = [];
   for (const [index, { key, workflow, input }] of entries.entries()) {
     const registered = host.registeredAs(workflow.name, workflow.version);
     if (registered === undefined) {
@@ -54,11 +55,35 @@ export async function beginningOf(work: Work, number: number, entries: readonly 
     const id = childId(identity.id, step, number, key);
     // Asked once a list: what observers give is about the parent, not about each of thousands.
     if (!carried.has(workflow.name)) carried.set(workflow.name, carriedBy("child", identity, registered, host));
-    const row = await prepareChild(registered, input, id, host);
-    const launch = keptOf(row, carried.get(workflow.name)!, workflow.steps[0]!.name);
-    lines.push({ position: index, key, execution: id, launch });
+    const prepared = prepareChild(registered, input, id, host);
+    const row = prepared instanceof Promise ? await prepared : prepared;
+    rows.push({ key, row, kin: kinOf(row, carried.get(workflow.name)!, workflow.steps[0]!.name) });
   }
-  return lines;
+  const kin = commonOf(rows);
+  const lines = rows.map(({ key, row, kin: own }, position): StagedLine => {
+    return { position, key, execution: row.id, launch: kin === undefined ? keptOf(row, own) : row.input };
+  });
+  return kin === undefined ? { lines } : { lines, kin };
+}
+
+interface Row {
+  readonly key: string;
+  readonly row: Prepared;
+  readonly kin: Kin;
+}
+
+function kinOf({ workflow, version, fingerprint, deadlineInMs }: Prepared, carried: string | null, step: string): Kin {
+  return { workflow, version, fingerprint, step, deadlineInMs, carried };
+}
+
+/** Mostly the children of a list differ in their inputs only. */
+function commonOf(rows: readonly Row[]): Kin | undefined {
+  const [first] = rows;
+  const isCommon = rows.every(({ row, kin: { workflow, version } }) => {
+    const isKin = workflow === first!.kin.workflow && version === first!.kin.version;
+    return isKin && row.queue === undefined && row.state.isSame(row.input);
+  });
+  return isCommon ? first?.kin : undefined;
 }
 
 /** A workflow is never below itself, by its name: a limit of its own would wait for itself. */
@@ -89,10 +114,9 @@ async function checkTree(work: Work, names: ReadonlySet<string>): Promise<void> 
 
 type Prepared = Omit<NewExecution, "owner">;
 
-function keptOf(row: Prepared, carried: string | null, step: string): Encoded {
-  const { workflow, version, fingerprint, input, state, deadlineInMs, queue } = row;
+function keptOf({ input, state, queue }: Prepared, kin: Kin): Encoded {
   const kept: Kept = {
-    ...{ workflow, version, fingerprint, step, input: input.value, deadlineInMs, carried },
+    ...{ ...kin, input: input.value },
     ...(!state.isSame(input) && { state: state.value }),
     ...(queue !== undefined && { queue: Object.freeze(queue) }),
   };
@@ -100,28 +124,49 @@ function keptOf(row: Prepared, carried: string | null, step: string): Encoded {
 }
 
 /** Which workflow the child of a line will be of. */
-export function workflowOf({ launch }: StagedLine): { readonly name: string; readonly version: string } {
-  const { workflow, version } = launch.value as Kept;
+export function workflowOf({ launch }: StagedLine, { kin }: Tally): { readonly name: string; readonly version: string } {
+  const { workflow, version } = kin ?? (launch.value as Kept);
   return { name: workflow, version };
 }
 
-/** The child of a line, as it is created. */
-export function createdOf(
-  { position, execution, launch }: StagedLine,
-  list: { readonly id: string; readonly parent: string; readonly root: string; readonly depth: number },
-): NewExecution {
-  const { workflow, version, fingerprint, step, input, state, deadlineInMs, carried, queue } = launch.value as Kept;
-  const given = encode(input, { what: "The input", limit: Infinity });
+/** The children of some lines, as they are created. */
+export function createdOf(lines: readonly StagedLine[], list: string, tally: Tally): NewExecution[] {
+  const { kin, parent, root, depth } = tally;
+  // One for all of them: nobody writes into it.
+  const first = kin && positionAt(initialFlow, kin.step);
+  return lines.map(({ position, execution, launch }) => {
+    const line = { list, position, parent, depth };
+    if (kin !== undefined) return newChild(execution, kin, first!, { input: launch, state: launch, line, root });
+    const { input, state, queue, ...own } = launch.value as Kept;
+    const given = encode(input, { what: "The input", limit: Infinity });
+    const begun = state === undefined ? given : encode(state, { what: "The state", limit: Infinity });
+    const place = positionAt(initialFlow, own.step);
+    return newChild(execution, own, place, { input: given, state: begun, queue, line, root });
+  });
+}
+
+type Own = Pick<NewExecution, "input" | "state" | "queue" | "line" | "root">;
+
+function newChild(id: string, kin: Kin, position: Position, { input, state, queue, line, root }: Own): NewExecution {
+  const { workflow, version, fingerprint, deadlineInMs, carried } = kin;
   return {
-    id: execution,
-    ...{ owner: null, workflow, version, fingerprint, tags: [], deadlineInMs, carried },
+    id,
+    workflow,
+    version,
+    fingerprint,
+    tags: noTags,
     status: queue === undefined ? "running" : "scheduled",
-    position: positionAt(initialFlow, step),
-    state: state === undefined ? given : encode(state, { what: "The state", limit: Infinity }),
-    input: given,
+    position,
+    state,
+    input,
+    owner: null,
     dueInMs: 0,
+    deadlineInMs,
+    carried,
     queue,
-    line: { list: list.id, position, parent: list.parent, depth: list.depth },
-    root: list.root,
+    line,
+    root,
   };
 }
+
+const noTags: readonly string[] = [];

@@ -195,13 +195,14 @@ async function openedAgain(work: Work, { record, number }: NumberedList): Promis
 async function openedWith(work: Work, number: number, entries: readonly Entry[]): Promise<Event> {
   const children = childrenOf(work);
   if (entries.length === 0) return ended(work, await joined(work, children));
-  let lines;
+  let beginning;
   try {
-    lines = await beginningOf(work, number, entries);
+    beginning = await beginningOf(work, number, entries);
   } catch (error) {
     if (!(error instanceof StepwellError) || !isRefusal(error)) throw error;
     return ended(work, { kind: "failed", reason: error.code, error });
   }
+  const { lines, kin } = beginning;
   const list = idOf(work, number);
   const { execution, host } = work;
   const isPast = isPastPivot(execution.position, work.registered.shape);
@@ -216,6 +217,7 @@ async function openedWith(work: Work, number: number, entries: readonly Entry[])
     parent: execution.identity.id,
     root: execution.root ?? execution.identity.id,
     depth: (execution.line?.depth ?? 0) + 1,
+    kin,
   });
   const opens = { count: lines.length, data: JSON.stringify(tally), lines: lines.length <= slice ? lines : [] };
   if (lines.length > slice) {

@@ -107,13 +107,16 @@ export function prepareLaunch(
 }
 
 /** A child, as it will be created. @throws as `launch` */
-export async function prepareChild(
+export function prepareChild(
   registered: Registered,
   input: unknown,
   id: string,
   host: LaunchHost,
-): Promise<Omit<NewExecution, "owner">> {
-  return checkedRow(registered, input, await validate(registered.definition.input, input), { id }, host).row;
+): MaybePromise<Omit<NewExecution, "owner">> {
+  return andThen(
+    validate(registered.definition.input, input),
+    (checked) => checkedRow(registered, input, checked, { id }, host).row,
+  );
 }
 
 async function prepareLater(

@@ -121,21 +121,26 @@ export class ListKeeper {
   async #plan(list: ListRecord | undefined): Promise<Plan | undefined> {
     if (list === undefined || list.status === "staged") return undefined;
     const { id, revision } = list;
-    const news = await this.#lists.lines({ list: id, news: true, limit: slice });
     const isClosed = list.status === "closed";
-    const tally = counted(tallyOf(list), news);
+    const before = tallyOf(list);
+    const [news, ahead] = await Promise.all([
+      this.#lists.lines({ list: id, news: true, limit: slice }),
+      this.#readAhead(id, needOf(isClosed, before)),
+    ]);
+    const tally = counted(before, news);
     const need = needOf(isClosed, tally);
-    const found = need === null ? nothing : await this.#read(id, tally, need);
+    const found = need === null ? nothing : (fitting(ahead, need) ?? (await this.#read(id, tally, need)));
     const move = moveOf(isClosed, tally, need, found.positions);
     if (news.length === 0 && need === null && !move.tells && !list.isMarked) return undefined;
     const { asks, isMarked } = move;
+    const creates = createdOf(found.launches, id, tally);
     return {
       list: id,
       revision,
       data: JSON.stringify(move.tally),
       isMarked,
       counts: news.map(({ position, phase }) => ({ position, phase })),
-      begins: found.launches.map((line) => ({ position: line.position, create: createdOf(line, { id, ...tally }) })),
+      begins: found.launches.map(({ position }, index) => ({ position, create: creates[index]! })),
       asks,
       arrivals: await this.#arrivals(list, move, found.lines),
       frees: [],
@@ -180,11 +185,13 @@ export class ListKeeper {
     this.#host.take(record, create.state.value as object, registered);
   }
 
+  /** What begins next stands there already; what has become of others says only how many begin. */
+  async #readAhead(list: string, need: Need | null): Promise<readonly StagedLine[]> {
+    return need?.act === "begin" ? this.#lists.launches(list, need.from, need.limit) : [];
+  }
+
   async #read(list: string, { next }: Tally, need: Need): Promise<Found> {
-    if (need.act === "begin") {
-      const launches = await this.#lists.launches(list, need.from, need.limit);
-      return { launches, lines: [], positions: launches.map(({ position }) => position) };
-    }
+    if (need.act === "begin") return beginning(await this.#lists.launches(list, need.from, need.limit));
     const { from } = need;
     const wanted =
       need.act === "sweep"
@@ -230,6 +237,15 @@ interface Found {
 }
 
 const nothing: Found = { launches: [], lines: [], positions: [] };
+
+function beginning(launches: readonly StagedLine[]): Found {
+  return { launches, lines: [], positions: launches.map(({ position }) => position) };
+}
+
+/** Undefined: others are needed. */
+function fitting(ahead: readonly StagedLine[], need: Need): Found | undefined {
+  return need.act === "begin" && ahead.length >= need.limit ? beginning(ahead.slice(0, need.limit)) : undefined;
+}
 
 const askable = ["scheduled", "running", "waiting", "stuck", "completed"] as const;
 

@@ -1,6 +1,6 @@
 import { newStateText, positionText } from "../sql/json-columns.js";
 import { prunedMeanwhile, reachable } from "../sql/pruning.js";
-import { executionColumns, lineText, type ExecutionRow } from "../sql/rows.js";
+import { executionColumns, lineFrame, lineText, type ExecutionRow } from "../sql/rows.js";
 import type { CreateResult, NewExecution } from "../batch.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
@@ -49,10 +49,10 @@ tagged AS (
 }${limited ? queueing : ""}${answer}`;
 
 /**
- * What a launcher launches is mostly of few kinds, without tags, a delay or a deadline: what is alike is given once, since a
- * column costs something for each row.
+ * What a launcher launches is mostly of few kinds, without tags or a delay: what is alike is given once, since a column costs
+ * something for each row. So are the lines of a list.
  */
-const plainText = (rows: string): string => `
+const plainText = (rows: string, lined = false): string => `
 WITH ${moment},
 given AS MATERIALIZED (
   SELECT nextval('stepwell_sequence') AS sequence, g.*
@@ -61,11 +61,18 @@ given AS MATERIALIZED (
 alive AS MATERIALIZED (SELECT owner FROM stepwell_launchers WHERE owner = $3::integer),
 created AS (
   INSERT INTO stepwell_executions (sequence, created_at, id, workflow, version, tags, input, revision,
-    signals, seen, claims, owner, ticket, due_at, updated_at, status, position, state, fingerprint)
+    signals, seen, claims, owner, ticket, due_at, updated_at, status, position, state, fingerprint${
+      lined ? ", deadline_at, carried, root, line" : ""
+    })
   SELECT g.sequence, ${time}, g.id, ($9::text[])[g.kind], ($10::text[])[g.kind], '[]', g.input, 0,
     0, 0, CASE WHEN a.owner IS NULL THEN 0 ELSE 1 END, a.owner, g.ticket, CASE WHEN a.owner IS NULL THEN ${time} END,
-    ${time}, ($11::text[])[g.kind], ($12::text[])[g.kind], g.state, ($13::text[])[g.kind]
-  FROM given AS g LEFT JOIN alive AS a ON true ORDER BY g.id, g.sequence
+    ${time}, ($11::text[])[g.kind], ($12::text[])[g.kind], g.state, ($13::text[])[g.kind]${
+      lined
+        ? `, ${time} + ($16::float8[])[g.kind], ($17::text[])[g.kind], ($18::text[])[g.kind],
+    ($19::text[])[g.kind] || g.place || ($20::text[])[g.kind]`
+        : ""
+    }
+  FROM given AS g LEFT JOIN alive AS a ON ${lined ? "($15::integer[])[g.kind] = 1" : "true"} ORDER BY g.id, g.sequence
   ON CONFLICT (id) DO NOTHING RETURNING ticket, owner, id
 )${takenUp("created", "(SELECT min(ticket) FROM created)")}${answer}`;
 
@@ -80,6 +87,13 @@ const insertOne: Statement = {
   name: "create_one",
   text: plainText(
     "(SELECT $4::float8 AS ticket, $5::text AS id, $6::integer AS kind, $7::text AS state, $8::text AS input) AS g",
+  ),
+};
+const insertLines: Statement = {
+  name: "create_lines",
+  text: plainText(
+    "unnest($4::float8[], $5::text[], $6::integer[], $7::text[], $8::text[], $14::integer[]) AS g (ticket, id, kind, state, input, place)",
+    true,
   ),
 };
 const insertRare: Statement = { name: "create_rare", text: insert(false) };
@@ -164,20 +178,37 @@ export function creating(
 /** Many kinds would have to be looked up among many. */
 const fewKinds = 20;
 
-function arePlain(all: readonly NewExecution[]): boolean {
-  const { owner } = all[0]!;
-  return (
-    owner !== null &&
-    all.every(
-      (it) =>
-        it.owner === owner &&
-        it.tags.length === 0 &&
-        it.deadlineInMs === null &&
-        it.carried === null &&
-        it.queue === undefined &&
-        !isLined(it),
-    )
+/** `lines`: all are lines of lists, with the owner or with none. */
+function plainnessOf(all: readonly NewExecution[]): "free" | "lines" | undefined {
+  const { owner } = all.find((it) => it.owner !== null) ?? all[0]!;
+  const isPlain = all.every((it) => it.tags.length === 0 && it.queue === undefined && it.dueInMs === 0);
+  if (!isPlain) return undefined;
+  if (all.every((it) => it.line !== undefined && (it.owner === owner || it.owner === null))) return "lines";
+  const areFree = all.every(
+    (it) => it.owner !== null && it.owner === owner && it.deadlineInMs === null && it.carried === null && !isLined(it),
   );
+  return areFree ? "free" : undefined;
+}
+
+interface Kind {
+  readonly of: NewExecution;
+  readonly position: string;
+}
+
+function isOfKind({ of, position }: Kind, it: NewExecution, format: Terms["format"]): boolean {
+  const isAlike =
+    of.workflow === it.workflow &&
+    of.version === it.version &&
+    of.status === it.status &&
+    of.fingerprint === it.fingerprint &&
+    of.owner === it.owner &&
+    of.deadlineInMs === it.deadlineInMs &&
+    of.carried === it.carried &&
+    of.root === it.root &&
+    of.line?.list === it.line?.list &&
+    of.line?.parent === it.line?.parent &&
+    of.line?.depth === it.line?.depth;
+  return isAlike && (of.position === it.position || position === positionText(it.position, it.id, format));
 }
 
 function plainCreateOf(
@@ -185,39 +216,54 @@ function plainCreateOf(
   tickets: readonly number[],
   { now, format }: Pick<Terms, "now" | "format">,
 ): { statement: Statement; values: unknown[] } | undefined {
-  const kinds: { readonly key: string; readonly of: NewExecution; readonly position: string }[] = [];
+  const plainness = plainnessOf(all);
+  if (plainness === undefined) return undefined;
+  const kinds: Kind[] = [];
   const places: number[] = [];
   for (const it of all) {
-    const position = positionText(it.position, it.id, format);
-    const key = `${it.workflow}\n${it.version}\n${it.status}\n${it.fingerprint}\n${position}`;
-    let place = kinds.findIndex((kind) => kind.key === key);
-    if (place < 0) place = kinds.push({ key, of: it, position }) - 1;
+    let place = kinds.findIndex((kind) => isOfKind(kind, it, format));
+    if (place < 0) place = kinds.push({ of: it, position: positionText(it.position, it.id, format) }) - 1;
     if (kinds.length > fewKinds) return undefined;
     places.push(place + 1);
   }
   const [one] = all;
-  const rows =
-    all.length === 1
-      ? [tickets[0], one!.id, 1, newStateText(one!, format), one!.input.text]
-      : [
-          doubleArray(tickets),
-          textArray(all.map(({ id }) => id)),
-          integerArray(places),
-          textArray(all.map((it) => newStateText(it, format))),
-          textArray(all.map(({ input }) => input.text)),
-        ];
+  const isSingle = all.length === 1 && plainness === "free";
+  const rows = isSingle
+    ? [tickets[0], one!.id, 1, newStateText(one!, format), one!.input.text]
+    : [
+        doubleArray(tickets),
+        textArray(all.map(({ id }) => id)),
+        integerArray(places),
+        textArray(all.map((it) => newStateText(it, format))),
+        textArray(all.map(({ input }) => input.text)),
+      ];
   const values = [
     now,
     all.length,
-    one!.owner,
+    all.find(({ owner }) => owner !== null)?.owner ?? null,
     ...rows,
     textArray(kinds.map(({ of }) => of.workflow)),
     textArray(kinds.map(({ of }) => of.version)),
     textArray(kinds.map(({ of }) => of.status)),
     textArray(kinds.map(({ position }) => position)),
     textArray(kinds.map(({ of }) => of.fingerprint)),
+    ...(plainness === "lines" ? lineValuesOf(all, kinds) : []),
   ];
-  return { statement: all.length === 1 ? insertOne : insertPlain, values };
+  const statement = plainness === "lines" ? insertLines : isSingle ? insertOne : insertPlain;
+  return { statement, values };
+}
+
+function lineValuesOf(all: readonly NewExecution[], kinds: readonly Kind[]): unknown[] {
+  const frames = kinds.map(({ of }) => lineFrame(of.line!));
+  return [
+    integerArray(all.map(({ line }) => line!.position)),
+    integerArray(kinds.map(({ of }) => (of.owner === null ? 0 : 1))),
+    doubleArray(kinds.map(({ of }) => of.deadlineInMs)),
+    textArray(kinds.map(({ of }) => of.carried)),
+    textArray(kinds.map(({ of }) => of.root ?? null)),
+    textArray(frames.map(([head]) => head)),
+    textArray(frames.map(([, tail]) => tail)),
+  ];
 }
 
 interface Needs {
@@ -237,7 +283,7 @@ function createOf(
   tickets: readonly number[],
   { now, format }: Terms,
 ): { statement: Statement; values: unknown[] } {
-  const plain = arePlain(all) ? plainCreateOf(all, tickets, { now, format }) : undefined;
+  const plain = plainCreateOf(all, tickets, { now, format });
   if (plain !== undefined) return plain;
   const lined = all.some(isLined);
   const tagged = all.some(({ tags }) => tags.length > 0);

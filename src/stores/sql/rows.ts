@@ -213,8 +213,13 @@ type StoredLine = readonly [list: string, position: number, parent: string, dept
 /** Null: it is none. */
 export function lineText(line: Line | undefined): string | null {
   if (line === undefined) return null;
-  const stored: StoredLine = [line.list, line.position, line.parent, line.depth];
-  return JSON.stringify(stored);
+  const [head, tail] = lineFrame(line);
+  return `${head}${line.position}${tail}`;
+}
+
+/** What stands before and behind the position. */
+export function lineFrame({ list, parent, depth }: Line): readonly [head: string, tail: string] {
+  return [`[${JSON.stringify(list)},`, `,${JSON.stringify(parent)},${depth}]`];
 }
 
 function lineOf({ id, line: text }: ListedRow): Line | null {
