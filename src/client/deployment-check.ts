@@ -109,7 +109,9 @@ async function missingChild(
   for (const record of (await store.lists?.of(id)) ?? []) {
     const tally = tallyOf(record);
     const lines = record.status === "open" ? ((await store.lists?.launches(record.id, tally.next, slice)) ?? []) : [];
-    const missing = lines.map((line) => workflowOf(line, tally)).find((child) => !paths.has(registryKey(child.name, child.version)));
+    const missing = lines
+      .map((line) => workflowOf(line, tally))
+      .find((child) => !paths.has(registryKey(child.name, child.version)));
     if (missing === undefined) continue;
     const { name, version } = missing;
     return `children of step "${step.name}" that have not begun are of workflow "${name}" version "${version}", which is not registered`;

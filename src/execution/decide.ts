@@ -101,15 +101,17 @@ function withRare(transition: Transition, execution: ActiveExecution, event: Eve
   const line = lineAfter(execution.line, execution.status, transition.status);
   const children = listAfter(execution, event, transition.position, facts);
   if ((changes ?? unsubscribes ?? definition ?? line ?? children) === undefined) return transition;
-  return {
-    ...transition,
-    ...(changes !== undefined && { changes }),
-    ...(unsubscribes !== undefined && { unsubscribes }),
-    ...(definition !== undefined && { definition }),
-    ...(line !== undefined && { line }),
-    ...(children !== undefined && { list: children }),
-  };
+  // Written field by field: spreading costs, and each child has a line.
+  const rare: Mutable<Transition> = { ...transition };
+  if (changes !== undefined) rare.changes = changes;
+  if (unsubscribes !== undefined) rare.unsubscribes = unsubscribes;
+  if (definition !== undefined) rare.definition = definition;
+  if (line !== undefined) rare.line = line;
+  if (children !== undefined) rare.list = children;
+  return rare;
 }
+
+type Mutable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
 
 /** What becomes of a list of children: its step says so, or it is closed where the execution turns at its step or comes back to it. */
 function listAfter(

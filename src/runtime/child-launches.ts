@@ -46,7 +46,7 @@ export async function beginningOf(work: Work, number: number, entries: readonly 
   const step = keyNameOf(position.step, position.keys);
   const carried = new Map<string, string | null>();
   const rows: Row[] = [];
-  for (const [index, { key, workflow, input }] of entries.entries()) {
+  for (const { key, workflow, input } of entries) {
     const registered = host.registeredAs(workflow.name, workflow.version);
     if (registered === undefined) {
       const message = `Child workflow "${workflow.name}" version "${workflow.version}" is not registered with this launcher.`;
@@ -124,7 +124,10 @@ function keptOf({ input, state, queue }: Prepared, kin: Kin): Encoded {
 }
 
 /** Which workflow the child of a line will be of. */
-export function workflowOf({ launch }: StagedLine, { kin }: Tally): { readonly name: string; readonly version: string } {
+export function workflowOf(
+  { launch }: StagedLine,
+  { kin }: Tally,
+): { readonly name: string; readonly version: string } {
   const { workflow, version } = kin ?? (launch.value as Kept);
   return { name: workflow, version };
 }

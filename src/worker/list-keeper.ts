@@ -112,9 +112,13 @@ export class ListKeeper {
       return await this.#plan(list);
     } catch (error) {
       if (isRetryable(error)) throw error;
-      this.#host.storeFailed(`advance the list "${list?.id ?? ""}" of children`, error);
+      this.#refused(list?.id ?? "", error);
       return undefined;
     }
+  }
+
+  #refused(list: string, error: unknown): void {
+    this.#host.storeFailed(`advance the list "${list}" of children`, error);
   }
 
   /** One bounded part of what is to be done with a list. Undefined: there is nothing. */
@@ -149,6 +153,17 @@ export class ListKeeper {
   }
 
   async #advance(plans: readonly Plan[]): Promise<void> {
+    try {
+      return await this.#advanceTogether(plans);
+    } catch (error) {
+      if (isRetryable(error)) throw error;
+      if (plans.length === 1) return this.#refused(plans[0]!.list, error);
+    }
+    // What is wrong with one of them concerns that one alone.
+    for (const plan of plans) await this.#advance([plan]);
+  }
+
+  async #advanceTogether(plans: readonly Plan[]): Promise<void> {
     const placed = plans.map((plan) => ({
       ...plan,
       begins: plan.begins.map(({ position, create }) => ({ position, create: this.#placed(create) })),

@@ -327,17 +327,19 @@ onEveryStore("a step of children", (start) => {
   });
 });
 
+/** A parent whose child waits for a message. */
+const waiting = workflow("waiting", { input: z.object({}) }).child(
+  "one",
+  workflow("below", { input: z.object({}) }).step("wait", {
+    messages: { go: z.null() },
+    run: () => pause(),
+    onMessage: () => undefined,
+  }),
+  { input: () => ({}) },
+);
+
 onEverySqlStore("a list of children that was damaged", (start) => {
   test("holds up nobody but its own parent", async () => {
-    const waiting = workflow("waiting", { input: z.object({}) }).child(
-      "one",
-      workflow("below", { input: z.object({}) }).step("wait", {
-        messages: { go: z.null() },
-        run: () => pause(),
-        onMessage: () => undefined,
-      }),
-      { input: () => ({}) },
-    );
     const { launcher, clock, sql, errors } = await start([waiting], { pollInterval: "1s" });
     const [bad, good] = [
       await launcher.launch(waiting, {}, { id: "bad" }),
@@ -349,6 +351,22 @@ onEverySqlStore("a list of children that was damaged", (start) => {
     await clock.advance("5s");
     expect(await good.outcome()).toMatchObject({ status: "completed" });
     expect(await bad.summary()).toMatchObject({ status: "waiting" });
+    expect(errors.map(({ message }) => message).join()).toContain('advance the list "bad/one"');
+  });
+
+  test("holds up nobody but its own parent where the store refuses to advance it beside others", async () => {
+    const { launcher, clock, sql, errors } = await start([waiting], { pollInterval: "1s" });
+    const ids = ["good-1", "bad", "good-2"];
+    for (const id of ids) await launcher.launch(waiting, {}, { id });
+    await clock.settle();
+    await sql("ALTER TABLE stepwell_lists ADD COLUMN odd INTEGER CHECK (id <> 'bad/one' OR revision < 3)");
+    // All of them wait to be advanced.
+    await sql("UPDATE stepwell_lists SET marked = 1");
+    for (const id of ids) await launcher.send(`${id}/one/0`, "go", null);
+    await clock.advance("5s");
+    for (const id of ["good-1", "good-2"])
+      expect(await launcher.execution(id).outcome()).toMatchObject({ status: "completed" });
+    expect(await launcher.execution("bad").summary()).toMatchObject({ status: "waiting" });
     expect(errors.map(({ message }) => message).join()).toContain('advance the list "bad/one"');
   });
 });

@@ -155,7 +155,10 @@ test("a batch that closes a list and tells lines of it takes the list before the
   const writing = store.write({ ...nothing, transitions: [ended(0, owner), closes] });
   const waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))";
   while ((await foreign.query(waits)).rows.length === 0) await new Promise((resolve) => setImmediate(resolve));
-  await foreign.query(`UPDATE ${schema}.stepwell_lines SET counted = counted`);
+  await foreign.query(`UPDATE ${schema}.stepwell_lines SET asked = asked`);
+  await foreign.query(
+    `INSERT INTO ${schema}.stepwell_news SELECT list, position, 'stuck' FROM ${schema}.stepwell_lines`,
+  );
   await foreign.query("COMMIT");
   expect((await writing).transitions).toEqual(["taken", "taken"]);
   expect(await store.lists!.lines({ list, from: 0, limit: 1 })).toMatchObject([{ phase: "completed" }]);

@@ -3,6 +3,7 @@ import type { CreateResult } from "../batch.js";
 import type { Advance, LineQuery, ListRecord, ListStore } from "../lists.js";
 import {
   lineColumns,
+  linePhase,
   lineRecordOf,
   listColumns,
   listOf,
@@ -41,10 +42,10 @@ const dueQuery: Statement = {
   name: "due_lists",
   text: `
 WITH RECURSIVE news (list) AS (
-  (SELECT l.list FROM stepwell_lines AS l WHERE l.phase <> l.counted ORDER BY l.list LIMIT 1)
+  (SELECT n.list FROM stepwell_news AS n ORDER BY n.list LIMIT 1)
   UNION ALL
   SELECT n.list FROM news AS k CROSS JOIN LATERAL (
-    SELECT l.list FROM stepwell_lines AS l WHERE l.phase <> l.counted AND l.list > k.list ORDER BY l.list LIMIT 1
+    SELECT m.list FROM stepwell_news AS m WHERE m.list > k.list ORDER BY m.list LIMIT 1
   ) AS n
 ),
 wanting AS (
@@ -71,31 +72,41 @@ async function find(database: Database, ids: readonly string[]): Promise<(ListRe
   return ids.map((id) => found.get(id));
 }
 
-const ofList =
-  "FROM stepwell_lines AS l WHERE l.list = (SELECT k.sequence FROM stepwell_lists AS k WHERE k.id = $1::text)";
+const number = "(SELECT k.sequence FROM stepwell_lists AS k WHERE k.id = $1::text)";
+const begun = "(SELECT k.begun FROM stepwell_lists AS k WHERE k.id = $1::text)";
 
 const newsQuery: Statement = {
   name: "lines_news",
-  text: `SELECT ${lineColumns} ${ofList} AND l.phase <> l.counted ORDER BY l.position LIMIT $2::integer`,
+  text: `
+SELECT ${lineColumns(begun)} FROM (
+  SELECT list, position, phase FROM stepwell_news WHERE list = ${number} ORDER BY position LIMIT $2::integer
+) AS n CROSS JOIN LATERAL (SELECT * FROM stepwell_lines WHERE list = n.list AND position = n.position OFFSET 0) AS l
+ORDER BY n.position`,
 };
 
-const unasked = "AND ($4::text[] IS NULL OR (l.asked = 0 AND l.phase = ANY ($4::text[])))";
+const ofList = `
+FROM stepwell_lines AS l LEFT JOIN LATERAL (
+  SELECT phase FROM stepwell_news WHERE list = l.list AND position = l.position OFFSET 0
+) AS n ON true WHERE l.list = ${number}`;
+
+const unasked = `AND ($4::text[] IS NULL OR (l.asked = 0 AND ${linePhase(begun)} = ANY ($4::text[])))`;
 
 const upQuery: Statement = {
   name: "lines",
-  text: `SELECT ${lineColumns} ${ofList} AND l.position >= $2::integer ${unasked} ORDER BY l.position LIMIT $3::integer`,
+  text: `SELECT ${lineColumns(begun)} ${ofList} AND l.position >= $2::integer ${unasked} ORDER BY l.position LIMIT $3::integer`,
 };
 
 const downQuery: Statement = {
   name: "lines_down",
-  text: `SELECT ${lineColumns} ${ofList} AND l.position <= $2::integer ${unasked} ORDER BY l.position DESC LIMIT $3::integer`,
+  text: `SELECT ${lineColumns(begun)} ${ofList} AND l.position <= $2::integer ${unasked} ORDER BY l.position DESC LIMIT $3::integer`,
 };
 
 const launchesQuery: Statement = {
   name: "launches",
   text: `
-SELECT l.position, l.key, l.execution, l.launch ${ofList}
-AND l.position >= $2::integer AND l.position < $2::integer + $3::integer AND l.launch IS NOT NULL ORDER BY l.position`,
+SELECT l.position, l.key, l.execution, l.launch FROM stepwell_lines AS l
+WHERE l.list = ${number} AND l.position >= greatest($2::integer, ${begun}) AND l.position < $2::integer + $3::integer
+  AND l.launch IS NOT NULL ORDER BY l.position`,
 };
 
 function lines(database: Database, query: LineQuery): Promise<LineRow[]> {
@@ -171,7 +182,6 @@ async function advanceIn(
   }
   let next = 0;
   const answersOf = all.map(({ begins }) => answers.slice(next, (next += begins.length)));
-  const phases = answersOf.map((own) => own.map(({ created }) => (created ? "begun" : "rolledBack")));
-  await advanceLines(transaction, lists, all, phases);
+  await advanceLines(transaction, lists, all, answersOf);
   return answersOf;
 }

@@ -303,7 +303,9 @@ CREATE TABLE stepwell_signalled (
 
 /**
  * Lists of executions. Who has a `line` is found apart from those that are free, and by its `root`: so a list of either is read
- * without the other. `marked` says of a list that it wants to be advanced, and `news` holds the lines that it has not counted. In `pruning` are roots of trees that are being pruned.
+ * without the other. `marked` says of a list that it wants to be advanced, and lines before `begun` have begun. What an execution
+ * becomes is told beside its line, in `news`, until its list has counted it: so a line is written once, and an update of it touches no
+ * index. In `pruning` are roots of trees that are being pruned.
  * Code that does not know of lines would tell them nothing, so it must not work beside this.
  */
 const lists: Migration = {
@@ -326,6 +328,7 @@ CREATE TABLE stepwell_lists (
   id TEXT COLLATE "C" NOT NULL UNIQUE,
   parent TEXT COLLATE "C" NOT NULL,
   root TEXT COLLATE "C" NOT NULL,
+  begun INTEGER NOT NULL,
   data TEXT NOT NULL
 ) WITH (fillfactor = 50);
 CREATE INDEX stepwell_lists_parent ON stepwell_lists (parent, sequence);
@@ -337,13 +340,18 @@ CREATE TABLE stepwell_lines (
   position INTEGER NOT NULL,
   asked INTEGER NOT NULL,
   phase TEXT COLLATE "C" NOT NULL,
-  counted TEXT COLLATE "C" NOT NULL,
   key TEXT NOT NULL,
   execution TEXT NOT NULL,
   launch TEXT,
   PRIMARY KEY (list, position)
-) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
-CREATE INDEX stepwell_lines_news ON stepwell_lines (list, position) WHERE phase <> counted;
+) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+
+CREATE TABLE stepwell_news (
+  list BIGINT NOT NULL,
+  position INTEGER NOT NULL,
+  phase TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (list, position)
+);
 
 CREATE TABLE stepwell_pruning (root TEXT COLLATE "C" PRIMARY KEY);`,
 };

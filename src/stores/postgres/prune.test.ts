@@ -50,7 +50,8 @@ test("a tree of which some is gone is not to be found any more, and goes on goin
   expect(await bench.create("c1")).toEqual({ created: true, owned: true });
   expect(await store.lists!.find([list])).toEqual([undefined]);
   const { rows } = await foreign.query(
-    `SELECT 1 FROM ${schema}.stepwell_lines UNION ALL SELECT 1 FROM ${schema}.stepwell_pruning`,
+    `SELECT 1 FROM ${schema}.stepwell_lines UNION ALL SELECT 1 FROM ${schema}.stepwell_news
+     UNION ALL SELECT 1 FROM ${schema}.stepwell_pruning`,
   );
   expect(rows).toEqual([]);
 });

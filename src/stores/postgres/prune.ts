@@ -58,7 +58,7 @@ trees AS MATERIALIZED (
     )
     AND NOT EXISTS (
       SELECT 1 FROM stepwell_lists AS k WHERE k.root = c.id AND (k.marked IS NOT DISTINCT FROM 1 OR EXISTS (
-        SELECT 1 FROM stepwell_lines AS l WHERE l.list = k.sequence AND l.phase <> l.counted
+        SELECT 1 FROM stepwell_news AS n WHERE n.list = k.sequence
       ))
     )
 ),${

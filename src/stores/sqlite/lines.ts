@@ -1,6 +1,8 @@
 /** What is written of lists and their lines; all of it is to be called within a transaction. */
-import type { LineChange, LinePhase, ListChange, StagedLine } from "../../execution/records.js";
+import type { LineChange, ListChange, StagedLine } from "../../execution/records.js";
+import type { CreateResult } from "../batch.js";
 import type { Advance } from "../lists.js";
+import { rangeOf } from "../sql/lists.js";
 import type { Database } from "./database.js";
 
 const findList = "SELECT sequence FROM stepwell_lists WHERE id = ?";
@@ -11,8 +13,8 @@ export function listNumber(database: Database, id: string): number | undefined {
 }
 
 const insertList =
-  "INSERT INTO stepwell_lists (id, parent, root, status, revision, data) " +
-  "SELECT ?1, id, coalesce(root, id), 'staged', 0, '' FROM stepwell_executions WHERE id = ?2 RETURNING sequence";
+  "INSERT INTO stepwell_lists (id, parent, root, status, revision, begun, data) " +
+  "SELECT ?1, id, coalesce(root, id), 'staged', 0, 0, '' FROM stepwell_executions WHERE id = ?2 RETURNING sequence";
 
 /** Its number; it is made where it is not there. */
 function stagedList(database: Database, id: string, parent: string): number {
@@ -21,9 +23,9 @@ function stagedList(database: Database, id: string, parent: string): number {
 }
 
 const putLine =
-  "INSERT INTO stepwell_lines (list, position, key, execution, launch, phase, counted, asked) " +
-  "VALUES (?, ?, ?, ?, ?, 'staged', 'staged', 0) ON CONFLICT (list, position) DO UPDATE SET " +
-  "key = excluded.key, execution = excluded.execution, launch = excluded.launch, phase = 'staged', counted = 'staged', asked = 0";
+  "INSERT INTO stepwell_lines (list, position, key, execution, launch, phase, asked) " +
+  "VALUES (?, ?, ?, ?, ?, 'staged', 0) ON CONFLICT (list, position) DO UPDATE SET " +
+  "key = excluded.key, execution = excluded.execution, launch = excluded.launch, phase = 'staged', asked = 0";
 
 export function stageLines(database: Database, id: string, parent: string, lines: readonly StagedLine[]): number {
   const list = stagedList(database, id, parent);
@@ -48,39 +50,74 @@ export function changeList(database: Database, change: ListChange, parent: strin
   database.statement(updateOpened).run(data, list);
 }
 
-const updatePhase =
-  "UPDATE stepwell_lines SET phase = ? WHERE list = (SELECT sequence FROM stepwell_lists WHERE id = ?) AND position = ?";
+/** Of many at once, by their positions: a statement costs more than what it does to one line. */
+const insertNews =
+  "INSERT INTO stepwell_news (list, position, phase) SELECT l.list, l.position, ?1 FROM json_each(?3) AS w " +
+  "CROSS JOIN stepwell_lines AS l ON l.list = (SELECT sequence FROM stepwell_lists WHERE id = ?2) AND l.position = w.value " +
+  "WHERE true ON CONFLICT (list, position) DO UPDATE SET phase = excluded.phase";
 
-export function tellLine(database: Database, { list, position, phase }: LineChange): void {
-  database.statement(updatePhase).run(phase, list, position);
+/** What executions have become. Of one line twice, the last counts. */
+export function tellLines(database: Database, told: readonly LineChange[]): void {
+  const last = new Map(told.map((change) => [`${change.position} ${change.list}`, change]));
+  const alike = new Map<string, { readonly of: LineChange; readonly positions: number[] }>();
+  for (const change of last.values()) {
+    const key = `${change.phase} ${change.list}`;
+    const there = alike.get(key);
+    if (there === undefined) alike.set(key, { of: change, positions: [change.position] });
+    else there.positions.push(change.position);
+  }
+  const statement = database.statement(insertNews);
+  for (const { of, positions } of alike.values()) statement.run(of.phase, of.list, JSON.stringify(positions));
 }
 
+/** Where those that begin stand in a row behind those that have begun, this says it of all of them. */
 const updateAdvanced =
-  "UPDATE stepwell_lists SET revision = revision + 1, data = ?, marked = ? WHERE id = ? AND revision = ? RETURNING sequence";
+  "UPDATE stepwell_lists SET revision = revision + 1, data = ?1, marked = ?2, begun = iif(begun = ?5, ?6, begun) " +
+  "WHERE id = ?3 AND revision = ?4 RETURNING sequence, begun";
 
-/** The number of the list. Undefined: it has another revision. */
-export function advanceList(database: Database, { list, revision, data, isMarked }: Advance): number | undefined {
-  const row = database.statement(updateAdvanced).get(data, isMarked ? 1 : null, list, revision);
-  return (row as { readonly sequence: number } | undefined)?.sequence;
+export interface Advanced {
+  readonly sequence: number;
+  /** Lines before this position have begun. */
+  readonly begun: number;
 }
 
-const updateCounted = "UPDATE stepwell_lines SET counted = ? WHERE list = ? AND position = ?";
-const updateAsked = "UPDATE stepwell_lines SET asked = 1 WHERE list = ? AND position = ?";
-const updateBegun =
-  "UPDATE stepwell_lines SET phase = ?, counted = 'begun', launch = NULL WHERE list = ? AND position = ?";
+/** The list, as it is now. Undefined: it has another revision. */
+export function advanceList(database: Database, advance: Advance): Advanced | undefined {
+  const { list, revision, data, isMarked } = advance;
+  const range = rangeOf(advance);
+  const values = [data, isMarked ? 1 : null, list, revision, range?.from ?? null, range?.to ?? null];
+  return database.statement(updateAdvanced).get(...values) as Advanced | undefined;
+}
 
-/** @param phases what has become of those that were to begin, in their order */
+const updateCounted =
+  "UPDATE stepwell_lines SET phase = ?, launch = NULL WHERE list = ? AND position IN (SELECT w.value FROM json_each(?) AS w)";
+/** Unless there is more by now. */
+const deleteNews =
+  "DELETE FROM stepwell_news WHERE phase = ? AND list = ? AND position IN (SELECT w.value FROM json_each(?) AS w)";
+const updateAsked =
+  "UPDATE stepwell_lines SET asked = 1 WHERE list = ? AND position IN (SELECT w.value FROM json_each(?) AS w)";
+
+/** @param answers of those that were to begin, in their order */
 export function advanceLines(
   database: Database,
-  list: number,
-  { counts, asks, begins }: Advance,
-  phases: readonly LinePhase[],
+  { sequence, begun }: Advanced,
+  { list, counts, asks, begins }: Advance,
+  answers: readonly CreateResult[],
 ): void {
-  for (const { position, phase } of counts) database.statement(updateCounted).run(phase, list, position);
-  for (const position of asks) database.statement(updateAsked).run(list, position);
-  for (const [index, { position }] of begins.entries()) {
-    database.statement(updateBegun).run(phases[index]!, list, position);
+  const single = begins.flatMap(({ position }) => (position < begun ? [] : position));
+  if (single.length > 0) database.statement(updateCounted).run("begun", sequence, JSON.stringify(single));
+  for (const phase of new Set(counts.map((it) => it.phase))) {
+    const positions = JSON.stringify(counts.flatMap((it) => (it.phase === phase ? it.position : [])));
+    database.statement(updateCounted).run(phase, sequence, positions);
+    database.statement(deleteNews).run(phase, sequence, positions);
   }
+  if (asks.length > 0) database.statement(updateAsked).run(sequence, JSON.stringify(asks));
+  // Their ids are others'.
+  const taken = begins.filter((_, place) => !answers[place]!.created);
+  tellLines(
+    database,
+    taken.map(({ position }) => ({ list, position, phase: "rolledBack" })),
+  );
 }
 
 /** They are lines no longer. */

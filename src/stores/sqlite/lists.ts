@@ -3,6 +3,7 @@ import type { CreateResult } from "../batch.js";
 import type { Hint } from "../contract.js";
 import type { Advance, LineQuery, ListStore, Staging } from "../lists.js";
 import {
+  linePhase,
   lineRecordOf,
   lineColumns,
   listColumns,
@@ -60,8 +61,7 @@ const marked =
   "SELECT id FROM stepwell_lists INDEXED BY stepwell_lists_marked WHERE marked = 1 ORDER BY sequence LIMIT ?";
 /** Jumps from one list to the next in the index: how much news there is does not matter. */
 const nextWithNews =
-  "SELECT sequence, id FROM stepwell_lists WHERE sequence = " +
-  "(SELECT min(list) FROM stepwell_lines INDEXED BY stepwell_lines_news WHERE phase <> counted AND list > ?)";
+  "SELECT sequence, id FROM stepwell_lists WHERE sequence = " + "(SELECT min(list) FROM stepwell_news WHERE list > ?)";
 
 function due(database: Database, limit: number): readonly string[] {
   const found = new Set((database.statement(marked).all(limit) as ListRow[]).map(({ id }) => id));
@@ -82,34 +82,37 @@ function advance(database: Database, it: Advance, at: number, hints: Hint[]): re
   const creates = it.begins.map(({ create }) => create);
   const answers = applyCreates(database, creates, at, hints);
   for (const arrival of it.arrivals) deliver(database, arrival, at, hints);
-  const phases = answers.map(({ created }) => (created ? "begun" : "rolledBack"));
-  advanceLines(database, list, it, phases);
+  advanceLines(database, list, it, answers);
   freeLines(database, it.frees);
   return answers;
 }
 
 const ofExecution = `SELECT ${listColumns} FROM stepwell_lists WHERE parent = ? ORDER BY sequence`;
 
-const select = `SELECT ${lineColumns} FROM stepwell_lines`;
-const news = `${select} INDEXED BY stepwell_lines_news WHERE list = ? AND phase <> counted ORDER BY position LIMIT ?`;
+const begun = "(SELECT k.begun FROM stepwell_lists AS k WHERE k.sequence = ?1)";
+const news =
+  `SELECT ${lineColumns(begun)} FROM stepwell_news AS n CROSS JOIN stepwell_lines AS l ` +
+  "ON l.list = n.list AND l.position = n.position WHERE n.list = ?1 ORDER BY n.position LIMIT ?2";
+const select =
+  `SELECT ${lineColumns(begun)} FROM stepwell_lines AS l ` +
+  "LEFT JOIN stepwell_news AS n ON n.list = l.list AND n.position = l.position WHERE l.list = ?1";
 const launches =
-  "SELECT position, key, execution, launch FROM stepwell_lines " +
-  "WHERE list = ? AND position >= ? AND position < ? AND launch IS NOT NULL ORDER BY position";
+  "SELECT l.position, l.key, l.execution, l.launch FROM stepwell_lines AS l " +
+  `WHERE l.list = ?1 AND l.position >= max(?2, ${begun}) AND l.position < ?3 AND l.launch IS NOT NULL ORDER BY l.position`;
 
 function lines(database: Database, query: LineQuery): LineRow[] {
   const list = listNumber(database, query.list);
   if (list === undefined) return [];
   if ("news" in query) return database.statement(news).all(list, query.limit) as LineRow[];
   const { from, descending = false, unasked, limit } = query;
-  const range = descending ? "position <= ?" : "position >= ?";
-  const values: Value[] = [list, from];
+  const range = descending ? "l.position <= ?2" : "l.position >= ?2";
+  const values: Value[] = [list, from, limit];
   let fits = "";
   if (unasked !== undefined) {
     if (unasked.length === 0) return [];
-    fits = ` AND asked = 0 AND phase IN (${unasked.map(() => "?").join(", ")})`;
+    fits = ` AND l.asked = 0 AND ${linePhase(begun)} IN (${unasked.map((_, index) => `?${index + 4}`).join(", ")})`;
     values.push(...unasked);
   }
-  const order = `ORDER BY position ${descending ? "DESC" : "ASC"}`;
-  const text = `${select} WHERE list = ? AND ${range}${fits} ${order} LIMIT ?`;
-  return database.statement(text).all(...values, limit) as LineRow[];
+  const text = `${select} AND ${range}${fits} ORDER BY l.position ${descending ? "DESC" : "ASC"} LIMIT ?3`;
+  return database.statement(text).all(...values) as LineRow[];
 }

@@ -295,7 +295,8 @@ ALTER TABLE stepwell_launchers_after RENAME TO stepwell_launchers;`,
 
 /**
  * Lists of executions. Who has a `line` is found apart from those that are free, and by its `root`: so a list of either is read
- * without the other. `marked` says of a list that it wants to be advanced, and `news` holds the lines that it has not counted. In `pruning` are roots of trees that are being pruned.
+ * without the other. `marked` says of a list that it wants to be advanced, and lines before `begun` have begun. What an execution
+ * becomes is told beside its line, in `news`, until its list has counted it. In `pruning` are roots of trees that are being pruned.
  * A launcher that does not know of lines would tell them nothing.
  */
 const lists: Migration = {
@@ -319,6 +320,7 @@ CREATE TABLE stepwell_lists (
   status TEXT NOT NULL,
   revision INTEGER NOT NULL,
   data TEXT NOT NULL,
+  begun INTEGER NOT NULL,
   marked INTEGER
 );
 CREATE INDEX stepwell_lists_parent ON stepwell_lists (parent);
@@ -329,14 +331,19 @@ CREATE TABLE stepwell_lines (
   list INTEGER NOT NULL,
   position INTEGER NOT NULL,
   phase TEXT NOT NULL,
-  counted TEXT NOT NULL,
   asked INTEGER NOT NULL,
   key TEXT NOT NULL,
   execution TEXT NOT NULL,
   launch TEXT
 );
 CREATE UNIQUE INDEX stepwell_lines_position ON stepwell_lines (list, position);
-CREATE INDEX stepwell_lines_news ON stepwell_lines (list, position) WHERE phase <> counted;
+
+CREATE TABLE stepwell_news (
+  list INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  phase TEXT NOT NULL,
+  PRIMARY KEY (list, position)
+) WITHOUT ROWID;
 
 CREATE TABLE stepwell_pruning (root TEXT PRIMARY KEY) WITHOUT ROWID;`,
 };

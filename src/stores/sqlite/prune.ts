@@ -60,7 +60,7 @@ const busyBelow =
   "AND (owner IS NOT NULL OR due_at IS NOT NULL OR status NOT IN ('completed', 'rolledBack', 'stuck')) LIMIT 1";
 const wantingBelow =
   "SELECT 1 FROM stepwell_lists AS k INDEXED BY stepwell_lists_root WHERE k.root = ? AND (k.marked = 1 OR EXISTS (" +
-  "SELECT 1 FROM stepwell_lines AS l INDEXED BY stepwell_lines_news WHERE l.list = k.sequence AND l.phase <> l.counted)) LIMIT 1";
+  "SELECT 1 FROM stepwell_news AS n WHERE n.list = k.sequence)) LIMIT 1";
 /** Along the shelves: of what rests, all on the shared one has completed. */
 const countBelow =
   "SELECT iif(shelf = '', 'completed', shelf) AS status, count(*) AS count " +

@@ -11,7 +11,7 @@ import { inRow, putFirst, putState, storedColumns } from "./beside.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
 import { Entries } from "./history.js";
-import { changeList, tellLine } from "./lines.js";
+import { changeList, tellLines } from "./lines.js";
 import { findPlace, type Place } from "./places.js";
 import { recordOf, type StoredRow } from "./read.js";
 import type { SqliteFile } from "./shared.js";
@@ -161,6 +161,8 @@ export function commitAll(
   const entries = new Entries(database, at);
   const results = transitions.map((it) => commit(database, entries, it, at, hints));
   entries.finish();
+  const told = transitions.flatMap(({ line }, index) => (line !== undefined && results[index] === "taken" ? line : []));
+  if (told.length > 0) tellLines(database, told);
   return results;
 }
 
@@ -195,7 +197,6 @@ function commit(database: Database, entries: Entries, it: Transition, at: number
   if (it.carried !== null) database.statement(updateCarried).run(it.carried, sequence);
   if (it.unsubscribes !== undefined) unsubscribe(database, sequence, it.unsubscribes);
   if (it.forgets !== undefined) forget(database, sequence, it.forgets);
-  if (it.line !== undefined) tellLine(database, it.line);
   if (it.list !== undefined) changeList(database, it.list, id);
   if (it.leaves === true) {
     leave(database, sequence);
@@ -245,7 +246,7 @@ function release(database: Database, it: Release, at: number, hints: Hint[]): Co
   const { sequence } = row as { sequence: number };
   database.places.forget(it.id);
   for (const arrival of it.dead) settle(database, sequence, arrival, "dead", null);
-  if (it.line !== undefined) tellLine(database, it.line);
+  if (it.line !== undefined) tellLines(database, [it.line]);
   if (it.parks === true) {
     database.statement(updateParked).run(at, sequence);
     leave(database, sequence);
