@@ -61,7 +61,7 @@ const marked =
   "SELECT id FROM stepwell_lists INDEXED BY stepwell_lists_marked WHERE marked = 1 ORDER BY sequence LIMIT ?";
 /** Jumps from one list to the next in the index: how much news there is does not matter. */
 const nextWithNews =
-  "SELECT sequence, id FROM stepwell_lists WHERE sequence = " + "(SELECT min(list) FROM stepwell_news WHERE list > ?)";
+  "SELECT sequence, id FROM stepwell_lists WHERE sequence = (SELECT min(list) FROM stepwell_news WHERE list > ?)";
 
 function due(database: Database, limit: number): readonly string[] {
   const found = new Set((database.statement(marked).all(limit) as ListRow[]).map(({ id }) => id));
