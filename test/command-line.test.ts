@@ -234,6 +234,66 @@ describe("acts", () => {
   });
 });
 
+describe("stepwell recall", () => {
+  test("counts, starts, shows, pauses and stops a recall, which launchers elsewhere go on with", async () => {
+    const item = workflow("item", { input: z.object({ n: z.number() }) }).step("1", {
+      run: () => undefined,
+      rollback: () => undefined,
+    });
+    const place = join(folder, "recalls.db");
+    await using other = new Launcher({ store: sqliteStore(place), workflows: [item], pollInterval: "50ms" });
+    await other.start();
+    await other.launchMany(
+      item,
+      [1, 2, 3, 4].map((n) => ({ input: { n }, id: `i${n}`, tags: [n < 3 ? "low" : "high"] })),
+    );
+    await vi.waitFor(async () =>
+      expect(await other.select({ status: "completed" }).count()).toMatchObject({ count: 4 }),
+    );
+    const recall = (...words: string[]) => stepwell("recall", ...words, "--store", place);
+    expect((await recall()).output).toBe("No recalls.\n");
+    const asked = ["--tag", "low", "--reason", "wrong-price"];
+    expect((await recall("start", ...asked, "--dry-run")).output).toBe(
+      "2 executions would be asked to go back. Nothing was changed.\n",
+    );
+    expect(await recall("start", ...asked)).toMatchObject({
+      code: 2,
+      errors: expect.stringContaining("give --yes") as string,
+    });
+    expect((await recall("start", "low", ...asked, "--yes", "--by", "ada")).output).toContain(`Recall "low" is stored`);
+    await other.recalls.get("low").outcome();
+    const shown = (await recall("show", "low")).output;
+    for (const text of [`Recall "low", for "wrong-price", by ada: done`, "rolled back", "10/s, 100 at once"])
+      expect(shown).toContain(text);
+    await writeFile(join(folder, "ids.txt"), "i3\n\ni4\nnone\n");
+    const slow = ["--ids", join(folder, "ids.txt"), "--reason", "x", "--rate", "1/h", "--canary", "0", "--yes"];
+    expect(JSON.parse((await recall("start", "high", ...slow, "--by", "bob", "--json")).output)).toEqual({
+      ...{ accepted: true, recall: "high", by: "bob" },
+    });
+    await vi.waitFor(async () => expect(await other.recalls.get("high").progress()).toMatchObject({ asked: 1 }));
+    expect((await recall("pause", "high", "--by", "eve", "--reason", "the bank called")).output).toContain(
+      "until it is resumed",
+    );
+    await vi.waitFor(async () => expect((await recall("show", "high")).output).toContain("Paused by eve"));
+    expect((await recall("resume", "high")).output).toContain("goes on");
+    expect((await recall("stop", "high")).code).toBe(2);
+    expect((await recall("stop", "high", "--yes")).output).toContain("asks no more");
+    await other.recalls.get("high").outcome();
+    const lines = (await recall("list", "--json")).output
+      .trim()
+      .split("\n")
+      .map((it) => JSON.parse(it) as unknown);
+    expect(lines).toMatchObject([
+      { id: "high", status: "done", counted: 3, asked: 1, left: 2, stopped: { by: expect.any(String) as string } },
+      { id: "low", status: "done", counted: 2, rolledBack: 2 },
+    ]);
+    expect((await recall("pause", "high")).code).toBe(1);
+    expect((await recall("show", "none")).code).toBe(1);
+    expect((await recall("show")).errors).toContain("needs the id of a recall");
+    expect((await recall("start", "--reason", "x")).errors).toContain("needs to know what is recalled");
+  });
+});
+
 describe("stepwell schedules and stats", () => {
   test("list, pause, resume, trigger and delete schedules", async () => {
     expect((await stepwell("schedules")).output).toBe("No schedules.\n");

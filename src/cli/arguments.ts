@@ -25,6 +25,12 @@ export function revision(text: string): number {
   throw new InvalidArgumentError("It must be a whole number from 0 on.");
 }
 
+export function time(text: string): Date {
+  const at = new Date(text);
+  if (/^\d{4}-\d{2}-\d{2}/.test(text) && !Number.isNaN(at.getTime())) return at;
+  throw new InvalidArgumentError("It must be a time such as 2026-03-01 or 2026-03-01T08:00:00Z.");
+}
+
 /** Which store, by an option or by the environment. */
 export function onPlace(
   command: Command,

@@ -1,6 +1,6 @@
 /** The commands of operators, their options and their help. */
 import { Argument, Option, type Command } from "commander";
-import { asOperator, duration, example, onStore, patchOption, revision, wholeNumber } from "./arguments.js";
+import { asOperator, duration, example, onStore, patchOption, revision, time, wholeNumber } from "./arguments.js";
 import { screen, type Screen } from "./screen.js";
 
 const statuses = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"];
@@ -16,6 +16,7 @@ export function addOperateCommands(program: Command, done: (exitCode: number) =>
   addActs(program, out, finish);
   addMessages(program, out, finish);
   addSchedules(program, out, finish);
+  addRecall(program, out, finish);
 }
 
 function addLooks(program: Command, out: Screen, finish: Finish): void {
@@ -195,6 +196,39 @@ function addSchedules(program: Command, out: Screen, finish: Finish): void {
     .addHelpText("after", example("stepwell schedules pause nightly-report --store orders.db"))
     .action(async (act, name, options) => finish((await import("./schedules.js")).schedules(act, name, options, out)));
 }
+
+function addRecall(program: Command, out: Screen, finish: Finish): void {
+  asOperator(program.command("recall"))
+    .summary("undo many completed executions, or show and steer what does that")
+    .description(
+      "Starts a recall: launchers ask the executions that have completed and fit to go back, at a rate, the first ones as a canary. " +
+        "Or lists recalls, shows one, pauses, resumes or stops one.",
+    )
+    .addArgument(
+      new Argument("[act]", "what to do (default: list)").choices(["list", "start", "show", "pause", "resume", "stop"]),
+    )
+    .argument("[recall]", "its id; to start one: the same id again is the same recall (default: a new one)")
+    .option("--workflow <name>", "recall only executions of this workflow")
+    .option("--tag <tag...>", "recall only executions that have all of these")
+    .option("--created-from <time>", "recall only what was launched at or after this time, in ISO 8601", time)
+    .option("--created-before <time>", "recall only what was launched before this time", time)
+    .option("--all", "recall every execution in the store that has completed")
+    .option("--ids <file>", "recall these: a file with an id on each line, in its order")
+    .option("--reason <text>", "why; becomes the reason of each execution: one line")
+    .option("--details <json>", "what the undos have to know: JSON, or @ and the path of a file with it")
+    .addOption(new Option("--order <order>", "which go first (default: newest)").choices(["newest", "oldest"]))
+    .option("--rate <rate>", "how many are asked in a second, minute or hour, such as 10/s or 30/m (default: 10/s)")
+    .option("--at-once <number>", "how many may go down at the same time, up to 1000 (default: 100)", wholeNumber)
+    .option("--canary <number>", "so many first, and the others once these are rolled back (default: 1)", revision)
+    .option("--on-stuck <number>", "pause when so many are stuck or struggling (default: 3)", wholeNumber)
+    .option("--dry-run", "say only how many would be asked")
+    .addHelpText("after", example(recallExample))
+    .action(async (act, id, options) => finish((await import("./recall.js")).recall(act, id, options, out)));
+}
+
+const recallExample = `stepwell recall start --workflow order --tag price-list-7 --reason wrong-price --dry-run --store orders.db
+  stepwell recall start wrong-price --workflow order --tag price-list-7 --reason wrong-price --canary 5 --by ada --store orders.db
+  stepwell recall pause wrong-price --reason "the bank called" --by ada --store orders.db`;
 
 const tailNotes = `
 Exit codes:

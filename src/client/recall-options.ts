@@ -4,6 +4,7 @@ import { checkExecutionId } from "../ids.js";
 import { checkBy, checkRollbackReason } from "../session/reasons.js";
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { conditionsOf } from "./listing.js";
+import { detailsIn } from "./rollback.js";
 
 /** Which completed executions: all given conditions must hold. */
 export interface RecallFilter {
@@ -33,6 +34,8 @@ export interface RecallOptions {
   readonly reason: string;
   /** Who asks; for the history of the recall, and of each execution. One line of 1 to 255 characters. */
   readonly by: string;
+  /** What the undos have to know; as in a rollback. */
+  readonly details?: unknown;
   /** How many are asked in a while, by the store's clock. At most 10,000 a second. Default: "10/s". */
   readonly rate?: RecallRate;
   /** How many may go down at the same time: others are asked when these are at rest. From 1 to 1000. Default: 100. */
@@ -57,12 +60,13 @@ export interface CheckedRecall {
   readonly ids?: readonly string[];
 }
 
-const names = ["filter", "ids", "order", "reason", "by", "rate", "atOnce", "canary", "onStuck", "id"];
+const names = ["filter", "ids", "order", "reason", "by", "details", "rate", "atOnce", "canary", "onStuck", "id"];
 
-/** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
+/** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE */
 export function checkedRecall(options: RecallOptions): CheckedRecall {
   refuseUnknownOptions(options, names, "recall");
-  const { filter, ids, order, reason, by, rate = "10/s", atOnce = 100, canary = 1, onStuck = 3, id } = options;
+  const { filter, ids, order, reason, by, details, id } = options;
+  const { rate = "10/s", atOnce = 100, canary = 1, onStuck = 3 } = options;
   if (id !== undefined) checkExecutionId(id);
   checkRollbackReason(reason, "recall: the reason");
   if (by === undefined) throw invalidArgument(`recall: "by" must say who asks for it`);
@@ -81,7 +85,8 @@ export function checkedRecall(options: RecallOptions): CheckedRecall {
   whole(atOnce, 1, mostAtOnce, "atOnce");
   whole(canary, 0, atOnce, "canary");
   whole(onStuck, 1, Number.MAX_SAFE_INTEGER, "onStuck");
-  const plan = { reason, by, order: order ?? "newest", rate: rateOf(rate), atOnce, canary, onStuck } as const;
+  const bounds = { order: order ?? "newest", rate: rateOf(rate), atOnce, canary, onStuck } as const;
+  const plan = { reason, by, ...detailsIn(details), ...bounds };
   if (filter !== undefined) return { plan: { ...plan, filter: filterOf(filter) } };
   return { plan, ids: checkedIds(ids) };
 }

@@ -114,7 +114,8 @@ class Slice {
     this.state = state;
     this.#id = id;
     this.#parts = parts;
-    this.#request = { reason: state.plan.reason, ifCompleted: "undo", by: state.plan.by };
+    const { reason, by, details } = state.plan;
+    this.#request = { reason, ifCompleted: "undo", by, ...(details !== undefined && { details }) };
     this.#key = `recall:${id}`;
   }
 

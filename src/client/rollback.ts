@@ -52,6 +52,11 @@ export type RollbackAnswer = { readonly accepted: true } | RefusedAnswer;
 /** They are kept with where the execution stands, which is written with each of its undos. */
 const detailsOptions = { what: "rollback: details", limit: 16 * 1024 };
 
+/** What a request carries of them. @throws STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE */
+export function detailsIn(details: unknown): Pick<RollbackRequest, "details"> {
+  return details === undefined ? {} : { details: encode(isolate(details), detailsOptions).text };
+}
+
 /** How often a request is judged anew before it is stored all the same. */
 const judgedTries = 3;
 
@@ -96,7 +101,7 @@ export class RollbackRequests {
       reason,
       ifCompleted,
       ...(by !== undefined && { by }),
-      ...(details !== undefined && { details: encode(isolate(details), detailsOptions).text }),
+      ...detailsIn(details),
     };
   }
 

@@ -10,6 +10,8 @@ export const recallName = "stepwell:recall";
 export interface RecallPlan {
   readonly reason: string;
   readonly by: string;
+  /** For the undos, as text. */
+  readonly details?: string;
   /** Left out: the ids were given, and stand in the input of the execution. */
   readonly filter?: RecallConditions;
   readonly order: "newest" | "oldest";

@@ -108,6 +108,20 @@ onEveryStore("a recall", (start) => {
     }
   });
 
+  test("says to each undo why it is undone, who asked, and what it has to know", async () => {
+    const requests: unknown[] = [];
+    const order = workflow("order", { input }).step("charge", {
+      run: () => undefined,
+      rollback: ({ request }) => void requests.push(request),
+    });
+    const rig = await start([order]);
+    await rig.launcher.launch(order, { n: 1 }, { id: "o1" });
+    await rig.clock.advance("1s");
+    await rig.launcher.recall({ ...orderFilter, ...asked, details: { percent: 30 }, id: "r" });
+    expect(await rested(rig, "r")).toMatchObject({ status: "done", rolledBack: 1 });
+    expect(requests).toEqual([{ ...asked, details: { percent: 30 } }]);
+  });
+
   test("a slow rate waits between two of them, and takes no place of a launcher meanwhile", async () => {
     const { rig, world } = await begun(3);
     await rig.launcher.recall({ ...orderFilter, ...asked, rate: "2/m", canary: 0, id: "r" });
