@@ -274,7 +274,7 @@ describe("stepwell recall", () => {
     expect((await recall("pause", "high", "--by", "eve", "--reason", "the bank called")).output).toContain(
       "until it is resumed",
     );
-    await vi.waitFor(async () => expect((await recall("show", "high")).output).toContain("Paused by eve"));
+    await vi.waitFor(async () => expect((await recall("show", "high")).output).toContain("Paused by eve"), 20_000);
     expect((await recall("resume", "high")).output).toContain("goes on");
     expect((await recall("stop", "high")).code).toBe(2);
     expect((await recall("stop", "high", "--yes")).output).toContain("asks no more");
