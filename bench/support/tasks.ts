@@ -62,28 +62,27 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
     tell({ before, beside, after: await memory() });
   },
 
-  /** `parkFamilies <folder> <parents> <children>`: likewise, with parents that wait for children that wait. */
+  /** `parkFamilies <file> <few> <more> <children>`: what it takes with few parents that wait for children that wait, and with more. */
   async parkFamilies() {
-    const [parents, children] = words.map(Number) as [number, number];
-    await (await parkFamilies(sqliteStore(join(place, "warm.db")), parents, children)).stop();
+    const { parkedFamily } = await import("./family.js");
+    const [few, more, children] = words.map(Number) as [number, number, number];
+    const launcher = await launcherOn(sqliteStore(place), [parkedFamily]);
+    await parkFamilies(launcher, few, children);
     const before = await memory();
-    const launcher = await parkFamilies(sqliteStore(join(place, "families.db")), parents, children);
-    const beside = await memory();
+    await parkFamilies(launcher, more, children);
+    tell({ before, beside: await memory() });
     await launcher.stop();
-    tell({ before, beside, after: await memory() });
   },
 };
 
 /** Loaded by its task: commits of old have no children. */
-async function parkFamilies(store: Store, parents: number, children: number): Promise<Launcher> {
+async function parkFamilies(launcher: Launcher, parents: number, children: number): Promise<void> {
   const { parkedFamily } = await import("./family.js");
-  const launcher = await launcherOn(store, [parkedFamily]);
   const items = Array.from({ length: children }, () => order);
-  for (let i = 0; i < parents; i++) await launcher.launch(parkedFamily, { items });
-  const waiting = { status: "waiting", children: true } as const;
-  const wanted = parents * (children + 1);
-  while ((await launcher.select(waiting).count()).count < Math.min(wanted, 10_000)) await setTimeout(20);
-  return launcher;
+  for (let i = 0; i < parents; i++) {
+    const { id: root } = await launcher.launch(parkedFamily, { items });
+    while ((await launcher.select({ root, status: "waiting" }).count()).count < children) await setTimeout(20);
+  }
 }
 
 function storeAt(schema: string | undefined): Store {

@@ -90,6 +90,9 @@ export interface CountedLine {
 /** At most so many lines are read, begin or are asked in one transaction. */
 export const slice = 512;
 
+/** At most so many lines are written before they begin in one transaction. */
+export const stagedAtOnce = 1024;
+
 /** The tally with what has become of these lines. */
 export function counted(tally: Tally, news: readonly CountedLine[]): Tally {
   if (news.length === 0) return tally;

@@ -5,7 +5,7 @@
 import type { ChildrenDefinition, StepDefinition } from "../definition/definition.js";
 import { Fail, patchProblem } from "../definition/outcome.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
-import { newTally, slice, standingOf, tallyOf, type Tally } from "../execution/children.js";
+import { newTally, slice, stagedAtOnce, standingOf, tallyOf, type Tally } from "../execution/children.js";
 import { eventAt, type Event } from "../execution/events.js";
 import { attemptOf, shownState } from "../execution/execution.js";
 import { isPastPivot } from "../execution/router.js";
@@ -219,11 +219,11 @@ async function openedWith(work: Work, number: number, entries: readonly Entry[])
     depth: (execution.line?.depth ?? 0) + 1,
     kin,
   });
-  const opens = { count: lines.length, data: JSON.stringify(tally), lines: lines.length <= slice ? lines : [] };
-  if (lines.length > slice) {
-    for (let from = 0; from < lines.length; from += slice) {
+  const opens = { count: lines.length, data: JSON.stringify(tally), lines: lines.length <= stagedAtOnce ? lines : [] };
+  if (lines.length > stagedAtOnce) {
+    for (let from = 0; from < lines.length; from += stagedAtOnce) {
       const { revision, owner, identity } = execution;
-      const staged = { list, of: identity.id, owner, revision, lines: lines.slice(from, from + slice) };
+      const staged = { list, of: identity.id, owner, revision, lines: lines.slice(from, from + stagedAtOnce) };
       // Who has lost the execution learns it with the commit.
       if (!(await host.lists.stage(staged))) break;
     }

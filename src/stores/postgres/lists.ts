@@ -20,13 +20,14 @@ import type { Server, Terms, Told } from "./shared.js";
 import { lockRows } from "./step.js";
 
 export function lists(server: Server): ListStore {
+  const advancing = new Advancing(server);
   return {
     stage: (staging) => server.ask((database) => stageLines(database, staging)),
     due: (limit) =>
       server.ask(async (database) =>
         (await database.rows<{ readonly id: string }>(dueQuery, [limit])).map(({ id }) => id),
       ),
-    advance: (all) => advance(server, all),
+    advance: (all) => advancing.advance(all),
     find: (ids) => server.ask((database) => find(database, ids)),
     of: (execution) => server.ask(async (database) => (await database.rows<ListRow>(ofQuery, [execution])).map(listOf)),
     lines: (query) => server.ask(async (database) => (await lines(database, query)).map(lineRecordOf)),
@@ -124,29 +125,45 @@ SELECT k.id FROM unnest($1::text[], $2::integer[]) AS g (id, revision) JOIN step
 
 type Answers = readonly (readonly CreateResult[] | null)[];
 
-async function advance(server: Server, all: readonly Advance[]): Promise<Answers> {
-  const { database, doubts, terms } = server;
-  // Who comes too late need not begin.
-  const values = [textArray(all.map(({ list }) => list)), integerArray(all.map(({ revision }) => revision))];
-  const fresh = new Set((await database.rows<{ readonly id: string }>(revisionsQuery, values)).map(({ id }) => id));
-  const kept = all.filter(({ list }) => fresh.has(list));
-  if (kept.length === 0) return all.map(() => null);
-  const creates = kept.flatMap(({ begins }) => begins.map(({ create }) => create));
-  const tickets = creates.map((create) => doubts.ticketOf(create));
-  const hints: Told[] = [];
-  try {
-    const answers = await database.transaction((transaction) =>
-      advanceIn(transaction, kept, tickets, { terms, hints }),
-    );
-    if (answers === null) return all.map(() => null);
-    server.tell(hints);
-    return all.map((it) => (fresh.has(it.list) ? answers[kept.indexOf(it)]! : null));
-  } catch (error) {
-    const lost = { creates, transitions: [], releases: [], arrivals: [] };
-    doubts.lostWrite(lost, tickets);
-    // They are not asked for again: if they are there, a claim of their owner gives them out.
-    for (const create of creates) doubts.abandon(create);
-    throw error;
+class Advancing {
+  readonly #server: Server;
+  /** Another launcher was faster: it may be so again, and who comes too late need not begin. */
+  #isContended = false;
+
+  constructor(server: Server) {
+    this.#server = server;
+  }
+
+  async advance(all: readonly Advance[]): Promise<Answers> {
+    const kept = this.#isContended ? await this.#fresh(all) : all;
+    if (kept.length === 0) return all.map(() => null);
+    const { database, doubts, terms } = this.#server;
+    const creates = kept.flatMap(({ begins }) => begins.map(({ create }) => create));
+    const tickets = creates.map((create) => doubts.ticketOf(create));
+    const hints: Told[] = [];
+    try {
+      const answers = await database.transaction((transaction) =>
+        advanceIn(transaction, kept, tickets, { terms, hints }),
+      );
+      this.#isContended = answers === null;
+      if (answers === null) return all.map(() => null);
+      this.#server.tell(hints);
+      return all.map((it) => answers[kept.indexOf(it)] ?? null);
+    } catch (error) {
+      const lost = { creates, transitions: [], releases: [], arrivals: [] };
+      doubts.lostWrite(lost, tickets);
+      // They are not asked for again: if they are there, a claim of their owner gives them out.
+      for (const create of creates) doubts.abandon(create);
+      throw error;
+    }
+  }
+
+  /** Those that have the revision still that was read. */
+  async #fresh(all: readonly Advance[]): Promise<readonly Advance[]> {
+    const values = [textArray(all.map(({ list }) => list)), integerArray(all.map(({ revision }) => revision))];
+    const rows = await this.#server.database.rows<{ readonly id: string }>(revisionsQuery, values);
+    const fresh = new Set(rows.map(({ id }) => id));
+    return all.filter(({ list }) => fresh.has(list));
   }
 }
 
