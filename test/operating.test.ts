@@ -163,12 +163,26 @@ describe.each(["sqlite", "postgres"])("beside launchers elsewhere, on %s,", (kin
     await writeFile(join(it.folder, "open"), "");
     await it.client.launch(sale, { bank: it.folder }, { id: "sale-3" });
     await it.client.execution("sale-3").outcome();
-    expect(await it.stepwell("rollback", "sale-3", "customer-returned", "--yes", "--by", "ada")).toMatchObject({
-      code: 0,
+    const { revision } = await it.client.execution("sale-3").summary();
+    const preview = await it.stepwell("rollback", "sale-3", "--preview");
+    expect(preview.output).toContain(
+      `A rollback of "sale-3" as it stands at revision ${revision}:\n  charge  is undone\n`,
+    );
+    const back = ["rollback", "sale-3", "customer-returned", "--yes", "--by", "ada", "--details", '{"percent":30}'];
+    expect(await it.stepwell(...back, "--if-revision", String(revision - 1))).toMatchObject({
+      code: 1,
+      errors: expect.stringMatching(/^error STEPWELL_EXECUTION_CHANGED: /),
     });
+    expect(await it.stepwell(...back, "--if-revision", String(revision))).toMatchObject({ code: 0 });
     expect(await it.client.execution("sale-3").outcome()).toMatchObject({
       status: "rolledBack",
       reason: "customer-returned",
+    });
+    const turned = (await it.client.execution("sale-3").history()).find(({ why }) => why === "customer-returned");
+    expect(turned).toMatchObject({ by: "ada", details: { percent: 30 } });
+    expect(await it.stepwell("rollback", "sale-3", "--preview")).toMatchObject({
+      code: 1,
+      output: expect.stringContaining("It would be refused."),
     });
   });
 

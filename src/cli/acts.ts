@@ -1,5 +1,6 @@
 /** What operators do to one execution from a terminal. No workflow is needed, and no step runs here. */
-import { acting, asking, valueOf, type ActOptions, type OperateOptions } from "./asking.js";
+import { previewText, StepwellError, type RollbackPreview } from "../index.js";
+import { acting, asking, operateCodes, valueOf, type ActOptions, type OperateOptions } from "./asking.js";
 import type { Screen } from "./screen.js";
 import { clean, jsonLine } from "./text.js";
 
@@ -34,16 +35,31 @@ export interface RollbackCommandOptions extends ActOptions {
   /** JSON, or `@` and the path of a file with it. */
   readonly details?: string;
   readonly ifRevision?: number;
+  /** Only say what would be done. */
+  readonly preview?: boolean;
 }
 
-export function rollback(id: string, reason: string, options: RollbackCommandOptions, screen: Screen): Promise<number> {
+export function rollback(
+  id: string,
+  reason: string | undefined,
+  options: RollbackCommandOptions,
+  screen: Screen,
+): Promise<number> {
+  if (options.preview === true) return previewed(id, options, screen);
+  if (reason === undefined) {
+    throw new StepwellError(
+      "STEPWELL_INVALID_ARGUMENT",
+      "Say why it is rolled back; or give --preview, to see what would be done.",
+    );
+  }
+  let seen: number | undefined;
   return acting(
     "rollback",
     id,
     options,
     screen,
     async (execution, by) => {
-      const { ifCompleted, details, ifRevision } = options;
+      const { ifCompleted, details, ifRevision = seen } = options;
       const answer = await execution.rollback(reason, {
         by,
         ...(ifCompleted !== undefined && { ifCompleted: ifCompleted as "undo" }),
@@ -54,7 +70,25 @@ export function rollback(id: string, reason: string, options: RollbackCommandOpt
       return `Execution "${id}" is being rolled back.`;
     },
     `This undoes everything that "${id}" has done, its last step first.`,
+    async (execution) => {
+      const preview = await execution.previewRollback();
+      seen = preview.revision;
+      screen.note(textOf(preview));
+    },
   );
+}
+
+/** Without a question: nothing is asked for. */
+function previewed(id: string, options: RollbackCommandOptions, screen: Screen): Promise<number> {
+  return asking(options, screen, async (client) => {
+    const preview = await client.execution(id).previewRollback();
+    screen.result(options.json === true ? jsonLine(preview) : textOf(preview));
+    return preview.refused === undefined ? operateCodes.done : operateCodes.refused;
+  });
+}
+
+function textOf(preview: RollbackPreview): string {
+  return previewText(preview).split("\n").map(clean).join("\n");
 }
 
 export interface SendCommandOptions extends OperateOptions {

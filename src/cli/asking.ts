@@ -72,7 +72,7 @@ export async function asking(
   }
 }
 
-/** An act on one execution, told in a sentence; a grave one is asked for before. */
+/** An act on one execution, told in a sentence; a grave one is asked for before, after what `before` shows. */
 export function acting(
   act: string,
   id: string,
@@ -80,9 +80,11 @@ export function acting(
   screen: Screen,
   work: (execution: Execution, by: string) => Promise<string>,
   consequence?: string,
+  before?: (execution: Execution) => Promise<void>,
 ): Promise<number> {
   return asking(options, screen, async (client) => {
     const by = byOf(options);
+    if (isAsked(options)) await before?.(client.execution(id));
     if (consequence !== undefined && !(await confirmed(consequence, options))) {
       screen.note("Nothing was changed.");
       return operateCodes.refused;
@@ -91,6 +93,11 @@ export function acting(
     screen.result(options.json === true ? jsonLine({ accepted: true, execution: id, act, by }) : clean(sentence));
     return operateCodes.done;
   });
+}
+
+/** Somebody is there who can answer a question. */
+function isAsked({ yes = false, json = false }: ActOptions): boolean {
+  return !yes && !json && process.stdin.isTTY && process.stderr.isTTY;
 }
 
 /** Who acts. */
@@ -105,7 +112,7 @@ export function byOf({ by }: Pick<ActOptions, "by">): string {
  */
 export async function confirmed(consequence: string, { yes = false, json = false }: ActOptions): Promise<boolean> {
   if (yes) return true;
-  if (!process.stdin.isTTY || !process.stderr.isTTY || json) {
+  if (!isAsked({ yes, json } as ActOptions)) {
     throw new StepwellError(
       "STEPWELL_INVALID_ARGUMENT",
       `${consequence} Nobody can be asked here whether that is meant: give --yes.`,

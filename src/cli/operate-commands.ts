@@ -106,7 +106,8 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
     .summary("undo an execution, also a completed one")
     .description("Has everything undone that an execution did, its last step first, also where it has completed.")
     .argument("<execution>", "its id")
-    .argument("<reason>", "becomes the execution's reason: one line")
+    .argument("[reason]", "becomes the execution's reason: one line; not needed with --preview")
+    .option("--preview", "only say what would be done, step by step")
     .addOption(
       new Option("--if-completed <what>", "what to do with a completed execution (default: undo)").choices([
         "undo",

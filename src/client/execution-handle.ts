@@ -23,6 +23,7 @@ import type { ClientHost } from "../session/client-host.js";
 import { andThen } from "../session/maybe-promise.js";
 import type { MessageSender, SendOptions, Sent } from "./messages.js";
 import type { RollbackAnswer, RollbackOptions, RollbackRequests } from "./rollback.js";
+import { rollbackPreview, type RollbackPreview } from "./preview.js";
 import { notFound } from "../session/not-found.js";
 import { outcomeIn, type Outcome } from "../session/outcome-waiters.js";
 import { named, stateOf } from "../session/damaged-rows.js";
@@ -315,6 +316,22 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   /** As `Launcher.rollback`. */
   rollback(reason: string, options: RollbackOptions = {}): Promise<RollbackAnswer> {
     return this.#parts.rollbacks.request(this.id, reason, options);
+  }
+
+  /**
+   * What a rollback would do as things stand, step by step, and why it would be refused. Reads committed rows and calls no code of a
+   * workflow: what is then asked with `ifRevision: preview.revision` does what was shown, or is refused.
+   *
+   * @example
+   * const preview = await execution.previewRollback();
+   * console.log(previewText(preview));
+   * await execution.rollback("returned", { ifRevision: preview.revision });
+   *
+   * @throws STEPWELL_UNKNOWN_WORKFLOW where nobody has kept its list of steps in this store; STEPWELL_NOT_DECODABLE
+   */
+  async previewRollback(): Promise<RollbackPreview> {
+    const { store, host, registry } = this.#parts;
+    return rollbackPreview(await this.#record(), store, host, registry);
   }
 
   /** As `Launcher.retry`. */

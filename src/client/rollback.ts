@@ -33,7 +33,7 @@ export interface RollbackOptions extends StillAt {
 }
 
 /** `parked-again`: no launcher could go on with the execution, so that it is stuck where it was. `recall`: nothing rolls a recall back. */
-type WhyRefused = RefusedRollback | "parked-again" | "recall";
+export type WhyRefused = RefusedRollback | "parked-again" | "recall";
 
 interface RefusedAnswer {
   readonly accepted: false;
@@ -184,7 +184,7 @@ export class RollbackRequests {
   }
 
   #refused(record: ListedExecution, why: WhyRefused): RollbackAnswer {
-    return refused(record, why, this.#registered(record));
+    return refusedAnswer(record, why, this.#registered(record));
   }
 
   #registered(record: ListedExecution): Registered | undefined {
@@ -200,7 +200,11 @@ function isAtRest({ status }: ListedExecution): boolean {
   return status === "stuck" || status === "completed";
 }
 
-function refused(record: ListedExecution, why: WhyRefused, registered: Registered | undefined): RefusedAnswer {
+export function refusedAnswer(
+  record: ListedExecution,
+  why: WhyRefused,
+  registered: Registered | undefined,
+): RefusedAnswer {
   const { code, says } = explanationOf(record, why, registered);
   const { id: execution, workflow, position } = record;
   const message = `Execution "${execution}" is not rolled back: ${says}`;

@@ -11,6 +11,10 @@ export interface StepOutline {
   readonly rollback?: true;
   readonly pivot?: true;
   readonly transactional?: true;
+  /** Why it can't be undone. */
+  readonly irreversible?: string;
+  /** It only waits, for a time or for messages. */
+  readonly waits?: true;
   readonly onTimeout?: true;
   /** Names of messages, sorted. */
   readonly messages?: readonly string[];
@@ -27,12 +31,26 @@ export interface ChildrenOutline {
 
 export function outlineOf(steps: readonly StepDefinition[]): readonly StepOutline[] {
   return steps.map(
-    ({ name, when, rollback, pivot, transactional, onTimeout, messages, rollbackMessages, children }) => ({
+    ({
+      name,
+      when,
+      rollback,
+      pivot,
+      transactional,
+      irreversible,
+      waits,
+      onTimeout,
+      messages,
+      rollbackMessages,
+      children,
+    }) => ({
       name,
       ...(when !== undefined && { when: true }),
       ...(rollback !== undefined && { rollback: true }),
       ...(pivot && { pivot: true }),
       ...(transactional && { transactional: true }),
+      ...(irreversible !== undefined && { irreversible }),
+      ...(waits !== undefined && { waits: true }),
       ...(onTimeout !== undefined && { onTimeout: true }),
       ...named("messages", messages),
       ...named("rollbackMessages", rollbackMessages),

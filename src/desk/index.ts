@@ -16,6 +16,7 @@ export type {
   ExecutionsPage,
   ExecutionView,
   CountedView,
+  PreviewView,
   TransitionView,
   HistoryPage,
   StateView,

@@ -12,6 +12,7 @@ import type {
   LimitsView,
   Mailbox,
   Overview,
+  PreviewView,
   SchedulesView,
   StateView,
   WorkflowsView,
@@ -139,6 +140,20 @@ onEveryStore("the desk", (start) => {
     expect((await get("execution", { id: "nobody" })).body).toMatchObject({
       error: { code: "STEPWELL_EXECUTION_NOT_FOUND" },
     });
+  });
+
+  test("a preview tells in lanes what a rollback would do, and why it would be refused", async () => {
+    const { launcher, clock, store } = await start([refund, approve]);
+    await launcher.launch(approve, {}, { id: "w-1" });
+    await launch(launcher);
+    await clock.advance(0);
+    const { get } = deskRig(new Client({ store }));
+    const stuck = (await get<PreviewView>("execution/preview", { id: "r-1" })).body;
+    expect(stuck.said).toContain("is not rolled back");
+    const { said, revision, lanes } = (await get<PreviewView>("execution/preview", { id: "w-1" })).body;
+    expect(said).toBeUndefined();
+    expect(revision).toBe((await launcher.execution("w-1").summary()).revision);
+    expect(lanes.rounds.at(-1)!.rows.map(({ step, down }) => [step, down.mark])).toEqual([["ask", "to-undo"]]);
   });
 
   test("an act is done by who asks, for the execution as it was shown; gone on, it says what has happened", async () => {

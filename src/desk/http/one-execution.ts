@@ -1,12 +1,21 @@
 /** One execution: where it stands, its lanes, a page of its history, its values. */
-import type { Client, Execution, ExecutionDetails, HistoryRow } from "../../index.js";
+import { heldText, type Client, type Execution, type ExecutionDetails, type HistoryRow } from "../../index.js";
 import { lanesOf } from "../model/lanes.js";
+import { previewLanes } from "../model/preview.js";
 import { wordsOf, type Words } from "../model/words.js";
 import { Refused } from "./answers.js";
 import { Counted } from "./counted.js";
 import type { Printer } from "./print.js";
 import { needed, numberIn } from "./query.js";
-import type { CountedView, ExecutionView, HistoryPage, Mailbox, StateView, TransitionView } from "./shapes.js";
+import type {
+  CountedView,
+  ExecutionView,
+  HistoryPage,
+  Mailbox,
+  PreviewView,
+  StateView,
+  TransitionView,
+} from "./shapes.js";
 import { address, lineOf, messageView, transitionView } from "./views.js";
 
 /** So many transitions are given at first, and with each page. */
@@ -56,6 +65,16 @@ export class Executions {
       pending,
       history: this.#page(newest, historyPage),
     };
+  }
+
+  /** What a rollback would do. */
+  async preview(search: URLSearchParams): Promise<PreviewView> {
+    const execution = this.#client.execution(needed(search, "id"));
+    const [now, details] = await Promise.all([this.#client.fleet.now(), execution.details()]);
+    const [{ lanes }, preview] = await Promise.all([this.#seen(execution, details, now), execution.previewRollback()]);
+    const { revision, error, held } = preview;
+    const said = error?.message ?? (held === true ? heldText : undefined);
+    return { revision, ...(said !== undefined && { said }), lanes: previewLanes(lanes, preview) };
   }
 
   /** Counts some more of a long history. */

@@ -15,6 +15,7 @@
  * | `api/execution/history?id=&before=&limit=` | `HistoryPage`, the newest first |
  * | `api/execution/state?id=&revision=` | `StateView`; without `revision`: as it is now |
  * | `api/execution/mailbox?id=` | `Mailbox` |
+ * | `api/execution/preview?id=` | `PreviewView`: what a rollback would do |
  * | `api/execution/value?id=&of=state&revision=`, `…&of=message&message=` | `text/plain`: the whole of a value that was folded |
  * | `api/workflows` | `WorkflowsView` |
  * | `api/workflows/names` | `WorkflowNames` |
@@ -188,6 +189,15 @@ export interface ExecutionView extends ExecutionLine {
   readonly pending: Count;
   /** The newest 100. */
   readonly history: HistoryPage;
+}
+
+export interface PreviewView {
+  /** What was looked at. */
+  readonly revision: number;
+  /** Why a rollback would be refused, or held. */
+  readonly said?: string;
+  /** What was done, and what would become of it. */
+  readonly lanes: Lanes;
 }
 
 export interface CountedView {

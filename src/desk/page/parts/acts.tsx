@@ -1,11 +1,13 @@
 /** The acts on one execution: what each would do, what it needs, and what came of it. */
 import { useState } from "react";
-import type { ExecutionView } from "../../http/shapes.js";
+import type { ExecutionView, PreviewView } from "../../http/shapes.js";
 import type { Offer } from "../../model/words.js";
-import { act } from "../base/api.js";
+import { act, useRead } from "../base/api.js";
 import { ActDialog } from "./act-dialog.js";
 import { Labelled } from "./labelled.js";
 import { JsonField, problemWith } from "./json-field.js";
+import { Lanes } from "./lanes.js";
+import { Failure } from "./states.js";
 
 interface Props {
   readonly execution: ExecutionView;
@@ -51,25 +53,40 @@ function PatchingDialog({ execution: { id, revision }, offer, close }: Props & {
           wanted="object"
           hint="Merged into the state; what is not named stays."
         />
+      ) : name === "rollback" ? (
+        <Preview id={id} />
       ) : (
-        name !== "rollback" && (
-          <details>
-            <summary className="inline-block rounded text-sm text-water-deep hover:underline">
-              Mend the state first
-            </summary>
-            <div className="mt-2">
-              <JsonField
-                label="Fields of the state, as JSON"
-                text={patch}
-                change={setPatch}
-                wanted="object"
-                hint="Merged into the state before."
-              />
-            </div>
-          </details>
-        )
+        <details>
+          <summary className="inline-block rounded text-sm text-water-deep hover:underline">
+            Mend the state first
+          </summary>
+          <div className="mt-2">
+            <JsonField
+              label="Fields of the state, as JSON"
+              text={patch}
+              change={setPatch}
+              wanted="object"
+              hint="Merged into the state before."
+            />
+          </div>
+        </details>
       )}
     </ActDialog>
+  );
+}
+
+/** What would become of each step, as the execution stands now. */
+function Preview({ id }: { readonly id: string }) {
+  const { data, error } = useRead<PreviewView>("api/execution/preview", { id });
+  if (error !== null) return <Failure error={error} />;
+  if (data === undefined) return null;
+  return (
+    <section aria-label="What would be done">
+      {data.said !== undefined && <p className="text-any mb-2 text-sm text-warn">{data.said}</p>}
+      <div className="max-h-80 overflow-y-auto rounded-lg border border-line">
+        <Lanes lanes={data.lanes} />
+      </div>
+    </section>
   );
 }
 

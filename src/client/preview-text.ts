@@ -1,0 +1,48 @@
+/** What a rollback would do, as text for people. */
+import type { PreviewedWhat } from "../execution/preview.js";
+import type { ChildGroup } from "./children.js";
+import type { PreviewedStep, RollbackPreview } from "./preview.js";
+
+/** Of a preview with `held`. */
+export const heldText = "Its pivot runs: a request is held until that has ended, and refused where it has succeeded.";
+
+const words: Readonly<Record<PreviewedWhat, string>> = {
+  undo: "is undone",
+  "half-done": "is undone, as far as it came",
+  irreversible: "stays: can't be undone",
+  "no-undo": "stays: has no undo",
+  waited: "only waited: nothing to undo",
+  "never-ran": "never ran",
+};
+
+/** What `previewRollback` has found, a line for each step. */
+export function previewText({ execution, revision, error, held, steps, below }: RollbackPreview): string {
+  const head = `A rollback of "${execution}" as it stands at revision ${revision}:`;
+  const refusal = error === undefined ? [] : [`It would be refused. ${error.message}`];
+  const holds = held === undefined ? [] : [heldText];
+  const width = Math.max(0, ...steps.map(({ step }) => step.length));
+  const tree = below === undefined ? [] : [`Below it: ${below.more ? "more than " : ""}${below.count} executions.`];
+  const lines = steps.map((step) => `  ${step.step.padEnd(width)}  ${saidOf(step)}`);
+  return [head, ...refusal, ...holds, ...lines, ...tree].join("\n");
+}
+
+function saidOf({ what, why, waits, children }: PreviewedStep): string {
+  const because = why === undefined ? "" : `: ${why}`;
+  const waiting = waits === undefined ? "" : `; may wait for ${waits.join(", ")}`;
+  return `${words[what]}${because}${waiting}${children === undefined ? "" : `; ${childrenText(children)}`}`;
+}
+
+type Counts = Pick<ChildGroup, "count" | "notBegun" | "underWay" | "stuck" | "completed" | "rolledBack">;
+
+/** How children stand, such as "3 children: 2 completed, 1 under way". */
+export function childrenText({ count, notBegun, underWay, stuck, completed, rolledBack }: Counts): string {
+  const parts = [
+    [completed, "completed"],
+    [underWay, "under way"],
+    [stuck, "stuck"],
+    [rolledBack, "rolled back"],
+    [notBegun, "not begun"],
+  ] as const;
+  const said = parts.flatMap(([number, word]) => (number === 0 ? [] : `${number} ${word}`));
+  return `${count} ${count === 1 ? "child" : "children"}: ${said.join(", ")}`;
+}

@@ -1,0 +1,124 @@
+/**
+ * What a rollback would do with an execution as it stands, step by step. Pure: one committed record and the stored list of its steps
+ * come in. It follows what the router and `decide` do of a request that comes now; a property test holds it against them.
+ */
+import type { StepOutline } from "../definition/outline.js";
+import { shapeOf } from "./definition-change.js";
+import { isInDoubt, leftNothing } from "./execution.js";
+import { refuseRollback, type RefusedRollback } from "./mail.js";
+import { keyNameOf } from "./position.js";
+import type { ExecutionRecord } from "./records.js";
+import { isPastPivot } from "./router.js";
+
+/**
+ * What becomes of a step:
+ *
+ * - `undo`: it was done, and is undone
+ * - `half-done`: it has begun and is not done, or nobody knows what became of it: its undo is called all the same
+ * - `irreversible`: it was begun, and can't be undone, as its workflow says
+ * - `no-undo`: it was begun, and has no undo: what it did stays
+ * - `waited`: it only waited, and there is nothing to undo
+ * - `never-ran`: it has not begun, or was passed over
+ */
+export type PreviewedWhat = "undo" | "half-done" | "irreversible" | "no-undo" | "waited" | "never-ran";
+
+export interface StepPreview {
+  readonly step: string;
+  readonly index: number;
+  readonly what: PreviewedWhat;
+  /** Of one that is irreversible: why. */
+  readonly why?: string;
+  /** Its undo may wait for one of these messages. */
+  readonly waits?: readonly string[];
+}
+
+export interface ExecutionPreview {
+  /** Why a rollback would be refused. Left out: it would be accepted. */
+  readonly refused?: RefusedRollback;
+  /** Its pivot runs: a request is held until it has ended, and refused where it has succeeded. */
+  readonly held?: true;
+  /** In the order in which it goes back. Refused, it is empty, save of one that goes back already: what is still to come. */
+  readonly steps: readonly StepPreview[];
+}
+
+/** What of the record matters. */
+export type Previewed = Pick<ExecutionRecord, "status" | "position" | "line" | "claims" | "admission" | "owner">;
+
+const anyRequest = { reason: "preview", ifCompleted: "undo" } as const;
+
+/**
+ * @param begun the steps that have begun children, by the names under which others know them
+ * @param at the store's time
+ */
+export function previewOf(
+  record: Previewed,
+  steps: readonly StepOutline[],
+  begun: ReadonlySet<string>,
+  at: number,
+): ExecutionPreview {
+  const { position, status } = record;
+  const shape = shapeOf(steps);
+  const refused = refuseRollback(record, shape, anyRequest, at);
+  if (refused !== undefined && refused !== "already-rolling-back") return { refused, steps: [] };
+  const isHeld =
+    refused === undefined &&
+    status !== "completed" &&
+    position.stepIndex === shape.pivot &&
+    !isPastPivot(position, shape);
+  const going = steps.flatMap((step, index) => {
+    // What lies behind it on the way down is undone already, or never ran.
+    if (position.direction === "down" && index > position.stepIndex) return [];
+    const hasRun = step.children === undefined || begun.has(keyNameOf(step.name, position.keys));
+    return stepPreview(step, index, hasRun ? whatOf(record, step, index) : "never-ran");
+  });
+  return {
+    ...(refused !== undefined && { refused }),
+    ...(isHeld && { held: true as const }),
+    steps: going.toReversed(),
+  };
+}
+
+function stepPreview(step: StepOutline, index: number, what: PreviewedWhat): StepPreview {
+  const { name, irreversible, rollbackMessages } = step;
+  const isCalled = what === "undo" || what === "half-done";
+  return {
+    step: name,
+    index,
+    what,
+    ...(what === "irreversible" && irreversible !== undefined && { why: irreversible }),
+    ...(isCalled && rollbackMessages !== undefined && { waits: rollbackMessages }),
+  };
+}
+
+function whatOf(record: Previewed, step: StepOutline, index: number): PreviewedWhat {
+  const { position, status } = record;
+  if (index > position.stepIndex || position.passed?.includes(index) === true) return "never-ran";
+  const isHere = index === position.stepIndex && status !== "completed";
+  if (isHere && hasNotBegun(record, step)) return "never-ran";
+  if (step.irreversible !== undefined) return "irreversible";
+  if (step.rollback !== true && step.children === undefined) return step.waits === true ? "waited" : "no-undo";
+  if (position.doubtful?.includes(index) === true) return "half-done";
+  return isHere && isUndoneHalfDone(record, step) ? "half-done" : "undo";
+}
+
+const free = { takenBack: 0 } as const;
+
+/** Nothing of the step where it stands is there, so that it is not undone. */
+function hasNotBegun(record: Previewed, step: StepOutline): boolean {
+  const { position, owner, claims, admission } = record;
+  if (position.direction === "down" || position.lifecycle === "success") return false;
+  if (admission === "queued") return true;
+  if (leftNothing({ ...record, ...free }, step)) return true;
+  const isFresh = position.stepFunc === "run" && position.attempts + position.uncounted === 0;
+  if (!isFresh || position.begins === true) return false;
+  if (step.when === true) return true;
+  // Of the first step that a launcher has in work nobody knows whether it has begun.
+  return position.lifecycle === "init" && owner === null && claims === 0;
+}
+
+/** It has begun and is not done, unless it waits: then all that it did is known. */
+function isUndoneHalfDone(record: Previewed, step: StepOutline): boolean {
+  const { position } = record;
+  if (isInDoubt({ ...record, ...free }, step)) return true;
+  return position.direction === "up" && position.stepFunc === "run";
+}

@@ -1,0 +1,172 @@
+/** Previews: what a rollback would do, told from committed rows to who has no code of the workflow. */
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { Client, fail, pause, previewText, workflow } from "../../src/index.js";
+import { previewLanes } from "../../src/desk/model/preview.js";
+import { lanesOf } from "../../src/desk/model/lanes.js";
+import { marks } from "../support/seen.js";
+import { errorOf, onEveryStore, patient } from "../support/rig.js";
+
+const input = z.object({});
+const undo = (): void => undefined;
+
+const order = workflow("order", { input })
+  .step("charge", { run: () => undefined, rollback: undo })
+  .step("letter", { run: () => undefined, irreversible: "The letter has left." })
+  .step("gift", { when: () => false, run: () => undefined, rollback: undo })
+  .step("note", { run: () => undefined })
+  .sleep("cool-off", 1)
+  .step("ship", {
+    messages: { go: z.null() },
+    run: () => pause(),
+    onMessage: () => undefined,
+    rollback: () => pause(),
+    rollbackMessages: { back: z.null() },
+    onRollbackMessage: () => undefined,
+  })
+  .step("thank", { run: () => undefined, rollback: undo });
+
+onEveryStore("a preview of a rollback", (start) => {
+  test("says what becomes of each step, to a client without the workflow, and changes nothing", async () => {
+    const { launcher, clock, store } = await start([order]);
+    await launcher.launch(order, {}, { id: "e" });
+    await clock.advance("1s");
+    const client = new Client({ store });
+    const execution = client.execution("e");
+    const before = await execution.details();
+    const preview = await execution.previewRollback();
+    expect(preview).toEqual({
+      execution: "e",
+      revision: before.revision,
+      steps: [
+        { step: "thank", index: 6, what: "never-ran" },
+        { step: "ship", index: 5, what: "undo", waits: ["back"] },
+        { step: "cool-off", index: 4, what: "waited" },
+        { step: "note", index: 3, what: "no-undo" },
+        { step: "gift", index: 2, what: "never-ran" },
+        { step: "letter", index: 1, what: "irreversible", why: "The letter has left." },
+        { step: "charge", index: 0, what: "undo" },
+      ],
+    });
+    expect(await execution.details()).toEqual(before);
+    expect(previewText(preview)).toBe(
+      [
+        `A rollback of "e" as it stands at revision ${before.revision}:`,
+        "  thank     never ran",
+        "  ship      is undone; may wait for back",
+        "  cool-off  only waited: nothing to undo",
+        "  note      stays: has no undo",
+        "  gift      never ran",
+        "  letter    stays: can't be undone: The letter has left.",
+        "  charge    is undone",
+      ].join("\n"),
+    );
+    const lanes = previewLanes(lanesOf(before, await execution.history()), preview);
+    expect(marks(lanes.rounds[0]!.rows)).toEqual([
+      "charge: done / to-undo",
+      "letter: done / kept",
+      "gift: passed-over / none",
+      "note: done / nothing",
+      "cool-off: done / nothing",
+      "ship: waiting / to-undo",
+      "thank: to-do / none",
+    ]);
+    await client.stop();
+  });
+
+  test("counts children and names the first of them, and those that go back with them", async () => {
+    const seat = workflow("seat", { input }).step("seat", { run: () => undefined, rollback: undo });
+    const item = workflow("item", { input: z.object({ waits: z.boolean() }) })
+      .child("seat-of", seat, { input: () => ({}) })
+      .step("pack", {
+        messages: { go: z.null() },
+        run: ({ state }) => (state.waits ? pause() : undefined),
+        onMessage: undo,
+      });
+    const many = workflow("many", { input }).forEach("items", item, {
+      items: () => [{ waits: false }, { waits: true }, { waits: true }],
+      concurrency: 2,
+    });
+    const { launcher, clock } = await start([many]);
+    const execution = await launcher.launch(many, {}, { id: "m" });
+    await clock.advance("10s");
+    const { steps, below } = await execution.previewRollback();
+    const counts = { count: 3, notBegun: 0, underWay: 2, stuck: 0, completed: 1, rolledBack: 0, isClosed: false };
+    expect(steps).toMatchObject([{ step: "items", what: "undo", children: counts }]);
+    expect(steps[0]!.children!.first.map(({ id, status }) => [id, status])).toEqual([
+      ["m/items/0", "completed"],
+      ["m/items/1", "underWay"],
+      ["m/items/2", "underWay"],
+    ]);
+    expect(below).toEqual({ count: 6, more: false });
+    const child = await launcher.execution("m/items/0").previewRollback();
+    expect(child).toMatchObject({
+      refused: "belongs-to-parent",
+      error: { code: "STEPWELL_BELONGS_TO_PARENT" },
+      steps: [],
+    });
+  });
+
+  test("says why it would be refused, with the code that the request would get", async () => {
+    const done = workflow("done", { input, undoFor: "1d" }).step("1", { run: () => undefined, rollback: undo });
+    const past = workflow("past", { input })
+      .step("1", { run: () => undefined, rollback: undo, pivot: true })
+      .step("2", { run: () => fail("no") });
+    const { launcher, clock } = await start([done, past], patient);
+    await launcher.launch(done, {}, { id: "sealed" });
+    const back = await launcher.launch(done, {}, { id: "back" });
+    await launcher.launch(past, {}, { id: "past" });
+    await clock.advance("1s");
+    await back.rollback("returned");
+    await clock.advance("2d");
+    for (const [id, why] of [
+      ["sealed", "sealed"],
+      ["back", "already-rolled-back"],
+      ["past", "past-pivot"],
+    ] as const) {
+      const { refused, error, steps } = await launcher.execution(id).previewRollback();
+      const answer = await launcher.rollback(id, "returned");
+      expect({ refused, steps }).toEqual({ refused: why, steps: [] });
+      expect(answer).toMatchObject({ accepted: false, why, error: { code: error!.code, message: error!.message } });
+    }
+  });
+
+  test("of one that goes back already says what is still to come", async () => {
+    const { launcher, clock } = await start([order]);
+    const execution = await launcher.launch(order, {}, { id: "e" });
+    await clock.advance("1s");
+    await execution.rollback("returned");
+    await clock.advance("1s");
+    const { refused, steps } = await execution.previewRollback();
+    expect(refused).toBe("already-rolling-back");
+    expect(steps.map(({ step, what }) => `${step} ${what}`)).toEqual([
+      "ship undo",
+      "cool-off waited",
+      "note no-undo",
+      "gift never-ran",
+      "letter irreversible",
+      "charge undo",
+    ]);
+  });
+
+  test("while the pivot runs says that only its end decides", async () => {
+    let finish: (() => void) | undefined;
+    const running = workflow("running", { input }).step("1", {
+      pivot: true,
+      run: () => new Promise<void>((resolve) => (finish = resolve)),
+      rollback: undo,
+    });
+    const { launcher, clock } = await start([running]);
+    const execution = await launcher.launch(running, {});
+    await clock.settle();
+    expect(await execution.previewRollback()).toMatchObject({ held: true, steps: [{ step: "1", what: "half-done" }] });
+    finish!();
+    await clock.advance("1s");
+  });
+
+  test("of an execution that is not there is refused", async () => {
+    const { launcher } = await start([order]);
+    const unknown = { code: "STEPWELL_EXECUTION_NOT_FOUND" };
+    expect(await errorOf(launcher.execution("nobody").previewRollback())).toMatchObject(unknown);
+  });
+});
