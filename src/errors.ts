@@ -26,6 +26,9 @@ export const errorCodes = {
   STEPWELL_PAST_PIVOT: "The execution's pivot is done; nothing turns the execution any more.",
   STEPWELL_SEALED: "The execution has completed for longer than its workflow lets it be undone.",
   STEPWELL_ROLLBACK_REFUSED: "The execution can't be rolled back, as things stand.",
+  STEPWELL_REWIND_REFUSED: "The execution can't be rewound, as things stand.",
+  STEPWELL_STEP_NOT_BEGUN: "The execution has not reached the step to which it was to be rewound, or has undone it.",
+  STEPWELL_WOULD_REPEAT: "A rewind would do an irreversible step a second time.",
   STEPWELL_OUTCOME_TIMEOUT: "The execution did not come to rest within the time given.",
   STEPWELL_UNDECIDED: "No launcher has decided yet on a request that is stored.",
   // Messages.

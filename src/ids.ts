@@ -58,14 +58,14 @@ export type Cause = { readonly message: string } | { readonly timeout: number };
 
 /**
  * The key that a step function hands to other systems, so that an effect happens once however often the
- * function is tried: `order-17/charge-card/run`. The same for all attempts, and different for functions
- * that are to have an effect each. At most 255 characters of ASCII, which fit into an HTTP header;
+ * function is tried: `order-17/charge-card/run`; after a rewind `order-17/charge-card/run@1`. The same for all attempts, and
+ * different for functions that are to have an effect each. At most 255 characters of ASCII, which fit into an HTTP header;
  * where the parts are longer, the end is a hash of them all.
  */
-export function idempotencyKey(execution: string, step: string, func: StepFunc, cause?: Cause): string {
+export function idempotencyKey(execution: string, step: string, func: StepFunc, cause?: Cause, round = 0): string {
   const suffix =
     cause === undefined ? "" : "message" in cause ? `/${escaped(cause.message)}` : `/timeout/${cause.timeout}`;
-  const key = `${escaped(execution)}/${escaped(step)}/${func}${suffix}`;
+  const key = `${escaped(execution)}/${escaped(step)}/${func}${round > 0 ? `@${round}` : ""}${suffix}`;
   if (key.length <= longestKey) return key;
   // "#" is in no key that is short enough, so the two kinds can't meet.
   const end = `#${createHash("sha256").update(key).digest("base64url")}`;
@@ -73,16 +73,28 @@ export function idempotencyKey(execution: string, step: string, func: StepFunc, 
 }
 
 /**
- * The id of a list of children: `order-17/items`; of the second one of a step, `order-17/items~2`. At most 255 characters: where
- * the parts are longer, the end is a hash of them all.
+ * The id of a list of children: `order-17/items`; of the second one of a step, `order-17/items~2`; after a rewind,
+ * `order-17/items~r1`. At most 255 characters: where the parts are longer, the end is a hash of them all.
  */
-export function listId(parent: string, step: string, number: number): string {
-  return shortened(`${parent}/${partOfId(step)}${number > 1 ? `~${number}` : ""}`);
+export function listId(parent: string, list: WhichList): string {
+  return shortened(`${parent}/${partOfList(list)}`);
 }
 
 /** The id of a child: `order-17/items/A-1`. */
-export function childId(parent: string, step: string, number: number, key: string): string {
-  return shortened(`${parent}/${partOfId(step)}${number > 1 ? `~${number}` : ""}/${partOfId(key)}`);
+export function childId(parent: string, list: WhichList, key: string): string {
+  return shortened(`${parent}/${partOfList(list)}/${partOfId(key)}`);
+}
+
+/** A list of a step's, by the name under which others know what the step does. */
+export interface WhichList {
+  readonly step: string;
+  readonly round: number;
+  /** In its round, from 1. */
+  readonly number: number;
+}
+
+function partOfList({ step, round, number }: WhichList): string {
+  return `${partOfId(step)}${round > 0 ? `~r${round}` : ""}${number > 1 ? `~${number}` : ""}`;
 }
 
 const reserved = /[%/~]/g;

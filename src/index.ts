@@ -170,6 +170,7 @@ export type { SendOptions, Sent } from "./client/messages.js";
 export type { PreviewedChildren, PreviewedStep, RollbackPreview } from "./client/preview.js";
 export { childrenText, heldText, previewText } from "./client/preview-text.js";
 export type { PreviewedWhat, StepPreview } from "./execution/preview.js";
+export type { RewindAnswer, RewindOptions } from "./client/rewind.js";
 export type { RollbackAnswer, RollbackOptions } from "./client/rollback.js";
 export type { Outcome } from "./session/outcome-waiters.js";
 export type {

@@ -9,6 +9,8 @@ import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.
 /** The children of one step. What was counted of them may be some moments old. */
 export interface ChildGroup {
   readonly step: string;
+  /** In which round of the execution they were begun: 0, until it was rewound. */
+  readonly round: number;
   /** A step after the pivot whose children were begun again has a group for each time, from 1. */
   readonly number: number;
   readonly count: number;
@@ -34,7 +36,9 @@ export interface ChildLine {
 }
 
 export interface ChildLinesOptions {
-  /** Which of the step's groups. Default: the last one. */
+  /** Which round's. Default: the last one in which the step began any. */
+  readonly round?: number;
+  /** Which of the step's groups of that round. Default: the last one. */
   readonly number?: number;
   /** From this position on. Default: 0. */
   readonly from?: number;
@@ -51,9 +55,20 @@ export async function childGroupsOf(
 }
 
 function groupOf(record: ListRecord): ChildGroup {
-  const { step, number, count, next, begun, stuck, completed, rolledBack } = tallyOf(record);
+  const { step, round, number, count, next, begun, stuck, completed, rolledBack } = tallyOf(record);
   const isClosed = record.status === "closed";
-  return { step, number, count, notBegun: count - next, underWay: begun, stuck, completed, rolledBack, isClosed };
+  return {
+    step,
+    round,
+    number,
+    count,
+    notBegun: count - next,
+    underWay: begun,
+    stuck,
+    completed,
+    rolledBack,
+    isClosed,
+  };
 }
 
 const largestPage = 1000;
@@ -65,7 +80,7 @@ export async function childLinesOf(
   step: string,
   options: ChildLinesOptions,
 ): Promise<readonly ChildLine[]> {
-  refuseUnknownOptions(options, ["number", "from", "limit"], "childrenOf");
+  refuseUnknownOptions(options, ["round", "number", "from", "limit"], "childrenOf");
   const { number, from = 0, limit = 100 } = options;
   const isCount = (value: unknown, most: number): boolean => Number.isSafeInteger(value) && (value as number) <= most;
   if (!isCount(from, Infinity) || from < 0)
@@ -73,8 +88,10 @@ export async function childLinesOf(
   if (!isCount(limit, largestPage) || limit < 1)
     throw invalidArgument(`childrenOf: "limit" must be a whole number from 1 to ${largestPage}, not ${shown(limit)}`);
   const lists = needed(store, "lists", "childrenOf");
-  const ofStep = (await lists.of(execution)).filter((it) => it.status !== "staged" && tallyOf(it).step === step);
-  const list = number === undefined ? ofStep.at(-1) : ofStep.find((it) => tallyOf(it).number === number);
+  const all = (await lists.of(execution)).filter(({ status }) => status !== "staged");
+  const ofStep = all.map((it) => ({ id: it.id, ...tallyOf(it) })).filter((it) => it.step === step);
+  const { round = ofStep.at(-1)?.round } = options;
+  const list = ofStep.findLast((it) => it.round === round && (number === undefined || it.number === number));
   if (list === undefined) return [];
   const found: LineRecord[] = [];
   while (found.length < limit) {

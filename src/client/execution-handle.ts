@@ -22,6 +22,7 @@ import type { ResendNote } from "./dead-letters.js";
 import type { ClientHost } from "../session/client-host.js";
 import { andThen } from "../session/maybe-promise.js";
 import type { MessageSender, SendOptions, Sent } from "./messages.js";
+import type { RewindAnswer, RewindOptions, RewindRequests } from "./rewind.js";
 import type { RollbackAnswer, RollbackOptions, RollbackRequests } from "./rollback.js";
 import { rollbackPreview, type RollbackPreview } from "./preview.js";
 import { notFound } from "../session/not-found.js";
@@ -29,7 +30,7 @@ import { outcomeIn, type Outcome } from "../session/outcome-waiters.js";
 import { named, stateOf } from "../session/damaged-rows.js";
 import type { Registered } from "../session/registry.js";
 import { detailsOf, type ExecutionDetails } from "./execution-details.js";
-import { flowOf, summaryOf, type ExecutionSummary } from "./execution-summary.js";
+import { placeOf, summaryOf, type ExecutionSummary } from "./execution-summary.js";
 
 /** Which part of a history. */
 export interface HistoryRange {
@@ -118,6 +119,7 @@ export interface HandleParts {
   readonly registry: ReadonlyMap<string, Registered>;
   readonly messages: MessageSender;
   readonly rollbacks: RollbackRequests;
+  readonly rewinds: RewindRequests;
   readonly acts: OperatorActs;
 }
 
@@ -202,7 +204,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
 
   /** Where the execution is and which way it goes, as of the last commit. */
   async flow(): Promise<Flow & { readonly step: string }> {
-    return flowOf(await this.#record());
+    return placeOf(await this.#record());
   }
 
   /** Status, tags, times and flow in one. */
@@ -332,6 +334,11 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   async previewRollback(): Promise<RollbackPreview> {
     const { store, host, registry } = this.#parts;
     return rollbackPreview(await this.#record(), store, host, registry);
+  }
+
+  /** As `Launcher.rewind`. */
+  rewind(options: RewindOptions<W>): Promise<RewindAnswer> {
+    return this.#parts.rewinds.request(this.id, options as RewindOptions);
   }
 
   /** As `Launcher.retry`. */

@@ -1,6 +1,6 @@
 /** An execution in a list: where it stands, without what it holds. */
 import type { Flow, Status } from "../definition/flow.js";
-import { isStruggling } from "../execution/position.js";
+import { flowOf, isStruggling } from "../execution/position.js";
 import type { ListedExecution } from "../stores/contract.js";
 import type { SerializedError } from "../values/serialize-error.js";
 
@@ -54,14 +54,13 @@ export function summaryOf(record: ListedExecution, now: number): ExecutionSummar
     tags,
     ...(record.line !== null && { parent: record.line.parent }),
     ...(record.root !== null && { root: record.root }),
-    flow: flowOf(record),
+    flow: placeOf(record),
     ...(error !== null && { error }),
     createdAt: new Date(record.createdAt),
     updatedAt: new Date(record.updatedAt),
   };
 }
 
-export function flowOf({ position }: ListedExecution): Flow & { readonly step: string } {
-  const { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step } = position;
-  return { direction, reason, stepIndex, stepFunc, lifecycle, lastResult, step };
+export function placeOf({ position }: ListedExecution): Flow & { readonly step: string } {
+  return { ...flowOf(position), step: position.step };
 }

@@ -36,7 +36,7 @@ export interface SkipOptions<W extends AnyWorkflow = AnyWorkflow> extends Operat
   readonly patch?: StatePatch<W>;
 }
 
-type ActKind = Exclude<RequestKind, "rollback">;
+type ActKind = Exclude<RequestKind, "rollback" | "rewind">;
 
 /** The method that a user calls, for the texts of errors. */
 const methods: Readonly<Record<ActKind, string>> = { retry: "retry", skip: "skip", patch: "patchState" };
@@ -81,7 +81,7 @@ export class OperatorActs {
     checkText(reason, "patchState: the reason");
     refuseUnknownOptions(options, ["by", "ifRevision"], "patchState");
     const { ifRevision, ...given } = options;
-    const problem = problemWith(patch) ?? (Object.keys(patch).length === 0 ? "empty" : undefined);
+    const problem = patchProblemOf(patch) ?? (Object.keys(patch).length === 0 ? "empty" : undefined);
     if (problem !== undefined) throw invalidPatch(id, "patchState: the patch", problem);
     await this.#followed(await this.#act(id, "patch", { reason, patch, ...given }, ifRevision), id, "patch");
   }
@@ -127,7 +127,7 @@ export class OperatorActs {
     checkStillAt(ifRevision, method);
     await this.#host.ready(method);
     checkBy(act.by, `${method}: by`);
-    const problem = act.patch === undefined ? undefined : problemWith(act.patch);
+    const problem = act.patch === undefined ? undefined : patchProblemOf(act.patch);
     if (problem !== undefined) throw invalidPatch(id, `${method}: "patch"`, problem);
     for (;;) {
       const record = await this.#existing(id);
@@ -185,7 +185,7 @@ export function checkRetry(
 }
 
 /** A value that can't even be looked at, such as a revoked proxy, is no patch either. */
-function problemWith(patch: unknown): string | undefined {
+export function patchProblemOf(patch: unknown): string | undefined {
   try {
     return patchProblem(patch);
   } catch {

@@ -2,12 +2,11 @@
  * Rollback requests: checked and judged before they are stored. Why one is refused is said as a word for programs to decide by,
  * and as an error to throw or to show.
  */
-import { shapeOf } from "../execution/definition-change.js";
 import type { Status } from "../definition/flow.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { refuseRollback, type RefusedRollback, type RollbackRequest } from "../execution/mail.js";
-import { recallName } from "../execution/recall.js";
 import type { Shape } from "../execution/router.js";
+import { recallName } from "../execution/recall.js";
 import type { ClientHost } from "../session/client-host.js";
 import { alive, requestTo } from "../session/mailbox-entry.js";
 import { missing } from "../session/not-found.js";
@@ -18,6 +17,7 @@ import { encode } from "../values/encode.js";
 import { isolate } from "../values/isolate.js";
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { awaitRequest } from "./await-request.js";
+import { shapeFor, unknownShape } from "./shapes.js";
 import { changedSince, checkStillAt, type StillAt } from "./still-at.js";
 
 export interface RollbackOptions extends StillAt {
@@ -62,9 +62,6 @@ const judgedTries = 3;
 
 const requestsOnly = { status: "pending", limit: 0 } as const;
 
-/** The shape of a workflow that this process does not know. */
-const unknownShape = { count: Infinity, pivot: -1 };
-
 /** Every status but `rolledBack`: no launcher would take a request up there. */
 const askable: readonly Status[] = [...alive, "completed"];
 
@@ -107,7 +104,7 @@ export class RollbackRequests {
 
   /** What the answer to the request would be as things stand. Nothing is stored. */
   async judge(record: ListedExecution, request: RollbackRequest): Promise<RollbackAnswer> {
-    const shape = (await this.#shapeOf(record)) ?? unknownShape;
+    const shape = (await shapeFor(record, this.#registry, this.#host)) ?? unknownShape;
     const why = refusal(record, shape, request, this.#host.storeNow());
     if (why !== undefined) return this.#refused(record, why);
     // Most executions never got a message or a request.
@@ -133,7 +130,7 @@ export class RollbackRequests {
       if (record === undefined) return this.#unknown(id);
       const changed = changedSince(record, options.ifRevision, "rollback");
       if (changed !== undefined) return { accepted: false, why: "moved-on", error: changed };
-      const shape = await this.#shapeOf(record);
+      const shape = await shapeFor(record, this.#registry, this.#host);
       const why = refusal(record, shape ?? unknownShape, request, this.#host.storeNow());
       if (why !== undefined) return this.#refused(record, why);
       // While the pivot runs the request is held: only the end of the pivot says whether the request came in time. Where this process
@@ -162,20 +159,11 @@ export class RollbackRequests {
     }
     const [record] = await this.#store.load([id]);
     if (record === undefined) return this.#unknown(id);
-    const shape = await this.#shapeOf(record);
+    const shape = await shapeFor(record, this.#registry, this.#host);
     const why = refusal(record, shape ?? unknownShape, request, this.#host.storeNow());
     if (why !== undefined) return this.#refused(record, why);
     // It could be undone, but for what parked it, or for a list of steps that has changed.
     return this.#refused(record, record.status === "stuck" || shape !== undefined ? "parked-again" : "past-pivot");
-  }
-
-  /** The shape of the list of steps that the execution has. Undefined: the store does not have the list. */
-  async #shapeOf(record: ListedExecution): Promise<Shape | undefined> {
-    const { workflow, version, fingerprint } = record;
-    const registered = this.#registered(record);
-    if (registered !== undefined || fingerprint === null) return registered?.shape;
-    const steps = await this.#host.listOf(workflow, version, fingerprint);
-    return steps && shapeOf(steps);
   }
 
   async #unknown(id: string): Promise<RefusedAnswer> {

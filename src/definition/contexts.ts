@@ -25,6 +25,8 @@ export interface StepContext<State> extends StateContext<State> {
   readonly attempt: number;
   /** How often this function has given `again`. */
   readonly polls: number;
+  /** In which round this is done, or was done what is undone: 0, until the execution is rewound. It is part of the keys. */
+  readonly round: number;
   /** Aborted when the attempt times out, a rollback is requested, or the launcher stops or loses the execution. */
   readonly signal: AbortSignal;
   readonly execution: ExecutionIdentity;
@@ -62,6 +64,11 @@ export interface UndoRequest {
   readonly details?: unknown;
   /** Who asked. */
   readonly by?: string;
+  /**
+   * Set: it is a rewind, which goes back to the step of this name and then goes up again. An undo that tells somebody that all is
+   * called off should not do so then.
+   */
+  readonly to?: string;
 }
 
 export interface RollbackContext<State, Given> extends StepContext<State> {

@@ -17,6 +17,10 @@ export interface Flow {
   readonly lifecycle: Lifecycle;
   /** `ok`, `continue`, or the reason of an error. */
   readonly lastResult: string;
+  /** How often the execution was rewound. Left out: never. */
+  readonly round?: number;
+  /** Of a rewind that is on its way down: the step where it goes up again, from 0. Left out: none is. */
+  readonly until?: number;
 }
 
 /**

@@ -79,6 +79,12 @@ export interface CommittedTransition {
   readonly migration?: { readonly from: string; readonly to: string };
   /** The execution turned here, and the step is not undone: it is purely transactional, and its transaction was not committed. */
   readonly leftNothing?: true;
+  /** In which round the step was begun that was worked on here. Left out: before any rewind. */
+  readonly round?: number;
+  /** A rewind was asked for: the step to which it goes back. */
+  readonly backTo?: string;
+  /** The last undo of a rewind: the execution goes up again from this step, in this round. */
+  readonly upInto?: number;
 }
 
 export interface WakeEvent<out State = unknown, out Steps extends string = string> extends ObserverEvent<State, Steps> {

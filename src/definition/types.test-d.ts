@@ -51,7 +51,7 @@ test("an undo sees who asked and why, if anybody did, and checks by itself what 
     run: () => undefined,
     rollback: ({ request }) => {
       expectTypeOf(request).toEqualTypeOf<
-        { readonly reason: string; readonly details?: unknown; readonly by?: string } | undefined
+        { readonly reason: string; readonly details?: unknown; readonly by?: string; readonly to?: string } | undefined
       >();
       // @ts-expect-error nobody may have asked
       request.reason.length;

@@ -15,7 +15,7 @@ import type { LinePhase } from "./records.js";
 
 const manner: Manner = {
   ...{ count: 3, width: null, undoWidth: null, turnsAtFirst: true, keeps: false },
-  ...{ step: "s", number: 1, parent: "p", root: "p", depth: 1 },
+  ...{ step: "s", round: 0, number: 1, parent: "p", root: "p", depth: 1 },
 };
 
 describe("a tally", () => {

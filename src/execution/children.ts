@@ -20,8 +20,9 @@ export interface Kin {
 
 /** What a list knows of its lines; stored with it. */
 export interface Tally {
-  /** The name under which others know the step that has opened it, and which of its lists this is, from 1. */
+  /** The name under which others know the step that has opened it, in which round, and which of its lists there this is, from 1. */
   readonly step: string;
+  readonly round: number;
   readonly number: number;
   /** Whose list it is, which execution is at the top, and how many are above its children. */
   readonly parent: string;
@@ -64,7 +65,18 @@ const rank: Readonly<Record<Told, number>> = { nothing: 0, failed: 1, settled: 2
 /** How a list is to go on, as its step says. */
 export type Manner = Pick<
   Tally,
-  "step" | "number" | "count" | "width" | "undoWidth" | "turnsAtFirst" | "keeps" | "parent" | "root" | "depth" | "kin"
+  | "step"
+  | "round"
+  | "number"
+  | "count"
+  | "width"
+  | "undoWidth"
+  | "turnsAtFirst"
+  | "keeps"
+  | "parent"
+  | "root"
+  | "depth"
+  | "kin"
 >;
 
 export function newTally(manner: Manner): Tally {

@@ -6,19 +6,22 @@
 import type { StepDefinition, WorkflowDefinition } from "../definition/definition.js";
 import type { Status } from "../definition/flow.js";
 import { changesOf, leftNothing, type ActiveExecution } from "./execution.js";
+import { risen, type Ground } from "./contributions.js";
 import type { Event } from "./events.js";
 import { lineAfter } from "./children.js";
 import { awaitedMessage, sift, turnOf, type Mail, type Turn } from "./mail.js";
-import { keyNameOf, type Position } from "./position.js";
-import { positionAfter } from "./position-after.js";
+import { keyNameOf, roundOf, type Position } from "./position.js";
+import { positionAfter, takenOver } from "./position-after.js";
 import type { Transition } from "./records.js";
 import { isPastPivot, route, type Action, type Routed, type RoutedEvent, type Shape } from "./router.js";
 import type { StoreTime } from "./time.js";
-import { entryOf, settledBy, unsubscribedBy } from "./transition.js";
+import { entryOf, settledBy, unsubscribedBy, type SettledRow } from "./transition.js";
 
 export interface Decision {
   readonly transition: Transition;
   readonly action: Action;
+  /** The execution as it goes up again. Left out: it does not. */
+  readonly risen?: ActiveExecution;
 }
 
 /** What observers hear when an execution has come to rest. */
@@ -32,6 +35,10 @@ export interface Facts {
   readonly mail: Mail;
   /** Where observers hear how the execution came to rest, that is before it is let go. */
   readonly observing: { hears(callback: (typeof callbackOf)[keyof typeof callbackOf]): boolean };
+  /** What the execution would go up again with. Undefined: that was not read, since it can't go up again with this event. */
+  readonly ground: Ground | undefined;
+  /** The largest encoded state, in bytes. */
+  readonly limit: number;
   /** The launcher stops: let go of the execution with this commit. */
   readonly stopping: boolean;
   /** The list of steps that the execution takes over; undefined: it has the registered one. */
@@ -39,21 +46,22 @@ export interface Facts {
   /** What observers gave this activation to carry; null: nothing new. */
   readonly carried: string | null;
   readonly onExit: (reason: string) => string;
-  /** The id of the first list of children that a step has. */
-  readonly firstListOf: (step: string) => string;
+  /** The id of the first list of children that a step has in a round. */
+  readonly firstListOf: (step: string, round: number) => string;
 }
 
-export function decide(execution: ActiveExecution, happened: Event, facts: Facts): Decision {
+export function decide(stood: ActiveExecution, happened: Event, facts: Facts): Decision {
   const { definition, shape, time } = facts;
   // Until the execution is one of this version, this list can't say whether anything turns it.
   const isForeign = happened.what.type === "migrated";
-  const sifted = isForeign ? undefined : sift(facts.mail, execution, shape);
+  const sifted = isForeign ? undefined : sift(facts.mail, stood, shape);
   const mail = sifted?.mail ?? facts.mail;
-  const turn = isForeign ? undefined : turnOf(execution, sifted?.request, shape, time);
-  const done = happened.what.type === "stepOk" || happened.what.type === "stepCompleted";
+  const turn = isForeign ? undefined : turnOf(stood, sifted?.request, shape, time);
+  const takesOver = isDone(happened) && stood.position.until !== undefined && turn?.arrival !== undefined;
+  const execution = takesOver ? { ...stood, position: takenOver(stood, turn.reason, turn.asked, definition) } : stood;
   // A pivot that succeeded is a point of no return: a request that came while it ran is too late.
-  const tooLate = done && execution.position.stepIndex === shape.pivot;
-  const event = tooLate ? happened : interrupted(execution, happened, turn);
+  const tooLate = !takesOver && isDone(happened) && execution.position.stepIndex === shape.pivot;
+  const event = tooLate ? happened : takesOver ? askedBy(happened, turn) : interrupted(execution, happened, turn);
   const step = definition.steps[execution.position.stepIndex];
   const nothingLeft = !commitsWork(happened) && leftNothing(execution, step);
   const routed = passedUnbegun(
@@ -62,6 +70,8 @@ export function decide(execution: ActiveExecution, happened: Event, facts: Facts
     step,
   );
   const { action } = routed;
+  const upInto = isForeign ? undefined : roundInto(execution, routed);
+  const committed = upInto === undefined ? execution : risen(execution, event, facts.ground!, facts.limit);
   const position = positionAfter(execution, event, routed, definition, time, facts.onExit);
   const isPassedOver = nothingLeft && execution.position.direction === "up" && routed.flow.direction === "down";
   // One whose state was patched stays stuck, one that was migrated is as it was, and what is due is seen after that.
@@ -70,7 +80,7 @@ export function decide(execution: ActiveExecution, happened: Event, facts: Facts
   const looksAgain = action === "wait" && event.what.type === "resumed" && step?.children !== undefined;
   const resting = kept !== undefined || looksAgain ? undefined : restOf(execution, position, action, mail, facts, step);
   const ends = action === "succeed" || action === "finish";
-  const history = entryOf(execution, event);
+  const history = entryOf(committed, event, upInto);
   const transition: Transition = {
     id: execution.identity.id,
     owner: execution.owner,
@@ -78,16 +88,47 @@ export function decide(execution: ActiveExecution, happened: Event, facts: Facts
     signals: mail.signals,
     status: resting?.status ?? kept ?? statusOf[action],
     position,
-    state: execution.unsaved,
+    state: committed.unsaved,
     rests: resting !== undefined,
     dueInMs: resting?.dueInMs ?? null,
-    settled: settledBy(mail, event, turn, tooLate),
+    settled: settledBy(mail, event, settledRequest(event, turn, { tooLate, takesOver })),
     ends,
     leaves: execution.admission !== null && (ends || action === "park"),
     carried: facts.carried,
     history: isPassedOver ? { ...history, leftNothing: true } : history,
   };
-  return { action, transition: withRare(transition, execution, event, facts) };
+  const whole = withRare(transition, committed, event, facts);
+  return upInto === undefined ? { action, transition: whole } : { action, transition: whole, risen: committed };
+}
+
+/** The round into which the execution goes up again. Undefined: it does not. */
+function roundInto({ position }: ActiveExecution, { flow }: Routed): number | undefined {
+  return flow.round === position.round ? undefined : flow.round;
+}
+
+/** What becomes of the request that wants the execution to turn. */
+function settledRequest(
+  { what }: Event,
+  turn: Turn | undefined,
+  { tooLate, takesOver }: { readonly tooLate: boolean; readonly takesOver: boolean },
+): SettledRow | undefined {
+  if (turn?.arrival === undefined) return undefined;
+  if (tooLate) return { arrival: turn.arrival, as: "dead" };
+  return takesOver || turning.has(what.type) ? { arrival: turn.arrival, as: "consumed" } : undefined;
+}
+
+/** Where a guard's veto turned it first, the request has what it wanted. */
+const turning = new Set<RoutedEvent["type"]>([
+  ...(["rollbackRequested", "rewindRequested", "initVetoed", "beforeStepVetoed"] as const),
+]);
+
+/** The last undo of a rewind is done, and it goes on all the way down: its row says who wanted that. */
+function askedBy(event: Event, { by, why, asked }: Turn): Event {
+  return { ...event, by, why, ...(asked !== undefined && { asked }) };
+}
+
+function isDone({ what: { type } }: Event): boolean {
+  return type === "stepOk" || type === "stepCompleted" || type === "stepPassedOver";
 }
 
 /** With what few transitions have: changes of a large state, the end of subscriptions, another list of steps, and lists of children. */
@@ -98,13 +139,15 @@ function withRare(transition: Transition, execution: ActiveExecution, event: Eve
   const unsubscribes = execution.subscribed === 0 ? undefined : unsubscribedBy(execution, transition, what);
   // What is parked keeps the list that it knows: a later launcher looks again.
   const definition = what.type === "parked" ? undefined : list;
+  const forgets = transition.history.upInto === undefined ? undefined : forgottenAfter(execution, facts);
   const line = lineAfter(execution.line, execution.status, transition.status);
   const children = listAfter(execution, event, transition.position, facts);
-  if ((changes ?? unsubscribes ?? definition ?? line ?? children) === undefined) return transition;
+  if ((changes ?? unsubscribes ?? forgets ?? definition ?? line ?? children) === undefined) return transition;
   // Written field by field: spreading costs, and each child has a line.
   const rare: Mutable<Transition> = { ...transition };
   if (changes !== undefined) rare.changes = changes;
   if (unsubscribes !== undefined) rare.unsubscribes = unsubscribes;
+  if (forgets !== undefined) rare.forgets = forgets;
   if (definition !== undefined) rare.definition = definition;
   if (line !== undefined) rare.line = line;
   if (children !== undefined) rare.list = children;
@@ -113,17 +156,30 @@ function withRare(transition: Transition, execution: ActiveExecution, event: Eve
 
 type Mutable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
 
+/** What the steps that were undone had asked for: nobody waits for it any more, and an answer to it must not be taken for one to what comes. */
+function forgottenAfter(
+  { position }: ActiveExecution,
+  { definition, ground }: Facts,
+): NonNullable<Transition["forgets"]> {
+  const undone = definition.steps.filter(({ name }) => ground!.undone.includes(name));
+  return {
+    subscriptionsOf: undone.map(({ name }) => keyNameOf(name, position.keys)),
+    messages: [...new Set(undone.flatMap((it) => Object.keys({ ...it.messages, ...it.rollbackMessages })))],
+  };
+}
+
 /** What becomes of a list of children: its step says so, or it is closed where the execution turns at its step or comes back to it. */
 function listAfter(
   { position: before }: ActiveExecution,
   { what, list }: Event,
-  { direction, stepIndex, step, keys }: Position,
+  position: Position,
   { definition, firstListOf }: Facts,
 ): Transition["list"] {
   if (list !== undefined && what.type === "stepPaused") return list;
+  const { direction, stepIndex, step, keys } = position;
   const isNew = direction === "down" && (before.direction === "up" || before.stepIndex !== stepIndex);
   if (!isNew || definition.steps[stepIndex]?.children === undefined) return undefined;
-  return { list: firstListOf(keyNameOf(step, keys)), closes: true };
+  return { list: firstListOf(keyNameOf(step, keys), roundOf(position, stepIndex)), closes: true };
 }
 
 const statusOf: Record<Action, Status> = {
@@ -148,9 +204,11 @@ function interrupted({ position }: ActiveExecution, event: Event, turn: Turn | u
   if (!interruptible.has(event.what.type)) return event;
   // That asks the children to go back, whose end decides what becomes of the turn.
   if (event.list !== undefined && "closes" in event.list) return event;
-  const { reason, by, why } = turn;
-  const what = { type: "rollbackRequested", reason, begun: true } as const;
-  return { ...event, what, result: reason, by, why, isUnexpected: false, ...asked };
+  const { reason, by, why, rewind } = turn;
+  const turned = { ...event, result: reason, by, why, isUnexpected: false, ...asked };
+  if (rewind === undefined) return { ...turned, what: { type: "rollbackRequested", reason, begun: true } };
+  const { to, request } = rewind;
+  return { ...turned, what: { type: "rewindRequested", reason, to }, backTo: request.to, patchThen: request.patch };
 }
 
 function isVeto({ type }: RoutedEvent): boolean {
@@ -167,6 +225,7 @@ function withoutTrace(what: RoutedEvent): RoutedEvent {
   switch (what.type) {
     case "stepFailed":
     case "rollbackRequested":
+    case "rewindRequested":
       return { ...what, leftNothing: true };
     case "initVetoed":
     case "beforeStepVetoed":

@@ -24,15 +24,20 @@ export function changeInTheWay(
   }
   const wasPast = isPastPivot(standing, shapeOf(before));
   if (wasPast !== isPastPivot(standing, shapeOf(after))) return pivotMoved(before, after, wasPast);
+  const from = firstToUndo(standing, wasPast);
   return (
-    childrenChanged(before, after, standing, wasPast) ??
-    (wasPast ? undefined : undoGone(before, after, standing)) ??
+    childrenChanged(before, after, standing, from) ??
+    undoGone(before, after, standing, from) ??
     waitBroken(before[stepIndex]!, after[stepIndex]!, standing)
   );
 }
 
 export function shapeOf(steps: readonly StepOutline[]): Shape {
-  return { count: steps.length, pivot: steps.findIndex(({ pivot }) => pivot === true) };
+  return {
+    count: steps.length,
+    pivot: steps.findIndex(({ pivot }) => pivot === true),
+    steps: steps.map(({ name, irreversible }) => ({ name, irreversible: irreversible !== undefined })),
+  };
 }
 
 function moved(index: number, was: StepOutline | undefined, is: StepOutline | undefined): string | undefined {
@@ -49,14 +54,19 @@ export function pivotMoved(before: readonly StepOutline[], after: readonly StepO
     : `step "${name}", which is done, was no pivot and is one now`;
 }
 
-/** Past the pivot nothing is undone, and only the children for which it waits are in the way. */
+/** The first step that may have to be undone: past the pivot nothing is, but what a rewind goes back over. */
+export function firstToUndo({ until = Infinity }: Pick<Standing, "until">, isPast: boolean): number {
+  return isPast ? until : 0;
+}
+
+/** Where nothing is undone, only the children for which it waits are in the way. */
 function childrenChanged(
   before: readonly StepOutline[],
   after: readonly StepOutline[],
   { stepIndex, passed }: Standing,
-  wasPast: boolean,
+  from: number,
 ): string | undefined {
-  for (let index = wasPast ? stepIndex : 0; index <= stepIndex; index++) {
+  for (let index = Math.min(from, stepIndex); index <= stepIndex; index++) {
     const { name, children } = before[index]!;
     const change = childrenChange(name, children, after[index]!.children);
     if (change !== undefined && passed?.includes(index) !== true) return change;
@@ -68,11 +78,16 @@ function undoGone(
   before: readonly StepOutline[],
   after: readonly StepOutline[],
   { stepIndex, passed }: Standing,
+  from: number,
 ): string | undefined {
   // Nothing of what was passed over is undone.
   const gone = before.find(
     ({ rollback }, index) =>
-      index <= stepIndex && rollback === true && after[index]!.rollback !== true && passed?.includes(index) !== true,
+      index >= from &&
+      index <= stepIndex &&
+      rollback === true &&
+      after[index]!.rollback !== true &&
+      passed?.includes(index) !== true,
   );
   return gone === undefined ? undefined : `step "${gone.name}" has no rollback any more and could not be undone`;
 }

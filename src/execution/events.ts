@@ -34,6 +34,9 @@ export interface Event {
   readonly isUnexpected: boolean;
   /** The request that turns the execution. Left out: none does. */
   readonly asked?: AskedBack;
+  /** A rewind was asked for: the step to which it goes back, and what is merged into the state where the execution goes up again. */
+  readonly backTo?: string | undefined;
+  readonly patchThen?: object | undefined;
   /** What a step of children does to its list while the execution goes on waiting there. Left out: nothing. */
   readonly list?: ListChange;
 }
@@ -46,7 +49,8 @@ export interface Happened {
 
 type Details = Pick<
   Event,
-  "error" | "cause" | "by" | "why" | "called" | "durationMs" | "patch" | "failedItself" | "asked"
+  | ("error" | "cause" | "by" | "why" | "called" | "durationMs" | "patch" | "failedItself" | "asked")
+  | ("backTo" | "patchThen")
 >;
 
 /** An event that no function of a step has answered. */
@@ -73,6 +77,7 @@ export function eventAt(
     gave: false,
     isUnexpected: false,
     ...(details.asked !== undefined && { asked: details.asked }),
+    ...(details.backTo !== undefined && { backTo: details.backTo, patchThen: details.patchThen }),
   };
 }
 

@@ -81,7 +81,7 @@ export function activeExecution(record: ExecutionRecord, state: object, owner: n
   return {
     identity: identityIn(record),
     owner,
-    deadlineAt: record.deadlineAt,
+    deadlineAt: record.position.deadlineAt ?? record.deadlineAt,
     revision: record.revision,
     claims: record.claims,
     status: record.status,
@@ -117,7 +117,7 @@ export function committedAs(before: ActiveExecution, transition: Transition): Ac
   return {
     identity: migration === undefined ? before.identity : { ...before.identity, version: migration.to },
     owner: before.owner,
-    deadlineAt: before.deadlineAt,
+    deadlineAt: transition.position.deadlineAt ?? before.deadlineAt,
     revision: transition.revision,
     claims: 1,
     status: transition.status,

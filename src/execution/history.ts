@@ -41,6 +41,9 @@ export function transitionOf(entry: HistoryEntry, revision: number, at: number):
     migration,
     leftNothing,
     details,
+    round,
+    backTo,
+    upInto,
   } = entry;
   const row = { revision, at: new Date(at), direction, step, stepIndex, func, attempt, result, durationMs };
   // Most rows end here, and making them all of one shape is worth it.
@@ -52,7 +55,8 @@ export function transitionOf(entry: HistoryEntry, revision: number, at: number):
     why === undefined &&
     migration === undefined &&
     leftNothing === undefined &&
-    details === undefined
+    details === undefined &&
+    (round ?? backTo ?? upInto) === undefined
   )
     return row;
   return {
@@ -65,6 +69,9 @@ export function transitionOf(entry: HistoryEntry, revision: number, at: number):
     ...(migration !== undefined && { migration: { from: migration.from, to: migration.to } }),
     ...(leftNothing !== undefined && { leftNothing }),
     ...(details !== undefined && { details: details.value }),
+    ...(round !== undefined && { round }),
+    ...(backTo !== undefined && { backTo }),
+    ...(upInto !== undefined && { upInto }),
   };
 }
 
@@ -101,28 +108,37 @@ export function stateAtRevision(record: ExecutionRecord, rows: readonly HistoryR
   return rows.slice(0, revision).reduce(stateAfter, stateAtStart(record, rows));
 }
 
-function stateAtStart(record: ExecutionRecord, [first]: readonly HistoryRecord[]): object {
+export function stateAtStart(record: ExecutionRecord, [first]: readonly HistoryRecord[]): object {
   const start = first === undefined ? record.state : (first.initial ?? record.input);
   return start.value as object;
 }
 
-/** What each step gave on the way up, under the name that it has now. */
+/** What each step gave on the way up when it was done last, under the name that it has now. */
 export function givenIn(rows: readonly HistoryRecord[]): { readonly step: string; readonly patch: Encoded }[] {
   let given: { readonly step: string; readonly patch: Encoded }[] = [];
-  for (const { direction, step, patch, migration } of rows) {
-    if (direction === "up" && patch !== null) given.push({ step, patch });
+  let undone = new Set<string>();
+  for (const { direction, step, patch, migration, upInto } of rows) {
+    if (direction === "down") undone.add(step);
+    else if (patch !== null) given.push({ step, patch });
+    if (upInto !== undefined) {
+      const gone = undone.add(step);
+      given = given.filter((it) => !gone.has(it.step));
+      undone = new Set();
+    }
     const steps = migration?.steps;
     if (steps === undefined) continue;
-    given = given.flatMap((it) => {
-      const now = Object.hasOwn(steps, it.step) ? steps[it.step] : it.step;
-      return typeof now === "string" ? [{ ...it, step: now }] : [];
-    });
+    const namesNow = (name: string): string[] => {
+      const now = Object.hasOwn(steps, name) ? steps[name] : name;
+      return typeof now === "string" ? [now] : [];
+    };
+    given = given.flatMap((it) => namesNow(it.step).map((now) => ({ ...it, step: now })));
+    undone = new Set([...undone].flatMap(namesNow));
   }
   return given;
 }
 
 /** What others changed is kept as it was in the end, so it goes over what the step gave. */
-function stateAfter(state: object, { patch, others, replaced }: HistoryRecord): object {
+export function stateAfter(state: object, { patch, others, replaced }: HistoryEntry): object {
   if (replaced !== undefined) return replaced.value as object;
   const given = patch === null ? state : merge(state, patch.value as object);
   return others === undefined ? given : merge(given, others.value as object);

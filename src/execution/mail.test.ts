@@ -24,9 +24,9 @@ describe("requests", () => {
   });
 
   test("an operator's act is for what is stuck", () => {
-    expect(sift(mailOf(retry), { status: "stuck", position: positionAt(), line: null }, shape)?.request?.type).toBe(
-      "retry",
-    );
+    expect(
+      sift(mailOf(retry), { status: "stuck", position: positionAt(), line: null, owner: null }, shape)?.request?.type,
+    ).toBe("retry");
   });
 
   test("a rollback request is refused once nothing turns any more", () => {

@@ -43,7 +43,9 @@ export function requestProblem({ kind, payload }: MailboxRecord): string | undef
   try {
     const request: unknown = payload.value;
     if (typeof request !== "object" || request === null) return "it is no object";
-    if (kind === "rollback" && typeof (request as RollbackRequest).reason !== "string") return "it gives no reason";
+    if ((kind === "rollback" || kind === "rewind") && typeof (request as RollbackRequest).reason !== "string")
+      return "it gives no reason";
+    if (kind === "rewind" && typeof (request as RewindRequest).to !== "string") return "it names no step";
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -63,7 +65,8 @@ export function refuseRollback(
 ): RefusedRollback | undefined {
   if (status === "rolledBack") return "already-rolled-back";
   if (isPastPivot(position, shape)) return "past-pivot";
-  if (position.direction === "down") return "already-rolling-back";
+  // From a rewind it takes over.
+  if (position.direction === "down") return position.until === undefined ? "already-rolling-back" : undefined;
   if (status !== "completed" || request.isParents === true) return undefined;
   // What it has done is part of what its parent has done.
   if (line !== null) return "belongs-to-parent";
@@ -71,14 +74,45 @@ export function refuseRollback(
   return isSealed(position, at) ? "sealed" : undefined;
 }
 
+/** The payload of a `rewind` arrival. */
+export interface RewindRequest {
+  /** The name of the step to go back to. */
+  readonly to: string;
+  readonly reason: string;
+  readonly by: string;
+  readonly patch?: object;
+  /** Irreversible steps that may be done again. */
+  readonly repeat?: readonly string[];
+  /** Who asked did not know the workflow: whoever takes it up checks the patch before it is followed. */
+  readonly unchecked?: true;
+}
+
+export type RefusedRewind =
+  Exclude<RefusedRollback, "completed"> | "already-rewinding" | "step-not-found" | "step-not-begun" | "would-repeat";
+
 export interface ActRequest {
   readonly type: "retry" | "skip" | "patch";
   readonly arrival: MailboxRecord;
   readonly act: OperatorAct;
 }
 
+export interface RewindArrival {
+  readonly type: "rewind";
+  readonly arrival: MailboxRecord;
+  readonly request: RewindRequest;
+  /** The index of the step to go back to. */
+  readonly to: number;
+}
+
 export type Request =
-  { readonly type: "rollback"; readonly arrival: MailboxRecord; readonly request: RollbackRequest } | ActRequest;
+  | { readonly type: "rollback"; readonly arrival: MailboxRecord; readonly request: RollbackRequest }
+  | RewindArrival
+  | ActRequest;
+
+/** Whether the execution turns where the request is followed. */
+export function turns(request: Request): request is Exclude<Request, ActRequest> {
+  return request.type === "rollback" || request.type === "rewind";
+}
 
 /** The mailbox of an execution as it was last looked at. */
 export interface Mail {
@@ -110,10 +144,13 @@ export function withDead(mail: Mail, dead: readonly string[]): Mail {
 }
 
 /** What a transition leaves of the mail. */
-export function mailAfter(mail: Mail, { settled }: Pick<Transition, "settled">): Mail {
-  if (settled.length === 0) return mail;
+export function mailAfter(mail: Mail, { settled, forgets }: Pick<Transition, "settled" | "forgets">): Mail {
+  if (settled.length === 0 && forgets === undefined) return mail;
   const gone = new Set(settled.map(({ arrival }) => arrival));
-  return { signals: mail.signals, pending: mail.pending.filter(({ id }) => !gone.has(id)), dead: [] };
+  const isForgotten = ({ kind, name }: MailboxRecord): boolean =>
+    kind === "message" && forgets?.messages.includes(name) === true;
+  const pending = mail.pending.filter((it) => !gone.has(it.id) && !isForgotten(it));
+  return { signals: mail.signals, pending, dead: [] };
 }
 
 /** The oldest request that applies, and the mail in which those before it, that came too late, are dead. */
@@ -122,12 +159,57 @@ export interface Sifted {
   readonly mail: Mail;
 }
 
+type Judged = Pick<ExecutionRecord, "status" | "position" | "line" | "owner">;
+
+/**
+ * Whether a rewind would be taken as things stand, and to which step; a word: why it would not.
+ *
+ * @param at when the request was accepted (the store's time)
+ */
+export function judgeRewind(
+  execution: Judged,
+  { pivot, steps = [] }: Shape,
+  request: RewindRequest,
+  at: number,
+): number | RefusedRewind {
+  const { status, position, line } = execution;
+  if (status === "rolledBack") return "already-rolled-back";
+  // What it has done is part of what its parent has done.
+  if (line !== null) return "belongs-to-parent";
+  if (position.direction === "down") {
+    if (position.until !== undefined && status !== "stuck") return "already-rewinding";
+    if (position.until === undefined && (status !== "stuck" || position.request !== undefined))
+      return "already-rolling-back";
+  }
+  const to = steps.findIndex(({ name }) => name === request.to);
+  if (to < 0) return "step-not-found";
+  if (!isReached(execution, to)) return "step-not-begun";
+  if (isPivotDone(position, pivot) && pivot >= to) return "past-pivot";
+  if (isSealed(position, at)) return "sealed";
+  const repeats = steps.some(
+    ({ name, irreversible }, index) =>
+      irreversible && index >= to && isReached(execution, index) && request.repeat?.includes(name) !== true,
+  );
+  return repeats ? "would-repeat" : to;
+}
+
+/** It was begun and is not undone, or may have been: an attempt of which nothing is committed may be under way. */
+function isReached({ status, position, owner }: Judged, index: number): boolean {
+  const { stepIndex, direction, lifecycle, stepFunc, attempts, uncounted, begins, inDoubt, passed } = position;
+  if (passed?.includes(index) === true && index < stepIndex) return true;
+  if (index !== stepIndex) return index < stepIndex;
+  if (direction === "down" || lifecycle === "success" || stepFunc !== "run" || status === "stuck") return true;
+  return attempts + uncounted > 0 || begins === true || inDoubt === true || owner !== null;
+}
+
+function isPivotDone({ passed, direction, stepIndex, lifecycle, until = 0 }: Position, pivot: number): boolean {
+  if (pivot < 0 || passed?.includes(pivot) === true) return false;
+  if (direction === "down") return until > pivot;
+  return lifecycle === "success" ? stepIndex >= pivot : stepIndex > pivot;
+}
+
 /** What comes after the request is judged next time, by what it leaves. Undefined: nothing is pending. */
-export function sift(
-  mail: Mail,
-  execution: Pick<ExecutionRecord, "status" | "position" | "line">,
-  shape: Shape,
-): Sifted | undefined {
+export function sift(mail: Mail, execution: Judged, shape: Shape): Sifted | undefined {
   if (mail.pending.length === 0) return undefined;
   const late: string[] = [];
   let found: Request | undefined;
@@ -138,6 +220,10 @@ export function sift(
       const request = arrival.payload.value as RollbackRequest;
       if (refuseRollback(execution, shape, request, arrival.receivedAt) === undefined)
         found = { type: "rollback", arrival, request };
+    } else if (kind === "rewind") {
+      const request = arrival.payload.value as RewindRequest;
+      const to = judgeRewind(execution, shape, request, arrival.receivedAt);
+      if (typeof to === "number") found = { type: "rewind", arrival, request, to };
     } else if (execution.status === "stuck") {
       found = { type: kind, arrival, act: arrival.payload.value as OperatorAct };
     }
@@ -147,7 +233,7 @@ export function sift(
   return { request: found, mail: withDead(mail, late) };
 }
 
-/** Something outside the step wants the execution to turn: a rollback request, or the workflow's deadline. */
+/** Something outside the step wants the execution to turn: a request for a rollback or a rewind, or the workflow's deadline. */
 export interface Turn {
   readonly reason: string;
   readonly by: string | undefined;
@@ -156,6 +242,8 @@ export interface Turn {
   /** The row of the request in the mailbox; undefined for a deadline. */
   readonly arrival: string | undefined;
   readonly asked: AskedBack | undefined;
+  /** Set: it is to go up again. */
+  readonly rewind?: RewindArrival;
 }
 
 /** What turns the execution, whatever its step has given meanwhile. */
@@ -169,6 +257,11 @@ export function turnOf(
     const asked = askedIn(request.request);
     const { reason } = request.request;
     return { reason, by: asked?.by, why: reason, arrival: request.arrival.id, asked };
+  }
+  if (request?.type === "rewind") {
+    const { reason, by } = request.request;
+    const asked = { reason, by, to: request.request.to };
+    return { reason, by, why: reason, arrival: request.arrival.id, asked, rewind: request };
   }
   if (!deadlinePassed(execution, shape, time)) return undefined;
   return { reason: "deadline", by: undefined, why: undefined, arrival: undefined, asked: undefined };

@@ -7,8 +7,8 @@
  */
 import { namesInTheWay, namesOf, successorOf, type Successors } from "../definition/migration.js";
 import { childrenChange, isUndone, type StepOutline } from "../definition/outline.js";
-import { pivotMoved, shapeOf, waitBroken } from "./definition-change.js";
-import { keyNameOf, type Position } from "./position.js";
+import { firstToUndo, pivotMoved, shapeOf, waitBroken } from "./definition-change.js";
+import { keyNameOf, type Position, type Round } from "./position.js";
 import { isPastPivot } from "./router.js";
 
 /** The two lists, and what became of the older one's steps. */
@@ -31,6 +31,10 @@ export interface Place {
   readonly passed: readonly number[];
   /** As `Position.doubtful`. */
   readonly doubtful: readonly number[];
+  /** As `Position.until`; undefined: it does not go up again. */
+  readonly until: number | undefined;
+  /** As `Position.rounds`. */
+  readonly rounds: readonly Round[];
 }
 
 /** For what can't be said of a place: the message says what is in the way. */
@@ -51,6 +55,9 @@ export function placeIn(
   if (problem !== undefined) return { problem };
   const found = at === undefined ? standsAt(lists, position) : stepNamed(at, after);
   if (typeof found === "string") return { problem: found };
+  const until = position.until === undefined ? undefined : indexNow(lists, position.until);
+  if (until === -1)
+    return { problem: `it is being rewound to step "${before[position.until!]!.name}", which is not there any more` };
   const stays = at === undefined;
   const place = {
     stepIndex: found,
@@ -59,11 +66,13 @@ export function placeIn(
     gone: goneIn(lists, position),
     passed: behindIn(lists, position.passed, position, found, stays),
     doubtful: behindIn(lists, doubtfulIn(position, stays), position, found, stays),
+    until,
+    rounds: roundsIn(lists, position.rounds),
   };
   if (!position.begun) return place;
   const wasPast = isPastPivot(position, shapeOf(before));
-  if (wasPast !== isPastPivot({ ...position, stepIndex: found, passed: place.passed }, shapeOf(after)))
-    return { problem: pivotMoved(before, after, wasPast) };
+  const there = { ...position, stepIndex: found, passed: place.passed, ...(until !== undefined && { until }) };
+  if (wasPast !== isPastPivot(there, shapeOf(after))) return { problem: pivotMoved(before, after, wasPast) };
   const inTheWay =
     behind(lists, position, found, wasPast) ??
     (at === undefined ? waitBroken(before[position.stepIndex]!, after[found]!, position) : undefined);
@@ -87,6 +96,7 @@ function stepNamed(name: string, after: readonly StepOutline[]): number | string
 function behind(lists: Lists, position: Position, stepIndex: number, isPast: boolean): string | undefined {
   const { before, after, steps } = lists;
   const names = namesOf(after);
+  const from = firstToUndo(position, isPast);
   const climbs = position.direction === "up" && position.lifecycle !== "success";
   for (const [index, step] of before.slice(0, position.stepIndex + 1).entries()) {
     const { name, rollback, children } = step;
@@ -96,11 +106,11 @@ function behind(lists: Lists, position: Position, stepIndex: number, isPast: boo
     if (children !== undefined && isAt !== stepIndex && mayBeLive(index, position))
       return `step "${name}" waits for its children, which would be nobody's; let it be done first`;
     if (successor === null) continue;
-    if (isAt >= 0 && (!isPast || index === position.stepIndex)) {
+    if (isAt >= 0 && (index >= from || index === position.stepIndex)) {
       const change = childrenChange(name, children, after[isAt]!.children);
       if (change !== undefined) return change;
     }
-    if (isUndone(step) && !isPast) {
+    if (isUndone(step) && index >= from) {
       if (successor === undefined)
         return `step "${name}" may have to be undone and is not there any more; say in "steps" what became of it, or null`;
       if (isAt > stepIndex) return `step "${successor}" may have to be undone, and would come after where it goes on`;
@@ -128,6 +138,22 @@ function undoneAgain({ before, after, steps }: Lists, position: Position, stepIn
       return `step "${successor}" may have been undone, and would be undone again`;
   }
   return undefined;
+}
+
+/** Where the step of that index is now; -1: it is gone. */
+function indexNow({ before, after, steps }: Lists, index: number): number {
+  const names = namesOf(after);
+  const successor = successorOf(before[index]!.name, names, steps);
+  return typeof successor === "string" ? names.indexOf(successor) : -1;
+}
+
+/** Where the step is gone from which a round counts, it counts from the next one. */
+function roundsIn(lists: Lists, rounds: readonly Round[] = []): Round[] {
+  return rounds.flatMap(({ round, from }) => {
+    const indices = lists.before.slice(from).map((_, offset) => indexNow(lists, from + offset));
+    const first = indices.find((index) => index >= 0);
+    return first === undefined ? [] : { round, from: first };
+  });
 }
 
 /** Where it goes on elsewhere, the step where it stood is left in the doubt that it is in. */

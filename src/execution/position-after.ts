@@ -2,7 +2,7 @@
 import type { WorkflowDefinition } from "../definition/definition.js";
 import { attemptOf, isInDoubt, leftNothing, type ActiveExecution } from "./execution.js";
 import type { Event } from "./events.js";
-import { irreversibleUpTo, type Position } from "./position.js";
+import { irreversibleIn, nextRounds, type AskedBack, type Position } from "./position.js";
 import type { Action, Passage, RoutedEvent, Routed } from "./router.js";
 import type { StoreTime } from "./time.js";
 
@@ -18,11 +18,15 @@ export function positionAfter(
   const { what, error } = event;
   if (what.type === "patched") return position;
   if (what.type === "migrated") return what.position;
+  // A rollback request takes over from a rewind that goes down already.
+  if (what.type === "rollbackRequested" && position.direction === "down")
+    return takenOver(execution, what.reason, event.asked, definition);
   const stays = staysAt(what, action);
   // What was parked untouched is no further than it was: a step that had not begun has still not begun.
   const failed = what.type === "retry" || (action === "park" && !(what.type === "parked" && what.untouched));
   const ends = action === "succeed" || action === "finish";
   const turns = position.direction === "up" && flow.direction === "down";
+  const rises = flow.round !== position.round;
   const after: Position = {
     direction: flow.direction,
     reason: ends ? onExit(flow.reason) : flow.reason,
@@ -37,15 +41,16 @@ export function positionAfter(
     uncounted: uncounted(execution, what, stays),
     waitUntil: waitUntil(position, event, action, time),
     resumeAt: what.type === "retry" || what.type === "again" ? time.storeNowAtMost() + what.wait : null,
-    error: turns ? error : position.error,
+    error: turns ? error : rises ? null : position.error,
     stuckBy: action === "park" ? error : null,
   };
   const { keys, gone } = position;
   const { passed } = flow;
   const request = flow.direction === "down" ? (event.asked ?? position.request) : undefined;
-  const irreversible = turns && !ends ? irreversibleUpTo(flow.stepIndex, definition) : position.irreversible;
+  const { round, until } = flow;
+  const irreversible = irreversibleAfter(position, { flow, turns: turns && !ends, rises }, definition);
   const { begins, stepDeadlineAt, polls } = ends ? nothingMore : moreOf(position, event, flow, definition, time);
-  const isSame = !ends && flow.stepIndex === position.stepIndex;
+  const isSame = !ends && !rises && flow.stepIndex === position.stepIndex;
   const sealedAt =
     action === "succeed" && definition.undoFor !== undefined ? time.storeNowAtMost() + definition.undoFor : undefined;
   const inDoubt = isSame && staysInDoubt(execution, event, definition) ? (true as const) : undefined;
@@ -55,10 +60,45 @@ export function positionAfter(
   // Most positions have none of these, and are all of one shape.
   const isPlain =
     (inDoubt ?? partly ?? warned ?? irreversible ?? keys ?? gone ?? passed ?? doubtful) === undefined &&
-    (begins ?? stepDeadlineAt ?? polls ?? request ?? sealedAt) === undefined;
+    (begins ?? stepDeadlineAt ?? polls ?? request ?? round ?? until ?? sealedAt) === undefined;
   if (isPlain) return after;
-  const kept = { keys, gone, passed, doubtful, irreversible, request, sealedAt };
+  const rounds = rises ? nextRounds(position, round!, flow.stepIndex) : position.rounds;
+  const deadlineAt = rises ? deadlineFrom(definition, time) : position.deadlineAt;
+  const kept = { keys, gone, passed, doubtful, irreversible, request, round, rounds, until, deadlineAt, sealedAt };
   return { ...after, ...present({ inDoubt, partly, warned, begins, stepDeadlineAt, polls, ...kept }) };
+}
+
+/** It goes on where it is, and all the way down; parked, it is tried again. */
+export function takenOver(
+  execution: ActiveExecution,
+  reason: string,
+  asked: AskedBack | undefined,
+  definition: WorkflowDefinition,
+): Position {
+  const { position, status } = execution;
+  const { until: _until, irreversible: above = [], request: _request, ...kept } = position;
+  const below = irreversibleIn(0, position.stepIndex, definition) ?? [];
+  const irreversible = [...below, ...above.filter(({ step }) => below.every((it) => it.step !== step))];
+  const request = asked && { request: asked };
+  const there: Position = { ...kept, reason, ...request, ...(irreversible.length > 0 && { irreversible }) };
+  if (status !== "stuck") return there;
+  const uncounted = attemptOf(execution) - 1;
+  return { ...there, attempts: 0, firstAttemptAt: null, uncounted, resumeAt: null, stuckBy: null };
+}
+
+/** What can't be undone of that through which the execution goes down. */
+function irreversibleAfter(
+  position: Position,
+  { flow, turns, rises }: { readonly flow: Passage; readonly turns: boolean; readonly rises: boolean },
+  definition: WorkflowDefinition,
+): Position["irreversible"] {
+  if (rises) return undefined;
+  return turns ? irreversibleIn(flow.until ?? 0, flow.stepIndex, definition) : position.irreversible;
+}
+
+/** The workflow's own deadline, counted from now. */
+function deadlineFrom({ deadline }: WorkflowDefinition, time: StoreTime): number | undefined {
+  return deadline === undefined ? undefined : time.storeNowAtMost() + deadline;
 }
 
 /** Whether the attempts at the step that is due go on being counted. */
@@ -123,10 +163,16 @@ function doubtfulAfter(
   action: Action,
   definition: WorkflowDefinition,
 ): Position["doubtful"] {
-  const { doubtful, stepIndex: left } = execution.position;
+  const { doubtful, stepIndex: left, direction: before } = execution.position;
+  // What is in doubt from there on has been undone.
+  if (before === "down" && direction === "up") return filled(doubtful?.filter((index) => index < stepIndex));
   const goesOn = action === "succeed" || (direction === "up" && stepIndex > left);
   if (!goesOn || passed?.includes(left) === true || !staysInDoubt(execution, event, definition)) return doubtful;
   return [...(doubtful ?? []), left];
+}
+
+function filled(indices: Position["doubtful"]): Position["doubtful"] {
+  return indices?.length === 0 ? undefined : indices;
 }
 
 /** Whether the `run` of the step is called again though something that it did was committed. */

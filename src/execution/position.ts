@@ -21,10 +21,14 @@ export interface Irreversible {
   readonly reason: string;
 }
 
-/** The steps up to that one that are marked as irreversible; undefined: none is. */
-export function irreversibleUpTo(index: number, { steps }: WorkflowDefinition): readonly Irreversible[] | undefined {
+/** The steps from one to another one that are marked as irreversible; undefined: none is. */
+export function irreversibleIn(
+  from: number,
+  to: number,
+  { steps }: WorkflowDefinition,
+): readonly Irreversible[] | undefined {
   let found: Irreversible[] | undefined;
-  for (let i = 0; i <= index; i++) {
+  for (let i = from; i <= to; i++) {
     const { name: step, irreversible: reason } = steps[i]!;
     if (reason !== undefined) (found ??= []).push({ step, reason });
   }
@@ -37,6 +41,8 @@ export interface AskedBack {
   readonly by?: string;
   /** As text: nothing in the engine looks into them. */
   readonly details?: string;
+  /** Of a rewind: the step to which it goes back. */
+  readonly to?: string;
 }
 
 /** The flow as it is stored, with what the engine must remember of retries and waits. */
@@ -86,11 +92,38 @@ export interface Position extends Flow {
   readonly request?: AskedBack;
   /** Of one that has completed: from then on it can't be undone (the store's time). Left out: it can for as long as it is kept. */
   readonly sealedAt?: number;
+  /** The rewinds that count for what is done and undone, in their order. Left out: it was never rewound. */
+  readonly rounds?: readonly Round[];
+  /** When the workflow's deadline passes, where a rewind has made it count anew (the store's time). Left out: as it was at the launch. */
+  readonly deadlineAt?: number;
 }
 
 /** Whether it has completed, and could be undone only before that time. */
 export function isSealed({ sealedAt }: Pick<Position, "sealedAt">, at: number): boolean {
   return sealedAt !== undefined && at >= sealedAt;
+}
+
+/** Steps from that one on are done in this round, until another one begins at a step before or behind it. */
+export interface Round {
+  readonly round: number;
+  readonly from: number;
+}
+
+/** The round in which the step was done last, or is to be done. */
+export function roundOf({ rounds }: Pick<Position, "rounds">, stepIndex: number): number {
+  return rounds?.findLast(({ from }) => from <= stepIndex)?.round ?? 0;
+}
+
+/** The rounds of an execution that goes up again from a step. */
+export function nextRounds({ rounds = [] }: Pick<Position, "rounds">, round: number, from: number): readonly Round[] {
+  return [...rounds.filter((earlier) => earlier.from < from), { round, from }];
+}
+
+/** The flow as users see it, without what the engine remembers beside it. */
+export function flowOf({ direction, reason, stepIndex, stepFunc, lifecycle, lastResult, round, until }: Flow): Flow {
+  const flow = { direction, reason, stepIndex, stepFunc, lifecycle, lastResult };
+  if (round === undefined && until === undefined) return flow;
+  return { ...flow, ...(round !== undefined && { round }), ...(until !== undefined && { until }) };
 }
 
 /** The function that is due has given `again` last: it was not done, and did not fail. */

@@ -126,6 +126,14 @@ export interface HistoryEntry {
   readonly replaced?: Encoded;
   readonly migration?: Migration;
   readonly leftNothing?: true;
+  /** In which round the step was begun that was worked on here. Left out: before any rewind. */
+  readonly round?: number;
+  /** A rewind was asked for: the step to which it goes back. */
+  readonly backTo?: string;
+  /** With it: what is merged into the state where the execution goes up again. */
+  readonly patchThen?: Encoded;
+  /** The last undo of a rewind: the execution goes up again from this step, in this round. */
+  readonly upInto?: number;
 }
 
 /** From one version of a workflow to another. */
@@ -153,10 +161,16 @@ export const bitsKept: Readonly<Record<"step" | "all", number>> = { step: untilB
 /** `message` is for steps; `told` only wakes: what it is about is read elsewhere. The others are requests to the engine. */
 export type ArrivalKind = "message" | "told" | RequestKind;
 
-export type RequestKind = "rollback" | "retry" | "skip" | "patch";
+export type RequestKind = "rollback" | "rewind" | "retry" | "skip" | "patch";
 
 /** An object, so that the compiler misses none. */
-const requests: Readonly<Record<RequestKind, true>> = { rollback: true, retry: true, skip: true, patch: true };
+const requests: Readonly<Record<RequestKind, true>> = {
+  rollback: true,
+  rewind: true,
+  retry: true,
+  skip: true,
+  patch: true,
+};
 
 export const requestKinds = Object.keys(requests) as readonly RequestKind[];
 

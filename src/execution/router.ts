@@ -4,7 +4,8 @@
  *
  * Read it as a table. Going up, the next step follows, until the last one; anything that goes wrong
  * turns the execution at the step where it stands. Going down, the step before follows, until the
- * first one; anything that goes wrong parks it. After a pivot nothing turns: it parks instead.
+ * first one, or, in a rewind, until the step where it goes up again; anything that goes wrong parks it.
+ * After a pivot nothing turns but a rewind to a step behind it: it parks instead.
  *
  * The form (a pure function that returns a tagged action, driven by one loop) is that of XState's
  * transition core and of Elixir's Sage.
@@ -18,6 +19,8 @@ export interface Shape {
   readonly count: number;
   /** The index of the pivot step, or -1. */
   readonly pivot: number;
+  /** What requests name. Left out: that is not known. */
+  readonly steps?: readonly { readonly name: string; readonly irreversible: boolean }[];
 }
 
 /** A flow, and the steps that were passed over on its way up, by index: a pivot among them is none. Left out: none was. */
@@ -44,6 +47,13 @@ export type FlowEvent =
       readonly type: "rollbackRequested";
       readonly reason: string;
       readonly begun: boolean;
+      readonly leftNothing?: boolean;
+    }
+  | {
+      readonly type: "rewindRequested";
+      readonly reason: string;
+      /** The step to go back to. */
+      readonly to: number;
       readonly leftNothing?: boolean;
     };
 
@@ -114,10 +124,12 @@ function routeFlow(flow: Passage, event: FlowEvent, steps: Shape): Routed {
   if (flow.lifecycle === "failure") return { flow, action: "none" };
   if (flow.lifecycle === "success") {
     // A completed execution can be undone, from the last step that was done.
+    const last: Passage = { ...flow, lifecycle: "step" };
+    if (event.type === "rewindRequested") return rewind(last, event.reason, event.to, flow.stepIndex);
     if (event.type !== "rollbackRequested" || isPastPivot(flow, steps)) return { flow, action: "none" };
-    return turn({ ...flow, lifecycle: "step" }, event.reason, flow.stepIndex);
+    return turn(last, event.reason, flow.stepIndex);
   }
-  return flow.direction === "up" ? routeUp(flow, event, steps) : routeDown(flow, event);
+  return flow.direction === "up" ? routeUp(flow, event, steps) : routeDown(flow, event, steps);
 }
 
 function routeUp(flow: Passage, event: FlowEvent, steps: Shape): Routed {
@@ -158,12 +170,14 @@ function routeUp(flow: Passage, event: FlowEvent, steps: Shape): Routed {
       if (i === 0 && !event.begun) return nothingToUndo(flow, event.reason);
       if (event.leftNothing === true) return turnBefore(flow, event.reason);
       return turn(flow, event.reason, i);
+    case "rewindRequested":
+      return rewind(flow, event.reason, event.to, event.leftNothing === true ? i - 1 : i);
     case "startRollbackObserved":
       return { flow, action: "none" };
   }
 }
 
-function routeDown(flow: Passage, event: FlowEvent): Routed {
+function routeDown(flow: Passage, event: FlowEvent, steps: Shape): Routed {
   const i = flow.stepIndex;
   switch (event.type) {
     case "started":
@@ -173,6 +187,7 @@ function routeDown(flow: Passage, event: FlowEvent): Routed {
     case "stepOk":
     case "stepPassedOver":
     case "stepCompleted":
+      if (i === flow.until) return upAgain(flow, i);
       if (i === 0) return { flow: at(flow, "rollback", 0, "failure", "ok"), action: "finish" };
       return { flow: at(flow, "rollback", i - 1, "rollback", "ok"), action: "execute" };
     case "stepPaused":
@@ -182,10 +197,17 @@ function routeDown(flow: Passage, event: FlowEvent): Routed {
     case "beforeStepVetoed":
       // Recorded by the engine; nothing may skip an undo.
       return { flow, action: "execute" };
+    case "rollbackRequested": {
+      // It goes down already, and a second reason would disguise the first; but a rewind goes on all the way down.
+      if (flow.until === undefined || isPastPivot(flow, steps)) return { flow, action: "none" };
+      const { until: _until, ...kept } = flow;
+      return { flow: { ...kept, reason: event.reason }, action: due(flow) };
+    }
+    case "rewindRequested":
+      // It was parked on its way down, which nobody had asked for but, perhaps, another rewind.
+      return rewind(flow, event.reason, event.to, i);
     case "initOk":
     case "initVetoed":
-    case "rollbackRequested":
-      // It goes down already; a second reason would disguise the first.
       return { flow, action: "none" };
   }
 }
@@ -201,10 +223,10 @@ export function due(flow: Flow): Action {
   return flow.stepFunc === "rollback" ? "execute" : "wait";
 }
 
-/** Whether the pivot is done: nothing turns the execution any more. */
+/** Whether the pivot is done, and stays so: nothing turns the execution any more, but a rewind to a step behind it. */
 export function isPastPivot(flow: Passage, steps: Shape): boolean {
-  if (steps.pivot < 0 || flow.direction === "down") return false;
-  if (flow.passed?.includes(steps.pivot) === true) return false;
+  if (steps.pivot < 0 || flow.passed?.includes(steps.pivot) === true) return false;
+  if (flow.direction === "down") return flow.until !== undefined && flow.until > steps.pivot;
   return flow.lifecycle === "success" ? flow.stepIndex >= steps.pivot : flow.stepIndex > steps.pivot;
 }
 
@@ -214,18 +236,42 @@ export function startedInRollback(stepIndex: number, reason: string): Flow {
 }
 
 function at(
-  { direction, reason, passed }: Passage,
+  { direction, reason, passed, round, until }: Passage,
   stepFunc: Flow["stepFunc"],
   stepIndex: number,
   lifecycle: Flow["lifecycle"],
   lastResult: string,
 ): Passage {
   const flow: Flow = { direction, reason, stepIndex, stepFunc, lifecycle, lastResult };
-  return passed === undefined ? flow : { ...flow, passed };
+  if ((passed ?? round ?? until) === undefined) return flow;
+  return {
+    ...flow,
+    ...(passed !== undefined && { passed }),
+    ...(round !== undefined && { round }),
+    ...(until !== undefined && { until }),
+  };
 }
 
 function turn(flow: Passage, reason: string, stepIndex: number): Routed {
   return { flow: { ...flow, direction: "down", reason, stepIndex, stepFunc: "rollback" }, action: "startRollback" };
+}
+
+/** Down from a step to `to`, and up again from there. Where it stands before that step, there is nothing to undo. */
+function rewind(flow: Passage, reason: string, to: number, from: number): Routed {
+  if (from < to) return upAgain(flow, to);
+  const turned: Passage = { ...flow, direction: "down", reason, stepIndex: from, stepFunc: "rollback", until: to };
+  // Its observers have heard of the way down, where it goes that way already.
+  return { flow: turned, action: flow.direction === "down" ? due(turned) : "startRollback" };
+}
+
+/** A rewind is where it wanted to be: what was passed over from there on is asked again. */
+function upAgain({ passed, round = 0 }: Passage, to: number): Routed {
+  const before = passed?.filter((index) => index < to) ?? [];
+  const flow: Flow = {
+    ...{ direction: "up", reason: "normal", stepIndex: to, stepFunc: "run", lifecycle: "step", lastResult: "ok" },
+    round: round + 1,
+  };
+  return { flow: before.length === 0 ? flow : { ...flow, passed: before }, action: "execute" };
 }
 
 /** The step where it stands is not undone: nothing of it was done. */

@@ -23,20 +23,18 @@ test("the row keeps apart what the step gave and what others changed", () => {
 
 test("a message is consumed with its handler, and stays where the handler is tried again", () => {
   const handled = { ...eventAt(executionAt(), { type: "stepOk" }, "ok"), cause: paid };
-  expect(settledBy(mailOf(paid), handled, undefined, false)).toEqual([{ arrival: paid.id, as: "consumed" }]);
-  expect(settledBy(mailOf(paid), { ...handled, what: retry }, undefined, false)).toEqual([]);
+  expect(settledBy(mailOf(paid), handled, undefined)).toEqual([{ arrival: paid.id, as: "consumed" }]);
+  expect(settledBy(mailOf(paid), { ...handled, what: retry }, undefined)).toEqual([]);
 });
 
 test("with a parking all requests are dead, and messages stay", () => {
   const request = arrival("rollback", { reason: "x", ifCompleted: "undo" });
   const parked = eventAt(executionAt(), { type: "parked", reason: "broken", untouched: true }, "broken");
-  expect(settledBy(mailOf(paid, request), parked, undefined, false)).toEqual([{ arrival: request.id, as: "dead" }]);
+  expect(settledBy(mailOf(paid, request), parked, undefined)).toEqual([{ arrival: request.id, as: "dead" }]);
 });
 
 test("what nobody takes is settled as dead with the next commit", () => {
   const ok = eventAt(executionAt(), { type: "stepOk" }, "ok");
-  expect(settledBy(withDead(mailOf(paid), [paid.id]), ok, undefined, false)).toEqual([
-    { arrival: paid.id, as: "dead" },
-  ]);
-  expect(settledBy(nothingCame, ok, undefined, false)).toEqual([]);
+  expect(settledBy(withDead(mailOf(paid), [paid.id]), ok, undefined)).toEqual([{ arrival: paid.id, as: "dead" }]);
+  expect(settledBy(nothingCame, ok, undefined)).toEqual([]);
 });

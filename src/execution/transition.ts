@@ -3,7 +3,8 @@ import { encode, Encoded } from "../values/encode.js";
 import { isolate } from "../values/isolate.js";
 import type { ActiveExecution } from "./execution.js";
 import type { Event } from "./events.js";
-import { isParents, type Mail, type Turn } from "./mail.js";
+import { isParents, type Mail } from "./mail.js";
+import { roundOf, type Position } from "./position.js";
 import { isRequest, untilBits, type HistoryEntry, type Transition } from "./records.js";
 import type { RoutedEvent } from "./router.js";
 
@@ -24,9 +25,11 @@ export function unsubscribedBy(
 
 const patchOptions = { what: "A patch", limit: Infinity };
 
-export function entryOf(execution: ActiveExecution, event: Event): HistoryEntry {
+/** @param upInto the round into which the execution goes up again with it. Default: it does not */
+export function entryOf(execution: ActiveExecution, event: Event, upInto?: number): HistoryEntry {
   const { guardErrors, others, initial } = execution;
-  const { direction, step, stepIndex } = execution.position;
+  const { position } = execution;
+  const { direction, step, stepIndex } = position;
   const { func, attempt, result, durationMs, cause, error, by, why, what } = event;
   const patch = event.patch === undefined ? null : encode(event.patch, patchOptions);
   const entry: Writable<HistoryEntry> = { direction, step, stepIndex, func, attempt, result, durationMs, patch };
@@ -39,11 +42,19 @@ export function entryOf(execution: ActiveExecution, event: Event): HistoryEntry 
   if (event.asked?.details !== undefined) entry.details = Encoded.ofText(event.asked.details);
   if (others !== undefined) entry.others = encode(fieldsOf(execution.state, others), patchOptions);
   if (initial !== undefined) entry.initial = initial;
-  if (what.type === "migrated") {
-    entry.migration = what.migration;
-    if (execution.unsaved !== null) entry.replaced = execution.unsaved;
-  }
+  if (what.type === "migrated") entry.migration = what.migration;
+  if ((what.type === "migrated" || upInto !== undefined) && execution.unsaved !== null)
+    entry.replaced = execution.unsaved;
+  if (position.rounds !== undefined) noteRound(entry, position);
+  if (event.backTo !== undefined) entry.backTo = event.backTo;
+  if (event.patchThen !== undefined) entry.patchThen = encode(event.patchThen, patchOptions);
+  if (upInto !== undefined) entry.upInto = upInto;
   return entry;
+}
+
+function noteRound(entry: Writable<HistoryEntry>, position: Position): void {
+  const round = roundOf(position, position.stepIndex);
+  if (round > 0) entry.round = round;
 }
 
 type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
@@ -54,15 +65,21 @@ function fieldsOf(state: object, names: readonly string[]): object {
 
 const nothingSettled: Transition["settled"] = [];
 
-/** Which rows of the mailbox the event settles, and as what. */
+/** A row of the mailbox, and what becomes of it. */
+export type SettledRow = Transition["settled"][number];
+
+/**
+ * Which rows of the mailbox the event settles, and as what.
+ *
+ * @param request what becomes of the request that wants the execution to turn; undefined: nothing yet
+ */
 export function settledBy(
   { pending, dead }: Mail,
   { what, cause }: Event,
-  turn: Turn | undefined,
-  tooLate: boolean,
+  request: SettledRow | undefined,
 ): Transition["settled"] {
   if (pending.length === 0 && dead.length === 0) return nothingSettled;
-  const settled: { arrival: string; as: "consumed" | "dead" }[] = [];
+  const settled: SettledRow[] = [];
   for (const arrival of dead) settled.push({ arrival, as: "dead" });
   // It has woken the execution, and that was all.
   for (const { id, kind } of pending) if (kind === "told") settled.push({ arrival: id, as: "consumed" });
@@ -73,11 +90,6 @@ export function settledBy(
   // A handler that failed or was cut off, and will be tried again, leaves its message where it is.
   if (cause !== undefined && what.type !== "retry" && what.type !== "cutOff")
     settled.push({ arrival: cause.id, as: "consumed" });
-  if (turn?.arrival !== undefined && turn.arrival !== cause?.id) {
-    // Where a guard's veto turned it first, the request has what it wanted.
-    const turned = what.type === "rollbackRequested" || what.type === "initVetoed" || what.type === "beforeStepVetoed";
-    if (tooLate) settled.push({ arrival: turn.arrival, as: "dead" });
-    else if (turned) settled.push({ arrival: turn.arrival, as: "consumed" });
-  }
+  if (request !== undefined && request.arrival !== cause?.id) settled.push(request);
   return settled;
 }

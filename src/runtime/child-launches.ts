@@ -4,8 +4,7 @@ import type { WorkflowDefinition } from "../definition/definition.js";
 import type { Kin, Tally } from "../execution/children.js";
 import { initialFlow, type Position } from "../execution/position.js";
 import type { ExecutionRecord, StagedLine } from "../execution/records.js";
-import { childId } from "../ids.js";
-import { keyNameOf } from "../execution/position.js";
+import { childId, type WhichList } from "../ids.js";
 import type { NewExecution, Queueing } from "../stores/batch.js";
 import { encode, type Encoded } from "../values/encode.js";
 import { carriedBy } from "./engine-events.js";
@@ -39,11 +38,10 @@ interface Beginning {
  *
  * @throws STEPWELL_INVALID_CHILDREN, STEPWELL_INVALID_INPUT, STEPWELL_INVALID_LIMIT_KEY, STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE
  */
-export async function beginningOf(work: Work, number: number, entries: readonly Entry[]): Promise<Beginning> {
+export async function beginningOf(work: Work, list: WhichList, entries: readonly Entry[]): Promise<Beginning> {
   const { execution, host } = work;
-  const { identity, position } = execution;
+  const { identity } = execution;
   await checkTree(work, new Set(entries.map(({ workflow }) => workflow.name)));
-  const step = keyNameOf(position.step, position.keys);
   const carried = new Map<string, string | null>();
   const rows: Row[] = [];
   for (const { key, workflow, input } of entries) {
@@ -52,7 +50,7 @@ export async function beginningOf(work: Work, number: number, entries: readonly 
       const message = `Child workflow "${workflow.name}" version "${workflow.version}" is not registered with this launcher.`;
       throw errorAbout(execution, "STEPWELL_INVALID_CHILDREN", message);
     }
-    const id = childId(identity.id, step, number, key);
+    const id = childId(identity.id, list, key);
     // Asked once a list: what observers give is about the parent, not about each of thousands.
     if (!carried.has(workflow.name)) carried.set(workflow.name, carriedBy("child", identity, registered, host));
     const prepared = prepareChild(registered, input, id, host);

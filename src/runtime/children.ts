@@ -11,8 +11,8 @@ import { attemptOf, shownState } from "../execution/execution.js";
 import { isPastPivot } from "../execution/router.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { Settled } from "../execution/step-result.js";
-import { listId } from "../ids.js";
-import { keyNameOf } from "../execution/position.js";
+import { listId, type WhichList } from "../ids.js";
+import { keyNameOf, roundOf } from "../execution/position.js";
 import { forgotten } from "../session/observer-calls.js";
 import type { LineRecord, ListRecord } from "../stores/lists.js";
 import { isPromise } from "../values/promise.js";
@@ -51,16 +51,14 @@ export async function begunChildren(work: Work): Promise<Event> {
 /** What has become of the children. Undefined: the execution goes on waiting. */
 export async function lookedAt(work: Work): Promise<Event | undefined> {
   const { position } = work.execution;
+  if (position.direction === "down") return undone(work);
   const last = await lastList(work);
-  const isDown = position.direction === "down";
-  if (last === undefined) return isDown ? ended(work, returned(undefined)) : lostList(work);
+  if (last === undefined) return lostList(work);
   const { record } = last;
   const isClosed = record.status === "closed";
-  if (isDown && !isClosed) return { ...waits(work), list: { list: record.id, closes: true } };
   const tally = tallyOf(record);
   const standing = standingOf(isClosed, tally);
   if (standing === "waits") return undefined;
-  if (isDown) return ended(work, returned(undefined));
   const children = childrenOf(work);
   const isAllBack = standing === "back" && !tally.keeps;
   const isFailed = standing === "failed" || isAllBack || (tally.rolledBack > 0 && children.onFailure === "turn");
@@ -69,6 +67,15 @@ export async function lookedAt(work: Work): Promise<Event | undefined> {
   if (stepOf(work).recover !== undefined && !isClosed && !isPastPivot(position, work.registered.shape))
     return closes(work, record);
   return ended(work, await failedBy(work, record, tally));
+}
+
+/** One list after the other: all are closed, and all that they hold is back. */
+async function undone(work: Work): Promise<Event | undefined> {
+  for (const { record } of await listsOf(work)) {
+    if (record.status !== "closed") return closes(work, record);
+    if (standingOf(true, tallyOf(record)) === "waits") return undefined;
+  }
+  return ended(work, returned(undefined));
 }
 
 /**
@@ -138,12 +145,17 @@ interface NumberedList {
   readonly number: number;
 }
 
-function idOf({ execution }: Work, number: number): string {
-  const { step, keys } = execution.position;
-  return listId(execution.identity.id, keyNameOf(step, keys), number);
+/** Which of the lists of the step where the execution stands. */
+function whichOf({ execution: { position } }: Work, number: number): WhichList {
+  const { step, keys, stepIndex } = position;
+  return { step: keyNameOf(step, keys), round: roundOf(position, stepIndex), number };
 }
 
-/** Only past the pivot may a step have more than one. */
+function idOf(work: Work, number: number): string {
+  return listId(work.execution.identity.id, whichOf(work, number));
+}
+
+/** Only past the pivot may a step have more than one in a round. */
 async function listsOf(work: Work): Promise<NumberedList[]> {
   const found: NumberedList[] = [];
   for (let number = 1; ; number++) {
@@ -197,7 +209,7 @@ async function openedWith(work: Work, number: number, entries: readonly Entry[])
   if (entries.length === 0) return ended(work, await joined(work, children));
   let beginning;
   try {
-    beginning = await beginningOf(work, number, entries);
+    beginning = await beginningOf(work, whichOf(work, number), entries);
   } catch (error) {
     if (!(error instanceof StepwellError) || !isRefusal(error)) throw error;
     return ended(work, { kind: "failed", reason: error.code, error });
@@ -212,8 +224,7 @@ async function openedWith(work: Work, number: number, entries: readonly Entry[])
     undoWidth: children.undo === "one-by-one" ? 1 : (children.concurrency ?? null),
     turnsAtFirst: children.onFailure === "turn" && !isPast,
     keeps: stepOf(work).irreversible !== undefined || (stepOf(work).pivot && hasPivot(children)),
-    step: keyNameOf(execution.position.step, execution.position.keys),
-    number,
+    ...whichOf(work, number),
     parent: execution.identity.id,
     root: execution.root ?? execution.identity.id,
     depth: (execution.line?.depth ?? 0) + 1,

@@ -13,6 +13,7 @@ import { recovered } from "./beginning.js";
 import { carriedBy, tellCommit } from "./engine-events.js";
 import { exitReason } from "./exiting.js";
 import { failureWarning, invariantError, strugglingError, stuckError } from "./reports.js";
+import { groundOf } from "./rewinding.js";
 import type { Work } from "./work.js";
 
 type AskedAgain = Event & { readonly what: { readonly type: "again" } };
@@ -40,11 +41,13 @@ export class Commits {
       observing,
       time: work.host,
       mail: work.mail,
+      ground: undefined,
+      limit: work.host.sizeLimit,
       stopping: false,
       list: undefined,
       carried: null,
       onExit: (reason) => exitReason(this.#deciding, reason),
-      firstListOf: (step) => listId(work.id, step, 1),
+      firstListOf: (step, round) => listId(work.id, { step, round, number: 1 }),
     };
   }
 
@@ -52,6 +55,7 @@ export class Commits {
   decide(work: Work, event: Event, stopping: boolean): Decision {
     const facts = this.#facts;
     facts.mail = work.mail;
+    facts.ground = groundOf(work);
     facts.stopping = stopping;
     facts.list = this.list;
     facts.carried = this.#carries();
@@ -129,10 +133,11 @@ export class Commits {
   }
 
   /** The transition was taken. */
-  taken({ transition, action }: Decision, event: Event | undefined, at: number): void {
+  taken(decision: Decision, event: Event | undefined, at: number): void {
     const work = this.#work;
+    const { transition, action } = decision;
     const { committed: before, execution: stood, host } = work;
-    work.committedWith(transition);
+    work.committedWith(decision);
     if (transition.definition !== undefined) this.list = undefined;
     this.#toCarry = null;
     if (transition.line !== undefined) host.listMoved(transition.line.list);

@@ -7,7 +7,8 @@ import { shownState, type ActiveExecution } from "../execution/execution.js";
 import { transitionOf } from "../execution/history.js";
 import type { Host } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
-import { carriedOf, flowOf, messageIdentity } from "./observing.js";
+import { flowOf } from "../execution/position.js";
+import { carriedOf, messageIdentity } from "./observing.js";
 import type { Work } from "./work.js";
 
 type Telling = Pick<Host, "report" | "storeNow">;

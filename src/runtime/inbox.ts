@@ -1,9 +1,17 @@
 /** What comes to an execution in work from outside: its mailbox as it was last looked at, and requests as events. */
+import { encode } from "../values/encode.js";
 import { isolate } from "../values/isolate.js";
 import { isRetryable, StepwellError } from "../errors.js";
 import { eventAt, operatorEvent, type Event } from "../execution/events.js";
 import { hasBegun, withOthersPatch } from "../execution/execution.js";
-import { askedIn, requestProblem, type ActRequest, type Request } from "../execution/mail.js";
+import {
+  askedIn,
+  requestProblem,
+  type ActRequest,
+  type Request,
+  type RewindArrival,
+  type RewindRequest,
+} from "../execution/mail.js";
 import { isRequest, type MailboxRecord } from "../execution/records.js";
 import type { PendingMail } from "../session/host.js";
 import { andThen } from "../session/maybe-promise.js";
@@ -28,7 +36,10 @@ export class Inbox {
   constructor(work: Work, mail?: PendingMail) {
     this.isUnseen = work.mail.signals > 0 && mail === undefined;
     this.#work = work;
-    if (mail !== undefined) this.#take(work.mail.signals, mail.pending);
+    if (mail === undefined) return;
+    this.#take(work.mail.signals, mail.pending);
+    // The look checks them.
+    this.isUnseen ||= work.mail.pending.some(isUncheckedRewind);
   }
 
   /** Reads the mailbox. */
@@ -48,8 +59,27 @@ export class Inbox {
           it.signals,
           it.pending.filter(({ id }) => !dead.includes(id)),
         );
+        if (work.mail.pending.some(isUncheckedRewind)) return this.#checkRewinds();
       }
+      return undefined;
     });
+  }
+
+  /** Who asked did not know the workflow. A patch that is refused is refused before anything of the rewind is done. */
+  async #checkRewinds(): Promise<void> {
+    const work = this.#work;
+    const refused: string[] = [];
+    const pending: MailboxRecord[] = [];
+    for (const row of work.mail.pending) {
+      if (!isUncheckedRewind(row)) pending.push(row);
+      else {
+        const { unchecked: _unchecked, ...request } = row.payload.value as RewindRequest;
+        const patch = await this.#checkedPatch(request.patch!);
+        if (patch === undefined) refused.push(row.id);
+        else pending.push({ ...row, payload: encode({ ...request, patch }, { what: "A request", limit: Infinity }) });
+      }
+    }
+    work.mail = { ...work.mail, pending, dead: [...work.mail.dead, ...refused] };
   }
 
   /** Whether messages that the step waits for may be there and were not read. */
@@ -98,6 +128,7 @@ export class Inbox {
       const asked = askedIn(request.request);
       return this.#turned(reason, { cause, by: asked?.by, why: reason, ...(asked !== undefined && { asked }) });
     }
+    if (request.type === "rewind") return this.#rewound(request);
     if (request.type === "skip" && this.#work.step?.children !== undefined) return this.#skippedChildren(request);
     return this.#acted(request);
   }
@@ -126,18 +157,34 @@ export class Inbox {
     return eventAt(execution, { type: "rollbackRequested", reason, begun: hasBegun(execution) }, reason, asked);
   }
 
+  #rewound({ arrival: cause, request, to }: RewindArrival): Event {
+    const { reason, by, patch } = request;
+    const asked = { cause, by, why: reason, asked: { reason, by, to: request.to } };
+    return eventAt(this.#work.execution, { type: "rewindRequested", reason, to }, reason, {
+      ...asked,
+      backTo: request.to,
+      patchThen: patch,
+    });
+  }
+
   /** Who asked did not know the workflow: the patch is checked before it is merged. */
   async #checked(request: ActRequest): Promise<Event | undefined> {
+    const patch = await this.#checkedPatch(request.act.patch!);
+    if (patch !== undefined) return this.#act(request, patch);
+    this.#work.bury([request.arrival.id]);
+    return undefined;
+  }
+
+  /** Undefined: the patch is refused, which was reported. */
+  async #checkedPatch(given: object): Promise<object | undefined> {
     const { id, host, registered, execution } = this.#work;
     try {
       const [record, history] = await Promise.all([host.load(id), host.history(id)]);
-      const patch = await checkedByInput(isolate(request.act.patch!), record!, history, registered);
-      return this.#act(request, patch);
+      return await checkedByInput(isolate(given), record!, history, registered);
     } catch (error) {
       // A store that is away has said nothing of the patch.
       if (isRetryable(error)) throw error;
       host.report(error instanceof StepwellError ? error : brokenError(execution, error));
-      this.#work.bury([request.arrival.id]);
       return undefined;
     }
   }
@@ -154,4 +201,8 @@ export class Inbox {
     }
     return operatorEvent(work.execution, type, { cause, by: act.by, why: act.reason });
   }
+}
+
+function isUncheckedRewind({ kind, payload }: MailboxRecord): boolean {
+  return kind === "rewind" && (payload.value as RewindRequest).unchecked === true;
 }

@@ -10,7 +10,7 @@ import type { WorkflowDefinition } from "../definition/definition.js";
 import { patchProblem } from "../definition/outcome.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
-import { initialFlow, irreversibleUpTo, type Position } from "../execution/position.js";
+import { initialFlow, irreversibleIn, type Position } from "../execution/position.js";
 import { startedInRollback } from "../execution/router.js";
 import { checkExecutionId, newId } from "../ids.js";
 import { newRecord, type CreateResult, type NewExecution } from "../stores/batch.js";
@@ -225,7 +225,7 @@ function firstPosition({ definition }: Registered, { id, rollback }: LaunchOptio
     );
   }
   const position = positionAt(startedInRollback(index, rollback.reason), rollback.from);
-  const irreversible = irreversibleUpTo(index, definition);
+  const irreversible = irreversibleIn(0, index, definition);
   const passed = withoutChildren(definition, index, rollback.without ?? []);
   return {
     ...position,

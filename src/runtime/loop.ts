@@ -10,8 +10,7 @@ import { isRetryable, StepwellError } from "../errors.js";
 import { dueIn, type Decision } from "../execution/decide.js";
 import { eventAt, type Event } from "../execution/events.js";
 import type { ActiveExecution } from "../execution/execution.js";
-import { givenIn } from "../execution/history.js";
-import { isParents, sift } from "../execution/mail.js";
+import { isParents, sift, turns } from "../execution/mail.js";
 import { mostDeaths, mustNote, nextTask, type Moment, type Task } from "../execution/next.js";
 import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
 import type { Settled } from "../execution/step-result.js";
@@ -29,6 +28,7 @@ import { Inbox } from "./inbox.js";
 import { reportRest } from "./observing.js";
 import { brokenError, killerError, lostError } from "./reports.js";
 import type { Caller } from "./step-call.js";
+import { lacksGround, mustRecall, recall } from "./rewinding.js";
 import { StepRunner } from "./step-runner.js";
 import { TransactionResult, type Proposal } from "./store-transaction.js";
 import { Turns } from "./turns.js";
@@ -156,7 +156,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     moment.request = sifted?.request;
     moment.unreadable = this.#inbox.unreadable;
     moment.isMismatched = this.#mismatch !== undefined;
-    moment.isRecalled = work.given !== undefined;
+    moment.isRecalled = !mustRecall(work);
     return nextTask(work.execution, moment);
   }
 
@@ -171,9 +171,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
         this.#inbox.unreadable = undefined;
         return this.#turnAway(task.error);
       case "follow":
-        if (task.request === "deadline" || task.request.type === "rollback") {
-          if (isPutToChild(this.#work)) return this.#putToChild();
-        }
+        if ((task.request === "deadline" || turns(task.request)) && isPutToChild(this.#work)) return this.#putToChild();
         return this.goOnWith(this.#inbox.follow(task.request), (event) => this.#happens(event));
       case "release":
         return this.#release(task.dueInMs);
@@ -186,9 +184,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
       case "stepOverdue":
         return this.#overdue();
       case "recall":
-        return this.goOnWith(this.#host.history(this.id), (rows) => {
-          this.#work.given = givenIn(rows);
-        });
+        return this.goOnWith(recall(this.#work));
       case "children":
         return this.goOnWith(lookedAt(this.#work), this.#seen);
       case "handle":
@@ -338,6 +334,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
       this.#event = undefined;
       return this.#release(this.#commits.waitOn(happened));
     }
+    if (lacksGround(this.#work)) return this.goOnWith(recall(this.#work, true));
     this.#event = this.#commits.settle(happened);
     this.#decision = this.#decide(this.#work, this.#event);
     this.isWaiting = true;
@@ -422,8 +419,8 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     // What comes while the pivot runs is held: if the pivot succeeds, it is too late.
     if (position.direction === "down" || position.stepIndex === shape.pivot) return;
     const request = sift(mail, execution, shape)?.request;
-    if (request?.type === "rollback")
-      this.#runner.abort("STEPWELL_ROLLBACK_REQUESTED", `A rollback was requested: ${request.request.reason}.`);
+    if (request !== undefined && turns(request))
+      this.#runner.abort("STEPWELL_ROLLBACK_REQUESTED", `A ${request.type} was requested: ${request.request.reason}.`);
   }
 
   /** Comes to rest at the next commit; what waits for nothing is let go of at once. */

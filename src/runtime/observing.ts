@@ -4,15 +4,11 @@ import { serializeError } from "../values/serialize-error.js";
 import type { Flow } from "../definition/flow.js";
 import type { CallbackName, Carried, MessageIdentity, ObserverEvent } from "../definition/observer.js";
 import { StepwellError } from "../errors.js";
+import { flowOf } from "../execution/position.js";
 import { shownState, withOthersPatch } from "../execution/execution.js";
 import type { MailboxRecord } from "../execution/records.js";
 import type { Veto } from "../session/observer-calls.js";
 import type { Work } from "./work.js";
-
-/** The flow as users see it, without what the engine remembers beside it. */
-export function flowOf({ direction, reason, stepIndex, stepFunc, lifecycle, lastResult }: Flow): Flow {
-  return { direction, reason, stepIndex, stepFunc, lifecycle, lastResult };
-}
 
 const nothing: Carried = Object.freeze({});
 

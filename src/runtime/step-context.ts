@@ -11,7 +11,7 @@ import { checkTopic } from "../session/reasons.js";
 import { Encoded } from "../values/encode.js";
 import { merge } from "../values/isolate.js";
 import { refuseUnknownOptions, shown } from "../values/options.js";
-import { keyNameOf, type AskedBack, type Position } from "../execution/position.js";
+import { keyNameOf, roundOf, type AskedBack, type Position } from "../execution/position.js";
 import { idempotencyKey, type Cause } from "../ids.js";
 import { errorAbout, lostError } from "./reports.js";
 import type { Work } from "./work.js";
@@ -31,6 +31,8 @@ export class StepContext {
   readonly state: object;
   readonly attempt: number;
   readonly polls: number;
+  /** In which round it is done, or was done what is undone. */
+  readonly round: number;
   readonly execution: ExecutionIdentity;
   readonly step: StepIdentity;
   readonly direction: Direction;
@@ -57,6 +59,7 @@ export class StepContext {
     this.state = shownState(execution);
     this.attempt = attemptOf(execution);
     this.polls = position.polls ?? 0;
+    this.round = roundOf(position, position.stepIndex);
     this.execution = execution.identity;
     this.step = { name: step.name, index: position.stepIndex };
     this.direction = position.direction;
@@ -73,7 +76,7 @@ export class StepContext {
 
   /** The same for all attempts. In a handler the message is part of it: it may be called for several. */
   get idempotencyKey(): string {
-    return idempotencyKey(this.execution.id, this.keyName, this.#func, this.#cause);
+    return idempotencyKey(this.execution.id, this.keyName, this.#func, this.#cause, this.round);
   }
 
   get #cause(): Cause | undefined {
@@ -83,7 +86,9 @@ export class StepContext {
 
   /** On the way down: the key that the step's `run` had. */
   get runKey(): string | undefined {
-    return this.direction === "up" ? undefined : idempotencyKey(this.execution.id, this.keyName, "run");
+    return this.direction === "up"
+      ? undefined
+      : idempotencyKey(this.execution.id, this.keyName, "run", undefined, this.round);
   }
 
   /** On the way down: who asked for it. Undefined: nobody did. */

@@ -231,7 +231,7 @@ function stateOf(given: object, limit: number, failed: Failed): MigrationResult[
 
 function arrived(
   moving: MigrationInput,
-  { stepIndex, stays, keys, gone, passed, doubtful }: Place,
+  { stepIndex, stays, keys, gone, passed, doubtful, until, rounds }: Place,
   steps: Successors,
   to: WorkflowDefinition,
   list: readonly StepOutline[],
@@ -239,7 +239,7 @@ function arrived(
   const { status, position } = moving;
   const names = namesOf(to.steps);
   const isSame = successorOf(position.step, names, steps) === names[stepIndex];
-  const { keys: _keys, gone: _gone, passed: _passed, doubtful: _doubtful, ...kept } = position;
+  const { keys: _keys, gone: _gone, passed: _passed, doubtful: _doubtful, rounds: _rounds, ...kept } = position;
   const { begins: isCommitted, stepDeadlineAt, polls, ...rest } = kept;
   const { inDoubt: _inDoubt, partly: _partly, ...elsewhere } = rest;
   const there: Position = {
@@ -252,6 +252,8 @@ function arrived(
     ...(gone.length > 0 && { gone }),
     ...(passed.length > 0 && { passed }),
     ...(doubtful.length > 0 && { doubtful }),
+    ...(until !== undefined && { until }),
+    ...(rounds.length > 0 && { rounds }),
   };
   if (stays || status === "completed") {
     const isOn = isCommitted === true || isBegun(moving, list[position.stepIndex]);

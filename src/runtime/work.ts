@@ -1,6 +1,8 @@
 /** An execution in the hands of this launcher. Beside the loop that drives it, this is all that changes. */
 import type { Encoded } from "../values/encode.js";
 import type { StepDefinition } from "../definition/definition.js";
+import type { Contributions } from "../execution/contributions.js";
+import type { Decision } from "../execution/decide.js";
 import { activeExecution, committedAs, withoutPatches, type ActiveExecution } from "../execution/execution.js";
 import { isParents, mailAfter, withDead, type Mail } from "../execution/mail.js";
 import type { ExecutionRecord, Transition } from "../execution/records.js";
@@ -25,6 +27,8 @@ export class Work {
   mail: Mail;
   /** What each step gave on the way up; undefined until it is read from the history. */
   given: Given[] | undefined;
+  /** What came into the state, for a rewind; undefined until it is read from the history. */
+  contributions: Contributions | undefined;
   readonly callFacts: CallFacts;
 
   constructor(record: ExecutionRecord, state: object, owner: number, registered: Registered, host: Host) {
@@ -60,10 +64,12 @@ export class Work {
   }
 
   /** The transition is committed: the execution is what that led to. */
-  committedWith(transition: Transition): void {
+  committedWith({ transition, risen }: Pick<Decision, "transition" | "risen">): void {
     const { history } = transition;
     if (history.patch !== null && history.direction === "up") this.given?.push(history);
-    this.committed = committedAs(this.execution, transition);
+    if (risen === undefined) this.contributions?.add(history);
+    else this.contributions = this.given = undefined;
+    this.committed = committedAs(risen ?? this.execution, transition);
     this.execution = this.committed;
     this.mail = mailAfter(this.mail, transition);
     // What its parent asked, and it could not follow, waits for an operator.

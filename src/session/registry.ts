@@ -5,6 +5,8 @@ import type { WorkflowDefinition } from "../definition/definition.js";
 import type { LimitsDefinition } from "../definition/limits.js";
 import { definitionOf } from "../definition/definition-of.js";
 import { StepwellError } from "../errors.js";
+import { outlineOf } from "../definition/outline.js";
+import { shapeOf } from "../execution/definition-change.js";
 import type { Shape } from "../execution/router.js";
 import type { StoredDefinition } from "../stores/records.js";
 import { ObserverCalls } from "./observer-calls.js";
@@ -66,7 +68,7 @@ function registeredOf(definition: WorkflowDefinition, clock: Clock): Registered 
   return {
     definition,
     stepList: stepList(definition),
-    shape: { count: definition.steps.length, pivot: definition.pivot },
+    shape: shapeOf(outlineOf(definition.steps)),
     observing: new ObserverCalls(definition, clock),
   };
 }

@@ -119,7 +119,7 @@ export const executionView = (revision = 40): ExecutionView => ({
   root: "day-2",
   children: [
     {
-      ...{ step: "ship-items", number: 1, count: 3, isClosed: false },
+      ...{ step: "ship-items", round: 0, number: 1, count: 3, isClosed: false },
       ...{ notBegun: 1, underWay: 1, stuck: 1, completed: 0, rolledBack: 0 },
     },
   ],

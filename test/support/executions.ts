@@ -50,6 +50,8 @@ export function factsOf(definition: WorkflowDefinition, facts: Partial<Facts> = 
     shape: { count: definition.steps.length, pivot: definition.pivot },
     time,
     mail: nothingCame,
+    ground: undefined,
+    limit: Infinity,
     observing: { hears: () => false },
     stopping: false,
     list: undefined,

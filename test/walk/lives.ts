@@ -223,7 +223,7 @@ class Walker {
 
   #follow(request: Extract<Task, { type: "follow" }>["request"], life: Life, path: readonly string[]): void {
     const { execution } = life;
-    if (request !== "deadline" && request.type !== "rollback") {
+    if (request !== "deadline" && request.type !== "rollback" && request.type !== "rewind") {
       const asked = { cause: request.arrival, by: undefined, why: "by hand" };
       return this.#commit(life, operatorEvent(execution, request.type, asked), path);
     }
@@ -349,6 +349,8 @@ class Walker {
       time: timeOf(life),
       mail,
       observing: { hears: () => false },
+      ground: undefined,
+      limit: Infinity,
       stopping: life.stopping,
       list: undefined,
       carried: null,

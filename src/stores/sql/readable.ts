@@ -115,8 +115,8 @@ function sometimes(it: Partial<Record<keyof Position, unknown>>): Problem {
 
 function requestProblem(value: unknown): Problem {
   if (!isObject(value)) return `"request" is ${kindOf(value)}, no object`;
-  const { reason, by = "", details = "" } = value as Partial<Record<keyof AskedBack, unknown>>;
-  return text(reason, "reason") ?? text(by, "by") ?? text(details, "details");
+  const { reason, by = "", details = "", to = "" } = value as Partial<Record<keyof AskedBack, unknown>>;
+  return text(reason, "reason") ?? text(by, "by") ?? text(details, "details") ?? text(to, "to");
 }
 
 export function tagsProblem(value: unknown): Problem {

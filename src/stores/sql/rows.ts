@@ -251,8 +251,9 @@ export interface HistoryRow {
   readonly patch: string | null;
 }
 
-type StoredEntry = Omit<HistoryEntry, "patch" | "others" | "initial" | "replaced" | "details"> & {
+type StoredEntry = Omit<HistoryEntry, "patch" | "others" | "initial" | "replaced" | "patchThen" | "details"> & {
   readonly others?: string;
+  readonly patchThen?: string;
   readonly initial?: string;
   readonly replaced?: string;
   readonly details?: string;
@@ -266,7 +267,7 @@ function storedEntryOf(entry: string, revision: number, id: string): StoredEntry
 
 /** @param id of its execution @throws STEPWELL_NOT_DECODABLE */
 export function historyOf({ revision, at, entry, patch }: HistoryRow, id: string): HistoryRecord {
-  const { others, initial, replaced, details, guardError, ...rest } = storedEntryOf(entry, revision, id);
+  const { others, initial, replaced, patchThen, details, guardError, ...rest } = storedEntryOf(entry, revision, id);
   return {
     revision,
     at,
@@ -277,6 +278,7 @@ export function historyOf({ revision, at, entry, patch }: HistoryRow, id: string
     ...(initial !== undefined && { initial: Encoded.ofText(initial) }),
     ...(replaced !== undefined && { replaced: Encoded.ofText(replaced) }),
     ...(details !== undefined && { details: Encoded.ofText(details) }),
+    ...(patchThen !== undefined && { patchThen: Encoded.ofText(patchThen) }),
   };
 }
 
