@@ -100,7 +100,8 @@ test("between lists that are the same an execution stands where it stood", () =>
     fc.property(list, fc.nat(4), fc.constantFrom("up", "down", "done"), (same, at, way) => {
       const stands = standing(same, at, way);
       const place = placeIn({ before: same, after: same, steps: {} }, stands, undefined);
-      expect(place).toEqual({ stepIndex: stands.stepIndex, stays: true, keys: {}, gone: [], passed: [], doubtful: [] });
+      const stood = { stepIndex: stands.stepIndex, stays: true, keys: {}, gone: [], until: undefined };
+      expect(place).toStrictEqual({ ...stood, passed: [], doubtful: [], rounds: [] });
     }),
   );
 });
@@ -276,4 +277,20 @@ test("a step of children may be dropped where it is done, and not left while it 
   const same = { before: withItems, after: withItems, steps: {} };
   expect(placeIn(same, at(1, { stepFunc: "runContinue" }), "c")).toMatchObject({ problem: expect.any(String) });
   expect(placeIn(same, at(1, { stepFunc: "runContinue" }), undefined)).toMatchObject({ stepIndex: 1, stays: true });
+});
+
+test("a rewind that is under way goes on to its step under another name, and its rounds count from there", () => {
+  const stands = { ...standing(three, 2, "down"), until: 1, round: 1, rounds: [{ round: 1, from: 1 }] };
+  const after = [{ name: "new" }, { name: "a", ...undo }, { name: "bee", ...undo }, { name: "c" }];
+  expect(placeIn({ before: three, after, steps: { b: "bee" } }, stands, undefined)).toMatchObject({
+    ...{ stepIndex: 3, until: 2, rounds: [{ round: 1, from: 2 }] },
+  });
+});
+
+test("a rewind whose step is gone can't go on", () => {
+  const stands = { ...standing(three, 2, "down"), until: 1 };
+  const after = [{ name: "a", ...undo }, { name: "c" }];
+  expect(placeIn({ before: three, after, steps: { b: null } }, stands, undefined)).toEqual({
+    problem: 'it is being rewound to step "b", which is not there any more',
+  });
 });
