@@ -28,7 +28,7 @@ import {
   type ResendOptions,
 } from "./dead-letters.js";
 import { MessageSender, type SendOptions, type Sent } from "./messages.js";
-import { RewindRequests, type RewindAnswer, type RewindOptions } from "./rewind.js";
+import { RewindRequests } from "./rewind.js";
 import { RollbackRequests, type RollbackAnswer, type RollbackOptions } from "./rollback.js";
 import { publish, type Published, type PublishOptions } from "./publishing.js";
 import {
@@ -74,7 +74,6 @@ export class Client {
   readonly #launches: Launches;
   readonly #messages: MessageSender;
   readonly #rollbacks: RollbackRequests;
-  readonly #rewinds: RewindRequests;
   readonly #handleParts: HandleParts;
   readonly #letters: Letters;
   readonly #acts: OperatorActs;
@@ -95,7 +94,6 @@ export class Client {
     this.#launches = new Launches(store, host);
     this.#messages = new MessageSender(store, host, registry);
     this.#rollbacks = new RollbackRequests(store, host, registry);
-    this.#rewinds = new RewindRequests(store, host, registry);
     this.#letters = new Letters(store, host, registry);
     this.#acts = new OperatorActs(store, host, registry);
     this.#handleParts = {
@@ -104,7 +102,7 @@ export class Client {
       registry,
       messages: this.#messages,
       rollbacks: this.#rollbacks,
-      rewinds: this.#rewinds,
+      rewinds: new RewindRequests(store, host, registry),
       acts: this.#acts,
     };
     this.recalls = new Recalls(store, host, this);
@@ -247,22 +245,6 @@ export class Client {
   }
 
   /**
-   * Goes back to a step, undoing it and all that was done after it, and then up again from there: for an execution that goes up, has
-   * completed or is stuck. What those steps had given is gone from the state, and the patch is merged. What is done again has other
-   * idempotency keys than the first time. Resolves with the word of the launcher that follows it.
-   *
-   * @example
-   * await launcher.rewind("order-1001", { to: "ship", reason: "wrong-address", by: "ada", patch: { address: "Elm Street 4" } });
-   *
-   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_PATCH, STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE;
-   * STEPWELL_UNDECIDED; STEPWELL_LAUNCHER_NOT_RUNNING as for a rollback
-   */
-  async rewind(id: string, options: RewindOptions): Promise<RewindAnswer> {
-    checkExecutionId(id);
-    return this.#rewinds.request(id, options);
-  }
-
-  /**
    * Runs the function of a stuck execution's step again, from its beginning and with fresh attempts.
    *
    * @throws STEPWELL_EXECUTION_NOT_FOUND, STEPWELL_EXECUTION_NOT_STUCK, STEPWELL_INVALID_ARGUMENT, STEPWELL_INVALID_PATCH,
@@ -371,8 +353,7 @@ export class Client {
    */
   follow(filter: FollowFilter = {}): AsyncIterableIterator<ExecutionSummary> {
     const chosen = chosenBy(filter);
-    const parts = { store: this.#store, host: this.#host };
-    return endable(chosen.signal, (signal) => followMany(chosen, parts, signal));
+    return endable(chosen.signal, (signal) => followMany(chosen, { store: this.#store, host: this.#host }, signal));
   }
 
   /**

@@ -336,9 +336,19 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
     return rollbackPreview(await this.#record(), store, host, registry);
   }
 
-  /** As `Launcher.rewind`. */
+  /**
+   * Goes back to a step, undoing it and all that was done after it, and then up again from there: for an execution that goes up, has
+   * completed or is stuck. What those steps had given is gone from the state, and the patch is merged. What is done again has other
+   * idempotency keys than the first time. Resolves with the word of the launcher that follows it.
+   *
+   * @example
+   * await execution.rewind({ to: "ship", reason: "wrong-address", by: "ada", patch: { address: "Elm Street 4" } });
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_PATCH, STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE;
+   * STEPWELL_UNDECIDED; STEPWELL_LAUNCHER_NOT_RUNNING as for a rollback
+   */
   rewind(options: RewindOptions<W>): Promise<RewindAnswer> {
-    return this.#parts.rewinds.request(this.id, options as RewindOptions);
+    return this.#parts.rewinds.request(this.id, options);
   }
 
   /** As `Launcher.retry`. */

@@ -180,12 +180,17 @@ function refused(
   return { accepted: false, why, error: new StepwellError(code, message, about) };
 }
 
+interface Explanation {
+  readonly code: ErrorCode;
+  readonly says: string;
+}
+
 function explanationOf(
   { position, line, root, status }: ExecutionRecord,
   why: WhyRefused,
   { to }: RewindRequest,
   { pivot, steps = [] }: Shape = unknownShape,
-): { readonly code: ErrorCode; readonly says: string } {
+): Explanation {
   switch (why) {
     case "past-pivot":
       return {
@@ -200,18 +205,8 @@ function explanationOf(
         says: `${where}, and that step ${isUndone ? "is undone already" : "has not begun"}. Name a step that it has reached.`,
       };
     }
-    case "would-repeat": {
-      const from = steps.findIndex(({ name }) => name === to);
-      const marked = steps.flatMap(({ name, irreversible }, index) =>
-        irreversible && index >= from && index <= position.stepIndex ? `"${name}"` : [],
-      );
-      return {
-        code: "STEPWELL_WOULD_REPEAT",
-        says:
-          `${marked.join(", ")} can't be undone, and would be done a second time. ` +
-          `Name in "repeat" what may be, or go back to a step behind it.`,
-      };
-    }
+    case "would-repeat":
+      return repeating(to, position.stepIndex, steps);
     case "belongs-to-parent":
       return {
         code: "STEPWELL_BELONGS_TO_PARENT",
@@ -244,4 +239,15 @@ function explanationOf(
           `The onError of the launcher that took it up was told why.`,
       };
   }
+}
+
+function repeating(to: string, reached: number, steps: NonNullable<Shape["steps"]>): Explanation {
+  const from = steps.findIndex(({ name }) => name === to);
+  const marked = steps.slice(from, reached + 1).flatMap(({ name, irreversible }) => (irreversible ? `"${name}"` : []));
+  return {
+    code: "STEPWELL_WOULD_REPEAT",
+    says:
+      `${marked.join(", ")} can't be undone, and would be done a second time. ` +
+      `Name in "repeat" what may be, or go back to a step behind it.`,
+  };
 }

@@ -45,9 +45,8 @@ export function positionAfter(
     stuckBy: action === "park" ? error : null,
   };
   const { keys, gone } = position;
-  const { passed } = flow;
+  const { passed, round, until } = flow;
   const request = flow.direction === "down" ? (event.asked ?? position.request) : undefined;
-  const { round, until } = flow;
   const irreversible = irreversibleAfter(position, { flow, turns: turns && !ends, rises }, definition);
   const { begins, stepDeadlineAt, polls } = ends ? nothingMore : moreOf(position, event, flow, definition, time);
   const isSame = !ends && !rises && flow.stepIndex === position.stepIndex;

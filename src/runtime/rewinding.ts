@@ -1,6 +1,5 @@
 /** What an execution needs to go up again: what came into its state, and from whom. */
 import { Contributions, type Ground } from "../execution/contributions.js";
-import type { Event } from "../execution/events.js";
 import { givenIn, stateAtStart } from "../execution/history.js";
 import { sift } from "../execution/mail.js";
 import type { Work } from "./work.js";

@@ -5,7 +5,7 @@ import type { Contributions } from "../execution/contributions.js";
 import type { Decision } from "../execution/decide.js";
 import { activeExecution, committedAs, withoutPatches, type ActiveExecution } from "../execution/execution.js";
 import { isParents, mailAfter, withDead, type Mail } from "../execution/mail.js";
-import type { ExecutionRecord, Transition } from "../execution/records.js";
+import type { ExecutionRecord } from "../execution/records.js";
 import type { CallFacts } from "../execution/step-result.js";
 import type { Host } from "../session/host.js";
 import type { Registered } from "../session/registry.js";

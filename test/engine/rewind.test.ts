@@ -111,7 +111,7 @@ onEveryStore("a rewind", (start) => {
     await clock.advance("1s");
     expect((await execution.outcome()).status).toBe("stuck");
     await execution.patchState({ note: "by hand" }, "seen", { by: "ada" });
-    await accepted(execution as Execution, { to: "b", reason: "again", by: "ada" });
+    await accepted(execution, { to: "b", reason: "again", by: "ada" });
     await execution.outcome();
     await clock.advance("1s");
     expect((await execution.outcome()).status).toBe("stuck");
@@ -142,7 +142,7 @@ onEveryStore("a rewind", (start) => {
     const late = await execution.rewind({ to: "c", reason: "x", by: "ada" });
     expect(late).toMatchObject({ accepted: false, why: "step-not-begun" });
     log.length = 0;
-    await accepted(execution as Execution, { to: "a", reason: "wrong", by: "ada" });
+    await accepted(execution, { to: "a", reason: "wrong", by: "ada" });
     await clock.advance("1s");
     expect((await execution.outcome()).status).toBe("completed");
     expect(log).toEqual(["undo b 0 e/b/rollback of e/b/run", "undo a 0 e/a/rollback of e/a/run", "a 1 e/a/run@1"]);
@@ -168,7 +168,7 @@ onEveryStore("a rewind", (start) => {
       const answer = await execution.rewind({ to, reason: "x", by: "ada" });
       expect(answer).toMatchObject({ accepted: false, why: "past-pivot", error: { code: "STEPWELL_PAST_PIVOT" } });
     }
-    await accepted(execution as Execution, { to: "label", reason: "wrong-label", by: "ada" });
+    await accepted(execution, { to: "label", reason: "wrong-label", by: "ada" });
     await clock.advance("1s");
     expect(await execution.outcome()).toMatchObject({ status: "stuck", direction: "down", step: "notify" });
     expect(await execution.rollback("customer")).toMatchObject({ accepted: false, why: "past-pivot" });
@@ -239,12 +239,12 @@ onEveryStore("a rewind", (start) => {
     await clock.advance("1s");
     expect(heard).toEqual(["said first", "early bird"]);
     await execution.send("settled", "of the first payment");
-    await accepted(execution as Execution, { to: "charge", reason: "again", by: "ada" });
+    await accepted(execution, { to: "charge", reason: "again", by: "ada" });
     await clock.advance("1s");
     expect(await execution.flow()).toMatchObject({ step: "charge", stepFunc: "runContinue", round: 1 });
-    expect((await execution.mailbox()).map(({ name, payload, status }) => `${name} ${payload} ${status}`)).toEqual([
-      ...["early bird consumed", "said first consumed", "settled of the first payment dead"],
-    ]);
+    expect(
+      (await execution.mailbox()).map(({ name, payload, status }) => `${name} ${String(payload)} ${status}`),
+    ).toEqual([...["early bird consumed", "said first consumed", "settled of the first payment dead"]]);
     expect((await launcher.publish("payment:0", "said", "late")).delivered).toBe(0);
     expect((await launcher.publish("news", "news", "of the day")).delivered).toBe(1);
     expect((await launcher.publish("payment:1", "settled", "of the second payment")).delivered).toBe(1);
@@ -274,7 +274,7 @@ onEveryStore("a rewind", (start) => {
     fails = false;
     await clock.advance("1m");
     await clock.advance("20h");
-    await accepted(execution as Execution, { to: "b", reason: "again", by: "ada" });
+    await accepted(execution, { to: "b", reason: "again", by: "ada" });
     await clock.advance("1s");
     expect(seen).toEqual([1, 2, 3, 1]);
     await clock.advance("23h");
@@ -303,7 +303,7 @@ onEveryStore("a rewind", (start) => {
       const { launcher, clock } = await start([order]);
       const execution = await launcher.launch(order, {});
       await clock.advance("1s");
-      await accepted(execution as Execution, { to: "a", reason: "again", by: "ada" });
+      await accepted(execution, { to: "a", reason: "again", by: "ada" });
       await clock.advance("1s");
       const again = await execution.rewind({ to: "a", reason: "again", by: "ada" });
       expect(again).toMatchObject({ accepted: false, why: "already-rewinding" });
@@ -336,7 +336,7 @@ onEveryStore("a rewind", (start) => {
     const { launcher, clock } = await start([order]);
     const execution = await launcher.launch(order, {});
     await clock.advance("1s");
-    await accepted(execution as Execution, { to: "b", reason: "again", by: "ada" });
+    await accepted(execution, { to: "b", reason: "again", by: "ada" });
     await clock.advance("1s");
     expect(log).toEqual(["once false"]);
     expect(await execution.outcome()).toMatchObject({ status: "completed", state: { booked: "twice" } });
@@ -362,7 +362,7 @@ onEveryStore("a rewind", (start) => {
     const { launcher, clock } = await start([order]);
     const execution = await launcher.launch(order, {});
     await clock.advance("1s");
-    await accepted(execution as Execution, { to: "a", reason: "again", by: "ada" });
+    await accepted(execution, { to: "a", reason: "again", by: "ada" });
     await clock.advance("1s");
     expect(heard).toEqual(["init 0 normal", "success 0 normal", "startRollback 0 again", "success 1 normal"]);
   });
@@ -392,16 +392,16 @@ onEveryStore("a rewind", (start) => {
       error: { code: "STEPWELL_WOULD_REPEAT" },
     });
     expect(await execution.rewind({ ...ask, to: "b", ifRevision: 1 })).toMatchObject({ why: "moved-on" });
-    expect(await launcher.rewind("nobody", { ...ask, to: "b" })).toMatchObject({ why: "not-found" });
+    expect(await launcher.execution("nobody").rewind({ ...ask, to: "b" })).toMatchObject({ why: "not-found" });
     const kid = (await execution.childrenOf("kid"))[0]!.id;
-    expect(await launcher.rewind(kid, { ...ask, to: "x" })).toMatchObject({ why: "belongs-to-parent" });
-    expect(await errorOf(launcher.rewind("o", { ...ask, to: "nowhere" }))).toMatchObject({
+    expect(await launcher.execution(kid).rewind({ ...ask, to: "x" })).toMatchObject({ why: "belongs-to-parent" });
+    expect(await errorOf(launcher.execution("o").rewind({ ...ask, to: "nowhere" }))).toMatchObject({
       code: "STEPWELL_INVALID_ARGUMENT",
     });
-    expect(await errorOf(launcher.rewind("o", { to: "b", reason: "x" } as never))).toMatchObject({
+    expect(await errorOf(launcher.execution("o").rewind({ to: "b", reason: "x" } as never))).toMatchObject({
       code: "STEPWELL_INVALID_ARGUMENT",
     });
-    expect(await errorOf(launcher.rewind("o", { ...ask, to: "b", patch: [] as never }))).toMatchObject({
+    expect(await errorOf(launcher.execution("o").rewind({ ...ask, to: "b", patch: [] as never }))).toMatchObject({
       code: "STEPWELL_INVALID_ARGUMENT",
     });
     expect(await errorOf(execution.rewind({ ...ask, to: "b", patch: { fails: "no" as never } }))).toMatchObject({
@@ -438,16 +438,21 @@ onEveryStore("a rewind", (start) => {
     const execution = await launcher.launch(order, { address: "Elm Street" }, { id: "o" });
     await clock.advance("1s");
     await using client = new Client({ store });
-    const refused = client.rewind("o", { to: "ship", reason: "x", by: "ada", patch: { address: 4 } });
+    const refused = client.execution("o").rewind({ to: "ship", reason: "x", by: "ada", patch: { address: 4 } });
     await clock.advance("1s");
     expect(await refused).toMatchObject({ accepted: false, why: "parked-again" });
     expect(errors.map(({ code }) => code)).toEqual(["STEPWELL_INVALID_PATCH"]);
     expect(log).toEqual(["ship 0 o/ship/run"]);
     errors.length = 0;
     expect(
-      await client.rewind("o", { to: "gone", reason: "x", by: "ada" }).catch((error: unknown) => error),
+      await client
+        .execution("o")
+        .rewind({ to: "gone", reason: "x", by: "ada" })
+        .catch((error: unknown) => error),
     ).toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
-    const asked = client.rewind("o", { to: "ship", reason: "x", by: "ada", patch: { address: "Oak Street" } });
+    const asked = client
+      .execution("o")
+      .rewind({ to: "ship", reason: "x", by: "ada", patch: { address: "Oak Street" } });
     await clock.advance("1s");
     expect(await asked).toEqual({ accepted: true });
     await clock.advance("1s");
@@ -468,7 +473,7 @@ onEveryStore("a rewind", (start) => {
     const { launcher, clock } = await start([order]);
     const execution = await launcher.launch(order, {}, { id: "o" });
     await clock.advance("5s");
-    await accepted(execution as Execution, { to: "items", reason: "wrong-items", by: "ada" });
+    await accepted(execution, { to: "items", reason: "wrong-items", by: "ada" });
     await clock.advance("5s");
     expect(log.slice(0, 2).toSorted()).toEqual(["o/items/A", "o/items/B"]);
     expect(log.slice(2, 4).toSorted()).toEqual(["undo o/items/A items", "undo o/items/B items"]);
@@ -513,7 +518,7 @@ onTransactingStores("a rewind to a transaction that was never committed", (start
     const execution = await launcher.launch(workflow("order", { input }).step("a", { run: () => undefined }), {});
     await clock.advance("1s");
     fails = false;
-    await accepted(execution as Execution, { to: "b", reason: "now", by: "ada" });
+    await accepted(execution, { to: "b", reason: "now", by: "ada" });
     await clock.advance("1s");
     expect(await execution.outcome()).toMatchObject({ status: "completed", state: { written: 1 } });
     const rows = await execution.history();
