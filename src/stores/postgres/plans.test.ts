@@ -187,7 +187,7 @@ describe.each([
         );
       const used = scans.map((node) => `${node["Node Type"]} on ${node["Index Name"]}`);
       expect(used.toSorted(), name).toEqual([
-        "Index Scan on stepwell_lines_pkey",
+        "Index Only Scan on stepwell_lines_pkey",
         "Index Scan on stepwell_lists_id_key",
       ]);
     }
