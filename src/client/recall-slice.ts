@@ -84,7 +84,8 @@ export async function recallSlice(
     if (state.phase === "done") return { state, inMs: undefined };
     if (state.paused !== null && state.underWay.length === 0) return { state, inMs: null };
     if (recall.mustCommit || host.clock.monotonic() >= until || !host.isRunning) return { state, inMs: 0 };
-    if (idleMs > looksAfter || recall.isBlocked) return { state, inMs: Math.min(longestLook, idleMs) };
+    if (idleMs > looksAfter || recall.isBlocked || nextTokenIn(state.bucket, state.plan) > looksAfter)
+      return { state, inMs: idleMs };
     if (await recall.isActedOn()) return { state, inMs: 0 };
     if (idleMs > 0) await wait(parts, signal, idleMs);
   }
@@ -148,10 +149,12 @@ class Slice {
 
   /** How long nothing is to be done, in milliseconds. */
   get idleMs(): number {
-    const { phase, bucket, plan, idle } = this.state;
+    const { phase, bucket, plan, idle, underWay } = this.state;
     if (phase === "counting") return 0;
-    if (this.isBlocked) return Math.round(shortestLook * growth ** idle);
-    return Math.max(tick, nextTokenIn(bucket, plan));
+    const look = Math.min(longestLook, Math.round(shortestLook * growth ** idle));
+    if (this.isBlocked) return look;
+    const untilToken = Math.max(tick, nextTokenIn(bucket, plan));
+    return untilToken > looksAfter && underWay.length > 0 ? Math.min(untilToken, look) : untilToken;
   }
 
   /** Whether a message or a request is there, which its next commit finds. */

@@ -37,4 +37,5 @@ export type {
   LauncherView,
   DeskEvent,
 } from "./http/shapes.js";
+export type { RecallActedView, RecallsView, RecallView } from "./http/recall-shapes.js";
 export type { ShownValue, ShownChange, ShownError } from "./http/value-shapes.js";

@@ -13,6 +13,8 @@ import type {
   Mailbox,
   Overview,
   PreviewView,
+  RecallsView,
+  RecallView,
   SchedulesView,
   StateView,
   WorkflowsView,
@@ -182,6 +184,45 @@ onEveryStore("the desk", (start) => {
     expect((await launcher.execution("r-1").summary()).status).toBe("rolledBack");
     const late = await act("rollback", { ...on, revision: revision + 4, reason: "again" });
     expect(late.status).toBe(409);
+  });
+
+  test("recalls what a filter finds among what has completed, and acts on recalls by who asks", async () => {
+    const done = workflow("done", { input }).step("1", { run: () => ({}), rollback: () => ({}) });
+    const { launcher, clock } = await start([done]);
+    for (const id of ["d-1", "d-2", "d-3"]) await launcher.launch(done, {}, { id });
+    await clock.advance("1s");
+    const { get, act } = deskRig(launcher);
+    expect((await get<RecallsView>("recalls")).body.recalls).toEqual([]);
+    const filter = { workflow: "done" };
+    const begin = { filter, reason: "wrong-price", rate: "1/m", canary: 0 };
+    const changed = await act("recall", { ...begin, expected: 2 });
+    expect(changed).toMatchObject({
+      status: 409,
+      body: { error: { code: "DESK_CHANGED" }, changed: { count: { count: 3 } } },
+    });
+    expect((await act("recall", { ...begin, filter: {} })).status).toBe(400);
+    expect((await act("recall", { ...begin, filter: { ...filter, status: ["stuck"] } })).status).toBe(400);
+    expect((await act("recall", { ...begin, rate: "often" })).body.error.code).toBe("STEPWELL_INVALID_ARGUMENT");
+    const begun = await act("recall", { ...begin, filter: { ...filter, status: ["completed"] }, expected: 3 });
+    const recall = begun.body.recall!;
+    await clock.advance("5s");
+    expect((await get<RecallView>("recall", { id: recall })).body).toMatchObject({
+      ...{ id: recall, status: "asking", by: "ada", counted: 3, asked: 1, rolledBack: 1, rate: "1/m", endedAt: null },
+    });
+    expect((await act("recall-pause", { recall, reason: "the bank called" })).status).toBe(200);
+    await clock.advance("2s");
+    expect((await get<RecallsView>("recalls")).body.recalls).toMatchObject([
+      {
+        status: "paused",
+        paused: { why: "asked", by: "ada", reason: "the bank called", at: expect.any(String) as string },
+      },
+    ]);
+    expect((await act("recall-resume", { recall })).body.said).toBe("It goes on.");
+    expect((await act("recall-stop", { recall })).status).toBe(200);
+    await clock.advance("2s");
+    expect((await get<RecallView>("recall", { id: recall })).body).toMatchObject({ status: "done", left: 2 });
+    expect((await act("recall-stop", { recall: "nobody" })).status).toBe(404);
+    expect((await get("recall", { id: "d-1" })).status).toBe(400);
   });
 
   test("messages, dead letters, schedules, workflows, limits and launchers are told and acted on", async () => {

@@ -23,6 +23,8 @@ const pages = [
   ["order-1041", "execution?id=order-1041"],
   ["Workflows", "workflows"],
   ["fulfil-order", "workflows?name=fulfil-order"],
+  ["Recalls", "recalls"],
+  ["Recall: wrong-price", "recalls?id=recall-7"],
   ["Schedules", "schedules"],
   ["Dead letters", "dead-letters"],
   ["Limits", "limits"],
@@ -536,6 +538,39 @@ describe("the page on a real store", () => {
     expect(executions.map(({ status, flow }) => `${status} ${flow.reason}`)).toEqual(
       Array(4).fill("rolledBack recalled"),
     );
+  });
+
+  it("recalls what has completed, a canary first, and lets who looks at it pause and stop it", async () => {
+    const quick = workflow("quick", { input }).step("1", { run: () => ({}), rollback: () => ({}) });
+    await stop();
+    launcher = new Launcher({ store: memoryStore(), workflows: [quick], onError: () => undefined });
+    await launcher.start();
+    real = await serveDesk(launcher, { token: "t".repeat(32), by: "ada", mount: "/ops" });
+    const items = Array.from({ length: 120 }, (_, cents) => ({ input: { cents }, id: `quick-${cents}` }));
+    for (const execution of await launcher.launchMany(quick, items)) await execution.outcome();
+    await signedIn("executions?workflow=quick&status=completed", "Executions");
+    await page.getByRole("button", { name: "Recall all" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("120 executions of quick").waitFor();
+    await dialog.getByLabel("Canary").fill("2");
+    await dialog.getByLabel("Rate").fill("1/m");
+    await dialog.getByLabel("Reason").fill("wrong-price");
+    await dialog.getByRole("button", { name: "Begin the recall" }).click();
+    await dialog.getByRole("link", { name: "Look at the recall" }).click();
+    await page.getByRole("heading", { level: 1, name: "Recall: wrong-price" }).waitFor();
+    await page.getByText("The first 2 go back.").waitFor();
+    await page.getByRole("button", { name: "Pause" }).click();
+    await dialog.getByLabel("Reason").fill("the bank called");
+    await dialog.getByRole("button", { name: "Pause" }).click();
+    await dialog.getByRole("button", { name: "Close" }).click();
+    await page.getByText("By ada: the bank called.").waitFor();
+    await page.getByRole("button", { name: "Stop" }).click();
+    await dialog.getByRole("button", { name: "Stop" }).click();
+    await dialog.getByRole("button", { name: "Close" }).click();
+    await page.getByText("It has ended. ada has stopped it.").waitFor();
+    const [recall] = (await launcher.recalls.list()).recalls;
+    expect(recall).toMatchObject({ status: "done", counted: 120, asked: 1, rolledBack: 1, left: 119, by: "ada" });
+    expect(complaints).toEqual([]);
   });
 
   it("publishes to a topic, and says to how many it went", async () => {

@@ -13,6 +13,7 @@ const made = workflow("w", { input: z.object({}).loose() })
 const stuck = async (input: object = {}) => {
   const { launch, launcher } = await scene([made]);
   const execution = await launch(made, input);
+  await launcher.recall({ ids: ["nobody"], reason: "wrong-price", by: "ada", id: "r" });
   return { launcher, execution, revision: (await execution.summary()).revision };
 };
 
@@ -32,6 +33,8 @@ const reads = {
   "dead-letters": "",
   limits: "",
   launchers: "",
+  recalls: "",
+  recall: "?id=r",
   events: "",
   "execution/events": "?id=e",
 } as const;
@@ -52,6 +55,10 @@ const rightOf: Readonly<Record<keyof Acts, DeskRight>> = {
   "bulk-rollback": "act-many",
   "bulk-retry": "act-many",
   "bulk-resend": "act-many",
+  recall: "act-many",
+  "recall-pause": "act-many",
+  "recall-resume": "act-many",
+  "recall-stop": "act-many",
 };
 
 const roles: Readonly<Record<string, readonly DeskRight[]>> = {

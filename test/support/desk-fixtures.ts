@@ -19,6 +19,7 @@ import type {
   WorkflowsView,
   WorkflowView,
 } from "../../src/desk/http/shapes.js";
+import type { RecallsView, RecallView } from "../../src/desk/http/recall-shapes.js";
 import type { ShownError, ShownValue } from "../../src/desk/http/value-shapes.js";
 import type { LaneRow } from "../../src/desk/model/lanes.js";
 
@@ -348,6 +349,50 @@ const launchers: LaunchersView = {
   unattended: [{ what: "executions", workflow: "report", version: "1" }],
 };
 
+const recall: RecallView = {
+  id: "recall-7",
+  status: "paused",
+  reason: "wrong-price",
+  by: "ada",
+  launchedAt: before(600),
+  endedAt: null,
+  counted: 500,
+  left: 431,
+  asked: 60,
+  underWay: 12,
+  rolledBack: 46,
+  stuck: 2,
+  struggling: 1,
+  turned: 5,
+  notFound: 1,
+  notCompleted: 0,
+  refused: { "past-pivot": 3 },
+  paused: { why: "stuck", at: before(60) },
+  troubled: [
+    { id: "order-1041", is: "stuck" },
+    { id: "order-1042", is: "stuck" },
+    { id: "order-1043", is: "struggling" },
+  ],
+  unattended: [{ workflow: "fulfil-order", version: "3", count: 2 }],
+  order: "newest",
+  rate: "10/s",
+  atOnce: 100,
+  canary: 5,
+  onStuck: 3,
+};
+
+const { paused: _paused, ...goesOn } = recall;
+
+const recalls: RecallsView = {
+  now,
+  recalls: [
+    recall,
+    { ...goesOn, id: "recall-6", status: "asking", reason: "wrong-address" },
+    { ...goesOn, id: "recall-5", status: "done", rolledBack: 500, left: 0, endedAt: before(100) },
+  ],
+  cursor: "older",
+};
+
 /** An answer, or what makes it of the query. */
 export type Answers = Readonly<Record<string, (query: URLSearchParams) => unknown>>;
 
@@ -364,6 +409,8 @@ export const answers: Answers = {
   "api/workflows/names": () => ({ names: workflows.workflows.map(({ name }) => name) }),
   "api/workflow": () => workflow,
   "api/schedules": () => schedules,
+  "api/recalls": () => recalls,
+  "api/recall": () => recall,
   "api/dead-letters": () => letters,
   "api/limits": () => limits,
   "api/launchers": () => launchers,
@@ -386,6 +433,7 @@ export const nothing: Answers = {
   "api/workflows": () => ({ workflows: [] }),
   "api/workflows/names": () => ({ names: [] }),
   "api/schedules": () => ({ now, schedules: [] }),
+  "api/recalls": () => ({ now, recalls: [], cursor: null }),
   "api/dead-letters": () => ({ letters: [], damaged: [], cursor: null }),
   "api/limits": () => ({ limits: [] }),
   "api/launchers": () => ({ launchers: [], unattended: [] }),
@@ -393,7 +441,7 @@ export const nothing: Answers = {
 
 /** What the engine makes: words of its own, numbers and times. All else is a user's. */
 const own = new Set(
-  "status direction mark type op act urgency func missed now at createdAt updatedAt receivedAt setAt nextAt lastAt since dueAt deadlineAt rights store whole kind cursor".split(
+  "status direction mark type op act urgency func missed now at createdAt updatedAt receivedAt setAt nextAt lastAt since dueAt deadlineAt rights store whole kind cursor launchedAt endedAt is order rate".split(
     " ",
   ),
 );

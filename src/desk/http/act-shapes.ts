@@ -44,6 +44,23 @@ export interface Acts {
     readonly dry?: boolean;
     readonly expected?: number;
   };
+  /** Of what has completed. `expected`: as above. The others as in `client.recall`. */
+  readonly recall: Pick<BulkBody, "filter" | "expected"> & {
+    readonly reason: string;
+    readonly order?: "newest" | "oldest";
+    readonly rate?: string;
+    readonly atOnce?: number;
+    readonly canary?: number;
+    readonly onStuck?: number;
+  };
+  readonly "recall-pause": OnRecall;
+  readonly "recall-resume": OnRecall;
+  readonly "recall-stop": OnRecall;
+}
+
+interface OnRecall {
+  readonly recall: string;
+  readonly reason?: string;
 }
 
 interface BulkBody {
@@ -57,6 +74,8 @@ export interface ActAnswer {
   readonly said: string;
   /** The execution that came of it, or that was acted on. */
   readonly execution?: string;
+  /** The recall that came of it, or that was acted on. */
+  readonly recall?: string;
   /** `undecided`: it is stored, and no launcher has decided on it yet. */
   readonly decided: "done" | "undecided";
   readonly bulk?: BulkView;

@@ -5,9 +5,11 @@ import type { ActAnswer, Acts, BulkView } from "./act-shapes.js";
 import { count, flag, object, optionalCount, optionalText, text, texts, typed, type Fields } from "./body.js";
 import type { Executions } from "./one-execution.js";
 import type { DeskSettings } from "./options.js";
+import { filterIn } from "./filter.js";
 import { conditionsOf } from "./query.js";
+import { actOnRecall, beginRecall } from "./recalls.js";
 import { countOf } from "./reading.js";
-import type { Count, DeskRight, ExecutionsQuery } from "./shapes.js";
+import type { Count, DeskRight } from "./shapes.js";
 import { lineOf } from "./views.js";
 
 export interface Acting {
@@ -41,6 +43,10 @@ export const acts: Readonly<Record<keyof Acts, Act>> = {
   "bulk-rollback": { right: "act-many", run: bulkRollback },
   "bulk-retry": { right: "act-many", run: bulkRetry },
   "bulk-resend": { right: "act-many", run: bulkResend },
+  recall: { right: "act-many", run: beginRecall },
+  "recall-pause": { right: "act-many", run: actOnRecall("pause") },
+  "recall-resume": { right: "act-many", run: actOnRecall("resume") },
+  "recall-stop": { right: "act-many", run: actOnRecall("stop") },
 };
 
 /** On one execution as it was shown. Has it gone on, the answer says to what. */
@@ -193,7 +199,7 @@ function refuseMany({ count: found, more, unknown }: Count, what: string): void 
     400,
     "DESK_TOO_MANY",
     `${many} ${what}, and the desk acts on at most ${mostAtOnce} at a time: what it has begun would end with its process. ` +
-      "Narrow the filter down and act on one slice after the other, or let a terminal or a program do it, as the page on the desk says. Nothing was done.",
+      "Narrow the filter down and act on one slice after the other; a recall undoes what has completed, however many. Nothing was done.",
   );
 }
 
@@ -206,7 +212,7 @@ async function onMany(
     how: { readonly by: string; readonly dryRun: boolean },
   ) => ReturnType<ReturnType<Client["select"]>["retry"]>,
 ): Promise<ActAnswer> {
-  const conditions = conditionsOf(filterIn(body));
+  const conditions = conditionsOf(filterIn(object(body, "filter")));
   if (Object.keys(conditions).length === 0) throw badRequest("Choose by at least one condition.");
   const [dry, expected] = [flag(body, "dry"), optionalCount(body, "expected")];
   const now = await countOf(client, conditions);
@@ -223,20 +229,6 @@ async function onMany(
 
 function answered(said: string, bulk: BulkView): ActAnswer {
   return { said, bulk, decided: bulk.undecided > 0 ? "undecided" : "done" };
-}
-
-function filterIn(body: Fields): ExecutionsQuery {
-  const filter = object(body, "filter");
-  const [workflow, from, before] = [
-    optionalText(filter, "workflow"),
-    optionalText(filter, "from"),
-    optionalText(filter, "before"),
-  ];
-  const [status, tag] = [texts(filter, "status"), texts(filter, "tag")];
-  const unknown = Object.keys(filter).find((name) => !["workflow", "from", "before", "status", "tag"].includes(name));
-  if (unknown !== undefined) throw badRequest(`An act on many does not choose by ${JSON.stringify(unknown)}.`);
-  const given = { workflow, from, before, status: status as ExecutionsQuery["status"], tag };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 /** How many dead letters are read at a time. */

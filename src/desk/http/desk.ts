@@ -25,6 +25,7 @@ import {
   workflows,
   type Reading,
 } from "./reading.js";
+import { recall, recalls } from "./recalls.js";
 import type { DeskRight, Session } from "./shapes.js";
 
 export type DeskHandler = (request: Request) => Promise<Response>;
@@ -174,6 +175,8 @@ function reads(reading: Reading, one: Executions): ReadonlyMap<string, Read> {
     ["dead-letters", given(deadLetters)],
     ["limits", given(limits)],
     ["launchers", given(launchers)],
+    ["recalls", given(recalls)],
+    ["recall", given(recall)],
     ["events", async (_, search) => allEvents(feed, search)],
     ["execution/events", async (request, search) => executionEvents(client, request, search)],
   ]);

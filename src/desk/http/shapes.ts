@@ -24,6 +24,8 @@
  * | `api/dead-letters?workflow=&execution=&name=&limit=&after=` | `DeadLettersPage` |
  * | `api/limits` | `LimitsView` |
  * | `api/launchers` | `LaunchersView` |
+ * | `api/recalls?after=` | `RecallsView` |
+ * | `api/recall?id=` | `RecallView` |
  * | `api/events?workflow=&status=…` | server-sent events, each `DeskEvent` |
  * | `api/execution/events?id=&after=` | server-sent events of one execution |
  *

@@ -18,7 +18,11 @@ export type ActName =
   | "resend"
   | "bulk-rollback"
   | "bulk-retry"
-  | "bulk-resend";
+  | "bulk-resend"
+  | "recall"
+  | "recall-pause"
+  | "recall-resume"
+  | "recall-stop";
 
 /** How urgent it is that a person looks: `act`: a person is needed; `watch`: it may become so; `calm`: nothing to do. */
 export type Urgency = "act" | "watch" | "calm";

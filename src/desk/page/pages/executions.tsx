@@ -13,7 +13,9 @@ import { Failure, Loading, Notice } from "../parts/states.js";
 
 const BulkDialog = lazy(async () => ({ default: (await import("../parts/bulk-dialog.js")).BulkDialog }));
 
-type Bulk = "bulk-rollback" | "bulk-retry";
+const RecallDialog = lazy(async () => ({ default: (await import("../parts/recall-dialog.js")).RecallDialog }));
+
+type Bulk = "bulk-rollback" | "bulk-retry" | "recall";
 
 export function Executions() {
   const [asked, ask] = useAsked();
@@ -40,7 +42,11 @@ export function Executions() {
       {page.data !== undefined && <Pager page={page.data} after={asked.get("after")} ask={(after) => ask({ after })} />}
       {bulk !== undefined && (
         <Suspense>
-          <BulkDialog act={bulk} query={query} close={() => setBulk(undefined)} />
+          {bulk === "recall" ? (
+            <RecallDialog query={query} close={() => setBulk(undefined)} />
+          ) : (
+            <BulkDialog act={bulk} query={query} close={() => setBulk(undefined)} />
+          )}
         </Suspense>
       )}
     </>
@@ -124,6 +130,11 @@ function BulkButtons({ asked, choose }: { readonly asked: URLSearchParams; reado
       <Button disabled={isSlow} title={title} onClick={() => choose("bulk-rollback")}>
         Roll back all …
       </Button>
+      {asked.getAll("status").join() === "completed" && (
+        <Button disabled={isSlow} title={title} onClick={() => choose("recall")}>
+          Recall all …
+        </Button>
+      )}
     </span>
   );
 }

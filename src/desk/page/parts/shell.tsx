@@ -14,6 +14,7 @@ const places: readonly { readonly to: string; readonly name: string; readonly ic
     { to: "/", name: "Overview", icon: "overview", key: "o" },
     { to: "/executions", name: "Executions", icon: "executions", key: "e" },
     { to: "/workflows", name: "Workflows", icon: "workflows", key: "w" },
+    { to: "/recalls", name: "Recalls", icon: "back", key: "r" },
     { to: "/schedules", name: "Schedules", icon: "schedules", key: "s" },
     { to: "/dead-letters", name: "Dead letters", icon: "letters", key: "d" },
     { to: "/limits", name: "Limits", icon: "limits", key: "l" },
