@@ -562,11 +562,11 @@ describe("the page on a real store", () => {
     await page.getByRole("button", { name: "Pause" }).click();
     await dialog.getByLabel("Reason").fill("the bank called");
     await dialog.getByRole("button", { name: "Pause" }).click();
-    await dialog.getByRole("button", { name: "Close" }).click();
+    await dialog.getByText("Close", { exact: true }).click();
     await page.getByText("By ada: the bank called.").waitFor();
     await page.getByRole("button", { name: "Stop" }).click();
     await dialog.getByRole("button", { name: "Stop" }).click();
-    await dialog.getByRole("button", { name: "Close" }).click();
+    await dialog.getByText("Close", { exact: true }).click();
     await page.getByText("It has ended. ada has stopped it.").waitFor();
     const [recall] = (await launcher.recalls.list()).recalls;
     expect(recall).toMatchObject({ status: "done", counted: 120, asked: 1, rolledBack: 1, left: 119, by: "ada" });
