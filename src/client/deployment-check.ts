@@ -3,6 +3,7 @@ import type { Direction, Status } from "../definition/flow.js";
 import type { StepOutline } from "../definition/outline.js";
 import { changeInTheWay, shapeOf, type Standing } from "../execution/definition-change.js";
 import { slice, tallyOf } from "../execution/children.js";
+import { recallName } from "../execution/recall.js";
 import { isPastPivot } from "../execution/router.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { ListedExecution, Store } from "../stores/contract.js";
@@ -74,7 +75,9 @@ async function groupsIn(
   const groups = new Map<string, CompatibilityGroup & { count: number; examples: string[] }>();
   let after: string | undefined;
   do {
-    const { records, cursor } = await store.list({ status: live, limit: pageSize, after });
+    const { records: all, cursor } = await store.list({ status: live, limit: pageSize, after });
+    // Every launcher brings its own.
+    const records = all.filter(({ workflow }) => workflow !== recallName);
     const wholes = await wholesOf(records, paths, store);
     for (const record of records) {
       const group = await groupOf(record, paths, lists, sizeLimit, wholes.get(record.id));

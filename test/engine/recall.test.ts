@@ -279,6 +279,48 @@ onEveryStore("a recall", (start) => {
     expect(rolledBack + notFound).toBe(38);
   });
 
+  test("counts what is sealed by the time it comes to it", async () => {
+    const order = workflow("order", { input, undoFor: "10s" }).step("1", {
+      run: () => undefined,
+      rollback: () => undefined,
+    });
+    const rig = await start([order]);
+    for (let n = 0; n < 4; n++) {
+      await rig.launcher.launch(order, { n }, { id: `o${n}` });
+      await rig.clock.advance("4s");
+    }
+    await rig.launcher.recall({ ...orderFilter, ...asked, id: "r" });
+    expect(await rested(rig, "r")).toMatchObject({
+      status: "done",
+      counted: 4,
+      asked: 2,
+      rolledBack: 2,
+      refused: { sealed: 2 },
+    });
+  });
+
+  test("goes on with a launcher that has one place only", async () => {
+    const world = newWorld();
+    const order = orders(world);
+    const rig = await start([order], { concurrency: 1 });
+    await completed(rig, order, 12);
+    await rig.launcher.recall({ ...orderFilter, ...asked, canary: 2, id: "r" });
+    expect(await rested(rig, "r")).toMatchObject({ status: "done", rolledBack: 12 });
+  });
+
+  test("is nothing that a deployment could break, and in no list of workflows before there is one", async () => {
+    const { rig, order } = await begun(3);
+    const names = async () => (await rig.launcher.fleet.workflows()).map(({ name }) => name);
+    expect(await names()).toEqual(["order"]);
+    await rig.launcher.recall({ ...orderFilter, ...asked, rate: "1/h", canary: 0, id: "r" });
+    await rig.clock.advance("1m");
+    const client = new Client({ store: rig.store, workflows: [order] });
+    for (const asks of [rig.launcher, client]) {
+      expect(await asks.compatibility()).toEqual([]);
+    }
+    expect(await names()).toEqual(["order", "stepwell:recall"]);
+  });
+
   test("is not rolled back itself, before it has begun, while it goes and after", async () => {
     const { rig } = await begun(30);
     await rig.launcher.recall({ ...orderFilter, ...asked, id: "r" });
