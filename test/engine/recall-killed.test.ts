@@ -85,13 +85,15 @@ test(
     expect(kills).toBeGreaterThan(0);
     const undone = `SELECT count(*)::int AS rows, count(DISTINCT item)::int AS items FROM ${schema}.undone`;
     expect(await query(postgresUrl(), undone)).toEqual([{ rows: count, items: count }]);
-    // When each was asked, by the store's clock; one request each.
+    // When each was asked, by the store's clock; one request each, in the order in which they were launched.
     const requests = (await query(
       postgresUrl(),
-      `SELECT substr(e.id, 2)::int AS n, m.received_at AS at FROM ${schema}.stepwell_mailbox AS m ` +
-        `JOIN ${schema}.stepwell_executions AS e ON e.sequence = m.execution WHERE m.message_id = 'recall:r' ORDER BY m.sequence`,
-    )) as { n: number; at: number }[];
-    expect(requests.map(({ n }) => n)).toEqual(Array.from({ length: count }, (_, n) => n));
+      `SELECT e.id, m.received_at AS at, row_number() OVER (ORDER BY e.created_at, e.sequence)::int AS place ` +
+        `FROM ${schema}.stepwell_mailbox AS m JOIN ${schema}.stepwell_executions AS e ON e.sequence = m.execution ` +
+        `WHERE m.message_id = 'recall:r' ORDER BY m.sequence`,
+    )) as { id: string; at: number; place: number }[];
+    expect(requests.map(({ place }) => place)).toEqual(Array.from({ length: count }, (_, index) => index + 1));
+    expect(new Set(requests.map(({ id }) => id)).size).toBe(count);
     // The first one is the canary: the others follow when it is rolled back.
     const times = requests.slice(1).map(({ at }) => at);
     const took = (times.at(-1)! - times[0]!) / 1_000;

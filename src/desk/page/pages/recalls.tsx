@@ -76,7 +76,7 @@ function All({ asked, ask }: { readonly asked: URLSearchParams; readonly ask: Re
           </Table>
         )}
       </div>
-      {data?.cursor != null && (
+      {data !== undefined && data.cursor !== null && (
         <div className="mt-3 flex justify-end">
           <Button onClick={() => ask({ after: data.cursor! })}>Older</Button>
         </div>
