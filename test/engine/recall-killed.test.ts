@@ -18,7 +18,8 @@ const program = fileURLToPath(new URL("../support/recalled.ts", import.meta.url)
 async function started(schema: string): Promise<ChildProcess> {
   const child = fork(program, [postgresUrl(), schema], { execArgv: ["--import", "tsx"] });
   onTestFinished(() => void child.kill("SIGKILL"));
-  await once(child, "message");
+  const said = await Promise.race([once(child, "message"), once(child, "exit")]);
+  expect(said, "a launcher has ended before it had started").toEqual(["started", undefined]);
   return child;
 }
 
@@ -99,8 +100,8 @@ test(
     const took = (times.at(-1)! - times[0]!) / 1_000;
     const measured = times.length / took;
     if (process.env["STEPWELL_RECALLED"] !== undefined)
-      console.log(
-        `${count} recalled in ${took.toFixed(1)} s: ${measured.toFixed(1)}/s of ${perSecond}/s, ${kills} kills`,
+      process.stderr.write(
+        `${count} in ${took.toFixed(1)} s: ${measured.toFixed(1)}/s of ${perSecond}/s, ${kills} kills\n`,
       );
     expect(measured).toBeLessThan(1.1 * perSecond);
     expect(measured).toBeGreaterThan(0.9 * perSecond);
