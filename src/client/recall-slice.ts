@@ -4,7 +4,6 @@
  */
 import { sleep } from "../clock.js";
 import { isRetryable } from "../errors.js";
-import { isStruggling } from "../execution/position.js";
 import {
   filled,
   judged,
@@ -16,11 +15,11 @@ import {
   type RecallState,
 } from "../execution/recall.js";
 import type { RollbackRequest } from "../execution/mail.js";
-import type { ArrivalStatus } from "../execution/records.js";
 import { isUndecodable } from "../session/damaged-rows.js";
 import type { ClientHost } from "../session/client-host.js";
 import { requestTo } from "../session/mailbox-entry.js";
 import type { ListConditions, ListedExecution, ListPage, Store } from "../stores/contract.js";
+import { foundOf } from "./recall-look.js";
 import type { RollbackRequests } from "./rollback.js";
 
 /** What a recall works with: the parts of its launcher. */
@@ -103,6 +102,7 @@ class Slice {
   state: RecallState;
   /** What comes next has to be in the store before. */
   mustCommit = false;
+  #isTakenUp = false;
   readonly #id: string;
   readonly #parts: RecallParts;
   readonly #request: RollbackRequest;
@@ -240,6 +240,7 @@ class Slice {
   /** As many as may be asked now. Who can't be asked takes nothing of the rate. */
   async #ask(): Promise<void> {
     const { plan } = this.state;
+    if (!this.#isTakenUp) await this.#takeUp();
     for (;;) {
       this.state = { ...this.state, bucket: filled(this.state.bucket, plan, this.#parts.host.storeNow()) };
       const most = mayAsk(this.state);
@@ -248,6 +249,23 @@ class Slice {
       const ids = this.state.next.slice(0, most);
       await this.#askThese(ids);
     }
+  }
+
+  /**
+   * A launcher may have died after it had asked some of the next ones. They come first, and take nothing of the rate: how much of it
+   * they took nobody knows, so nothing is saved up for the others.
+   */
+  async #takeUp(): Promise<void> {
+    const { next } = this.state;
+    const requests = await this.#parts.store.mail({ executions: next, messageId: this.#key });
+    this.#isTakenUp = true;
+    if (requests.length === 0) return;
+    const known = new Set(requests.map(({ execution }) => execution));
+    const asked = next.filter((id) => known.has(id));
+    const others = next.filter((id) => !known.has(id));
+    const bucket = { tokens: 1, at: this.#parts.host.storeNow() };
+    this.state = { ...this.state, next: [...asked, ...others], bucket };
+    await this.#askThese(asked);
   }
 
   async #askThese(ids: readonly string[]): Promise<void> {
@@ -321,7 +339,7 @@ class Slice {
       stuck: [],
       struggling: [],
     };
-    for (const { id, is, request } of await this.#found(ids)) {
+    for (const { id, is, request } of await foundOf(this.#parts.store, ids, this.#key)) {
       if (wasStuck.has(id) && is !== "stuck") this.#note({ stuck: this.state.counts.stuck - 1 });
       if (is === "stuck" && wasStuck.has(id)) are.stuck.push(id);
       else if (is === "completed" && request === "dead") this.#refuse("by-its-launcher");
@@ -338,23 +356,6 @@ class Slice {
       if (is === "struggling") are.struggling.push(id);
     }
     if (JSON.stringify(are) !== JSON.stringify(pick(this.state))) this.state = { ...this.state, ...are };
-  }
-
-  /** Where each of them stands, and what became of this recall's request to it where that matters. */
-  async #found(ids: readonly string[]): Promise<readonly Found[]> {
-    const { store } = this.#parts;
-    const standing = (records: readonly (ListedExecution | undefined)[], of: readonly string[]): Map<string, Is> =>
-      new Map(of.map((id, index) => [id, standingOf(records[index])]));
-    const found = standing(await store.load(ids, "listed"), ids);
-    const doubtful = ids.filter((id) => atRest.has(found.get(id)!));
-    if (doubtful.length > 0) {
-      const requests = await store.mail({ executions: doubtful, messageId: this.#key });
-      const statuses = new Map(requests.map(({ execution, status }) => [execution, status]));
-      // Once more: what is said of the request must be older than what is said of the execution.
-      const again = standing(await store.load(doubtful, "listed"), doubtful);
-      return ids.map((id) => ({ id, is: again.get(id) ?? found.get(id)!, request: statuses.get(id) }));
-    }
-    return ids.map((id) => ({ id, is: found.get(id)!, request: undefined }));
   }
 }
 
@@ -373,28 +374,4 @@ function conditionsOf({ createdBefore, ...filter }: RecallConditions, launchedAt
     status: ["completed"],
     isFree: true,
   };
-}
-
-/** `completed`: its request was not followed yet, or was refused. */
-type Is = "notFound" | "damaged" | "rolledBack" | "stuck" | "completed" | "struggling" | "goes";
-
-const atRest: ReadonlySet<Is> = new Set(["rolledBack", "stuck", "completed"]);
-
-interface Found {
-  readonly id: string;
-  readonly is: Is;
-  /** Undefined: that was not asked. */
-  readonly request: ArrivalStatus | undefined;
-}
-
-function standingOf(record: ListedExecution | undefined): Is {
-  if (record === undefined) return "notFound";
-  try {
-    const { status, position } = record;
-    if (status === "rolledBack" || status === "stuck" || status === "completed") return status;
-    return isStruggling(status, position) ? "struggling" : "goes";
-  } catch (error) {
-    if (isUndecodable(error)) return "damaged";
-    throw error;
-  }
 }

@@ -55,7 +55,10 @@ describe("how many a recall may ask", () => {
 
 describe("a recall", () => {
   test("goes on to the others once its canary is rolled back, and pauses where one is stuck", () => {
-    expect(judged(at({ phase: "canary" }, { rolledBack: 2 }), 7).phase).toBe("asking");
+    expect(judged(at({ phase: "canary" }, { rolledBack: 2 }), 7)).toMatchObject({
+      phase: "asking",
+      bucket: { tokens: 1, at: 7 },
+    });
     expect(judged(at({ phase: "canary" }, { rolledBack: 1 }), 7).phase).toBe("canary");
     expect(judged(at({ phase: "canary", underWay: ["a"] }, { rolledBack: 2 }), 7).phase).toBe("canary");
     const stuck = judged(at({ phase: "canary" }, { rolledBack: 1, stuck: 1 }), 7);
@@ -68,6 +71,7 @@ describe("a recall", () => {
     const paused = judged(troubled, 7);
     expect(paused.paused).toEqual({ why: "stuck", at: 7 });
     const resumed = acted(paused, "resume", { at: 8, by: "ada" });
+    expect(resumed.bucket).toEqual({ tokens: 1, at: 8 });
     expect(judged(resumed, 9)).toMatchObject({ phase: "asking", paused: null });
     const more = { ...resumed, struggling: ["a", "b", "c", "d"], counts: { ...resumed.counts, stuck: 2 } };
     expect(judged(more, 9).paused).toEqual({ why: "stuck", at: 9 });

@@ -156,7 +156,7 @@ export function judged(state: RecallState, at: number): RecallState {
   }
   if (state.phase !== "canary" || underWay.length > 0) return state;
   if (counts.stuck > seen.stuck) return { ...state, paused: { why: "canary", at } };
-  return counts.rolledBack >= plan.canary ? { ...state, phase: "asking" } : state;
+  return counts.rolledBack >= plan.canary ? { ...state, phase: "asking", bucket: { tokens: 1, at } } : state;
 }
 
 /** What an act makes of it. */
@@ -168,5 +168,7 @@ export function acted(state: RecallState, act: "pause" | "resume" | "stop", by: 
   // Who resumes after the canary has decided that the others are asked all the same.
   const goesOn = phase === "canary" && paused.why !== "asked";
   const seen = { stuck: counts.stuck, struggling };
-  return { ...state, paused: null, seen, ...(goesOn && { phase: "asking" as const }) };
+  // What was saved up meanwhile is not asked all at once.
+  const bucket = { tokens: 1, at: by.at };
+  return { ...state, paused: null, seen, bucket, ...(goesOn && { phase: "asking" as const }) };
 }
