@@ -75,7 +75,7 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
   const position = positionAfter(execution, event, routed, definition, time, facts.onExit);
   const isPassedOver = nothingLeft && execution.position.direction === "up" && routed.flow.direction === "down";
   // One whose state was patched stays stuck, one that was migrated is as it was, and what is due is seen after that.
-  const kept = keptStatus(event.what);
+  const kept = keptStatus(execution, event.what);
   // Its children may have been settled while it was parked, of which nobody tells it again.
   const looksAgain = action === "wait" && event.what.type === "resumed" && step?.children !== undefined;
   const resting = kept !== undefined || looksAgain ? undefined : restOf(execution, position, action, mail, facts, step);
@@ -249,8 +249,10 @@ function passedUnbegun({ position }: ActiveExecution, routed: Routed, step: Step
   return { flow: { ...flow, passed: [...(flow.passed ?? []), flow.stepIndex] }, action };
 }
 
-function keptStatus(what: RoutedEvent): Status | undefined {
+function keptStatus({ position }: ActiveExecution, what: RoutedEvent): Status | undefined {
   if (what.type === "patched") return "stuck";
+  // It was parked after its end, by a request that could not be followed.
+  if (what.type === "resumed" && position.lifecycle === "success") return "completed";
   return what.type === "migrated" ? what.status : undefined;
 }
 

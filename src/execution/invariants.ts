@@ -29,6 +29,8 @@ export function brokenInvariant(
   if (before.direction === "down" && after.direction === "up") return "it would go up again after it has turned";
   if (before.until !== after.until && !mayRewind(before, after, history))
     return `it would go up again at step ${after.until}, and nobody has asked for that`;
+  // It was parked after its end, by a request that could not be followed.
+  if (before.lifecycle === "success" && (what.type === "resumed" || what.type === "patched")) return undefined;
   if (before.lifecycle === "failure" || (before.lifecycle === "success" && !turns))
     return "it would go on after it has ended";
   const isUnbegun = ("begun" in what && !what.begun) || history.leftNothing === true;

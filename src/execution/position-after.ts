@@ -202,7 +202,9 @@ function uncounted(execution: ActiveExecution, what: RoutedEvent, stays: boolean
   if (what.type === "again") return attemptOf(execution);
   const before = attemptOf(execution) - attempts - 1;
   if (what.type === "cutOff") return before + 1;
-  if (what.type === "resumed") return before + attempts;
+  // Of one that is rewound where it was parked on its way down the same undo goes on.
+  const goesOnDown = what.type === "rewindRequested" && execution.position.direction === "down";
+  if (what.type === "resumed" || goesOnDown) return before + attempts;
   return stays ? before : 0;
 }
 

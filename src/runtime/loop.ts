@@ -283,9 +283,9 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
   }
 
   /** What has completed stays so: only the request for which it was taken up can't be followed. */
-  #turnAway(problem: StepwellError): void {
+  #turnAway(problem: StepwellError, untouched = true): void {
     if (this.execution.status !== "completed" || this.#work.mail.pending.some(isParents))
-      return this.park(problem, true);
+      return this.park(problem, untouched);
     this.#inbox.buryRequests();
     this.#host.report(problem);
   }
@@ -471,7 +471,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     }
     const told = brokenError(this.execution, error);
     this.#failures += 1;
-    if (this.#failures === 1) return this.park(told);
+    if (this.#failures === 1) return this.#turnAway(told, false);
     this.#host.report(told);
     if (this.#failures === 2) return this.#release(brokenPause);
     this.#leave();

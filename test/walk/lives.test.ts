@@ -64,6 +64,13 @@ const lives: Readonly<Record<string, () => Lived>> = {
   "a condition, with operators": () => live(small(conditional), { ...operated, crashes: 1 }),
   "transactional work": () => live(transactional(plain), { ...crashes, vetoes: 1 }),
   "transactional work, with operators": () => live(transactional(waiting), { ...operated, odd: 1, messages: 1 }),
+  "two steps that are rewound, with crashes and requests": () =>
+    live(small(plain), { rewinds: 2, requests: 1, crashes: 1 }),
+  "steps that are rewound by operators, with guards and parkings": () =>
+    live(small(waiting), { rewinds: 1, acts: 1, parkings: 1, vetoes: 1 }),
+  "a pivot, and rewinds behind it": () => live(small(pivoted), { rewinds: 2, requests: 1, acts: 1 }),
+  "rewinds over conditions, and transactional work": () =>
+    live(transactional(conditional), { rewinds: 2, crashes: 1, odd: 1 }),
   "a deadline of the workflow": () => live(small(waiting), { odd: 1, crashes: 1 }, undefined, 2500),
 };
 
@@ -98,6 +105,7 @@ describe("every life of an execution", () => {
       "patched",
       "resumed",
       "retry",
+      "rewindRequested",
       "rollbackRequested",
       "stepCompleted",
       "stepFailed",

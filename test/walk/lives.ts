@@ -7,7 +7,9 @@
  */
 import { again, complete, fail, pause } from "../../src/index.js";
 import type { StepDefinition, WorkflowDefinition } from "../../src/definition/definition.js";
+import { outlineOf } from "../../src/definition/outline.js";
 import { decide } from "../../src/execution/decide.js";
+import { shapeOf } from "../../src/execution/definition-change.js";
 import { eventAt, operatorEvent, type Event, type Happened } from "../../src/execution/events.js";
 import {
   attemptOf,
@@ -22,7 +24,7 @@ import { mailAfter, sift, turnOf, type Mail } from "../../src/execution/mail.js"
 import { nextTask, type Task } from "../../src/execution/next.js";
 import { initialFlow, type Position } from "../../src/execution/position.js";
 import type { MailboxRecord, Transition } from "../../src/execution/records.js";
-import type { RoutedEvent } from "../../src/execution/router.js";
+import type { RoutedEvent, Shape } from "../../src/execution/router.js";
 import {
   resultOf,
   waitTimedOut,
@@ -44,6 +46,7 @@ interface Budget {
   readonly crashes: number;
   readonly messages: number;
   readonly requests: number;
+  readonly rewinds: number;
   readonly acts: number;
   readonly shutdowns: number;
   readonly vetoes: number;
@@ -100,6 +103,7 @@ const nothing: Budget = {
   crashes: 0,
   messages: 0,
   requests: 0,
+  rewinds: 0,
   acts: 0,
   shutdowns: 0,
   vetoes: 0,
@@ -111,7 +115,7 @@ const nothing: Budget = {
 class Walker {
   readonly #definition: WorkflowDefinition;
   readonly #machine: Machine;
-  readonly #shape: { readonly count: number; readonly pivot: number };
+  readonly #shape: Shape;
   readonly #seen = new Set<string>();
   readonly #ends: Record<string, number> = {};
   readonly #events = new Set<RoutedEvent["type"]>();
@@ -123,7 +127,7 @@ class Walker {
   constructor(definition: WorkflowDefinition, machine: Machine) {
     this.#definition = definition;
     this.#machine = machine;
-    this.#shape = { count: definition.steps.length, pivot: definition.pivot };
+    this.#shape = shapeOf(outlineOf(definition.steps));
   }
 
   get lived(): Lived {
@@ -176,7 +180,8 @@ class Walker {
     this.#tasks.add(task.type);
     if (!life.stopping && life.budget.shutdowns > 0)
       this.#meet({ ...spend(sifted, "shutdowns"), stopping: true }, [...path, "stop"]);
-    if (life.budget.parkings > 0 && task.type !== "release")
+    // What has completed stays so: only its request is given up.
+    if (life.budget.parkings > 0 && task.type !== "release" && life.execution.status !== "completed")
       for (const untouched of [true, false])
         this.#commit(spend(sifted, "parkings"), this.#park(sifted, untouched), path);
     if (life.budget.migrations > 0 && task.type !== "release")
@@ -226,6 +231,12 @@ class Walker {
     if (request !== "deadline" && request.type !== "rollback" && request.type !== "rewind") {
       const asked = { cause: request.arrival, by: undefined, why: "by hand" };
       return this.#commit(life, operatorEvent(execution, request.type, asked), path);
+    }
+    if (request !== "deadline" && request.type === "rewind") {
+      const { arrival, to } = request;
+      const { reason, by, to: backTo } = request.request;
+      const asked = { cause: arrival, by, why: reason, backTo };
+      return this.#commit(life, eventAt(execution, { type: "rewindRequested", reason, to }, reason, asked), path);
     }
     const reason = request === "deadline" ? "deadline" : request.request.reason;
     const cause = request === "deadline" ? undefined : request.arrival;
@@ -293,7 +304,7 @@ class Walker {
     const { execution, books } = life;
     const { stepIndex, stepFunc, direction } = execution.position;
     if (stepFunc !== "run" && stepFunc !== "rollback") return life;
-    const of = `${direction} ${stepIndex}`;
+    const of = `${direction} ${stepIndex} in round ${execution.position.round ?? 0}`;
     const number = attemptOf(execution);
     // Of work that was rolled back nothing is left but its number, and that dies with the launcher.
     const counts = stepFunc === "rollback" || !this.#step(life).transactional;
@@ -326,11 +337,19 @@ class Walker {
     // Something comes while it runs.
     if (called && life.budget.requests > 0)
       this.#commit(arrive(spend(there, "requests"), "rollback"), happened.event, path);
+    if (called && life.budget.rewinds > 0)
+      for (const to of this.#reached(there))
+        this.#commit(arrive(spend(there, "rewinds"), "rewind", { to }), happened.event, path);
     const recovers = this.#step(life).recover !== undefined && happened.event.failedItself && settled.kind !== "cutOff";
     if (recovers && life.execution.position.direction === "up" && !this.#isTurned(there)) {
       const type = leftNothing(there.execution, this.#step(life)) ? "stepPassedOver" : "stepOk";
       this.#commit(there, { ...happened.event, what: { type }, result: "recovered", failedItself: false }, path);
     }
+  }
+
+  /** Steps to which a rewind may go back. */
+  #reached({ execution }: Life): readonly string[] {
+    return this.#definition.steps.slice(0, execution.position.stepIndex + 1).map(({ name }) => name);
   }
 
   #isTurned(life: Life): boolean {
@@ -349,7 +368,7 @@ class Walker {
       time: timeOf(life),
       mail,
       observing: { hears: () => false },
-      ground: undefined,
+      ground: { state: execution.state, patch: undefined, undone: [] },
       limit: Infinity,
       stopping: life.stopping,
       list: undefined,
@@ -370,15 +389,26 @@ class Walker {
   #balance(
     life: Life,
     event: Event,
-    { position: after, status, settled, ends }: Transition,
+    { position: after, status, settled, ends, history }: Transition,
     path: readonly string[],
   ): Books {
     const { books, mail } = life;
     const { position: before } = life.execution;
     const wrong = (problem: string): void => this.#wrong(problem, path);
     const turned = before.direction === "up" && after.direction === "down";
-    if (turned && books.pivotDone) wrong("it turns after its pivot");
-    if (!turned && !ends && before.direction === "down" && after.reason !== books.reason)
+    const rises = after.round !== before.round;
+    if (turned && books.pivotDone && !(after.until! > this.#shape.pivot)) wrong("it turns after its pivot");
+    const isTakenOver = before.until !== undefined && after.until === undefined;
+    const isAskedAgain = history.backTo !== undefined;
+    if (
+      !turned &&
+      !ends &&
+      !rises &&
+      !isTakenOver &&
+      !isAskedAgain &&
+      before.direction === "down" &&
+      after.reason !== books.reason
+    )
       wrong("its reason changes on the way down");
     for (const { arrival } of settled)
       if (![...mail.dead, ...mail.pending.map(({ id }) => id)].includes(arrival))
@@ -396,7 +426,8 @@ class Walker {
     if (status === "rolledBack" && next.standing.length > 0) wrong("rolled back, although something may stand");
     if (status === "completed" && event.what.type !== "stepCompleted" && next.done.length < this.#shape.count)
       wrong("completed, although a step was not done");
-    return { ...next, reason: turned ? after.reason : books.reason };
+    if (rises) return risenBooks(next, after.stepIndex, wrong);
+    return { ...next, reason: turned || isTakenOver || isAskedAgain ? after.reason : books.reason };
   }
 
   /** What the books say after a step is done or undone. */
@@ -444,6 +475,9 @@ class Walker {
     if (budget.messages > 0 && !isAtRest) this.#meet(arrive(spend(taken, "messages"), "message"), [...path, "message"]);
     if (budget.requests > 0 && status !== "rolledBack")
       this.#meet(arrive(spend(taken, "requests"), "rollback"), [...path, "request"]);
+    if (budget.rewinds > 0 && status !== "rolledBack")
+      for (const to of this.#reached(taken))
+        this.#meet(arrive(spend(taken, "rewinds"), "rewind", { to }), [...path, `rewind to ${to}`]);
     if (budget.acts > 0 && status === "stuck")
       for (const act of ["retry", "skip", "patch"] as const) {
         // Who skips has seen to it by hand.
@@ -453,6 +487,12 @@ class Walker {
         this.#meet(arrive(spend({ ...taken, books }, "acts"), act), [...path, act]);
       }
   }
+}
+
+/** It goes up again: of the steps from there on nothing may stand, and they are to be done again. */
+function risenBooks(books: Books, to: number, wrong: (problem: string) => void): Books {
+  if (books.standing.some((index) => index >= to)) wrong("it goes up again, although something may stand");
+  return { ...books, done: books.done.filter((index) => index < to), reason: undefined };
 }
 
 function spend(life: Life, what: keyof Budget): Life {
@@ -503,9 +543,16 @@ function newExecution(step: string, deadlineAt: number | null): ActiveExecution 
   };
 }
 
-const payloads = { rollback: { reason: "asked", ifCompleted: "undo" }, retry: {}, skip: {}, patch: {}, message: {} };
+const payloads = {
+  rewind: { reason: "again", by: "ada" },
+  rollback: { reason: "asked", ifCompleted: "undo" },
+  retry: {},
+  skip: {},
+  patch: {},
+  message: {},
+};
 
-function arrive(life: Life, kind: keyof typeof payloads): Life {
+function arrive(life: Life, kind: keyof typeof payloads, more: object = {}): Life {
   const { signals, pending, dead } = life.mail;
   const id = `${kind} ${signals}`;
   const row: MailboxRecord = {
@@ -514,7 +561,7 @@ function arrive(life: Life, kind: keyof typeof payloads): Life {
     sequence: signals,
     kind,
     name: kind,
-    payload: encode(payloads[kind], { what: "A payload" }),
+    payload: encode({ ...payloads[kind], ...more }, { what: "A payload" }),
     messageId: null,
     status: "pending",
     receivedAt: 0,
