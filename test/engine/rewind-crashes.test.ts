@@ -128,7 +128,9 @@ onEveryStore(
       const rig = await start([nobodys], often);
       for (const [name, ask] of Object.entries(asks)) {
         const last = 1 + Math.floor(Math.random() * 20);
-        expect(await dies(rig, ask, last, Math.random() < 0.5, name)).toBeTypeOf("boolean");
+        expect(await dies(rig, ask, last, Math.random() < 0.5, `${ask.length}-${last}-${name.length}`)).toBeTypeOf(
+          "boolean",
+        );
       }
     }, 120_000);
   },
