@@ -104,7 +104,14 @@ test(
         `${count} in ${took.toFixed(1)} s: ${measured.toFixed(1)}/s of ${perSecond}/s, ${kills} kills\n`,
       );
     expect(measured).toBeLessThan(1.1 * perSecond);
-    expect(measured).toBeGreaterThan(0.9 * perSecond);
+    // Where a launcher has died, nobody asks until another one has taken over: so by the second, and of these the one in the middle.
+    const seconds = Array.from({ length: Math.floor(took) }, (_, second) => {
+      const from = times[0]! + 1_000 * second;
+      return times.filter((at) => at >= from && at < from + 1_000).length;
+    }).toSorted((one, other) => one - other);
+    const usual = seconds[Math.floor(seconds.length / 2)]!;
+    expect(usual).toBeGreaterThan(0.9 * perSecond);
+    expect(usual).toBeLessThan(1.1 * perSecond);
   },
   2 * patience,
 );
