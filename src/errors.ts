@@ -29,6 +29,7 @@ export const errorCodes = {
   STEPWELL_REWIND_REFUSED: "The execution can't be rewound, as things stand.",
   STEPWELL_STEP_NOT_BEGUN: "The execution has not reached the step to which it was to be rewound, or has undone it.",
   STEPWELL_WOULD_REPEAT: "A rewind would do an irreversible step a second time.",
+  STEPWELL_NOT_AT_REST: "A certificate tells of an execution that is at rest.",
   STEPWELL_OUTCOME_TIMEOUT: "The execution did not come to rest within the time given.",
   STEPWELL_UNDECIDED: "No launcher has decided yet on a request that is stored.",
   // Messages.

@@ -167,6 +167,9 @@ export type {
 } from "./client/dead-letters.js";
 export { deadLettersIn, type DeadLetters, type DeadLettersOptions } from "./client/dead-letters.js";
 export type { SendOptions, Sent } from "./client/messages.js";
+export type { Certificate, CertificateCheck, CertifiedExecution, LeftInWorld } from "./client/certificate.js";
+export { certificateMarkdown, certificateText } from "./client/certificate-text.js";
+export type { CertifiedDoing, CertifiedUndo, WhyLeft } from "./execution/certificate.js";
 export type { PreviewedChildren, PreviewedStep, RollbackPreview } from "./client/preview.js";
 export { childrenText, heldText, previewText } from "./client/preview-text.js";
 export type { PreviewedWhat, StepPreview } from "./execution/preview.js";

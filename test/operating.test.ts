@@ -180,6 +180,17 @@ describe.each(["sqlite", "postgres"])("beside launchers elsewhere, on %s,", (kin
     });
     const turned = (await it.client.execution("sale-3").history()).find(({ why }) => why === "customer-returned");
     expect(turned).toMatchObject({ by: "ada", details: { percent: 30 } });
+    const certificate = await it.stepwell("certificate", "sale-3", "--json");
+    expect(JSON.parse(certificate.output)).toMatchObject({ execution: "sale-3", status: "rolledBack", left: [] });
+    const path = join(it.folder, "sale-3.json");
+    await writeFile(path, certificate.output);
+    expect(await it.stepwell("certificate", "sale-3", "--verify", path)).toMatchObject({
+      code: 0,
+      output: "Valid: the store says the same.\n",
+    });
+    await writeFile(path, certificate.output.replace("customer-returned", "nobody-knows"));
+    expect(await it.stepwell("certificate", "sale-3", "--verify", path)).toMatchObject({ code: 1 });
+    expect((await it.stepwell("certificate", "sale-3", "--markdown")).output).toContain("# Certificate of sale-3\n");
     expect(await it.stepwell("rollback", "sale-3", "--preview")).toMatchObject({
       code: 1,
       output: expect.stringContaining("It would be refused."),

@@ -13,6 +13,7 @@ export function addOperateCommands(program: Command, done: (exitCode: number) =>
   const out = screen(process.stdout, process.stderr);
   const finish: Finish = async (code) => done(await code);
   addLooks(program, out, finish);
+  addCertificate(program, out, finish);
   addActs(program, out, finish);
   addMessages(program, out, finish);
   addSchedules(program, out, finish);
@@ -78,6 +79,20 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     .option("--workflow <name>", "only of this workflow")
     .addHelpText("after", example("stepwell stats --store orders.db"))
     .action(async (options) => finish((await import("./stats.js")).stats(options, out)));
+}
+
+function addCertificate(program: Command, out: Screen, finish: Finish): void {
+  onStore(program.command("certificate"))
+    .summary("what an execution did, what undid it, and what is left in the world")
+    .description(
+      "Prints what an execution at rest did, when and by which key, what undid it or why nothing did, and what is left in the world; " +
+        "its children too. Holds no value of the state.",
+    )
+    .argument("<execution>", "its id")
+    .option("--markdown", "print it as Markdown")
+    .option("--verify <file>", "hold a certificate, as --json has printed it, against the store")
+    .addHelpText("after", example("stepwell certificate order-1001 --json --store orders.db > order-1001.json"))
+    .action(async (id, options) => finish((await import("./certificate.js")).certificate(id, options, out)));
 }
 
 function addActs(program: Command, out: Screen, finish: Finish): void {

@@ -10,6 +10,7 @@ import { compatibilityOf, type CompatibilityGroup } from "./deployment-check.js"
 import { Execution, type HandleParts } from "./execution-handle.js";
 import type { ExecutionSummary } from "./execution-summary.js";
 import { Fleet } from "./fleet.js";
+import { Certificates, type Certificate, type CertificateCheck } from "./certificate.js";
 import { endable } from "./follow.js";
 import { chosenBy, followMany, type FollowFilter } from "./follow-many.js";
 import type { Registered } from "../session/registry.js";
@@ -386,6 +387,17 @@ export class Client {
    */
   recall(options: RecallOptions): Promise<Recall> {
     return this.recalls.start(options);
+  }
+
+  /**
+   * Makes a certificate again from what is stored, and says whether it is the same. That an execution has gone on since changes nothing
+   * of what was certified; once it is pruned nobody can say.
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT for what is no certificate; STEPWELL_NOT_DECODABLE where what is stored is damaged
+   */
+  async verifyCertificate(certificate: Certificate): Promise<CertificateCheck> {
+    await this.#host.opened();
+    return new Certificates(this.#store, this.#host, this.#registry).check(certificate);
   }
 
   #handle<W extends AnyWorkflow>(id: string): Execution<W> {

@@ -24,6 +24,7 @@ import { andThen } from "../session/maybe-promise.js";
 import type { MessageSender, SendOptions, Sent } from "./messages.js";
 import type { RewindAnswer, RewindOptions, RewindRequests } from "./rewind.js";
 import type { RollbackAnswer, RollbackOptions, RollbackRequests } from "./rollback.js";
+import { Certificates, type Certificate } from "./certificate.js";
 import { rollbackPreview, type RollbackPreview } from "./preview.js";
 import { notFound } from "../session/not-found.js";
 import { outcomeIn, type Outcome } from "../session/outcome-waiters.js";
@@ -349,6 +350,18 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
    */
   rewind(options: RewindOptions<W>): Promise<RewindAnswer> {
     return this.#parts.rewinds.request(this.id, options);
+  }
+
+  /**
+   * What an execution at rest did, when and by which key, what undid it or why nothing did, and what is left in the world; its
+   * children too. It holds no value of the state. `certificateText` and `certificateMarkdown` make it readable,
+   * `Client.verifyCertificate` holds it against the store.
+   *
+   * @throws STEPWELL_NOT_AT_REST, STEPWELL_NOT_DECODABLE
+   */
+  async certificate(): Promise<Certificate> {
+    const { store, host, registry } = this.#parts;
+    return new Certificates(store, host, registry).of(await this.#record());
   }
 
   /** As `Launcher.retry`. */

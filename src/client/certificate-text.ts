@@ -1,0 +1,123 @@
+/** Certificates for people: as text, and as Markdown. */
+import type { CertifiedDoing, WhyLeft } from "../execution/certificate.js";
+import type { Certificate, CertifiedExecution, LeftInWorld } from "./certificate.js";
+
+const whyWords: Readonly<Record<WhyLeft, string>> = {
+  irreversible: "can't be undone",
+  "no-undo": "has no undo",
+  skipped: "an operator took it as undone",
+  dropped: "a migration took its step out of the workflow",
+  "undo-failed": "its undo has failed",
+  stands: "nothing has undone it",
+};
+
+const outcomeWords: Readonly<Record<CertifiedDoing["outcome"], string>> = {
+  done: "done",
+  failed: "failed",
+  begun: "begun, and turned meanwhile",
+  recovered: "failed, and went on",
+  skipped: "taken as done by an operator",
+  elsewhere: "done elsewhere",
+};
+
+const undoWords = { undone: "undone", skipped: "taken as undone by an operator", failed: "undo failed" } as const;
+
+/** A certificate as text. What users have named is on one line. */
+export function certificateText(certificate: Certificate): string {
+  const { left, untold, digest, format } = certificate;
+  return [
+    ...executionText(certificate, ""),
+    "",
+    left.length === 0 ? "Left in the world: nothing." : "Left in the world:",
+    ...left.map((it) => `  ${it.execution}, ${it.step}${roundText(it.round)}: ${leftText(it)} (${it.key})`),
+    ...(untold === 0 ? [] : [`Not told: ${untold} executions below it.`]),
+    "",
+    `Digest, SHA-256, format ${format}: ${digest}`,
+  ].join("\n");
+}
+
+function executionText(it: CertifiedExecution, indent: string): string[] {
+  const { execution, workflow, version, status, reason, createdAt, restedAt, doings, children } = it;
+  return [
+    `${indent}${execution}, ${workflow} ${version}: ${status}${reason === "normal" ? "" : `, ${reason}`}`,
+    `${indent}launched ${createdAt}, at rest ${restedAt}`,
+    ...doings.map((doing) => `${indent}  ${doingText(doing)}`),
+    ...children.flatMap((child) => executionText(child, `${indent}    `)),
+  ];
+}
+
+function doingText(doing: CertifiedDoing): string {
+  const { step, round, key, undo } = doing;
+  const undone = undo === undefined ? "" : `; ${undoText(undo)} (${undo.key})`;
+  return `${step}${roundText(round)}: ${upText(doing)} (${key})${undone}${stays(doing)}`;
+}
+
+function upText({ outcome, at, by, why }: CertifiedDoing): string {
+  return `${outcomeWords[outcome]}${at === undefined ? "" : ` ${at}`}${byText(by)}${why === undefined ? "" : `: ${why}`}`;
+}
+
+function undoText({ outcome, at, by, why }: NonNullable<CertifiedDoing["undo"]>): string {
+  return `${undoWords[outcome]} ${at}${byText(by)}${why === undefined ? "" : `: ${why}`}`;
+}
+
+function stays({ left, said }: CertifiedDoing): string {
+  if (left === undefined || left === "skipped") return "";
+  return `; stays: ${whyWords[left]}${said === undefined ? "" : `: ${said}`}`;
+}
+
+function leftText({ why, said, by }: LeftInWorld): string {
+  return `${whyWords[why]}${byText(by)}${said === undefined ? "" : `: ${said}`}`;
+}
+
+function byText(by: string | undefined): string {
+  return by === undefined ? "" : `, by ${by}`;
+}
+
+function roundText(round: number): string {
+  return round === 0 ? "" : `, round ${round}`;
+}
+
+/** A certificate as Markdown. */
+export function certificateMarkdown(certificate: Certificate): string {
+  const { execution, left, untold, digest, format } = certificate;
+  return [
+    `# Certificate of ${cell(execution)}`,
+    ...sectionOf(certificate, 2, true),
+    "## Left in the world",
+    "",
+    ...(left.length === 0
+      ? ["Nothing.", ""]
+      : table(
+          ["execution", "step", "why", "key"],
+          left.map((it) => [it.execution, `${it.step}${roundText(it.round)}`, leftText(it), it.key]),
+        )),
+    ...(untold === 0 ? [] : [`Not told: ${untold} executions below it.`, ""]),
+    `Digest, SHA-256, format ${format}: \`${digest}\``,
+    "",
+  ].join("\n");
+}
+
+function sectionOf(it: CertifiedExecution, level: number, isFirst = false): string[] {
+  const { execution, workflow, version, status, reason, createdAt, restedAt, doings, children } = it;
+  const head = isFirst ? [] : [`${"#".repeat(Math.min(level, 6))} ${cell(execution)}`];
+  const rested = `${cell(workflow)} ${cell(version)}: ${status}${reason === "normal" ? "" : `, ${cell(reason)}`}. Launched ${createdAt}, at rest ${restedAt}.`;
+  const rows = doings.map((doing) => [
+    `${doing.step}${roundText(doing.round)}`,
+    upText(doing),
+    doing.key,
+    `${doing.undo === undefined ? "" : undoText(doing.undo)}${stays(doing)}`.replace(/^; /, ""),
+    doing.undo?.key ?? "",
+  ]);
+  const told = doings.length === 0 ? ["Nothing was done.", ""] : table(["step", "up", "key", "down", "its key"], rows);
+  return [...head, "", rested, "", ...told, ...children.flatMap((child) => sectionOf(child, level + 1))];
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line), ""];
+}
+
+/** What users have named can't break out of its cell, or be taken for a link, a picture or HTML. */
+function cell(text: string): string {
+  return text.replaceAll(/\s+/g, " ").replaceAll(/[\\`*_[\]<>|#!&~]/g, (sign) => `\\${sign}`);
+}

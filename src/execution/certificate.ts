@@ -1,0 +1,189 @@
+/**
+ * What an execution at rest did, by which key, and what undid it or why nothing did. Pure: made of the rows of its history and the stored
+ * list of its steps, without any value that it holds.
+ */
+import type { StepOutline } from "../definition/outline.js";
+import type { HistoryRecord } from "./records.js";
+
+/** One doing of a step, from its first attempt to its undo. */
+export interface CertifiedDoing {
+  readonly step: string;
+  /** From 0; grows with each rewind. */
+  readonly round: number;
+  /** Under which others know it: the idempotency key of its `run`. */
+  readonly key: string;
+  /**
+   * What became of it on the way up. `begun`: somebody turned the execution meanwhile; `skipped`: an operator took it as done;
+   * `elsewhere`: the execution was launched on its way down.
+   */
+  readonly outcome: "done" | "failed" | "begun" | "recovered" | "skipped" | "elsewhere";
+  /** When that was committed, ISO 8601. */
+  readonly at?: string;
+  /** Of its function on the way up, those that failed too. */
+  readonly attempts: number;
+  /** Who skipped it. */
+  readonly by?: string;
+  /** Why it was skipped; or the reason with which it failed. */
+  readonly why?: string;
+  /** Left out: nothing undid it. */
+  readonly undo?: CertifiedUndo;
+  /** Why it stays. Left out: it is undone, or there is nothing of it. */
+  readonly left?: WhyLeft;
+  /** Of one that is irreversible: what its workflow says. */
+  readonly said?: string;
+}
+
+export interface CertifiedUndo {
+  readonly outcome: "undone" | "skipped" | "failed";
+  /** The idempotency key of its `rollback`. */
+  readonly key: string;
+  readonly at: string;
+  readonly attempts: number;
+  readonly by?: string;
+  readonly why?: string;
+}
+
+/**
+ * - `irreversible`: it can't be undone, as its workflow says
+ * - `no-undo`: its step has no undo
+ * - `skipped`: an operator took it as undone
+ * - `dropped`: a migration has taken the step out of the workflow
+ * - `undo-failed`: its undo has failed, and the execution is stuck there
+ * - `stands`: the execution has not gone back so far
+ */
+export type WhyLeft = "irreversible" | "no-undo" | "skipped" | "dropped" | "undo-failed" | "stands";
+
+/** How the keys of a step's functions are made. */
+export type KeyOf = (step: string, func: "run" | "rollback") => string;
+
+type Writable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
+type Made = Writable<Omit<CertifiedDoing, "undo">> & {
+  undo?: Writable<CertifiedUndo>;
+  /** Under which name others know what it did. */
+  readonly known: string;
+  isDropped?: true;
+  isNothing?: true;
+  /** A request or a veto came when it had perhaps not begun: only its undo shows that it had. */
+  isPerhaps?: boolean;
+};
+
+/** Rows that say nothing of what a function did. */
+const asides = new Set(["migrated", "patched", "retried", "begins"]);
+const goesOn = new Set(["continue", "again", "cut-off"]);
+
+/** @param rows all of them, in order */
+export function doingsOf(
+  rows: readonly HistoryRecord[],
+  steps: readonly StepOutline[] | undefined,
+  keyOf: KeyOf,
+): readonly CertifiedDoing[] {
+  const doings: Made[] = [];
+  let round = 0;
+  let isDown = false;
+  for (const row of rows) {
+    // Only a rewind goes up again.
+    if (isDown && row.direction === "up" && !asides.has(row.result)) round += 1;
+    isDown = row.direction === "down";
+    if (row.direction === "up") wentUp(doings, row, round, keyOf);
+    else wentDown(doings, row, round, keyOf);
+    if (row.migration?.steps !== undefined) renamed(doings, row.migration.steps);
+  }
+  const outlines = steps && new Map(steps.map((step) => [step.name, step]));
+  const isBack = isDown;
+  return doings.flatMap((made) => {
+    if (made.isPerhaps === true && made.undo === undefined && isBack) return [];
+    const { known: _, isDropped, isNothing, isPerhaps: __, ...doing } = made;
+    const outline = outlines?.get(made.step);
+    const left = isNothing === true ? undefined : whyLeft(made, isDropped === true, outline);
+    const { undo, ...rest } = doing;
+    const isUndone = undo !== undefined && (undo.outcome !== "undone" || hasUndo(outline));
+    const said = left === "irreversible" ? outline?.irreversible : undefined;
+    return {
+      ...rest,
+      ...(isUndone && { undo }),
+      ...(left !== undefined && { left }),
+      ...(said !== undefined && { said }),
+    };
+  });
+}
+
+function latest(doings: readonly Made[], step: string): Made | undefined {
+  return doings.findLast((it) => it.step === step && it.isDropped !== true);
+}
+
+function begun(doings: Made[], step: string, round: number, keyOf: KeyOf, outcome: Made["outcome"]): Made {
+  const known = latest(doings, step)?.known ?? step;
+  const made: Made = { step, round, known, key: keyOf(known, "run"), outcome, attempts: 0 };
+  doings.push(made);
+  return made;
+}
+
+function wentUp(doings: Made[], row: HistoryRecord, round: number, keyOf: KeyOf): void {
+  const { step, result, why, by, error } = row;
+  if (asides.has(result) || result === "passed-over") return;
+  const known = latest(doings, step);
+  const doing = known?.round === round ? known : begun(doings, step, round, keyOf, "begun");
+  doing.at = new Date(row.at).toISOString();
+  if (row.leftNothing === true) doing.isNothing = true;
+  if (result === "skipped") {
+    doing.outcome = "skipped";
+    if (by !== undefined) doing.by = by;
+    if (why !== undefined) doing.why = why;
+    return;
+  }
+  if (why !== undefined) {
+    // A request has turned the execution here; nothing says whether the function had begun.
+    doing.isPerhaps = known?.round !== round;
+    return;
+  }
+  if (row.func === "run" || error !== undefined) doing.attempts = Math.max(doing.attempts, row.attempt);
+  if (goesOn.has(result)) return;
+  doing.outcome = result === "ok" ? "done" : result === "recovered" ? "recovered" : "failed";
+  if (doing.outcome === "failed") {
+    doing.why = result;
+    // A guard may have said no before it began.
+    doing.isPerhaps = known?.round !== round;
+  } else {
+    delete doing.why;
+    doing.isPerhaps = false;
+  }
+}
+
+function wentDown(doings: Made[], row: HistoryRecord, round: number, keyOf: KeyOf): void {
+  const { step, result, by, why, attempt } = row;
+  if (asides.has(result) || goesOn.has(result)) return;
+  if (result === "passed-over") return;
+  const doing = latest(doings, step) ?? begun(doings, step, round, keyOf, "elsewhere");
+  const key = keyOf(doing.known, "rollback");
+  const at = new Date(row.at).toISOString();
+  const outcome = result === "ok" ? "undone" : result === "skipped" ? "skipped" : "failed";
+  doing.undo = {
+    ...{ outcome, key, at, attempts: attempt },
+    ...(by !== undefined && { by }),
+    ...(outcome === "failed" ? { why: result } : why !== undefined && { why }),
+  };
+}
+
+function renamed(doings: readonly Made[], steps: Readonly<Record<string, string | null>>): void {
+  const before = doings.filter((it) => it.isDropped !== true && Object.hasOwn(steps, it.step));
+  for (const doing of before) {
+    const now = steps[doing.step]!;
+    if (now === null) doing.isDropped = true;
+    else doing.step = now;
+  }
+}
+
+/** Of a list that is not known: it had one, since something went down over it. */
+function hasUndo(outline: StepOutline | undefined): boolean {
+  return outline === undefined || outline.rollback === true || outline.children !== undefined;
+}
+
+function whyLeft({ undo, outcome }: Made, isDropped: boolean, outline: StepOutline | undefined): WhyLeft | undefined {
+  if (outline?.waits === true && !hasUndo(outline)) return undefined;
+  if (isDropped) return "dropped";
+  if (undo?.outcome === "skipped") return "skipped";
+  if (undo?.outcome === "failed") return "undo-failed";
+  if (outline?.irreversible !== undefined) return "irreversible";
+  if (undo === undefined) return "stands";
+  return hasUndo(outline) || outcome === "elsewhere" ? undefined : "no-undo";
+}

@@ -1,0 +1,41 @@
+/**
+ * The digest of a history: SHA-256 over its rows as canonical JSON (RFC 8785). Values are in it by the hash of their stored text, so
+ * that it says nothing of them; children are in it by their own digests. It is the same on every store.
+ */
+import { createHash } from "node:crypto";
+import canonicalize from "canonicalize";
+import type { Encoded } from "../values/encode.js";
+import type { HistoryRecord } from "./records.js";
+
+/** Grows when other fields, or other forms of them, go into the digest. */
+export const digestFormat = 1;
+
+/**
+ * @param rows all of them, in order
+ * @param children the digests of its children, in the order of their lists
+ */
+export function digestOf(execution: string, rows: readonly HistoryRecord[], children: readonly string[]): string {
+  const form = { format: digestFormat, execution, rows: rows.map((row) => rowOf(execution, row)), children };
+  return sha256(canonical(form));
+}
+
+/** Of what is JSON, in the one form that RFC 8785 gives it. */
+export function canonical(value: object): string {
+  return canonicalize(value)!;
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+function rowOf(execution: string, row: HistoryRecord): object {
+  const { patch, others, initial, replaced, details, ...rest } = row;
+  // Short values could be guessed from their bare hashes: each is hashed with where it stands.
+  const hashed = (field: string, value: Encoded): string =>
+    sha256(canonical([execution, row.revision, field, value.text]));
+  const values = Object.entries({ patch: patch ?? undefined, others, initial, replaced, details }).flatMap(
+    ([field, value]) => (value === undefined ? [] : [[field, hashed(field, value)] as const]),
+  );
+  // Without fields that are undefined, and errors as they are stored.
+  return { ...(JSON.parse(JSON.stringify(rest)) as object), values: Object.fromEntries(values) };
+}
