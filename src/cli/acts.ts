@@ -37,6 +37,8 @@ export interface RollbackCommandOptions extends ActOptions {
   readonly ifRevision?: number;
   /** Only say what would be done. */
   readonly preview?: boolean;
+  /** With `preview`: what a rewind to this step would do. */
+  readonly to?: string;
 }
 
 export function rollback(
@@ -81,7 +83,8 @@ export function rollback(
 /** Without a question: nothing is asked for. */
 function previewed(id: string, options: RollbackCommandOptions, screen: Screen): Promise<number> {
   return asking(options, screen, async (client) => {
-    const preview = await client.execution(id).previewRollback();
+    const { to } = options;
+    const preview = await client.execution(id).previewRollback(to === undefined ? {} : { to });
     screen.result(options.json === true ? jsonLine(preview) : textOf(preview));
     return preview.refused === undefined ? operateCodes.done : operateCodes.refused;
   });

@@ -123,6 +123,7 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
     .argument("<execution>", "its id")
     .argument("[reason]", "becomes the execution's reason: one line; not needed with --preview")
     .option("--preview", "only say what would be done, step by step")
+    .option("--to <step>", "with --preview: what a rewind to this step would do")
     .addOption(
       new Option("--if-completed <what>", "what to do with a completed execution (default: undo)").choices([
         "undo",

@@ -1,6 +1,6 @@
 /** Certificates: what an execution at rest did, what undid it, and what is left of it in the world. Made from what is stored alone. */
 import { canonical, digestFormat, digestOf } from "../execution/digest.js";
-import { doingsOf, type CertifiedDoing, type WhyLeft } from "../execution/certificate.js";
+import { doingsOf, type CertifiedDoing, type KeyOf, type WhyLeft } from "../execution/certificate.js";
 import type { Status } from "../definition/flow.js";
 import type { StepOutline } from "../definition/outline.js";
 import { StepwellError } from "../errors.js";
@@ -110,10 +110,11 @@ export class Certificates {
     if (record === undefined) return { valid: false, why: "pruned", execution };
     const rows = await this.#store.history(execution, { after: 0, limit: revision });
     const isSame = record.revision === revision;
-    const now = certifiedOf(record, rows, await this.#stepsOf(record), children);
     // Of one that has gone on nobody knows how it stood, but by its history.
-    const { status, reason, version } = isSame ? now : certified;
-    const isTrue = canonical({ ...now, status, reason, version }) === canonical(certified);
+    const { status, version } = isSame ? record : certified;
+    const reason = isSame ? record.position.reason : certified.reason;
+    const stood = { ...record, status, version, reason };
+    const isTrue = canonical(certifiedOf(stood, rows, await this.#stepsOf(record), children)) === canonical(certified);
     const ids = isTrue ? await this.#childIds(execution, budget) : [];
     const told = children.map((child) => child.execution);
     const areThey = isSame ? canonical(ids) === canonical(told) : told.every((id) => ids.includes(id));
@@ -135,7 +136,8 @@ export class Certificates {
       for (const child of await this.#store.load(ids.slice(from, from + pageSize)))
         if (child !== undefined) children.push(await this.#certified(child, budget));
     }
-    return certifiedOf(record, rows, await this.#stepsOf(record), children);
+    const stood = { ...record, reason: record.position.reason };
+    return certifiedOf(stood, rows, await this.#stepsOf(record), children);
   }
 
   async #stepsOf({ workflow, version, fingerprint }: ExecutionRecord): Promise<readonly StepOutline[] | undefined> {
@@ -162,8 +164,12 @@ export class Certificates {
 
 const pageSize = 100;
 
+interface Stood extends Pick<ExecutionRecord, "id" | "workflow" | "version" | "status" | "createdAt"> {
+  readonly reason: string;
+}
+
 function certifiedOf(
-  { id, workflow, version, status, position, createdAt }: ExecutionRecord,
+  { id, workflow, version, status, reason, createdAt }: Stood,
   rows: readonly HistoryRecord[],
   steps: readonly StepOutline[] | undefined,
   children: readonly CertifiedExecution[],
@@ -173,11 +179,11 @@ function certifiedOf(
     workflow,
     version,
     status,
-    reason: position.reason,
+    reason,
     revision: rows.length,
     createdAt: new Date(createdAt).toISOString(),
     restedAt: new Date(rows.at(-1)?.at ?? createdAt).toISOString(),
-    doings: doingsOf(rows, steps, keyOf(id)),
+    doings: doingsOf(rows, status, steps, keyOf(id)),
     digest: digestOf(
       id,
       rows,
@@ -187,8 +193,8 @@ function certifiedOf(
   };
 }
 
-function keyOf(execution: string): (step: string, func: "run" | "rollback") => string {
-  return (step, func) => idempotencyKey(execution, step, func);
+function keyOf(execution: string): KeyOf {
+  return (step, func, round) => idempotencyKey(execution, step, func, undefined, round);
 }
 
 function leftIn({ execution, doings, children }: CertifiedExecution): LeftInWorld[] {

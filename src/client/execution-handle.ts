@@ -322,7 +322,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   }
 
   /**
-   * What a rollback would do as things stand, step by step, and why it would be refused. Reads committed rows and calls no code of a
+   * What a rollback would do as things stand, step by step, and why it would be refused; with `to`, what a rewind to that step would. Reads committed rows and calls no code of a
    * workflow: what is then asked with `ifRevision: preview.revision` does what was shown, or is refused.
    *
    * @example
@@ -332,9 +332,10 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
    *
    * @throws STEPWELL_UNKNOWN_WORKFLOW where nobody has kept its list of steps in this store; STEPWELL_NOT_DECODABLE
    */
-  async previewRollback(): Promise<RollbackPreview> {
+  async previewRollback(options: { readonly to?: StepsOf<W> } = {}): Promise<RollbackPreview> {
+    refuseUnknownOptions(options, ["to"], "previewRollback");
     const { store, host, registry } = this.#parts;
-    return rollbackPreview(await this.#record(), store, host, registry);
+    return rollbackPreview(await this.#record(), store, host, registry, options);
   }
 
   /**

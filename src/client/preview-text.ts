@@ -16,14 +16,18 @@ const words: Readonly<Record<PreviewedWhat, string>> = {
 };
 
 /** What `previewRollback` has found, a line for each step. */
-export function previewText({ execution, revision, error, held, steps, below }: RollbackPreview): string {
-  const head = `A rollback of "${execution}" as it stands at revision ${revision}:`;
+export function previewText({ execution, revision, upAgain, error, held, steps, below }: RollbackPreview): string {
+  const what =
+    upAgain === undefined ? `A rollback of "${execution}"` : `A rewind of "${execution}" to "${upAgain.step}"`;
+  const head = `${what} as it stands at revision ${revision}:`;
+  const then =
+    upAgain === undefined ? [] : [`Then it goes up again from "${upAgain.step}", in round ${upAgain.round}.`];
   const refusal = error === undefined ? [] : [`It would be refused. ${error.message}`];
   const holds = held === undefined ? [] : [heldText];
   const width = Math.max(0, ...steps.map(({ step }) => step.length));
   const tree = below === undefined ? [] : [`Below it: ${below.more ? "more than " : ""}${below.count} executions.`];
   const lines = steps.map((step) => `  ${step.step.padEnd(width)}  ${saidOf(step)}`);
-  return [head, ...refusal, ...holds, ...lines, ...tree].join("\n");
+  return [head, ...refusal, ...holds, ...lines, ...then, ...tree].join("\n");
 }
 
 function saidOf({ what, why, waits, children }: PreviewedStep): string {

@@ -7,6 +7,9 @@ import { StepwellError } from "../errors.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
 import type { Store } from "../stores/contract.js";
+import { shapeOf } from "../execution/definition-change.js";
+import type { RefusedRewind } from "../execution/mail.js";
+import { refusedRewind } from "./rewind.js";
 import { refusedAnswer, type WhyRefused } from "./rollback.js";
 import { childGroupsOf, childLinesOf, type ChildGroup, type ChildLine } from "./children.js";
 
@@ -21,12 +24,19 @@ export interface PreviewedStep extends StepPreview {
   readonly children?: PreviewedChildren;
 }
 
+export interface PreviewOptions {
+  /** What a rewind to this step would do. Left out: what a rollback would. */
+  readonly to?: string;
+}
+
 export interface RollbackPreview {
   readonly execution: string;
+  /** Of a rewind: the step from which the execution then goes up again, and the round that it does so in. */
+  readonly upAgain?: { readonly step: string; readonly round: number };
   /** What was looked at: give it as `ifRevision`, and what is done is what was shown, or the request is refused. */
   readonly revision: number;
-  /** Why a rollback would be refused, as `rollback` answers. Left out: it would be accepted. */
-  readonly refused?: WhyRefused;
+  /** Why it would be refused, as `rollback` or `rewind` answers. Left out: it would be accepted. */
+  readonly refused?: WhyRefused | Exclude<RefusedRewind, "step-not-found">;
   /** The same, with a code, and what to do instead. */
   readonly error?: StepwellError;
   /** Its pivot runs: a request is held until it has ended, and refused where it has succeeded. */
@@ -45,6 +55,7 @@ export async function rollbackPreview(
   store: Store,
   host: Pick<ClientHost, "storeNow" | "listOf">,
   registry: ReadonlyMap<string, Registered>,
+  { to }: PreviewOptions = {},
 ): Promise<RollbackPreview> {
   const { id, workflow, version, fingerprint, revision, position, root } = record;
   const at = { execution: id, revision };
@@ -52,6 +63,10 @@ export async function rollbackPreview(
   const refusedBy = (why: WhyRefused): Pick<RollbackPreview, "refused" | "error"> => {
     const { error } = refusedAnswer(record, why, registered);
     return { refused: why, error };
+  };
+  const rewindRefusedBy = (why: RefusedRewind, step: string): Pick<RollbackPreview, "refused" | "error"> => {
+    const answer = refusedRewind(record, why, { to: step, reason: "", by: "" }, shapeOf(steps ?? []));
+    return answer.accepted ? {} : { refused: answer.why as WhyRefused, error: answer.error };
   };
   if (workflow === recallName) return { ...at, ...refusedBy("recall"), steps: [] };
   const kept = fingerprint === null ? undefined : await host.listOf(workflow, version, fingerprint);
@@ -65,11 +80,13 @@ export async function rollbackPreview(
     );
   }
   const groups = new Map((await childGroupsOf(store, id)).map((group) => [group.step, group]));
-  const { steps: going, refused, held } = previewOf(record, steps, new Set(groups.keys()), host.storeNow());
+  const { steps: going, refused, held } = previewOf(record, steps, new Set(groups.keys()), host.storeNow(), to);
   const below = root === null && groups.size > 0 ? await store.count({ root: id }, countedTo) : null;
   return {
     ...at,
-    ...(refused !== undefined && refusedBy(refused)),
+    ...(refused !== undefined &&
+      (to === undefined ? refusedBy(refused as WhyRefused) : rewindRefusedBy(refused as RefusedRewind, to))),
+    ...(to !== undefined && { upAgain: { step: to, round: (position.round ?? 0) + 1 } }),
     ...(held !== undefined && { held }),
     steps: await Promise.all(going.map((step) => withChildren(step, groups.get(keyNameOf(step.step, position.keys))))),
     ...(below !== null && { below: { count: Math.min(below, countedTo), more: below > countedTo } }),

@@ -74,12 +74,12 @@ export class RewindRequests {
       const shape = await shapeFor(record, this.#registry, this.#host);
       if (record.workflow === recallName) return recalling(record);
       const why = shape === undefined ? undefined : judgeRewind(record, shape, asked, this.#host.storeNow());
-      if (typeof why === "string") return refused(record, why, asked, shape);
+      if (typeof why === "string") return refusedRewind(record, why, asked, shape);
       const earlier = await this.#pending(id);
       if (earlier !== undefined) {
         if (!(await this.#isFollowed(id, earlier.id))) continue;
         const by = earlier.kind === "rollback" ? "already-rolling-back" : "already-rewinding";
-        return refused(record, by, asked, shape);
+        return refusedRewind(record, by, asked, shape);
       }
       const row = requestTo(id, "rewind", await this.#withPatch(record, asked), {
         method: "rewind",
@@ -110,7 +110,7 @@ export class RewindRequests {
     if (record === undefined) return this.#unknown(id);
     const shape = await shapeFor(record, this.#registry, this.#host);
     const why = judgeRewind(record, shape ?? unknownShape, asked, this.#host.storeNow());
-    return refused(record, typeof why === "string" && shape !== undefined ? why : "parked-again", asked, shape);
+    return refusedRewind(record, typeof why === "string" && shape !== undefined ? why : "parked-again", asked, shape);
   }
 
   /** Only fields that came from the input are checked, so fields that steps have given since must be known. */
@@ -163,7 +163,7 @@ function checked(options: RewindOptions): RewindRequest {
 }
 
 /** @throws STEPWELL_INVALID_ARGUMENT for a step that its workflow does not have */
-function refused(
+export function refusedRewind(
   record: ExecutionRecord,
   why: WhyRefused | "step-not-found",
   asked: RewindRequest,

@@ -3,6 +3,7 @@
  * list of its steps, without any value that it holds.
  */
 import type { StepOutline } from "../definition/outline.js";
+import type { Status } from "../definition/flow.js";
 import type { HistoryRecord } from "./records.js";
 
 /** One doing of a step, from its first attempt to its undo. */
@@ -54,7 +55,7 @@ export interface CertifiedUndo {
 export type WhyLeft = "irreversible" | "no-undo" | "skipped" | "dropped" | "undo-failed" | "stands";
 
 /** How the keys of a step's functions are made. */
-export type KeyOf = (step: string, func: "run" | "rollback") => string;
+export type KeyOf = (step: string, func: "run" | "rollback", round: number) => string;
 
 type Writable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
 type Made = Writable<Omit<CertifiedDoing, "undo">> & {
@@ -65,34 +66,34 @@ type Made = Writable<Omit<CertifiedDoing, "undo">> & {
   isNothing?: true;
   /** A request or a veto came when it had perhaps not begun: only its undo shows that it had. */
   isPerhaps?: boolean;
+  neverRan?: true;
 };
 
 /** Rows that say nothing of what a function did. */
 const asides = new Set(["migrated", "patched", "retried", "begins"]);
 const goesOn = new Set(["continue", "again", "cut-off"]);
 
-/** @param rows all of them, in order */
+/**
+ * @param rows all of them, in order
+ * @param status of the execution after them
+ */
 export function doingsOf(
   rows: readonly HistoryRecord[],
+  status: Status,
   steps: readonly StepOutline[] | undefined,
   keyOf: KeyOf,
 ): readonly CertifiedDoing[] {
   const doings: Made[] = [];
-  let round = 0;
-  let isDown = false;
   for (const row of rows) {
-    // Only a rewind goes up again.
-    if (isDown && row.direction === "up" && !asides.has(row.result)) round += 1;
-    isDown = row.direction === "down";
-    if (row.direction === "up") wentUp(doings, row, round, keyOf);
-    else wentDown(doings, row, round, keyOf);
+    if (row.direction === "up") wentUp(doings, row, keyOf);
+    else wentDown(doings, row, keyOf);
     if (row.migration?.steps !== undefined) renamed(doings, row.migration.steps);
   }
   const outlines = steps && new Map(steps.map((step) => [step.name, step]));
-  const isBack = isDown;
+  const isBack = status === "rolledBack";
   return doings.flatMap((made) => {
-    if (made.isPerhaps === true && made.undo === undefined && isBack) return [];
-    const { known: _, isDropped, isNothing, isPerhaps: __, ...doing } = made;
+    if (made.neverRan === true || (made.isPerhaps === true && made.undo === undefined && isBack)) return [];
+    const { known: _, isDropped, isNothing, isPerhaps: __, neverRan: ___, ...doing } = made;
     const outline = outlines?.get(made.step);
     const left = isNothing === true ? undefined : whyLeft(made, isDropped === true, outline);
     const { undo, ...rest } = doing;
@@ -113,13 +114,13 @@ function latest(doings: readonly Made[], step: string): Made | undefined {
 
 function begun(doings: Made[], step: string, round: number, keyOf: KeyOf, outcome: Made["outcome"]): Made {
   const known = latest(doings, step)?.known ?? step;
-  const made: Made = { step, round, known, key: keyOf(known, "run"), outcome, attempts: 0 };
+  const made: Made = { step, round, known, key: keyOf(known, "run", round), outcome, attempts: 0 };
   doings.push(made);
   return made;
 }
 
-function wentUp(doings: Made[], row: HistoryRecord, round: number, keyOf: KeyOf): void {
-  const { step, result, why, by, error } = row;
+function wentUp(doings: Made[], row: HistoryRecord, keyOf: KeyOf): void {
+  const { step, result, why, by, error, round = 0 } = row;
   if (asides.has(result) || result === "passed-over") return;
   const known = latest(doings, step);
   const doing = known?.round === round ? known : begun(doings, step, round, keyOf, "begun");
@@ -149,12 +150,15 @@ function wentUp(doings: Made[], row: HistoryRecord, round: number, keyOf: KeyOf)
   }
 }
 
-function wentDown(doings: Made[], row: HistoryRecord, round: number, keyOf: KeyOf): void {
-  const { step, result, by, why, attempt } = row;
+function wentDown(doings: Made[], row: HistoryRecord, keyOf: KeyOf): void {
+  const { step, result, by, why, attempt, round = 0 } = row;
+  // The way down begins before the step that the turn was asked at: that had not begun.
+  const last = doings.at(-1);
+  if (last?.isPerhaps === true && last.step !== step && last.undo === undefined) last.neverRan = true;
   if (asides.has(result) || goesOn.has(result)) return;
   if (result === "passed-over") return;
   const doing = latest(doings, step) ?? begun(doings, step, round, keyOf, "elsewhere");
-  const key = keyOf(doing.known, "rollback");
+  const key = keyOf(doing.known, "rollback", doing.round);
   const at = new Date(row.at).toISOString();
   const outcome = result === "ok" ? "undone" : result === "skipped" ? "skipped" : "failed";
   doing.undo = {

@@ -5,10 +5,10 @@
 import type { StepOutline } from "../definition/outline.js";
 import { shapeOf } from "./definition-change.js";
 import { isInDoubt, leftNothing } from "./execution.js";
-import { refuseRollback, type RefusedRollback } from "./mail.js";
+import { judgeRewind, refuseRollback, type RefusedRewind, type RefusedRollback } from "./mail.js";
 import { keyNameOf } from "./position.js";
 import type { ExecutionRecord } from "./records.js";
-import { isPastPivot } from "./router.js";
+import { isPastPivot, type Shape } from "./router.js";
 
 /**
  * What becomes of a step:
@@ -33,8 +33,8 @@ export interface StepPreview {
 }
 
 export interface ExecutionPreview {
-  /** Why a rollback would be refused. Left out: it would be accepted. */
-  readonly refused?: RefusedRollback;
+  /** Why it would be refused. Left out: it would be accepted. */
+  readonly refused?: RefusedRollback | RefusedRewind;
   /** Its pivot runs: a request is held until it has ended, and refused where it has succeeded. */
   readonly held?: true;
   /** In the order in which it goes back. Refused, it is empty, save of one that goes back already: what is still to come. */
@@ -49,17 +49,21 @@ const anyRequest = { reason: "preview", ifCompleted: "undo" } as const;
 /**
  * @param begun the steps that have begun children, by the names under which others know them
  * @param at the store's time
+ * @param to the step to which it would be rewound. Undefined: it would be rolled back
  */
 export function previewOf(
   record: Previewed,
   steps: readonly StepOutline[],
   begun: ReadonlySet<string>,
   at: number,
+  to?: string,
 ): ExecutionPreview {
   const { position, status } = record;
   const shape = shapeOf(steps);
-  const refused = refuseRollback(record, shape, anyRequest, at);
-  if (refused !== undefined && refused !== "already-rolling-back") return { refused, steps: [] };
+  const refused =
+    to === undefined ? refuseRollback(record, shape, anyRequest, at) : refusedRewind(record, shape, to, at);
+  if (refused !== undefined && !isShown(refused)) return { refused, steps: [] };
+  const last = to === undefined ? 0 : shape.steps!.findIndex(({ name }) => name === to);
   const isHeld =
     refused === undefined &&
     status !== "completed" &&
@@ -67,7 +71,7 @@ export function previewOf(
     !isPastPivot(position, shape);
   const going = steps.flatMap((step, index) => {
     // What lies behind it on the way down is undone already, or never ran.
-    if (position.direction === "down" && index > position.stepIndex) return [];
+    if (index < last || (position.direction === "down" && index > position.stepIndex)) return [];
     const hasRun = step.children === undefined || begun.has(keyNameOf(step.name, position.keys));
     return stepPreview(step, index, hasRun ? whatOf(record, step, index) : "never-ran");
   });
@@ -76,6 +80,16 @@ export function previewOf(
     ...(isHeld && { held: true as const }),
     steps: going.toReversed(),
   };
+}
+
+function refusedRewind(record: Previewed, shape: Shape, to: string, at: number): RefusedRewind | undefined {
+  const judged = judgeRewind(record, shape, { to, reason: "preview", by: "preview" }, at);
+  return typeof judged === "string" ? judged : undefined;
+}
+
+/** What is still to come, or would be done where the steps that would be repeated are named, is of use all the same. */
+function isShown(refused: RefusedRollback | RefusedRewind): boolean {
+  return refused === "already-rolling-back" || refused === "already-rewinding" || refused === "would-repeat";
 }
 
 function stepPreview(step: StepOutline, index: number, what: PreviewedWhat): StepPreview {

@@ -206,6 +206,35 @@ onEveryStore("a certificate", (start) => {
     expect((await execution.certificate()).left).toEqual([]);
   });
 
+  test("tells each doing by its round, with the keys that it had", async () => {
+    const twice = workflow("twice", { input: z.object({}) })
+      .step("charge", { run: undo, rollback: undo })
+      .step("label", { run: undo })
+      .step("ship", { run: undo, rollback: undo });
+    const { launcher, clock } = await start([twice]);
+    const execution = await launcher.launch(twice, {}, { id: "e" });
+    await clock.advance("1s");
+    const rewinding = execution.rewind({ to: "label", reason: "wrong-address", by: "ada" });
+    await clock.advance("1s");
+    expect(await rewinding).toEqual({ accepted: true });
+    const certificate = await execution.certificate();
+    const told = certificate.doings.map(({ step, round, key, undo: undone, left }) => [
+      step,
+      round,
+      key,
+      undone?.key,
+      left,
+    ]);
+    expect(told).toEqual([
+      ["charge", 0, "e/charge/run", undefined, "stands"],
+      ["label", 0, "e/label/run", undefined, "no-undo"],
+      ["ship", 0, "e/ship/run", "e/ship/rollback", undefined],
+      ["label", 1, "e/label/run@1", undefined, "stands"],
+      ["ship", 1, "e/ship/run@1", undefined, "stands"],
+    ]);
+    expect(await launcher.verifyCertificate(plain(certificate))).toEqual({ valid: true });
+  });
+
   test("lists what a migration has dropped, and keeps the key of a step that has another name now", async () => {
     const [older, newer] = versions();
     const first = await start([older]);

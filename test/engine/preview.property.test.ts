@@ -9,6 +9,7 @@ import {
   pause,
   workflow,
   type AnyWorkflow,
+  type RewindAnswer,
   type RollbackAnswer,
   type RollbackPreview,
 } from "../../src/index.js";
@@ -38,6 +39,8 @@ const scenario = fc.record({
   undoFor: fc.constantFrom(undefined, 0, "1d" as const),
   /** At this revision, or at the last one where it never comes so far. */
   at: fc.nat(14),
+  /** Rewound to this step rather than rolled back. */
+  to: fc.option(fc.nat(3), { freq: 2 }),
 });
 
 type Scenario = typeof scenario extends fc.Arbitrary<infer Value> ? Value : never;
@@ -166,12 +169,17 @@ async function holds(start: Start, plan: Scenario): Promise<void> {
     if (revision >= plan.at || status === "completed" || status === "rolledBack" || status === "stuck") break;
     await clock.advance(20);
   }
+  const to = plan.to === null || plan.to >= plan.steps.length ? undefined : `${plan.to} ${plan.steps[plan.to]!}`;
   let preview: RollbackPreview;
-  let answer: RollbackAnswer;
+  let answer: RollbackAnswer | RewindAnswer;
   do {
     undone.length = 0;
-    preview = await execution.previewRollback();
-    const asking = execution.rollback("back", { ifRevision: preview.revision });
+    preview = await execution.previewRollback(to === undefined ? {} : { to });
+    const ifRevision = preview.revision;
+    const asking =
+      to === undefined
+        ? execution.rollback("back", { ifRevision })
+        : execution.rewind({ to, reason: "back", by: "ada", ifRevision });
     await clock.advance("1s");
     answer = await asking;
     // It went on between the look and the request, and nothing was done: look again.
@@ -186,7 +194,17 @@ async function holds(start: Start, plan: Scenario): Promise<void> {
     return;
   }
   expect(answer).toEqual({ accepted: true });
-  expect((await execution.summary()).status).toBe("rolledBack");
+  const rows = await execution.history({ from: preview.revision });
+  const rise = rows.findIndex(({ upInto }) => upInto !== undefined);
+  expect(rise >= 0).toBe(to !== undefined);
+  if (to === undefined) expect((await execution.summary()).status).toBe("rolledBack");
+  const down = rows
+    .slice(0, to === undefined ? rows.length : rise + 1)
+    .filter((row) => row.direction === "down" && row.result === "ok");
+  expect(down.map(({ step }) => step)).toEqual(
+    preview.steps.flatMap(({ step, what, children }) => (what === "never-ran" && children === undefined ? [] : [step])),
+  );
+  if (to !== undefined) return;
   const isMoving = moving(preview);
   expect(done(undone).filter((id) => !isMoving(id))).toEqual(expected(preview).filter((id) => !isMoving(id)));
   const certain = new Set(preview.steps.filter(({ what }) => what === "undo").map(({ step }) => step));
@@ -194,7 +212,7 @@ async function holds(start: Start, plan: Scenario): Promise<void> {
 }
 
 for (const [stores, numRuns] of [
-  [["memory"], 120],
+  [["memory"], 150],
   [["sqlite", "postgres"], 4],
 ] as const) {
   onEveryStore(

@@ -131,6 +131,28 @@ onEveryStore("a preview of a rollback", (start) => {
     }
   });
 
+  test("of a rewind says what is undone down to its step, and from where the execution goes up again", async () => {
+    const { launcher, clock } = await start([order]);
+    const execution = await launcher.launch(order, {}, { id: "e" });
+    await clock.advance("1s");
+    const preview = await execution.previewRollback({ to: "cool-off" });
+    expect(preview.steps.map(({ step, what }) => `${step} ${what}`)).toEqual([
+      "thank never-ran",
+      "ship undo",
+      "cool-off waited",
+    ]);
+    expect(preview.upAgain).toEqual({ step: "cool-off", round: 1 });
+    expect(previewText(preview).split("\n").at(-1)).toBe('Then it goes up again from "cool-off", in round 1.');
+    const repeating = await execution.previewRollback({ to: "letter" });
+    expect(repeating).toMatchObject({ refused: "would-repeat", error: { code: "STEPWELL_WOULD_REPEAT" } });
+    expect(repeating.steps.at(-1)).toMatchObject({ step: "letter", what: "irreversible" });
+    const ahead = await execution.previewRollback({ to: "thank" });
+    expect(ahead).toMatchObject({ refused: "step-not-begun", error: { code: "STEPWELL_STEP_NOT_BEGUN" }, steps: [] });
+    expect(await errorOf(execution.previewRollback({ to: "nowhere" as never }))).toMatchObject({
+      code: "STEPWELL_INVALID_ARGUMENT",
+    });
+  });
+
   test("of one that goes back already says what is still to come", async () => {
     const { launcher, clock } = await start([order]);
     const execution = await launcher.launch(order, {}, { id: "e" });
