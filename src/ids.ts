@@ -112,7 +112,12 @@ function shortened(id: string): string {
 
 /** The fingerprint of a list of steps, by its text: 16 characters that tell it from other lists. */
 export function fingerprintOf(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+  return sha256(text).slice(0, 16);
+}
+
+/** In hexadecimal. */
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 const plainPart = /^[\w.~-]*$/;

@@ -168,7 +168,13 @@ export type {
 export { deadLettersIn, type DeadLetters, type DeadLettersOptions } from "./client/dead-letters.js";
 export type { SendOptions, Sent } from "./client/messages.js";
 export type { Certificate, CertificateCheck, CertifiedExecution, LeftInWorld } from "./client/certificate.js";
-export { certificateMarkdown, certificateText } from "./client/certificate-text.js";
+export {
+  certificateHeads,
+  certificateMarkdown,
+  certificateTables,
+  certificateText,
+  type CertificateTables,
+} from "./client/certificate-text.js";
 export type { CertifiedDoing, CertifiedUndo, WhyLeft } from "./execution/certificate.js";
 export type { PreviewedChildren, PreviewedStep, RollbackPreview } from "./client/preview.js";
 export { childrenText, heldText, previewText } from "./client/preview-text.js";

@@ -77,30 +77,41 @@ function roundText(round: number): string {
   return round === 0 ? "" : `, round ${round}`;
 }
 
-/** A certificate as Markdown. */
-export function certificateMarkdown(certificate: Certificate): string {
-  const { execution, left, untold, digest, format } = certificate;
-  return [
-    `# Certificate of ${cell(execution)}`,
-    ...sectionOf(certificate, 2, true),
-    "## Left in the world",
-    "",
-    ...(left.length === 0
-      ? ["Nothing.", ""]
-      : table(
-          ["execution", "step", "why", "key"],
-          left.map((it) => [it.execution, `${it.step}${roundText(it.round)}`, leftText(it), it.key]),
-        )),
-    ...(untold === 0 ? [] : [`Not told: ${untold} executions below it.`, ""]),
-    `Digest, SHA-256, format ${format}: \`${digest}\``,
-    "",
-  ].join("\n");
+/** A certificate as tables: what a page and Markdown show of it. */
+export interface CertificateTables {
+  /** One execution after the other, children below their parent: `level` 0 is the one that was asked for. */
+  readonly sections: readonly {
+    readonly execution: string;
+    readonly level: number;
+    /** A sentence: what has become of it. */
+    readonly rested: string;
+    readonly rows: readonly (readonly string[])[];
+  }[];
+  readonly left: readonly (readonly string[])[];
+  readonly notes: readonly string[];
 }
 
-function sectionOf(it: CertifiedExecution, level: number, isFirst = false): string[] {
+/** The heads of the tables. */
+export const certificateHeads = {
+  doings: ["step", "up", "key", "down", "its key"],
+  left: ["execution", "step", "why", "key"],
+} as const;
+
+export function certificateTables(certificate: Certificate): CertificateTables {
+  const { left, untold, digest, format } = certificate;
+  return {
+    sections: sectionsOf(certificate, 0),
+    left: left.map((it) => [it.execution, `${it.step}${roundText(it.round)}`, leftText(it), it.key]),
+    notes: [
+      ...(untold === 0 ? [] : [`Not told: ${untold} executions below it.`]),
+      `Digest, SHA-256, format ${format}: ${digest}`,
+    ],
+  };
+}
+
+function sectionsOf(it: CertifiedExecution, level: number): CertificateTables["sections"] {
   const { execution, workflow, version, status, reason, createdAt, restedAt, doings, children } = it;
-  const head = isFirst ? [] : [`${"#".repeat(Math.min(level, 6))} ${cell(execution)}`];
-  const rested = `${cell(workflow)} ${cell(version)}: ${status}${reason === "normal" ? "" : `, ${cell(reason)}`}. Launched ${createdAt}, at rest ${restedAt}.`;
+  const rested = `${workflow} ${version}: ${status}${reason === "normal" ? "" : `, ${reason}`}. Launched ${createdAt}, at rest ${restedAt}.`;
   const rows = doings.map((doing) => [
     `${doing.step}${roundText(doing.round)}`,
     upText(doing),
@@ -108,8 +119,26 @@ function sectionOf(it: CertifiedExecution, level: number, isFirst = false): stri
     `${doing.undo === undefined ? "" : undoText(doing.undo)}${stays(doing)}`.replace(/^; /, ""),
     doing.undo?.key ?? "",
   ]);
-  const told = doings.length === 0 ? ["Nothing was done.", ""] : table(["step", "up", "key", "down", "its key"], rows);
-  return [...head, "", rested, "", ...told, ...children.flatMap((child) => sectionOf(child, level + 1))];
+  return [{ execution, level, rested, rows }, ...children.flatMap((child) => sectionsOf(child, level + 1))];
+}
+
+/** A certificate as Markdown. */
+export function certificateMarkdown(certificate: Certificate): string {
+  const { sections, left, notes } = certificateTables(certificate);
+  return [
+    `# Certificate of ${cell(certificate.execution)}`,
+    ...sections.flatMap(({ execution, level, rested, rows }) => [
+      ...(level === 0 ? [] : [`${"#".repeat(Math.min(level + 1, 6))} ${cell(execution)}`]),
+      "",
+      cell(rested),
+      "",
+      ...(rows.length === 0 ? ["Nothing was done.", ""] : table(certificateHeads.doings, rows)),
+    ]),
+    "## Left in the world",
+    "",
+    ...(left.length === 0 ? ["Nothing.", ""] : table(certificateHeads.left, left)),
+    ...notes.flatMap((note) => [note, ""]),
+  ].join("\n");
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {

@@ -1,5 +1,5 @@
 /** Certificates: what an execution at rest did, what undid it, and what is left of it in the world. Made from what is stored alone. */
-import { canonical, digestFormat, digestOf } from "../execution/digest.js";
+import { digestFormat, digestOf } from "./digest.js";
 import { doingsOf, type CertifiedDoing, type KeyOf, type WhyLeft } from "../execution/certificate.js";
 import type { Status } from "../definition/flow.js";
 import type { StepOutline } from "../definition/outline.js";
@@ -9,6 +9,7 @@ import { idempotencyKey } from "../ids.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
 import type { Store } from "../stores/contract.js";
+import { canonical } from "../values/canonical.js";
 import { invalidArgument, shown } from "../values/options.js";
 import { childGroupsOf, childLinesOf } from "./children.js";
 

@@ -102,6 +102,15 @@ export class OperatorActs {
         about,
       );
     }
+    const { stuckBy } = record.position;
+    if (stuckBy?.code === "STEPWELL_MIGRATION_FAILED") {
+      throw new StepwellError(
+        "STEPWELL_MIGRATION_FAILED",
+        `${method}: execution "${id}" is as it was. A launcher has tried to migrate it first, and could not: ${stuckBy.message} ` +
+          `Deploy a migration that can, and ask again; or start a launcher that has version "${record.version}", which needs none.`,
+        about,
+      );
+    }
     throw new StepwellError(
       "STEPWELL_EXECUTION_STUCK",
       `${method}: the state of execution "${id}" was not patched: no launcher could follow that, so it is stuck as before.`,

@@ -218,20 +218,19 @@ function explanationOf(
       };
     }
     case "already-rolling-back":
-      return {
-        code: "STEPWELL_ROLLBACK_REFUSED",
-        says: "it is rolling back already, or is about to; a second reason would disguise the first one.",
-      };
+      return refusing(
+        "it is rolling back already, or is about to; a second reason would disguise the first one. Follow it; where it gets stuck, " +
+          "retry its step, or skip it.",
+      );
     case "already-rolled-back":
-      return {
-        code: "STEPWELL_ROLLBACK_REFUSED",
-        says: `it was rolled back already, for the reason ${JSON.stringify(position.reason)}.`,
-      };
+      return refusing(
+        `it was rolled back already, for the reason ${JSON.stringify(position.reason)}. What is left of it in the world, its ` +
+          `certificate says.`,
+      );
     case "completed":
-      return {
-        code: "STEPWELL_ROLLBACK_REFUSED",
-        says: `it has completed, and the request said ifCompleted: "refuse".`,
-      };
+      return refusing(
+        `it has completed, and the request said ifCompleted: "refuse". To undo it all the same, ask without that.`,
+      );
     case "belongs-to-parent":
       return {
         code: "STEPWELL_BELONGS_TO_PARENT",
@@ -240,10 +239,7 @@ function explanationOf(
           `Roll that back, or "${root ?? ""}", at the top.`,
       };
     case "recall":
-      return {
-        code: "STEPWELL_ROLLBACK_REFUSED",
-        says: "it is a recall, which nothing rolls back. To ask no more executions, stop it.",
-      };
+      return refusing("it is a recall, which nothing rolls back. To ask no more executions, stop it.");
     case "sealed":
       return {
         code: "STEPWELL_SEALED",
@@ -254,7 +250,13 @@ function explanationOf(
     case "parked-again":
       return {
         code: "STEPWELL_EXECUTION_STUCK",
-        says: `no launcher could go on with it, so it stays at step "${position.step}" as it was.`,
+        says:
+          `no launcher could go on with it, so it stays at step "${position.step}" as it was. Its error says why: mend that, or deploy what ` +
+          `it needs, and ask again.`,
       };
   }
+}
+
+function refusing(says: string): { readonly code: ErrorCode; readonly says: string } {
+  return { code: "STEPWELL_ROLLBACK_REFUSED", says };
 }

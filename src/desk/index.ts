@@ -17,6 +17,7 @@ export type {
   ExecutionView,
   CountedView,
   PreviewView,
+  CertificateView,
   TransitionView,
   HistoryPage,
   StateView,

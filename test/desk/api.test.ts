@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { Client, fail, pause, workflow, type Launcher } from "../../src/index.js";
 import type {
+  CertificateView,
   Count,
   DeadLettersPage,
   ExecutionsPage,
@@ -144,7 +145,7 @@ onEveryStore("the desk", (start) => {
     });
   });
 
-  test("a preview tells in lanes what a rollback would do, and why it would be refused", async () => {
+  test("a preview tells in lanes what a rollback would do, and why it would be refused; a certificate what was done", async () => {
     const { launcher, clock, store } = await start([refund, approve]);
     await launcher.launch(approve, {}, { id: "w-1" });
     await launch(launcher);
@@ -156,6 +157,15 @@ onEveryStore("the desk", (start) => {
     expect(said).toBeUndefined();
     expect(revision).toBe((await launcher.execution("w-1").summary()).revision);
     expect(lanes.rounds.at(-1)!.rows.map(({ step, down }) => [step, down.mark])).toEqual([["ask", "to-undo"]]);
+    const certificate = (await get<CertificateView>("execution/certificate", { id: "r-1" })).body;
+    expect(certificate.sections[0]).toMatchObject({
+      execution: "r-1",
+      level: 0,
+      rested: expect.stringContaining("stuck"),
+    });
+    expect((await get("execution/certificate", { id: "w-1" })).body).toMatchObject({
+      error: { code: "STEPWELL_NOT_AT_REST" },
+    });
   });
 
   test("an act is done by who asks, for the execution as it was shown; gone on, it says what has happened", async () => {

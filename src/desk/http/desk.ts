@@ -167,6 +167,7 @@ function reads(reading: Reading, one: Executions): ReadonlyMap<string, Read> {
     ["execution/state", async (_, search) => json(await one.state(search))],
     ["execution/mailbox", async (_, search) => json(await one.mailbox(search))],
     ["execution/preview", async (_, search) => json(await one.preview(search))],
+    ["execution/certificate", async (_, search) => json(await one.certificate(search))],
     ["execution/value", async (_, search) => answer(await one.value(search), "text/plain; charset=utf-8")],
     ["workflows", given(workflows)],
     ["workflows/names", given(workflowNames)],

@@ -1,5 +1,13 @@
 /** One execution: where it stands, its lanes, a page of its history, its values. */
-import { heldText, type Client, type Execution, type ExecutionDetails, type HistoryRow } from "../../index.js";
+import {
+  certificateHeads,
+  certificateTables,
+  heldText,
+  type Client,
+  type Execution,
+  type ExecutionDetails,
+  type HistoryRow,
+} from "../../index.js";
 import { lanesOf } from "../model/lanes.js";
 import { previewLanes } from "../model/preview.js";
 import { wordsOf, type Words } from "../model/words.js";
@@ -8,6 +16,7 @@ import { Counted } from "./counted.js";
 import type { Printer } from "./print.js";
 import { needed, numberIn } from "./query.js";
 import type {
+  CertificateView,
   CountedView,
   ExecutionView,
   HistoryPage,
@@ -65,6 +74,11 @@ export class Executions {
       pending,
       history: this.#page(newest, historyPage),
     };
+  }
+
+  async certificate(search: URLSearchParams): Promise<CertificateView> {
+    const certificate = await this.#client.execution(needed(search, "id")).certificate();
+    return { execution: certificate.execution, heads: certificateHeads, ...certificateTables(certificate) };
   }
 
   /** What a rollback would do. */

@@ -16,6 +16,7 @@
  * | `api/execution/state?id=&revision=` | `StateView`; without `revision`: as it is now |
  * | `api/execution/mailbox?id=` | `Mailbox` |
  * | `api/execution/preview?id=` | `PreviewView`: what a rollback would do |
+ * | `api/execution/certificate?id=` | `CertificateView`, of one that is at rest |
  * | `api/execution/value?id=&of=state&revision=`, `…&of=message&message=` | `text/plain`: the whole of a value that was folded |
  * | `api/workflows` | `WorkflowsView` |
  * | `api/workflows/names` | `WorkflowNames` |
@@ -38,7 +39,7 @@
  * Every POST has the header `x-stepwell-desk: 1`, the type `application/json`, and the origin of the page.
  * An answer that is not 2xx is a `Refusal`.
  */
-import type { ChildGroup, Status } from "../../index.js";
+import type { CertificateTables, certificateHeads, ChildGroup, Status } from "../../index.js";
 import type { StepFacts, TransitionFacts } from "../model/facts.js";
 import type { Lanes } from "../model/lanes.js";
 import type { Words } from "../model/words.js";
@@ -191,6 +192,11 @@ export interface ExecutionView extends ExecutionLine {
   readonly pending: Count;
   /** The newest 100. */
   readonly history: HistoryPage;
+}
+
+export interface CertificateView extends CertificateTables {
+  readonly execution: string;
+  readonly heads: typeof certificateHeads;
 }
 
 export interface PreviewView {

@@ -16,6 +16,7 @@ import { Shell } from "./parts/shell.js";
 const Execution = lazy(async () => ({ default: (await import("./pages/execution.js")).ExecutionPage }));
 const Workflows = lazy(async () => ({ default: (await import("./pages/workflows.js")).Workflows }));
 const Recalls = lazy(async () => ({ default: (await import("./pages/recalls.js")).Recalls }));
+const Certificate = lazy(async () => ({ default: (await import("./pages/certificate.js")).CertificatePage }));
 const Schedules = lazy(async () => ({ default: (await import("./pages/schedules.js")).Schedules }));
 const DeadLetters = lazy(async () => ({ default: (await import("./pages/dead-letters.js")).DeadLetters }));
 const Limits = lazy(async () => ({ default: (await import("./pages/limits.js")).Limits }));
@@ -44,6 +45,7 @@ function Desk() {
             <Route path="/" component={Overview} />
             <Route path="/executions" component={Executions} />
             <Route path="/execution" component={Execution} />
+            <Route path="/certificate" component={Certificate} />
             <Route path="/workflows" component={Workflows} />
             <Route path="/recalls" component={Recalls} />
             <Route path="/schedules" component={Schedules} />

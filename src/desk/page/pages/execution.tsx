@@ -14,7 +14,7 @@ import { Button } from "../parts/button.js";
 import { ErrorView } from "../parts/error-view.js";
 import { Lanes } from "../parts/lanes.js";
 import { Mailbox } from "../parts/mailbox.js";
-import { countText, ExecutionLink, Facts, listPath, rowKeys, Tag } from "../parts/pieces.js";
+import { certificatePath, countText, ExecutionLink, Facts, listPath, rowKeys, Tag } from "../parts/pieces.js";
 import { Section } from "../parts/section.js";
 import { PageHead } from "../parts/shell.js";
 import { StateView } from "../parts/state-view.js";
@@ -69,6 +69,9 @@ export function ExecutionPage() {
 const isGone = (error: Error): boolean =>
   "status" in error && (error.status === 404 || error.status === 403 || error.status === 401);
 
+/** Only what is at rest has a certificate. */
+const rests: ReadonlySet<string> = new Set(["completed", "rolledBack", "stuck"]);
+
 function Shown({ execution }: { readonly execution: ExecutionView }) {
   const { id, workflow, version, tags } = execution;
   return (
@@ -87,6 +90,11 @@ function Shown({ execution }: { readonly execution: ExecutionView }) {
         {tags.map((tag) => (
           <Tag key={tag} tag={tag} />
         ))}
+        {rests.has(execution.status) && (
+          <Link href={certificatePath(id)} className="rounded text-sm text-water-deep hover:underline">
+            Certificate
+          </Link>
+        )}
       </PageHead>
       <div className="flex flex-col gap-5">
         <Matter execution={execution} />

@@ -16,6 +16,8 @@ export const numberText = (count: number): string => whole.format(count);
 const executionPath = (id: string, tab?: string): string =>
   `/execution?${new URLSearchParams({ id, ...(tab !== undefined && { tab }) }).toString()}`;
 
+export const certificatePath = (id: string): string => `/certificate?${new URLSearchParams({ id }).toString()}`;
+
 export const recallPath = (id: string): string => `/recalls?${new URLSearchParams({ id }).toString()}`;
 
 export const listPath = (query: Readonly<Record<string, string>>): string =>

@@ -2,10 +2,10 @@
  * The digest of a history: SHA-256 over its rows as canonical JSON (RFC 8785). Values are in it by the hash of their stored text, so
  * that it says nothing of them; children are in it by their own digests. It is the same on every store.
  */
-import { createHash } from "node:crypto";
-import canonicalize from "canonicalize";
+import { sha256 } from "../ids.js";
+import { canonical } from "../values/canonical.js";
 import type { Encoded } from "../values/encode.js";
-import type { HistoryRecord } from "./records.js";
+import type { HistoryRecord } from "../execution/records.js";
 
 /** Grows when other fields, or other forms of them, go into the digest. */
 export const digestFormat = 1;
@@ -17,15 +17,6 @@ export const digestFormat = 1;
 export function digestOf(execution: string, rows: readonly HistoryRecord[], children: readonly string[]): string {
   const form = { format: digestFormat, execution, rows: rows.map((row) => rowOf(execution, row)), children };
   return sha256(canonical(form));
-}
-
-/** Of what is JSON, in the one form that RFC 8785 gives it. */
-export function canonical(value: object): string {
-  return canonicalize(value)!;
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }
 
 function rowOf(execution: string, row: HistoryRecord): object {

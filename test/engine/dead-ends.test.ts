@@ -1,0 +1,118 @@
+/** Dead ends: what an operator is told to do where an act is refused, and that there is a way on. */
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { Client, fail, pause, workflow, type Launcher } from "../../src/index.js";
+import { errorOf, onEveryStore, patient, told } from "../support/rig.js";
+
+const undo = (): void => undefined;
+
+const older = workflow("order", { input: z.object({ sku: z.string() }), version: "1" }).step("ask", {
+  messages: { go: z.null() },
+  run: () => pause(),
+  onMessage: undo,
+  rollback: undo,
+});
+
+/** @param isMended else no execution can be moved */
+const newer = (isMended: boolean) =>
+  workflow("order", { input: z.object({ item: z.string() }), version: "2" })
+    .step("ask", { messages: { go: z.null() }, run: () => pause(), onMessage: undo, rollback: undo })
+    .step("ship", { run: ({ state }) => (state.item === "B-2" ? undefined : fail("unknown-item")), rollback: undo })
+    .migrate(older, {
+      move: ({ state }) => {
+        if (!isMended) throw new Error("not written yet");
+        return { state: { item: state.sku } };
+      },
+    });
+
+onEveryStore("patchState of an execution that could not be migrated", (start) => {
+  /** Stuck with version 1, where only launchers with version 2 run. */
+  async function parked() {
+    const rig = await start([older]);
+    const { id } = await rig.launcher.launch(older, { sku: "A-1" });
+    await rig.clock.settle();
+    await rig.launcher.stop();
+    if (!rig.store.isOpen) await rig.store.open();
+    const deploy = (isMended: boolean): Promise<Launcher> => rig.another([newer(isMended)]);
+    const broken = await deploy(false);
+    await broken.send(id, "go", null);
+    await rig.clock.advance("1s");
+    expect(await broken.execution(id).summary()).toMatchObject({
+      status: "stuck",
+      version: "1",
+      error: { code: "STEPWELL_MIGRATION_FAILED" },
+    });
+    return { ...rig, id, broken, deploy };
+  }
+
+  test("migrates it first, then patches it in its new version, and it stays stuck until it is tried again", async () => {
+    const { id, broken, deploy, clock } = await parked();
+    await broken.stop();
+    const mended = await deploy(true);
+    await mended.patchState(id, { item: "B-2" }, "the customer mistyped it", { by: "ada" });
+    const execution = mended.execution(id);
+    expect(await execution.summary()).toMatchObject({ status: "stuck", version: "2" });
+    expect(await execution.state()).toEqual({ item: "B-2" });
+    expect((await told(execution)).slice(-2)).toEqual(["runContinue ask: migrated", "runContinue ask: patched"]);
+    await execution.retry();
+    await clock.advance("1s");
+    expect((await execution.outcome()).status).toBe("completed");
+  });
+
+  test("where it can't be migrated now either, says so, why, and what to do", async () => {
+    const { id, broken } = await parked();
+    const refused = (await errorOf(broken.patchState(id, { item: "B-2" }, "mistyped"))) as Error;
+    expect(refused).toMatchObject({ code: "STEPWELL_MIGRATION_FAILED", execution: id });
+    expect(refused.message).toContain("not written yet");
+    expect(refused.message).toContain("Deploy");
+    expect((await broken.execution(id).summary()).status).toBe("stuck");
+  });
+});
+
+onEveryStore("a refused rollback", (start) => {
+  test("says what to do instead, whatever refuses it", async () => {
+    const child = workflow("child", { input: z.object({}) }).step("1", { run: undo, rollback: undo });
+    const parent = workflow("parent", { input: z.object({}) }).child("one", child, { input: () => ({}) });
+    const sealing = workflow("sealing", { input: z.object({}), undoFor: 0 }).step("1", { run: undo, rollback: undo });
+    const past = workflow("past", { input: z.object({}) }).step("1", { run: undo, pivot: true });
+    const waits = workflow("waits", { input: z.object({}) }).step("1", {
+      run: undo,
+      rollback: () => pause(),
+      rollbackMessages: { go: z.null() },
+      onRollbackMessage: undo,
+    });
+    const { launcher, clock, store } = await start([parent, sealing, past, waits, child], patient);
+    await launcher.launch(parent, {}, { id: "p" });
+    await launcher.launch(sealing, {}, { id: "sealed" });
+    await launcher.launch(past, {}, { id: "past" });
+    await launcher.launch(waits, {}, { id: "going" });
+    for (const id of ["back", "kept"]) await launcher.launch(child, {}, { id });
+    await clock.advance("1s");
+    await launcher.rollback("back", "returned");
+    await launcher.rollback("going", "returned");
+    await clock.advance("1s");
+    const client = new Client({ store });
+    const said = async (id: string, options = {}): Promise<[string, string]> => {
+      const answer = await client.rollback(id, "again", options);
+      return answer.accepted ? ["accepted", ""] : [answer.why, answer.error.message];
+    };
+    expect([
+      await said("p/one/0"),
+      await said("sealed"),
+      await said("past"),
+      await said("going"),
+      await said("back"),
+      await said("kept", { ifCompleted: "refuse" }),
+      await said("kept", { ifRevision: 0 }),
+    ]).toEqual([
+      ["belongs-to-parent", expect.stringContaining('Roll that back, or "p", at the top.')],
+      ["sealed", expect.stringContaining("Make good what it did in a workflow of its own.")],
+      ["past-pivot", expect.stringContaining("Make good what it did in a workflow of its own.")],
+      ["already-rolling-back", expect.stringContaining("where it gets stuck, retry its step, or skip it.")],
+      ["already-rolled-back", expect.stringContaining("its certificate says.")],
+      ["completed", expect.stringContaining("To undo it all the same, ask without that.")],
+      ["moved-on", expect.stringContaining("look at it again, and ask again where you still mean it.")],
+    ]);
+    await client.stop();
+  });
+});
