@@ -263,7 +263,7 @@ class Slice {
     const known = new Set(requests.map(({ execution }) => execution));
     const asked = next.filter((id) => known.has(id));
     const others = next.filter((id) => !known.has(id));
-    const bucket = { tokens: 1, at: this.#parts.host.storeNow() };
+    const bucket = { tokens: Math.min(1, this.state.bucket.tokens), at: this.#parts.host.storeNow() };
     this.state = { ...this.state, next: [...asked, ...others], bucket };
     await this.#askThese(asked);
   }

@@ -72,6 +72,8 @@ describe("a recall", () => {
     expect(paused.paused).toEqual({ why: "stuck", at: 7 });
     const resumed = acted(paused, "resume", { at: 8, by: "ada" });
     expect(resumed.bucket).toEqual({ tokens: 1, at: 8 });
+    const slow = { ...paused, bucket: { tokens: 0.25, at: 0 } };
+    expect(acted(slow, "resume", { at: 8, by: "ada" }).bucket).toEqual({ tokens: 0.25, at: 8 });
     expect(judged(resumed, 9)).toMatchObject({ phase: "asking", paused: null });
     const more = { ...resumed, struggling: ["a", "b", "c", "d"], counts: { ...resumed.counts, stuck: 2 } };
     expect(judged(more, 9).paused).toEqual({ why: "stuck", at: 9 });

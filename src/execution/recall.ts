@@ -156,7 +156,11 @@ export function judged(state: RecallState, at: number): RecallState {
   }
   if (state.phase !== "canary" || underWay.length > 0) return state;
   if (counts.stuck > seen.stuck) return { ...state, paused: { why: "canary", at } };
-  return counts.rolledBack >= plan.canary ? { ...state, phase: "asking", bucket: { tokens: 1, at } } : state;
+  return counts.rolledBack >= plan.canary ? { ...state, phase: "asking", bucket: atMostOne(state, at) } : state;
+}
+
+function atMostOne({ bucket }: RecallState, at: number): Bucket {
+  return { tokens: Math.min(1, bucket.tokens), at };
 }
 
 /** What an act makes of it. */
@@ -169,6 +173,6 @@ export function acted(state: RecallState, act: "pause" | "resume" | "stop", by: 
   const goesOn = phase === "canary" && paused.why !== "asked";
   const seen = { stuck: counts.stuck, struggling };
   // What was saved up meanwhile is not asked all at once.
-  const bucket = { tokens: 1, at: by.at };
+  const bucket = atMostOne(state, by.at);
   return { ...state, paused: null, seen, bucket, ...(goesOn && { phase: "asking" as const }) };
 }
