@@ -94,6 +94,18 @@ test("an operator's patch has the fields of the state, with their types", () => 
   void execution.retry({ patch: { asked: true } });
   // @ts-expect-error a field of another type
   void execution.skip("by hand", { patch: { paymentId: 5 } });
+
+  test("a rewind names steps of the workflow, says who asks, and patches fields that the state has", () => {
+    void execution.rewind({ to: "charge", reason: "wrong-price", by: "ada", repeat: ["charge"] });
+    // @ts-expect-error it has no such step
+    void execution.rewind({ to: "chargee", reason: "wrong-price", by: "ada" });
+    // @ts-expect-error who asks must be said
+    void execution.rewind({ to: "charge", reason: "wrong-price" });
+    // @ts-expect-error the state has the field with another type
+    void execution.rewind({ to: "charge", reason: "wrong-price", by: "ada", patch: { paymentId: 5 } });
+    // @ts-expect-error nor can it be repeated
+    void execution.rewind({ to: "charge", reason: "wrong-price", by: "ada", repeat: ["chargee"] });
+  });
   // @ts-expect-error no such field
   void execution.patchState({ paymentID: "p" }, "found by hand");
   void launcher.execution("id").patchState({ whatever: 5 }, "found by hand");
