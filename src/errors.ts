@@ -21,6 +21,7 @@ export const errorCodes = {
   STEPWELL_SCHEDULE_NOT_FOUND: "There is no schedule of this name.",
   STEPWELL_EXECUTION_ENDED: "The execution has ended and takes no more messages.",
   STEPWELL_EXECUTION_NOT_STUCK: "Only a stuck execution can be retried, have its step skipped or its state patched.",
+  STEPWELL_NOT_IN_DOUBT: "Only a step that is in doubt can be resolved.",
   STEPWELL_EXECUTION_CHANGED: "The execution has gone on since the revision that the call was meant for.",
   STEPWELL_INVALID_PATCH: "A patch of a stuck execution's state was refused by the schema of the workflow's input.",
   STEPWELL_PAST_PIVOT: "The execution's pivot is done; nothing turns the execution any more.",
@@ -57,6 +58,7 @@ export const errorCodes = {
   // Supervision.
   STEPWELL_EXECUTION_STRUGGLING: "A step has failed five times and is tried again.",
   STEPWELL_EXECUTION_STUCK: "An execution is parked: it needs an operator.",
+  STEPWELL_IN_DOUBT: "Nobody can say whether a step was done, so the execution is parked.",
   STEPWELL_CRASHES_LAUNCHER: "The execution was taken up many times without progress and is parked.",
   STEPWELL_STEP_MISSING: "The execution stands at a step that its workflow does not have.",
   STEPWELL_DEFINITION_CHANGED:

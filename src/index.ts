@@ -33,6 +33,7 @@ export type {
 } from "./definition/children-options.js";
 export type {
   MessageContext,
+  ProbeContext,
   RecoverContext,
   RollbackContext,
   UndoRequest,
@@ -78,16 +79,22 @@ export {
 export {
   again,
   complete,
+  didNotHappen,
   fail,
+  happened,
   pause,
+  unknown,
   type Complete,
+  type DidNotHappen,
   type Fail,
   type FailOptions,
+  type Happened,
   type Again,
   type AgainOptions,
   type Pause,
   type PauseOptions,
   type Transacted,
+  type Unknown,
 } from "./definition/outcome.js";
 export type { Flatten, Grow, GrowHalf, IsAny, Over, Simplify } from "./definition/objects.js";
 export type {
@@ -102,6 +109,7 @@ export type {
   Leaves,
   MayGive,
   PausePatch,
+  ProbeAnswer,
   Settled,
   Unwrapped,
   Waiting,
@@ -137,9 +145,9 @@ export type {
   Verdict,
 } from "./definition/verdicts.js";
 export { workflow, type Workflow, type WorkflowOptions } from "./definition/workflow.js";
-export type { OperatorOptions, RetryOptions, SkipOptions } from "./client/operator.js";
+export type { OperatorOptions, Resolution, ResolveOptions, RetryOptions, SkipOptions } from "./client/operator.js";
 export type { Execution, HistoryOptions, HistoryRange, MailboxRow } from "./client/execution-handle.js";
-export type { ExecutionSummary } from "./client/execution-summary.js";
+export type { ExecutionSummary, StepInDoubt } from "./client/execution-summary.js";
 export type { ExecutionDetails } from "./client/execution-details.js";
 export type { ChildGroup, ChildLine, ChildLinesOptions } from "./client/children.js";
 export type { StepOutline } from "./definition/outline.js";

@@ -7,7 +7,14 @@ import { StepwellError } from "../errors.js";
 import { stateDifference, type Difference } from "../values/state-changes.js";
 import type { ArrivalStatus, ExecutionRecord, MailboxRecord, Standing } from "../execution/records.js";
 import type { HistoryRange as StoredRange, Store } from "../stores/contract.js";
-import type { OperatorActs, OperatorOptions, RetryOptions, SkipOptions } from "./operator.js";
+import type {
+  OperatorActs,
+  OperatorOptions,
+  Resolution,
+  ResolveOptions,
+  RetryOptions,
+  SkipOptions,
+} from "./operator.js";
 import {
   checkRevision,
   rowsOf,
@@ -373,6 +380,17 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
   /** As `Launcher.skip`. */
   skip(reason: string, options: SkipOptions<W> = {}): Promise<void> {
     return this.#parts.acts.skip(this.id, reason, options);
+  }
+
+  /**
+   * Says what became of an attempt of a stuck execution's step that gave nothing back, in the place of its probe: it happened, and the
+   * step gave this patch; or it did not happen. The execution goes on from there, up or down.
+   *
+   * @throws as `Launcher.retry`; STEPWELL_NOT_IN_DOUBT
+   * @example await execution.resolve({ happened: { transferId: "t-77" } }, "on the statement of 3 May", { by: "ada" });
+   */
+  resolve(what: Resolution<W>, reason: string, options: ResolveOptions): Promise<void> {
+    return this.#parts.acts.resolve(this.id, what, reason, options);
   }
 
   /** As `Launcher.patchState`. */

@@ -1,6 +1,7 @@
 /** An execution in a list: where it stands, without what it holds. */
 import type { Flow, Status } from "../definition/flow.js";
-import { flowOf, isStruggling } from "../execution/position.js";
+import { flowOf, isStruggling, keyNameOf, roundOf } from "../execution/position.js";
+import { idempotencyKey } from "../ids.js";
 import type { ListedExecution } from "../stores/contract.js";
 import type { SerializedError } from "../values/serialize-error.js";
 
@@ -15,6 +16,11 @@ export interface ExecutionSummary {
   readonly queued: boolean;
   /** Its step has failed five times or more and is tried again. */
   readonly struggling: boolean;
+  /**
+   * Its step is in doubt: the last attempt of `run` may have begun and gave nothing back, and it is not known what became of it. Left out:
+   * it is not, as far as is known.
+   */
+  readonly inDoubt?: StepInDoubt;
   /** Failed attempts of its step, in the direction in which it goes. */
   readonly attempts: number;
   /** Until when its step waits, before it goes on by itself. Left out: it does not wait, or without end. */
@@ -35,6 +41,17 @@ export interface ExecutionSummary {
   readonly updatedAt: Date;
 }
 
+export interface StepInDoubt {
+  /** The idempotency key that `run` had. */
+  readonly key: string;
+  /** No attempt whose end is unknown began before. */
+  readonly since: Date;
+  /** How often the step's probe was asked. */
+  readonly asked: number;
+  /** What the probe answered last. Left out: it has not answered yet. */
+  readonly answer?: { readonly said: "again" | "unknown"; readonly at: Date };
+}
+
 /** @param now the store's time */
 export function summaryOf(record: ListedExecution, now: number): ExecutionSummary {
   const { id, workflow, version, status, revision, tags, position } = record;
@@ -47,6 +64,7 @@ export function summaryOf(record: ListedExecution, now: number): ExecutionSummar
     revision,
     queued: record.admission === "queued" && (position.resumeAt ?? now) <= now,
     struggling: isStruggling(status, position),
+    ...inDoubtOf(record),
     attempts: position.attempts,
     ...(position.waitUntil !== null && { waitUntil: new Date(position.waitUntil) }),
     ...(position.resumeAt !== null && { resumeAt: new Date(position.resumeAt) }),
@@ -63,4 +81,16 @@ export function summaryOf(record: ListedExecution, now: number): ExecutionSummar
 
 export function placeOf({ position }: ListedExecution): Flow & { readonly step: string } {
   return { ...flowOf(position), step: position.step };
+}
+
+function inDoubtOf({ id, position, status }: ListedExecution): Pick<ExecutionSummary, "inDoubt"> {
+  const { doubts, stepIndex, step, keys } = position;
+  const doubt = doubts?.find(({ index }) => index === stepIndex);
+  if (doubt === undefined || doubt.answer === "did-not-happen" || status === "completed") return {};
+  const { since, asked = 0, answer, answeredAt } = doubt;
+  const said = answer === "again" || answer === "unknown" ? answer : undefined;
+  const key = idempotencyKey(id, keyNameOf(step, keys), "run", undefined, roundOf(position, stepIndex));
+  const inDoubt = { key, since: new Date(since), asked };
+  if (said === undefined || answeredAt === undefined) return { inDoubt };
+  return { inDoubt: { ...inDoubt, answer: { said, at: new Date(answeredAt) } } };
 }

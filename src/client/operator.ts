@@ -1,8 +1,8 @@
-/** An operator's acts on a stuck execution: retry its step, skip its step, or patch its state. */
+/** An operator's acts on a stuck execution: retry its step, skip it, say what became of it, or patch the state. */
 import { encode } from "../values/encode.js";
 import { isolate, merge } from "../values/isolate.js";
 import type { AnyWorkflow, StatePatch } from "../definition/bag.js";
-import { refuseUnknownOptions } from "../values/options.js";
+import { invalidArgument, refuseUnknownOptions } from "../values/options.js";
 import { patchProblem } from "../definition/outcome.js";
 import { StepwellError } from "../errors.js";
 import { isRequest, type ExecutionRecord, type RequestKind } from "../execution/records.js";
@@ -10,7 +10,7 @@ import type { ListedExecution, Store } from "../stores/contract.js";
 import { requestTo } from "../session/mailbox-entry.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
-import { isParents, type OperatorAct } from "../execution/mail.js";
+import { isDoubtful, isParents, type OperatorAct } from "../execution/mail.js";
 import { checkedByInput } from "../runtime/input-fields.js";
 import { notFound } from "../session/not-found.js";
 import { checkBy, checkText } from "../session/reasons.js";
@@ -36,10 +36,25 @@ export interface SkipOptions<W extends AnyWorkflow = AnyWorkflow> extends Operat
   readonly patch?: StatePatch<W>;
 }
 
+/** What became of an attempt of `run` that gave nothing back: it happened, and the step gave this; or it did not happen. */
+export type Resolution<W extends AnyWorkflow = AnyWorkflow> =
+  | { readonly happened: StatePatch<W>; readonly didNotHappen?: undefined }
+  | { readonly didNotHappen: true; readonly happened?: undefined };
+
+export interface ResolveOptions extends StillAt {
+  /** Who says so; for the history. One line of 1 to 255 characters. */
+  readonly by: string;
+}
+
 type ActKind = Exclude<RequestKind, "rollback" | "rewind">;
 
 /** The method that a user calls, for the texts of errors. */
-const methods: Readonly<Record<ActKind, string>> = { retry: "retry", skip: "skip", patch: "patchState" };
+const methods: Readonly<Record<ActKind, string>> = {
+  retry: "retry",
+  skip: "skip",
+  patch: "patchState",
+  resolve: "resolve",
+};
 
 /** A request as it was stored. */
 interface StoredRequest {
@@ -75,6 +90,26 @@ export class OperatorActs {
     const { ifRevision, ...act } = options;
     const asked = await this.#act(id, "skip", { reason, ...act }, ifRevision);
     if (asked.isUnchecked) await this.#followed(asked, id, "skip");
+  }
+
+  async resolve(id: string, what: Resolution, reason: string, options: ResolveOptions): Promise<void> {
+    refuseUnknownOptions(what, ["happened", "didNotHappen"], "resolve");
+    const { happened, didNotHappen } = what as { happened?: object; didNotHappen?: unknown };
+    if (
+      (happened === undefined) === (didNotHappen === undefined) ||
+      (happened === undefined && didNotHappen !== true)
+    ) {
+      throw invalidArgument("resolve takes { happened: patch }, or { didNotHappen: true }");
+    }
+    checkText(reason, "resolve: the reason");
+    refuseUnknownOptions(options, ["by", "ifRevision"], "resolve");
+    const { ifRevision, by } = options;
+    if (by === undefined) throw invalidArgument("resolve: by must say who says so");
+    const said =
+      happened === undefined
+        ? ({ resolved: "did-not-happen" } as const)
+        : ({ resolved: "happened", patch: happened } as const);
+    await this.#act(id, "resolve", { reason, by, ...said }, ifRevision);
   }
 
   async patchState(id: string, patch: object, reason: string, options: OperatorOptions): Promise<void> {
@@ -144,9 +179,13 @@ export class OperatorActs {
       if (changed !== undefined) throw changed;
       await this.#mustBeStuck(record, method);
       if (kind === "skip") await refuseLiveChildren(this.#store, record);
+      if (kind === "resolve" && !isDoubtful(record.position)) throw notInDoubt(record);
       const registered = this.#registry.get(registryKey(record.workflow, record.version));
-      const patch = act.patch === undefined ? undefined : await this.#checkedPatch(record, act.patch, registered);
-      const isUnchecked = patch !== undefined && registered === undefined;
+      // What a step gives is not what came with the input.
+      const isOthers = kind !== "resolve";
+      const checkedBy = isOthers ? registered : undefined;
+      const patch = act.patch === undefined ? undefined : await this.#checkedPatch(record, act.patch, checkedBy);
+      const isUnchecked = isOthers && patch !== undefined && registered === undefined;
       const asked: OperatorAct =
         patch === undefined ? act : { ...act, patch, ...(isUnchecked && { unchecked: true as const }) };
       const arrival = requestTo(id, kind, asked, {
@@ -207,6 +246,14 @@ function notStuck({ id, workflow }: ListedExecution, method: string, is: string)
     "STEPWELL_EXECUTION_NOT_STUCK",
     `Execution "${id}" is not stuck but ${is}; there is nothing to ${method === "patchState" ? "patch" : method}.`,
     { execution: id, workflow },
+  );
+}
+
+function notInDoubt({ id, workflow, position }: ListedExecution): StepwellError {
+  return new StepwellError(
+    "STEPWELL_NOT_IN_DOUBT",
+    `Execution "${id}" is stuck at step "${position.step}", and it is known what that did: there is nothing to resolve. Retry or skip it.`,
+    { execution: id, workflow, step: position.step },
   );
 }
 

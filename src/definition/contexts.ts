@@ -53,6 +53,20 @@ export interface SubscribeOptions {
   readonly until?: "step" | "end";
 }
 
+/** What `probe` is called with. It changes nothing in other systems, and only asks. */
+export interface ProbeContext<State> extends StepContext<State> {
+  /** The key that the step's `run` had: the same in each attempt. It names the work that is looked for. */
+  readonly idempotencyKey: string;
+  /** From 1; grows with each time that the probe is asked about this doubt. */
+  readonly attempt: number;
+  /** How often the probe has answered `again` about this doubt. */
+  readonly polls: number;
+  /** No attempt whose end is unknown began before. */
+  readonly since: Date;
+  /** On the way down: why the execution turned. */
+  readonly reason?: string;
+}
+
 export interface MessageContext<State, M extends Messages> extends StepContext<State> {
   readonly message: MessageOf<M>;
 }

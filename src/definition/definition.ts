@@ -61,6 +61,10 @@ export interface StepDefinition {
   readonly onTimeout: StepFunction | undefined;
   /** Called when the step has failed for good on the way up. */
   readonly recover: StateFunction | undefined;
+  /** Says what became of an attempt of `run` that gave nothing back. */
+  readonly probe: StepFunction | undefined;
+  /** What follows where nobody can say that. */
+  readonly inDoubt: "rerun" | "park";
   readonly rollback: StepFunction | undefined;
   readonly rollbackMessages: MessageSchemas;
   readonly onRollbackMessage: StepFunction | undefined;

@@ -1,7 +1,7 @@
 /** The words for where an execution is and which way it goes. How it moves is in `src/execution/router.ts`. */
 export type Direction = "up" | "down";
 
-export type StepFunc = "run" | "runContinue" | "rollback" | "rollbackContinue";
+export type StepFunc = "run" | "runContinue" | "rollback" | "rollbackContinue" | "probe";
 
 /** What produced the last result. */
 export type Lifecycle = "init" | "beforeStep" | "step" | "startRollback" | "rollback" | "success" | "failure";

@@ -1,4 +1,7 @@
-/** What a step function may give back beside a patch: `pause`, `again`, `complete`, `fail`. Values, not exceptions, so that no `catch` can swallow them. */
+/**
+ * What a step function may give back beside a patch: `pause`, `again`, `complete`, `fail`; and what a probe answers. Values, not
+ * exceptions, so that no `catch` can swallow them.
+ */
 import { StepwellError } from "../errors.js";
 import { milliseconds, type Duration } from "./duration.js";
 import { refuseUnknownOptions, shown } from "../values/options.js";
@@ -54,6 +57,26 @@ export class Fail<Patch extends object = object> {
     this.patch = patch;
     this.details = details;
   }
+}
+
+/** The answer of a probe: what it asks about happened, and this is what `run` would have given back. */
+export class Happened<out Result = unknown> {
+  declare readonly [outcome]: "happened";
+  readonly result: Result;
+
+  constructor(result: Result) {
+    this.result = result;
+  }
+}
+
+/** The answer of a probe: nothing of it happened, and nothing of it will. */
+export class DidNotHappen {
+  declare readonly [outcome]: "did-not-happen";
+}
+
+/** The answer of a probe: nobody can say. */
+export class Unknown {
+  declare readonly [outcome]: "unknown";
 }
 
 /**
@@ -117,22 +140,26 @@ export interface AgainOptions {
 
 /**
  * Not yet: merge the patch, commit, wait without memory, and call the same function from its beginning, with the same
- * idempotency key. For polling another system until its work is done. From `run` and `rollback` only.
+ * idempotency key. For polling another system until its work is done. From `run` and `rollback` only; and, without a patch, from
+ * a `probe`: it can't be known yet.
  *
  * The retry policy counts anew. No message ends the wait; a rollback request or a deadline does. However often `again` is given in a
  * row, the history gets one row, unless `again` brings a patch.
  *
  * @example
  * const { isReady } = await kitchen.ask(state.orderId);
- * return isReady ? { ready: true } : again({}, { after: "30s" });
+ * return isReady ? { ready: true } : again({ after: "30s" });
  *
  * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_INVALID_DURATION, STEPWELL_UNKNOWN_OPTION
  */
-export function again<Patch extends object = object>(patch: Patch | undefined, options: AgainOptions): Again<Patch> {
+export function again<Patch extends object = object>(patch: Patch | undefined, options: AgainOptions): Again<Patch>;
+export function again(options: AgainOptions): Again<{}>;
+export function again(...given: readonly unknown[]): Again {
+  const [patch, options] = (given.length === 1 ? [undefined, given[0]] : given) as [object | undefined, AgainOptions];
   if (typeof options !== "object" || options === null) {
     throw new StepwellError(
       "STEPWELL_INVALID_ARGUMENT",
-      `again(patch, { after }) needs to know how long to wait, such as again({}, { after: "30s" }). Got ${shown(options)}.`,
+      `again(patch, { after }) needs to know how long to wait, such as again({ after: "30s" }). Got ${shown(options)}.`,
     );
   }
   refuseUnknownOptions(options, ["after"], "again(…)");
@@ -147,6 +174,33 @@ export function again<Patch extends object = object>(patch: Patch | undefined, o
  */
 export function complete<Patch extends object = object>(patch?: Patch): Complete<Patch> {
   return Object.freeze(new Complete(patch));
+}
+
+/**
+ * The answer of a probe: it happened.
+ *
+ * @param result what `run` would have given back: a patch, `pause(…)`, `complete(…)` …; left out where `run` gives nothing
+ * @example
+ * const transfer = await bank.find({ memo: idempotencyKey });
+ * return transfer ? happened({ transferId: transfer.id }) : didNotHappen();
+ */
+export function happened(): Happened<undefined>;
+export function happened<Result>(result: Result): Happened<Result>;
+export function happened(result?: unknown): Happened {
+  return Object.freeze(new Happened(result));
+}
+
+/**
+ * The answer of a probe: it did not happen, and it will not happen any more. Where the other system may only be late, answer
+ * `again({ after })`.
+ */
+export function didNotHappen(): DidNotHappen {
+  return Object.freeze(new DidNotHappen());
+}
+
+/** The answer of a probe: nobody can say. The step's `inDoubt` says what follows. */
+export function unknown(): Unknown {
+  return Object.freeze(new Unknown());
 }
 
 export interface FailOptions<Patch extends object> {

@@ -16,6 +16,9 @@ export interface StepOutline {
   /** It only waits, for a time or for messages. */
   readonly waits?: true;
   readonly onTimeout?: true;
+  readonly probe?: true;
+  /** Nobody runs it again while it is not known what became of its last attempt. */
+  readonly inDoubt?: "park";
   /** Names of messages, sorted. */
   readonly messages?: readonly string[];
   readonly rollbackMessages?: readonly string[];
@@ -40,6 +43,8 @@ export function outlineOf(steps: readonly StepDefinition[]): readonly StepOutlin
       irreversible,
       waits,
       onTimeout,
+      probe,
+      inDoubt,
       messages,
       rollbackMessages,
       children,
@@ -52,6 +57,8 @@ export function outlineOf(steps: readonly StepDefinition[]): readonly StepOutlin
       ...(irreversible !== undefined && { irreversible }),
       ...(waits !== undefined && { waits: true }),
       ...(onTimeout !== undefined && { onTimeout: true }),
+      ...(probe !== undefined && { probe: true }),
+      ...(inDoubt === "park" && { inDoubt }),
       ...named("messages", messages),
       ...named("rollbackMessages", rollbackMessages),
       ...(children !== undefined && { children: childrenOutline(children) }),

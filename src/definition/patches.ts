@@ -1,6 +1,6 @@
 /** What functions of a step give back, by kind, and what a step adds to the state by it. */
 import type { Flatten, Grow, IsAny, Over } from "./objects.js";
-import type { Again, Complete, Fail, outcome, Pause, Transacted } from "./outcome.js";
+import type { Again, Complete, DidNotHappen, Fail, Happened, outcome, Pause, Transacted, Unknown } from "./outcome.js";
 
 export type Nothing = void | undefined | null;
 
@@ -26,6 +26,13 @@ export type CompletePatch<R> = R extends Complete<infer P> ? P : never;
 export type AgainPatch<R> = R extends Again<infer P> ? P : never;
 export type FailPatch<R> = R extends Fail<infer P> ? P : never;
 type AnyPatch<R> = DonePatch<R> | PausePatch<R> | CompletePatch<R> | AgainPatch<R> | FailPatch<R>;
+
+/** What `run` may give back, as its probe says it. */
+type Result<R> = IsAny<R> extends true ? unknown : R extends Nothing ? Nothing : R;
+
+/** What `probe` may give back. */
+export type ProbeAnswer<Run> =
+  Happened<Result<Unwrapped<Awaited<Written<Run>>>>> | DidNotHappen | Unknown | Again<Readonly<Record<string, never>>>;
 
 // ---- What a step adds -------------------------------------------------------------------------
 

@@ -22,6 +22,8 @@ function marks(step: StepDefinition): string[] {
   else if (step.children !== undefined) found.push(...childrenMarks(step.children));
   if (step.when !== undefined) found.push(step.otherwise === undefined ? "when" : "when, otherwise");
   if (step.recover !== undefined) found.push("recover");
+  if (step.probe !== undefined) found.push("probe");
+  if (step.inDoubt !== (step.probe === undefined ? "rerun" : "park")) found.push(`in doubt: ${step.inDoubt}`);
   if (step.rollback !== undefined) found.push("rollback");
   const messages = Object.keys(step.messages);
   if (messages.length > 0) found.push(`messages: ${messages.join(" | ")}`);

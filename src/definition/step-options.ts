@@ -1,6 +1,7 @@
 /** The options of a step. Each depends on what those above it give, so their order counts: see `StepOptions`. */
 import type {
   MessageContext,
+  ProbeContext,
   RecoverContext,
   RollbackContext,
   RollbackMessageContext,
@@ -11,7 +12,7 @@ import type {
 import type { Duration } from "./duration.js";
 import type { Messages } from "./messages.js";
 import type { Transacted } from "./outcome.js";
-import type { Either, MayGive, Waiting } from "./patches.js";
+import type { Either, MayGive, ProbeAnswer, Waiting } from "./patches.js";
 import type { RetryPolicy } from "./retry-policy.js";
 import type { FirstOf, Late, Lonely, Problem, Right } from "./verdicts.js";
 
@@ -45,6 +46,12 @@ export interface PlainOptions {
   readonly pivot?: boolean;
   /** Why this step can't be undone; instead of a `rollback`. For readers, printing and diagrams. */
   readonly irreversible?: string;
+  /**
+   * What follows where the last attempt of `run` may have begun and gave nothing back, and nobody can say what became of it. `"rerun"`:
+   * `run` is called again; on the way down, the undo, with `halfDone`. `"park"`: the execution is stuck, in both directions, until an
+   * operator resolves it. Default: `"park"` with a `probe`, else `"rerun"`.
+   */
+  readonly inDoubt?: "rerun" | "park";
 }
 
 export type ConditionOption = "when" | "otherwise" | "deadline";
@@ -54,6 +61,7 @@ export type ExtraOption =
   | "messages"
   | "onMessage"
   | "onTimeout"
+  | "probe"
   | "recover"
   | "rollback"
   | "rollbackMessages"
@@ -77,6 +85,15 @@ export interface StepExtras<
   Keys,
 >
   extends Conditions<S, Otherwise, Keys>, PlainOptions {
+  /**
+   * Says what became of the last attempt of `run`, where that may have begun and gave nothing back: it threw, timed out, was aborted or
+   * lost its launcher. Asked before `run` is called again, before the failure of the step turns the execution, and before the step is
+   * undone. It changes nothing, but may `subscribe`. Answers `happened(…)` with what `run` would have given back, `didNotHappen()`,
+   * `unknown()` or `again({ after })`. One that throws or times out is tried again as a `rollback` is.
+   */
+  readonly probe?: (
+    context: ProbeContext<Undoing<S, Run, never>>,
+  ) => ProbeAnswer<NoInfer<Run>> | PromiseLike<ProbeAnswer<NoInfer<Run>>>;
   /** The messages that `onMessage` takes, by name, each with a schema of any Standard Schema library. */
   readonly messages?: "onMessage" extends Keys ? M : `"messages" goes with "onMessage", which is missing`;
   /** Goes on after a pause, with the oldest message that is declared. */

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { step } from "./step.js";
 import { definitionOf } from "./definition-of.js";
+import { transaction } from "../stores/sqlite/index.js";
 import { workflow } from "./workflow.js";
 
 const input = z.object({ sku: z.string() });
@@ -158,4 +159,29 @@ test("keeps what a sleep and a wait are for those who print them", () => {
     "messages, with a timeout",
   ]);
   expect(String(waits)).toContain("2. nap      sleep");
+});
+
+test("refuses a probe, and inDoubt, where there is no run of its own that may be in doubt", () => {
+  for (const option of [{ probe: nothing }, { inDoubt: "park" }]) {
+    expect(refusal({ ...option, rollback: nothing })).toMatchObject(
+      refused("STEPWELL_INVALID_DEFINITION", `is about attempts of "run", which is missing`),
+    );
+    expect(refusal({ ...option, run: transaction(nothing) })).toMatchObject(
+      refused("STEPWELL_INVALID_DEFINITION", "what was not committed did not happen"),
+    );
+  }
+  expect(refusal({ run: nothing, inDoubt: "wait" })).toMatchObject(
+    refused("STEPWELL_INVALID_DEFINITION", `"inDoubt" must be "rerun" or "park", not "wait".`),
+  );
+  expect(refusal({ run: nothing, probe: true })).toMatchObject(
+    refused("STEPWELL_INVALID_DEFINITION", `"probe" must be a function, not true.`),
+  );
+});
+
+test("is parked in doubt with a probe, and run again without one, unless it says otherwise", () => {
+  const stepOf = (options: object) => definitionOf(add("a", options) as never).steps[1]!;
+  expect(stepOf({ run: nothing }).inDoubt).toBe("rerun");
+  expect(stepOf({ run: nothing, probe: nothing }).inDoubt).toBe("park");
+  expect(stepOf({ run: nothing, probe: nothing, inDoubt: "rerun" }).inDoubt).toBe("rerun");
+  expect(String(add("a", { run: nothing, probe: nothing, inDoubt: "rerun" }))).toContain("probe, in doubt: rerun");
 });

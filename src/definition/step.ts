@@ -157,6 +157,8 @@ const optionNames = [
   "timeout",
   "pivot",
   "irreversible",
+  "probe",
+  "inDoubt",
 ];
 
 const functions = [
@@ -168,6 +170,7 @@ const functions = [
   "when",
   "otherwise",
   "recover",
+  "probe",
 ] as const;
 
 type Functions = (typeof functions)[number];
@@ -223,6 +226,8 @@ export function stepDefinition(
     messages,
     onMessage: given.onMessage as StepFunction | undefined,
     onTimeout: given.onTimeout as StepFunction | undefined,
+    probe: given.probe as StepFunction | undefined,
+    inDoubt: given.inDoubt ?? (given.probe === undefined ? "rerun" : "park"),
     rollback: asFunction(given.rollback),
     rollbackMessages,
     onRollbackMessage: given.onRollbackMessage as StepFunction | undefined,
@@ -269,6 +274,9 @@ function checkKinds(given: Untyped, where: string, about: ErrorDetails): void {
   if (given.pivot !== undefined && typeof given.pivot !== "boolean") {
     throw invalidDefinition(`${where}: "pivot" must be true or false, not ${shown(given.pivot)}`, about);
   }
+  if (given.inDoubt !== undefined && given.inDoubt !== "rerun" && given.inDoubt !== "park") {
+    throw invalidDefinition(`${where}: "inDoubt" must be "rerun" or "park", not ${shown(given.inDoubt)}`, about);
+  }
   const { irreversible } = given;
   if (irreversible !== undefined && (typeof irreversible !== "string" || irreversible.trim() === "")) {
     throw invalidDefinition(
@@ -300,7 +308,23 @@ function checkSense(given: CheckedOptions, where: string, about: ErrorDetails): 
       about,
     );
   }
+  checkDoubt(given, where, about);
   checkReachable(given, where, about);
+}
+
+/** Only of a \`run\` that does something outside of the store can it be unknown what it did. */
+function checkDoubt(given: CheckedOptions, where: string, about: ErrorDetails): void {
+  const option = (["probe", "inDoubt"] as const).find((key) => given[key] !== undefined);
+  if (option === undefined) return;
+  if (given.run === undefined) {
+    throw invalidDefinition(`${where}: "${option}" is about attempts of "run", which is missing`, about);
+  }
+  if (given.run instanceof Transacted) {
+    throw invalidDefinition(
+      `${where}: "${option}" has no meaning where "run" is a transaction itself: what was not committed did not happen`,
+      about,
+    );
+  }
 }
 
 /** A handler goes on after a pause of the step's own function: without that function it would never be called. */

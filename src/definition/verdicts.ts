@@ -4,7 +4,7 @@
  */
 import type { AnyFunction, Frozen, HasMethods, Scalar } from "./frozen.js";
 import type { IsAny } from "./objects.js";
-import type { Complete, Fail } from "./outcome.js";
+import type { Complete, DidNotHappen, Fail, Happened, Unknown } from "./outcome.js";
 import type {
   AgainPatch,
   AnyOutcome,
@@ -48,7 +48,9 @@ type ResultProblem<R, S, Way> = R extends Nothing
       ? Way extends "up"
         ? FieldProblem<CompletePatch<R>, S>
         : "complete(…) means nothing here: only on the way up can a workflow end early"
-      : FieldProblem<PausePatch<R> | AgainPatch<R> | FailPatch<R>, S>
+      : R extends Happened | DidNotHappen | Unknown
+        ? "happened(…), didNotHappen() and unknown() are answers of a probe: give what the step itself gives"
+        : FieldProblem<PausePatch<R> | AgainPatch<R> | FailPatch<R>, S>
     : R extends string
       ? NotAPatch<"a text">
       : R extends number | bigint

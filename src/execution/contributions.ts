@@ -44,9 +44,11 @@ export class Contributions {
   }
 
   add(row: HistoryEntry): void {
-    const { direction, step, patch, others, migration, replaced, backTo, patchThen, upInto } = row;
+    const { direction, func, step, patch, others, migration, replaced, backTo, patchThen, upInto } = row;
     if (direction === "down") this.#undone.add(step);
-    if (patch !== null) this.#all.push({ step: direction === "up" ? step : undefined, fields: patch.value as object });
+    // What a probe has found on the way down was done on the way up.
+    const isSteps = direction === "up" || func === "probe";
+    if (patch !== null) this.#all.push({ step: isSteps ? step : undefined, fields: patch.value as object });
     if (others !== undefined) this.#all.push({ step: undefined, fields: others.value as object });
     if (backTo !== undefined) this.#patch = patchThen?.value as object | undefined;
     const before = this.#state;

@@ -5,6 +5,7 @@
  */
 import type { StepDefinition, WorkflowDefinition } from "../definition/definition.js";
 import type { Status } from "../definition/flow.js";
+import { holdsTurns, isClean, untaken } from "./doubt.js";
 import { changesOf, leftNothing, type ActiveExecution } from "./execution.js";
 import { risen, type Ground } from "./contributions.js";
 import type { Event } from "./events.js";
@@ -57,13 +58,19 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
   const sifted = isForeign ? undefined : sift(facts.mail, stood, shape);
   const mail = sifted?.mail ?? facts.mail;
   const turn = isForeign ? undefined : turnOf(stood, sifted?.request, shape, time);
-  const takesOver = isDone(happened) && stood.position.until !== undefined && turn?.arrival !== undefined;
+  const isLeft = isDone(happened) || happened.what.type === "probeDidNotHappen";
+  const takesOver = isLeft && stood.position.until !== undefined && turn?.arrival !== undefined;
   const execution = takesOver ? { ...stood, position: takenOver(stood, turn.reason, turn.asked, definition) } : stood;
   // A pivot that succeeded is a point of no return: a request that came while it ran is too late.
   const tooLate = !takesOver && isDone(happened) && execution.position.stepIndex === shape.pivot;
-  const event = tooLate ? happened : takesOver ? askedBy(happened, turn) : interrupted(execution, happened, turn);
   const step = definition.steps[execution.position.stepIndex];
-  const nothingLeft = !commitsWork(happened) && leftNothing(execution, step);
+  const event = tooLate
+    ? happened
+    : takesOver
+      ? askedBy(happened, turn)
+      : interrupted(execution, happened, turn, step, shape);
+  const nothingLeft =
+    (!commitsWork(happened) && leftNothing(execution, step)) || (!happened.called && isClean(execution, step));
   const routed = passedUnbegun(
     execution,
     route(execution.position, nothingLeft ? withoutTrace(event.what) : event.what, shape),
@@ -193,19 +200,36 @@ const statusOf: Record<Action, Status> = {
   none: "running",
 };
 
-const interruptible = new Set<string>(["stepOk", "stepCompleted", "stepPaused", "stepFailed", "retry", "again"]);
+const interruptible = new Set<RoutedEvent["type"]>([
+  ...(["stepOk", "stepCompleted", "stepPaused", "stepFailed", "retry", "again", "doubted"] as const),
+]);
 
 /** What a turn from outside does to the result of a step that ran meanwhile: all that the step gave is kept. */
-function interrupted({ position }: ActiveExecution, event: Event, turn: Turn | undefined): Event {
+function interrupted(
+  { position }: ActiveExecution,
+  event: Event,
+  turn: Turn | undefined,
+  step: StepDefinition | undefined,
+  { pivot }: Shape,
+): Event {
+  const { what: was, answered } = event;
   if (turn === undefined || position.direction === "down") return event;
   const asked = turn.asked === undefined ? undefined : { asked: turn.asked };
   // A guard's veto turned it first: the undos are told of the request all the same, since it was accepted.
-  if (isVeto(event.what)) return asked === undefined ? event : { ...event, ...asked };
-  if (!interruptible.has(event.what.type)) return event;
+  if (isVeto(was)) return asked === undefined ? event : { ...event, ...asked };
+  const isPivot = position.stepIndex === pivot;
+  // It need not be parked: it turns, and what became of the step is asked before that is undone.
+  if (was.type === "probed" && was.parks && !isPivot) return { ...event, what: { ...was, parks: false } };
+  if (!interruptible.has(was.type)) return event;
+  const isAsked = step?.probe !== undefined || step?.inDoubt === "park";
+  // What became of the pivot decides what becomes of the turn.
+  if (isPivot && isAsked && event.lost === true)
+    return was.type === "retry" ? { ...event, what: { ...was, wait: 0 } } : event;
   // That asks the children to go back, whose end decides what becomes of the turn.
   if (event.list !== undefined && "closes" in event.list) return event;
   const { reason, by, why, rewind } = turn;
-  const turned = { ...event, result: reason, by, why, isUnexpected: false, ...asked };
+  const result = answered === undefined ? reason : event.result;
+  const turned = { ...event, result, by, why, isUnexpected: false, ...asked };
   if (rewind === undefined) return { ...turned, what: { type: "rollbackRequested", reason, begun: true } };
   const { to, request } = rewind;
   return { ...turned, what: { type: "rewindRequested", reason, to }, backTo: request.to, patchThen: request.patch };
@@ -273,22 +297,31 @@ function restOf(
   // What it was told is settled with this: it looks at once what that was.
   if (waits && step?.children !== undefined && pending.some(({ kind }) => kind === "told")) return undefined;
   if (waits) return { status: "waiting", dueInMs: dueIn(execution, position, shape, time) };
-  if (position.resumeAt !== null && position.resumeAt > time.storeNow())
-    return { status: "scheduled", dueInMs: dueIn(execution, position, shape, time) };
+  if (position.resumeAt !== null && position.resumeAt > time.storeNow()) {
+    const isHeld = holdsTurns({ position, status: "running", ...untaken }, step, shape);
+    return { status: "scheduled", dueInMs: dueIn(execution, position, shape, time, isHeld) };
+  }
   return stopping ? { status: statusOf[action], dueInMs: 0 } : undefined;
 }
 
-/** How long until the execution wants to be taken up again by itself. Null: only an arrival wakes it. */
+/**
+ * How long until the execution wants to be taken up again by itself. Null: only an arrival wakes it.
+ *
+ * @param isHeld what wants to turn it waits for what is said of its pivot
+ */
 export function dueIn(
   { deadlineAt }: Pick<ActiveExecution, "deadlineAt">,
   position: Position,
   shape: Shape,
   time: StoreTime,
+  isHeld = false,
 ): number | null {
   // Where the deadline turns nothing it wakes nobody: once it had passed, it would do so again and again.
-  const mayTurn = position.direction === "up" && !isPastPivot(position, shape);
+  const isUp = position.direction === "up";
+  const doubt = position.doubts?.find(({ index }) => index === position.stepIndex);
+  const mayTurn = isUp && !isPastPivot(position, shape) && !isHeld;
   const deadline = (mayTurn ? deadlineAt : null) ?? Infinity;
-  const stepDeadline = (position.direction === "up" ? position.stepDeadlineAt : undefined) ?? Infinity;
+  const stepDeadline = (isUp && doubt?.failed === undefined ? position.stepDeadlineAt : undefined) ?? Infinity;
   const at = Math.min(position.resumeAt ?? position.waitUntil ?? Infinity, deadline, stepDeadline);
   return at === Infinity ? null : Math.max(0, at - time.storeNow());
 }

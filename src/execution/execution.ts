@@ -34,6 +34,8 @@ export interface ActiveExecution {
   readonly takenBack: number;
   /** The state as it began, until the first commit, where it is not the input. */
   readonly initial: Encoded | undefined;
+  /** When it was last changed before the launcher took it up (the store's time): what was lost began after that. */
+  readonly changedAt: number;
 
   /** How long the text was of the state as a store last got it whole: the text itself is kept by nobody, since it may be long. */
   readonly wholeLength: number;
@@ -95,6 +97,7 @@ export function activeExecution(record: ExecutionRecord, state: object, owner: n
     subscribed: record.subscribed,
     takenBack: 0,
     initial: record.revision === 0 && !record.state.isSame(record.input) ? record.state : undefined,
+    changedAt: record.updatedAt,
     wholeLength: whole.textLength,
     changed: changes === undefined ? changedSince(whole.textLength) : (changes.value as object),
     unsaved: null,
@@ -131,6 +134,7 @@ export function committedAs(before: ActiveExecution, transition: Transition): Ac
     subscribed: unsubscribes === undefined ? before.subscribed : before.subscribed & bitsKept[unsubscribes],
     takenBack: 0,
     initial: undefined,
+    changedAt: before.changedAt,
     wholeLength: isWhole ? state.textLength : before.wholeLength,
     changed: isWhole ? changedSince(state.textLength) : before.changed,
     unsaved: null,
@@ -178,6 +182,7 @@ function withState(it: ActiveExecution, state: object, unsaved: Encoded, changed
     subscribed: it.subscribed,
     takenBack: it.takenBack,
     initial: it.initial,
+    changedAt: it.changedAt,
     wholeLength: it.wholeLength,
     changed,
     unsaved,
@@ -208,18 +213,22 @@ export function attemptOf({ position, claims, takenBack }: Attempts): number {
 }
 
 /** Whether an attempt was begun since the last commit and is over without a word: its launcher died, or its transaction was rolled back. */
-function hasLostOne({ claims, takenBack, admission }: Attempts): boolean {
+export function hasLostOne({ claims, takenBack, admission }: Attempts): boolean {
   return (claims > 1 || takenBack > 0) && admission !== "queued";
 }
-/** What of a step matters for that: `run` of a transactional one leaves nothing unless it is committed. */
-type Kind = { readonly transactional?: boolean } | undefined;
+/**
+ * What of a step matters for that: `run` of a transactional one leaves nothing unless it is committed; of one that may be parked in
+ * doubt, its beginning is committed first.
+ */
+type Kind = { readonly transactional?: boolean; readonly inDoubt?: "rerun" | "park" } | undefined;
 
 /** Whether the step is in doubt where it stands: the last function of its way up may have begun and gave nothing back. */
 export function isInDoubt(execution: Attempts, step: Kind): boolean {
   const { position } = execution;
   if (position.inDoubt === true) return true;
   if (position.direction === "down") return position.doubtful?.includes(position.stepIndex) === true;
-  return hasLostOne(execution) && !isUncommitted(position, step) && position.lifecycle !== "success";
+  const isCallable = position.begins === true || position.stepFunc !== "run" || step?.inDoubt !== "park";
+  return hasLostOne(execution) && isCallable && !isUncommitted(position, step) && position.lifecycle !== "success";
 }
 
 /** On the way up, before anything that the step's `run` does in a transaction is committed. */

@@ -117,9 +117,10 @@ export function stateAtStart(record: ExecutionRecord, [first]: readonly HistoryR
 export function givenIn(rows: readonly HistoryRecord[]): { readonly step: string; readonly patch: Encoded }[] {
   let given: { readonly step: string; readonly patch: Encoded }[] = [];
   let undone = new Set<string>();
-  for (const { direction, step, patch, migration, upInto } of rows) {
+  for (const { direction, func, step, patch, migration, upInto } of rows) {
     if (direction === "down") undone.add(step);
-    else if (patch !== null) given.push({ step, patch });
+    // What a probe has found on the way down was done on the way up.
+    if ((direction === "up" || func === "probe") && patch !== null) given.push({ step, patch });
     if (upInto !== undefined) {
       const gone = undone.add(step);
       given = given.filter((it) => !gone.has(it.step));

@@ -8,6 +8,7 @@ import type { RoutedEvent } from "./router.js";
 const standing = new Set<RoutedEvent["type"]>([
   ...(["retry", "resumed", "patched", "cutOff", "stepPaused", "stepFailed"] as const),
   ...(["initVetoed", "beforeStepVetoed", "rollbackRequested", "rewindRequested"] as const),
+  ...(["doubted", "probed", "probeHappened"] as const),
 ]);
 
 /**

@@ -25,11 +25,13 @@ export function askedIn({ reason, by, details, isParents, asked }: RollbackReque
   return { reason, ...(by !== undefined && { by }), ...(details !== undefined && { details }) };
 }
 
-/** The payload of a `retry`, `skip` or `patch` arrival. */
+/** The payload of a `retry`, `skip`, `patch` or `resolve` arrival. */
 export interface OperatorAct {
   /** Always there but for a `retry`. */
   readonly reason?: string;
   readonly patch?: object;
+  /** Of a `resolve`: what became of the attempt in doubt; if it happened, `patch` is what the step gave. */
+  readonly resolved?: "happened" | "did-not-happen";
   readonly by?: string;
   /** Who asked did not know the workflow: whoever takes it up checks the patch before it is merged. */
   readonly unchecked?: true;
@@ -91,7 +93,7 @@ export type RefusedRewind =
   Exclude<RefusedRollback, "completed"> | "already-rewinding" | "step-not-found" | "step-not-begun" | "would-repeat";
 
 export interface ActRequest {
-  readonly type: "retry" | "skip" | "patch";
+  readonly type: "retry" | "skip" | "patch" | "resolve";
   readonly arrival: MailboxRecord;
   readonly act: OperatorAct;
 }
@@ -224,13 +226,18 @@ export function sift(mail: Mail, execution: Judged, shape: Shape): Sifted | unde
       const request = arrival.payload.value as RewindRequest;
       const to = judgeRewind(execution, shape, request, arrival.receivedAt);
       if (typeof to === "number") found = { type: "rewind", arrival, request, to };
-    } else if (execution.status === "stuck") {
+    } else if (execution.status === "stuck" && (kind !== "resolve" || isDoubtful(execution.position))) {
       found = { type: kind, arrival, act: arrival.payload.value as OperatorAct };
     }
     if (found !== undefined) break;
     late.push(arrival.id);
   }
   return { request: found, mail: withDead(mail, late) };
+}
+
+/** Whether an operator can say what became of the step where it stands. */
+export function isDoubtful({ doubts, stepIndex }: Position): boolean {
+  return doubts?.some(({ index }) => index === stepIndex) === true;
 }
 
 /** Something outside the step wants the execution to turn: a request for a rollback or a rewind, or the workflow's deadline. */

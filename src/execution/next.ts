@@ -5,6 +5,7 @@
 import type { StepDefinition } from "../definition/definition.js";
 import type { StepwellError } from "../errors.js";
 import { dueIn } from "./decide.js";
+import { doubtOf, holdsTurns, openDoubt } from "./doubt.js";
 import type { ActiveExecution } from "./execution.js";
 import { awaitedMessage, deadlinePassed, type Mail, type Request } from "./mail.js";
 import { isRequest, type MailboxRecord } from "./records.js";
@@ -36,6 +37,12 @@ export type Task =
   /** Check the message, and hand it to its handler. */
   | { readonly type: "handle"; readonly message: MailboxRecord }
   | { readonly type: "waitTimedOut" }
+  /** The step is in doubt, and its probe is to be asked; the observers before what is due are told. */
+  | { readonly type: "probe"; readonly action: Action }
+  /** The step is in doubt, and nobody can be asked. */
+  | { readonly type: "parkInDoubt" }
+  /** The step has failed for good, which waited for what became of its last attempt. */
+  | { readonly type: "fail"; readonly reason: string }
   /** Call the function that is due, with the observers before it. */
   | { readonly type: "call"; readonly action: Action };
 
@@ -82,17 +89,24 @@ export function nextTask(execution: ActiveExecution, moment: Moment): Task {
     return mustNote(execution, moment) ? { type: "noteCall" } : { type: "checkDefinition" };
   }
   if (moment.unreadable !== undefined) return { type: "turnAway", error: moment.unreadable };
-  if (request !== undefined) return { type: "follow", request };
-  if (isAtRest) return { type: "release", dueInMs: null };
+  const isHeld = holdsTurns(execution, moment.step, moment.shape);
+  const isAsked = isHeld && (request?.type === "rollback" || request?.type === "rewind");
+  if (request !== undefined && !isAsked) return { type: "follow", request };
+  if (isAtRest && !isAsked) return { type: "release", dueInMs: null };
   if (stopping) return execution.takenBack === 0 ? { type: "release", dueInMs: 0 } : { type: "cutOff" };
   if (isSuspect) return { type: "countDeaths" };
-  if (deadlinePassed(execution, moment.shape, time)) return { type: "follow", request: "deadline" };
+  if (!isHeld && deadlinePassed(execution, moment.shape, time)) return { type: "follow", request: "deadline" };
   if (execution.admission === "queued") return { type: "release", dueInMs: dueWhileQueued(execution, time) };
   if (isOverdue(execution, action, moment)) return { type: "stepOverdue" };
+  const open = status === "stuck" ? doubtOf(execution, moment.step) : openDoubt(execution, moment.step);
+  if (open !== undefined && moment.step?.probe === undefined) return { type: "parkInDoubt" };
   const { resumeAt } = position;
-  if (resumeAt !== null && resumeAt > time.storeNow()) return rest(execution, moment);
+  if (resumeAt !== null && resumeAt > time.storeNow()) return rest(execution, moment, isHeld);
   if (action !== "wait" && mustNote(execution, moment)) return { type: "noteCall" };
   if (position.direction === "down" && !moment.isRecalled) return { type: "recall" };
+  if (open !== undefined) return { type: "probe", action };
+  const failed = position.direction === "up" ? doubtOf(execution, moment.step)?.failed : undefined;
+  if (failed !== undefined) return { type: "fail", reason: failed };
   return action === "wait" ? nextOfWait(execution, moment) : { type: "call", action };
 }
 
@@ -110,8 +124,8 @@ function nextOfWait(execution: ActiveExecution, moment: Moment): Task {
   return mustNote(execution, moment) ? { type: "noteCall" } : { type: "call", action: "wait" };
 }
 
-function rest(execution: ActiveExecution, { shape, time }: Moment): Task {
-  return { type: "release", dueInMs: dueIn(execution, execution.position, shape, time) };
+function rest(execution: ActiveExecution, { shape, time }: Moment, isHeld = false): Task {
+  return { type: "release", dueInMs: dueIn(execution, execution.position, shape, time, isHeld) };
 }
 
 /** Whether it was taken up before without a commit: then it is noted before anything of it is called. */
@@ -120,7 +134,8 @@ export function mustNote({ claims }: ActiveExecution, { isNoted }: Pick<Moment, 
 }
 
 function isOverdue({ position }: ActiveExecution, action: Action, { step, time }: Moment): boolean {
-  const { stepDeadlineAt } = position;
+  const { stepDeadlineAt, stepIndex, doubts } = position;
+  if (doubts?.some(({ index, failed }) => index === stepIndex && failed !== undefined) === true) return false;
   if (stepDeadlineAt === undefined || step?.deadline === undefined) return false;
   return (action === "execute" || action === "wait") && stepDeadlineAt <= time.storeNow();
 }

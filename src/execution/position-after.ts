@@ -1,5 +1,6 @@
 /** Where an execution stands after an event: its next position, field by field. */
-import type { WorkflowDefinition } from "../definition/definition.js";
+import type { StepDefinition, WorkflowDefinition } from "../definition/definition.js";
+import { doubtsAfter, openDoubt, untaken } from "./doubt.js";
 import { attemptOf, isInDoubt, leftNothing, type ActiveExecution } from "./execution.js";
 import type { Event } from "./events.js";
 import { irreversibleIn, nextRounds, type AskedBack, type Position } from "./position.js";
@@ -21,9 +22,8 @@ export function positionAfter(
   // A rollback request takes over from a rewind that goes down already.
   if (what.type === "rollbackRequested" && position.direction === "down")
     return takenOver(execution, what.reason, event.asked, definition);
-  const stays = staysAt(what, action);
-  // What was parked untouched is no further than it was: a step that had not begun has still not begun.
-  const failed = what.type === "retry" || (action === "park" && !(what.type === "parked" && what.untouched));
+  const stays = staysAt(what, action, position.direction === flow.direction && position.stepIndex === flow.stepIndex);
+  const failed = isFailure(what, action);
   const ends = action === "succeed" || action === "finish";
   const turns = position.direction === "up" && flow.direction === "down";
   const rises = flow.round !== position.round;
@@ -40,7 +40,7 @@ export function positionAfter(
     firstAttemptAt: firstAttemptAt(position, event.durationMs, stays, failed, time),
     uncounted: uncounted(execution, what, stays),
     waitUntil: waitUntil(position, event, action, time),
-    resumeAt: what.type === "retry" || what.type === "again" ? time.storeNowAtMost() + what.wait : null,
+    resumeAt: resumeAt(what, time),
     error: turns ? error : rises ? null : position.error,
     stuckBy: action === "park" ? error : null,
   };
@@ -50,21 +50,32 @@ export function positionAfter(
   const irreversible = irreversibleAfter(position, { flow, turns: turns && !ends, rises }, definition);
   const { begins, stepDeadlineAt, polls } = ends ? nothingMore : moreOf(position, event, flow, definition, time);
   const isSame = !ends && !rises && flow.stepIndex === position.stepIndex;
-  const sealedAt =
-    action === "succeed" && definition.undoFor !== undefined ? time.storeNowAtMost() + definition.undoFor : undefined;
+  const sealedAt = action === "succeed" ? sealedFrom(definition, time) : undefined;
   const inDoubt = isSame && staysInDoubt(execution, event, definition) ? (true as const) : undefined;
   const partly = isSame && isPartlyDone(position, flow, what) ? (true as const) : undefined;
   const doubtful = doubtfulAfter(execution, event, flow, action, definition);
+  const doubts = doubtsAfter(execution, event, flow, action, definition, time);
   const warned = position.warned === true || event.isUnexpected ? (true as const) : undefined;
   // Most positions have none of these, and are all of one shape.
-  const isPlain =
-    (inDoubt ?? partly ?? warned ?? irreversible ?? keys ?? gone ?? passed ?? doubtful) === undefined &&
-    (begins ?? stepDeadlineAt ?? polls ?? request ?? round ?? until ?? sealedAt) === undefined;
-  if (isPlain) return after;
+  const rare = inDoubt ?? partly ?? warned ?? irreversible ?? keys ?? gone ?? passed ?? doubtful ?? doubts;
+  const rarer = begins ?? stepDeadlineAt ?? polls ?? request ?? round ?? until ?? sealedAt;
+  if ((rare ?? rarer) === undefined && flow.stepFunc !== "probe") return after;
   const rounds = rises ? nextRounds(position, round!, flow.stepIndex) : position.rounds;
   const deadlineAt = rises ? deadlineFrom(definition, time) : position.deadlineAt;
-  const kept = { keys, gone, passed, doubtful, irreversible, request, round, rounds, until, deadlineAt, sealedAt };
-  return { ...after, ...present({ inDoubt, partly, warned, begins, stepDeadlineAt, polls, ...kept }) };
+  const kept = { keys, gone, passed, doubtful, doubts, irreversible, request };
+  const way = { round, rounds, until, deadlineAt, sealedAt };
+  const more = { inDoubt, partly, warned, begins, stepDeadlineAt, polls, ...kept, ...way };
+  return asksFirst({ ...after, ...present(more) }, action, definition.steps[flow.stepIndex]);
+}
+
+/** What was parked untouched is no further than it was: a step that had not begun has still not begun. */
+function isFailure(what: RoutedEvent, action: Action): boolean {
+  if (what.type === "retry" || what.type === "doubted") return true;
+  return action === "park" && what.type !== "probed" && !(what.type === "parked" && what.untouched);
+}
+
+function sealedFrom({ undoFor }: WorkflowDefinition, time: StoreTime): number | undefined {
+  return undoFor === undefined ? undefined : time.storeNowAtMost() + undoFor;
 }
 
 /** It goes on where it is, and all the way down; parked, it is tried again. */
@@ -100,10 +111,27 @@ function deadlineFrom({ deadline }: WorkflowDefinition, time: StoreTime): number
   return deadline === undefined ? undefined : time.storeNowAtMost() + deadline;
 }
 
+/** Where the step is in doubt, the next function of it is its probe. */
+function asksFirst(position: Position, action: Action, step: StepDefinition | undefined): Position {
+  const { direction, stepFunc } = position;
+  if (action === "wait" || action === "succeed" || action === "finish") return position;
+  if (step?.probe !== undefined && openDoubt({ position, ...untaken }, step) !== undefined)
+    return { ...position, stepFunc: "probe" };
+  return stepFunc === "probe" ? { ...position, stepFunc: direction === "up" ? "run" : "rollback" } : position;
+}
+
+function resumeAt(what: RoutedEvent, time: StoreTime): number | null {
+  if (what.type !== "retry" && what.type !== "again" && what.type !== "probed") return null;
+  return what.wait === null ? null : time.storeNowAtMost() + what.wait;
+}
+
+const counting = new Set<RoutedEvent["type"]>(["retry", "cutOff", "begins", "doubted", "probed", "probeHappened"]);
+
 /** Whether the attempts at the step that is due go on being counted. */
-function staysAt({ type }: RoutedEvent, action: Action): boolean {
+function staysAt({ type }: RoutedEvent, action: Action, isThere: boolean): boolean {
   if (type === "resumed") return false;
-  return type === "retry" || type === "cutOff" || type === "begins" || action === "park" || action === "wait";
+  if (type === "probeDidNotHappen") return isThere;
+  return counting.has(type) || action === "park" || action === "wait";
 }
 
 /** Without the fields that are undefined. */
@@ -146,8 +174,16 @@ function pollsAfter(position: Position, type: RoutedEvent["type"], flow: Passage
 }
 
 /** Whether the step where the execution stood is in doubt now. */
-function staysInDoubt(execution: ActiveExecution, { called, gave }: Event, { steps }: WorkflowDefinition): boolean {
+function staysInDoubt(
+  execution: ActiveExecution,
+  { called, gave, answered }: Event,
+  { steps }: WorkflowDefinition,
+): boolean {
   const step = steps[execution.position.stepIndex];
+  if (answered === "did-not-happen") return false;
+  // It is known that it happened; what it gave may not be kept.
+  if (answered === "happened") return !gave;
+  if (answered !== undefined) return isInDoubt(execution, step);
   if (!called || execution.position.direction === "down") return isInDoubt(execution, step);
   if (gave) return false;
   // What a transaction did was rolled back.
@@ -162,7 +198,8 @@ function doubtfulAfter(
   action: Action,
   definition: WorkflowDefinition,
 ): Position["doubtful"] {
-  const { doubtful, stepIndex: left, direction: before } = execution.position;
+  const { stepIndex: left, direction: before } = execution.position;
+  const doubtful = settledIn(execution.position.doubtful, left, event);
   // What is in doubt from there on has been undone.
   if (before === "down" && direction === "up") return filled(doubtful?.filter((index) => index < stepIndex));
   const goesOn = action === "succeed" || (direction === "up" && stepIndex > left);
@@ -172,6 +209,13 @@ function doubtfulAfter(
 
 function filled(indices: Position["doubtful"]): Position["doubtful"] {
   return indices?.length === 0 ? undefined : indices;
+}
+
+/** The doubts that stay, where what became of a step is known now. */
+function settledIn(doubtful: Position["doubtful"], index: number, { answered, gave }: Event): Position["doubtful"] {
+  const isSettled = (answered === "happened" && gave) || answered === "did-not-happen";
+  if (!isSettled || doubtful?.includes(index) !== true) return doubtful;
+  return filled(doubtful.filter((it) => it !== index));
 }
 
 /** Whether the `run` of the step is called again though something that it did was committed. */
@@ -200,8 +244,10 @@ function firstAttemptAt(
 function uncounted(execution: ActiveExecution, what: RoutedEvent, stays: boolean): number {
   const { attempts } = execution.position;
   if (what.type === "again") return attemptOf(execution);
-  const before = attemptOf(execution) - attempts - 1;
-  if (what.type === "cutOff") return before + 1;
+  // What was lost while the probe was asked was no attempt.
+  const isAsked = execution.position.stepFunc === "probe" && what.type !== "resumed";
+  const before = isAsked ? execution.position.uncounted : attemptOf(execution) - attempts - 1;
+  if (what.type === "cutOff") return isAsked ? before : before + 1;
   // Of one that is rewound where it was parked on its way down the same undo goes on.
   const goesOnDown = what.type === "rewindRequested" && execution.position.direction === "down";
   if (what.type === "resumed" || goesOnDown) return before + attempts;

@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { isPolling, isStruggling, keyNameOf, strugglingFrom } from "./position.js";
 
 test("an execution that failed often and is tried again is struggling, until it is parked", () => {
-  expect(isStruggling("scheduled", { attempts: strugglingFrom })).toBe(true);
-  expect(isStruggling("scheduled", { attempts: strugglingFrom - 1 })).toBe(false);
-  expect(isStruggling("stuck", { attempts: strugglingFrom })).toBe(false);
+  expect(isStruggling("scheduled", { stepIndex: 0, attempts: strugglingFrom })).toBe(true);
+  expect(isStruggling("scheduled", { stepIndex: 0, attempts: strugglingFrom - 1 })).toBe(false);
+  expect(isStruggling("stuck", { stepIndex: 0, attempts: strugglingFrom })).toBe(false);
 });
 
 test("a function is polling after it gave `again`, until it fails", () => {

@@ -5,6 +5,7 @@
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { Flow, Status } from "../definition/flow.js";
 import type { SerializedError } from "../values/serialize-error.js";
+import type { Doubt } from "./doubt.js";
 
 export const initialFlow: Flow = {
   direction: "up",
@@ -82,6 +83,8 @@ export interface Position extends Flow {
   readonly passed?: readonly number[];
   /** The steps that were in doubt when the execution went on after them, by index: their undo is told so. Left out: none. */
   readonly doubtful?: readonly number[];
+  /** What is known of each doubt, by step. Left out: there is none. */
+  readonly doubts?: readonly Doubt[];
   /** It is committed that the step begins: its `when` was true, its own deadline runs. Left out: there was nothing to commit. */
   readonly begins?: true;
   /** When the step's own deadline passes (the store's time). */
@@ -134,9 +137,14 @@ export function isPolling({ polls = 0, attempts }: Pick<Position, "polls" | "att
 /** From so many failed attempts on, an execution that is tried again is struggling. */
 export const strugglingFrom = 5;
 
-/** It goes on failing, and is tried again. */
-export function isStruggling(status: Status, { attempts }: Pick<Position, "attempts">): boolean {
-  return attempts >= strugglingFrom && (status === "scheduled" || status === "running" || status === "waiting");
+/** It goes on failing, or the probe of its step does, and is tried again. */
+export function isStruggling(status: Status, position: Pick<Position, "attempts" | "stepIndex" | "doubts">): boolean {
+  const { attempts, stepIndex, doubts } = position;
+  const asked = doubts?.find(({ index }) => index === stepIndex)?.attempts ?? 0;
+  return (
+    Math.max(attempts, asked) >= strugglingFrom &&
+    (status === "scheduled" || status === "running" || status === "waiting")
+  );
 }
 
 /** The name under which others know what a step did. */

@@ -161,7 +161,7 @@ export const bitsKept: Readonly<Record<"step" | "all", number>> = { step: untilB
 /** `message` is for steps; `told` only wakes: what it is about is read elsewhere. The others are requests to the engine. */
 export type ArrivalKind = "message" | "told" | RequestKind;
 
-export type RequestKind = "rollback" | "rewind" | "retry" | "skip" | "patch";
+export type RequestKind = "rollback" | "rewind" | "retry" | "skip" | "patch" | "resolve";
 
 /** An object, so that the compiler misses none. */
 const requests: Readonly<Record<RequestKind, true>> = {
@@ -170,6 +170,7 @@ const requests: Readonly<Record<RequestKind, true>> = {
   retry: true,
   skip: true,
   patch: true,
+  resolve: true,
 };
 
 export const requestKinds = Object.keys(requests) as readonly RequestKind[];

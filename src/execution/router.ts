@@ -30,7 +30,11 @@ export type Passage = Flow & { readonly passed?: readonly number[] };
  * What happened. `stepFailed` comes when a step has failed for good: its retries are used up, it
  * called `fail`, its wait timed out, or an after-step guard failed. `begun` says whether the current
  * step may have begun in an earlier attempt; `leftNothing`, that it may have begun, and nothing of it stays: it is purely
- * transactional, and its transaction was not committed. `beforeStepVetoed` comes, too, when a step's `when` has failed.
+ * transactional, and its transaction was not committed; or its probe said that it did not happen. `beforeStepVetoed` comes, too,
+ * when a step's `when` has failed.
+ *
+ * A probe, or an operator in its place, says what became of an attempt of `run`. Going up, what happened is what `run` gave: `stepOk`,
+ * `stepPaused`, `stepCompleted` …; so `probeHappened` comes going down only.
  */
 export type FlowEvent =
   | { readonly type: "started" }
@@ -42,6 +46,8 @@ export type FlowEvent =
   | { readonly type: "stepCompleted" }
   | { readonly type: "stepPaused" }
   | { readonly type: "stepFailed"; readonly reason: string; readonly leftNothing?: boolean }
+  | { readonly type: "probeHappened" }
+  | { readonly type: "probeDidNotHappen" }
   | { readonly type: "startRollbackObserved" }
   | {
       readonly type: "rollbackRequested";
@@ -59,12 +65,15 @@ export type FlowEvent =
 
 /**
  * What else may happen to an execution; none of it goes to another step, but for a migration. An attempt failed and another
- * one follows (`retry`, after `wait` milliseconds), the function asked to be called again, the step begins, an operator set a
+ * one follows (`retry`, after `wait` milliseconds), or none follows and it is still to be said what became of it (`doubted`); nobody
+ * can say that, or not yet (`probed`: asked again after `wait` milliseconds, or not; with `parks` the execution is parked); the function asked to be called again, the step begins, an operator set a
  * parked execution going again or patched its state, a shutdown cut the attempt off, the engine parks the execution where it
  * stands (`untouched`: before anything of it was called, so no attempt was made), or it became one of another version.
  */
 export type EngineEvent =
   | { readonly type: "retry"; readonly reason: string; readonly wait: number; readonly afresh: boolean }
+  | { readonly type: "doubted"; readonly reason: string }
+  | { readonly type: "probed"; readonly reason: string; readonly wait: number | null; readonly parks: boolean }
   | { readonly type: "again"; readonly wait: number }
   | { readonly type: "begins" }
   | { readonly type: "resumed" }
@@ -93,11 +102,16 @@ export function route(flow: Passage, event: RoutedEvent, steps: Shape): Routed {
   switch (event.type) {
     case "retry":
       return { flow: calledAgain(flow, event.reason, event.afresh), action: "none" };
+    case "doubted":
+      return { flow: calledAgain(flow, event.reason, false), action: "none" };
+    case "probed":
+      return event.parks
+        ? { flow: { ...begun(flow), lastResult: event.reason }, action: "park" }
+        : { flow: begun(flow), action: "none" };
     case "again":
       return { flow: calledAgain(flow, "again", false), action: "none" };
     case "begins":
-      // The init observers are not asked again: the first step has their consent, and begins.
-      return { flow: flow.lifecycle === "init" ? { ...flow, lifecycle: "beforeStep" } : flow, action: "none" };
+      return { flow: begun(flow), action: "none" };
     case "resumed":
       // An execution that was parked while it waited waits again.
       return { flow, action: due(flow) };
@@ -111,6 +125,11 @@ export function route(flow: Passage, event: RoutedEvent, steps: Shape): Routed {
     default:
       return routeFlow(flow, event, steps);
   }
+}
+
+/** The init observers are not asked again: the first step has their consent, and begins. */
+function begun(flow: Passage): Passage {
+  return flow.direction === "up" && flow.lifecycle === "init" ? { ...flow, lifecycle: "beforeStep" } : flow;
 }
 
 /** The function that is due is called once more; with `afresh` it is the step's own, not its handler. */
@@ -153,6 +172,8 @@ function routeUp(flow: Passage, event: FlowEvent, steps: Shape): Routed {
     case "stepOk":
       if (i === steps.count - 1) return succeed(flow);
       return { flow: at(flow, "run", i + 1, "step", "ok"), action: "execute" };
+    case "probeDidNotHappen":
+      return { flow: { ...begun(flow), stepFunc: "run" }, action: "execute" };
     case "stepPassedOver":
       return routeUp({ ...flow, passed: [...(flow.passed ?? []), i] }, { type: "stepOk" }, steps);
     case "stepCompleted":
@@ -173,6 +194,7 @@ function routeUp(flow: Passage, event: FlowEvent, steps: Shape): Routed {
     case "rewindRequested":
       return rewind(flow, event.reason, event.to, event.leftNothing === true ? i - 1 : i);
     case "startRollbackObserved":
+    case "probeHappened":
       return { flow, action: "none" };
   }
 }
@@ -184,9 +206,12 @@ function routeDown(flow: Passage, event: FlowEvent, steps: Shape): Routed {
       return { flow, action: "startRollback" };
     case "startRollbackObserved":
       return { flow: { ...flow, lifecycle: "startRollback" }, action: "execute" };
+    case "probeHappened":
+      return { flow: { ...flow, stepFunc: "rollback" }, action: "execute" };
     case "stepOk":
     case "stepPassedOver":
     case "stepCompleted":
+    case "probeDidNotHappen":
       if (i === flow.until) return upAgain(flow, i);
       if (i === 0) return { flow: at(flow, "rollback", 0, "failure", "ok"), action: "finish" };
       return { flow: at(flow, "rollback", i - 1, "rollback", "ok"), action: "execute" };
@@ -217,10 +242,10 @@ export function due(flow: Flow): Action {
   if (flow.lifecycle === "success" || flow.lifecycle === "failure") return "none";
   if (flow.direction === "up") {
     if (flow.lifecycle === "init") return "init";
-    return flow.stepFunc === "run" ? "execute" : "wait";
+    return flow.stepFunc === "runContinue" ? "wait" : "execute";
   }
   if (flow.lifecycle !== "startRollback" && flow.lifecycle !== "rollback") return "startRollback";
-  return flow.stepFunc === "rollback" ? "execute" : "wait";
+  return flow.stepFunc === "rollbackContinue" ? "wait" : "execute";
 }
 
 /** Whether the pivot is done, and stays so: nothing turns the execution any more, but a rewind to a step behind it. */

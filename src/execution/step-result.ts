@@ -67,7 +67,23 @@ export function resultOf(execution: ActiveExecution, settled: Settled, call: Set
     gave: settled.kind === "returned" && result.isKept,
     isUnexpected: result.isUnexpected ?? false,
   };
-  return { execution: isMerged ? kept.execution : execution, event };
+  return {
+    execution: isMerged ? kept.execution : execution,
+    event: isLost(settled, call) ? lostEvent(event, call) : event,
+  };
+}
+
+/** It may have begun, and gave nothing back. */
+function isLost({ kind }: Settled, { called }: SettledCall): boolean {
+  return called && (kind === "threw" || kind === "timedOut" || kind === "cutOff");
+}
+
+/** Before `run` fails for good, it is asked what became of it; or nobody can be asked, and the execution is parked. */
+function lostEvent(event: Event, { step }: SettledCall): Event {
+  const { what, func } = event;
+  const isAsked = func === "run" && (step.probe !== undefined || step.inDoubt === "park");
+  if (!isAsked || what.type !== "stepFailed") return { ...event, lost: true };
+  return { ...event, lost: true, what: { type: "doubted", reason: what.reason }, failedItself: false };
 }
 
 /** Nobody came. On the way up the step fails; where nothing turns any more it is tried again from its beginning. */
@@ -89,6 +105,16 @@ type Result = Pick<Event, "what" | "result" | "error" | "patch" | "pause"> & {
   readonly isKept: boolean;
   readonly isUnexpected?: boolean;
 };
+
+/** What `run` would have come to with this result, of which its probe says that it happened. */
+export function happenedOf(execution: ActiveExecution, result: unknown, call: SettledCall, facts: CallFacts): Happened {
+  const asRun: ActiveExecution = {
+    ...execution,
+    position: { ...execution.position, direction: "up", stepFunc: "run" },
+  };
+  const happened = resultOf(asRun, { kind: "returned", value: result }, call, facts);
+  return { ...happened, execution: { ...happened.execution, position: execution.position } };
+}
 
 /** A value that can't even be looked at, such as a revoked proxy, is nonsense like any other. */
 function readSafely(execution: ActiveExecution, settled: Settled, call: SettledCall, facts: CallFacts): Result {
@@ -178,7 +204,7 @@ function pauseProblem({ step }: SettledCall, pause: Pause, down: boolean): strin
 }
 
 /** Mistakes of the program: to try again would change nothing. */
-const mistakes = new Set<string>([
+export const mistakes = new Set<string>([
   "STEPWELL_INVALID_RETURN_VALUE",
   "STEPWELL_WRONG_STORE",
   "STEPWELL_CAPABILITY_MISSING",

@@ -83,7 +83,7 @@ export function settledBy(
   for (const arrival of dead) settled.push({ arrival, as: "dead" });
   // It has woken the execution, and that was all.
   for (const { id, kind } of pending) if (kind === "told") settled.push({ arrival: id, as: "consumed" });
-  if (what.type === "parked") {
+  if (what.type === "parked" || (what.type === "probed" && what.parks)) {
     // A request that could not be followed must not stand in the way of the next one.
     for (const it of pending) if (isRequest(it.kind) && !isParents(it)) settled.push({ arrival: it.id, as: "dead" });
   }

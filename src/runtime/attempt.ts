@@ -22,6 +22,8 @@ export interface AttemptOptions {
   settled(settled: Settled): void;
   /** The workflow's deadline passed; the attempt goes on unless it is aborted. */
   deadlinePassed(): void;
+  /** The engine goes on without it, and it has not settled. */
+  givenUp(): void;
   /** The attempt settled after it had been given up. */
   late(): void;
 }
@@ -97,7 +99,10 @@ export class Attempt {
     );
     this.hold();
     this.#timedOut = { kind: "timedOut", error, isFinal };
-    this.#timer = this.#options.clock.after(this.#options.grace, () => this.#finish());
+    this.#timer = this.#options.clock.after(this.#options.grace, () => {
+      this.#options.givenUp();
+      this.#finish();
+    });
     this.abort(error);
   }
 

@@ -32,7 +32,9 @@ export function beginning(work: Work, step: StepDefinition): Event | undefined {
     if (!answer.given) return passedOver(work, step);
   }
   const isLimited = step.deadline !== undefined && stepDeadlineAt === undefined;
-  return asks || isLimited ? eventAt(work.execution, { type: "begins" }, "begins") : undefined;
+  // A launcher that dies before has put nothing in doubt.
+  const mayPark = step.inDoubt === "park" && begins !== true;
+  return asks || isLimited || mayPark ? eventAt(work.execution, { type: "begins" }, "begins") : undefined;
 }
 
 function passedOver(work: Work, { name, otherwise }: StepDefinition): Event {
@@ -100,7 +102,7 @@ export function recovered(work: Work, failed: Event, step: StepDefinition | unde
   try {
     const context = {
       state: shownState(work.execution),
-      reason: failed.result,
+      reason: "reason" in what ? what.reason : failed.result,
       execution: work.execution.identity,
       ...(error !== null && { error }),
     };

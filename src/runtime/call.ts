@@ -3,6 +3,7 @@ import { serializeError } from "../values/serialize-error.js";
 import type { StepFunc } from "../definition/flow.js";
 import type { StepDefinition, StepFunction } from "../definition/definition.js";
 import { eventAt, type Event } from "../execution/events.js";
+import { openDoubt } from "../execution/doubt.js";
 import { attemptOf } from "../execution/execution.js";
 import { isPolling } from "../execution/position.js";
 import type { MailboxRecord } from "../execution/records.js";
@@ -20,6 +21,7 @@ export interface Delivery {
 
 /** A call of a step function that is about to be made, or under way. */
 export interface Call extends SettledCall {
+  readonly func: StepFunc;
   readonly fn: StepFunction | undefined;
   readonly context: StepContext;
   /** From the clock's `monotonic`. */
@@ -28,12 +30,14 @@ export interface Call extends SettledCall {
   elapsed: number;
 }
 
-export function callOf(work: Work, message?: Delivery): Call {
+/** @param func Default: the one that is due */
+export function callOf(work: Work, message?: Delivery, func: StepFunc = work.execution.position.stepFunc): Call {
   const { position } = work.execution;
   const step = work.registered.definition.steps[position.stepIndex]!;
-  const fn = functionOf(step, position.stepFunc, message !== undefined);
-  const context = new StepContext(work, step, message?.delivered);
+  const fn = functionOf(step, func, message !== undefined);
+  const context = new StepContext(work, step, func, message?.delivered);
   return {
+    func,
     step,
     called: fn !== undefined,
     attempt: context.attempt,
@@ -56,6 +60,8 @@ function functionOf(step: StepDefinition, func: StepFunc, message: boolean): Ste
       return step.run;
     case "runContinue":
       return message ? step.onMessage : step.onTimeout;
+    case "probe":
+      return step.probe;
     case "rollback":
       return step.rollback;
     case "rollbackContinue":
@@ -104,6 +110,11 @@ export function waitTimedOutEvent(work: Work): Event {
 export function stepOverdueEvent(work: Work): Event {
   const { position } = work.execution;
   const error = stepDeadlineError(work.execution);
+  const doubt = openDoubt(work.execution, work.step);
+  if (doubt !== undefined) {
+    const doubted = { type: "doubted", reason: "timeout" } as const;
+    return { ...eventAt(work.execution, doubted, "timeout", { error: serializeError(error) }), func: "run" };
+  }
   // Of what waits, the observers were told that it began; of an attempt that failed, how it ended.
   if (position.stepFunc === "runContinue" || isPolling(position))
     return settledEvent(work, uncalled(work), { kind: "timedOut", error, isFinal: true });

@@ -4,7 +4,7 @@ import type { Event } from "../execution/events.js";
 import { attemptOf, type ActiveExecution } from "../execution/execution.js";
 import { brokenInvariant } from "../execution/invariants.js";
 import { sift, turnOf } from "../execution/mail.js";
-import { isPolling, strugglingFrom } from "../execution/position.js";
+import { isPolling, strugglingFrom, type Position } from "../execution/position.js";
 import type { Transition } from "../execution/records.js";
 import type { CommitResult } from "../stores/batch.js";
 import type { CommitListener } from "../session/batch-entries.js";
@@ -15,6 +15,13 @@ import { exitReason } from "./exiting.js";
 import { failureWarning, invariantError, strugglingError, stuckError } from "./reports.js";
 import { groundOf } from "./rewinding.js";
 import type { Work } from "./work.js";
+
+/** An attempt has failed, of the step or of its probe, and another one follows. */
+function isFifthFailure({ what: { type }, answered }: Event, { attempts, doubts, stepIndex }: Position): boolean {
+  if (type === "retry") return attempts === strugglingFrom;
+  const asked = doubts?.find(({ index }) => index === stepIndex)?.attempts;
+  return type === "probed" && answered === "failed" && asked === strugglingFrom;
+}
 
 type AskedAgain = Event & { readonly what: { readonly type: "again" } };
 
@@ -146,7 +153,7 @@ export class Commits {
     tellCommit(work, before, transition, event, at);
     if (action === "park") host.report(stuckError(work.execution));
     else if (transition.position.warned === true && stood.position.warned === undefined) this.#warn(stood, transition);
-    if (event?.what.type === "retry" && work.execution.position.attempts === strugglingFrom)
+    if (event !== undefined && isFifthFailure(event, work.execution.position))
       host.report(strugglingError(work.execution, event.error));
   }
 

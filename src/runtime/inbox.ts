@@ -3,7 +3,7 @@ import { encode } from "../values/encode.js";
 import { isolate } from "../values/isolate.js";
 import { isRetryable, StepwellError } from "../errors.js";
 import { eventAt, operatorEvent, type Event } from "../execution/events.js";
-import { hasBegun, withOthersPatch } from "../execution/execution.js";
+import { attemptOf, hasBegun, withOthersPatch } from "../execution/execution.js";
 import {
   askedIn,
   requestProblem,
@@ -13,12 +13,13 @@ import {
   type RewindRequest,
 } from "../execution/mail.js";
 import { isRequest, type MailboxRecord } from "../execution/records.js";
+import { resolved } from "../execution/probe-answer.js";
 import type { PendingMail } from "../session/host.js";
 import { andThen } from "../session/maybe-promise.js";
 import type { MaybePromise } from "../stores/contract.js";
 import { checkedByInput } from "./input-fields.js";
 import { letGo, refuseLiveChildren } from "./let-go.js";
-import { brokenError, brokenRequestError } from "./reports.js";
+import { brokenError, brokenRequestError, patchLostError } from "./reports.js";
 import type { Work } from "./work.js";
 
 export class Inbox {
@@ -189,8 +190,10 @@ export class Inbox {
     }
   }
 
-  #act({ type, arrival: cause, act }: ActRequest, patch: object | undefined): Event | undefined {
+  #act(request: ActRequest, patch: object | undefined): Event | undefined {
+    const { type, arrival: cause, act } = request;
     const work = this.#work;
+    if (type === "resolve") return this.#resolved(request);
     try {
       if (patch !== undefined) work.execution = withOthersPatch(work.execution, patch, work.host.sizeLimit);
     } catch (error) {
@@ -200,6 +203,20 @@ export class Inbox {
       return undefined;
     }
     return operatorEvent(work.execution, type, { cause, by: act.by, why: act.reason });
+  }
+
+  #resolved({ arrival: cause, act }: ActRequest): Event | undefined {
+    const work = this.#work;
+    const call = { step: work.step!, called: false, attempt: attemptOf(work.execution), cause, elapsed: 0 };
+    const { execution, event } = resolved(work.execution, act, call, work.callFacts);
+    if (!event.gave) {
+      // It was checked when it was sent, but the state may have grown since.
+      work.host.report(patchLostError(execution, event.error));
+      work.bury([cause.id]);
+      return undefined;
+    }
+    work.execution = execution;
+    return { ...event, by: act.by, why: act.reason };
   }
 }
 

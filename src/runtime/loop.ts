@@ -20,12 +20,13 @@ import type { CommitListener } from "../session/batch-entries.js";
 import type { Host, PendingMail } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
 import { isPutToChild, lookedAt, overdueChildren, putToChild } from "./children.js";
-import { settledEvent, stepOverdueEvent, waitTimedOutEvent, type Call } from "./call.js";
+import { stepOverdueEvent, type Call } from "./call.js";
 import { Commits } from "./commits.js";
 import { checkDefinition, type DefinitionMismatch } from "./definition-check.js";
 import { tellRest, tellWake } from "./engine-events.js";
 import { Inbox } from "./inbox.js";
 import { reportRest } from "./observing.js";
+import { eventOf } from "./probing.js";
 import { brokenError, killerError, lostError } from "./reports.js";
 import type { Caller } from "./step-call.js";
 import { lacksGround, mustRecall, recall } from "./rewinding.js";
@@ -189,13 +190,12 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
         return this.goOnWith(lookedAt(this.#work), this.#seen);
       case "handle":
         return this.#handle(task.message);
+      case "probe":
+      case "parkInDoubt":
+      case "fail":
       case "waitTimedOut":
-        return this.#happens(waitTimedOutEvent(this.#work));
       case "call":
-        return this.goOnWith(
-          task.action === "wait" ? this.#runner.call() : this.#runner.begin(task.action),
-          this.#called,
-        );
+        return this.goOnWith(this.#runner.act(task), this.#called);
     }
   }
 
@@ -248,7 +248,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     if (this.isOver) return;
     this.safely(() => {
       if (settled instanceof TransactionResult) this.#transacted(settled);
-      else this.#happens(settledEvent(this.#work, call, settled));
+      else this.#happens(eventOf(this.#work, call, settled));
     });
     this.go();
   }
@@ -324,7 +324,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
   }
 
   propose(copy: Work, call: Call, value: unknown): Proposal {
-    const event = settledEvent(copy, call, { kind: "returned", value });
+    const event = eventOf(copy, call, { kind: "returned", value });
     const decision = event.what.type === "stepFailed" ? undefined : this.#decide(copy, event);
     return { event, execution: copy.execution, decision };
   }

@@ -1,5 +1,6 @@
 /** The errors that an execution in work gives: each says where it stands, and what to do. */
 import { StepwellError, type ErrorCode } from "../errors.js";
+import type { StepDefinition } from "../definition/definition.js";
 import type { SerializedError } from "../values/serialize-error.js";
 import type { MailboxRecord, Transition } from "../execution/records.js";
 import type { ActiveExecution } from "../execution/execution.js";
@@ -38,7 +39,8 @@ export function failureWarning(
   const { step, direction } = position;
   const { error } = history;
   const what = `Step "${step}" of execution "${execution}" (workflow "${workflow}") failed on the way ${direction}: `;
-  const goesOn = after.direction === direction ? "It is tried again." : "The execution goes back.";
+  const isTried = after.stepFunc === "probe" ? "It is found out what became of it." : "It is tried again.";
+  const goesOn = after.direction === direction ? isTried : "The execution goes back.";
   const message = `${what}${error?.message ?? history.result}. ${goesOn} What else fails of it is in its history.`;
   return { fields: { execution, workflow, step, direction, attempt: history.attempt, error }, message };
 }
@@ -51,6 +53,19 @@ export function strugglingError(execution: Told, last: SerializedError | null): 
     "STEPWELL_EXECUTION_STRUGGLING",
     `Step "${position.step}" of execution "${identity.id}" has failed ${position.attempts} times on the way ` +
       `${position.direction} and is tried again: ${last?.message ?? position.lastResult}. Mend the cause, or wait.`,
+  );
+}
+
+/** @param key the idempotency key of its `run` */
+export function inDoubtError(execution: Told, key: string, { probe }: Pick<StepDefinition, "probe">): StepwellError {
+  const { identity, position } = execution;
+  const nobody = probe === undefined ? "it has no probe" : "its probe does not know";
+  const retry = probe === undefined ? "to run the step again all the same" : "to ask the probe again";
+  return errorAbout(
+    execution,
+    "STEPWELL_IN_DOUBT",
+    `Nobody knows whether step "${position.step}" of execution "${identity.id}" was done: its last attempt, under the key "${key}", ` +
+      `gave nothing back, and ${nobody}. Find out, then resolve it: it happened, or it did not. Or retry, ${retry}.`,
   );
 }
 
@@ -164,6 +179,12 @@ export function brokenRequestError(execution: Told, { kind }: MailboxRecord, pro
     "STEPWELL_NOT_DECODABLE",
     `A request (${kind}) to execution "${execution.identity.id}" can't be read back: ${problem}. Ask for it again.`,
   );
+}
+
+/** What an operator said that a step gave can't be stored. */
+export function patchLostError(execution: Told, error: SerializedError | null): StepwellError {
+  const message = `What a step gave, as an operator has said, can't be stored: ${error?.message ?? "nobody knows why"}. It was not followed.`;
+  return errorAbout(execution, "STEPWELL_INVALID_PATCH", message);
 }
 
 /** A store that fails for good, or a mistake of ours. */

@@ -3,6 +3,7 @@ import type { ErrorCode } from "../errors.js";
 import { Transacted } from "../definition/outcome.js";
 import { isPastPivot } from "../execution/router.js";
 import type { Settled } from "../execution/step-result.js";
+import type { Host } from "../session/host.js";
 import { isPromise } from "../values/promise.js";
 import { Attempt } from "./attempt.js";
 import type { Call } from "./call.js";
@@ -64,7 +65,11 @@ export class StepCall {
       deadline: untilDeadline(work),
       deadlinePassed: () => this.abort("STEPWELL_DEADLINE_EXCEEDED", "The workflow's deadline has passed."),
       grace: host.grace,
-      late: () => host.report(lateError(work.execution, call.step.name)),
+      givenUp: () => countGivenUp(host, call, 1),
+      late: () => {
+        countGivenUp(host, call, -1);
+        host.report(lateError(work.execution, call.step.name));
+      },
       settled: (settled) => this.#settled(settled),
     });
   }
@@ -99,7 +104,9 @@ export class StepCall {
   }
 
   #given(value: unknown): unknown {
-    return value instanceof Transacted ? runInTransaction(value, this.#work, this.#call.context, this) : value;
+    return value instanceof Transacted && this.#call.func !== "probe"
+      ? runInTransaction(value, this.#work, this.#call.context, this)
+      : value;
   }
 
   #settled(settled: Settled): void {
@@ -113,10 +120,29 @@ export class StepCall {
   }
 }
 
+/** By the launcher whose they are: attempts that were given up and have not settled, by their keys. */
+const givenUp = new WeakMap<Host, Map<string, number>>();
+
+function countGivenUp(host: Host, { context }: Call, change: 1 | -1): void {
+  const counts = givenUp.get(host) ?? new Map<string, number>();
+  givenUp.set(host, counts);
+  const key = context.idempotencyKey;
+  const count = (counts.get(key) ?? 0) + change;
+  // What was dropped with its execution was not counted.
+  if (count > 0) counts.set(key, count);
+  else counts.delete(key);
+}
+
+/** Whether an attempt with this key was given up by this launcher and still runs. */
+export function stillRuns(host: Host, key: string): boolean {
+  return givenUp.get(host)?.has(key) === true;
+}
+
 /** Milliseconds until the step's own deadline. */
-function untilStepDeadline({ execution, host }: Work, { step }: Call): number | undefined {
+function untilStepDeadline({ execution, host }: Work, { step, func }: Call): number | undefined {
   const { stepDeadlineAt, direction } = execution.position;
-  if (step.deadline === undefined || stepDeadlineAt === undefined || direction === "down") return undefined;
+  if (step.deadline === undefined || stepDeadlineAt === undefined || direction === "down" || func === "probe")
+    return undefined;
   return Math.max(0, stepDeadlineAt - host.storeNow());
 }
 

@@ -5,6 +5,7 @@ import type { ExecutionIdentity } from "../definition/observer.js";
 import type { Direction, StepFunc } from "../definition/flow.js";
 import type { SubscribeOptions, UndoRequest } from "../definition/contexts.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
+import { doubtOf, type Doubt } from "../execution/doubt.js";
 import { attemptOf, isInDoubt, shownState } from "../execution/execution.js";
 import { untilBits, type Until } from "../execution/records.js";
 import { checkTopic } from "../session/reasons.js";
@@ -37,6 +38,8 @@ export class StepContext {
   readonly step: StepIdentity;
   readonly direction: Direction;
   readonly message: DeliveredMessage | undefined;
+  /** For a probe. */
+  readonly since: Date | undefined;
   readonly given: object | undefined;
   readonly halfDone: boolean | undefined;
   readonly reason: string | undefined;
@@ -52,13 +55,15 @@ export class StepContext {
   #isOver = false;
 
   /** @param message what its handler is called with */
-  constructor(work: Work, step: StepDefinition, message: DeliveredMessage | undefined) {
+  constructor(work: Work, step: StepDefinition, func: StepFunc, message: DeliveredMessage | undefined) {
     const { execution, host } = work;
     const { position } = execution;
     const isDown = position.direction === "down";
     this.state = shownState(execution);
-    this.attempt = attemptOf(execution);
-    this.polls = position.polls ?? 0;
+    const doubt = func === "probe" ? doubtOf(execution, step) : undefined;
+    this.attempt = doubt === undefined ? attemptOf(execution) : timesAsked(doubt, execution);
+    this.polls = (doubt ?? position).polls ?? 0;
+    this.since = doubt && new Date(doubt.since);
     this.round = roundOf(position, position.stepIndex);
     this.execution = execution.identity;
     this.step = { name: step.name, index: position.stepIndex };
@@ -68,7 +73,7 @@ export class StepContext {
     this.halfDone = isDown ? isInDoubt(execution, step) : undefined;
     this.reason = isDown ? position.reason : undefined;
     this.logger = host.logger;
-    this.#func = position.stepFunc;
+    this.#func = func;
     this.#timeout = message === undefined ? position.waitUntil : null;
     this.#keys = position.keys;
     this.#work = work;
@@ -76,7 +81,8 @@ export class StepContext {
 
   /** The same for all attempts. In a handler the message is part of it: it may be called for several. */
   get idempotencyKey(): string {
-    return idempotencyKey(this.execution.id, this.keyName, this.#func, this.#cause, this.round);
+    const func = this.#func === "probe" ? "run" : this.#func;
+    return idempotencyKey(this.execution.id, this.keyName, func, this.#cause, this.round);
   }
 
   get #cause(): Cause | undefined {
@@ -143,6 +149,11 @@ function requestIn(asked: AskedBack | undefined): UndoRequest | undefined {
   if (asked === undefined) return undefined;
   const { details, ...request } = asked;
   return details === undefined ? request : { ...request, details: Encoded.ofText(details).value };
+}
+
+/** This time included; also those that were lost with their launchers. */
+function timesAsked({ asked = 0 }: Doubt, { position, claims }: Work["execution"]): number {
+  return asked + (position.stepFunc === "probe" ? Math.max(1, claims) : 1);
 }
 
 /** What the step being undone gave on the way up. */

@@ -5,7 +5,9 @@ import type { ErrorCode } from "../errors.js";
 import { eventAt, type Event } from "../execution/events.js";
 import { hasBegun } from "../execution/execution.js";
 import { awaitedMessage } from "../execution/mail.js";
-import type { MailboxRecord } from "../execution/records.js";
+import type { Task } from "../execution/next.js";
+import { inDoubtReason } from "../execution/probe-answer.js";
+import type { HistoryRecord, MailboxRecord } from "../execution/records.js";
 import { isTooLate } from "../execution/retry.js";
 import type { Action } from "../execution/router.js";
 import { serializeError } from "../values/serialize-error.js";
@@ -13,11 +15,15 @@ import type { MaybePromise } from "../stores/contract.js";
 import { andThen } from "../session/maybe-promise.js";
 import { beginning } from "./beginning.js";
 import { begunChildren } from "./children.js";
-import { beforeStep, callOf, settledEvent, type Delivery } from "./call.js";
+import { beforeStep, callOf, settledEvent, waitTimedOutEvent, type Delivery } from "./call.js";
 import { noteGuard, observe } from "./observing.js";
+import { askProbe, failedForGood, parkedInDoubt } from "./probing.js";
 import { messageOf, refusedMessageError } from "./reports.js";
 import { startCall, StepCall, type Caller } from "./step-call.js";
 import type { Work } from "./work.js";
+
+/** What is done by calling a function of the step, or is said of one that was called. */
+type CallingTask = Extract<Task, { type: "probe" | "parkInDoubt" | "fail" | "waitTimedOut" | "call" }>;
 
 /** Each method gives the event that came of it. Undefined: there is none yet, or what was to be done can't be. */
 export class StepRunner {
@@ -51,8 +57,23 @@ export class StepRunner {
     this.#call = undefined;
   }
 
+  act(task: CallingTask): MaybePromise<Event | undefined> {
+    switch (task.type) {
+      case "probe":
+        return this.#probe(task.action);
+      case "parkInDoubt":
+        return parkedInDoubt(this.#work);
+      case "fail":
+        return andThen(this.#lastError(), (error) => failedForGood(this.#work, task.reason, error));
+      case "waitTimedOut":
+        return waitTimedOutEvent(this.#work);
+      case "call":
+        return task.action === "wait" ? this.call() : this.#begin(task.action);
+    }
+  }
+
   /** Begins with what is due: the function is called, unless a guard, its `when` or its retry policy says otherwise. */
-  begin(action: Action): MaybePromise<Event | undefined> {
+  #begin(action: Action): MaybePromise<Event | undefined> {
     const work = this.#work;
     const vetoed = action === "init" ? this.#init() : undefined;
     if (vetoed !== undefined) return vetoed;
@@ -62,6 +83,17 @@ export class StepRunner {
     if (first !== undefined) return first;
     const { shape } = work.registered;
     return isTooLate(step, work.execution.position, shape, work.host.storeNow()) ? this.#giveUp() : this.call();
+  }
+
+  /** Asks the probe of the step where it stands. */
+  #probe(action: Action): Event | undefined {
+    const vetoed = action === "init" ? this.#init() : undefined;
+    if (vetoed !== undefined) return vetoed;
+    if (action === "startRollback") this.#startRollback();
+    const asked = askProbe(this.#work, this.#caller);
+    if (!(asked instanceof StepCall)) return asked;
+    this.#call = asked;
+    return undefined;
   }
 
   /** Calls the function that is due, with the message that it handles. */
@@ -125,13 +157,21 @@ export class StepRunner {
 
   /** The time for attempts is over before this one has begun: the step fails with what the last one failed with. */
   #giveUp(): MaybePromise<Event> {
-    const { execution, mail, host, id, step } = this.#work;
+    const { execution, mail, step } = this.#work;
     const { lastResult: reason, stepFunc } = execution.position;
     const isHandler = stepFunc === "runContinue" || stepFunc === "rollbackContinue";
     const cause = isHandler ? awaitedMessage(mail.pending, step!, execution.position) : undefined;
+    return andThen(this.#lastError(), (error) =>
+      eventAt(execution, { type: "stepFailed", reason }, reason, { error, cause, failedItself: true }),
+    );
+  }
+
+  /** What the step failed with, rather than what asking about it came to. */
+  #lastError(): MaybePromise<Event["error"]> {
+    const { host, id } = this.#work;
     return andThen(host.history(id), (rows) => {
-      const error = rows.findLast((row) => row.error !== undefined)?.error ?? null;
-      return eventAt(execution, { type: "stepFailed", reason }, reason, { error, cause, failedItself: true });
+      const isOwn = (row: HistoryRecord): boolean => row.func !== "probe" && row.result !== inDoubtReason;
+      return rows.findLast((row) => row.error !== undefined && isOwn(row))?.error ?? null;
     });
   }
 }

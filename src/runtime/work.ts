@@ -66,7 +66,7 @@ export class Work {
   /** The transition is committed: the execution is what that led to. */
   committedWith({ transition, risen }: Pick<Decision, "transition" | "risen">): void {
     const { history } = transition;
-    if (history.patch !== null && history.direction === "up") this.given?.push(history);
+    if (history.patch !== null && (history.direction === "up" || history.func === "probe")) this.given?.push(history);
     if (risen === undefined) this.contributions?.add(history);
     else this.contributions = this.given = undefined;
     this.committed = committedAs(risen ?? this.execution, transition);

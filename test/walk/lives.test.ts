@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { workflow, type AnyWorkflow } from "../../src/index.js";
+import { happened, workflow, type AnyWorkflow } from "../../src/index.js";
 import { definitionOf } from "../../src/definition/definition-of.js";
 import type { WorkflowDefinition } from "../../src/definition/definition.js";
 import { decide, type Decision } from "../../src/execution/decide.js";
@@ -35,6 +35,11 @@ const pivoted = workflow("flow", { input: z.object({}) })
 const conditional = workflow("flow", { input: z.object({}) })
   .step("a", { ...functions, ...policies, when: () => true })
   .step("b", { ...functions, ...policies, deadline: "3s" });
+
+const probed = workflow("flow", { input: z.object({}) })
+  .step("a", { ...functions, ...policies, probe: () => happened() })
+  .step("b", { run: () => undefined, retry, probe: () => happened(), inDoubt: "rerun", pivot: true })
+  .step("c", { run: () => undefined, retry: { ...retry, within: "1d" }, inDoubt: "park" });
 
 /** All that a step may try is two attempts. */
 function small(of: AnyWorkflow): WorkflowDefinition {
@@ -71,6 +76,9 @@ const lives: Readonly<Record<string, () => Lived>> = {
   "a pivot, and rewinds behind it": () => live(small(pivoted), { rewinds: 2, requests: 1, acts: 1 }),
   "rewinds over conditions, and transactional work": () =>
     live(transactional(conditional), { rewinds: 2, crashes: 1, odd: 1 }),
+  probes: () => live(small(probed), crashes),
+  "probes, with operators and guards": () => live(small(probed), { ...operated, acts: 2, crashes: 1 }),
+  "probes, and a deadline of the workflow": () => live(small(probed), { odd: 1, crashes: 1 }, undefined, 1500),
   "a deadline of the workflow": () => live(small(waiting), { odd: 1, crashes: 1 }, undefined, 2500),
 };
 
@@ -99,10 +107,14 @@ describe("every life of an execution", () => {
       "beforeStepVetoed",
       "begins",
       "cutOff",
+      "doubted",
       "initVetoed",
       "migrated",
       "parked",
       "patched",
+      "probeDidNotHappen",
+      "probeHappened",
+      "probed",
       "resumed",
       "retry",
       "rewindRequested",
@@ -116,8 +128,11 @@ describe("every life of an execution", () => {
     expect([...tasks].toSorted()).toEqual([
       "call",
       "cutOff",
+      "fail",
       "follow",
       "handle",
+      "parkInDoubt",
+      "probe",
       "release",
       "stepOverdue",
       "waitTimedOut",

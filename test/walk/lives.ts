@@ -5,11 +5,13 @@
  * messages, requests, operators, crashes, shutdowns, time. It keeps books of its own on what the steps may have done, and
  * holds each decision against them. Each thing that the world does is bounded, so that lives come to an end.
  */
-import { again, complete, fail, pause } from "../../src/index.js";
+import { again, complete, didNotHappen, fail, happened, pause, unknown } from "../../src/index.js";
 import type { StepDefinition, WorkflowDefinition } from "../../src/definition/definition.js";
 import { outlineOf } from "../../src/definition/outline.js";
 import { decide } from "../../src/execution/decide.js";
 import { shapeOf } from "../../src/execution/definition-change.js";
+import { openDoubt } from "../../src/execution/doubt.js";
+import { answerOf, inDoubtReason, resolved } from "../../src/execution/probe-answer.js";
 import { eventAt, operatorEvent, type Event, type Happened } from "../../src/execution/events.js";
 import {
   attemptOf,
@@ -208,6 +210,16 @@ class Walker {
       }
       case "handle":
         return this.#call(life, task.message, path);
+      case "probe":
+        return this.#probe(life, path);
+      case "parkInDoubt": {
+        const what = { type: "probed", reason: inDoubtReason, wait: null, parks: true } as const;
+        return this.#commit(life, eventAt(life.execution, what, inDoubtReason), path);
+      }
+      case "fail": {
+        const failed = { type: "stepFailed", reason: task.reason } as const;
+        return this.#commit(life, eventAt(life.execution, failed, task.reason, { failedItself: true }), path);
+      }
       case "call":
         return task.action === "wait" ? this.#call(life, undefined, path) : this.#begin(life, path);
       case "tellRest":
@@ -229,6 +241,14 @@ class Walker {
   #follow(request: Extract<Task, { type: "follow" }>["request"], life: Life, path: readonly string[]): void {
     const { execution } = life;
     if (request !== "deadline" && request.type !== "rollback" && request.type !== "rewind") {
+      if (request.type === "resolve") {
+        for (const what of ["happened", "did-not-happen"] as const) {
+          const call = { ...this.#callOf(life, false), cause: request.arrival };
+          const said = resolved(execution, { resolved: what }, call, this.#facts(life));
+          this.#commit({ ...life, execution: said.execution }, said.event, path);
+        }
+        return;
+      }
       const asked = { cause: request.arrival, by: undefined, why: "by hand" };
       return this.#commit(life, operatorEvent(execution, request.type, asked), path);
     }
@@ -266,7 +286,11 @@ class Walker {
       this.#commit(life, eventAt(execution, { type: "stepPassedOver" }, "passed-over"), path);
       return this.#commit(life, eventAt(execution, { type: "begins" }, "begins"), path);
     }
-    if (step.deadline !== undefined && position.stepDeadlineAt === undefined)
+    const mayPark = step.inDoubt === "park" && position.begins !== true;
+    if (
+      position.stepFunc === "run" &&
+      ((step.deadline !== undefined && position.stepDeadlineAt === undefined) || mayPark)
+    )
       return this.#commit(life, eventAt(execution, { type: "begins" }, "begins"), path);
     this.#call(life, undefined, path);
   }
@@ -299,11 +323,43 @@ class Walker {
     }
   }
 
+  /** The probe of the step answers in every way. */
+  #probe(life: Life, path: readonly string[]): void {
+    const { execution, budget } = life;
+    const { position } = execution;
+    const isDown = position.direction === "down" && position.lifecycle !== "rollback";
+    const there = isDown
+      ? { ...life, execution: { ...execution, position: { ...position, lifecycle: "startRollback" } as Position } }
+      : life;
+    if (budget.crashes > 0) {
+      const crashed = { ...execution, claims: execution.claims + 1, takenBack: 0 };
+      this.#meet({ ...spend(life, "crashes"), execution: crashed, stopping: false }, [...path, "crash"]);
+    }
+    for (const value of [happened(), happened(fail("no")), didNotHappen(), unknown()])
+      this.#answered(there, { kind: "returned", value }, path);
+    if (life.stopping) this.#answered(there, { kind: "cutOff" }, path);
+    if (budget.odd === 0) return;
+    const once = spend(there, "odd");
+    this.#answered(once, { kind: "returned", value: happened(pause({}, { timeout: "5s" })) }, path);
+    this.#answered(once, { kind: "returned", value: again({ after: "1s" }) }, path);
+    this.#answered(once, { kind: "threw", error: new Error("away") }, path);
+  }
+
+  #answered(life: Life, settled: Settled, path: readonly string[]): void {
+    const call = this.#callOf(life, true);
+    const facts = { ...this.#facts(life), stillRuns: false, inDoubtError: () => late };
+    const { execution, event } = answerOf(life.execution, settled, call, facts);
+    this.#commit({ ...life, execution }, event, path);
+    if (life.budget.requests > 0)
+      this.#commit(arrive(spend({ ...life, execution }, "requests"), "rollback"), event, path);
+  }
+
   /** The books of a function that is called. */
   #called(life: Life, path: readonly string[]): Life {
     const { execution, books } = life;
     const { stepIndex, stepFunc, direction } = execution.position;
     if (stepFunc !== "run" && stepFunc !== "rollback") return life;
+    if (openDoubt(execution, this.#step(life)) !== undefined) this.#wrong("a step in doubt is called", path);
     const of = `${direction} ${stepIndex} in round ${execution.position.round ?? 0}`;
     const number = attemptOf(execution);
     // Of work that was rolled back nothing is left but its number, and that dies with the launcher.
@@ -433,7 +489,7 @@ class Walker {
   /** What the books say after a step is done or undone. */
   #moved(
     books: Books,
-    { what, called, result }: Event,
+    { what, called, result, answered }: Event,
     before: Position,
     after: Position,
     wrong: (problem: string) => void,
@@ -442,6 +498,7 @@ class Walker {
     const isDone = what.type === "stepOk" || what.type === "stepCompleted" || what.type === "stepPassedOver";
     const { transactional } = this.#definition.steps[stepIndex]!;
     const standing = new Set(books.standing);
+    if (answered === "did-not-happen") standing.delete(stepIndex);
     if (direction === "up") {
       // What a transaction wrote stands once it is committed.
       const commits =
@@ -479,7 +536,7 @@ class Walker {
       for (const to of this.#reached(taken))
         this.#meet(arrive(spend(taken, "rewinds"), "rewind", { to }), [...path, `rewind to ${to}`]);
     if (budget.acts > 0 && status === "stuck")
-      for (const act of ["retry", "skip", "patch"] as const) {
+      for (const act of ["retry", "skip", "patch", "resolve"] as const) {
         // Who skips has seen to it by hand.
         const { stepIndex, direction } = position;
         const standing = life.books.standing.filter((it) => it !== stepIndex);
@@ -534,6 +591,7 @@ function newExecution(step: string, deadlineAt: number | null): ActiveExecution 
     subscribed: 0,
     takenBack: 0,
     initial: undefined,
+    changedAt: 0,
     wholeLength: 2,
     changed: null,
     unsaved: null,
@@ -549,6 +607,7 @@ const payloads = {
   retry: {},
   skip: {},
   patch: {},
+  resolve: {},
   message: {},
 };
 

@@ -145,7 +145,8 @@ function reasonProblem(ups: readonly Entry[], { flow, startedDownAt }: Path): st
 }
 
 function isFailure(entry: Entry): boolean {
-  return !isDone(entry) && !["stepPaused", "operatorRetried", "undoRequested"].includes(entry.happened);
+  const others = ["stepPaused", "operatorRetried", "undoRequested", "probeHappened", "probeDidNotHappen"];
+  return !isDone(entry) && !others.includes(entry.happened);
 }
 
 function isOperator({ happened }: Entry): boolean {

@@ -3,7 +3,7 @@
  *
  * It plays the engine (asks the router, does what it says) and the world: wherever something can
  * happen, it goes each way. It is bounded: a step pauses once at most in each direction, one step at most
- * is passed over, and an operator acts once at most.
+ * is passed over, a probe answers once at most, and an operator acts once at most.
  */
 import type { Direction, Flow, StepFunc } from "../../src/definition/flow.js";
 import { initialFlow } from "../../src/execution/position.js";
@@ -17,6 +17,9 @@ import {
   type Passage,
   type Shape,
 } from "../../src/execution/router.js";
+
+/** In larger workflows no probe answers: there would be too many ways. */
+const mostProbed = 3;
 
 /** What is walked; a test of the checks hands in a faulty one. */
 export interface Machine {
@@ -61,6 +64,7 @@ interface Point {
   /** Which steps have paused, on the way up (first set of bits) and on the way down (second). */
   readonly paused: number;
   readonly operated: boolean;
+  readonly asked: boolean;
   readonly pivotDone: boolean;
 }
 
@@ -77,7 +81,8 @@ export function walk(shape: Shape, visitor: Visitor, machine: Machine = { route,
     // A launch is a commit too.
     const problem = commitProblem(walker, flow, { flow, action });
     if (problem !== undefined) return visitor.surprised(problem, walker.entries);
-    follow(walker, { flow: first, action, paused: 0, operated: false, pivotDone: false });
+    const isLarge = shape.count > mostProbed;
+    follow(walker, { flow: first, action, paused: 0, operated: false, asked: isLarge, pivotDone: false });
   };
   begin(initialFlow, undefined);
   for (let i = 0; i < shape.count; i += 1) begin(startedInRollback(i, "imported"), i);
@@ -133,6 +138,7 @@ function take(walker: Walker, point: Point, { event, happened, result }: Branch)
       action: decision.action,
       paused: event.type === "stepPaused" ? point.paused | pauseBit(flow) : point.paused,
       operated: point.operated,
+      asked: point.asked || event.type === "probeHappened" || event.type === "probeDidNotHappen",
       pivotDone:
         point.pivotDone ||
         (flow.direction === "up" && flow.stepIndex === shape.pivot && isDone(entry) && !isPassedOver(entry)),
@@ -151,7 +157,7 @@ function commitProblem(
 ): string | undefined {
   if (before.direction === "down" && flow.direction === "up") return "it goes up after it went down";
   // Two entries for each step and direction, the turn, and what an operator's act adds.
-  if (entries.length > 4 * shape.count + 4) return "the path does not end";
+  if (entries.length > 4 * shape.count + 5) return "the path does not end";
   const resumed = machine.due(flow);
   if (resumed === dueAfter[action]) return undefined;
   return `the router said ${action}, and the checkpoint says ${resumed}`;
@@ -230,24 +236,32 @@ const vetoedInRun = [vetoing("beforeStepVetoed", false), vetoing("beforeStepVeto
 /** A purely transactional step, of which nothing was committed: as if it had never begun. */
 const withoutTrace = withNothingLeft(failing("taken back"));
 const requestedWithoutTrace = withNothingLeft(requesting("cancelled, and taken back", true));
+const didNotHappen: Branch = {
+  event: { type: "probeDidNotHappen" },
+  happened: "probeDidNotHappen",
+  result: "did-not-happen",
+};
+const happenedDown: Branch = { event: { type: "probeHappened" }, happened: "probeHappened", result: "happened" };
 const requestedInRun = requesting("cancelled while it ran", true);
 const timedOut = failing("timeout");
 const requestedInWait = [requesting("cancelled while it waited", true), requesting("cancelled in a handler", true)];
 const settledDown = [ok, failing("failed")];
 
 /** Everything that can happen while a function runs, or is waited for. */
-function branches({ flow, action, paused: bits, pivotDone }: Point): readonly Branch[] {
+function branches({ flow, action, paused: bits, asked, pivotDone }: Point): readonly Branch[] {
   const mayPause = action === "execute" && (bits & pauseBit(flow)) === 0 ? [paused] : [];
   if (flow.direction === "down") {
     // Nothing of it is called, so nothing else can happen there.
     if (flow.passed?.includes(flow.stepIndex) === true) return [passedOver];
-    return action === "wait" ? [...settledDown, timedOut] : [...settledDown, ...mayPause];
+    const answered = asked || (bits & pauseBit(flow)) !== 0 ? [] : [happenedDown, didNotHappen];
+    return action === "wait" ? [...settledDown, timedOut] : [...settledDown, ...mayPause, ...answered];
   }
   // After the pivot a request changes nothing; `checkIgnored` sees to that.
   if (action === "wait") return [...settledUp, timedOut, ...(pivotDone ? [] : requestedInWait)];
   const mayBePassed = flow.passed === undefined && (bits & pauseBit(flow)) === 0 ? [passedOver] : [];
   const requested = pivotDone ? [] : [requestedInRun, requestedWithoutTrace];
-  return [...settledUp, ...vetoedInRun, withoutTrace, ...mayPause, ...mayBePassed, ...requested];
+  const answered = asked || (bits & pauseBit(flow)) !== 0 ? [] : [didNotHappen];
+  return [...settledUp, ...vetoedInRun, withoutTrace, ...mayPause, ...mayBePassed, ...requested, ...answered];
 }
 
 function pauseBit({ direction, stepIndex }: Flow): number {
@@ -255,7 +269,8 @@ function pauseBit({ direction, stepIndex }: Flow): number {
 }
 
 /** Whether the step is over in that direction. */
-export function isDone({ happened }: Entry): boolean {
+export function isDone({ happened, direction }: Entry): boolean {
+  if (happened === "probeDidNotHappen") return direction === "down";
   return (
     happened === "stepOk" ||
     happened === "stepPassedOver" ||

@@ -15,6 +15,7 @@ const functions: Readonly<Record<StepFunc, true>> = {
   runContinue: true,
   rollback: true,
   rollbackContinue: true,
+  probe: true,
 };
 const lifecycles: Readonly<Record<Lifecycle, true>> = {
   init: true,

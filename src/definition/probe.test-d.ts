@@ -1,0 +1,82 @@
+/** What the compiler says of probes. Checked by `tsc`; nothing here runs. */
+import { expectTypeOf, test } from "vitest";
+import { z } from "zod";
+import {
+  again,
+  complete,
+  didNotHappen,
+  fail,
+  happened,
+  pause,
+  step,
+  unknown,
+  workflow,
+  type StateOf,
+} from "../index.js";
+
+const order = workflow("order", { input: z.object({ sku: z.string(), cents: z.number() }) });
+
+test("a probe answers what run could have given, and adds nothing of its own", () => {
+  const made = order.step("pay", {
+    run: async () => ({ paid: "t-1" }),
+    probe: async ({ state, idempotencyKey, since, attempt, polls, reason, subscribe }) => {
+      expectTypeOf(state.sku).toEqualTypeOf<string>();
+      expectTypeOf(state.paid).toEqualTypeOf<string | undefined>();
+      expectTypeOf(since).toEqualTypeOf<Date>();
+      expectTypeOf(reason).toEqualTypeOf<string | undefined>();
+      await subscribe(idempotencyKey);
+      if (attempt > 1) return unknown();
+      if (polls > 3) return didNotHappen();
+      return state.cents > 5 ? happened({ paid: "t-1" }) : again({ after: "1m" });
+    },
+  });
+  expectTypeOf<StateOf<typeof made>>().toEqualTypeOf<{ sku: string; cents: number; paid: string }>();
+});
+
+test("a probe may pause, complete or fail where run may", () => {
+  order.step("pay", {
+    messages: { settled: z.object({ at: z.date() }) },
+    run: ({ state }) => {
+      if (state.cents < 0) return fail("negative");
+      return state.cents > 5 ? complete({ free: true }) : pause({ paymentId: "p" }, { timeout: "1h" });
+    },
+    probe: ({ state }) => {
+      if (state.cents < 0) return happened(fail("negative"));
+      return state.cents > 5 ? happened(complete({ free: true })) : happened(pause({ paymentId: "p" }));
+    },
+    onMessage: ({ message }) => ({ settledAt: message.payload.at }),
+  });
+  order.step("pay", { run: async () => ({ a: 1 }), probe: () => happened({ a: 2 }), inDoubt: "rerun" });
+  order.step("pay", async () => {}, { probe: () => happened() });
+  step<{ sku: string }>()("pay", {
+    run: ({ state }) => ({ of: state.sku }),
+    probe: ({ state }) => happened({ of: state.sku }),
+  });
+});
+
+test("what run could not have given is refused", () => {
+  // @ts-expect-error run gives a text
+  order.step("pay", { run: async () => ({ paid: "t-1" }), probe: () => happened({ paid: 1 }) });
+  // @ts-expect-error run gives it for certain
+  order.step("pay", { run: async () => ({ paid: "t-1" }), probe: () => happened() });
+  // @ts-expect-error run never pauses
+  order.step("pay", { run: async () => ({ paid: "t-1" }), probe: () => happened(pause({ paid: "t-1" })) });
+  // @ts-expect-error it changes nothing
+  order.step("pay", { run: async () => ({ paid: "t-1" }), probe: () => again({ asked: true }, { after: "1m" }) });
+  // @ts-expect-error no answer
+  order.step("pay", { run: async () => ({ paid: "t-1" }), probe: () => ({ paid: "t-1" }) });
+  // @ts-expect-error no such word
+  order.step("pay", { run: async () => ({ paid: "t-1" }), inDoubt: "wait" });
+  // @ts-expect-error the answer of a probe
+  order.step("pay", { run: () => happened({ paid: "t-1" }) });
+});
+
+test("what has no run of its own takes no probe", () => {
+  // @ts-expect-error nothing of a sleep is in doubt
+  order.sleep("nap", "1h", { probe: () => unknown() });
+  // @ts-expect-error nor of a wait
+  order.waitFor("answer", { yes: z.null() }, { inDoubt: "park" });
+  const child = workflow("child", { input: z.object({}) }).step("1", { run: () => undefined });
+  // @ts-expect-error nor of children
+  order.child("below", child, { input: () => ({}), probe: () => unknown() });
+});
