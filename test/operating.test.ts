@@ -197,6 +197,46 @@ describe.each(["sqlite", "postgres"])("beside launchers elsewhere, on %s,", (kin
     });
   });
 
+  test("the command line has one go back to a step and up again, and says why it is refused", async () => {
+    const it = await site(kind);
+    await it.work();
+    await writeFile(join(it.folder, "open"), "");
+    const execution = await it.client.launch(sale, { bank: it.folder }, { id: "sale-1" });
+    expect((await execution.outcome()).status).toBe("completed");
+    const { revision } = await execution.summary();
+    const back = ["rewind", "sale-1", "--to", "charge", "--reason", "wrong account", "--by", "ada"];
+    expect(await it.stepwell(...back)).toMatchObject({
+      code: 2,
+      errors: expect.stringContaining('This undoes what "sale-1" has done from step "charge" on'),
+    });
+    expect(await it.stepwell(...back, "--yes", "--if-revision", String(revision - 1))).toMatchObject({
+      code: 1,
+      errors: expect.stringMatching(/^error STEPWELL_EXECUTION_CHANGED: /),
+    });
+    expect(await execution.summary()).toMatchObject({ revision, status: "completed" });
+    const patch = ["--patch", JSON.stringify({ bank: it.folder }), "--if-revision", String(revision)];
+    expect(await it.stepwell(...back, ...patch, "--yes", "--json")).toEqual({
+      code: 0,
+      output: `${JSON.stringify({ accepted: true, execution: "sale-1", act: "rewind", by: "ada" })}\n`,
+      errors: "",
+    });
+    await expect.poll(async () => (await execution.history()).at(-1)?.round, { timeout: 20_000 }).toBe(1);
+    expect(await execution.outcome()).toMatchObject({ status: "completed" });
+    const turned = (await execution.history()).find(({ backTo }) => backTo !== undefined);
+    expect(turned).toMatchObject({ backTo: "charge", by: "ada", why: "wrong account" });
+    expect(await it.stepwell("rewind", "sale-1", "--to", "ship", "--reason", "x", "--yes")).toMatchObject({
+      code: 2,
+      errors: expect.stringContaining('has no step "ship". Its steps are "charge"'),
+    });
+    expect(await execution.rollback("returned")).toEqual({ accepted: true });
+    expect((await execution.outcome()).status).toBe("rolledBack");
+    const refused = await it.stepwell(...back, "--yes", "--json");
+    expect({ ...refused, output: JSON.parse(refused.output) as unknown }).toMatchObject({
+      code: 1,
+      output: { accepted: false, code: "STEPWELL_REWIND_REFUSED", execution: "sale-1" },
+    });
+  });
+
   test("the command line says with 3 that no launcher has decided yet; a later one follows what was asked", async () => {
     const it = await site(kind);
     const stop = await it.work();

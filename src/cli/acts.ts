@@ -80,6 +80,34 @@ export function rollback(
   );
 }
 
+export interface RewindCommandOptions extends ActOptions {
+  readonly to: string;
+  readonly reason: string;
+  readonly repeat?: readonly string[];
+  readonly ifRevision?: number;
+}
+
+export function rewind(id: string, options: RewindCommandOptions, screen: Screen): Promise<number> {
+  const { to, reason, repeat, ifRevision } = options;
+  return acting(
+    "rewind",
+    id,
+    options,
+    screen,
+    async (execution, by) => {
+      const answer = await execution.rewind({
+        ...{ to, reason, by },
+        ...patchOf(options),
+        ...(repeat !== undefined && { repeat }),
+        ...(ifRevision !== undefined && { ifRevision }),
+      });
+      if (!answer.accepted) throw answer.error;
+      return `Execution "${id}" goes back to step "${to}", and then up again from there.`;
+    },
+    `This undoes what "${id}" has done from step "${to}" on, its last step first, and does it again from there.`,
+  );
+}
+
 /** Without a question: nothing is asked for. */
 function previewed(id: string, options: RollbackCommandOptions, screen: Screen): Promise<number> {
   return asking(options, screen, async (client) => {

@@ -41,9 +41,12 @@ const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "STEPWELL_MIGRATION_FAILED",
   "STEPWELL_NOT_AT_REST",
   "STEPWELL_PAST_PIVOT",
+  "STEPWELL_REWIND_REFUSED",
   "STEPWELL_ROLLBACK_REFUSED",
   "STEPWELL_SCHEDULE_NOT_FOUND",
   "STEPWELL_SEALED",
+  "STEPWELL_STEP_NOT_BEGUN",
+  "STEPWELL_WOULD_REPEAT",
 ]);
 
 /** Does the work with a client on the store, which must be there. Gives back the exit code. */

@@ -15,6 +15,8 @@ export function addOperateCommands(program: Command, done: (exitCode: number) =>
   addLooks(program, out, finish);
   addCertificate(program, out, finish);
   addActs(program, out, finish);
+  addWaysBack(program, out, finish);
+  addPatch(program, out, finish);
   addMessages(program, out, finish);
   addSchedules(program, out, finish);
   addRecall(program, out, finish);
@@ -116,7 +118,9 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
       example(`stepwell skip order-1001 "refunded by hand, ticket 4711" --by ada --store orders.db`),
     )
     .action(async (id, reason, options) => finish((await import("./acts.js")).skip(id, reason, options, out)));
+}
 
+function addWaysBack(program: Command, out: Screen, finish: Finish): void {
   asOperator(program.command("rollback"))
     .summary("undo an execution, also a completed one")
     .description("Has everything undone that an execution did, its last step first, also where it has completed.")
@@ -138,6 +142,31 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
     )
     .action(async (id, reason, options) => finish((await import("./acts.js")).rollback(id, reason, options, out)));
 
+  asOperator(program.command("rewind"))
+    .summary("go back to a step, and up again from there")
+    .description(
+      "Has that step undone and all that was done after it, the last one first, and then done again from there, also where the " +
+        "execution has completed. The launcher that takes it up decides, and the command waits for its word.",
+    )
+    .argument("<execution>", "its id")
+    .requiredOption("--to <step>", "the step to go back to: the first to be done again")
+    .requiredOption("--reason <text>", "why; kept in the history")
+    .option(
+      "--patch <json>",
+      "fields to merge into the state where it goes up again: JSON, or @ and the path of a file with it",
+    )
+    .option("--repeat <step...>", "steps marked irreversible that may be done a second time")
+    .option("--if-revision <revision>", "only if it still stands at this revision", revision)
+    .addHelpText(
+      "after",
+      example(
+        `stepwell rewind order-1001 --to ship --reason "wrong address" --patch '{"address":"Oak 4"}' --by ada --store orders.db`,
+      ),
+    )
+    .action(async (id, options) => finish((await import("./acts.js")).rewind(id, options, out)));
+}
+
+function addPatch(program: Command, out: Screen, finish: Finish): void {
   asOperator(program.command("patch"))
     .summary("mend the state of a stuck execution")
     .description(
