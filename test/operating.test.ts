@@ -224,6 +224,9 @@ describe.each(["sqlite", "postgres"])("beside launchers elsewhere, on %s,", (kin
     expect(await execution.outcome()).toMatchObject({ status: "completed" });
     const turned = (await execution.history()).find(({ backTo }) => backTo !== undefined);
     expect(turned).toMatchObject({ backTo: "charge", by: "ada", why: "wrong account" });
+    expect((await it.stepwell("show", "sale-1")).output).toMatch(
+      /^round 1: back from charge to charge, ada, wrong account\n +step +way up\n +1 +charge +✓ done$/m,
+    );
     expect(await it.stepwell("rewind", "sale-1", "--to", "ship", "--reason", "x", "--yes")).toMatchObject({
       code: 2,
       errors: expect.stringContaining('has no step "ship". Its steps are "charge"'),

@@ -39,7 +39,7 @@ export async function seen(execution: Execution, clock: VirtualClock): Promise<S
   const facts = await execution.details();
   const history = await execution.history();
   const lanes = lanesOf(facts, history);
-  return { rows: lanes.rounds[0]!.rows, words: wordsOf(facts, lanes, clock.now()), timeline: timelineOf(history) };
+  return { rows: lanes.rounds.at(-1)!.rows, words: wordsOf(facts, lanes, clock.now()), timeline: timelineOf(history) };
 }
 
 /** `charge: done / undone`, a line for each step. */

@@ -207,3 +207,63 @@ test("says of steps whose part of the history is not counted yet that it is so, 
   expect(marksAfter(3)).toEqual(marksAfter(0));
   expect(lanesOf(facts, tallyOf(rows.slice(5))).countedAfter).toBe(5);
 });
+
+test("each round that a rewind ended is a line, and what it undid belongs to it", async () => {
+  let isClosed = true;
+  const made = workflow("w", { input })
+    .step("reserve", { run: () => ({}), rollback: undo })
+    .step("charge", {
+      run: () => ({}),
+      rollback: () => (isClosed ? fail("no-account") : {}),
+      rollbackRetry: { attempts: 1 },
+    })
+    .step("approve", { messages: yes, run: () => pause({}), onMessage: () => ({}), rollback: undo })
+    .step("ship", { run: ({ round }) => (round === 2 ? fail("sold-out") : {}), rollback: undo });
+  const { launch, clock, launcher } = await scene([made]);
+  const execution = await launch(made);
+  await launcher.send("e", "yes", {});
+  await clock.advance(0);
+  expect(await execution.rewind({ to: "charge", reason: "wrong address", by: "ada" })).toEqual({ accepted: true });
+  await clock.advance(0);
+  const down = await seen(execution, clock);
+  expect(marks(down.rows)).toEqual([
+    "reserve: done / none",
+    "charge: done / stuck, here",
+    "approve: done / undone",
+    "ship: done / undone",
+  ]);
+  expect(down.words.lines).toContain('ada sent it back to step "charge", and then up again: wrong address.');
+  isClosed = false;
+  await execution.retry({ by: "bob" });
+  await clock.advance(0);
+  expect(marks((await seen(execution, clock)).rows)).toEqual([
+    "reserve: done / none",
+    "charge: done / none",
+    "approve: waiting / none, here",
+    "ship: to-do / none",
+  ]);
+  expect(await execution.rewind({ to: "approve", reason: "too slow", by: "bob" })).toEqual({ accepted: true });
+  await clock.advance(0);
+  await launcher.send("e", "yes", {});
+  await clock.advance(0);
+  const [facts, rows] = [await execution.details(), await execution.history()];
+  const lanes = lanesOf(facts, rows);
+  expect(lanes.rounds.map(({ number, open, line }) => [number, open, line])).toEqual([
+    [1, false, "round 1: back from ship to charge, ada, wrong address"],
+    [2, false, "round 2: back from approve to approve, bob, too slow"],
+    [3, true, ""],
+  ]);
+  expect(marks(lanes.rounds[2]!.rows)).toEqual([
+    "reserve: done / undone",
+    "charge: done / undone",
+    "approve: done / undone",
+    "ship: failed / undone",
+  ]);
+  expect(lanes.rounds[2]!.turned).toMatchObject({ step: "ship", reason: "sold-out" });
+  const whole = tallyOf(rows);
+  for (let cut = 1; cut < rows.length; cut++) {
+    const [older, newer] = [tallyOf(rows.slice(0, cut)), tallyOf(rows.slice(cut))];
+    expect([cut, joined(older, newer)]).toEqual([cut, whole]);
+    expect(tallyOf(rows.slice(cut), older)).toEqual(whole);
+  }
+});

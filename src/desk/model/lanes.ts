@@ -1,7 +1,7 @@
 /** The two lanes: what was done on the way up, and what of it was undone on the way down, a row for each step. */
 import type { ErrorFacts, ExecutionFacts, StepFacts, TransitionFacts } from "./facts.js";
 import { isoOf, listed, oneLine } from "./spans.js";
-import { tallyOf, type Tally, type StepTally } from "./tally.js";
+import { tallyOf, type ClosedRound, type StepTally, type Tally } from "./tally.js";
 
 /**
  * How a step stands on the way up.
@@ -33,7 +33,7 @@ export type UpMark =
 /**
  * How a step stands on the way down.
  *
- * - `none`: the execution has not turned, or had not begun this step
+ * - `none`: the execution has not turned, had not begun this step, or goes up again before it comes to it
  * - `to-undo`: still to undo
  * - `undoing`: its rollback runs, or is due
  * - `waiting`, `trying`: as on the way up
@@ -86,13 +86,14 @@ export interface LaneRow {
   readonly down: Cell<DownMark>;
 }
 
-/** One way up, and the way down that ended it. The last round is open; an earlier one is a line. */
+/** One way up, and the way down that ended it. The last round is open; an earlier one, which a rewind ended, is a line. */
 export interface Round {
   /** From 1. */
   readonly number: number;
   readonly open: boolean;
-  /** "round 1: back from ship to charge, ada, wrong address". Empty: it is the only one. */
+  /** "round 1: back from ship to charge, ada, wrong address". Empty: it is the open one. */
   readonly line: string;
+  /** Of the open one. */
   readonly rows: readonly LaneRow[];
   /** Where and why it turned. Left out: it has not turned. */
   readonly turned?: { readonly step: string; readonly reason: string; readonly at?: string; readonly by?: string };
@@ -114,10 +115,21 @@ export function lanesOf(facts: ExecutionFacts, rows: readonly TransitionFacts[] 
   const place: Place = { facts, tally, turn, pivot: steps.findIndex(({ pivot }) => pivot === true) };
   const lines = steps.map((step, index) => rowOf(step, index, place));
   return {
-    rounds: [{ number: 1, open: true, line: "", rows: lines, ...turned(turn) }],
+    rounds: [
+      ...tally.closed.map(closedRound),
+      { number: (facts.flow.round ?? 0) + 1, open: true, line: "", rows: lines, ...turned(turn, tally.asked) },
+    ],
     whole: facts.steps !== undefined,
     countedAfter: tally.after,
   };
+}
+
+function closedRound({ last, asked, turned }: ClosedRound): Round {
+  const from = asked?.direction === "up" ? asked : turned;
+  const who = [asked?.by, asked?.why].flatMap((text) => (text === undefined ? [] : oneLine(text)));
+  const back = `back${from === undefined ? "" : ` from ${from.step}`} to ${last.step}`;
+  const number = last.upInto!;
+  return { number, open: false, line: [`round ${number}: ${back}`, ...who].join(", "), rows: [] };
 }
 
 interface Turn {
@@ -165,10 +177,11 @@ function turnOf({ flow, steps }: ExecutionFacts, { lastUp, firstDown, after }: T
   return { index: moved === -1 ? lastUp.stepIndex : moved, row: lastUp, reason, step: lastUp.step };
 }
 
-function turned(turn: Turn | undefined): Pick<Round, "turned"> {
+function turned(turn: Turn | undefined, asked: TransitionFacts | undefined): Pick<Round, "turned"> {
   if (turn === undefined || turn.isBefore === true) return {};
   const { step, reason, row } = turn;
-  const more = { ...(row !== undefined && { at: isoOf(row.at) }), ...(row?.by !== undefined && { by: row.by }) };
+  const by = row?.by ?? asked?.by;
+  const more = { ...(row !== undefined && { at: isoOf(row.at) }), ...(by !== undefined && { by }) };
   return { turned: { step, reason, ...more } };
 }
 
@@ -222,6 +235,7 @@ function downMark(step: StepFacts, index: number, place: Place): DownMark {
   const { facts, tally, turn } = place;
   if (turn?.isBefore === true && index > turn.index) return "uncounted";
   if (turn === undefined || index > turn.index || facts.passedOver.includes(index)) return "none";
+  if (index < (facts.flow.until ?? 0)) return "none";
   if (facts.irreversible.some((it) => it.step === step.name)) return "kept";
   if (index === turn.index) {
     if (turn.row?.leftNothing === true) return "nothing";

@@ -22,7 +22,7 @@ function wordsIn(facts: ExecutionFacts, round: Round, now: number): Omit<Words, 
     case "rolledBack":
       return {
         headline: `Rolled back: ${facts.flow.reason}.`,
-        lines: [...whyItTurned(round), ...whatStays(round)],
+        lines: [...whyItTurned(round, facts), ...whatStays(round)],
         urgency: "calm",
       };
     case "completed":
@@ -53,14 +53,14 @@ function stuck(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "a
     : `Stuck on the way up${since}: ${quoted(flow.step)} failed${pastPivot ? ", and past the pivot nothing is undone" : ""}.`;
   return {
     headline,
-    lines: [...lastError(facts.error), ...whyItTurned(round), ...wayBack(round), ...whatStays(round)],
+    lines: [...lastError(facts.error), ...whyItTurned(round, facts), ...wayBack(round), ...whatStays(round)],
     urgency: "act",
   };
 }
 
 function moving(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "acts"> {
   const { flow, struggling, attempts } = facts;
-  const turned = [...whyItTurned(round), ...wayBack(round), ...whatStays(round)];
+  const turned = [...whyItTurned(round, facts), ...wayBack(round), ...whatStays(round)];
   if (struggling) {
     const headline = `Struggling: attempt ${attempts} of ${functionOf(facts)} failed${nextTry(facts, now)}.`;
     return { headline, lines: [...lastError(errorHere(facts, round)), ...turned], urgency: "watch" };
@@ -83,8 +83,15 @@ function moving(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "
     return { headline, lines: turned, urgency: "calm" };
   }
   const headline =
-    flow.direction === "down" ? `Goes back: undoes ${quoted(flow.step)}.` : `At work on ${quoted(flow.step)}.`;
+    flow.direction === "down"
+      ? `Goes back${toStep(facts, round)}: undoes ${quoted(flow.step)}.`
+      : `At work on ${quoted(flow.step)}.`;
   return { headline, lines: turned, urgency: "calm" };
+}
+
+/** Of a rewind. */
+function toStep({ flow: { until } }: ExecutionFacts, { rows }: Round): string {
+  return until === undefined ? "" : ` to step ${quoted(rows[until]?.step ?? "")}, and then up again`;
 }
 
 function functionOf({ flow }: ExecutionFacts): string {
@@ -153,8 +160,11 @@ function errorHere({ flow }: ExecutionFacts, { rows }: Round): ErrorFacts | unde
   return rows.find(({ here }) => here)?.[flow.direction].error;
 }
 
-function whyItTurned({ turned }: Round): string[] {
+function whyItTurned(round: Round, facts: ExecutionFacts): string[] {
+  const { turned } = round;
   if (turned === undefined) return [];
+  if (facts.flow.until !== undefined)
+    return [`${turned.by ?? "Somebody"} sent it back${toStep(facts, round)}: ${turned.reason}.`];
   const who = turned.by === undefined ? "It turned back" : `${turned.by} asked for a rollback`;
   return [`${who} at ${quoted(turned.step)}: ${turned.reason}.`];
 }

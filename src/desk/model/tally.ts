@@ -14,6 +14,17 @@ export interface StepTally {
   readonly skipped: boolean;
 }
 
+/** A round that a rewind has ended. Left out is what was committed before what is counted. */
+export interface ClosedRound {
+  /** With which the execution went up again, into the next round. */
+  readonly last: TransitionFacts;
+  /** With which the rewind was asked for. */
+  readonly asked?: TransitionFacts;
+  /** With which the round turned. */
+  readonly turned?: TransitionFacts;
+}
+
+/** What steps did counts of the last round in which each was begun. */
 export interface Tally {
   /** By direction and name: `up charge`. */
   readonly steps: ReadonlyMap<string, StepTally>;
@@ -21,6 +32,11 @@ export interface Tally {
   readonly names: ReadonlyMap<number, string>;
   readonly lastUp?: TransitionFacts;
   readonly firstDown?: TransitionFacts;
+  readonly closed: readonly ClosedRound[];
+  /** Of a rewind whose way down has not ended. */
+  readonly asked?: TransitionFacts;
+  /** Steps from this index on were undone by a rewind after all that came before what is counted. */
+  readonly undoneFrom?: number;
   /** Only what was committed after this revision is counted. 0: everything. */
   readonly after: number;
   /** Of the last row. */
@@ -32,45 +48,81 @@ const uncalled: ReadonlySet<string> = new Set(["begins", "passed-over", "retried
 
 const finishing: ReadonlySet<string> = new Set(["ok", "recovered", "skipped"]);
 
+/** What is counted while rows are added. */
+type Counting = { -readonly [Key in "lastUp" | "firstDown" | "asked" | "undoneFrom"]?: Tally[Key] | undefined } & {
+  steps: Map<string, StepTally>;
+  closed: ClosedRound[];
+};
+
 /** @param before what was counted up to the row before the first one */
 export function tallyOf(rows: readonly TransitionFacts[], before?: Tally): Tally {
-  const steps = new Map(before?.steps);
   const names = new Map(before?.names);
   const after = before?.after ?? (rows[0]?.revision ?? 1) - 1;
-  let { lastUp, firstDown, revision } = before ?? { revision: after };
+  const counting: Counting = { ...before, steps: new Map(before?.steps), closed: [...(before?.closed ?? [])] };
+  let revision = before?.revision ?? after;
   for (const row of rows) {
     const { direction, step, stepIndex } = row;
     names.set(stepIndex, step);
     const key = `${direction} ${step}`;
-    steps.set(key, added(steps.get(key), row));
+    counting.steps.set(key, added(counting.steps.get(key), row));
     revision = row.revision;
-    if (direction === "down") firstDown ??= row;
-    else if (row.result !== "patched" && row.result !== "migrated") lastUp = row;
+    if (direction === "down") counting.firstDown ??= row;
+    else if (row.result !== "patched" && row.result !== "migrated") counting.lastUp = row;
+    if (row.backTo !== undefined) counting.asked = row;
+    if (row.upInto !== undefined) close(counting, row);
   }
+  return tallied(counting, { names, after, revision });
+}
+
+/** The execution goes up again: of the steps that were undone nothing is done in the round that begins. */
+function close(counting: Counting, last: TransitionFacts): void {
+  const { asked, lastUp: turned, undoneFrom = last.stepIndex } = counting;
+  counting.closed.push({ last, ...(asked && { asked }), ...(turned && { turned }) });
+  counting.steps = before(counting.steps, last.stepIndex);
+  counting.undoneFrom = Math.min(undoneFrom, last.stepIndex);
+  counting.lastUp = counting.firstDown = counting.asked = undefined;
+}
+
+function before(steps: ReadonlyMap<string, StepTally>, index: number): Map<string, StepTally> {
+  return new Map([...steps].filter(([, { last }]) => last.stepIndex < index));
+}
+
+function tallied(
+  { steps, closed, lastUp, firstDown, asked, undoneFrom }: Counting,
+  rest: Pick<Tally, "names" | "after" | "revision">,
+): Tally {
   return {
     steps,
-    names,
-    after,
-    revision,
+    closed,
+    ...rest,
     ...(lastUp !== undefined && { lastUp }),
     ...(firstDown !== undefined && { firstDown }),
+    ...(asked !== undefined && { asked }),
+    ...(undoneFrom !== undefined && { undoneFrom }),
   };
 }
 
 /** Of two parts of a history, the later of which begins where the other ends: both in one. */
 export function joined(older: Tally, newer: Tally): Tally {
-  const steps = new Map(older.steps);
-  for (const [key, tally] of newer.steps) steps.set(key, together(older.steps.get(key), tally));
-  const lastUp = newer.lastUp ?? older.lastUp;
-  const firstDown = older.firstDown ?? newer.firstDown;
-  return {
-    steps,
+  const steps = before(older.steps, newer.undoneFrom ?? Infinity);
+  for (const [key, tally] of newer.steps) steps.set(key, together(steps.get(key), tally));
+  const [first, ...others] = newer.closed;
+  const rest = {
     names: new Map([...older.names, ...newer.names]),
     after: older.after,
     revision: newer.revision,
-    ...(lastUp !== undefined && { lastUp }),
-    ...(firstDown !== undefined && { firstDown }),
   };
+  const undoneFrom = Math.min(older.undoneFrom ?? Infinity, newer.undoneFrom ?? Infinity);
+  const floor = undoneFrom === Infinity ? undefined : undoneFrom;
+  if (first !== undefined) {
+    const { last, asked = older.asked, turned = older.lastUp } = first;
+    const whole = { last, ...(asked && { asked }), ...(turned && { turned }) };
+    return tallied({ ...newer, steps, closed: [...older.closed, whole, ...others], undoneFrom: floor }, rest);
+  }
+  const lastUp = newer.lastUp ?? older.lastUp;
+  const firstDown = older.firstDown ?? newer.firstDown;
+  const asked = newer.asked ?? older.asked;
+  return tallied({ steps, closed: [...older.closed], lastUp, firstDown, asked, undoneFrom: floor }, rest);
 }
 
 function together(older: StepTally | undefined, newer: StepTally): StepTally {

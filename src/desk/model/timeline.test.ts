@@ -76,6 +76,24 @@ test("every transition of the history stands in the timeline, once and in order"
   expect(told(entries)).toContain("ada asked for a rollback: wrong address");
 });
 
+test("a rewind is told with who goes back where and why, and where it goes up again", async () => {
+  const { launch, clock } = await scene([made]);
+  const execution = await launch(made);
+  expect(await execution.rewind({ to: "charge", reason: "wrong address", by: "ada" })).toEqual({ accepted: true });
+  await clock.advance(0);
+  expect(told((await seen(execution, clock)).timeline)).toEqual([
+    "up reserve, charge, pack",
+    '"approve" waits',
+    'ada sent it back to "charge": wrong address',
+    '"approve" undone',
+    '"pack" undone',
+    '"charge" undone; it goes up again from "charge"',
+    '"charge" done',
+    '"pack" done',
+    '"approve" waits',
+  ]);
+});
+
 test("a length of time is written in the unit that fits", () => {
   const lengths = [0, 340, 1_000, 61_000, 119_000, 600_000, 5_400_000, 7_200_000, 90_000_000, 864_000_000, -5];
   expect(lengths.map(span)).toEqual([

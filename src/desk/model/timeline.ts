@@ -59,12 +59,18 @@ function entryOf<Row extends TransitionFacts>(row: Row): TimelineEntry<Row> {
 
 const dull: ReadonlySet<string> = new Set(["ok", "begins", "passed-over"]);
 
-function isDull({ result, attempt, error, guardErrors, message, by, why }: TransitionFacts): boolean {
-  return dull.has(result) && attempt === 1 && (error ?? guardErrors ?? message ?? by ?? why) === undefined;
+function isDull({ result, attempt, error, guardErrors, message, by, why, upInto }: TransitionFacts): boolean {
+  return dull.has(result) && attempt === 1 && (error ?? guardErrors ?? message ?? by ?? why ?? upInto) === undefined;
 }
 
 /** What a transition was, for people. */
 export function sentenceOf(row: TransitionFacts): string {
+  const { upInto, backTo, by = "Somebody", why } = row;
+  const said = backTo === undefined ? happened(row) : `${by} sent it back to ${quoted(backTo)}: ${oneLine(why ?? "")}`;
+  return upInto === undefined ? said : `${said}; it goes up again from ${quoted(row.step)}`;
+}
+
+function happened(row: TransitionFacts): string {
   const { step, direction, attempt, result, by, why, error, message, migration } = row;
   const what = direction === "up" ? quoted(step) : `the undo of ${quoted(step)}`;
   const who = by ?? "Somebody";
