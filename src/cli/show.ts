@@ -50,6 +50,7 @@ const commands: Readonly<Partial<Record<Words["acts"][number]["act"], (id: strin
   skip: (id) => `stepwell skip ${id} "why"`,
   patch: (id) => `stepwell patch ${id} '{"field":1}' "why"`,
   rollback: (id) => `stepwell rollback ${id} reason`,
+  rewind: (id) => `stepwell rewind ${id} --to step --reason "why"`,
   send: (id) => `stepwell send ${id} name '{}'`,
 };
 

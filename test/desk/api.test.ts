@@ -115,7 +115,7 @@ onEveryStore("the desk", (start) => {
     const { get } = deskRig(new Client({ store }));
     const { body } = await get<ExecutionView>("execution", { id: "r-1" });
     expect(body.words.headline).toContain("Stuck on the way down");
-    expect(body.words.acts.map(({ act }) => act)).toEqual(["retry", "patch", "skip"]);
+    expect(body.words.acts.map(({ act }) => act)).toEqual(["retry", "patch", "skip", "rewind"]);
     expect(body.lanes.rounds[0]!.rows.map(({ step, up, down }) => [step, up.mark, down.mark])).toEqual([
       ["charge", "done", "stuck"],
       ["ship", "failed", "undone"],
@@ -194,6 +194,36 @@ onEveryStore("the desk", (start) => {
     expect((await launcher.execution("r-1").summary()).status).toBe("rolledBack");
     const late = await act("rollback", { ...on, revision: revision + 4, reason: "again" });
     expect(late.status).toBe(409);
+  });
+
+  test("an execution is sent back to a step by who asks, as it was shown, and each round is told", async () => {
+    const done = workflow("done", { input })
+      .step("book", { run: () => ({}), rollback: () => ({}) })
+      .step("ship", { run: ({ state }) => ({ sent: state.cents }), rollback: () => ({}) })
+      .step("letter", { run: () => ({}), irreversible: "The letter has left." });
+    const { launcher, clock } = await start([done]);
+    await launcher.launch(done, {}, { id: "d-1" });
+    await clock.advance("1s");
+    const { get, act } = deskRig(launcher);
+    const shown = (await get<ExecutionView>("execution", { id: "d-1" })).body;
+    expect(shown.words.acts.find((one) => one.act === "rewind")?.steps).toEqual([
+      { name: "book", irreversible: false },
+      { name: "ship", irreversible: false },
+      { name: "letter", irreversible: true },
+    ]);
+    const on = { execution: "d-1", revision: shown.revision, to: "ship", reason: "wrong address" };
+    expect(await act("rewind", { ...on, revision: shown.revision - 1 })).toMatchObject({
+      status: 409,
+      body: { error: { code: "DESK_CHANGED" } },
+    });
+    expect((await act("rewind", on)).body.error.code).toBe("STEPWELL_WOULD_REPEAT");
+    const asked = act("rewind", { ...on, patch: '{"cents":7}', repeat: ["letter"], by: "mallory" } as never);
+    await clock.advance("1s");
+    expect(await asked).toMatchObject({ status: 200, body: { decided: "done", execution: "d-1" } });
+    const { lanes, status } = (await get<ExecutionView>("execution", { id: "d-1" })).body;
+    expect(status).toBe("completed");
+    expect(await launcher.execution("d-1").state()).toMatchObject({ cents: 7, sent: 7 });
+    expect(lanes.rounds.map(({ line }) => line)).toEqual(["round 1: back from letter to ship, ada, wrong address", ""]);
   });
 
   test("recalls what a filter finds among what has completed, and acts on recalls by who asks", async () => {

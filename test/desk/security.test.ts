@@ -44,6 +44,7 @@ const rightOf: Readonly<Record<keyof Acts, DeskRight>> = {
   send: "act-one",
   publish: "act-many",
   rollback: "act-one",
+  rewind: "act-one",
   retry: "act-one",
   skip: "act-one",
   patch: "act-one",

@@ -19,6 +19,13 @@ export interface Acts {
   };
   /** `ifCompleted`: Default: "undo". */
   readonly rollback: OnOne & { readonly reason: string; readonly ifCompleted?: "undo" | "refuse" };
+  /** `to`: the step to go back to. `patch`: merged where it goes up again. `repeat`: irreversible steps that may be done again. */
+  readonly rewind: OnOne & {
+    readonly to: string;
+    readonly reason: string;
+    readonly patch?: string;
+    readonly repeat?: readonly string[];
+  };
   /** With `patch`: the state is mended first, in the same transition. */
   readonly retry: OnOne & { readonly reason?: string; readonly patch?: string };
   readonly skip: OnOne & { readonly reason: string; readonly patch?: string };

@@ -32,6 +32,7 @@ export const acts: Readonly<Record<keyof Acts, Act>> = {
   send: { right: "act-one", run: send },
   publish: { right: "act-many", run: publish },
   rollback: { right: "act-one", run: rollback },
+  rewind: { right: "act-one", run: rewind },
   retry: { right: "act-one", run: retry },
   skip: { right: "act-one", run: skip },
   patch: { right: "act-one", run: patch },
@@ -106,6 +107,16 @@ function rollback(acting: Acting, body: Fields): Promise<ActAnswer> {
     });
     if (!answer.accepted) throw answer.error;
     return `Execution "${id}" is being rolled back.`;
+  });
+}
+
+function rewind(acting: Acting, body: Fields): Promise<ActAnswer> {
+  const [to, reason, repeat] = [text(body, "to"), text(body, "reason"), texts(body, "repeat")];
+  const given = { to, reason, by: acting.by, ...patchIn(body), ...(repeat !== undefined && { repeat }) };
+  return onOne(acting, body, async (id, ifRevision, client) => {
+    const answer = await client.execution(id).rewind({ ...given, ifRevision });
+    if (!answer.accepted) throw answer.error;
+    return `Execution "${id}" goes back to step "${to}", and then up again from there.`;
   });
 }
 

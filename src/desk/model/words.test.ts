@@ -29,6 +29,7 @@ test("stuck on the way down: which step, since when, the last error, what is lef
     { act: "retry", reason: "optional", grave: false },
     { act: "patch", reason: "required", grave: false },
     { act: "skip", reason: "required", grave: true },
+    { act: "rewind", reason: "required", grave: true },
   ]);
   expect(words.acts[2]!.consequence).toBe(
     'Takes "charge" as undone though its undo failed: what it did stays in the world. Then it goes on undoing "reserve".',
@@ -44,7 +45,7 @@ test("stuck past the pivot: no rollback is offered", async () => {
   expect(words.headline).toBe(
     'Stuck on the way up, since just now: "notify" failed, and past the pivot nothing is undone.',
   );
-  expect(words.acts.map(({ act }) => act)).toEqual(["retry", "patch", "skip"]);
+  expect(words.acts.map(({ act }) => act)).toEqual(["retry", "patch", "skip", "rewind"]);
   expect(words.acts[2]!.consequence).toContain("Then it ends as completed.");
 });
 
@@ -62,7 +63,7 @@ test("waiting: for which message, until when, and what a rollback would undo", a
   await clock.advance(600_000);
   const { words } = await seen(execution, clock);
   expect(words.headline).toBe('At "approve" it waits for the message "no" or "yes", for another 50 min.');
-  expect(words.acts.map(({ act }) => act)).toEqual(["rollback", "send"]);
+  expect(words.acts.map(({ act }) => act)).toEqual(["rollback", "rewind", "send"]);
   expect(words.acts[0]!.consequence).toBe(
     `Undoes "approve" and "charge", in this order. What can't be undone stays, and a rollback is not taken back.`,
   );
@@ -131,7 +132,7 @@ test("rolled back: why, who asked, and what stays in the world", async () => {
   const { launch, clock, launcher } = await scene([made]);
   const execution = await launch(made);
   expect((await seen(execution, clock)).words).toMatchObject({ headline: "Completed.", urgency: "calm" });
-  expect((await seen(execution, clock)).words.acts.map(({ act }) => act)).toEqual(["rollback"]);
+  expect((await seen(execution, clock)).words.acts.map(({ act }) => act)).toEqual(["rollback", "rewind"]);
   await launcher.rollback("e", "returned", { by: "ada" });
   await clock.advance(0);
   const { words } = await seen(execution, clock);

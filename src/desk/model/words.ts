@@ -8,6 +8,7 @@ export type ActName =
   | "send"
   | "publish"
   | "rollback"
+  | "rewind"
   | "retry"
   | "skip"
   | "patch"
@@ -45,6 +46,8 @@ export interface Offer {
   /** What it would do, for the question before it. */
   readonly consequence: string;
   readonly reason: "required" | "optional";
+  /** Of a rewind: the steps that it may go back to, in order, and whether they can't be undone, so that they would be done twice. */
+  readonly steps?: readonly { readonly name: string; readonly irreversible: boolean }[];
   /** It undoes something, or takes something as done that nobody has done. */
   readonly grave: boolean;
 }
@@ -60,6 +63,7 @@ function offersOf(facts: ExecutionFacts, lanes: Lanes, now: number): Offer[] {
   return [
     ...(facts.status === "stuck" ? stuckOffers(facts, round) : []),
     ...rollbackOffer(facts, round, now),
+    ...rewindOffer(facts, round, now),
     ...sendOffer(facts),
   ];
 }
@@ -121,6 +125,38 @@ function rollbackOffer({ status, flow, sealedAt }: ExecutionFacts, { rows }: Rou
       consequence: `${finished}${order} What can't be undone stays, and a rollback is not taken back.`,
       reason: "required",
       grave: true,
+    },
+  ];
+}
+
+/** A rewind that goes down ends by itself, and who asked for a rollback was told that it comes. */
+function rewindOffer(
+  { status, flow, steps = [], sealedAt }: ExecutionFacts,
+  { rows, turned }: Round,
+  now: number,
+): Offer[] {
+  const isOver = status === "rolledBack" || flow.until !== undefined;
+  const isSealed = sealedAt !== undefined && milliseconds(sealedAt) <= now;
+  const isGoingDown = flow.direction === "down" && (status !== "stuck" || turned?.by !== undefined);
+  if (isOver || isSealed || isGoingDown) return [];
+  const pivot = rows.findLast((row) => row.pivot && ["done", "skipped"].includes(row.up.mark))?.index ?? -1;
+  const begun = rows.filter(
+    ({ index, up: { mark } }) =>
+      index > pivot &&
+      index <= flow.stepIndex &&
+      mark !== "passed-over" &&
+      (mark !== "to-do" || index === flow.stepIndex),
+  );
+  if (begun.length === 0) return [];
+  return [
+    {
+      act: "rewind",
+      label: "Go back to a step",
+      consequence:
+        "Undoes that step and all that was done after it, the last one first, and then does them again from there, under new idempotency keys.",
+      reason: "required",
+      grave: true,
+      steps: begun.map(({ index, step }) => ({ name: step, irreversible: steps[index]?.irreversible !== undefined })),
     },
   ];
 }

@@ -16,7 +16,69 @@ interface Props {
 
 export function OfferDialog({ execution, offer, close }: Props & { readonly offer: Offer }) {
   if (offer.act === "send") return <SendDialog execution={execution} offer={offer} close={close} />;
+  if (offer.act === "rewind") return <RewindDialog execution={execution} offer={offer} close={close} />;
   return <PatchingDialog execution={execution} offer={offer} close={close} />;
+}
+
+function RewindDialog({ execution: { id, revision }, offer, close }: Props & { readonly offer: Offer }) {
+  const [to, setTo] = useState("");
+  const [patch, setPatch] = useState("");
+  const [repeat, setRepeat] = useState(false);
+  const { label, consequence, grave, reason, steps = [] } = offer;
+  const from = steps.findIndex(({ name }) => name === to);
+  const again = from < 0 ? [] : steps.slice(from).flatMap(({ name, irreversible }) => (irreversible ? name : []));
+  return (
+    <ActDialog
+      act="rewind"
+      title={`${label}: ${id}`}
+      verb={label}
+      consequence={consequence}
+      grave={grave}
+      reason={reason}
+      revision={revision}
+      ready={from >= 0 && problemWith(patch, "object") === undefined && (again.length === 0 || repeat)}
+      send={(why, seen) =>
+        act("rewind", {
+          ...{ execution: id, revision: seen, to, reason: why },
+          ...(patch.trim() !== "" && { patch }),
+          ...(again.length > 0 && { repeat: again }),
+        })
+      }
+      close={close}
+    >
+      <Labelled label="Back to the step">
+        {(field) => (
+          <select
+            id={field}
+            className="field"
+            value={to}
+            onChange={(event) => {
+              setTo(event.currentTarget.value);
+              setRepeat(false);
+            }}
+          >
+            <option value="">Choose a step</option>
+            {steps.map(({ name }) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        )}
+      </Labelled>
+      {again.length > 0 && (
+        <label className="text-any flex items-center gap-2 text-sm">
+          <input type="checkbox" checked={repeat} onChange={(event) => setRepeat(event.currentTarget.checked)} />
+          Do a second time what can’t be undone: {again.join(", ")}
+        </label>
+      )}
+      <JsonField
+        label="Fields of the state, as JSON (optional)"
+        text={patch}
+        change={setPatch}
+        wanted="object"
+        hint="Merged into the state where it goes up again."
+      />
+    </ActDialog>
+  );
 }
 
 /** Acts that may mend the state: retry, skip, patch; and the rollback, which may not. */
