@@ -20,6 +20,9 @@ const undo = (): void => undefined;
 
 const secret = "4111-canary-1111";
 
+/** With a stack of its own: that of a real one says through which code of the engine the step was called. */
+const early = (): Error => Object.assign(new Error(`not ${secret} yet`), { stack: "Error: not yet" });
+
 const order = workflow("order", { input })
   .step("charge", { run: ({ state, idempotencyKey }) => ({ paid: `${state.card} ${idempotencyKey}` }), rollback: undo })
   .step("letter", { run: () => undefined, irreversible: "The letter has left." })
@@ -28,7 +31,7 @@ const order = workflow("order", { input })
   .sleep("cool-off", 10)
   .step("pack", {
     retry: { attempts: 2, delay: 1, jitter: false },
-    run: ({ attempt }) => (attempt < 2 ? Promise.reject(new Error(`not ${secret} yet`)) : undefined),
+    run: ({ attempt }) => (attempt < 2 ? Promise.reject(early()) : undefined),
     rollback: () => fail("no-hands"),
   })
   .step("ship", { run: () => fail("no-carrier"), rollback: undo });
