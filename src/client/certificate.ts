@@ -165,12 +165,12 @@ export class Certificates {
 
 const pageSize = 100;
 
-interface Stood extends Pick<ExecutionRecord, "id" | "workflow" | "version" | "status" | "createdAt"> {
+interface Stood extends Pick<ExecutionRecord, "id" | "workflow" | "version" | "status" | "createdAt" | "input"> {
   readonly reason: string;
 }
 
 function certifiedOf(
-  { id, workflow, version, status, reason, createdAt }: Stood,
+  { id, workflow, version, status, reason, createdAt, input }: Stood,
   rows: readonly HistoryRecord[],
   steps: readonly StepOutline[] | undefined,
   children: readonly CertifiedExecution[],
@@ -187,6 +187,7 @@ function certifiedOf(
     doings: doingsOf(rows, status, steps, keyOf(id)),
     digest: digestOf(
       id,
+      rows[0]?.initial ?? input,
       rows,
       children.map(({ digest }) => digest),
     ),
