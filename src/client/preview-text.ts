@@ -20,8 +20,7 @@ export function previewText({ execution, revision, upAgain, error, held, steps, 
   const what =
     upAgain === undefined ? `A rollback of "${execution}"` : `A rewind of "${execution}" to "${upAgain.step}"`;
   const head = `${what} as it stands at revision ${revision}:`;
-  const then =
-    upAgain === undefined ? [] : [`Then it goes up again from "${upAgain.step}", in round ${upAgain.round}.`];
+  const then = upAgain === undefined ? [] : [`Then it goes up again at "${upAgain.step}", in round ${upAgain.round}.`];
   const refusal = error === undefined ? [] : [`It would be refused. ${error.message}`];
   const holds = held === undefined ? [] : [heldText];
   const width = Math.max(0, ...steps.map(({ step }) => step.length));

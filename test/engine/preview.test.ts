@@ -142,7 +142,7 @@ onEveryStore("a preview of a rollback", (start) => {
       "cool-off waited",
     ]);
     expect(preview.upAgain).toEqual({ step: "cool-off", round: 1 });
-    expect(previewText(preview).split("\n").at(-1)).toBe('Then it goes up again from "cool-off", in round 1.');
+    expect(previewText(preview).split("\n").at(-1)).toBe('Then it goes up again at "cool-off", in round 1.');
     const repeating = await execution.previewRollback({ to: "letter" });
     expect(repeating).toMatchObject({ refused: "would-repeat", error: { code: "STEPWELL_WOULD_REPEAT" } });
     expect(repeating.steps.at(-1)).toMatchObject({ step: "letter", what: "irreversible" });
