@@ -26,16 +26,21 @@ export function dying(store: Store, when: "before" | "after", fatal: (batch: Bat
 
 const changes = new Set(["write", "lists.stage", "lists.advance"]);
 
-/** The store as seen by a process that dies right after its change number `last`, from 1. */
-export function mortal(store: Store, last: number): { readonly store: Store; readonly isDead: () => boolean } {
+/** The store as seen by a process that dies right after its change number `last`, from 1, or when it is about to make it. */
+export function mortal(
+  store: Store,
+  last: number,
+  when: "before" | "after" = "after",
+): { readonly store: Store; readonly isDead: () => boolean } {
   const never = new Promise<never>(() => undefined);
   let made = 0;
   const isDead = (): boolean => made >= last;
   const wrapped = through(store, (call, name) => (...given) => {
     if (isDead()) return never;
     if (!changes.has(name)) return call(...given);
-    const answer = call(...given);
     made++;
+    if (isDead() && when === "before") return never;
+    const answer = call(...given);
     return isDead() ? never : answer;
   });
   return { store: wrapped, isDead };
