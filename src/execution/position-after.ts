@@ -125,7 +125,7 @@ function resumeAt(what: RoutedEvent, time: StoreTime): number | null {
   return what.wait === null ? null : time.storeNowAtMost() + what.wait;
 }
 
-const counting = new Set<RoutedEvent["type"]>(["retry", "cutOff", "begins", "doubted", "probed", "probeHappened"]);
+const counting = new Set<RoutedEvent["type"]>(["retry", "cutOff", "begins", "doubted", "probed"]);
 
 /** Whether the attempts at the step that is due go on being counted. */
 function staysAt({ type }: RoutedEvent, action: Action, isThere: boolean): boolean {
@@ -250,9 +250,11 @@ function uncounted(execution: ActiveExecution, what: RoutedEvent, stays: boolean
   if (what.type === "cutOff") return isAsked ? before : before + 1;
   // Of one that is rewound where it was parked on its way down the same undo goes on.
   const goesOnDown = what.type === "rewindRequested" && execution.position.direction === "down";
-  if (what.type === "resumed" || goesOnDown) return before + attempts;
+  if (what.type === "resumed" || what.type === "probeHappened" || goesOnDown) return before + attempts;
   return stays ? before : 0;
 }
+
+const keptWaits = new Set<RoutedEvent["type"]>(["cutOff", "parked", "resumed", "begins", "probeHappened"]);
 
 /** A pause in a handler keeps the timeout that runs; a new value restarts it, `null` clears it. */
 function waitUntil(
@@ -262,7 +264,7 @@ function waitUntil(
   time: StoreTime,
 ): number | null {
   const { type } = what;
-  if (type === "cutOff" || type === "parked" || type === "resumed" || type === "begins") return position.waitUntil;
+  if (keptWaits.has(type)) return position.waitUntil;
   if (what.type === "retry") return what.afresh ? null : position.waitUntil;
   if (action !== "wait" || pause === undefined) return null;
   // A handler without a message is `onTimeout`: the timeout that it answers is over.

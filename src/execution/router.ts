@@ -206,8 +206,11 @@ function routeDown(flow: Passage, event: FlowEvent, steps: Shape): Routed {
       return { flow, action: "startRollback" };
     case "startRollbackObserved":
       return { flow: { ...flow, lifecycle: "startRollback" }, action: "execute" };
-    case "probeHappened":
-      return { flow: { ...flow, stepFunc: "rollback" }, action: "execute" };
+    case "probeHappened": {
+      // An undo that waited when it was parked waits again.
+      const undone: Passage = flow.stepFunc === "rollbackContinue" ? flow : { ...flow, stepFunc: "rollback" };
+      return { flow: undone, action: due(undone) };
+    }
     case "stepOk":
     case "stepPassedOver":
     case "stepCompleted":
