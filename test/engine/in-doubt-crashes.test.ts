@@ -92,14 +92,19 @@ async function dies(
   if (plan.turns === "asked") void execution.rollback("changed-my-mind").catch(() => undefined);
   await clock.advance("1m");
   const { status } = await execution.details();
-  const [rent, power] = ["rent", "power"].map((step) => bank.transfers.filter(({ memo }) => memo.includes(step)).length);
+  const [rent, power] = ["rent", "power"].map(
+    (step) => bank.transfers.filter(({ memo }) => memo.includes(step)).length,
+  );
   const hasDied = dead.isDead();
   const stopped = Promise.all([second.stop(), hasDied ? undefined : first.stop()]);
   await clock.advance("5s");
   await stopped;
   const expected = status === "completed" ? 1 : status === "rolledBack" ? 0 : undefined;
   const isRight = rent === expected && power === expected;
-  return { hasDied, problem: isRight ? undefined : `${when} change ${last}: ${status}, ${rent} and ${power} transfers` };
+  return {
+    hasDied,
+    problem: isRight ? undefined : `${when} change ${last}: ${status}, ${rent} and ${power} transfers`,
+  };
 }
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -112,7 +117,7 @@ onEveryStore(
     test.each(Object.keys(plans))("are made once or not at all, with a probe: %s", async (name) => {
       const rig = await start([nobodys], often);
       let last = 0;
-      for (let hasDied = true; hasDied; ) {
+      for (let hasDied = true; hasDied;) {
         last++;
         for (const when of whens) {
           const told = await dies(rig, plans[name]!, last, when, true);
