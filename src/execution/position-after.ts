@@ -248,9 +248,10 @@ function uncounted(execution: ActiveExecution, what: RoutedEvent, stays: boolean
   const isAsked = execution.position.stepFunc === "probe" && what.type !== "resumed";
   const before = isAsked ? execution.position.uncounted : attemptOf(execution) - attempts - 1;
   if (what.type === "cutOff") return isAsked ? before : before + 1;
-  // Of one that is rewound where it was parked on its way down the same undo goes on.
+  // Of one that is rewound where it was parked on its way down the same undo goes on; where it had waited, from its beginning.
   const goesOnDown = what.type === "rewindRequested" && execution.position.direction === "down";
-  if (what.type === "resumed" || what.type === "probeHappened" || goesOnDown) return before + attempts;
+  const waited = goesOnDown && execution.position.stepFunc === "rollbackContinue" ? 1 : 0;
+  if (what.type === "resumed" || what.type === "probeHappened" || goesOnDown) return before + attempts + waited;
   return stays ? before : 0;
 }
 
