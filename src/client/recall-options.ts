@@ -51,7 +51,7 @@ export interface RecallOptions {
   readonly id?: string;
 }
 
-export const mostRecallIds = 100_000;
+const mostRecallIds = 100_000;
 const mostAtOnce = 1_000;
 const mostPerSecond = 10_000;
 

@@ -50,7 +50,7 @@ const tick = 200;
 const pageSize = 500;
 
 /** The messages with which somebody acts on a recall. */
-export const recallActs = ["pause", "resume", "stop"] as const;
+const recallActs = ["pause", "resume", "stop"] as const;
 
 export interface Worked {
   readonly state: RecallState;
