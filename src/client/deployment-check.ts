@@ -221,7 +221,7 @@ function migrates(
   } catch {
     return parks("its state can't be read back");
   }
-  const moving = { ...record, identity: { id, workflow, version }, state, takenBack: 0 };
+  const moving = { ...record, identity: { id, workflow, version }, state, takenBack: 0, changedAt: record.updatedAt };
   const it = moved(moving, path, before, sizeLimit);
   if ("problem" in it) return parks(it.problem);
   const to = { version: it.migration.to, step: it.position.step };

@@ -27,12 +27,16 @@ export type AgainPatch<R> = R extends Again<infer P> ? P : never;
 export type FailPatch<R> = R extends Fail<infer P> ? P : never;
 type AnyPatch<R> = DonePatch<R> | PausePatch<R> | CompletePatch<R> | AgainPatch<R> | FailPatch<R>;
 
-/** What `run` may give back, as its probe says it. */
-type Result<R> = IsAny<R> extends true ? unknown : R extends Nothing ? Nothing : R;
+/**
+ * What `run` may give back, as its probe says it. Where the compiler has not read `run` yet, it tries a probe that takes no context: then
+ * anything will do.
+ */
+type RunResult<Run> = IsUnwritten<Run> extends true ? unknown : Plain<Unwrapped<Awaited<Run>>>;
+type Plain<R> = IsAny<R> extends true ? unknown : R extends Nothing ? Nothing : R;
 
 /** What `probe` may give back. */
 export type ProbeAnswer<Run> =
-  Happened<Result<Unwrapped<Awaited<Written<Run>>>>> | DidNotHappen | Unknown | Again<Readonly<Record<string, never>>>;
+  Happened<RunResult<Run>> | DidNotHappen | Unknown | Again<Readonly<Record<string, never>>>;
 
 // ---- What a step adds -------------------------------------------------------------------------
 

@@ -54,6 +54,19 @@ test("a probe may pause, complete or fail where run may", () => {
   });
 });
 
+test("a probe may be a function of its own, or take no context", () => {
+  const asks = async (context: { readonly idempotencyKey: string }) =>
+    context.idempotencyKey === "" ? unknown() : happened({ paid: "t-1" });
+  const made = order
+    .step("a", { run: ({ state }) => ({ paid: state.sku }), probe: asks })
+    .step("b", { run: async ({ state }) => ({ again: state.paid }), probe: () => happened({ again: "t-2" }) });
+  expectTypeOf<StateOf<typeof made>>().toEqualTypeOf<{ sku: string; cents: number; paid: string; again: string }>();
+  // @ts-expect-error run gives a text
+  order.step("a", { run: ({ state }) => ({ paid: state.cents }), probe: asks });
+  // @ts-expect-error run gives a text
+  order.step("a", { run: ({ state }) => ({ paid: state.sku }), probe: () => happened({ paid: 1 }) });
+});
+
 test("what run could not have given is refused", () => {
   // @ts-expect-error run gives a text
   order.step("pay", { run: async () => ({ paid: "t-1" }), probe: () => happened({ paid: 1 }) });

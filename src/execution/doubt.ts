@@ -97,6 +97,23 @@ export function holdsTurns(execution: Standing & Pick<ActiveExecution, "status">
   return isOpen(doubt) || doubt.answer === "consented" || execution.status === "stuck";
 }
 
+/** Its position, for another list of steps: there a step may be transactional that was not, or the other way round. */
+export function withItsDoubt(execution: Standing, before: Kind): Position {
+  const { position } = execution;
+  const isNew = position.inDoubt !== true && isInDoubt(execution, before);
+  const doubt = doubtOf(execution, before);
+  const others = position.doubts?.filter(({ index }) => index !== position.stepIndex) ?? [];
+  const doubts = doubt === undefined || position.doubts?.includes(doubt) === true ? undefined : [...others, doubt];
+  if (!isNew && doubts === undefined) return position;
+  return { ...position, ...(isNew && { inDoubt: true }), ...(doubts !== undefined && { doubts }) };
+}
+
+/** Its position, where the step has no probe any more that could be asked. */
+export function withoutProbe(position: Position, step: Kind): Position {
+  if (position.stepFunc !== "probe" || step?.probe !== undefined) return position;
+  return { ...position, stepFunc: position.direction === "up" ? "run" : "rollback" };
+}
+
 /** The doubts after an event. Undefined: there is none. */
 export function doubtsAfter(
   execution: ActiveExecution,

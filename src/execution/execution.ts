@@ -242,12 +242,6 @@ export function leftNothing(execution: Attempts, step: Kind): boolean {
   return isUncommitted(position, step) && position.inDoubt !== true && position.partly !== true;
 }
 
-/** Its position, for another list of steps: there a step may be transactional that was not, or the other way round. */
-export function withItsDoubt(execution: Attempts, before: Kind): Position {
-  const { position } = execution;
-  return position.inDoubt !== true && isInDoubt(execution, before) ? { ...position, inDoubt: true } : position;
-}
-
 /**
  * Whether anything of it may have been done: a step, or an attempt at the first one. What was launched on the way down was
  * begun elsewhere.

@@ -8,6 +8,7 @@
 import { namesInTheWay, namesOf, successorOf, type Successors } from "../definition/migration.js";
 import { childrenChange, isUndone, type StepOutline } from "../definition/outline.js";
 import { firstToUndo, pivotMoved, shapeOf, waitBroken } from "./definition-change.js";
+import type { Doubt } from "./doubt.js";
 import { keyNameOf, type Position, type Round } from "./position.js";
 import { isPastPivot } from "./router.js";
 
@@ -31,6 +32,8 @@ export interface Place {
   readonly passed: readonly number[];
   /** As `Position.doubtful`. */
   readonly doubtful: readonly number[];
+  /** As `Position.doubts`. */
+  readonly doubts: readonly Doubt[];
   /** As `Position.until`; undefined: it does not go up again. */
   readonly until: number | undefined;
   /** As `Position.rounds`. */
@@ -66,6 +69,9 @@ export function placeIn(
     gone: goneIn(lists, position),
     passed: behindIn(lists, position.passed, position, found, stays),
     doubtful: behindIn(lists, doubtfulIn(position, stays), position, found, stays),
+    doubts: (position.doubts ?? []).flatMap((doubt) =>
+      behindIn(lists, [doubt.index], position, found, stays).map((index) => ({ ...doubt, index })),
+    ),
     until,
     rounds: roundsIn(lists, position.rounds),
   };

@@ -8,7 +8,8 @@ import { changeInTheWay } from "../execution/definition-change.js";
 import type { Transition, ExecutionRecord } from "../execution/records.js";
 import type { MaybePromise } from "../stores/contract.js";
 import { eventAt, type Event } from "../execution/events.js";
-import { hasBegun, isBegun, withItsDoubt, type Attempts, type ActiveExecution } from "../execution/execution.js";
+import { withItsDoubt, withoutProbe } from "../execution/doubt.js";
+import { hasBegun, isBegun, type Attempts, type ActiveExecution } from "../execution/execution.js";
 import { keyNameOf } from "../execution/position.js";
 import type { Registered } from "../session/registry.js";
 import { letGoOf } from "./let-go.js";
@@ -60,7 +61,7 @@ function taken(
   const was = before?.[execution.position.stepIndex];
   const problem = problemOf(execution, before, registered);
   if (problem !== undefined) return problem;
-  const position = withItsDoubt(execution, was);
+  const position = withoutProbe(withItsDoubt(execution, was), definition.steps[execution.position.stepIndex]);
   // What has not begun begins with whatever is the first step.
   if (!hasBegun(execution))
     work.execution = { ...execution, position: { ...position, step: definition.steps[0]!.name } };

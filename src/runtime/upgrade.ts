@@ -12,16 +12,10 @@ import { patchProblem } from "../definition/outcome.js";
 import { StepwellError } from "../errors.js";
 import type { Position } from "../execution/position.js";
 import type { Status } from "../definition/flow.js";
+import { withItsDoubt, withoutProbe } from "../execution/doubt.js";
 import { placeIn, type MigrationRefusal, type Place } from "../execution/move.js";
 import type { Migration } from "../execution/records.js";
-import {
-  attemptOf,
-  hasBegun,
-  isBegun,
-  withItsDoubt,
-  type Attempts,
-  type ActiveExecution,
-} from "../execution/execution.js";
+import { attemptOf, hasBegun, isBegun, type Attempts, type ActiveExecution } from "../execution/execution.js";
 import { type Registered, registryKey } from "../session/registry.js";
 import { isPromise } from "../values/promise.js";
 
@@ -87,6 +81,7 @@ export interface MigrationInput extends Attempts {
   readonly identity: ActiveExecution["identity"];
   readonly status: Status;
   readonly state: object;
+  readonly changedAt: number;
 }
 
 /** What becomes of it. */
@@ -231,7 +226,7 @@ function stateOf(given: object, limit: number, failed: Failed): MigrationResult[
 
 function arrived(
   moving: MigrationInput,
-  { stepIndex, stays, keys, gone, passed, doubtful, until, rounds }: Place,
+  { stepIndex, stays, keys, gone, passed, doubtful, doubts, until, rounds }: Place,
   steps: Successors,
   to: WorkflowDefinition,
   list: readonly StepOutline[],
@@ -239,7 +234,8 @@ function arrived(
   const { status, position } = moving;
   const names = namesOf(to.steps);
   const isSame = successorOf(position.step, names, steps) === names[stepIndex];
-  const { keys: _keys, gone: _gone, passed: _passed, doubtful: _doubtful, rounds: _rounds, ...kept } = position;
+  const { keys: _keys, gone: _gone, passed: _passed, doubtful: _doubtful, rounds: _rounds, ...others } = position;
+  const { doubts: _doubts, ...kept } = others;
   const { begins: isCommitted, stepDeadlineAt, polls, ...rest } = kept;
   const { inDoubt: _inDoubt, partly: _partly, ...elsewhere } = rest;
   const there: Position = {
@@ -252,6 +248,7 @@ function arrived(
     ...(gone.length > 0 && { gone }),
     ...(passed.length > 0 && { passed }),
     ...(doubtful.length > 0 && { doubtful }),
+    ...(doubts.length > 0 && { doubts }),
     ...(until !== undefined && { until }),
     ...(rounds.length > 0 && { rounds }),
   };
@@ -262,7 +259,7 @@ function arrived(
       ...(stepDeadlineAt !== undefined && { stepDeadlineAt }),
       ...(polls !== undefined && { polls }),
     };
-    return { status, position: { ...there, ...more } };
+    return { status, position: withoutProbe({ ...there, ...more }, to.steps[stepIndex]) };
   }
   const begins: Position = {
     ...there,

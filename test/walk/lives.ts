@@ -10,17 +10,10 @@ import type { StepDefinition, WorkflowDefinition } from "../../src/definition/de
 import { outlineOf } from "../../src/definition/outline.js";
 import { decide } from "../../src/execution/decide.js";
 import { shapeOf } from "../../src/execution/definition-change.js";
-import { openDoubt } from "../../src/execution/doubt.js";
+import { openDoubt, withItsDoubt } from "../../src/execution/doubt.js";
 import { answerOf, inDoubtReason, resolved } from "../../src/execution/probe-answer.js";
 import { eventAt, operatorEvent, type Event, type Happened } from "../../src/execution/events.js";
-import {
-  attemptOf,
-  committedAs,
-  hasBegun,
-  leftNothing,
-  withItsDoubt,
-  type ActiveExecution,
-} from "../../src/execution/execution.js";
+import { attemptOf, committedAs, hasBegun, leftNothing, type ActiveExecution } from "../../src/execution/execution.js";
 import { brokenInvariant } from "../../src/execution/invariants.js";
 import { mailAfter, sift, turnOf, type Mail } from "../../src/execution/mail.js";
 import { nextTask, type Task } from "../../src/execution/next.js";
