@@ -9,6 +9,7 @@ export const heldText = "Its pivot runs: a request is held until that has ended,
 const words: Readonly<Record<PreviewedWhat, string>> = {
   undo: "is undone",
   "half-done": "is undone, as far as it came",
+  "in-doubt": "is in doubt: its probe is asked, or an operator, and then it is undone or left",
   irreversible: "stays: can't be undone",
   "no-undo": "stays: has no undo",
   waited: "only waited: nothing to undo",

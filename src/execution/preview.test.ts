@@ -44,6 +44,22 @@ test("a step in doubt that the execution went on after is half done, and one tha
   expect(said(later)).toEqual(["d never-ran", "c never-ran", "b irreversible", "a half-done"]);
 });
 
+test("a step that has a probe is in doubt until that has answered, and never ran where it has said so", () => {
+  const probed: readonly StepOutline[] = [{ name: "a", rollback: true, probe: true, inDoubt: "park" }];
+  const whatOf = (position: object, more: Partial<Previewed> = {}) =>
+    previewOf(standing(position, more), probed, new Set(), 0).steps[0]?.what;
+  const doubt = { index: 0, since: 0 };
+  expect(whatOf({ lifecycle: "step", begins: true })).toBe("in-doubt");
+  expect(whatOf({ lifecycle: "step", attempts: 1, doubts: [doubt] })).toBe("in-doubt");
+  expect(whatOf({ lifecycle: "step", attempts: 1, doubts: [{ ...doubt, answer: "unknown" }] })).toBe("half-done");
+  expect(whatOf({ lifecycle: "step", attempts: 1, doubts: [{ ...doubt, answer: "did-not-happen" }] })).toBe(
+    "never-ran",
+  );
+  const parked = { lifecycle: "step", attempts: 1, doubts: [{ ...doubt, answer: "unknown" }] };
+  expect(whatOf(parked, { status: "stuck" })).toBe("in-doubt");
+  expect(whatOf({ lifecycle: "success" }, { status: "completed" })).toBe("undo");
+});
+
 test("of a rewind it names the steps down to that one, or why there is none", () => {
   const at = standing({ stepIndex: 2, begins: true });
   expect(said(at, "c")).toEqual(["d never-ran", "c half-done"]);

@@ -3,7 +3,9 @@
  * come in. It follows what the router and `decide` do of a request that comes now; a property test holds it against them.
  */
 import type { StepOutline } from "../definition/outline.js";
+import type { Status } from "../definition/flow.js";
 import { shapeOf } from "./definition-change.js";
+import type { Doubt } from "./doubt.js";
 import { isInDoubt, leftNothing } from "./execution.js";
 import { judgeRewind, refuseRollback, type RefusedRewind, type RefusedRollback } from "./mail.js";
 import { keyNameOf } from "./position.js";
@@ -15,12 +17,13 @@ import { isPastPivot, type Shape } from "./router.js";
  *
  * - `undo`: it was done, and is undone
  * - `half-done`: it has begun and is not done, or nobody knows what became of it: its undo is called all the same
+ * - `in-doubt`: nobody knows whether it happened: its probe is asked before anything of it is undone, or it is parked for an operator
  * - `irreversible`: it was begun, and can't be undone, as its workflow says
  * - `no-undo`: it was begun, and has no undo: what it did stays
  * - `waited`: it only waited, and there is nothing to undo
  * - `never-ran`: it has not begun, or was passed over
  */
-export type PreviewedWhat = "undo" | "half-done" | "irreversible" | "no-undo" | "waited" | "never-ran";
+export type PreviewedWhat = "undo" | "half-done" | "in-doubt" | "irreversible" | "no-undo" | "waited" | "never-ran";
 
 export interface StepPreview {
   readonly step: string;
@@ -94,7 +97,7 @@ function isShown(refused: RefusedRollback | RefusedRewind): boolean {
 
 function stepPreview(step: StepOutline, index: number, what: PreviewedWhat): StepPreview {
   const { name, irreversible, rollbackMessages } = step;
-  const isCalled = what === "undo" || what === "half-done";
+  const isCalled = what === "undo" || what === "half-done" || what === "in-doubt";
   return {
     step: name,
     index,
@@ -111,8 +114,20 @@ function whatOf(record: Previewed, step: StepOutline, index: number): PreviewedW
   if (isHere && hasNotBegun(record, step)) return "never-ran";
   if (step.irreversible !== undefined) return "irreversible";
   if (step.rollback !== true && step.children === undefined) return step.waits === true ? "waited" : "no-undo";
-  if (position.doubtful?.includes(index) === true) return "half-done";
-  return isHere && isUndoneHalfDone(record, step) ? "half-done" : "undo";
+  const doubt = position.doubts?.find((it) => it.index === index);
+  const isUp = position.direction === "up";
+  if (isHere && isUp && status !== "stuck" && doubt?.answer === "did-not-happen" && doubt.partly !== true)
+    return "never-ran";
+  const isHalf = doubt !== undefined || position.doubtful?.includes(index) === true;
+  if (!isHalf && !(isHere && isUndoneHalfDone(record, step))) return "undo";
+  return isAskedFor(step, doubt, status) && !(isHere && position.stepFunc === "runContinue") ? "in-doubt" : "half-done";
+}
+
+/** Somebody is to say what became of it. Of one that is parked that is asked anew, whatever was said before. */
+function isAskedFor({ probe, inDoubt }: StepOutline, doubt: Doubt | undefined, status: Status): boolean {
+  if (probe !== true && inDoubt !== "park") return false;
+  const said = doubt?.answer;
+  return status === "stuck" || said === undefined || said === "again" || said === "failed";
 }
 
 const free = { takenBack: 0 } as const;

@@ -6,7 +6,8 @@
 import type { LimitsDefinition } from "../definition/limits.js";
 import type { MigrationPath } from "../runtime/upgrade.js";
 import { needed } from "../session/capabilities.js";
-import type { ClaimOptions, LimitStore, Overdue, Store } from "../stores/contract.js";
+import type { LimitStore, Overdue, Store } from "../stores/contract.js";
+import type { WorkflowTurn } from "./fair-order.js";
 import type { Candidate, GateQuery, GateState } from "../stores/records.js";
 
 /** The limits of a workflow, as numbers. Null: no limit. */
@@ -144,7 +145,7 @@ export class LimitEnforcer {
    * @returns how long until more may be admitted, in milliseconds; 0: more may be admitted now. Null: nothing changes until a slot
    * is given back or an execution is launched.
    */
-  async admit(room: number, turns?: ClaimOptions["workflows"]): Promise<number | null> {
+  async admit(room: number, turns?: readonly WorkflowTurn[]): Promise<number | null> {
     const workflows = [...this.#admitted.slice(this.#first), ...this.#admitted.slice(0, this.#first)];
     this.#first = (this.#first + 1) % workflows.length;
     let left = room;
@@ -183,9 +184,10 @@ export class LimitEnforcer {
   }
 }
 
-/** How many executions of the workflow get a turn when there is room for so many of all workflows. */
-function shareOf({ name }: LimitedWorkflow, room: number, turns: ClaimOptions["workflows"] | undefined): number {
-  if (turns === undefined) return room;
+/** How many executions of the workflow get a turn when there is room for so many of all workflows of which something is due. */
+function shareOf({ name }: LimitedWorkflow, room: number, all: readonly WorkflowTurn[] | undefined): number {
+  if (all === undefined) return room;
+  const turns = all.filter((turn) => turn.name === name || !turn.isIdle);
   const rounds = Math.floor(room / turns.length);
   return turns.reduce(
     (sum, it, index) => (it.name === name ? sum + rounds + Number(index < room % turns.length) : sum),

@@ -9,7 +9,7 @@ import { definitionOf } from "../definition/definition-of.js";
 import { StepwellError } from "../errors.js";
 import type { Death } from "../stores/records.js";
 import type { ExecutionRecord, HistoryRecord } from "../execution/records.js";
-import type { ClaimOptions, Hint, MaybePromise, Store, StoreWithin, TransactionStore } from "../stores/contract.js";
+import type { Hint, MaybePromise, Store, StoreWithin, TransactionStore } from "../stores/contract.js";
 import type { ListStore } from "../stores/lists.js";
 import { ErrorReporter, unlessLogged } from "../session/error-reporter.js";
 import { callerTransaction } from "../session/caller-transaction.js";
@@ -37,7 +37,7 @@ import { holdStore } from "../session/shared-store.js";
 import type { LauncherSettings } from "../session/options.js";
 import { isUndecodable, Parking, stateOf, unreadableIn } from "../session/damaged-rows.js";
 import { StoreTime } from "../session/store-time.js";
-import { FairOrder } from "./fair-order.js";
+import { FairOrder, type WorkflowTurn } from "./fair-order.js";
 
 /** How many executions one claim takes up, so that a claim never holds a store for long. */
 const largestClaim = 256;
@@ -411,8 +411,8 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
       const inboxes = await this.#inboxesOf(claimed.records);
       // This launcher was buried meanwhile: what it claimed is due for others.
       if (this.#heartbeat.owner !== owner) return false;
+      this.#fairOrder.tookUp(workflows, claimed.records);
       for (const [index, record] of claimed.records.entries()) {
-        this.#fairOrder.tookUp(record.workflow, record.version);
         const lateMs = Math.max(0, claimed.at - claimed.dueSince[index]!);
         this.#resume(record, owner, lateMs, inboxes.get(record.id));
       }
@@ -441,7 +441,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   }
 
   /** Admissions that fail must not hold up what is due. */
-  async #admit(workflows: ClaimOptions["workflows"]): Promise<number | null> {
+  async #admit(workflows: readonly WorkflowTurn[]): Promise<number | null> {
     try {
       return await this.#limits.admit(this.#room, this.#hasBacklog ? workflows : undefined);
     } catch (error) {
