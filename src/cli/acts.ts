@@ -1,5 +1,6 @@
 /** What operators do to one execution from a terminal. No workflow is needed, and no step runs here. */
 import { previewText, StepwellError, type RollbackPreview } from "../index.js";
+import type { Resolution } from "../index.js";
 import { acting, asking, operateCodes, valueOf, type ActOptions, type OperateOptions } from "./asking.js";
 import type { Screen } from "./screen.js";
 import { clean, jsonLine } from "./text.js";
@@ -27,6 +28,32 @@ export function skip(id: string, reason: string, options: ActOptions, screen: Sc
       return `Execution "${id}" takes its step as done and goes on as soon as a launcher takes it up.`;
     },
     `This takes the step at which "${id}" is stuck as done, though it is not: what it should have done must have been done by hand.`,
+  );
+}
+
+export interface ResolveCommandOptions extends ActOptions {
+  /** JSON, or `@` and the path of a file with it. */
+  readonly happened?: string;
+  readonly didNotHappen?: boolean;
+}
+
+export function resolve(id: string, reason: string, options: ResolveCommandOptions, screen: Screen): Promise<number> {
+  const { happened, didNotHappen } = options;
+  return acting(
+    "resolve",
+    id,
+    options,
+    screen,
+    async (execution, by) => {
+      // With both, or with neither, the call says what is wrong.
+      const what = {
+        ...(happened !== undefined && { happened: valueOf(happened, "--happened") }),
+        ...(didNotHappen === true && { didNotHappen }),
+      };
+      await execution.resolve(what as Resolution, reason, { by });
+      return `Execution "${id}" goes on with what you said as soon as a launcher takes it up.`;
+    },
+    `What you say of "${id}" is taken as it is: where it is wrong, work is done twice, or never undone.`,
   );
 }
 

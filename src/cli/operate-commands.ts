@@ -15,6 +15,7 @@ export function addOperateCommands(program: Command, done: (exitCode: number) =>
   addLooks(program, out, finish);
   addCertificate(program, out, finish);
   addActs(program, out, finish);
+  addResolve(program, out, finish);
   addWaysBack(program, out, finish);
   addPatch(program, out, finish);
   addMessages(program, out, finish);
@@ -118,6 +119,29 @@ function addActs(program: Command, out: Screen, finish: Finish): void {
       example(`stepwell skip order-1001 "refunded by hand, ticket 4711" --by ada --store orders.db`),
     )
     .action(async (id, reason, options) => finish((await import("./acts.js")).skip(id, reason, options, out)));
+}
+
+function addResolve(program: Command, out: Screen, finish: Finish): void {
+  asOperator(program.command("resolve"))
+    .summary("say what became of a step in doubt")
+    .description(
+      "Says what became of the step of a stuck execution whose last attempt gave nothing back: it happened, or it did not. The " +
+        "execution goes on from there, up or down.",
+    )
+    .argument("<execution>", "its id")
+    .argument("<reason>", "how that is known; kept in the history")
+    .option(
+      "--happened <json>",
+      "it happened, and the step gave these fields: JSON, or @ and the path of a file with it",
+    )
+    .option("--did-not-happen", "it did not happen")
+    .addHelpText(
+      "after",
+      example(
+        `stepwell resolve order-1001 "statement of 3 May" --happened '{"transferId":"t-77"}' --by ada --store orders.db`,
+      ),
+    )
+    .action(async (id, reason, options) => finish((await import("./acts.js")).resolve(id, reason, options, out)));
 }
 
 function addWaysBack(program: Command, out: Screen, finish: Finish): void {

@@ -47,6 +47,7 @@ function headOf(details: ExecutionDetails, { headline, lines, urgency }: Words, 
 /** Commands of the acts that have one. */
 const commands: Readonly<Partial<Record<Words["acts"][number]["act"], (id: string) => string>>> = {
   retry: (id) => `stepwell retry ${id}`,
+  resolve: (id) => `stepwell resolve ${id} "why" --happened '{"field":1}'`,
   skip: (id) => `stepwell skip ${id} "why"`,
   patch: (id) => `stepwell patch ${id} '{"field":1}' "why"`,
   rollback: (id) => `stepwell rollback ${id} reason`,

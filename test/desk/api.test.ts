@@ -1,7 +1,7 @@
 /** What the desk tells and does, through its handler. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { Client, fail, pause, workflow, type Launcher } from "../../src/index.js";
+import { Client, fail, pause, unknown, workflow, type Launcher } from "../../src/index.js";
 import type {
   CertificateView,
   Count,
@@ -194,6 +194,34 @@ onEveryStore("the desk", (start) => {
     expect((await launcher.execution("r-1").summary()).status).toBe("rolledBack");
     const late = await act("rollback", { ...on, revision: revision + 4, reason: "again" });
     expect(late.status).toBe(409);
+  });
+
+  test("who knows what became of a step in doubt says it, by their own name", async () => {
+    const paying = workflow("paying", { input }).step("pay", {
+      run: ({ state }): { paid: boolean } => {
+        throw new Error(`no answer ${Object.keys(state).length}`);
+      },
+      probe: () => unknown(),
+    });
+    const { launcher, clock, store } = await start([paying]);
+    await launcher.launch(paying, {}, { id: "p-1" });
+    await launcher.launch(paying, {}, { id: "p-2" });
+    await clock.advance(0);
+    const { get, act } = deskRig(new Client({ store }));
+    const on = async (execution: string) => ({
+      execution,
+      revision: (await get<ExecutionView>("execution", { id: execution })).body.revision,
+      reason: "statement of 3 May",
+    });
+    expect(await act("resolve", { ...(await on("p-1")), happened: '{"paid":true}' })).toMatchObject({ status: 200 });
+    expect(await act("resolve", await on("p-2"))).toMatchObject({ status: 200 });
+    await clock.advance(1_000);
+    const said = async (id: string) =>
+      (await launcher.execution(id).history()).flatMap(({ result, by }) => (by === undefined ? [] : `${by} ${result}`));
+    expect(await said("p-1")).toEqual(["ada happened"]);
+    expect(await said("p-2")).toEqual(["ada did-not-happen"]);
+    expect(await launcher.execution("p-1").outcome()).toMatchObject({ status: "completed", state: { paid: true } });
+    expect((await launcher.execution("p-2").outcome()).status).toBe("rolledBack");
   });
 
   test("an execution is sent back to a step by who asks, as it was shown, and each round is told", async () => {

@@ -46,6 +46,7 @@ const rightOf: Readonly<Record<keyof Acts, DeskRight>> = {
   rollback: "act-one",
   rewind: "act-one",
   retry: "act-one",
+  resolve: "act-one",
   skip: "act-one",
   patch: "act-one",
   launch: "launch",

@@ -28,6 +28,8 @@ export interface Acts {
   };
   /** With `patch`: the state is mended first, in the same transition. */
   readonly retry: OnOne & { readonly reason?: string; readonly patch?: string };
+  /** With `happened`, fields as JSON: it happened, and the step gave these. Without: it did not happen. */
+  readonly resolve: OnOne & { readonly reason: string; readonly happened?: string };
   readonly skip: OnOne & { readonly reason: string; readonly patch?: string };
   readonly patch: OnOne & { readonly reason: string; readonly patch: string };
   readonly launch: {

@@ -34,6 +34,7 @@ export const acts: Readonly<Record<keyof Acts, Act>> = {
   rollback: { right: "act-one", run: rollback },
   rewind: { right: "act-one", run: rewind },
   retry: { right: "act-one", run: retry },
+  resolve: { right: "act-one", run: resolve },
   skip: { right: "act-one", run: skip },
   patch: { right: "act-one", run: patch },
   launch: { right: "launch", run: launch },
@@ -75,6 +76,16 @@ function retry(acting: Acting, body: Fields): Promise<ActAnswer> {
   return onOne(acting, body, async (id, ifRevision, client) => {
     await client.retry(id, { ...given, ifRevision });
     return `Execution "${id}" tries its step again as soon as a launcher takes it up.`;
+  });
+}
+
+function resolve(acting: Acting, body: Fields): Promise<ActAnswer> {
+  const reason = text(body, "reason");
+  const isGiven = optionalText(body, "happened") !== undefined;
+  const what = isGiven ? { happened: typed(body, "happened") as object } : ({ didNotHappen: true } as const);
+  return onOne(acting, body, async (id, ifRevision, client) => {
+    await client.execution(id).resolve(what, reason, { by: acting.by, ifRevision });
+    return `Execution "${id}" goes on with what you said as soon as a launcher takes it up.`;
   });
 }
 

@@ -19,10 +19,12 @@ export interface TransitionFacts extends Omit<HistoryRow, "at" | "error" | "guar
 /** A step of the list that an execution goes on with. */
 export type StepFacts = StepOutline;
 
+type InDoubt = NonNullable<ExecutionDetails["inDoubt"]>;
+
 type Times = "createdAt" | "updatedAt" | "waitUntil" | "resumeAt" | "deadlineAt" | "sealedAt";
 
 /** An execution where it stands. */
-export interface ExecutionFacts extends Omit<ExecutionDetails, Times | "error"> {
+export interface ExecutionFacts extends Omit<ExecutionDetails, Times | "error" | "inDoubt"> {
   readonly createdAt: Time;
   readonly updatedAt: Time;
   readonly waitUntil?: Time;
@@ -30,4 +32,8 @@ export interface ExecutionFacts extends Omit<ExecutionDetails, Times | "error"> 
   readonly deadlineAt?: Time;
   readonly sealedAt?: Time;
   readonly error?: ErrorFacts;
+  readonly inDoubt?: Omit<InDoubt, "since" | "answer"> & {
+    readonly since: Time;
+    readonly answer?: Pick<NonNullable<InDoubt["answer"]>, "said">;
+  };
 }

@@ -53,7 +53,13 @@ function stuck(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "a
     : `Stuck on the way up${since}: ${quoted(flow.step)} failed${pastPivot ? ", and past the pivot nothing is undone" : ""}.`;
   return {
     headline,
-    lines: [...lastError(facts.error), ...whyItTurned(round, facts), ...wayBack(round), ...whatStays(round)],
+    lines: [
+      ...lastError(facts.error),
+      ...whatIsInDoubt(facts),
+      ...whyItTurned(round, facts),
+      ...wayBack(round),
+      ...whatStays(round),
+    ],
     urgency: "act",
   };
 }
@@ -61,6 +67,7 @@ function stuck(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "a
 function moving(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "acts"> {
   const { flow, struggling, attempts } = facts;
   const turned = [...whyItTurned(round, facts), ...wayBack(round), ...whatStays(round)];
+  if (flow.stepFunc === "probe") return asksProbe(facts, turned, now);
   if (struggling) {
     const headline = `Struggling: attempt ${attempts} of ${functionOf(facts)} failed${nextTry(facts, now)}.`;
     return { headline, lines: [...lastError(errorHere(facts, round)), ...turned], urgency: "watch" };
@@ -87,6 +94,27 @@ function moving(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "
       ? `Goes back${toStep(facts, round)}: undoes ${quoted(flow.step)}.`
       : `At work on ${quoted(flow.step)}.`;
   return { headline, lines: turned, urgency: "calm" };
+}
+
+/** What became of its step is not known yet. */
+function asksProbe(facts: ExecutionFacts, turned: readonly string[], now: number): Omit<Words, "acts"> {
+  const { flow, struggling, resumeAt } = facts;
+  const left = resumeAt === undefined ? 0 : milliseconds(resumeAt) - now;
+  const when = left > 0 ? ` in ${span(left)}` : "";
+  return {
+    headline: `In doubt whether ${quoted(flow.step)} was done: its probe is asked${when}.`,
+    lines: [...whatIsInDoubt(facts), ...turned],
+    urgency: struggling ? "watch" : "calm",
+  };
+}
+
+function whatIsInDoubt({ inDoubt }: ExecutionFacts): string[] {
+  if (inDoubt === undefined) return [];
+  const { key, since, asked, answer } = inDoubt;
+  const times = asked === 1 ? "once" : `${asked} times`;
+  const said = answer === undefined ? "and has not answered" : `and said ${answer.said} last`;
+  const probe = asked === 0 ? "" : ` Its probe was asked ${times}, ${said}.`;
+  return [`In doubt: the attempt under the key ${quoted(key)}, since ${isoOf(since)}, gave nothing back.${probe}`];
 }
 
 /** Of a rewind. */

@@ -81,9 +81,18 @@ function happened(row: TransitionFacts): string {
       const after = message === undefined ? "" : `, by the message ${quoted(message.name)}`;
       return direction === "up" ? `${what} done${nth}${after}` : `${quoted(step)} undone${nth}${after}`;
     }
+    case "happened":
+      return `${by ?? "The probe"} found that ${quoted(step)} had happened${because}`;
+    case "did-not-happen":
+      return `${by ?? "The probe"} found that ${quoted(step)} had not happened${because}`;
+    case "unknown":
+      return `the probe of ${quoted(step)} does not know what became of it`;
+    case "in-doubt":
+      return `nobody knows what became of ${quoted(step)}`;
     case "continue":
       return message === undefined ? `${what} waits` : `${what} took ${quoted(message.name)}, and waits on`;
     case "again":
+      if (row.func === "probe") return `the probe of ${quoted(step)} does not know yet, and is asked again`;
       return `${what} is not done yet, and is asked again`;
     case "begins":
       return `${what} begins`;

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { fail, pause, workflow } from "../../index.js";
+import { again, fail, pause, unknown, workflow } from "../../index.js";
+import { sentenceOf } from "./timeline.js";
 import { scene, seen } from "../../../test/support/seen.js";
 
 const input = z.object({});
@@ -34,6 +35,42 @@ test("stuck on the way down: which step, since when, the last error, what is lef
   expect(words.acts[2]!.consequence).toBe(
     'Takes "charge" as undone though its undo failed: what it did stays in the world. Then it goes on undoing "reserve".',
   );
+});
+
+test("in doubt: which call, under which key, what the probe said last, and that somebody who knows may say it", async () => {
+  const made = workflow("w", { input })
+    .step("pay", {
+      run: (): { paid: boolean } => {
+        throw new Error("socket hang up");
+      },
+      probe: ({ polls }) => (polls === 0 ? again({ after: "1h" }) : unknown()),
+    })
+    .step("ship", { run: () => ({}) });
+  const { launch, clock } = await scene([made]);
+  const execution = await launch(made);
+  const asked = (await seen(execution, clock)).words;
+  expect(asked.headline).toBe('In doubt whether "pay" was done: its probe is asked in 1 h.');
+  expect(asked.lines[0]).toMatch(
+    /^In doubt: the attempt under the key ".*\/pay\/run", since .*Z, gave nothing back\. /,
+  );
+  expect(asked.lines[0]).toMatch(/Its probe was asked once, and said again last\.$/);
+  await clock.advance(7_200_000);
+  const { words } = await seen(execution, clock);
+  expect(words.urgency).toBe("act");
+  expect(words.lines.find((line) => line.startsWith("In doubt"))).toContain("asked 2 times, and said unknown last");
+  expect(words.acts.map(({ act }) => act)).toEqual(["resolve", "retry", "patch", "skip", "rollback", "rewind"]);
+  expect(words.acts[0]!.consequence).toBe(
+    'Says whether "pay" was done. If it was: Then it goes on with "ship". If not, it is tried again, or the execution turns.',
+  );
+  expect(words.acts[1]!.consequence).toBe('Asks the probe of "pay" again what became of its last attempt.');
+  await execution.resolve({ happened: { paid: true } }, "statement of 3 May", { by: "ada" });
+  await clock.advance(1_000);
+  const rows = await execution.history();
+  expect(rows.filter(({ func }) => func === "probe").map(sentenceOf)).toEqual([
+    'the probe of "pay" does not know yet, and is asked again',
+    'the probe of "pay" does not know what became of it',
+    'ada found that "pay" had happened: statement of 3 May',
+  ]);
 });
 
 test("stuck past the pivot: no rollback is offered", async () => {

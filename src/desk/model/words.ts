@@ -10,6 +10,7 @@ export type ActName =
   | "rollback"
   | "rewind"
   | "retry"
+  | "resolve"
   | "skip"
   | "patch"
   | "launch"
@@ -68,8 +69,8 @@ function offersOf(facts: ExecutionFacts, lanes: Lanes, now: number): Offer[] {
   ];
 }
 
-function stuckOffers({ flow }: ExecutionFacts, { rows }: Round): Offer[] {
-  const { step, direction, stepIndex } = flow;
+function stuckOffers(facts: ExecutionFacts, { rows }: Round): Offer[] {
+  const { step, direction, stepIndex } = facts.flow;
   const down = direction === "down";
   const name = quoted(step);
   const next = down
@@ -80,10 +81,11 @@ function stuckOffers({ flow }: ExecutionFacts, { rows }: Round): Offer[] {
       ? `Then it ends as ${down ? "rolled back" : "completed"}.`
       : `Then it goes on ${down ? `undoing ${quoted(next.step)}` : `with ${quoted(next.step)}`}.`;
   return [
+    ...resolveOffer(facts, goesOn),
     {
       act: "retry",
       label: "Try again",
-      consequence: `Runs ${down ? `the undo of ${name}` : name} again from its beginning, with fresh attempts and the same idempotency key.`,
+      consequence: againOf(facts),
       reason: "optional",
       grave: false,
     },
@@ -104,6 +106,25 @@ function stuckOffers({ flow }: ExecutionFacts, { rows }: Round): Offer[] {
       grave: true,
     },
   ];
+}
+
+/** Somebody knows what nobody could say. */
+function resolveOffer({ flow, inDoubt }: ExecutionFacts, goesOn: string): Offer[] {
+  if (inDoubt === undefined) return [];
+  const name = quoted(flow.step);
+  const consequence =
+    flow.direction === "down"
+      ? `Says whether ${name} was done: then it is undone, or nothing of it is.`
+      : `Says whether ${name} was done. If it was: ${goesOn} If not, it is tried again, or the execution turns.`;
+  return [{ act: "resolve", label: "Say what happened", consequence, reason: "required", grave: true }];
+}
+
+function againOf({ flow, inDoubt, steps }: ExecutionFacts): string {
+  const name = quoted(flow.step);
+  if (inDoubt !== undefined && steps?.[flow.stepIndex]?.probe === true)
+    return `Asks the probe of ${name} again what became of its last attempt.`;
+  const what = flow.direction === "down" ? `the undo of ${name}` : name;
+  return `Runs ${what} again from its beginning, with fresh attempts and the same idempotency key.`;
 }
 
 function rollbackOffer({ status, flow, sealedAt }: ExecutionFacts, { rows }: Round, now: number): Offer[] {

@@ -17,7 +17,56 @@ interface Props {
 export function OfferDialog({ execution, offer, close }: Props & { readonly offer: Offer }) {
   if (offer.act === "send") return <SendDialog execution={execution} offer={offer} close={close} />;
   if (offer.act === "rewind") return <RewindDialog execution={execution} offer={offer} close={close} />;
+  if (offer.act === "resolve") return <ResolveDialog execution={execution} offer={offer} close={close} />;
   return <PatchingDialog execution={execution} offer={offer} close={close} />;
+}
+
+function ResolveDialog({ execution: { id, revision }, offer, close }: Props & { readonly offer: Offer }) {
+  const [answer, setAnswer] = useState<"" | "happened" | "not">("");
+  const [given, setGiven] = useState("");
+  const { label, consequence, grave, reason } = offer;
+  const fields = given.trim() === "" ? "{}" : given;
+  return (
+    <ActDialog
+      act="resolve"
+      title={`${label}: ${id}`}
+      verb="Say so"
+      consequence={consequence}
+      grave={grave}
+      reason={reason}
+      revision={revision}
+      ready={answer !== "" && (answer === "not" || problemWith(given, "object") === undefined)}
+      send={(why, seen) => {
+        const on = { execution: id, revision: seen, reason: why };
+        return act("resolve", answer === "happened" ? { ...on, happened: fields } : on);
+      }}
+      close={close}
+    >
+      <Labelled label="What became of it">
+        {(field) => (
+          <select
+            id={field}
+            className="field"
+            value={answer}
+            onChange={(event) => setAnswer(event.currentTarget.value as typeof answer)}
+          >
+            <option value="">Choose</option>
+            <option value="happened">It happened</option>
+            <option value="not">It did not happen</option>
+          </select>
+        )}
+      </Labelled>
+      {answer === "happened" && (
+        <JsonField
+          label="What the step gave, as JSON (optional)"
+          text={given}
+          change={setGiven}
+          wanted="object"
+          hint="The fields that it would have given to the state."
+        />
+      )}
+    </ActDialog>
+  );
 }
 
 function RewindDialog({ execution: { id, revision }, offer, close }: Props & { readonly offer: Offer }) {
