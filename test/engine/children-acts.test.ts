@@ -26,7 +26,7 @@ onEveryStore("who looks at children, or acts on them", (start) => {
     const { launcher, clock } = await start([parent], patient);
     const execution = await launcher.launch(parent, {}, { id: "p" });
     await clock.settle();
-    const counts = { step: "work", number: 1, count: 3, isClosed: false };
+    const counts = { step: "work", round: 0, number: 1, count: 3, isClosed: false };
     const group = { ...counts, notBegun: 1, underWay: 2, stuck: 0, completed: 0, rolledBack: 0 };
     expect(await execution.children()).toEqual([group]);
     expect((await execution.details()).children).toEqual([group]);
