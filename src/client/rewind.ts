@@ -11,14 +11,13 @@ import { checkedByInput } from "../runtime/input-fields.js";
 import type { ClientHost } from "../session/client-host.js";
 import { stateOf } from "../session/damaged-rows.js";
 import { alive, requestTo } from "../session/mailbox-entry.js";
-import { missing } from "../session/not-found.js";
 import { checkBy, checkRollbackReason } from "../session/reasons.js";
 import { type Registered, registryKey } from "../session/registry.js";
 import type { Store } from "../stores/contract.js";
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { awaitRequest } from "./await-request.js";
+import { absent, judgedTries, requestsOnly, shapeFor, unknownShape } from "./judging.js";
 import { patchProblemOf } from "./operator.js";
-import { shapeFor, unknownShape } from "./shapes.js";
 import { changedSince, checkStillAt, type StillAt } from "./still-at.js";
 
 export interface RewindOptions<W extends AnyWorkflow = AnyWorkflow> extends StillAt {
@@ -46,11 +45,6 @@ export type RewindAnswer =
       readonly error: StepwellError;
     };
 
-/** How often a request is judged anew before it is stored all the same. */
-const judgedTries = 3;
-
-const requestsOnly = { status: "pending", limit: 0 } as const;
-
 export class RewindRequests {
   readonly #store: Store;
   readonly #host: ClientHost;
@@ -68,7 +62,7 @@ export class RewindRequests {
     await this.#host.ready("rewind");
     for (let tries = 1; ; tries++) {
       const [record] = await this.#store.load([id]);
-      if (record === undefined) return this.#unknown(id);
+      if (record === undefined) return absent(this.#store, id);
       const moved = changedSince(record, options.ifRevision, "rewind");
       if (moved !== undefined) return { accepted: false, why: "moved-on", error: moved };
       const shape = await shapeFor(record, this.#registry, this.#host);
@@ -107,7 +101,7 @@ export class RewindRequests {
   async #decision(id: string, arrival: string, asked: RewindRequest): Promise<RewindAnswer> {
     if (await this.#isFollowed(id, arrival)) return { accepted: true };
     const [record] = await this.#store.load([id]);
-    if (record === undefined) return this.#unknown(id);
+    if (record === undefined) return absent(this.#store, id);
     const shape = await shapeFor(record, this.#registry, this.#host);
     const why = judgeRewind(record, shape ?? unknownShape, asked, this.#host.storeNow());
     return refusedRewind(record, typeof why === "string" && shape !== undefined ? why : "parked-again", asked, shape);
@@ -123,11 +117,6 @@ export class RewindRequests {
         : await checkedByInput(asked.patch, record, await this.#store.history(record.id), registered);
     encode(merge(stateOf(record), isolate(patch)), { what: "The state", limit: this.#host.sizeLimit });
     return { ...asked, patch, ...(registered === undefined && { unchecked: true as const }) };
-  }
-
-  async #unknown(id: string): Promise<RewindAnswer> {
-    const error = await missing(this.#store, id);
-    return { accepted: false, why: error.code === "STEPWELL_CHILD_NOT_BEGUN" ? "not-begun" : "not-found", error };
   }
 }
 

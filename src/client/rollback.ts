@@ -9,7 +9,6 @@ import type { Shape } from "../execution/router.js";
 import { recallName } from "../execution/recall.js";
 import type { ClientHost } from "../session/client-host.js";
 import { alive, requestTo } from "../session/mailbox-entry.js";
-import { missing } from "../session/not-found.js";
 import { checkBy, checkRollbackReason } from "../session/reasons.js";
 import { type Registered, registryKey } from "../session/registry.js";
 import type { ListedExecution, Store } from "../stores/contract.js";
@@ -17,7 +16,7 @@ import { encode } from "../values/encode.js";
 import { isolate } from "../values/isolate.js";
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { awaitRequest } from "./await-request.js";
-import { shapeFor, unknownShape } from "./shapes.js";
+import { absent, judgedTries, requestsOnly, shapeFor, unknownShape } from "./judging.js";
 import { changedSince, checkStillAt, type StillAt } from "./still-at.js";
 
 export interface RollbackOptions extends StillAt {
@@ -56,11 +55,6 @@ const detailsOptions = { what: "rollback: details", limit: 16 * 1024 };
 export function detailsIn(details: unknown): Pick<RollbackRequest, "details"> {
   return details === undefined ? {} : { details: encode(isolate(details), detailsOptions).text };
 }
-
-/** How often a request is judged anew before it is stored all the same. */
-const judgedTries = 3;
-
-const requestsOnly = { status: "pending", limit: 0 } as const;
 
 /** Every status but `rolledBack`: no launcher would take a request up there. */
 const askable: readonly Status[] = [...alive, "completed"];
@@ -127,7 +121,7 @@ export class RollbackRequests {
     for (let tries = 1; ; tries++) {
       const movesOn = tries > judgedTries && options.ifRevision === undefined;
       const [record] = await this.#store.load([id]);
-      if (record === undefined) return this.#unknown(id);
+      if (record === undefined) return absent(this.#store, id);
       const changed = changedSince(record, options.ifRevision, "rollback");
       if (changed !== undefined) return { accepted: false, why: "moved-on", error: changed };
       const shape = await shapeFor(record, this.#registry, this.#host);
@@ -158,17 +152,12 @@ export class RollbackRequests {
       return { accepted: true };
     }
     const [record] = await this.#store.load([id]);
-    if (record === undefined) return this.#unknown(id);
+    if (record === undefined) return absent(this.#store, id);
     const shape = await shapeFor(record, this.#registry, this.#host);
     const why = refusal(record, shape ?? unknownShape, request, this.#host.storeNow());
     if (why !== undefined) return this.#refused(record, why);
     // It could be undone, but for what parked it, or for a list of steps that has changed.
     return this.#refused(record, record.status === "stuck" || shape !== undefined ? "parked-again" : "past-pivot");
-  }
-
-  async #unknown(id: string): Promise<RefusedAnswer> {
-    const error = await missing(this.#store, id);
-    return { accepted: false, why: error.code === "STEPWELL_CHILD_NOT_BEGUN" ? "not-begun" : "not-found", error };
   }
 
   #refused(record: ListedExecution, why: WhyRefused): RollbackAnswer {
