@@ -101,7 +101,7 @@ test("between lists that are the same an execution stands where it stood", () =>
       const stands = standing(same, at, way);
       const place = placeIn({ before: same, after: same, steps: {} }, stands, undefined);
       const stood = { stepIndex: stands.stepIndex, stays: true, keys: {}, gone: [], until: undefined };
-      expect(place).toStrictEqual({ ...stood, passed: [], doubtful: [], rounds: [] });
+      expect(place).toStrictEqual({ ...stood, passed: [], doubtful: [], doubts: [], rounds: [] });
     }),
   );
 });
