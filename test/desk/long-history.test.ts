@@ -5,7 +5,7 @@ import { fail, Launcher, memoryStore, workflow, type AnyWorkflow } from "../../s
 import type { HistoryRecord } from "../../src/execution/records.js";
 import type { CountedView, ExecutionView } from "../../src/desk/index.js";
 import { deskRig } from "../support/desk.js";
-import { through } from "../support/through.js";
+import { through } from "../../src/testing/faults/through.js";
 
 const many = 2_800;
 

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { Client, Launcher, memoryStore, workflow, type Store } from "../../src/index.js";
 import type { Capabilities } from "../../src/stores/contract.js";
 import { VirtualClock } from "../../src/testing/index.js";
-import { through } from "../support/through.js";
+import { through } from "../../src/testing/faults/through.js";
 
 const input = z.object({});
 const plain = workflow("plain", { input }).step("1", { run: () => undefined });

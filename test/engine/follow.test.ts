@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { again, Client, fail, pause, StepwellError, workflow, type Store } from "../../src/index.js";
 import { deaf, errorOf, onEveryStore, reading, type Rig } from "../support/rig.js";
-import { through } from "../support/through.js";
+import { through } from "../../src/testing/faults/through.js";
 
 const input = z.object({ n: z.number() });
 

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { Client, fail, pause, workflow, type UndoRequest } from "../../src/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { errorOf, onEveryStore, patient } from "../support/rig.js";
-import { through } from "../support/through.js";
+import { through } from "../../src/testing/faults/through.js";
 
 const input = z.object({});
 

@@ -1,6 +1,6 @@
 /** That a launcher says that it lives, whatever else its store keeps waiting. */
 import type { Beat, Store } from "../../src/stores/contract.js";
-import { through } from "../support/through.js";
+import { through } from "../../src/testing/faults/through.js";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { workflow } from "../../src/index.js";

@@ -4,7 +4,7 @@ import { StepwellError } from "../../src/index.js";
 import type { Claimed, Hint, Store } from "../../src/stores/contract.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { operations, type Failing, type LauncherPlan, type Operation } from "./plan.js";
-import { through } from "../support/through.js";
+import { through } from "../../src/testing/faults/through.js";
 
 export class MachineClock implements Clock {
   readonly #world: VirtualClock;

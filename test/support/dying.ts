@@ -1,6 +1,6 @@
 /** A launcher that dies at the worst moment. */
 import type { Store } from "../../src/stores/contract.js";
-import { through } from "./through.js";
+import { through } from "../../src/testing/faults/through.js";
 
 type Batch = Parameters<Store["write"]>[0];
 

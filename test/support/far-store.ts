@@ -1,7 +1,7 @@
 /** A store as it is seen over a slow network, by a process whose clock differs from the store's. */
 import { sleep, type Clock } from "../../src/clock.js";
 import type { Store } from "../../src/index.js";
-import { through } from "./through.js";
+import { through } from "../../src/testing/faults/through.js";
 
 export interface Way {
   /** How long a question takes to arrive, and an answer to come back, in milliseconds. */

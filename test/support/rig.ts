@@ -20,7 +20,7 @@ import { drivers } from "../../src/stores/sqlite/driver.js";
 import { sqliteStore } from "../../src/stores/sqlite/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { freshSchema, postgresUrl, query } from "./postgres.js";
-import { through } from "./through.js";
+import { through } from "../../src/testing/faults/through.js";
 
 export interface Rig {
   readonly clock: VirtualClock;

@@ -1,6 +1,7 @@
-import type { Store } from "../../src/stores/contract.js";
+/** A store whose calls go through something else. */
+import type { Store } from "../../stores/contract.js";
 
-type Call = (...given: unknown[]) => unknown;
+export type Call = (...given: unknown[]) => unknown;
 
 /** The names of the objects of a store that have methods of their own. */
 const parts = new Set(["definitions", "limits", "lists", "schedules", "topics", "transactions"]);
