@@ -15,10 +15,11 @@ const ups: Readonly<Record<UpMark, Look>> = {
   done: ["✓", "done", "green"],
   "half-done": ["◐", "half done", "yellow"],
   failed: ["✗", "failed here", "red"],
+  "in-doubt": ["?", "in doubt", "yellow"],
   stuck: ["‼", "stuck", "red"],
   "passed-over": ["–", "passed over", "dim"],
   skipped: ["»", "skipped by hand", "yellow"],
-  uncounted: ["?", "not counted yet", "dim"],
+  uncounted: ["~", "not counted yet", "dim"],
 };
 
 const downs: Readonly<Record<DownMark, Look>> = {
@@ -27,12 +28,13 @@ const downs: Readonly<Record<DownMark, Look>> = {
   undoing: ["▸", "undoing", "cyan"],
   waiting: ["…", "waiting", "cyan"],
   trying: ["↻", "trying again", "yellow"],
+  "in-doubt": ["?", "in doubt", "yellow"],
   undone: ["✓", "undone", "green"],
   skipped: ["»", "skipped by hand", "yellow"],
   stuck: ["‼", "stuck", "red"],
   kept: ["■", "kept: can't be undone", "yellow"],
   nothing: ["–", "nothing to undo", "dim"],
-  uncounted: ["?", "not counted yet", "dim"],
+  uncounted: ["~", "not counted yet", "dim"],
 };
 
 /** No frame: columns that stand below each other are enough. */

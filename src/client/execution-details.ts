@@ -1,6 +1,7 @@
 /** Where an execution stands, in full: for those who show it to people. Without what it holds, which may be large. */
+import type { UndoRequest } from "../definition/contexts.js";
 import type { StepOutline } from "../definition/outline.js";
-import type { Irreversible } from "../execution/position.js";
+import type { AskedBack, Irreversible } from "../execution/position.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
@@ -13,6 +14,8 @@ export interface ExecutionDetails extends ExecutionSummary {
   readonly deadlineAt?: Date;
   /** On the way down: the steps at or before the one where it turned that can't be undone. */
   readonly irreversible: readonly Irreversible[];
+  /** The request for which it goes back, or has gone back, without its details. Left out: it does not, or nobody asked for it. */
+  readonly request?: Omit<UndoRequest, "details">;
   /** The steps that were passed over on the way up, by index. */
   readonly passedOver: readonly number[];
   /**
@@ -38,8 +41,13 @@ export async function detailsOf(
     ...summaryOf(record, host.storeNow()),
     ...(deadlineAt !== null && { deadlineAt: new Date(deadlineAt) }),
     irreversible: position.irreversible ?? [],
+    ...(position.request !== undefined && { request: withoutDetails(position.request) }),
     passedOver: position.passed ?? [],
     ...(steps !== undefined && { steps }),
     children: await childGroupsOf(store, id),
   };
+}
+
+function withoutDetails({ reason, by, to }: AskedBack): Omit<UndoRequest, "details"> {
+  return { reason, ...(by !== undefined && { by }), ...(to !== undefined && { to }) };
 }

@@ -244,6 +244,9 @@ onEveryStore("the desk", (start) => {
       status: 409,
       body: { error: { code: "DESK_CHANGED" } },
     });
+    const preview = (await get<PreviewView>("execution/preview", { id: "d-1", to: "ship" })).body;
+    expect(preview).toMatchObject({ refused: "would-repeat", upAgain: { step: "ship", round: 1 } });
+    expect(preview.lanes.rounds.at(-1)!.rows.map(({ down }) => down.mark)).toEqual(["none", "to-undo", "kept"]);
     expect((await act("rewind", on)).body.error.code).toBe("STEPWELL_WOULD_REPEAT");
     const asked = act("rewind", { ...on, patch: '{"cents":7}', repeat: ["letter"], by: "mallory" } as never);
     await clock.advance("1s");

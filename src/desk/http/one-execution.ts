@@ -81,14 +81,22 @@ export class Executions {
     return { execution: certificate.execution, heads: certificateHeads, ...certificateTables(certificate) };
   }
 
-  /** What a rollback would do. */
+  /** What a rollback would do, or a rewind to a step. */
   async preview(search: URLSearchParams): Promise<PreviewView> {
     const execution = this.#client.execution(needed(search, "id"));
     const [now, details] = await Promise.all([this.#client.fleet.now(), execution.details()]);
-    const [{ lanes }, preview] = await Promise.all([this.#seen(execution, details, now), execution.previewRollback()]);
-    const { revision, error, held } = preview;
+    const to = search.get("to");
+    const asked = execution.previewRollback(to === null ? {} : { to });
+    const [{ lanes }, preview] = await Promise.all([this.#seen(execution, details, now), asked]);
+    const { revision, error, held, refused, upAgain } = preview;
     const said = error?.message ?? (held === true ? heldText : undefined);
-    return { revision, ...(said !== undefined && { said }), lanes: previewLanes(lanes, preview) };
+    return {
+      revision,
+      ...(said !== undefined && { said }),
+      ...(refused !== undefined && { refused }),
+      ...(upAgain !== undefined && { upAgain }),
+      lanes: previewLanes(lanes, preview),
+    };
   }
 
   /** Counts some more of a long history. */

@@ -15,7 +15,7 @@
  * | `api/execution/history?id=&before=&limit=` | `HistoryPage`, the newest first |
  * | `api/execution/state?id=&revision=` | `StateView`; without `revision`: as it is now |
  * | `api/execution/mailbox?id=` | `Mailbox` |
- * | `api/execution/preview?id=` | `PreviewView`: what a rollback would do |
+ * | `api/execution/preview?id=&to=` | `PreviewView`: what a rollback would do; with `to`: what a rewind to that step would |
  * | `api/execution/certificate?id=` | `CertificateView`, of one that is at rest |
  * | `api/execution/value?id=&of=state&revision=`, `…&of=message&message=` | `text/plain`: the whole of a value that was folded |
  * | `api/workflows` | `WorkflowsView` |
@@ -39,7 +39,7 @@
  * Every POST has the header `x-stepwell-desk: 1`, the type `application/json`, and the origin of the page.
  * An answer that is not 2xx is a `Refusal`.
  */
-import type { CertificateTables, certificateHeads, ChildGroup, Status } from "../../index.js";
+import type { CertificateTables, certificateHeads, ChildGroup, RollbackPreview, Status } from "../../index.js";
 import type { StepFacts, TransitionFacts } from "../model/facts.js";
 import type { Lanes } from "../model/lanes.js";
 import type { Words } from "../model/words.js";
@@ -202,8 +202,12 @@ export interface CertificateView extends CertificateTables {
 export interface PreviewView {
   /** What was looked at. */
   readonly revision: number;
-  /** Why a rollback would be refused, or held. */
+  /** Why it would be refused, or held. */
   readonly said?: string;
+  /** The word for why it would be refused. */
+  readonly refused?: NonNullable<RollbackPreview["refused"]>;
+  /** Of a rewind: from where it then goes up again, and in which round. */
+  readonly upAgain?: NonNullable<RollbackPreview["upAgain"]>;
   /** What was done, and what would become of it. */
   readonly lanes: Lanes;
 }

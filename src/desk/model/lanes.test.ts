@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { again, complete, fail, pause, workflow } from "../../index.js";
+import { again, complete, didNotHappen, fail, happened, pause, unknown, workflow } from "../../index.js";
 import { marks, scene, seen } from "../../../test/support/seen.js";
 import { lanesOf } from "./lanes.js";
 import { joined, tallyOf } from "./tally.js";
@@ -265,5 +265,51 @@ test("each round that a rewind ended is a line, and what it undid belongs to it"
     const [older, newer] = [tallyOf(rows.slice(0, cut)), tallyOf(rows.slice(cut))];
     expect([cut, joined(older, newer)]).toEqual([cut, whole]);
     expect(tallyOf(rows.slice(cut), older)).toEqual(whole);
+  }
+});
+
+test("in doubt: on the way up and down, while its probe is asked and where nobody knows, and what was found of it", async () => {
+  let says: "again" | "unknown" | "happened" | "did-not-happen" = "again";
+  const answers = {
+    again: () => again({ after: "1h" }),
+    unknown: () => unknown(),
+    happened: () => happened({ paid: true }),
+    "did-not-happen": () => didNotHappen(),
+  };
+  const made = workflow("w", { input })
+    .step("reserve", { run: () => ({}), rollback: undo })
+    .step("pay", {
+      run: (): { paid: boolean } => {
+        throw new Error("socket hang up");
+      },
+      probe: () => answers[says](),
+      rollback: undo,
+    });
+  const ended: Readonly<Record<string, readonly string[]>> = {
+    happened: ["reserve: done / undone", "pay: done / undone"],
+    "did-not-happen": ["reserve: done / undone", "pay: failed / nothing"],
+    unknown: ["reserve: done / to-undo", "pay: in-doubt / in-doubt, here"],
+  };
+  for (const found of ["happened", "did-not-happen", "unknown"] as const) {
+    says = "again";
+    const { launch, clock } = await scene([made]);
+    const execution = await launch(made);
+    const asked = (await seen(execution, clock)).rows;
+    expect(marks(asked)).toEqual(["reserve: done / none", "pay: in-doubt / none, here"]);
+    expect(asked[1]!.up).toMatchObject({ attempts: 1, note: "e/pay/run, its probe said again" });
+    await execution.rollback("enough");
+    await clock.advance(0);
+    expect(marks((await seen(execution, clock)).rows)).toEqual([
+      "reserve: done / to-undo",
+      "pay: in-doubt / in-doubt, here",
+    ]);
+    says = found;
+    await clock.advance("2h");
+    const after = await seen(execution, clock);
+    expect([found, marks(after.rows)]).toEqual([found, ended[found]]);
+    if (found === "did-not-happen") expect(after.rows[1]!.down.note).toBe("did not happen");
+    const rows = await execution.history();
+    for (let cut = 1; cut < rows.length; cut++)
+      expect(joined(tallyOf(rows.slice(0, cut)), tallyOf(rows.slice(cut)))).toEqual(tallyOf(rows));
   }
 });

@@ -12,6 +12,7 @@ import { tallyOf, type ClosedRound, type StepTally, type Tally } from "./tally.j
  * - `trying`: it failed, or said `again`, and is tried again
  * - `done`; `half-done`: begun, and what it gave before the execution turned is kept
  * - `failed`: failed here, and the execution turned
+ * - `in-doubt`: nobody knows whether it was done: its probe is asked, or an operator is needed
  * - `stuck`: failed here, and an operator is needed
  * - `passed-over`: its condition was false, or a guard said no before it began: nothing was done
  * - `skipped`: an operator took it as done
@@ -25,6 +26,7 @@ export type UpMark =
   | "done"
   | "half-done"
   | "failed"
+  | "in-doubt"
   | "stuck"
   | "passed-over"
   | "skipped"
@@ -36,7 +38,7 @@ export type UpMark =
  * - `none`: the execution has not turned, had not begun this step, or goes up again before it comes to it
  * - `to-undo`: still to undo
  * - `undoing`: its rollback runs, or is due
- * - `waiting`, `trying`: as on the way up
+ * - `waiting`, `trying`, `in-doubt`: as on the way up
  * - `undone`; `skipped`: an operator took it as undone
  * - `stuck`: its undo failed for good, and an operator is needed
  * - `kept`: it can't be undone; the note says why
@@ -49,6 +51,7 @@ export type DownMark =
   | "undoing"
   | "waiting"
   | "trying"
+  | "in-doubt"
   | "undone"
   | "skipped"
   | "stuck"
@@ -210,7 +213,7 @@ function upMark(step: StepFacts, index: number, place: Place): UpMark {
     if (index === turn.index) return markWhereItTurned(turn, seen);
     if (index > turn.index) return "to-do";
   } else if (facts.status !== "completed" && index >= stepIndex) {
-    return index > stepIndex ? "to-do" : markHere(facts, "working");
+    return index > stepIndex ? "to-do" : markHere(facts, step, "working");
   } else if (index > stepIndex) return "to-do";
   return seen?.last.result === "skipped" ? "skipped" : "done";
 }
@@ -218,13 +221,22 @@ function upMark(step: StepFacts, index: number, place: Place): UpMark {
 /** Done, where somebody asked for its undo later; begun, where somebody asked meanwhile; else it failed here. */
 function markWhereItTurned({ row }: Turn, seen: StepTally | undefined): UpMark {
   if (row === undefined || seen === undefined) return "done";
+  if (seen.found === "happened") return "done";
+  if (seen.found === "unknown") return "in-doubt";
+  if (seen.found === "did-not-happen") return "failed";
   if (seen.finished && row.error === undefined) return seen.skipped ? "skipped" : "done";
   if (row.why === undefined) return "failed";
   return seen.attempts > 0 ? "half-done" : "to-do";
 }
 
-function markHere<Mark>(facts: ExecutionFacts, otherwise: Mark): Mark | "stuck" | "waiting" | "trying" | "to-do" {
+function markHere<Mark>(
+  facts: ExecutionFacts,
+  { probe, inDoubt }: StepFacts,
+  otherwise: Mark,
+): Mark | "in-doubt" | "stuck" | "waiting" | "trying" | "to-do" {
   const { status, attempts, flow, queued, revision } = facts;
+  const isAskedFor = flow.stepFunc === "probe" || (status === "stuck" && (probe === true || inDoubt === "park"));
+  if (isAskedFor && facts.inDoubt !== undefined) return "in-doubt";
   if (status === "stuck") return "stuck";
   if (status === "waiting") return "waiting";
   if (attempts > 0 || flow.lastResult === "again") return "trying";
@@ -238,7 +250,7 @@ function downMark(step: StepFacts, index: number, place: Place): DownMark {
   if (index < (facts.flow.until ?? 0)) return "none";
   if (facts.irreversible.some((it) => it.step === step.name)) return "kept";
   if (index === turn.index) {
-    if (turn.row?.leftNothing === true) return "nothing";
+    if (turn.row?.leftNothing === true || didNotHappen(tally, step)) return "nothing";
     // It had not begun, so the way down began before it.
     if (upMark(step, index, place) === "to-do") return "none";
   }
@@ -246,8 +258,13 @@ function downMark(step: StepFacts, index: number, place: Place): DownMark {
   if (tally.steps.get(`down ${step.name}`)?.last.result === "skipped") return "skipped";
   if (facts.status === "rolledBack" || index > facts.flow.stepIndex) return "undone";
   if (index < facts.flow.stepIndex) return "to-undo";
-  const mark = markHere(facts, "undoing" as const);
+  const mark = markHere(facts, step, "undoing" as const);
   return mark === "to-do" ? "to-undo" : mark;
+}
+
+/** So it was found, and nothing of it was undone after that. */
+function didNotHappen({ steps }: Tally, { name }: StepFacts): boolean {
+  return steps.get(`up ${name}`)?.found === "did-not-happen" && !steps.has(`down ${name}`);
 }
 
 function cellOf<Mark extends UpMark | DownMark>(
@@ -283,7 +300,7 @@ function noteOf(
   step: StepFacts,
   direction: "up" | "down",
   index: number,
-  { facts, turn }: Place,
+  { facts, tally, turn }: Place,
   seen: StepTally | undefined,
 ): string | undefined {
   switch (mark) {
@@ -296,7 +313,10 @@ function noteOf(
       return names.length === 0 ? "sleeps" : `for ${listed(names, "or")}`;
     }
     case "nothing":
+      if (index === turn?.index && didNotHappen(tally, step)) return "did not happen";
       return index === turn?.index && turn.row?.leftNothing === true ? "left nothing" : "has no undo";
+    case "in-doubt":
+      return doubtNote(facts, step, index);
     case "failed":
     case "stuck":
     case "trying":
@@ -304,4 +324,13 @@ function noteOf(
     default:
       return seen?.last.result === "recovered" ? "recovered" : undefined;
   }
+}
+
+/** Under which key others may know it, and what was said of it. */
+function doubtNote({ flow, inDoubt }: ExecutionFacts, { probe }: StepFacts, index: number): string {
+  if (inDoubt === undefined || flow.stepIndex !== index) return "nobody knows whether it was done";
+  const { key, answer } = inDoubt;
+  const said =
+    probe !== true ? "" : answer === undefined ? ", its probe has not answered" : `, its probe said ${answer.said}`;
+  return `${key}${said}`;
 }

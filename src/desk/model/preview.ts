@@ -5,7 +5,7 @@ import type { Cell, DownMark, LaneRow, Lanes } from "./lanes.js";
 const marks: Readonly<Record<PreviewedWhat, DownMark>> = {
   undo: "to-undo",
   "half-done": "to-undo",
-  "in-doubt": "to-undo",
+  "in-doubt": "in-doubt",
   irreversible: "kept",
   "no-undo": "nothing",
   waited: "nothing",
@@ -14,7 +14,7 @@ const marks: Readonly<Record<PreviewedWhat, DownMark>> = {
 
 const notes: Readonly<Partial<Record<PreviewedWhat, string>>> = {
   "half-done": "as far as it came",
-  "in-doubt": "in doubt: its probe is asked first, or an operator",
+  "in-doubt": "its probe is asked first, or an operator",
   "no-undo": "has no undo: what it did stays",
   waited: "only waited",
 };

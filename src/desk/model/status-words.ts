@@ -48,9 +48,13 @@ function stuck(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "a
   const since = length < 1_000 ? ", since just now" : ` for ${span(length)}`;
   const down = flow.direction === "down";
   const pastPivot = round.rows.some((row) => row.here && (row.pastPivot || row.pivot));
-  const headline = down
-    ? `Stuck on the way down${since}: ${quoted(flow.step)} is not undone.`
-    : `Stuck on the way up${since}: ${quoted(flow.step)} failed${pastPivot ? ", and past the pivot nothing is undone" : ""}.`;
+  const here = round.rows.find((row) => row.here)?.[flow.direction].mark;
+  const headline =
+    here === "in-doubt"
+      ? `Stuck on the way ${flow.direction}${since}: nobody knows whether ${quoted(flow.step)} was done.`
+      : down
+        ? `Stuck on the way down${since}: ${quoted(flow.step)} is not undone.`
+        : `Stuck on the way up${since}: ${quoted(flow.step)} failed${pastPivot ? ", and past the pivot nothing is undone" : ""}.`;
   return {
     headline,
     lines: [

@@ -12,7 +12,11 @@ export interface StepTally {
   /** It was done, or taken as done. */
   readonly finished: boolean;
   readonly skipped: boolean;
+  /** On the way up: what was found of its last attempt, by its probe or by an operator. Left out: nobody has looked. */
+  readonly found?: Found;
 }
+
+export type Found = "happened" | "did-not-happen" | "unknown";
 
 /** A round that a rewind has ended. Left out is what was committed before what is counted. */
 export interface ClosedRound {
@@ -63,7 +67,8 @@ export function tallyOf(rows: readonly TransitionFacts[], before?: Tally): Tally
   for (const row of rows) {
     const { direction, step, stepIndex } = row;
     names.set(stepIndex, step);
-    const key = `${direction} ${step}`;
+    // What is found on the way down is about the way up too.
+    const key = `${row.func === "probe" ? "up" : direction} ${step}`;
     counting.steps.set(key, added(counting.steps.get(key), row));
     revision = row.revision;
     if (direction === "down") counting.firstDown ??= row;
@@ -128,6 +133,7 @@ export function joined(older: Tally, newer: Tally): Tally {
 function together(older: StepTally | undefined, newer: StepTally): StepTally {
   if (older === undefined) return newer;
   const error = newer.error ?? (newer.finished ? undefined : older.error);
+  const found = newer.found ?? (newer.attempts > 0 ? undefined : older.found);
   return {
     attempts: Math.max(older.attempts, newer.attempts),
     durationMs: older.durationMs + newer.durationMs,
@@ -135,15 +141,18 @@ function together(older: StepTally | undefined, newer: StepTally): StepTally {
     finished: older.finished || newer.finished,
     skipped: older.skipped || newer.skipped,
     ...(error !== undefined && { error }),
+    ...(found !== undefined && { found }),
   };
 }
 
 function added(before: StepTally | undefined, row: TransitionFacts): StepTally {
-  const { result, durationMs, attempt } = row;
+  const { result, durationMs, attempt, func } = row;
+  const isProbe = func === "probe";
   // A request that turned the execution is no attempt of the step where it stood.
-  const wasCalled = !uncalled.has(result) && (row.why === undefined || durationMs > 0);
-  const isDone = finishing.has(result);
+  const wasCalled = !isProbe && !uncalled.has(result) && (row.why === undefined || durationMs > 0);
+  const isDone = isProbe ? result === "happened" && row.error === undefined : finishing.has(result);
   const error = isDone && result !== "skipped" ? undefined : (row.error ?? before?.error);
+  const found = isProbe ? foundIn(row) : wasCalled ? undefined : before?.found;
   return {
     attempts: wasCalled ? Math.max(before?.attempts ?? 0, attempt) : (before?.attempts ?? 0),
     durationMs: (before?.durationMs ?? 0) + durationMs,
@@ -151,5 +160,10 @@ function added(before: StepTally | undefined, row: TransitionFacts): StepTally {
     finished: isDone || before?.finished === true,
     skipped: result === "skipped" || before?.skipped === true,
     ...(error !== undefined && result !== "skipped" && { error }),
+    ...(found !== undefined && { found }),
   };
+}
+
+function foundIn({ result }: TransitionFacts): Found {
+  return result === "happened" || result === "did-not-happen" ? result : "unknown";
 }

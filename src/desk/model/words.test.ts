@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { again, fail, pause, unknown, workflow } from "../../index.js";
+import { again, fail, pause, unknown, workflow, type Execution } from "../../index.js";
+import type { Words } from "./words.js";
 import { sentenceOf } from "./timeline.js";
 import { scene, seen } from "../../../test/support/seen.js";
 
@@ -57,6 +58,7 @@ test("in doubt: which call, under which key, what the probe said last, and that 
   await clock.advance(7_200_000);
   const { words } = await seen(execution, clock);
   expect(words.urgency).toBe("act");
+  expect(words.headline).toBe('Stuck on the way up for 1 h: nobody knows whether "pay" was done.');
   expect(words.lines.find((line) => line.startsWith("In doubt"))).toContain("asked 2 times, and said unknown last");
   expect(words.acts.map(({ act }) => act)).toEqual(["resolve", "retry", "patch", "skip", "rollback", "rewind"]);
   expect(words.acts[0]!.consequence).toBe(
@@ -200,5 +202,81 @@ test("delayed, and waiting for a place", async () => {
   expect((await seen(launcher.execution("c"), clock)).words.headline).toBe("Begins in 2 h.");
   expect((await seen(launcher.execution("a"), clock)).words.headline).toBe(
     'At "hold" it waits for the message "go", without end.',
+  );
+});
+
+const offered = ({ acts }: Words): string[] => acts.map(({ act }) => act);
+
+test("a child is not rewound, and once it has completed its parent alone may undo it", async () => {
+  const child = workflow("child", { input }).step("work", {
+    messages: { go: input },
+    run: () => pause(),
+    onMessage: () => ({}),
+    rollback: undo,
+  });
+  const made = workflow("w", { input })
+    .child("part", child, { input: () => ({}) })
+    .waitFor("end", { end: input });
+  const { launch, clock, launcher } = await scene([made]);
+  await launch(made);
+  await clock.settle();
+  const part = launcher.execution("e/part/0");
+  expect(offered((await seen(part, clock)).words)).toEqual(["rollback", "send"]);
+  await part.send("go", {});
+  await clock.settle();
+  expect((await part.summary()).status).toBe("completed");
+  expect(offered((await seen(part, clock)).words)).toEqual([]);
+  expect(offered((await seen(launcher.execution("e"), clock)).words)).toEqual(["rollback", "rewind", "send"]);
+});
+
+test("going down: a rewind is offered where it is stuck and nobody had asked, a rollback only where it is being rewound", async () => {
+  const made = workflow("w", { input: z.object({ fails: z.boolean() }) })
+    .step("reserve", { run: () => ({}), rollback: undo })
+    .step("charge", { run: () => ({}), rollback: () => fail("no-account") })
+    .step("ship", { run: ({ state }) => (state.fails ? fail("sold-out") : {}), rollback: undo });
+  const words = async (fails: boolean, back?: (execution: Execution) => Promise<unknown>): Promise<Words> => {
+    const { launch, clock } = await scene([made]);
+    const execution = await launch(made, { fails });
+    await back?.(execution);
+    await clock.advance(0);
+    const { words } = await seen(execution, clock);
+    expect(words.headline).toMatch(/^Stuck on the way down/);
+    return words;
+  };
+  const mends = ["retry", "patch", "skip"];
+  expect(offered(await words(true))).toEqual([...mends, "rewind"]);
+  // Without "by": who asked was told that it goes back all the same.
+  expect(offered(await words(false, (it) => it.rollback("returned")))).toEqual(mends);
+  const rewound = await words(false, (it) => it.rewind({ to: "charge", reason: "wrong card", by: "ada" }));
+  expect(offered(rewound)).toEqual([...mends, "rollback", "rewind"]);
+  expect(rewound.acts.find(({ act }) => act === "rollback")?.consequence).toBe(
+    `It does not go up again. Undoes "charge" and "reserve", in this order. What can't be undone stays, and a rollback is not taken back.`,
+  );
+  expect(rewound.acts.find(({ act }) => act === "rewind")?.steps?.map(({ name }) => name)).toEqual([
+    "reserve",
+    "charge",
+  ]);
+});
+
+test("past the pivot no rollback is offered of a rewind that goes down either", async () => {
+  const made = workflow("w", { input })
+    .step("hand-over", { run: () => ({}), irreversible: "It has left.", pivot: true })
+    .step("notify", { run: () => ({}), rollback: () => fail("no-answer"), rollbackRetry: { attempts: 1 } });
+  const { launch, clock } = await scene([made]);
+  const execution = await launch(made);
+  expect(await execution.rewind({ to: "notify", reason: "wrong text", by: "ada" })).toEqual({ accepted: true });
+  await clock.advance(0);
+  expect(offered((await seen(execution, clock)).words)).toEqual(["retry", "patch", "skip", "rewind"]);
+});
+
+test("a recall is neither rolled back nor rewound", async () => {
+  const made = workflow("w", { input }).step("1", { run: () => ({}), rollback: undo });
+  const { launch, clock, launcher } = await scene([made]);
+  await launch(made);
+  const recalling = launcher.recall({ filter: { all: true }, reason: "wrong", by: "ada", id: "r" });
+  await clock.advance(0);
+  await recalling;
+  expect(offered((await seen(launcher.execution("r"), clock)).words)).not.toEqual(
+    expect.arrayContaining([expect.stringMatching(/^(rollback|rewind)$/)]),
   );
 });

@@ -127,40 +127,42 @@ function againOf({ flow, inDoubt, steps }: ExecutionFacts): string {
   return `Runs ${what} again from its beginning, with fresh attempts and the same idempotency key.`;
 }
 
-function rollbackOffer({ status, flow, sealedAt }: ExecutionFacts, { rows }: Round, now: number): Offer[] {
-  const isOver = status === "rolledBack" || flow.direction === "down";
-  const pivot = rows.find((row) => row.pivot);
-  const pastPivot =
-    pivot !== undefined && pivot.up.mark !== "passed-over" && ["done", "skipped"].includes(pivot.up.mark);
-  const isSealed = sealedAt !== undefined && milliseconds(sealedAt) <= now;
-  if (isOver || pastPivot || isSealed) return [];
-  const begun = rows.toReversed().filter(({ up }) => !["to-do", "passed-over"].includes(up.mark));
-  const steps = begun.map(({ step }) => step);
+/** Where it goes down already, a rollback takes over from a rewind only. What a child has completed, its parent alone may undo. */
+function rollbackOffer(facts: ExecutionFacts, { rows }: Round, now: number): Offer[] {
+  const { status, flow, parent } = facts;
+  const isRewound = flow.direction === "down" && flow.until !== undefined;
+  const isOver = status === "rolledBack" || (flow.direction === "down" && !isRewound) || isOfEngine(facts);
+  const belongsToParent = status === "completed" && parent !== undefined;
+  if (isOver || belongsToParent || donePivot(rows) >= 0 || isSealed(facts, now)) return [];
+  const last = isRewound ? flow.stepIndex : Infinity;
+  const begun = rows.filter(({ index, up }) => index <= last && !["to-do", "passed-over"].includes(up.mark));
+  const steps = begun.toReversed().map(({ step }) => step);
   const order =
     steps.length === 0 ? "Nothing was done, so nothing is undone." : `Undoes ${listed(steps)}, in this order.`;
-  const finished = status === "completed" ? "It has completed, and is undone all the same. " : "";
+  const before = status === "completed" ? "It has completed, and is undone all the same. " : "";
+  const instead = isRewound ? "It does not go up again. " : "";
   return [
     {
       act: "rollback",
       label: "Roll back",
-      consequence: `${finished}${order} What can't be undone stays, and a rollback is not taken back.`,
+      consequence: `${before}${instead}${order} What can't be undone stays, and a rollback is not taken back.`,
       reason: "required",
       grave: true,
     },
   ];
 }
 
-/** A rewind that goes down ends by itself, and who asked for a rollback was told that it comes. */
-function rewindOffer(
-  { status, flow, steps = [], sealedAt }: ExecutionFacts,
-  { rows, turned }: Round,
-  now: number,
-): Offer[] {
-  const isOver = status === "rolledBack" || flow.until !== undefined;
-  const isSealed = sealedAt !== undefined && milliseconds(sealedAt) <= now;
-  const isGoingDown = flow.direction === "down" && (status !== "stuck" || turned?.by !== undefined);
-  if (isOver || isSealed || isGoingDown) return [];
-  const pivot = rows.findLast((row) => row.pivot && ["done", "skipped"].includes(row.up.mark))?.index ?? -1;
+/**
+ * A rewind that goes down ends by itself, and who asked for a rollback was told that it comes. What a child has done is a part of its
+ * parent, which may be rewound.
+ */
+function rewindOffer(facts: ExecutionFacts, { rows }: Round, now: number): Offer[] {
+  const { status, flow, steps = [], parent, request } = facts;
+  const isGoingDown =
+    flow.direction === "down" && (status !== "stuck" || (flow.until === undefined && request !== undefined));
+  const isOver = status === "rolledBack" || parent !== undefined || isOfEngine(facts);
+  if (isOver || isGoingDown || isSealed(facts, now)) return [];
+  const pivot = donePivot(rows);
   const begun = rows.filter(
     ({ index, up: { mark } }) =>
       index > pivot &&
@@ -180,6 +182,20 @@ function rewindOffer(
       steps: begun.map(({ index, step }) => ({ name: step, irreversible: steps[index]?.irreversible !== undefined })),
     },
   ];
+}
+
+/** A recall: what it has asked for stays asked. */
+function isOfEngine({ workflow }: ExecutionFacts): boolean {
+  return workflow.startsWith("stepwell:");
+}
+
+/** The index of the pivot. -1: there is none, or it is not done. */
+function donePivot(rows: Round["rows"]): number {
+  return rows.findLast((row) => row.pivot && ["done", "skipped"].includes(row.up.mark))?.index ?? -1;
+}
+
+function isSealed({ sealedAt }: ExecutionFacts, now: number): boolean {
+  return sealedAt !== undefined && milliseconds(sealedAt) <= now;
 }
 
 function sendOffer({ status, steps, flow }: ExecutionFacts): Offer[] {

@@ -1,12 +1,13 @@
 /** The acts on one execution: what each would do, what it needs, and what came of it. */
 import { useState } from "react";
 import type { ExecutionView, PreviewView } from "../../http/shapes.js";
+import type { Lanes as LanesData } from "../../model/lanes.js";
 import type { Offer } from "../../model/words.js";
 import { act, useRead } from "../base/api.js";
 import { ActDialog } from "./act-dialog.js";
 import { Labelled } from "./labelled.js";
 import { JsonField, problemWith } from "./json-field.js";
-import { Lanes } from "./lanes.js";
+import { Lanes, type Choice } from "./lanes.js";
 import { Failure } from "./states.js";
 
 interface Props {
@@ -69,7 +70,7 @@ function ResolveDialog({ execution: { id, revision }, offer, close }: Props & { 
   );
 }
 
-function RewindDialog({ execution: { id, revision }, offer, close }: Props & { readonly offer: Offer }) {
+function RewindDialog({ execution: { id, revision, lanes }, offer, close }: Props & { readonly offer: Offer }) {
   const [to, setTo] = useState("");
   const [patch, setPatch] = useState("");
   const [repeat, setRepeat] = useState(false);
@@ -95,24 +96,21 @@ function RewindDialog({ execution: { id, revision }, offer, close }: Props & { r
       }
       close={close}
     >
-      <Labelled label="Back to the step">
-        {(field) => (
-          <select
-            id={field}
-            className="field"
-            value={to}
-            onChange={(event) => {
-              setTo(event.currentTarget.value);
-              setRepeat(false);
-            }}
-          >
-            <option value="">Choose a step</option>
-            {steps.map(({ name }) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        )}
-      </Labelled>
+      <p className="mb-1 text-sm font-medium">Back to the step</p>
+      <Preview
+        id={id}
+        to={to}
+        lanes={{ ...lanes, rounds: lanes.rounds.slice(-1) }}
+        choice={{
+          label: "Back to the step",
+          steps: steps.map(({ name }) => name),
+          chosen: to,
+          choose: (step) => {
+            setTo(step);
+            setRepeat(false);
+          },
+        }}
+      />
       {again.length > 0 && (
         <label className="text-any flex items-center gap-2 text-sm">
           <input type="checkbox" checked={repeat} onChange={(event) => setRepeat(event.currentTarget.checked)} />
@@ -186,17 +184,32 @@ function PatchingDialog({ execution: { id, revision }, offer, close }: Props & {
   );
 }
 
+interface PreviewProps {
+  readonly id: string;
+  /** Of a rewind: the step to which it would go back. Empty: none is chosen yet. */
+  readonly to?: string;
+  /** What is shown while none is chosen. */
+  readonly lanes?: LanesData;
+  readonly choice?: Choice;
+}
+
 /** What would become of each step, as the execution stands now. */
-function Preview({ id }: { readonly id: string }) {
-  const { data, error } = useRead<PreviewView>("api/execution/preview", { id });
+function Preview({ id, to, lanes, choice }: PreviewProps) {
+  const isAsked = to !== "";
+  const { data, error } = useRead<PreviewView>("api/execution/preview", { id, to }, isAsked);
   if (error !== null) return <Failure error={error} />;
-  if (data === undefined) return null;
+  const shown = isAsked ? data?.lanes : lanes;
+  // What may be repeated is asked for below.
+  const said = isAsked && data?.refused !== "would-repeat" ? data?.said : undefined;
+  const upAgain = isAsked ? data?.upAgain : undefined;
+  if (shown === undefined) return null;
   return (
     <section aria-label="What would be done">
-      {data.said !== undefined && <p className="text-any mb-2 text-sm text-warn">{data.said}</p>}
+      {said !== undefined && <p className="text-any mb-2 text-sm text-warn">{said}</p>}
       <div className="max-h-80 overflow-y-auto rounded-lg border border-line">
-        <Lanes lanes={data.lanes} />
+        <Lanes lanes={shown} choice={choice} />
       </div>
+      {upAgain !== undefined && <p className="text-any mt-2 text-sm">{`Then it goes up again at ${upAgain.step}.`}</p>}
     </section>
   );
 }

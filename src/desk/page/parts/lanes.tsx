@@ -18,6 +18,7 @@ const ups: Readonly<Record<UpMark, Look>> = {
   done: ["Done", sign("done", "water", true)],
   "half-done": ["Half done", sign("half", "water", false)],
   failed: ["Failed here", sign("failed", "bad", true)],
+  "in-doubt": ["In doubt", sign("doubt", "warn", false)],
   stuck: ["Stuck", sign("stuck", "bad", true)],
   "passed-over": ["Passed over", sign("dash", "idle", false)],
   skipped: ["Skipped by hand", sign("skip", "warn", false)],
@@ -30,6 +31,7 @@ const downs: Readonly<Record<DownMark, Look>> = {
   undoing: ["Undoing", sign("back", "back", false)],
   waiting: ["Waiting", sign("waiting", "wait", false)],
   trying: ["Trying again", sign("struggling", "warn", false)],
+  "in-doubt": ["In doubt", sign("doubt", "warn", false)],
   undone: ["Undone", sign("back", "back", true)],
   skipped: ["Skipped by hand", sign("skip", "warn", false)],
   stuck: ["Stuck", sign("stuck", "bad", true)],
@@ -50,7 +52,7 @@ const inks: Readonly<Record<Sign["tone"], string>> = {
 
 const isReached = ({ up }: LaneRow): boolean => !["to-do", "uncounted"].includes(up.mark);
 const isOnWayDown = ({ down }: LaneRow): boolean => !["none", "uncounted"].includes(down.mark);
-const isUndone = ({ down }: LaneRow): boolean => !["none", "to-undo", "uncounted"].includes(down.mark);
+const isUndone = ({ down }: LaneRow): boolean => !["none", "to-undo", "in-doubt", "uncounted"].includes(down.mark);
 
 /** Which pieces of the two ways a row draws. */
 function waysOf(
@@ -75,11 +77,25 @@ function waysOf(
   };
 }
 
-export function Lanes({ lanes: { rounds, whole } }: { readonly lanes: LanesData }) {
+/** A step is chosen among the rows. */
+export interface Choice {
+  /** What it is chosen for. */
+  readonly label: string;
+  readonly steps: readonly string[];
+  readonly chosen: string;
+  readonly choose: (step: string) => void;
+}
+
+interface Choosing {
+  /** Left out: nothing is chosen. */
+  readonly choice?: Choice | undefined;
+}
+
+export function Lanes({ lanes: { rounds, whole }, choice }: Choosing & { readonly lanes: LanesData }) {
   return (
-    <div>
+    <div role={choice === undefined ? undefined : "radiogroup"} aria-label={choice?.label}>
       {rounds.map((round) => (
-        <RoundView key={round.number} round={round} />
+        <RoundView key={round.number} round={round} choice={choice} />
       ))}
       {!whole && (
         <p className="border-t border-line px-4 py-2 text-sm text-faint">
@@ -90,7 +106,7 @@ export function Lanes({ lanes: { rounds, whole } }: { readonly lanes: LanesData 
   );
 }
 
-function RoundView({ round: { open, line, rows, turned } }: { readonly round: Round }) {
+function RoundView({ round: { open, line, rows, turned }, choice }: Choosing & { readonly round: Round }) {
   if (!open) return <p className="text-any border-b border-line px-4 py-2 text-sm text-soft">{line}</p>;
   const found = turned === undefined ? -1 : rows.findIndex(({ step }) => step === turned.step);
   // Where it turned may not be counted yet.
@@ -107,7 +123,7 @@ function RoundView({ round: { open, line, rows, turned } }: { readonly round: Ro
         <span className="hidden flex-1 text-faint sm:block">Way up</span>
         <span className="hidden flex-1 text-faint sm:block">Way down</span>
       </div>
-      <Steps rows={rows} turnedAt={turnedAt} />
+      <Steps rows={rows} turnedAt={turnedAt} choice={choice} />
     </>
   );
 }
@@ -115,7 +131,12 @@ function RoundView({ round: { open, line, rows, turned } }: { readonly round: Ro
 /** A long list shows where something is. */
 const longest = 40;
 
-function Steps({ rows, turnedAt }: { readonly rows: readonly LaneRow[]; readonly turnedAt: number }) {
+interface Rows extends Choosing {
+  readonly rows: readonly LaneRow[];
+  readonly turnedAt: number;
+}
+
+function Steps({ rows, turnedAt, choice }: Rows) {
   const [all, setAll] = useState(rows.length <= longest);
   const here = Math.max(
     0,
@@ -127,7 +148,7 @@ function Steps({ rows, turnedAt }: { readonly rows: readonly LaneRow[]; readonly
     <>
       <ol aria-label="Steps" start={from + 1} className="px-2 py-1">
         {shown.map((row) => (
-          <Step key={row.index} row={row} rows={rows} turnedAt={turnedAt} />
+          <Step key={row.index} row={row} rows={rows} turnedAt={turnedAt} choice={choice} />
         ))}
       </ol>
       {!all && (
@@ -139,15 +160,7 @@ function Steps({ rows, turnedAt }: { readonly rows: readonly LaneRow[]; readonly
   );
 }
 
-function Step({
-  row,
-  rows,
-  turnedAt,
-}: {
-  readonly row: LaneRow;
-  readonly rows: readonly LaneRow[];
-  readonly turnedAt: number;
-}) {
+function Step({ row, rows, turnedAt, choice }: Rows & { readonly row: LaneRow }) {
   const at = rows.indexOf(row);
   const { upWays, downWays } = waysOf(rows, at, turnedAt);
   return (
@@ -164,7 +177,7 @@ function Step({
       />
       <div className="flex min-w-0 flex-1 flex-col sm:flex-row sm:items-center">
         <div className="min-w-0 flex-[1.1] pr-3">
-          <span className={`text-any ${row.up.mark === "to-do" ? "text-faint" : "font-medium"}`}>{row.step}</span>{" "}
+          <StepName row={row} choice={choice} />{" "}
           {row.pivot && (
             <Badge tone="idle" icon="pivot">
               pivot
@@ -175,6 +188,23 @@ function Step({
         <CellWords look={downs[row.down.mark]} cell={row.down} way="down" />
       </div>
     </li>
+  );
+}
+
+function StepName({ row: { step, up }, choice }: Choosing & { readonly row: LaneRow }) {
+  const name = <span className={`text-any ${up.mark === "to-do" ? "text-faint" : "font-medium"}`}>{step}</span>;
+  if (choice === undefined || !choice.steps.includes(step)) return name;
+  return (
+    <label className="inline-flex cursor-pointer items-center gap-2">
+      <input
+        type="radio"
+        name={choice.label}
+        value={step}
+        checked={choice.chosen === step}
+        onChange={() => choice.choose(step)}
+      />
+      {name}
+    </label>
   );
 }
 
