@@ -266,7 +266,10 @@ export interface Store extends Capabilities {
   readonly name: string;
   /** The clock whose time this store keeps, where it is one of this process. The launcher takes it as its own by default. */
   readonly clock?: Clock;
-  /** False where a commit costs nothing by itself, so that gathering transitions into batches gains nothing. */
+  /**
+   * False where a commit costs nothing by itself, so that gathering transitions into batches gains nothing. Such a store is in this
+   * process: no answer of its can get lost, and it is not given the same rows again.
+   */
   readonly gathers: boolean;
   /** How many batches may be on their way at the same time; no execution is in two of them but by an arrival. Default: 1. */
   readonly lanes?: number;

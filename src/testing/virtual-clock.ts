@@ -89,6 +89,11 @@ export class VirtualClock implements Clock {
   /** A real turn of the event loop: virtual time does not pass in it. */
   soon(callback: () => void): void {
     this.#happened++;
+    this.turn(callback);
+  }
+
+  /** Calls it in a turn of its own. */
+  protected turn(callback: () => void): void {
     systemClock.soon(callback);
   }
 

@@ -5,8 +5,6 @@
  *
  * - `SIMULATION_RUNS=5000` plays more plans.
  * - `SIMULATION_SEED` plays the same again, `SIMULATION_PATH` one of them: what fails says the command.
- * - `SIMULATION_DOUBTS=1` lets any error of the store leave open what became of the request. These stores never do that but for
- *   a transaction, so they don't know a row that is given again: it is stored twice.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -17,7 +15,7 @@ import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { plans } from "../simulation/plan.js";
 import { play } from "../simulation/world.js";
 
-const { SIMULATION_RUNS, SIMULATION_SEED, SIMULATION_PATH, SIMULATION_DOUBTS } = process.env;
+const { SIMULATION_RUNS, SIMULATION_SEED, SIMULATION_PATH } = process.env;
 
 const seed = Number(SIMULATION_SEED ?? Math.floor(systemClock.random() * 2 ** 31));
 
@@ -26,7 +24,6 @@ function command(name: string, path: string | null): string {
   const wanted = {
     SIMULATION_SEED: seed,
     SIMULATION_RUNS,
-    SIMULATION_DOUBTS,
     ...(path !== null && { SIMULATION_PATH: path }),
   };
   const settings = Object.entries(wanted).flatMap(([key, value]) => (value === undefined ? [] : `${key}=${value}`));
@@ -42,7 +39,7 @@ test.each(Object.keys(stores))(
   "whatever happens, executions on the %s store come to rest as they should, and callers were told the truth",
   async (name) => {
     const { runs, open } = stores[name]!;
-    const kinds = { doubts: SIMULATION_DOUBTS !== undefined, transactions: name === "sqlite" };
+    const kinds = { transactions: name === "sqlite" };
     const property = fc.asyncProperty(plans(kinds), async (plan) => {
       const { violations, trace } = await play(plan, open);
       expect(violations, `\n${trace.join("\n")}\n`).toEqual([]);

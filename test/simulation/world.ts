@@ -4,7 +4,8 @@ import { silentLogger } from "../../src/definition/logger.js";
 import { Launcher } from "../../src/index.js";
 import type { ExecutionRecord } from "../../src/execution/records.js";
 import type { Store } from "../../src/stores/contract.js";
-import { VirtualClock } from "../../src/testing/virtual-clock.js";
+import { QuickClock } from "../../src/testing/faults/quick-clock.js";
+import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { Books } from "./books.js";
 import { Callers, type Case, type Machine } from "./callers.js";
 import { violationsOf } from "./checks.js";
@@ -17,7 +18,9 @@ export interface Played {
   readonly trace: readonly string[];
 }
 
-const plainLauncher: LauncherPlan = { concurrency: 100, drain: 1000, skew: 0, latency: null, gathers: false };
+const plainLauncher: LauncherPlan = {
+  ...{ concurrency: 100, drain: 1000, skew: 0, latency: null, gathers: false, loses: null },
+};
 
 /** How long it may take after everything was healed, in rounds of two seconds: an undo waits up to five minutes for its next try. */
 const rounds = 450;
@@ -37,7 +40,7 @@ class World {
 
   constructor(plan: Plan, open: (clock: VirtualClock) => Store) {
     this.#plan = plan;
-    this.#clock = new VirtualClock({ seed: plan.seed });
+    this.#clock = new QuickClock({ seed: plan.seed });
     this.#store = open(this.#clock);
     this.#books = new Books(this.#store, this.#clock);
     this.#callers = new Callers(plan, this.#store, this.#books, this.#machines);

@@ -45,6 +45,7 @@ export interface FaultyStoreOptions {
   readonly faults: Faults;
   /** Milliseconds there and back. Null: the store is in the process. */
   readonly latency?: readonly [there: number, back: number] | null;
+  /** Default: as the store. One that does not gather is not given the same rows again, so no answer of a write may get lost there. */
   readonly gathers?: boolean;
 }
 

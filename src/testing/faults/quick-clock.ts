@@ -1,0 +1,39 @@
+/** A virtual clock for worlds in which everything waits for this clock, for promises, or not at all: no turn of the real event loop is needed. */
+import { VirtualClock } from "../virtual-clock.js";
+
+export class QuickClock extends VirtualClock {
+  readonly #turns: (() => void)[] = [];
+
+  /** Where promises have settled: each in a turn of its own, as in the event loop. */
+  protected override turn(callback: () => void): void {
+    this.#turns.push(callback);
+    if (this.#turns.length === 1) this.#next();
+  }
+
+  #next(): void {
+    const take = (): void => {
+      try {
+        this.#turns[0]!();
+      } finally {
+        this.#turns.shift();
+        if (this.#turns.length > 0) this.#next();
+      }
+    };
+    void quiet().then(take);
+  }
+
+  override async settle(): Promise<void> {
+    let isOver = false;
+    while (!isOver) {
+      const wasQuiet = this.#turns.length === 0;
+      await quiet();
+      isOver = wasQuiet && this.#turns.length === 0;
+    }
+  }
+}
+
+/** What is queued from a promise's reaction comes when no other reaction is left. */
+async function quiet(): Promise<void> {
+  await Promise.resolve();
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+}
