@@ -8,6 +8,7 @@ const whyWords: Readonly<Record<WhyLeft, string>> = {
   skipped: "an operator took it as undone",
   dropped: "a migration took its step out of the workflow",
   "undo-failed": "its undo has failed",
+  "in-doubt": "nobody knows whether it was done",
   stands: "nothing has undone it",
 };
 
@@ -15,6 +16,7 @@ const outcomeWords: Readonly<Record<CertifiedDoing["outcome"], string>> = {
   done: "done",
   failed: "failed",
   begun: "begun, and turned meanwhile",
+  "in-doubt": "in doubt",
   recovered: "failed, and went on",
   skipped: "taken as done by an operator",
   elsewhere: "done elsewhere",

@@ -62,7 +62,7 @@ export interface CommittedTransition {
   readonly stepIndex: number;
   readonly func: StepFunc;
   readonly attempt: number;
-  /** `ok`, `continue`, `again`, `begins`, `passed-over`, `recovered`, `retried`, `skipped`, `patched`, `migrated`, `cut-off` (by a shutdown; does not count), or a reason. */
+  /** `ok`, `continue`, `again`, `begins`, `passed-over`, `recovered`, `retried`, `skipped`, `patched`, `migrated`, `cut-off` (by a shutdown; does not count), a probe's answer, or a reason. */
   readonly result: string;
   readonly message?: { readonly id: string; readonly name: string };
   readonly error?: SerializedError;
@@ -278,4 +278,11 @@ export function observerOf(given: ObserverOf<Bag>): Observer {
   return (given as { readonly [madeKey]?: true })[madeKey] === true
     ? (given as Observer)
     : checkedObserver(given as WatcherOptions<unknown>);
+}
+
+const probeAnswers: ReadonlySet<string> = new Set(["happened", "did-not-happen", "unknown", "again", "cut-off"]);
+
+/** What a probe answered, for a label of metrics: one that threw or timed out has `failed`, whatever its reason was. */
+export function probeResultOf({ result }: CommittedTransition): string {
+  return probeAnswers.has(result) ? result : "failed";
 }

@@ -14,17 +14,18 @@ export interface CertifiedDoing {
   /** Under which others know it: the idempotency key of its `run`. */
   readonly key: string;
   /**
-   * What became of it on the way up. `begun`: somebody turned the execution meanwhile; `skipped`: an operator took it as done;
-   * `elsewhere`: the execution was launched on its way down.
+   * What became of it on the way up. `begun`: somebody turned the execution meanwhile; `in-doubt`: its last attempt gave nothing back,
+   * its probe was asked, and nobody knows; `skipped`: an operator took it as done; `elsewhere`: the execution was launched on its way
+   * down.
    */
-  readonly outcome: "done" | "failed" | "begun" | "recovered" | "skipped" | "elsewhere";
+  readonly outcome: "done" | "failed" | "begun" | "in-doubt" | "recovered" | "skipped" | "elsewhere";
   /** When that was committed, ISO 8601. */
   readonly at?: string;
   /** Of its function on the way up, those that failed too. */
   readonly attempts: number;
-  /** Who skipped it. */
+  /** Who skipped it, or found what became of it. */
   readonly by?: string;
-  /** Why it was skipped; or the reason with which it failed. */
+  /** Why it was skipped, or how that was found; or the reason with which it failed. */
   readonly why?: string;
   /** Left out: nothing undid it. */
   readonly undo?: CertifiedUndo;
@@ -50,9 +51,10 @@ export interface CertifiedUndo {
  * - `skipped`: an operator took it as undone
  * - `dropped`: a migration has taken the step out of the workflow
  * - `undo-failed`: its undo has failed, and the execution is stuck there
+ * - `in-doubt`: it may be there: nobody knows what became of its last attempt
  * - `stands`: the execution has not gone back so far
  */
-export type WhyLeft = "irreversible" | "no-undo" | "skipped" | "dropped" | "undo-failed" | "stands";
+export type WhyLeft = "irreversible" | "no-undo" | "skipped" | "dropped" | "undo-failed" | "in-doubt" | "stands";
 
 /** How the keys of a step's functions are made. */
 export type KeyOf = (step: string, func: "run" | "rollback", round: number) => string;
@@ -63,10 +65,12 @@ type Made = Writable<Omit<CertifiedDoing, "undo">> & {
   /** Under which name others know what it did. */
   readonly known: string;
   isDropped?: true;
-  isNothing?: true;
+  isNothing?: boolean;
   /** A request or a veto came when it had perhaps not begun: only its undo shows that it had. */
   isPerhaps?: boolean;
   neverRan?: true;
+  /** Something that it did before its last attempt was committed. */
+  isPartly?: true;
 };
 
 /** Rows that say nothing of what a function did. */
@@ -85,7 +89,8 @@ export function doingsOf(
 ): readonly CertifiedDoing[] {
   const doings: Made[] = [];
   for (const row of rows) {
-    if (row.direction === "up") wentUp(doings, row, keyOf);
+    if (row.func === "probe") wasAsked(doings, row, keyOf);
+    else if (row.direction === "up") wentUp(doings, row, keyOf);
     else wentDown(doings, row, keyOf);
     if (row.migration?.steps !== undefined) renamed(doings, row.migration.steps);
   }
@@ -93,7 +98,7 @@ export function doingsOf(
   const isBack = status === "rolledBack";
   return doings.flatMap((made) => {
     if (made.neverRan === true || (made.isPerhaps === true && made.undo === undefined && isBack)) return [];
-    const { known: _, isDropped, isNothing, isPerhaps: __, neverRan: ___, ...doing } = made;
+    const { known: _, isDropped, isNothing, isPerhaps: __, neverRan: ___, isPartly: ____, ...doing } = made;
     const outline = outlines?.get(made.step);
     const left = isNothing === true ? undefined : whyLeft(made, isDropped === true, outline);
     const { undo, ...rest } = doing;
@@ -138,15 +143,43 @@ function wentUp(doings: Made[], row: HistoryRecord, keyOf: KeyOf): void {
     return;
   }
   if (row.func === "run" || error !== undefined) doing.attempts = Math.max(doing.attempts, row.attempt);
+  if (result === "again" && row.patch !== null) doing.isPartly = true;
+  if (row.leftNothing !== true) {
+    doing.isNothing = false;
+    delete doing.by;
+  }
   if (goesOn.has(result)) return;
   doing.outcome = result === "ok" ? "done" : result === "recovered" ? "recovered" : "failed";
   if (doing.outcome === "failed") {
-    doing.why = result;
+    // It was found that it had not happened, and it fails for good only now.
+    if (row.leftNothing !== true || doing.by === undefined) doing.why = result;
     // A guard may have said no before it began.
     doing.isPerhaps = known?.round !== round;
   } else {
     delete doing.why;
     doing.isPerhaps = false;
+  }
+}
+
+/** Its probe has answered, or an operator in its place: of the doing that was begun last, whichever way the execution goes. */
+function wasAsked(doings: Made[], row: HistoryRecord, keyOf: KeyOf): void {
+  const { step, result, by, why, error, round = 0 } = row;
+  if (goesOn.has(result) && result !== "again") return;
+  const known = latest(doings, step);
+  const doing = known?.round === round ? known : begun(doings, step, round, keyOf, "begun");
+  doing.at = new Date(row.at).toISOString();
+  doing.isPerhaps = false;
+  if (by !== undefined) Object.assign(doing, { by, ...(why !== undefined && { why }) });
+  if (result === "did-not-happen") {
+    if (doing.outcome === "in-doubt") doing.outcome = "failed";
+    if (doing.isPartly !== true) doing.isNothing = true;
+  } else if (result === "happened") {
+    // What it gave may be a failure, or can't be stored.
+    doing.outcome = error === undefined ? "done" : "failed";
+    if (error !== undefined) doing.why = error.name === "Fail" ? error.message : (error.code ?? error.name);
+    else if (by === undefined) delete doing.why;
+  } else {
+    doing.outcome = "in-doubt";
   }
 }
 
@@ -185,6 +218,7 @@ function hasUndo(outline: StepOutline | undefined): boolean {
 function whyLeft({ undo, outcome }: Made, isDropped: boolean, outline: StepOutline | undefined): WhyLeft | undefined {
   if (outline?.waits === true && !hasUndo(outline)) return undefined;
   if (isDropped) return "dropped";
+  if (outcome === "in-doubt" && undo === undefined) return "in-doubt";
   if (undo?.outcome === "skipped") return "skipped";
   if (undo?.outcome === "failed") return "undo-failed";
   if (outline?.irreversible !== undefined) return "irreversible";

@@ -19,12 +19,18 @@ export interface ChangeRecord {
   readonly direction: CommitEvent["transition"]["direction"];
   readonly func: CommitEvent["transition"]["func"];
   readonly attempt: number;
-  /** As in a row of the history: `ok`, `continue`, `retried`, `skipped`, `patched`, `cut-off`, or a reason. */
+  /** As in a row of the history: `ok`, `continue`, `retried`, `skipped`, `patched`, `cut-off`, a probe's answer, or a reason. */
   readonly result: string;
   /** Who acted, for an operator's act or a rollback request. */
   readonly by?: string;
   /** Why, for an operator's act or a rollback request. */
   readonly why?: string;
+  /** In which round the step was begun. Left out: before any rewind. */
+  readonly round?: number;
+  /** A rewind was asked for: the step to which it goes back. */
+  readonly backTo?: string;
+  /** The last undo of a rewind: the execution goes up again from this step, in this round. */
+  readonly upInto?: number;
   /** The message that was handled. */
   readonly message?: { readonly id: string; readonly name: string };
   /** What the transition changed in the state, as JSON Patch (RFC 6902); empty where nothing changed. */
@@ -70,7 +76,7 @@ export function changes(sink: ChangeSink, options: ChangesOptions = {}): Observe
 }
 
 function recordOf({ execution, transition }: CommitEvent, operations: ChangeOperation[]): ChangeRecord {
-  const { revision, at, step, direction, func, attempt, result, by, why, message } = transition;
+  const { revision, at, step, direction, func, attempt, result, by, why, message, round, backTo, upInto } = transition;
   return {
     execution: execution.id,
     workflow: execution.workflow,
@@ -84,6 +90,9 @@ function recordOf({ execution, transition }: CommitEvent, operations: ChangeOper
     result,
     ...(by !== undefined && { by }),
     ...(why !== undefined && { why }),
+    ...(round !== undefined && { round }),
+    ...(backTo !== undefined && { backTo }),
+    ...(upInto !== undefined && { upInto }),
     ...(message !== undefined && { message: { id: message.id, name: message.name } }),
     changes: operations,
   };

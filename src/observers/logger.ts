@@ -1,7 +1,13 @@
 import { asLine } from "../values/text.js";
 import { createRequire } from "node:module";
 import redactor from "@pinojs/redact";
-import { checkedObserver, type ErrorEvent, type Observer, type ObserverEvent } from "../definition/observer.js";
+import {
+  checkedObserver,
+  type CommitEvent,
+  type ErrorEvent,
+  type Observer,
+  type ObserverEvent,
+} from "../definition/observer.js";
 import { invalidArgument, missingFunction, refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 
@@ -36,7 +42,8 @@ const fieldNames = [
  * `step`, `direction`, `attempt`, `durationMs`, `reason`, `errorCode`, `errorMessage`. Not the state, unless asked to.
  *
  * Levels: `info` for the start and the success, `debug` for each attempt of a step, `warn` for an attempt
- * that failed, a turn, and a rolled-back end; `error` for an execution that is stuck. Reported errors are
+ * that failed, a turn, and a rolled-back end; `error` for an execution that is stuck. What a probe has found is `info`, what it does not
+ * know `warn`. Reported errors are
  * `error` where someone must act, else `warn`.
  *
  * @param target a logger: pino, winston, LogTape, or anything with `debug`, `info`, `warn` and `error`. Default: a new pino
@@ -76,6 +83,10 @@ export function logger(target: FieldsFirst | MessageFirst = pinoLogger(), option
     success: (event) => log("info", event, "execution completed"),
     failure: (event) => log("warn", event, "execution rolled back"),
     stuck: (event) => log("error", event, "execution stuck"),
+    commit: (event) => {
+      const [level, message] = lineOf(event) ?? [];
+      if (level !== undefined && message !== undefined) log(level, committed(event), message);
+    },
     error: (event) => {
       const { code } = event.error;
       // An execution that is stuck was logged as `stuck`.
@@ -96,6 +107,23 @@ const needSomeone: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "STEPWELL_STORE_TOO_NEW",
   "STEPWELL_UNKNOWN_WORKFLOW",
 ]);
+
+/** What no callback around steps hears of: what became of an attempt in doubt, and that a rewind goes up again. */
+function lineOf({ transition: { func, result, upInto }, called }: CommitEvent): readonly [Level, string] | undefined {
+  if (upInto !== undefined) return ["info", "execution goes up again"];
+  if (func !== "probe") return undefined;
+  const isFound = result === "happened" || result === "did-not-happen";
+  // Without a probe the execution is parked, and that is logged.
+  if (!called) return isFound ? ["info", "doubt resolved"] : undefined;
+  return [isFound ? "info" : result === "again" || result === "cut-off" ? "debug" : "warn", "probe answered"];
+}
+
+/** The event as it is about the step that was committed, not about the one that comes next. */
+function committed(event: CommitEvent): ObserverEvent {
+  const { step: name, stepIndex: index, direction, result, upInto } = event.transition;
+  const reason = upInto === undefined ? result : event.flow.reason;
+  return { ...event, step: { name, index }, flow: { ...event.flow, direction }, reason };
+}
 
 function pinoLogger(): FieldsFirst {
   try {

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import type * as library from "prom-client";
 import type { Counter, Gauge, Histogram, OpenMetricsContentType, Registry } from "prom-client";
-import { checkedObserver, type Observer } from "../definition/observer.js";
+import { checkedObserver, probeResultOf, type Observer } from "../definition/observer.js";
 import { invalidArgument, missingFunction, refuseUnknownOptions, shown } from "../values/options.js";
 
 /** Of either text format. */
@@ -78,7 +78,10 @@ export function metrics(options: MetricsOptions = {}): Observer {
       const labels = { workflow, step: step?.name ?? "", direction: flow.direction, result };
       to.stepDuration.observe(labels, durationMs / 1000);
     },
-    commit: ({ execution: { id, workflow }, status, struggling }) => {
+    commit: ({ execution: { id, workflow }, status, struggling, transition, called }) => {
+      const { step, func, backTo } = transition;
+      if (func === "probe" && called) to.probes.inc({ workflow, step, result: probeResultOf(transition) });
+      if (backTo !== undefined) to.rewinds.inc({ workflow });
       if (status === "completed" || status === "rolledBack" || status === "stuck")
         to.executions.inc({ workflow, status });
       park(id, workflow, status === "stuck");
@@ -111,6 +114,8 @@ interface Instruments {
   readonly started: Counter<"workflow">;
   readonly executions: Counter<"workflow" | "status">;
   readonly stepDuration: Histogram<"workflow" | "step" | "direction" | "result">;
+  readonly probes: Counter<"workflow" | "step" | "result">;
+  readonly rewinds: Counter<"workflow">;
   readonly claimDelay: Histogram<"workflow">;
   readonly mailboxDepth: Histogram<"workflow">;
   readonly stuck: Gauge<"workflow">;
@@ -118,6 +123,29 @@ interface Instruments {
   readonly refusedCommits: Counter<"workflow">;
   readonly observerErrors: Counter<"workflow">;
   readonly errors: Counter<"workflow" | "code">;
+}
+
+type MakeCounter = <Label extends string>(name: string, help: string, ...labelNames: Label[]) => Counter<Label>;
+
+/** What is counted without an end. */
+function counts(
+  counter: MakeCounter,
+): Pick<Instruments, "probes" | "rewinds" | "refusedCommits" | "observerErrors" | "errors"> {
+  return {
+    probes: counter(
+      "stepwell_probes_total",
+      "How often probes were asked, by what they answered",
+      ...(["workflow", "step", "result"] as const),
+    ),
+    rewinds: counter("stepwell_rewinds_total", "How often executions were sent back to a step", "workflow"),
+    refusedCommits: counter(
+      "stepwell_refused_commits_total",
+      "Commits refused because another launcher had the execution",
+      "workflow",
+    ),
+    observerErrors: counter("stepwell_observer_errors_total", "Reports of observers that failed", "workflow"),
+    errors: counter("stepwell_errors_total", "Errors reported to onError", ...(["workflow", "code"] as const)),
+  };
 }
 
 /** In seconds: from a local call to a call that a person waits for. */
@@ -178,13 +206,7 @@ function instruments({ Counter, Gauge, Histogram }: PromClient, registry: Metric
           labelNames: ["workflow"] as const,
         }),
     ),
-    refusedCommits: counter(
-      "stepwell_refused_commits_total",
-      "Commits refused because another launcher had the execution",
-      "workflow",
-    ),
-    observerErrors: counter("stepwell_observer_errors_total", "Reports of observers that failed", "workflow"),
-    errors: counter("stepwell_errors_total", "Errors reported to onError", ...(["workflow", "code"] as const)),
+    ...counts(counter),
   };
 }
 

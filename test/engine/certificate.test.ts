@@ -2,11 +2,15 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import {
+  again,
   certificateMarkdown,
   certificateText,
   Client,
+  didNotHappen,
   fail,
+  happened,
   pause,
+  unknown,
   workflow,
   type Certificate,
   type CertifiedExecution,
@@ -44,6 +48,23 @@ async function rolledBack({ launcher, clock }: Rig): Promise<Execution> {
   await clock.advance("1s");
   return execution;
 }
+
+type Says = "happened" | "not" | "unknown" | "found" | "not found" | "later: happened" | "later: not";
+
+/** Its only attempt gives nothing back. */
+const paying = workflow("paying", {
+  input: z.object({ says: z.string(), card: z.string() }),
+}).step("pay", {
+  run: ({ state }): { paid: string } => {
+    throw new Error(`socket hang up, ${state.card}`);
+  },
+  probe: ({ state: { says }, polls }) => {
+    if (says.startsWith("later") && polls === 0) return again({ after: "1h" });
+    if (says.endsWith("happened")) return happened({ paid: "t-1" });
+    return says === "not" || says === "later: not" ? didNotHappen() : unknown();
+  },
+  rollback: undo,
+});
 
 const plain = (certificate: Certificate): Certificate => JSON.parse(JSON.stringify(certificate)) as Certificate;
 
@@ -236,6 +257,53 @@ onEveryStore("a certificate", (start) => {
       ["ship", 1, "e/ship/run@1", undefined, "stands"],
     ]);
     expect(await launcher.verifyCertificate(plain(certificate))).toEqual({ valid: true });
+  });
+
+  test("says of a step in doubt what was found of it, and by whom; what nobody knows may be left in the world", async () => {
+    const rig = await start([paying]);
+    const { launcher, clock } = rig;
+    const told = async (says: Says, act?: (execution: Execution) => Promise<unknown>) => {
+      const execution = await launcher.launch(paying, { says, card: secret }, { id: says });
+      await clock.advance("10s");
+      const acting = act?.(execution);
+      await clock.advance("10s");
+      await acting;
+      const certificate = await execution.certificate();
+      expect(JSON.stringify(certificate)).not.toContain("canary");
+      expect(await launcher.verifyCertificate(plain(certificate))).toEqual({ valid: true });
+      const [pay] = certificate.doings;
+      const { outcome, attempts, why, by, undo: undone } = pay!;
+      return [certificate.status, outcome, attempts, why, by, undone?.outcome, certificate.left[0]?.why];
+    };
+    const none = undefined;
+    expect(await told("happened")).toEqual(["completed", "done", 1, none, none, none, "stands"]);
+    expect(await told("not")).toEqual(["rolledBack", "failed", 1, "Error", none, none, none]);
+    expect(await told("unknown")).toEqual(["stuck", "in-doubt", 1, "Error", none, none, "in-doubt"]);
+    const ada = { by: "ada" };
+    const seen = "statement of 3 May";
+    const found = (execution: Execution) => execution.resolve({ happened: { paid: "t-1" } }, seen, ada);
+    expect(await told("found", found)).toEqual(["completed", "done", 1, seen, "ada", none, "stands"]);
+    const notFound = (execution: Execution) => execution.resolve({ didNotHappen: true }, seen, ada);
+    expect(await told("not found", notFound)).toEqual(["rolledBack", "failed", 1, seen, "ada", none, none]);
+    const certificate = await launcher.execution("unknown").certificate();
+    expect(certificateText(certificate)).toContain(
+      "  unknown, pay: nobody knows whether it was done (unknown/pay/run)",
+    );
+    expect(certificateText(certificate)).toMatch(/pay: in doubt .*; stays: nobody knows whether it was done/);
+  });
+
+  test("says so too where it was found on the way down", async () => {
+    const { launcher, clock } = await start([paying]);
+    const told = async (says: Says) => {
+      const execution = await launcher.launch(paying, { says, card: secret }, { id: says });
+      await clock.advance("10s");
+      await execution.rollback("cancelled");
+      await clock.advance("2h");
+      const { doings, left } = await execution.certificate();
+      return [...doings.map((it) => [it.step, it.outcome, it.undo?.outcome]), left.length];
+    };
+    expect(await told("later: happened")).toEqual([["pay", "done", "undone"], 0]);
+    expect(await told("later: not")).toEqual([["pay", "failed", undefined], 0]);
   });
 
   test("lists what a migration has dropped, and keeps the key of a step that has another name now", async () => {

@@ -12,7 +12,7 @@ export function identityOf({ id, workflow, version, root }: ExecutionIdentity): 
 }
 
 export function transitionOf(transition: CommittedTransition): Attributes {
-  const { step, stepIndex, func, direction, attempt, result, revision } = transition;
+  const { step, stepIndex, func, direction, attempt, result, revision, round, backTo, upInto } = transition;
   const type = errorTypeOf(transition);
   return {
     "stepwell.step.name": step,
@@ -22,6 +22,9 @@ export function transitionOf(transition: CommittedTransition): Attributes {
     "stepwell.attempt": attempt,
     "stepwell.result": result,
     "stepwell.revision": revision,
+    ...(round !== undefined && { "stepwell.round": round }),
+    ...(backTo !== undefined && { "stepwell.rewind.to": backTo }),
+    ...(upInto !== undefined && { "stepwell.rewind.round": upInto }),
     ...(type !== undefined && { "error.type": type }),
   };
 }

@@ -1,5 +1,11 @@
 import type { Counter, Histogram, Meter, UpDownCounter } from "@opentelemetry/api";
-import type { CommitEvent, ErrorEvent, RestEvent, WakeEvent } from "../../definition/observer.js";
+import {
+  probeResultOf,
+  type CommitEvent,
+  type ErrorEvent,
+  type RestEvent,
+  type WakeEvent,
+} from "../../definition/observer.js";
 import { errorTypeOf } from "./attributes.js";
 
 /** In seconds: a step may take a millisecond or half an hour, and an execution may be taken up as late. */
@@ -18,6 +24,8 @@ export class Metrics {
   readonly #rests: Counter;
   readonly #stuck: UpDownCounter;
   readonly #struggles: Counter;
+  readonly #rewinds: Counter;
+  readonly #probes: Counter;
   readonly #duration: Histogram;
   readonly #delay: Histogram;
   readonly #depth: Histogram;
@@ -40,6 +48,8 @@ export class Metrics {
       "{struggle}",
       "How often a step failed five times and was tried again.",
     );
+    this.#rewinds = counter("stepwell.execution.rewinds", "{rewind}", "How often executions were sent back to a step.");
+    this.#probes = counter("stepwell.step.probes", "{probe}", "How often probes were asked, by what they answered.");
     this.#duration = histogram("stepwell.step.duration", "s", "How long attempts of steps took.", secondBounds);
     this.#delay = histogram(
       "stepwell.claim.delay",
@@ -65,7 +75,13 @@ export class Metrics {
   }
 
   commit({ execution: { workflow }, transition, called }: CommitEvent): void {
+    const about = { "stepwell.workflow.name": workflow };
+    if (transition.backTo !== undefined) this.#rewinds.add(1, about);
     if (!called) return;
+    if (transition.func === "probe") {
+      const result = probeResultOf(transition);
+      this.#probes.add(1, { ...about, "stepwell.step.name": transition.step, "stepwell.result": result });
+    }
     const type = errorTypeOf(transition);
     this.#duration.record(transition.durationMs / 1000, {
       "stepwell.workflow.name": workflow,

@@ -96,6 +96,8 @@ export class Traces {
       const attributes = { ...transitionOf(transition), "stepwell.reason": flow.reason };
       burst.span.addEvent("stepwell.turn", attributes, transition.at);
     }
+    if (transition.upInto !== undefined)
+      burst.span.addEvent("stepwell.up_again", transitionOf(transition), transition.at);
     const type = errorTypeOf(transition);
     if (type !== undefined && (turned || status === "stuck")) this.#failed(burst.span, type, transition.error?.message);
   }
