@@ -83,6 +83,9 @@ export const errorCodes = {
   STEPWELL_SQLITE_UNSAFE: "This SQLite version can lose commits when a file has several connections.",
   STEPWELL_POSTGRES_MISSING: "The package pg is not installed.",
   // Command line.
+  STEPWELL_COUNTEREXAMPLE: "An exploration has found a history that breaks what is asked of the workflow.",
+  STEPWELL_EXPLORED_TOO_LITTLE: "An exploration has found nothing wrong, and has not seen all of the workflow.",
+  STEPWELL_NOT_DETERMINISTIC: "An exploration has seen the same history go in two ways.",
   STEPWELL_INVALID_MODULE: "The module given to the command line does not export a workflow.",
   STEPWELL_INVALID_LINE: "A line of the input file is not usable.",
 } as const;

@@ -311,7 +311,8 @@ function deadlineOf(deadline: Duration | undefined, where: string, about: ErrorD
   );
 }
 
-function built(definition: WorkflowDefinition): AnyWorkflow {
+/** The workflow of a definition that is checked already. */
+export function built(definition: WorkflowDefinition): AnyWorkflow {
   const frozen = Object.freeze({
     ...definition,
     steps: Object.freeze(definition.steps),

@@ -1,2 +1,11 @@
+export { explore, type ExploreOptions, type ExploreReport, type Mutant } from "./explore/explore.js";
+export { ExploreError } from "./explore/explore-error.js";
+export type { Counterexample } from "./explore/counterexample.js";
+export type { FaultKind } from "./explore/course.js";
+export type { LogRow } from "./explore/log.js";
+export { Participant, type ParticipantOptions, type Standing } from "./explore/participant.js";
+export type { Situation } from "./explore/reached.js";
+export type { NotReached, SearchReport } from "./explore/search.js";
+export type { Ended, Invariant } from "./explore/verdict.js";
 export { EffectsLedger, type LedgerEntry } from "./effects-ledger.js";
 export { VirtualClock, type VirtualClockOptions } from "./virtual-clock.js";

@@ -33,7 +33,7 @@ export type AfterCall = "answers" | "lost" | "dies";
 
 export interface Faults {
   before?(call: StoreCall): BeforeCall;
-  after?(call: StoreCall, answer: unknown): AfterCall;
+  after?(call: StoreCall, answer: unknown): AfterCall | Promise<AfterCall>;
   /** False: this hint gets lost. */
   hears?(hint: Hint): boolean;
   /** The process dies of a call. */
@@ -112,6 +112,10 @@ class Line {
   #answered(asked: StoreCall, answer: unknown): unknown {
     if (this.#clock.life === "gone") return never;
     const fate = this.#faults.after?.(asked, answer) ?? "answers";
+    return fate instanceof Promise ? fate.then((it) => this.#told(asked, answer, it)) : this.#told(asked, answer, fate);
+  }
+
+  #told(asked: StoreCall, answer: unknown, fate: AfterCall): unknown {
     if (fate === "answers") return answer;
     if (fate === "dies") return this.#die();
     this.lost.lost(asked.name, asked.given, answer);

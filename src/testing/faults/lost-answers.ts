@@ -4,6 +4,7 @@
  */
 import type { ExecutionRecord } from "../../execution/records.js";
 import type { Batch, BatchResult, NewExecution } from "../../stores/batch.js";
+import type { Advance } from "../../stores/lists.js";
 import type { Claimed, ClaimOptions, MaybePromise, Store } from "../../stores/contract.js";
 
 const kinds = ["creates", "transitions", "releases", "arrivals", "subscriptions", "publications"] as const;
@@ -53,6 +54,11 @@ export class LostAnswers {
   lost(name: string, [given]: readonly unknown[], answer: unknown): void {
     if (name === "write") this.#lostWrite(given as Batch, answer as BatchResult);
     else if (name === "claim") for (const { id } of (answer as Claimed).records) this.#stranded.add(id);
+    // They are not asked for again.
+    else if (name === "lists.advance") {
+      for (const { begins } of given as readonly Advance[])
+        for (const { create } of begins) this.#stranded.add(create.id);
+    }
   }
 
   #lostWrite(batch: Batch, answer: BatchResult): void {

@@ -1,0 +1,33 @@
+import { StepwellError } from "../../errors.js";
+import type { Counterexample } from "./counterexample.js";
+import type { NotReached } from "./search.js";
+
+/** Why an exploration is not content. */
+export class ExploreError extends StepwellError {
+  /** The history that breaks what is asked of it. Undefined: none does, or it could not be said. */
+  readonly counterexample: Counterexample | undefined;
+
+  /** @internal */
+  static of(counterexample: Counterexample, workflow: string): ExploreError {
+    return new ExploreError("STEPWELL_COUNTEREXAMPLE", counterexample.text, { workflow }, counterexample);
+  }
+
+  /** @internal */
+  static tooLittle(missing: readonly NotReached[], workflow: string): ExploreError {
+    const list = missing.map(({ step, situation }) => `- ${step}: ${situation}`).join("\n");
+    const message =
+      `Workflow "${workflow}": nothing is wrong with what was seen, but no history has shown these:\n${list}\n` +
+      `Give another input, "messages" that bring it there or a greater "depth"; or name the steps in "unreached".`;
+    return new ExploreError("STEPWELL_EXPLORED_TOO_LITTLE", message, { workflow }, undefined);
+  }
+
+  private constructor(
+    code: "STEPWELL_COUNTEREXAMPLE" | "STEPWELL_EXPLORED_TOO_LITTLE",
+    message: string,
+    details: { readonly workflow: string },
+    counterexample: Counterexample | undefined,
+  ) {
+    super(code, message, details);
+    this.counterexample = counterexample;
+  }
+}

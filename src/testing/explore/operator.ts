@@ -1,0 +1,59 @@
+/** Who asks from outside: for rollbacks and rewinds, by messages, and as an operator. None of it fails. */
+import type { Client } from "../../client/client.js";
+import type { RollbackPreview } from "../../client/preview.js";
+import type { Execution } from "../../client/execution-handle.js";
+import { StepwellError } from "../../errors.js";
+import { exploredId } from "./calls.js";
+import type { Fault } from "./course.js";
+
+export class Operator {
+  readonly client: Client;
+  /** What the last rollback that was accepted was said to do. */
+  preview: RollbackPreview | undefined;
+
+  constructor(client: Client) {
+    this.client = client;
+  }
+
+  get #execution(): Execution {
+    return this.client.execution(exploredId);
+  }
+
+  /** What was answered. */
+  async ask(fault: Fault): Promise<string> {
+    if (fault === "asked back") {
+      this.preview = await this.#execution.previewRollback();
+      return told(this.#execution.rollback("asked back", { by: "explore" }));
+    }
+    const to = fault.slice("rewind ".length);
+    this.preview = undefined;
+    return told(this.#execution.rewind({ to, reason: "rewound", by: "explore" }));
+  }
+
+  send(id: string, name: string, payload: unknown): Promise<string> {
+    const sent = this.client.execution(id).send(name as never, payload);
+    return sent.then(() => "sent", refused);
+  }
+
+  /** What an operator does about one that is stuck. */
+  mend(act: "retry" | "skip"): Promise<string> {
+    const by = "explore";
+    const done = act === "retry" ? this.#execution.retry({ by }) : this.#execution.skip("explored", { by });
+    return done.then(() => "accepted", refused);
+  }
+
+  /** @param given what the step's function gave; undefined: nothing of it happened */
+  resolve(given: object | undefined): Promise<string> {
+    const what = given === undefined ? { didNotHappen: true as const } : { happened: given as never };
+    return this.#execution.resolve(what, "explored", { by: "explore" }).then(() => "accepted", refused);
+  }
+}
+
+function told(asked: Promise<{ readonly accepted: boolean; readonly why?: string }>): Promise<string> {
+  return asked.then(({ accepted, why }) => (accepted ? "accepted" : `refused: ${why}`), refused);
+}
+
+function refused(error: unknown): string {
+  if (error instanceof StepwellError) return `refused: ${error.code}`;
+  throw error;
+}
