@@ -13,6 +13,7 @@ import {
   workflow,
   type StateOf,
 } from "../index.js";
+import { transaction } from "../stores/sqlite/index.js";
 
 const order = workflow("order", { input: z.object({ sku: z.string(), cents: z.number() }) });
 
@@ -92,4 +93,19 @@ test("what has no run of its own takes no probe", () => {
   const child = workflow("child", { input: z.object({}) }).step("1", { run: () => undefined });
   // @ts-expect-error nor of children
   order.child("below", child, { input: () => ({}), probe: () => unknown() });
+});
+
+test("a probe is no transaction, and answers with none", () => {
+  const writes = transaction(() => ({ paid: "t-1" }));
+  // @ts-expect-error a probe is a function
+  order.step("pay", { run: async () => ({ paid: "t-1" }), probe: writes });
+  // @ts-expect-error it changes nothing, in the store's database either
+  order.step("pay", { run: async () => ({ paid: "t-1" }), probe: () => writes });
+  // @ts-expect-error what happened is no transaction that has still to be done
+  order.step("pay", { run: async () => ({ paid: "t-1" }), probe: () => happened(writes) });
+  // The code around a transaction may have had effects, so it can be asked about.
+  order.step("pay", {
+    run: async ({ state }) => transaction(() => ({ paid: state.sku })),
+    probe: () => happened({ paid: "t-1" }),
+  });
 });

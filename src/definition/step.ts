@@ -312,7 +312,7 @@ function checkSense(given: CheckedOptions, where: string, about: ErrorDetails): 
   checkReachable(given, where, about);
 }
 
-/** Only of a \`run\` that does something outside of the store can it be unknown what it did. */
+/** Only of a `run` that does something outside of the store can it be unknown what it did. */
 function checkDoubt(given: CheckedOptions, where: string, about: ErrorDetails): void {
   const option = (["probe", "inDoubt"] as const).find((key) => given[key] !== undefined);
   if (option === undefined) return;
