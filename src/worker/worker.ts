@@ -29,6 +29,7 @@ import { answered, patiently } from "../session/patience.js";
 import { Polling } from "./polling.js";
 import { Heartbeat } from "./heartbeat.js";
 import { hasChildren, ListKeeper } from "./list-keeper.js";
+import { Loops } from "./loops.js";
 import { Pruner } from "../session/retention.js";
 import { LimitEnforcer } from "./limits.js";
 import { mismatchOf } from "../runtime/definition-check.js";
@@ -59,7 +60,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   readonly #registry: ReadonlyMap<string, Registered>;
   /** How each execution that this launcher takes up comes to a registered version; most have it already. */
   readonly #paths: ReadonlyMap<string, MigrationPath>;
-  readonly #loops = new Map<string, ExecutionLoop>();
+  readonly #loops = new Loops((loop) => (this.isRunning ? loop.go() : loop.stop()));
   readonly #fairOrder: FairOrder;
   readonly #limits: LimitEnforcer;
   readonly #heartbeat: Heartbeat;
@@ -208,14 +209,14 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     const listsLeft = this.#listKeeper?.end();
     this.#pruner.end();
     this.#unwatch?.();
-    for (const loop of [...this.#loops.values()]) loop.stop();
+    for (const loop of this.#loops.all()) loop.stop();
     if (!(await this.#emptyWithin(this.#settings.drainTimeout))) {
-      for (const loop of this.#loops.values()) loop.abort();
+      for (const loop of this.#loops.all()) loop.abort();
       await this.#emptyWithin(this.grace);
     }
     this.#phase = "stopped";
     this.#heartbeat.end();
-    for (const loop of [...this.#loops.values()]) loop.drop();
+    this.#loops.dropAll();
     await this.#giveBackAll(listsLeft);
     this.waiters.failAll(() => this.#notRunning("outcome"));
     this.follows.close(() => this.#notRunning("follow"));
@@ -270,7 +271,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   /** Begins to drive an execution for which room was reserved. */
   take(record: ExecutionRecord, state: object, registered: Registered): void {
     this.#reserved--;
-    this.#begin(new ExecutionLoop(record, state, this.#heartbeat.owner, registered, this, this));
+    this.#loops.add(new ExecutionLoop(record, state, this.#heartbeat.owner, registered, this, this));
   }
 
   isDriving(id: string): boolean {
@@ -278,8 +279,8 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   }
 
   left(loop: ExecutionLoop): void {
-    if (this.#loops.get(loop.id) === loop) this.#loops.delete(loop.id);
     if (loop.isAtRest) this.waiters.rested(loop.id, loop.execution);
+    this.#loops.remove(loop);
     if (this.#hasBacklog || this.#hasQueued) this.#polling.soon();
     this.#tellEmptied();
   }
@@ -382,11 +383,6 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   }
 
   /** An execution that comes while this launcher is stopping is given back before it has begun. */
-  #begin(loop: ExecutionLoop): void {
-    this.#loops.set(loop.id, loop);
-    if (this.isRunning) loop.go();
-    else loop.stop();
-  }
 
   #hinted(hint: Hint): void {
     if (hint.type === "signalled") this.#loops.get(hint.execution)?.notice();
@@ -397,7 +393,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   /** Takes up what is due, as far as there is room. True: nothing was to be done. */
   async #takeUp(): Promise<boolean> {
     try {
-      const workflows = this.#fairOrder.order(this.#loops.values());
+      const workflows = this.#fairOrder.order(this.#loops.all());
       const moreIn = this.#limits.isNeeded ? await this.#admit(workflows) : null;
       const limit = Math.max(0, Math.min(this.#room, largestClaim));
       const { owner } = this.#heartbeat;
@@ -473,7 +469,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
       mail: inbox,
     });
     if (problem !== undefined) loop.park(problem, true);
-    this.#begin(loop);
+    this.#loops.add(loop);
   }
 
   /** Another launcher took this one for dead: it owns none of its executions any more. A claim and a beat may both find out. */
@@ -486,7 +482,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   }
 
   async #register(): Promise<void> {
-    for (const loop of [...this.#loops.values()]) loop.drop();
+    this.#loops.dropAll();
     await this.#heartbeat.register();
     this.#polling.soon();
   }

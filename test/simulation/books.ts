@@ -55,21 +55,24 @@ export class Books {
   /** By line and execution: whether it is awake there, and the last commit that it told. */
   readonly #bursts = new Map<Line, Map<string, number>>();
 
-  constructor(store: Store, clock: VirtualClock) {
+  #notes = 0;
+  readonly #traced: boolean;
+
+  /** @param traced whether the trace is written: to play is all that most histories are for */
+  constructor(store: Store, clock: VirtualClock, traced: boolean) {
     this.#store = store;
     this.#clock = clock;
+    this.#traced = traced;
     this.timers = new Timers(clock);
   }
 
-  note(what: string): void {
-    const at = this.#clock.monotonic();
-    this.trace.push(`${String(at).padStart(7)} ${what}`);
-    if (this.trace.length > mostNotes)
-      throw new Error(`It does not come to an end:\n${this.trace.slice(-100).join("\n")}`);
+  note(what: () => string): void {
+    if (++this.#notes > mostNotes) throw new Error(`It does not come to an end:\n${this.trace.slice(-100).join("\n")}`);
+    if (this.#traced) this.trace.push(`${String(this.#clock.monotonic()).padStart(7)} ${what()}`);
   }
 
   wrong(what: string): void {
-    this.note(`WRONG: ${what}`);
+    this.note(() => `WRONG: ${what}`);
     this.violations.push(what);
   }
 
@@ -84,7 +87,7 @@ export class Books {
     const { execution, step, attempt } = context;
     const [record] = this.#store.load([execution.id]) as (ExecutionRecord | undefined)[];
     const who = `${execution.id} ${func} ${step.name} #${attempt}`;
-    this.note(`${who} on ${line.owners.at(-1)}${line.clock.life === "goes" ? "" : ` (${line.clock.life})`}`);
+    this.note(() => `${who} on ${line.owners.at(-1)}${line.clock.life === "goes" ? "" : ` (${line.clock.life})`}`);
     if (record === undefined) this.wrong(`${who}: it is not there`);
     else if (record.owner !== null && record.owner === line.owners.at(-1))
       this.#rightly(record, context, func, who, line);
@@ -153,7 +156,7 @@ export class Books {
       if (revision !== last + 1 || transition?.revision !== revision)
         this.wrong(`${id}: commit ${revision} is told after ${last}`);
       bursts.set(id, revision);
-      this.note(`${id} committed ${revision}: ${transition?.func} ${transition?.step} ${transition?.result}`);
+      this.note(() => `${id} committed ${revision}: ${transition?.func} ${transition?.step} ${transition?.result}`);
     } else if (revision !== last) this.wrong(`${id}: ${what} at ${revision} is told after ${last}`);
   }
 

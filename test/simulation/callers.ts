@@ -9,7 +9,7 @@ import type { Store } from "../../src/stores/contract.js";
 import type { Books } from "./books.js";
 import type { Line } from "./machine.js";
 import type { Act, CasePlan, Plan } from "./plan.js";
-import { downMessage, sharedMessage, upMessage } from "./trips.js";
+import { downMessage, shapeOf, sharedMessage, upMessage } from "./trips.js";
 
 /** A launcher and what it runs on. */
 export interface Machine {
@@ -81,13 +81,14 @@ export class Callers {
       (value) => {
         call.isOver = true;
         this.#books.note(
-          `${call.what}: ${JSON.stringify(value instanceof Object && "store" in value ? "" : value, plainly)?.slice(0, 200)}`,
+          () =>
+            `${call.what}: ${JSON.stringify(value instanceof Object && "store" in value ? "" : value, plainly)?.slice(0, 200)}`,
         );
       },
       (error: unknown) => {
         call.isOver = true;
         const code = error instanceof StepwellError ? error.code : "";
-        this.#books.note(`${call.what} failed: ${String(error)}`);
+        this.#books.note(() => `${call.what} failed: ${String(error)}`);
         if (isRetryable(error) || allowed.includes(code)) return;
         if (code === "STEPWELL_LAUNCHER_NOT_RUNNING" && !(machine.isUp && machine.isStarted)) return;
         this.#books.wrong(`${call.what} failed: ${String(error)}`);
@@ -105,8 +106,9 @@ export class Callers {
     if (machine === undefined) return;
     const { trip, value, delay, from } = it.plan;
     const workflow = machine.workflows[trip % machine.workflows.length]!;
-    const { legs } = this.#plan.trips[trip % machine.workflows.length]!;
-    const rollback = from === null ? undefined : { from: `leg-${from % legs.length}`, reason: "launched-so" };
+    const { count, pivot } = shapeOf(this.#plan.trips[trip % machine.workflows.length]!);
+    const last = pivot < 0 ? count : pivot + 1;
+    const rollback = from === null ? undefined : { from: `leg-${from % last}`, reason: "launched-so" };
     this.call(machine, `launch ${it.id}`, () =>
       machine.launcher.launch(
         workflow,

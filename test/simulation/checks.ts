@@ -28,11 +28,12 @@ export function violationsOf(it: Case, trip: Trip, store: Store, books: Books): 
   const evidence: Evidence = { it, trip, record, rows, mailbox, books, store };
   for (const row of rows)
     books.note(
-      `${it.id} history ${row.revision}: ${row.direction} ${row.func} ${row.step} #${row.attempt} ${row.result} ${row.message?.id ?? ""} ${row.by ?? ""} ${row.guardErrors?.[0]?.message ?? ""}`,
+      () =>
+        `${it.id} history ${row.revision}: ${row.direction} ${row.func} ${row.step} #${row.attempt} ${row.result} ${row.message?.id ?? ""} ${row.by ?? ""} ${row.guardErrors?.[0]?.message ?? ""}`,
     );
-  books.note(`${it.id} ends ${record.status} ${record.position.reason}`);
+  books.note(() => `${it.id} ends ${record.status} ${record.position.reason}`);
   for (const row of mailbox)
-    books.note(`${it.id} mail ${row.kind} ${row.name} ${row.id} ${row.messageId} ${row.status}`);
+    books.note(() => `${it.id} mail ${row.kind} ${row.name} ${row.id} ${row.messageId} ${row.status}`);
   const found = [
     ...course(evidence),
     ...state(evidence),
@@ -40,7 +41,7 @@ export function violationsOf(it: Case, trip: Trip, store: Store, books: Books): 
     ...entries(evidence),
     ...messages(evidence),
     ...answers(evidence),
-    ...books.timers.early(it.id, rows),
+    ...books.timers.early(it.id, rows, trip),
     ...wrongCounts(rows, trip),
   ];
   if (record.status !== "completed" && record.status !== "rolledBack") found.push(`is ${record.status}`);

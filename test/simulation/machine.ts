@@ -9,6 +9,8 @@ import {
 } from "../../src/testing/faults/faulty-store.js";
 import { ProcessClock } from "../../src/testing/faults/process-clock.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
+import type { Batch, BatchResult } from "../../src/stores/batch.js";
+import type { Witness } from "./seen.js";
 import type { Failing, LauncherPlan, Operation } from "./plan.js";
 
 /** What the next requests of a kind meet with. */
@@ -34,7 +36,11 @@ export class Line implements Faults {
   #loses: number | null;
   #answers = 0;
 
-  constructor(base: Store, world: VirtualClock, { skew, latency, gathers, loses }: LauncherPlan, dies: () => void) {
+  readonly #witness: Witness;
+
+  constructor(base: Store, world: VirtualClock, plan: LauncherPlan, witness: Witness, dies: () => void) {
+    const { skew, latency, gathers, loses } = plan;
+    this.#witness = witness;
     this.#dies = dies;
     this.#loses = loses;
     this.clock = new ProcessClock(world, skew);
@@ -54,19 +60,22 @@ export class Line implements Faults {
     this.isDeaf = false;
   }
 
-  before({ name }: StoreCall): BeforeCall {
-    if (this.down.has(name as Operation)) return "refused";
-    const springs = this.#sprung(name, isBefore);
-    return springs === undefined ? "goes" : springs === "dies-before" ? "dies" : "refused";
+  before({ name, given }: StoreCall): BeforeCall {
+    const springs = this.down.has(name as Operation) ? "refused" : this.#sprung(name, isBefore);
+    if (springs === undefined) return "goes";
+    this.#sprang(name, springs, given, undefined);
+    return springs === "dies-before" ? "dies" : "refused";
   }
 
-  after({ name }: StoreCall, answer: unknown): AfterCall {
+  after({ name, given }: StoreCall, answer: unknown): AfterCall {
     // A claim that finds nothing leaves nothing behind: it is not worth a trap.
     const isIdle = name === "claim" && (answer as Claimed).records.length === 0;
     const springs =
       isIdle || (name === "write" && !this.store.gathers)
         ? undefined
         : (this.#sprung(name, isAfter) ?? this.#forgotten());
+    if (springs !== undefined) this.#sprang(name, springs, given, answer);
+    else this.#witness.seen.note("operation", name);
     if (springs === "unknown") {
       this.hasDoubts = true;
       return "lost";
@@ -82,6 +91,18 @@ export class Line implements Faults {
 
   dies(): void {
     this.#dies();
+  }
+
+  #sprang(name: string, springs: Trap["springs"], [batch]: readonly unknown[], answer: unknown): void {
+    const fault = springs === "unknown" ? "lost" : springs;
+    this.#witness.seen.note("fault", `${name} ${fault}`);
+    if (name !== "write") return;
+    const { transitions } = batch as Batch;
+    const results = (answer as BatchResult | undefined)?.transitions;
+    this.#witness.met(
+      results === undefined ? transitions : transitions.filter((_, at) => results[at] === "taken"),
+      fault,
+    );
   }
 
   #forgotten(): "unknown" | undefined {

@@ -180,6 +180,14 @@ function mostly<T>(first: T, ...others: T[]): fc.Arbitrary<T> {
   );
 }
 
+function rarely<T>(other: fc.Arbitrary<T>): fc.Arbitrary<T | null> {
+  return fc.oneof(
+    { withCrossShrink: true },
+    { weight: 3, arbitrary: fc.constant(null) },
+    { weight: 1, arbitrary: other },
+  );
+}
+
 /** Mostly few, so that a plan is quick to play, and now and then many. */
 function some<T>(item: fc.Arbitrary<T>, minLength: number, few: number, many: number): fc.Arbitrary<T[]> {
   return fc.oneof(
@@ -211,7 +219,7 @@ function leg({ transactions }: PlanOptions): fc.Arbitrary<Leg> {
     when: mostly<boolean | null>(null, null, true, false),
     hasOtherwise: fc.boolean(),
     recover: mostly<Leg["recover"]>(null, null, null, "patch", "patch", "fail", "nonsense"),
-    deadline: fc.option(fc.constantFrom(500, 4000, 20_000), { nil: null, freq: 1 }),
+    deadline: rarely(fc.constantFrom(500, 4000, 20_000)),
     run: deed(mostly<Deed["gives"]>("ok", "pause", "pause", "pause", "again", "fail", "complete", "nonsense", ...up)),
     onMessage: deed(mostly<Deed["gives"]>("ok", "pause", "fail", "complete", ...up)),
     onTimeout: fc.option(deed(mostly<Deed["gives"]>("ok", "pause", "fail", ...up)), { nil: null }),
@@ -253,7 +261,7 @@ const launcherPlan: fc.Arbitrary<LauncherPlan> = fc.record({
   skew: fc.constantFrom(0, 0, 60_000, -60_000),
   latency: fc.option(fc.tuple(fc.constantFrom(0, 1, 40), fc.constantFrom(0, 1, 40)), { nil: null }),
   gathers: fc.boolean(),
-  loses: fc.option(fc.constantFrom(2, 3, 7, 20), { nil: null, freq: 1 }),
+  loses: rarely(fc.constantFrom(2, 3, 7, 20)),
 });
 
 const small = fc.nat(3);
@@ -301,7 +309,7 @@ function act(): fc.Arbitrary<Act> {
       arbitrary: fc.record({
         act: fc.constant("outcome" as const),
         ...which,
-        timeout: fc.option(wait, { nil: null, freq: 1 }),
+        timeout: rarely(wait),
       }),
     },
     { weight: 1, arbitrary: fc.record({ act: fc.constant("launch" as const), ...which }) },
@@ -352,7 +360,7 @@ export function plans(options: PlanOptions): fc.Arbitrary<Plan> {
         launcher: small,
         delay: mostly(0, 0, 2500),
         value: rich,
-        from: fc.option(fc.nat(4), { nil: null, freq: 1 }),
+        from: rarely(fc.nat(4)),
       }),
       ...([1, 1, 3] as const),
     ),

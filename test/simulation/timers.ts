@@ -14,6 +14,9 @@ interface Call {
   readonly message?: { readonly id: string };
 }
 
+/** How long a commit is under way at most: the step's own deadline counts from when it set out. */
+const longestWay = 40;
+
 const callOf = (execution: string, func: StepFunc, step: string, number: number): string =>
   `${execution} ${func} ${step} ${number}`;
 
@@ -54,11 +57,17 @@ export class Timers {
       : [];
   }
 
-  /** Timeouts that no function was told of. */
-  early(execution: string, rows: readonly HistoryRecord[]): string[] {
+  /** Timeouts that no function was told of. A step's own deadline times out too, whatever it waits for. */
+  early(execution: string, rows: readonly HistoryRecord[], trip: Trip): string[] {
     return rows.flatMap(({ func, result, message, at, revision }, index) => {
       const isWait = func === "runContinue" || func === "rollbackContinue";
       if (!isWait || result !== "timeout" || message !== undefined) return [];
+      const { stepIndex } = rows[index]!;
+      const deadline = func === "runContinue" ? trip.legs[stepIndex]!.deadline : null;
+      const began = rows.findLast(
+        (row, before) => before < index && row.stepIndex === stepIndex && row.result === "begins",
+      );
+      if (deadline !== null && began !== undefined && at >= began.at + deadline - longestWay) return [];
       const until = this.#timerAfter(execution, rows.slice(0, index));
       if (until === null) return [`timed out without a timeout in revision ${revision}`];
       return until !== undefined && at < until ? [`timed out ${until - at} ms too early in revision ${revision}`] : [];

@@ -14,6 +14,7 @@ import {
 import { transaction } from "../../src/stores/sqlite/index.js";
 import type { Transacted } from "../../src/definition/outcome.js";
 import type { StepFunc } from "../../src/definition/flow.js";
+import type { Shape } from "../../src/execution/router.js";
 import { sleep } from "../../src/clock.js";
 import type { Books } from "./books.js";
 import type { Line } from "./machine.js";
@@ -41,7 +42,7 @@ export const upMessage = (index: number): string => `go-${index}`;
 export const downMessage = (index: number): string => `back-${index}`;
 export const sharedMessage = "any";
 
-const tripName = (index: number): string => `trip-${index}`;
+export const tripName = (index: number): string => `trip-${index}`;
 
 export function tripsOn(line: Line, plans: readonly Trip[], books: Books): AnyWorkflow[] {
   return plans.map((plan, number) => {
@@ -53,6 +54,10 @@ export function tripsOn(line: Line, plans: readonly Trip[], books: Books): AnyWo
     plan.legs.forEach((it, index) => (trip = trip.step(legOn(it, index, plan, line, books))));
     return trip;
   });
+}
+
+export function shapeOf({ legs, pivot }: Trip): Shape {
+  return { count: legs.length, pivot: pivot !== null && pivot < legs.length ? pivot : -1 };
 }
 
 function isState(value: unknown): boolean {

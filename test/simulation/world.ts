@@ -1,4 +1,5 @@
 /** Plays a plan: launchers on one store and on virtual time, faults and acts, then everything is healed and has to come to rest. */
+import { systemClock } from "../../src/clock.js";
 import { isRetryable, type StepwellError } from "../../src/errors.js";
 import { silentLogger } from "../../src/definition/logger.js";
 import { Launcher } from "../../src/index.js";
@@ -11,7 +12,8 @@ import { Callers, type Case, type Machine } from "./callers.js";
 import { violationsOf } from "./checks.js";
 import { Line } from "./machine.js";
 import type { Act, LauncherPlan, Plan } from "./plan.js";
-import { tripsOn } from "./trips.js";
+import { Witness, type Seen } from "./seen.js";
+import { shapeOf, tripName, tripsOn } from "./trips.js";
 
 export interface Played {
   readonly violations: readonly string[];
@@ -25,8 +27,13 @@ const plainLauncher: LauncherPlan = {
 /** How long it may take after everything was healed, in rounds of two seconds: an undo waits up to five minutes for its next try. */
 const rounds = 450;
 
-export async function play(plan: Plan, open: (clock: VirtualClock) => Store): Promise<Played> {
-  const world = new World(plan, open);
+export interface Playing {
+  readonly seen: Seen;
+  readonly traced: boolean;
+}
+
+export async function play(plan: Plan, open: (clock: VirtualClock) => Store, how: Playing): Promise<Played> {
+  const world = new World(plan, open, how);
   return world.play();
 }
 
@@ -34,15 +41,21 @@ class World {
   readonly #plan: Plan;
   readonly #clock: VirtualClock;
   readonly #store: Store;
+  /** The store as the machines reach it. */
+  readonly #watched: Store;
+  readonly #witness: Witness;
   readonly #books: Books;
   readonly #machines: Machine[] = [];
   readonly #callers: Callers;
 
-  constructor(plan: Plan, open: (clock: VirtualClock) => Store) {
+  constructor(plan: Plan, open: (clock: VirtualClock) => Store, { seen, traced }: Playing) {
     this.#plan = plan;
     this.#clock = new QuickClock({ seed: plan.seed });
     this.#store = open(this.#clock);
-    this.#books = new Books(this.#store, this.#clock);
+    this.#books = new Books(this.#store, this.#clock, traced);
+    const shapes = plan.trips.map((it, index) => [tripName(index), shapeOf(it)] as const);
+    this.#witness = new Witness(seen, new Map(shapes));
+    this.#watched = this.#witness.over(this.#store);
     this.#callers = new Callers(plan, this.#store, this.#books, this.#machines);
   }
 
@@ -56,7 +69,7 @@ class World {
       for (const it of this.#callers.cases) this.#callers.launch(it, it.plan.launcher);
       for (const { after, it } of this.#plan.acts) {
         await this.#clock.advance(after);
-        this.#books.note(JSON.stringify(it));
+        this.#books.note(() => JSON.stringify(it));
         this.#act(it);
         await this.#clock.settle();
       }
@@ -64,6 +77,8 @@ class World {
       await this.#comeToRest();
       await this.#judge();
       await this.#stopAll();
+      // The virtual clock needs no turn of the event loop, and what nobody has heard of is told in one.
+      await new Promise<void>((resolve) => systemClock.soon(resolve));
     } finally {
       process.off("unhandledRejection", unheard);
     }
@@ -72,7 +87,7 @@ class World {
   }
 
   #add(plan: LauncherPlan): Machine {
-    const line = new Line(this.#store, this.#clock, plan, () => this.#kill(machine));
+    const line = new Line(this.#watched, this.#clock, plan, this.#witness, () => this.#kill(machine));
     const workflows = tripsOn(line, this.#plan.trips, this.#books);
     const number = this.#machines.length;
     const launcher = new Launcher({
@@ -101,7 +116,7 @@ class World {
   }
 
   #heard(error: StepwellError, number: number): void {
-    this.#books.note(`${number} reports ${error.code} ${error.execution ?? ""}: ${error.message.slice(0, 150)}`);
+    this.#books.note(() => `${number} reports ${error.code} ${error.execution ?? ""}: ${error.message.slice(0, 150)}`);
     const isMistake =
       error.code === "STEPWELL_INVARIANT_VIOLATED" ||
       error.code === "STEPWELL_UNKNOWN_WORKFLOW" ||
@@ -170,13 +185,13 @@ class World {
   }
 
   #kill(machine: Machine): void {
-    this.#books.note(`${machine.number} dies`);
+    this.#books.note(() => `${machine.number} dies`);
     machine.isUp = false;
     machine.line.clock.die();
   }
 
   async #heal(): Promise<void> {
-    this.#books.note("healed");
+    this.#books.note(() => "healed");
     this.#books.isHealed = true;
     for (const { line } of this.#machines) {
       line.heal();

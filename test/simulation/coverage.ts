@@ -1,0 +1,42 @@
+/** What a long run of simulations has to have seen, so that it can't pass by never going where it could fail. */
+import { allEdges } from "./edges.js";
+import { commitFaults, type Kind, type Seen } from "./seen.js";
+
+/** So many histories see all of it; a shorter run demands nothing. */
+export const enough = 20_000;
+
+export interface Coverage {
+  readonly edges: string;
+  readonly pairs: string;
+  /** By kind: what was not seen. */
+  readonly missing: readonly string[];
+}
+
+/** Upon which commits each fault of a commit must have come. */
+const pairedUp = ["ok", "continue", "error", "failed", "asked", "again", "begins", "passed-over", "recovered"];
+const pairedDown = ["ok", "continue", "error", "failed", "again", "passed-over", "retried", "skipped", "patched"];
+
+const pairs = [...pairedUp.map((what) => `up ${what}`), ...pairedDown.map((what) => `down ${what}`)].flatMap((what) =>
+  commitFaults.map((fault) => `${what} x ${fault}`),
+);
+
+const operations = ["write", "claim", "load", "mail", "history", "beat", "removeLaunchers", "register"];
+
+export function coverageOf({ counts }: Pick<Seen, "counts">): Coverage {
+  const demanded: Partial<Record<Kind, readonly string[]>> = {
+    edge: [...allEdges()],
+    pair: pairs,
+    operation: operations,
+    fault: operations.flatMap((it) =>
+      ["refused", "lost", "dies-before", "dies-after"].map((fault) => `${it} ${fault}`),
+    ),
+  };
+  const missing = Object.entries(demanded).flatMap(([kind, all]) =>
+    all.filter((it) => counts[kind as Kind][it] === undefined).map((it) => `${kind} ${it}`),
+  );
+  const share = (kind: Kind): string => {
+    const all = demanded[kind]!;
+    return `${all.filter((it) => counts[kind][it] !== undefined).length}/${all.length}`;
+  };
+  return { edges: share("edge"), pairs: share("pair"), missing };
+}

@@ -1,0 +1,101 @@
+/** What was seen in simulations: which edges were taken, which faults sprang and upon what, which operations of the store succeeded. */
+import type { Status } from "../../src/definition/flow.js";
+import type { Transition } from "../../src/execution/records.js";
+import type { Shape } from "../../src/execution/router.js";
+import type { Batch, BatchResult } from "../../src/stores/batch.js";
+import type { MaybePromise, Store } from "../../src/stores/contract.js";
+import { through } from "../../src/testing/faults/through.js";
+import { edgeOf, whatOf } from "./edges.js";
+
+export const kinds = ["edge", "pair", "fault", "operation", "sight"] as const;
+export type Kind = (typeof kinds)[number];
+
+/** What becomes of the commit of a transition: nothing of it is done, its answer is lost, its process dies before or after it. */
+export const commitFaults = ["refused", "lost", "dies-before", "dies-after"] as const;
+export type CommitFault = (typeof commitFaults)[number];
+
+export class Seen {
+  readonly counts: Record<Kind, Record<string, number>> = { edge: {}, pair: {}, fault: {}, operation: {}, sight: {} };
+
+  note(kind: Kind, what: string, times = 1): void {
+    this.counts[kind][what] = (this.counts[kind][what] ?? 0) + times;
+  }
+
+  add(counts: Seen["counts"]): void {
+    for (const kind of kinds) for (const [what, times] of Object.entries(counts[kind])) this.note(kind, what, times);
+  }
+}
+
+/** Sees what is committed in one history, whoever does it. */
+export class Witness {
+  readonly seen: Seen;
+  readonly #shapes: ReadonlyMap<string, Shape>;
+  /** By execution. */
+  readonly #workflows = new Map<string, Shape>();
+  readonly #statuses = new Map<string, Status>();
+
+  /** @param shapes by the name of their workflow */
+  constructor(seen: Seen, shapes: ReadonlyMap<string, Shape>) {
+    this.seen = seen;
+    this.#shapes = shapes;
+  }
+
+  /** That store, looked at. */
+  over(store: Store): Store {
+    return through(store, (call, name) => {
+      if (name === "write") {
+        return (batch) => {
+          const answer = call(batch) as MaybePromise<BatchResult>;
+          return answer instanceof Promise
+            ? answer.then((it) => this.#written(batch as Batch, it))
+            : this.#written(batch as Batch, answer);
+        };
+      }
+      if (name !== "transactions.run") return call;
+      return (work) => this.#transacted(call, work as (connection: unknown) => MaybePromise<Transition | null>);
+    });
+  }
+
+  #written(batch: Batch, answer: BatchResult): BatchResult {
+    for (const { id, workflow, status } of batch.creates) {
+      if (this.#workflows.has(id)) continue;
+      const shape = this.#shapes.get(workflow);
+      if (shape !== undefined) this.#workflows.set(id, shape);
+      this.#statuses.set(id, status);
+    }
+    for (const [index, it] of batch.transitions.entries()) if (answer.transitions[index] === "taken") this.#took(it);
+    return answer;
+  }
+
+  #transacted(
+    call: (work: unknown) => unknown,
+    work: (connection: unknown) => MaybePromise<Transition | null>,
+  ): unknown {
+    const given: { transition: Transition | null } = { transition: null };
+    const keep = (it: Transition | null): Transition | null => (given.transition = it);
+    const taken = (answer: unknown): unknown => {
+      if (answer === "taken" && given.transition !== null) this.#took(given.transition);
+      return answer;
+    };
+    const answer = call((connection: unknown) => {
+      const done = work(connection);
+      return done instanceof Promise ? done.then(keep) : keep(done);
+    });
+    return answer instanceof Promise ? answer.then(taken) : taken(answer);
+  }
+
+  #took(transition: Transition): void {
+    const { id, status } = transition;
+    const shape = this.#workflows.get(id);
+    if (shape !== undefined) this.seen.note("edge", edgeOf(transition, this.#statuses.get(id), shape));
+    this.#statuses.set(id, status);
+  }
+
+  /** A commit meets with a fault. */
+  met(transitions: readonly Transition[], fault: CommitFault): void {
+    for (const it of transitions) {
+      const shape = this.#workflows.get(it.id);
+      if (shape !== undefined) this.seen.note("pair", `${it.history.direction} ${whatOf(it, shape.count)} x ${fault}`);
+    }
+  }
+}

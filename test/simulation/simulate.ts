@@ -1,0 +1,110 @@
+/**
+ * Plays many histories, on all processors: `npm run simulate -- --seeds 100000`.
+ *
+ * - `--from S` begins with that seed, and so plays the same again. Default: seeds that nobody has played before.
+ * - `--store memory` or `sqlite`. Default: both, each for half of the seeds.
+ * - `--json` says only the last line, as JSON.
+ *
+ * Exits with 1 where an invariant was violated, a seed went differently when it was played again, or a long run has missed something
+ * that it has to see.
+ */
+import { fork } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { coverageOf, enough } from "./coverage.js";
+import { difference, playSeed, type StoreName } from "./history.js";
+import { Seen } from "./seen.js";
+
+/** What a process is to play: each `step`th seed from one on. */
+interface Share {
+  readonly from: number;
+  readonly until: number;
+  readonly step: number;
+  readonly stores: readonly StoreName[];
+}
+
+interface Found {
+  readonly seed: number;
+  readonly store: StoreName;
+  readonly what: readonly string[];
+}
+
+interface Report {
+  readonly found: readonly Found[];
+  readonly counts: Seen["counts"];
+}
+
+/** Which seed is played twice. */
+const compared = 1000;
+
+/** More than that are not looked at. */
+const mostFound = 20;
+
+async function playShare({ from, until, step, stores }: Share): Promise<Report> {
+  const found: Found[] = [];
+  const seen = new Seen();
+  for (let seed = from; seed < until && found.length < mostFound; seed += step) {
+    const store = stores[Math.floor(seed / step) % stores.length]!;
+    const { violations } = await playSeed(seed, store, { seen });
+    if (violations.length > 0) found.push({ seed, store, what: violations });
+    const differs = seed % compared === 0 ? await difference(seed, store) : undefined;
+    if (differs !== undefined) found.push({ seed, store, what: [`is different when it is played again: ${differs}`] });
+  }
+  return { found, counts: seen.counts };
+}
+
+function playInProcess(share: Share): Promise<Report> {
+  return new Promise((resolve, reject) => {
+    const child = fork(import.meta.filename, [JSON.stringify(share)], { execArgv: process.execArgv });
+    child.once("message", (report) => resolve(report as Report));
+    child.once("error", reject);
+    child.once("exit", (code) => code !== 0 && reject(new Error(`A process of the simulation ended with ${code}.`)));
+  });
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: "string", default: "1000" },
+      from: { type: "string", default: String(Math.floor(Math.random() * 2 ** 30)) },
+      store: { type: "string" },
+      json: { type: "boolean", default: false },
+      trace: { type: "boolean", default: false },
+    },
+  });
+  const from = Number(values.from);
+  const seeds = Number(values.seeds);
+  const stores = values.store === undefined ? (["memory", "sqlite"] as const) : [values.store as StoreName];
+  const say = (what: string): void => void (values.json || console.log(what));
+  if (values.trace) {
+    const { trace } = await playSeed(from, stores[0], { traced: true });
+    for (const line of trace) say(line);
+  }
+  say(`Plays ${seeds} seeds from ${from} on.`);
+  const began = performance.now();
+  const processes = Math.min(availableParallelism(), Math.max(1, Math.floor(seeds / 50)));
+  const shares = Array.from({ length: processes }, (_, index) => ({
+    ...{ from: from + index, until: from + seeds, step: processes, stores },
+  }));
+  const reports = await Promise.all(shares.map(playInProcess));
+  const seconds = (performance.now() - began) / 1000;
+  const seen = new Seen();
+  for (const { counts } of reports) seen.add(counts);
+  const found = reports.flatMap((it) => it.found);
+  for (const { seed, store, what } of found) {
+    say(`\nSeed ${seed} on ${store}:\n  ${what.slice(0, 5).join("\n  ")}`);
+    say(`Play it again: npm run simulate -- --seeds 1 --from ${seed} --store ${store} --trace`);
+  }
+  const { edges, pairs, missing } = coverageOf(seen);
+  const demanded = seeds >= enough ? missing : [];
+  for (const it of values.json ? [] : missing) say(`Not seen: ${it}`);
+  const perSecond = Math.round(seeds / seconds);
+  console.log(JSON.stringify({ seeds, violations: found.length, edges, pairs, missing: demanded.length, perSecond }));
+  return found.length === 0 && demanded.length === 0 ? 0 : 1;
+}
+
+if (process.send === undefined) process.exitCode = await main();
+else {
+  const report = await playShare(JSON.parse(process.argv[2]!) as Share);
+  process.send(report, () => process.disconnect());
+}
