@@ -97,6 +97,11 @@ export const groups: Readonly<Record<string, Group>> = {
     rounds: 1,
     load: async () => (await import("./groups/children.js")).children,
   },
+  rewind: {
+    purpose: "executions that go back three steps and up again, beside launches of as many that are undone",
+    rounds: 1,
+    load: async () => (await import("./groups/rewind.js")).rewind,
+  },
   parked: {
     purpose: "memory, start and throughput beside many executions that wait",
     rounds: 1,
