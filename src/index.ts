@@ -184,7 +184,7 @@ export {
   type CertificateTables,
 } from "./client/certificate-text.js";
 export type { CertifiedDoing, CertifiedUndo, WhyLeft } from "./execution/certificate.js";
-export type { PreviewedChildren, PreviewedStep, RollbackPreview } from "./client/preview.js";
+export type { ChildPreview, PreviewedChildren, PreviewedStep, RollbackPreview } from "./client/preview.js";
 export { childrenText, heldText, previewText } from "./client/preview-text.js";
 export type { PreviewedWhat, StepPreview } from "./execution/preview.js";
 export type { RewindAnswer, RewindOptions } from "./client/rewind.js";

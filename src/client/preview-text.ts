@@ -24,10 +24,21 @@ export function previewText({ execution, revision, upAgain, error, held, steps, 
   const then = upAgain === undefined ? [] : [`Then it goes up again at "${upAgain.step}", in round ${upAgain.round}.`];
   const refusal = error === undefined ? [] : [`It would be refused. ${error.message}`];
   const holds = held === undefined ? [] : [heldText];
-  const width = Math.max(0, ...steps.map(({ step }) => step.length));
   const tree = below === undefined ? [] : [`Below it: ${below.more ? "more than " : ""}${below.count} executions.`];
-  const lines = steps.map((step) => `  ${step.step.padEnd(width)}  ${saidOf(step)}`);
+  const lines = linesOf(steps, "  ");
   return [head, ...refusal, ...holds, ...lines, ...then, ...tree].join("\n");
+}
+
+/** A line for each step, and below it what becomes of its children. */
+function linesOf(steps: readonly PreviewedStep[], indent: string): string[] {
+  const width = Math.max(0, ...steps.map(({ step }) => step.length));
+  return steps.flatMap((step) => [
+    `${indent}${step.step.padEnd(width)}  ${saidOf(step)}`,
+    ...(step.children?.previews ?? []).flatMap((child) => [
+      `${indent}  ${child.execution}:${child.refused === undefined ? "" : ` stays, ${child.refused}`}`,
+      ...linesOf(child.steps, `${indent}    `),
+    ]),
+  ]);
 }
 
 function saidOf({ what, why, waits, children }: PreviewedStep): string {

@@ -1,5 +1,6 @@
 /** Previews: what a rollback would do, from committed rows alone. Nothing is stored, and no code of a workflow is called. */
-import { previewOf, type StepPreview } from "../execution/preview.js";
+import type { StepOutline } from "../definition/outline.js";
+import { previewOf, type Asking, type ExecutionPreview, type StepPreview } from "../execution/preview.js";
 import { keyNameOf } from "../execution/position.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import { recallName } from "../execution/recall.js";
@@ -17,6 +18,17 @@ import { childGroupsOf, childLinesOf, type ChildGroup, type ChildLine } from "./
 export interface PreviewedChildren extends Omit<ChildGroup, "step" | "number"> {
   /** The first 100. */
   readonly first: readonly ChildLine[];
+  /** What would become of these, and of those below them: of a hundred in the whole tree. Left out: none of them goes back. */
+  readonly previews?: readonly ChildPreview[];
+}
+
+/** What becomes of a child that goes back with its parent. */
+export interface ChildPreview {
+  readonly execution: string;
+  /** Why it stays as it is. */
+  readonly refused?: WhyRefused;
+  /** In the order in which it goes back. */
+  readonly steps: readonly PreviewedStep[];
 }
 
 export interface PreviewedStep extends StepPreview {
@@ -49,6 +61,9 @@ export interface RollbackPreview {
 
 const countedTo = 10_000;
 
+/** Of a tree. */
+const mostTold = 100;
+
 /** @param registry the workflows that are known in this process */
 export async function rollbackPreview(
   record: ExecutionRecord,
@@ -57,7 +72,7 @@ export async function rollbackPreview(
   registry: ReadonlyMap<string, Registered>,
   { to }: PreviewOptions = {},
 ): Promise<RollbackPreview> {
-  const { id, workflow, version, fingerprint, revision, position, root } = record;
+  const { id, workflow, version, revision, position, root } = record;
   const at = { execution: id, revision };
   const registered = registry.get(registryKey(workflow, version));
   const refusedBy = (why: WhyRefused): Pick<RollbackPreview, "refused" | "error"> => {
@@ -69,8 +84,7 @@ export async function rollbackPreview(
     return answer.accepted ? {} : { refused: answer.why as WhyRefused, error: answer.error };
   };
   if (workflow === recallName) return { ...at, ...refusedBy("recall"), steps: [] };
-  const kept = fingerprint === null ? undefined : await host.listOf(workflow, version, fingerprint);
-  const steps = kept ?? registered?.stepList.outline;
+  const steps = await stepsOf(record, host, registry);
   if (steps === undefined) {
     throw new StepwellError(
       "STEPWELL_UNKNOWN_WORKFLOW",
@@ -79,22 +93,90 @@ export async function rollbackPreview(
       { workflow, execution: id },
     );
   }
-  const groups = new Map((await childGroupsOf(store, id)).map((group) => [group.step, group]));
-  const { steps: going, refused, held } = previewOf(record, steps, new Set(groups.keys()), host.storeNow(), to);
-  const below = root === null && groups.size > 0 ? await store.count({ root: id }, countedTo) : null;
+  const told = new Told(store, host, registry);
+  const {
+    steps: going,
+    refused,
+    held,
+    hasChildren,
+  } = await told.preview(record, steps, to === undefined ? "rollback" : { to });
+  const below = root === null && hasChildren ? await store.count({ root: id }, countedTo) : null;
   return {
     ...at,
     ...(refused !== undefined &&
       (to === undefined ? refusedBy(refused as WhyRefused) : rewindRefusedBy(refused as RefusedRewind, to))),
     ...(to !== undefined && { upAgain: { step: to, round: (position.round ?? 0) + 1 } }),
     ...(held !== undefined && { held }),
-    steps: await Promise.all(going.map((step) => withChildren(step, groups.get(keyNameOf(step.step, position.keys))))),
+    steps: going,
     ...(below !== null && { below: { count: Math.min(below, countedTo), more: below > countedTo } }),
   };
+}
 
-  async function withChildren(step: StepPreview, group: ChildGroup | undefined): Promise<PreviewedStep> {
+type Stepped = Omit<ExecutionPreview, "steps"> & {
+  readonly steps: readonly PreviewedStep[];
+  readonly hasChildren: boolean;
+};
+
+/** An execution and those below it, as far as they are told. */
+class Told {
+  readonly #store: Store;
+  readonly #host: Pick<ClientHost, "storeNow" | "listOf">;
+  readonly #registry: ReadonlyMap<string, Registered>;
+  #left = mostTold;
+
+  constructor(store: Store, host: Pick<ClientHost, "storeNow" | "listOf">, registry: ReadonlyMap<string, Registered>) {
+    this.#store = store;
+    this.#host = host;
+    this.#registry = registry;
+  }
+
+  async preview(record: ExecutionRecord, steps: readonly StepOutline[], asking: Asking): Promise<Stepped> {
+    const isParent = steps.some(({ children }) => children !== undefined);
+    const found = isParent ? await childGroupsOf(this.#store, record.id) : [];
+    const groups = new Map(found.map((group) => [group.step, group]));
+    const names = new Set(groups.keys());
+    const { steps: going, ...rest } = previewOf(record, steps, names, this.#host.storeNow(), asking);
+    const shown: PreviewedStep[] = [];
+    for (const step of going)
+      shown.push(await this.#withChildren(record.id, step, groups.get(keyNameOf(step.step, record.position.keys))));
+    return { ...rest, steps: shown, hasChildren: groups.size > 0 };
+  }
+
+  async #withChildren(parent: string, step: StepPreview, group: ChildGroup | undefined): Promise<PreviewedStep> {
     if (group === undefined || step.what === "never-ran") return step;
     const { step: name, number, ...counts } = group;
-    return { ...step, children: { ...counts, first: await childLinesOf(store, id, name, { number }) } };
+    const first = await childLinesOf(this.#store, parent, name, { number });
+    // Over an irreversible step only those go back that are under way.
+    const goesBack = ({ status }: ChildLine): boolean =>
+      status === "underWay" || status === "stuck" || (status === "completed" && step.what !== "irreversible");
+    const previews = await this.#children(first.filter(goesBack).toReversed());
+    return { ...step, children: { ...counts, first, ...(previews.length > 0 && { previews }) } };
   }
+
+  async #children(lines: readonly ChildLine[]): Promise<ChildPreview[]> {
+    const told = lines.slice(0, this.#left);
+    this.#left -= told.length;
+    const previews: ChildPreview[] = [];
+    for (const child of told.length === 0 ? [] : await this.#store.load(told.map(({ id }) => id))) {
+      const steps = child === undefined ? undefined : await stepsOf(child, this.#host, this.#registry);
+      if (child === undefined || steps === undefined) continue;
+      const { steps: going, refused } = await this.preview(child, steps, "parents");
+      previews.push({
+        execution: child.id,
+        ...(refused !== undefined && { refused: refused as WhyRefused }),
+        steps: going,
+      });
+    }
+    return previews;
+  }
+}
+
+/** Undefined: nobody has kept them. */
+async function stepsOf(
+  { workflow, version, fingerprint }: ExecutionRecord,
+  host: Pick<ClientHost, "listOf">,
+  registry: ReadonlyMap<string, Registered>,
+): Promise<readonly StepOutline[] | undefined> {
+  const kept = fingerprint === null ? undefined : await host.listOf(workflow, version, fingerprint);
+  return kept ?? registry.get(registryKey(workflow, version))?.stepList.outline;
 }

@@ -16,7 +16,9 @@ function standing(position: Parameters<typeof positionAt>[0], more: Partial<Prev
 }
 
 const said = (record: Previewed, to?: string): string[] =>
-  previewOf(record, steps, new Set(), 0, to).steps.map(({ step, what }) => `${step} ${what}`);
+  previewOf(record, steps, new Set(), 0, to === undefined ? "rollback" : { to }).steps.map(
+    ({ step, what }) => `${step} ${what}`,
+  );
 
 describe("what becomes of the step where an execution stands", () => {
   test("one whose condition was not asked yet, and one that would only work in a transaction, have not begun", () => {
@@ -63,6 +65,6 @@ test("a step that has a probe is in doubt until that has answered, and never ran
 test("of a rewind it names the steps down to that one, or why there is none", () => {
   const at = standing({ stepIndex: 2, begins: true });
   expect(said(at, "c")).toEqual(["d never-ran", "c half-done"]);
-  expect(previewOf(at, steps, new Set(), 0, "b").refused).toBe("would-repeat");
-  expect(previewOf(at, steps, new Set(), 0, "d")).toEqual({ refused: "step-not-begun", steps: [] });
+  expect(previewOf(at, steps, new Set(), 0, { to: "b" }).refused).toBe("would-repeat");
+  expect(previewOf(at, steps, new Set(), 0, { to: "d" })).toEqual({ refused: "step-not-begun", steps: [] });
 });

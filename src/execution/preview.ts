@@ -49,24 +49,30 @@ export type Previewed = Pick<ExecutionRecord, "status" | "position" | "line" | "
 
 const anyRequest = { reason: "preview", ifCompleted: "undo" } as const;
 
+/** What one would ask of an execution. */
+export type Asking =
+  | "rollback"
+  /** Its parent asks: what it has completed goes back with it. */
+  | "parents"
+  /** The step to which it would be rewound. */
+  | { readonly to: string };
+
 /**
  * @param begun the steps that have begun children, by the names under which others know them
  * @param at the store's time
- * @param to the step to which it would be rewound. Undefined: it would be rolled back
  */
 export function previewOf(
   record: Previewed,
   steps: readonly StepOutline[],
   begun: ReadonlySet<string>,
   at: number,
-  to?: string,
+  asking: Asking = "rollback",
 ): ExecutionPreview {
   const { position, status } = record;
   const shape = shapeOf(steps);
-  const refused =
-    to === undefined ? refuseRollback(record, shape, anyRequest, at) : refusedRewind(record, shape, to, at);
+  const refused = refusal(record, shape, asking, at);
   if (refused !== undefined && !isShown(refused)) return { refused, steps: [] };
-  const last = to === undefined ? 0 : shape.steps!.findIndex(({ name }) => name === to);
+  const last = typeof asking === "string" ? 0 : shape.steps!.findIndex(({ name }) => name === asking.to);
   const isHeld =
     refused === undefined &&
     status !== "completed" &&
@@ -85,8 +91,15 @@ export function previewOf(
   };
 }
 
-function refusedRewind(record: Previewed, shape: Shape, to: string, at: number): RefusedRewind | undefined {
-  const judged = judgeRewind(record, shape, { to, reason: "preview", by: "preview" }, at);
+function refusal(
+  record: Previewed,
+  shape: Shape,
+  asking: Asking,
+  at: number,
+): RefusedRollback | RefusedRewind | undefined {
+  if (typeof asking === "string")
+    return refuseRollback(record, shape, { ...anyRequest, ...(asking === "parents" && { isParents: true }) }, at);
+  const judged = judgeRewind(record, shape, { ...asking, reason: "preview", by: "preview" }, at);
   return typeof judged === "string" ? judged : undefined;
 }
 

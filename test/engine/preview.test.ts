@@ -99,12 +99,67 @@ onEveryStore("a preview of a rollback", (start) => {
       ["m/items/2", "underWay"],
     ]);
     expect(below).toEqual({ count: 6, more: false });
+    // The last one first, and those below it: not begun, since it waits at the step after that.
+    const waiting = {
+      steps: [
+        { step: "pack", what: "no-undo" },
+        { step: "seat-of", what: "undo" },
+      ],
+    };
+    const seated = { previews: [{ steps: [{ step: "seat", what: "undo" }] }] };
+    expect(steps[0]!.children!.previews).toMatchObject([
+      { execution: "m/items/2", ...waiting },
+      { execution: "m/items/1", ...waiting },
+      {
+        execution: "m/items/0",
+        steps: [
+          { step: "pack", what: "no-undo" },
+          { step: "seat-of", children: seated },
+        ],
+      },
+    ]);
+    expect(previewText(await execution.previewRollback())).toContain(
+      [
+        "  items  is undone; 3 children: 1 completed, 2 under way",
+        "    m/items/2:",
+        "      pack     stays: has no undo",
+        "      seat-of  is undone; 1 child: 1 completed",
+        "        m/items/2/seat-of/0:",
+        "          seat  is undone",
+        "    m/items/1:",
+      ].join("\n"),
+    );
     const child = await launcher.execution("m/items/0").previewRollback();
     expect(child).toMatchObject({
       refused: "belongs-to-parent",
       error: { code: "STEPWELL_BELONGS_TO_PARENT" },
       steps: [],
     });
+  });
+
+  test("tells of a hundred in the whole tree, and counts the others; of an irreversible step those under way", async () => {
+    const item = workflow("item", { input: z.object({ waits: z.boolean() }) }).step("pack", {
+      messages: { go: z.null() },
+      run: ({ state }) => (state.waits ? pause() : undefined),
+      onMessage: undo,
+      rollback: undo,
+    });
+    const of = (waits: boolean, count: number) => Array.from({ length: count }, () => ({ waits }));
+    const many = workflow("many", { input })
+      .forEach("kept", item, { items: () => of(false, 2), irreversible: "They have left." })
+      .forEach("early", item, { items: () => of(false, 70) })
+      .forEach("late", item, { items: () => [...of(true, 60), ...of(false, 10)], concurrency: 70 });
+    const { launcher, clock } = await start([many]);
+    const execution = await launcher.launch(many, {}, { id: "m" });
+    await clock.advance("10s");
+    const { steps, below } = await execution.previewRollback();
+    expect(steps.map(({ step, children }) => [step, children?.count, children?.previews?.length])).toEqual([
+      ["late", 70, 70],
+      ["early", 70, 30],
+      ["kept", 2, undefined],
+    ]);
+    expect(steps[1]!.children!.previews![0]).toMatchObject({ execution: "m/early/69", steps: [{ what: "undo" }] });
+    expect(below).toEqual({ count: 142, more: false });
   });
 
   test("says why it would be refused, with the code that the request would get", async () => {
