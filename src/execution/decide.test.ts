@@ -29,10 +29,47 @@ describe("a result against what came while the step ran", () => {
     expect(transition.settled).toEqual([{ arrival: "rollback rollback", as: "dead" }]);
   });
 
+  const rarely = { ...functions, when: () => false };
+  const optional = definitionOf(
+    workflow("flow", { input: z.object({}) })
+      .step("a", rarely)
+      .step("b", { ...rarely, pivot: true })
+      .step("c", rarely),
+  );
+
+  test.each([0, 1, 2])(
+    "a request that came while step %i was passed over turns it, and finds it passed over",
+    (stepIndex) => {
+      const { transition } = decided(
+        executionAt({ stepIndex, step: "abc"[stepIndex]!, ...(stepIndex === 2 && { passed: [1] }) }),
+        { type: "stepPassedOver" },
+        { ...factsOf(optional), mail: asked },
+      );
+      expect(transition.settled).toEqual([{ arrival: "rollback rollback", as: "consumed" }]);
+      expect(transition.position).toMatchObject({ direction: "down", reason: "returned", stepIndex });
+      expect(transition.position.passed).toContain(stepIndex);
+    },
+  );
+
   test("it turns a pivot that failed", () => {
     const failed = { type: "stepFailed", reason: "no" } as const;
     const { transition } = decided(executionAt({ stepIndex: 1 }), failed, { ...facts, mail: asked });
     expect(transition.position).toMatchObject({ direction: "down", stepIndex: 1, reason: "returned" });
+  });
+
+  test.each([
+    { type: "rollbackRequested", reason: "deadline", begun: true },
+    { type: "beforeStepVetoed", reason: "closed", begun: true },
+    { type: "initVetoed", reason: "closed", begun: true },
+  ] as const)("a rewind that came when a $type had turned it already is refused", (what) => {
+    const rewind = arrival("rewind", { to: "a", reason: "wrong-address", by: "ada" });
+    const steps = definition.steps.map(({ name }) => ({ name, irreversible: false }));
+    const known = { ...facts, shape: { ...facts.shape, steps }, mail: mailOf(rewind) };
+    const { transition } = decided(executionAt({ lifecycle: "step" }), what, known);
+    expect(transition.settled).toEqual([{ arrival: rewind.id, as: "dead" }]);
+    expect(transition.position).toMatchObject({ direction: "down", reason: what.reason });
+    expect(transition.position).not.toHaveProperty("request");
+    expect(transition.position).not.toHaveProperty("until");
   });
 
   test("undos are told of the request that turned it, and of one that a guard's veto came before", () => {

@@ -62,7 +62,8 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
   const takesOver = isLeft && stood.position.until !== undefined && turn?.arrival !== undefined;
   const execution = takesOver ? { ...stood, position: takenOver(stood, turn.reason, turn.asked, definition) } : stood;
   // A pivot that succeeded is a point of no return: a request that came while it ran is too late.
-  const tooLate = !takesOver && isDone(happened) && execution.position.stepIndex === shape.pivot;
+  const isPassed = happened.what.type === "stepPassedOver";
+  const tooLate = !takesOver && !isPassed && isDone(happened) && execution.position.stepIndex === shape.pivot;
   const step = definition.steps[execution.position.stepIndex];
   const event = tooLate
     ? happened
@@ -121,6 +122,9 @@ function settledRequest(
 ): SettledRow | undefined {
   if (turn?.arrival === undefined) return undefined;
   if (tooLate) return { arrival: turn.arrival, as: "dead" };
+  // The deadline, or a guard's veto, turned it first: it goes all the way down, and not up again.
+  if (turn.rewind !== undefined && turning.has(what.type) && what.type !== "rewindRequested")
+    return { arrival: turn.arrival, as: "dead" };
   return takesOver || turning.has(what.type) ? { arrival: turn.arrival, as: "consumed" } : undefined;
 }
 
@@ -201,7 +205,7 @@ const statusOf: Record<Action, Status> = {
 };
 
 const interruptible = new Set<RoutedEvent["type"]>([
-  ...(["stepOk", "stepCompleted", "stepPaused", "stepFailed", "retry", "again", "doubted"] as const),
+  ...(["stepOk", "stepPassedOver", "stepCompleted", "stepPaused", "stepFailed", "retry", "again", "doubted"] as const),
 ]);
 
 /** What a turn from outside does to the result of a step that ran meanwhile: all that the step gave is kept. */
@@ -214,7 +218,8 @@ function interrupted(
 ): Event {
   const { what: was, answered } = event;
   if (turn === undefined || position.direction === "down") return event;
-  const asked = turn.asked === undefined ? undefined : { asked: turn.asked };
+  const asked =
+    turn.asked === undefined || (isVeto(was) && turn.rewind !== undefined) ? undefined : { asked: turn.asked };
   // A guard's veto turned it first: the undos are told of the request all the same, since it was accepted.
   if (isVeto(was)) return asked === undefined ? event : { ...event, ...asked };
   const isPivot = position.stepIndex === pivot;

@@ -71,3 +71,19 @@ test("a function that asks to be called again has polled, and is not done", () =
     partly: true,
   });
 });
+
+test("an undo that was lost with its launcher is numbered on where a rollback takes over from a rewind", () => {
+  const asked: RoutedEvent = { type: "rollbackRequested", reason: "returned", begun: true };
+  const down = {
+    direction: "down",
+    stepIndex: 1,
+    step: "b",
+    stepFunc: "rollback",
+    lifecycle: "rollback",
+    until: 1,
+  } as const;
+  const position = after({ ...down, attempts: 1, uncounted: 1 }, asked, {}, { claims: 3 });
+  expect(position).toMatchObject({ reason: "returned", attempts: 1, uncounted: 3 });
+  expect(position).not.toHaveProperty("until");
+  expect(after({ ...down, attempts: 1, uncounted: 1 }, asked, {})).toMatchObject({ attempts: 1, uncounted: 1 });
+});

@@ -21,7 +21,7 @@ export function positionAfter(
   if (what.type === "migrated") return what.position;
   // A rollback request takes over from a rewind that goes down already.
   if (what.type === "rollbackRequested" && position.direction === "down")
-    return takenOver(execution, what.reason, event.asked, definition);
+    return numbered(execution, takenOver(execution, what.reason, event.asked, definition));
   const stays = staysAt(what, action, position.direction === flow.direction && position.stepIndex === flow.stepIndex);
   const failed = isFailure(what, action);
   const ends = action === "succeed" || action === "finish";
@@ -94,6 +94,12 @@ export function takenOver(
   if (status !== "stuck") return there;
   const uncounted = attemptOf(execution) - 1;
   return { ...there, attempts: 0, firstAttemptAt: null, uncounted, resumeAt: null, stuckBy: null };
+}
+
+/** The undo goes on where it stands: an attempt of it that was lost is one, and another attempt follows under the same key. */
+function numbered({ position, claims, takenBack, status }: ActiveExecution, there: Position): Position {
+  if (status === "stuck" || (claims <= 1 && takenBack === 0)) return there;
+  return { ...there, uncounted: position.uncounted + Math.max(1, claims) - 1 + takenBack };
 }
 
 /** What can't be undone of that through which the execution goes down. */

@@ -4,6 +4,7 @@ import { merge } from "../../src/values/isolate.js";
 import type { Flow, StepFunc } from "../../src/definition/flow.js";
 import type { CommittedTransition } from "../../src/definition/observer.js";
 import type { ExecutionRecord, HistoryRecord } from "../../src/execution/records.js";
+import { roundOf } from "../../src/execution/position.js";
 import type { Store } from "../../src/stores/contract.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import type { Line } from "./machine.js";
@@ -114,21 +115,24 @@ export class Books {
     const rows = this.#store.history(record.id) as readonly HistoryRecord[];
     for (const what of this.timers.earlyCall(record.id, rows, { ...called, func })) this.wrong(`${who} ${what}`);
     if (func === "rollback" || func === "rollbackContinue") {
-      const gave = givenBy(rows, step.index);
+      const gave = givenBy(rows, step.index, roundOf(position, step.index));
       if (!isDeepStrictEqual(gave, given)) this.wrong(`${who}: given is not what the step gave`);
     }
     if (!Object.isFrozen(state)) this.wrong(`${who}: the state is not frozen`);
   }
 
   do(key: string, execution: string, step: string): void {
-    if (this.#undone.has(`${execution} ${step}`)) return;
+    if (this.#undone.has(`${execution} ${step} ${roundOfKey(key)}`)) return;
     if (!this.#effects.has(key)) this.#effects.set(key, { key, execution, step, cancelled: false });
   }
 
-  /** Cancels all that was asked for this step, whether it came or not. */
+  /** Cancels all that was asked for this step in that round, whether it came or not. */
   cancel(runKey: string, execution: string, step: string): void {
-    this.#undone.add(`${execution} ${step}`);
-    for (const it of this.#effects.values()) if (it.execution === execution && it.step === step) it.cancelled = true;
+    const round = roundOfKey(runKey);
+    this.#undone.add(`${execution} ${step} ${round}`);
+    for (const it of this.#effects.values()) {
+      if (it.execution === execution && it.step === step && roundOfKey(it.key) === round) it.cancelled = true;
+    }
     if (!this.#effects.has(runKey)) this.#effects.set(runKey, { key: runKey, execution, step, cancelled: true });
   }
 
@@ -166,10 +170,16 @@ export class Books {
   }
 }
 
-function givenBy(rows: readonly HistoryRecord[], stepIndex: number): object {
+/** In which round the step began to which that key belongs. */
+export function roundOfKey(key: string): number {
+  return Number(/@(\d+)(\/|$)/.exec(key)?.[1] ?? 0);
+}
+
+function givenBy(rows: readonly HistoryRecord[], stepIndex: number, ofRound: number): object {
   let given = {};
-  for (const { direction, stepIndex: index, patch } of rows) {
-    if (direction === "up" && index === stepIndex && patch !== null) given = merge(given, patch.value as object);
+  for (const { direction, stepIndex: index, patch, round = 0 } of rows) {
+    if (direction === "up" && index === stepIndex && round === ofRound && patch !== null)
+      given = merge(given, patch.value as object);
   }
   return given;
 }

@@ -34,6 +34,8 @@ export interface Case {
     readonly why?: string;
     readonly hasDoubts: boolean;
   }[];
+  /** Rewinds that were accepted: who asked for them. */
+  readonly rewound: string[];
   /** Operators' acts that were accepted. */
   readonly operated: string[];
   /** What `outcome()` gave, and whether an accepted request came before the call. */
@@ -62,7 +64,7 @@ export class Callers {
     this.#books = books;
     this.#machines = machines;
     this.cases = plan.cases.map((it, index) => ({
-      ...{ id: `case-${index}`, plan: it, sent: [], requests: [], operated: [], outcomes: [] },
+      ...{ id: `case-${index}`, plan: it, sent: [], requests: [], rewound: [], operated: [], outcomes: [] },
     }));
   }
 
@@ -163,6 +165,20 @@ export class Callers {
           return answer;
         };
         return this.call(machine, `${name} of ${it.id}`, request);
+      }
+      case "rewind": {
+        const { legs } = this.#plan.trips[it.plan.trip % this.#plan.trips.length]!;
+        const irreversible = legs.flatMap(({ isIrreversible }, index) => (isIrreversible ? [`leg-${index}`] : []));
+        const rewind = async (): Promise<unknown> => {
+          const answer = await handle.rewind({
+            ...{ to: `leg-${act.to % legs.length}`, reason: name, by: name },
+            ...(act.patch && { patch: { rewound: name } }),
+            ...(act.repeats && { repeat: irreversible }),
+          });
+          if (answer.accepted) it.rewound.push(name);
+          return answer;
+        };
+        return this.call(machine, `${name} of ${it.id}`, rewind);
       }
       case "operate": {
         const patch = act.patch ? { patch: { operated: name } } : {};

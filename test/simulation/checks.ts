@@ -5,7 +5,7 @@ import { idempotencyKey } from "../../src/ids.js";
 import type { Connection } from "../../src/stores/sqlite/driver.js";
 import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../../src/execution/records.js";
 import type { Store } from "../../src/stores/contract.js";
-import type { Books } from "./books.js";
+import { roundOfKey, type Books } from "./books.js";
 import type { Trip } from "./plan.js";
 import type { Case } from "./callers.js";
 import { wrongCounts } from "./timers.js";
@@ -51,48 +51,83 @@ export function violationsOf(it: Case, trip: Trip, store: Store, books: Books): 
 const advances = ({ result }: HistoryRecord): boolean =>
   result === "ok" || result === "skipped" || result === "passed-over" || result === "recovered";
 
-/** 1: gapless revisions. 2: it turns once. 3: up 0, 1, 2 …; down f … 0. 4: honest ends. */
-function course({ it, record, rows, trip, books }: Evidence): string[] {
-  const found: string[] = [];
+/** 1: gapless revisions. 4: honest ends. */
+function course(evidence: Evidence): string[] {
+  const { it, record, rows, trip, books } = evidence;
+  const found = wayOf(evidence);
   rows.forEach(({ revision }, index) => {
     if (revision !== index + 1) found.push(`has revision ${revision} at place ${index + 1}`);
   });
   if (record.revision !== rows.length) found.push(`has ${rows.length} rows of history for revision ${record.revision}`);
-  const turned = rows.findIndex(({ direction }) => direction === "down");
-  const ups = (turned < 0 ? rows : rows.slice(0, turned)).filter(advances).map(({ stepIndex }) => stepIndex);
-  const downs =
-    turned < 0
-      ? []
-      : rows
-          .slice(turned)
-          .filter(advances)
-          .map(({ stepIndex }) => stepIndex);
-  if (turned >= 0 && rows.slice(turned).some(({ direction }) => direction === "up")) found.push("went up again");
-  if (ups.some((index, place) => index !== place)) found.push(`went up ${ups.join(", ")}`);
-  const first = downs[0] ?? -1;
-  if (downs.some((index, place) => index !== first - place)) found.push(`went down ${downs.join(", ")}`);
   const end = record.status === "completed" ? "success" : "failure";
   if (trip.hasWatcher && !books.ends.includes(`${end} ${it.id}`)) found.push(`told nobody of its ${end}`);
-  if (record.status === "completed") {
-    if (turned >= 0) found.push("is completed and went down");
-    if (record.position.reason !== "normal") found.push(`is completed for ${record.position.reason}`);
-  } else {
-    if (it.plan.from === null && ups.length > 0 && first < ups.at(-1)!)
-      found.push(`did ${ups.at(-1)} and undid from ${first}`);
-    if (downs.length > 0 && downs.at(-1) !== 0) found.push(`stopped undoing at ${downs.at(-1)}`);
-  }
+  if (record.status === "completed" && record.position.reason !== "normal")
+    found.push(`is completed for ${record.position.reason}`);
   const deadline = rows.find(({ result }) => result === "deadline");
   if (deadline !== undefined && deadline.at < record.deadlineAt!) found.push("turned before its deadline");
   return found;
 }
 
-/** The state is what the history says that steps, guards and operators gave. */
-function state({ record, rows }: Evidence): string[] {
-  let folded = (rows[0]?.initial ?? (rows.length === 0 ? record.state : record.input)).value as object;
-  for (const { patch, others } of rows) {
-    if (patch !== null) folded = merge(folded, patch.value as object);
-    if (others !== undefined) folded = merge(folded, others.value as object);
+/** 2: down once in a round, and up again by a rewind alone, at its step. 3: up 0, 1, 2 …; down f … 0, or the step of a rewind. */
+function wayOf({ it, record, rows }: Evidence): string[] {
+  const found: string[] = [];
+  let isUp = it.plan.from === null;
+  /** The step that is to be done, or undone, next. */
+  let next = isUp ? 0 : null;
+  let last = -1;
+  let to: number | null = null;
+  for (const row of rows) {
+    const { direction, stepIndex, revision, backTo, upInto } = row;
+    if (isUp && direction === "down") {
+      isUp = false;
+      next = null;
+    } else if (!isUp && direction === "up") found.push(`went up again in revision ${revision}`);
+    if (backTo !== undefined) to = Number(backTo.slice("leg-".length));
+    if (advances(row) || (upInto !== undefined && direction === "down")) {
+      if (isUp && stepIndex !== next) found.push(`went up to ${stepIndex} where ${next} was due`);
+      if (!isUp && next !== null && stepIndex !== next) found.push(`went down to ${stepIndex} where ${next} was due`);
+      if (!isUp && next === null && it.plan.from === null && stepIndex < last)
+        found.push(`did ${last} and undid from ${stepIndex}`);
+      if (isUp) last = stepIndex;
+      next = isUp ? stepIndex + 1 : stepIndex - 1;
+    }
+    if (upInto === undefined) continue;
+    if (stepIndex !== to && direction === "down") found.push(`went up at ${stepIndex}, and the rewind was to ${to}`);
+    isUp = true;
+    next = to;
+    last = to! - 1;
   }
+  if (record.status === "completed" && !isUp) found.push("is completed and went down");
+  if (record.status === "rolledBack" && next !== null && next !== -1 && !isUp)
+    found.push(`stopped undoing at ${next + 1}`);
+  return found;
+}
+
+interface Given {
+  readonly value: object;
+  /** Of a step on its way up; null: of somebody else, or of an undo. */
+  readonly stepIndex: number | null;
+}
+
+/** The state is what the history says that steps, guards and operators gave; what a rewind undoes is as if it had not been given. */
+function state({ record, rows }: Evidence): string[] {
+  const initial = (rows[0]?.initial ?? (rows.length === 0 ? record.state : record.input)).value as object;
+  let given: Given[] = [];
+  let then: object | undefined;
+  let to = 0;
+  for (const { direction, stepIndex, patch, others, backTo, patchThen, upInto } of rows) {
+    if (patch !== null) given.push({ value: patch.value as object, stepIndex: direction === "up" ? stepIndex : null });
+    if (others !== undefined) given.push({ value: others.value as object, stepIndex: null });
+    if (backTo !== undefined) {
+      to = Number(backTo.slice("leg-".length));
+      then = patchThen?.value as object | undefined;
+    }
+    if (upInto === undefined) continue;
+    given = given.filter((one) => one.stepIndex === null || one.stepIndex < to);
+    if (then !== undefined) given.push({ value: then, stepIndex: null });
+  }
+  let folded = initial;
+  for (const { value } of given) folded = merge(folded, value);
   return isDeepStrictEqual(folded, record.state.value) ? [] : ["has a state that its history does not give"];
 }
 
@@ -104,11 +139,15 @@ function effects({ it, trip, record, rows, books }: Evidence): string[] {
     const standing = books.standing(it.id, step);
     const own = rows.filter((row) => row.stepIndex === index);
     if (own.some(({ result }) => result === "skipped")) return [];
-    // It may have had an effect before it failed.
-    if (record.status === "completed" && own.some(({ result }) => result === "recovered")) return [];
     if (record.status === "rolledBack") return standing.map((key) => `is rolled back and ${key} stands`);
-    const key = idempotencyKey(it.id, step, "run");
-    const isDone = own.some(({ result }) => result === "ok");
+    const round = own.findLast(({ direction }) => direction === "up")?.round ?? 0;
+    const before = standing.filter((key) => roundOfKey(key) !== round);
+    if (before.length > 0) return before.map((key) => `is completed in round ${round}, and ${key} stands`);
+    const last = own.filter((row) => row.direction === "up" && (row.round ?? 0) === round);
+    // It may have had an effect before it failed.
+    if (last.some(({ result }) => result === "recovered")) return [];
+    const key = idempotencyKey(it.id, step, "run", undefined, round);
+    const isDone = last.some(({ result }) => result === "ok");
     return isDone === standing.includes(key)
       ? []
       : [`is completed, ${step} ${isDone ? "done" : "not done"}, and has ${standing.length} effects`];
@@ -123,11 +162,13 @@ function entries({ it, trip, rows, store }: Evidence): string[] {
   for (const func of ["run", "rollback"] as const) {
     for (const [index, leg] of trip.legs.entries()) {
       if ((func === "run" ? leg.run : leg.undo).gives !== "transaction" || leg.isIrreversible) continue;
-      const key = idempotencyKey(it.id, `leg-${index}`, func);
-      const own = rows.filter((row) => row.stepIndex === index && row.func === func);
-      const isThere = keys.includes(key);
-      if (own.some(({ patch, result }) => patch !== null && result === "ok") && !isThere) found.push(`lost ${key}`);
-      if (isThere && !own.some(({ patch }) => patch !== null)) found.push(`wrote ${key} without a commit`);
+      for (const round of new Set(rows.map((row) => row.round ?? 0))) {
+        const key = idempotencyKey(it.id, `leg-${index}`, func, undefined, round);
+        const own = rows.filter((row) => row.stepIndex === index && row.func === func && (row.round ?? 0) === round);
+        const isThere = keys.includes(key);
+        if (own.some(({ patch, result }) => patch !== null && result === "ok") && !isThere) found.push(`lost ${key}`);
+        if (isThere && !own.some(({ patch }) => patch !== null)) found.push(`wrote ${key} without a commit`);
+      }
     }
   }
   return found;
@@ -170,19 +211,24 @@ function messages({ it, rows, mailbox }: Evidence): string[] {
   return found;
 }
 
-/** What callers were told has come true. */
+/** What callers were told has come true, unless an accepted rewind undid it. */
 function answers({ it, record, rows }: Evidence): string[] {
   const found: string[] = [];
   const turned = record.position.direction === "down";
+  const isRewound = it.rewound.length > 0;
   for (const { reason, accepted, why, hasDoubts } of it.requests) {
-    if (accepted && !turned) found.push(`accepted ${reason} and did not turn`);
+    const hasTurned = turned || (isRewound && rows.some(({ result }) => result === reason));
+    if (accepted && !hasTurned) found.push(`accepted ${reason} and did not turn`);
     // A request whose answer was lost was sent again, and found itself on its way.
     const own = why?.startsWith("already-") === true && hasDoubts;
     if (!accepted && !own && record.position.reason === reason)
       found.push(`refused ${reason} (${why}) and turned for it`);
   }
+  for (const by of it.rewound)
+    if (!rows.some((row) => row.by === by && row.backTo !== undefined)) found.push(`accepted ${by} and did not follow`);
   for (const by of it.operated) if (!rows.some((row) => row.by === by)) found.push(`accepted ${by} and did not follow`);
   for (const { outcome, requested } of it.outcomes) {
+    if (isRewound) continue;
     if (outcome.status === "completed" && requested) found.push("gave an outcome from before an accepted request");
     if (outcome.status === "rolledBack" && record.status !== "rolledBack")
       found.push("gave an outcome that did not stay");

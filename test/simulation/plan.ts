@@ -106,6 +106,15 @@ export type Act =
   | { readonly act: "slip"; readonly case: number; readonly name: number; readonly valid: boolean }
   | { readonly act: "rollback"; readonly case: number; readonly by: number; readonly refuse: boolean }
   | {
+      readonly act: "rewind";
+      readonly case: number;
+      readonly by: number;
+      readonly to: number;
+      readonly patch: boolean;
+      /** Irreversible steps may be done again. */
+      readonly repeats: boolean;
+    }
+  | {
       readonly act: "operate";
       readonly case: number;
       readonly by: number;
@@ -293,6 +302,16 @@ function act(): fc.Arbitrary<Act> {
         act: fc.constant("rollback" as const),
         ...which,
         refuse: mostly<boolean>(false, false, true),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        act: fc.constant("rewind" as const),
+        ...which,
+        to: fc.nat(4),
+        patch: fc.boolean(),
+        repeats: mostly<boolean>(true, true, false),
       }),
     },
     {

@@ -77,8 +77,8 @@ export class Timers {
   /** When the wait is over that follows these rows; null: never; undefined: that is not known. */
   #timerAfter(execution: string, rows: readonly HistoryRecord[]): Timeout {
     let until: Timeout = null;
-    for (const { func, step, result, message, patch } of rows) {
-      if (result === "ok" || result === "skipped") until = null;
+    for (const { func, step, result, message, patch, upInto } of rows) {
+      if (result === "ok" || result === "skipped" || upInto !== undefined) until = null;
       else if (result === "continue") {
         const call = (patch?.value as Record<string, unknown> | undefined)?.[`${func}-${step}`];
         const pause = this.#pauses.get(callOf(execution, func, step, call as number));
@@ -96,9 +96,11 @@ export function wrongCounts(rows: readonly HistoryRecord[], trip: Trip): string[
   if (trip.guard !== null) return [];
   const found: string[] = [];
   let failures = 0;
-  for (const [index, { direction, stepIndex, step, result }] of rows.entries()) {
+  for (const [index, { direction, stepIndex, step, result, backTo }] of rows.entries()) {
     const before = rows[index - 1];
-    if (before?.stepIndex !== stepIndex || before.direction !== direction || result === "retried") failures = 0;
+    if (before?.stepIndex !== stepIndex || before.direction !== direction || before.upInto !== undefined) failures = 0;
+    // Who asks for the way back of one that is stuck has its undo tried anew.
+    if (result === "retried" || backTo !== undefined || result.startsWith("rollback-")) failures = 0;
     if (result !== "Error" && result !== "timeout") continue;
     failures += 1;
     const leg = trip.legs[stepIndex]!;

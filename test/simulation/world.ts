@@ -128,6 +128,7 @@ class World {
     switch (act.act) {
       case "send":
       case "rollback":
+      case "rewind":
       case "operate":
       case "outcome":
       case "launch":
