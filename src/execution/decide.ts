@@ -264,9 +264,12 @@ function withoutTrace(what: RoutedEvent): RoutedEvent {
   }
 }
 
-/** A step where the execution turns before its `when` was asked has not begun: it is passed over, and not undone. */
+/**
+ * A step whose beginning is committed before it begins, for it has a `when`, or may park in doubt: where the execution turns before that,
+ * it is passed over, and not undone.
+ */
 function passedUnbegun({ position }: ActiveExecution, routed: Routed, step: StepDefinition | undefined): Routed {
-  if (step?.when === undefined) return routed;
+  if (step?.when === undefined && step?.inDoubt !== "park") return routed;
   const { flow, action } = routed;
   const turns = position.direction === "up" && flow.direction === "down" && flow.stepIndex === position.stepIndex;
   const isUnbegun =

@@ -46,6 +46,11 @@ export interface Event {
 }
 
 /** An event, and the execution with what is committed together with the event. */
+/** It says that a step is to begin or to be passed over, and nothing has come of that yet. */
+export function isBeforehand({ called, patch, what: { type } }: Event): boolean {
+  return !called && patch === undefined && (type === "stepPassedOver" || type === "begins");
+}
+
 export interface Happened {
   readonly execution: ActiveExecution;
   readonly event: Event;

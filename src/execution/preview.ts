@@ -153,7 +153,8 @@ function hasNotBegun(record: Previewed, step: StepOutline): boolean {
   if (leftNothing({ ...record, ...free }, step)) return true;
   const isFresh = position.stepFunc === "run" && position.attempts + position.uncounted === 0;
   if (!isFresh || position.begins === true) return false;
-  if (step.when === true) return true;
+  // That it begins is committed before.
+  if (step.when === true || step.inDoubt === "park") return true;
   // Of the first step that a launcher has in work nobody knows whether it has begun.
   return position.lifecycle === "init" && owner === null && claims === 0;
 }

@@ -8,7 +8,7 @@
  */
 import { isRetryable, StepwellError } from "../errors.js";
 import { dueIn, type Decision } from "../execution/decide.js";
-import { eventAt, type Event } from "../execution/events.js";
+import { eventAt, isBeforehand, type Event } from "../execution/events.js";
 import type { ActiveExecution } from "../execution/execution.js";
 import { isParents, sift, turns } from "../execution/mail.js";
 import { mostDeaths, mustNote, nextTask, type Moment, type Task } from "../execution/next.js";
@@ -377,8 +377,11 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     this.isWaiting = false;
     const decision = this.#decision;
     this.#decision = undefined;
-    if (result === "signalled") this.#inbox.isUnseen = true;
-    else if (result === "lost") this.#lost();
+    if (result === "signalled") {
+      this.#inbox.isUnseen = true;
+      // Nothing of the step has been done: what came meanwhile finds it as it stood.
+      if (this.#event !== undefined && isBeforehand(this.#event)) this.#event = undefined;
+    } else if (result === "lost") this.#lost();
     else if (decision === undefined) {
       this.#commits.released();
       this.#rest();

@@ -4,6 +4,8 @@ import { z } from "zod";
 import { Client, fail, pause, previewText, workflow } from "../../src/index.js";
 import { previewLanes } from "../../src/desk/model/preview.js";
 import { lanesOf } from "../../src/desk/model/lanes.js";
+import { systemClock } from "../../src/clock.js";
+import { through } from "../../src/testing/faults/through.js";
 import { marks } from "../support/seen.js";
 import { errorOf, onEveryStore, patient } from "../support/rig.js";
 
@@ -245,5 +247,55 @@ onEveryStore("a preview of a rollback", (start) => {
     const { launcher } = await start([order]);
     const unknown = { code: "STEPWELL_EXECUTION_NOT_FOUND" };
     expect(await errorOf(launcher.execution("nobody").previewRollback())).toMatchObject(unknown);
+  });
+});
+
+/** A request that is stored right before the commit with which its step is passed over, or begins. */
+onEveryStore("a rollback that is asked for at the revision of its preview", (start) => {
+  const nobodys = workflow("nobodys", { input }).step("1", { run: undo });
+  test.each([
+    ["a step is passed over", { when: (): boolean => false }],
+    ["a step begins that has a condition", { when: (): boolean => true }],
+    ["a step begins that may park in doubt", { inDoubt: "park" }],
+  ] as const)("finds it as it stood, where %s meanwhile", async (_, options) => {
+    const undone: string[] = [];
+    const step = (name: string) => ({ run: undo, rollback: () => void undone.push(name) });
+    const going = workflow("going", { input })
+      .step("first", { ...step("first"), ...options })
+      .step("second", step("second"));
+    const { store, clock, another } = await start([nobodys]);
+    const client = new Client({ store, workflows: [going] });
+    let asked: Promise<unknown> | undefined;
+    let told: readonly string[] = [];
+    const asks = async (): Promise<void> => {
+      const execution = client.execution("e");
+      const { revision, steps } = await execution.previewRollback();
+      told = steps.map(({ what }) => what);
+      asked = execution.rollback("no", { ifRevision: revision });
+      // A launcher may have to decide on it: it is enough that it is stored.
+      while ((await store.mail({ executions: ["e"] })).length === 0) {
+        await new Promise<void>((resolve) => systemClock.soon(resolve));
+      }
+    };
+    const late = through(
+      store,
+      (call, name) => {
+        if (name !== "write") return call;
+        return async (...given) => {
+          const { transitions } = given[0] as { readonly transitions: readonly unknown[] };
+          if (transitions.length > 0 && asked === undefined) await asks();
+          return call(...given);
+        };
+      },
+      { gathers: true },
+    );
+    const launcher = await another([going], { store: late });
+    await launcher.launch(going, {}, { id: "e" });
+    await clock.advance("10s");
+    expect(await asked).toEqual({ accepted: true });
+    expect(told).toEqual(["never-ran", "never-ran"]);
+    expect((await client.execution("e").summary()).status).toBe("rolledBack");
+    expect(undone).toEqual([]);
+    await client.stop();
   });
 });

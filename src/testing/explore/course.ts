@@ -130,7 +130,7 @@ const sentences: Readonly<Record<string, (of: string) => string>> = {
   "asked back": (of) => `a rollback is asked for at ${of}`,
   dies: (of) => `the process dies right after the ${of}`,
   "commit answer lost": (of) => `the store's answer to the ${of} is lost`,
-  "commit held": (of) => `the ${of} is held up until the process was taken for dead and another one has gone on`,
+  "commit held": (of) => `the ${of} is held up until the process was taken for dead, and a minute longer`,
   deployed: (of) => `after the ${of} another version takes over`,
   "never comes": (of) => `nothing is sent while it is ${of}`,
   "comes twice": (of) => `the message is sent twice while it is ${of}`,

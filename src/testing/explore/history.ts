@@ -87,7 +87,7 @@ export class History<World> {
   readonly #fates = new WeakMap<StoreCall, Fault>();
   #definition: WorkflowDefinition;
   #isNext = false;
-  #isStopping = false;
+  readonly #stopped = new Set<Process>();
   #isPreviewSure = false;
 
   constructor(setting: Setting<World>, course: Course, seen: Seen) {
@@ -100,7 +100,7 @@ export class History<World> {
     this.#seen = seen;
     this.#definition = setting.definition(this.world);
     this.operator = new Operator(
-      new Client({ store: this.store, workflows: [built(this.#definition)], onError: () => undefined }),
+      new Client({ store: this.store, workflows: [built(this.#definition)], onError: () => undefined, patience: "5m" }),
     );
   }
 
@@ -128,7 +128,7 @@ export class History<World> {
 
   /** A process that can take executions up. */
   get living(): Process | undefined {
-    return this.#isStopping ? undefined : this.processes.findLast(({ clock }) => clock.life === "goes");
+    return this.processes.findLast((process) => process.clock.life === "goes" && !this.#stopped.has(process));
   }
 
   /** Makes a living process, and asks it for the execution where there is none yet. */
@@ -137,7 +137,6 @@ export class History<World> {
   }
 
   #start(): void {
-    this.#isStopping = false;
     const clock = new ProcessClock(this.clock);
     const number = this.processes.length + 1;
     const store = faultyStore(this.store, {
@@ -274,10 +273,11 @@ export class History<World> {
     if (fault !== "commit held") return "goes";
     process.clock.stand();
     return new Promise((resolve) => {
-      this.#heldBack.add(() => {
+      const thaw = (): void => {
         process.clock.goOn();
         resolve();
-      });
+      };
+      this.#heldBack.add(thaw, silence + minute);
     });
   }
 
@@ -318,11 +318,11 @@ export class History<World> {
     }
   }
 
-  #deploy({ launcher }: Process): void {
+  #deploy(process: Process): void {
     this.#isNext = true;
     this.#definition = this.setting.next!(this.world);
-    this.#isStopping = true;
-    launcher.stop().catch(() => undefined);
+    this.#stopped.add(process);
+    process.launcher.stop().catch(() => undefined);
   }
 
   // From outside.

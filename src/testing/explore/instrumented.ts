@@ -38,14 +38,29 @@ export type Caller = (called: Called, go: () => unknown) => unknown;
 /** So many attempts are made of each function, so that a failure for good comes to its end. */
 const mostAttempts = 3;
 
-export function instrumented(definition: WorkflowDefinition, caller: Caller): WorkflowDefinition {
-  return { ...definition, steps: definition.steps.map((step) => stepOf(step, definition, caller)) };
+/** @param known those of a tree: a workflow that stands in it twice is one */
+export function instrumented(
+  definition: WorkflowDefinition,
+  caller: Caller,
+  known = new Map<WorkflowDefinition, WorkflowDefinition>(),
+): WorkflowDefinition {
+  const made = known.get(definition) ?? {
+    ...definition,
+    steps: definition.steps.map((step) => stepOf(step, definition, caller, known)),
+  };
+  known.set(definition, made);
+  return made;
 }
 
-function stepOf(step: StepDefinition, workflow: WorkflowDefinition, caller: Caller): StepDefinition {
+function stepOf(
+  step: StepDefinition,
+  workflow: WorkflowDefinition,
+  caller: Caller,
+  known: Map<WorkflowDefinition, WorkflowDefinition>,
+): StepDefinition {
   const { children } = step;
   if (children !== undefined) {
-    const inside = Object.entries(children.workflows).map(([key, child]) => [key, instrumented(child, caller)]);
+    const inside = Object.entries(children.workflows).map(([key, child]) => [key, instrumented(child, caller, known)]);
     return { ...step, children: { ...children, workflows: Object.fromEntries(inside) as typeof children.workflows } };
   }
   const functions = calledFunctions.map((func) => {

@@ -22,12 +22,24 @@ export class Operator {
   /** What was answered. */
   async ask(fault: Fault): Promise<string> {
     if (fault === "asked back") {
-      this.preview = await this.#execution.previewRollback();
-      return told(this.#execution.rollback("asked back", { by: "explore" }));
+      return this.#askBack();
     }
     const to = fault.slice("rewind ".length);
     this.preview = undefined;
     return told(this.#execution.rewind({ to, reason: "rewound", by: "explore" }));
+  }
+
+  /** What is asked for is what was seen: where it has gone on meanwhile, it is looked at again. */
+  async #askBack(): Promise<string> {
+    for (;;) {
+      const preview = await this.#execution.previewRollback();
+      const asked = this.#execution.rollback("asked back", { by: "explore", ifRevision: preview.revision });
+      const answer = await told(asked);
+      if (answer === "refused: moved-on") continue;
+      // Where its pivot runs a request is held, and perhaps refused in the end.
+      this.preview = preview.held === true && answer !== accepted ? undefined : preview;
+      return answer;
+    }
   }
 
   send(id: string, name: string, payload: unknown): Promise<string> {
@@ -36,21 +48,27 @@ export class Operator {
   }
 
   /** What an operator does about one that is stuck. */
-  mend(act: "retry" | "skip"): Promise<string> {
+  mend(id: string, act: "retry" | "skip"): Promise<string> {
     const by = "explore";
-    const done = act === "retry" ? this.#execution.retry({ by }) : this.#execution.skip("explored", { by });
-    return done.then(() => "accepted", refused);
+    const execution = this.client.execution(id);
+    const done = act === "retry" ? execution.retry({ by }) : execution.skip("explored", { by });
+    return done.then(() => accepted, refused);
   }
 
   /** @param given what the step's function gave; undefined: nothing of it happened */
-  resolve(given: object | undefined): Promise<string> {
+  resolve(id: string, given: object | undefined): Promise<string> {
     const what = given === undefined ? { didNotHappen: true as const } : { happened: given as never };
-    return this.#execution.resolve(what, "explored", { by: "explore" }).then(() => "accepted", refused);
+    return this.client
+      .execution(id)
+      .resolve(what, "explored", { by: "explore" })
+      .then(() => accepted, refused);
   }
 }
 
+const accepted = "accepted";
+
 function told(asked: Promise<{ readonly accepted: boolean; readonly why?: string }>): Promise<string> {
-  return asked.then(({ accepted, why }) => (accepted ? "accepted" : `refused: ${why}`), refused);
+  return asked.then((answer) => (answer.accepted ? accepted : `refused: ${answer.why}`), refused);
 }
 
 function refused(error: unknown): string {

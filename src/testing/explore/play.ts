@@ -74,14 +74,17 @@ class Play<World> {
     }
     if (status === "completed" || status === "rolledBack") return this.#ended(record);
     if (status === "stuck") return this.#stuck(record);
+    if (await this.#mendsChild()) return false;
     if (await this.#sends()) return false;
     if (this.#history.isCut) return true;
     if (await this.#passTime()) return false;
     return this.#waitsForEver(record);
   }
 
-  async #ended({ status, position }: ExecutionRecord): Promise<boolean> {
+  async #ended({ status, position, owner, dueAt }: ExecutionRecord): Promise<boolean> {
     const history = this.#history;
+    // A request came, and nobody has looked at it yet.
+    if ((owner !== null || dueAt !== null) && (await this.#passTime())) return false;
     if (status === "completed") {
       const faults = ["asked back", ...history.rewinds(position.step)] as const;
       const fault = this.#at("completed", faults);
@@ -99,17 +102,19 @@ class Play<World> {
 
   async #stuck(record: ExecutionRecord): Promise<boolean> {
     const history = this.#history;
-    const { position } = record;
+    const { position, owner } = record;
+    // What was asked for is being done.
+    if (owner !== null && (await this.#passTime())) return false;
     const faults: Fault[] = ["skipped", "retried twice"];
     if (position.direction === "up") faults.push("asked back", ...history.rewinds(position.step));
     const fault = this.#at(`stuck at ${position.step}`, faults);
     if (history.isCut) return true;
-    history.heal();
+    this.#heal();
     if (fault === "asked back" || fault?.startsWith("rewind ") === true) {
       await history.ask(fault);
       await history.settle();
     } else if (fault === "skipped")
-      history.note("an operator skips", await this.#during(history.operator.mend("skip")), true);
+      history.note("an operator skips", await this.#during(history.operator.mend(exploredId, "skip")), true);
     else {
       if (this.#mended++ > mostMended) {
         history.violations.push(
@@ -119,6 +124,26 @@ class Play<World> {
       }
       await this.#mends(record);
       if (fault === "retried twice") await this.#mends(record);
+    }
+    return false;
+  }
+
+  /** An operator has seen to it that calls succeed again, and that messages come. */
+  #heal(): void {
+    this.#history.heal();
+    this.#withheld.clear();
+  }
+
+  /** One below it is stuck, so that it waits. */
+  async #mendsChild(): Promise<boolean> {
+    const history = this.#history;
+    for (const id of history.ids) {
+      const record = id === exploredId ? undefined : history.record(id);
+      if (record?.status !== "stuck" || record.owner !== null || this.#mended > mostMended) continue;
+      this.#mended++;
+      this.#heal();
+      await this.#mends(record);
+      return true;
     }
     return false;
   }
@@ -136,9 +161,12 @@ class Play<World> {
         undefined,
         roundOf(position, position.stepIndex),
       );
-      const answer = await this.#during(operator.resolve(reached.givenUnder(key)));
-      this.#history.note("an operator resolves", answer, false);
-    } else this.#history.note("an operator retries", await this.#during(operator.mend("retry")), false);
+      // Who looks too soon does not see what is still on its way.
+      if (this.#history.isHanging) await this.#history.clock.advance("3m");
+      const answer = await this.#during(operator.resolve(id, reached.givenUnder(key)));
+      this.#history.note(`an operator resolves${whereOf(id)}`, answer, false);
+    } else
+      this.#history.note(`an operator retries${whereOf(id)}`, await this.#during(operator.mend(id, "retry")), false);
   }
 
   /** Time may have to pass before a launcher decides. */
