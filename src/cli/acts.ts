@@ -115,13 +115,15 @@ export interface RewindCommandOptions extends ActOptions {
 }
 
 export function rewind(id: string, options: RewindCommandOptions, screen: Screen): Promise<number> {
-  const { to, reason, repeat, ifRevision } = options;
+  const { to, reason, repeat } = options;
+  let seen: number | undefined;
   return acting(
     "rewind",
     id,
     options,
     screen,
     async (execution, by) => {
+      const { ifRevision = seen } = options;
       const answer = await execution.rewind({
         ...{ to, reason, by },
         ...patchOf(options),
@@ -132,6 +134,13 @@ export function rewind(id: string, options: RewindCommandOptions, screen: Screen
       return `Execution "${id}" goes back to step "${to}", and then up again from there.`;
     },
     `This undoes what "${id}" has done from step "${to}" on, its last step first, and does it again from there.`,
+    async (execution) => {
+      const preview = await execution.previewRollback({ to });
+      seen = preview.revision;
+      // Whether all that would be repeated was named, the answer says.
+      const { error: _error, ...shown } = preview;
+      screen.note(textOf(preview.refused === "would-repeat" && repeat !== undefined ? shown : preview));
+    },
   );
 }
 

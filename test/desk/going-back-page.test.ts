@@ -144,3 +144,33 @@ it("says what is in doubt, and takes the word of who knows what had happened", a
   expect(row).toMatchObject({ func: "probe", result: "happened", by: "ada", why: "statement of 3 May" });
   expect(complaints).toEqual([]);
 });
+
+it("prints a certificate: on white, without what is there to click on, and no wider than the paper", async () => {
+  const execution = await launcher.launch(order, { address: "Elm Street" }, { id: "order-4" });
+  await execution.outcome();
+  await execution.rollback("returned", { by: "ada" });
+  await execution.outcome();
+  await page.goto(`${served.address}certificate?id=order-4`);
+  await page.getByRole("heading", { level: 1, name: "Certificate of order-4" }).waitFor();
+  const left = page.getByRole("region", { name: "Left in the world" });
+  await left.getByText("can't be undone: The letter has left.").waitFor();
+  expect(await page.getByRole("navigation").isVisible()).toBe(true);
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect(await faultsOn(page), colorScheme).toEqual([]);
+  }
+  await page.emulateMedia({ media: "print", colorScheme: "dark" });
+  // A4, with its margins.
+  await page.setViewportSize({ width: 718, height: 1047 });
+  expect(await page.getByRole("navigation").isVisible()).toBe(false);
+  expect(await page.getByRole("button", { name: "Print" }).isVisible()).toBe(false);
+  await left.getByText("can't be undone: The letter has left.").waitFor();
+  expect(await page.evaluate("getComputedStyle(document.querySelector('main section')).backgroundColor")).toBe(
+    "rgb(255, 255, 255)",
+  );
+  expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(718);
+  const wide = "[...document.querySelectorAll('main section')].filter((it) => it.scrollWidth > it.clientWidth).length";
+  expect(await page.evaluate(wide)).toBe(0);
+  expect((await page.pdf({ format: "A4" })).length).toBeGreaterThan(1_000);
+  expect(complaints).toEqual([]);
+});

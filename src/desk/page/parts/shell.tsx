@@ -149,7 +149,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
     { keys: "?", does: "Show the keys", act: () => setHelping(true) },
   ]);
   return (
-    <div className="mx-auto min-h-dvh max-w-[96rem] lg:grid lg:grid-cols-[13.5rem_minmax(0,1fr)]">
+    <div className="mx-auto min-h-dvh max-w-[96rem] lg:grid print:block lg:grid-cols-[13.5rem_minmax(0,1fr)]">
       <a
         href="#main"
         className="sr-only focus:not-sr-only focus:fixed focus:z-50 focus:m-2 focus:bg-card focus:p-2"
@@ -157,7 +157,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
       >
         Skip to the page
       </a>
-      <header className="flex flex-col gap-3 border-b border-line px-4 pt-3 pb-1 lg:sticky lg:top-0 lg:h-dvh lg:gap-6 lg:border-r lg:border-b-0 lg:p-4">
+      <header className="flex print:hidden flex-col gap-3 border-b border-line px-4 pt-3 pb-1 lg:sticky lg:top-0 lg:h-dvh lg:gap-6 lg:border-r lg:border-b-0 lg:p-4">
         <div className="flex items-center justify-between gap-4">
           <Brand />
           <div className="lg:hidden">
