@@ -97,6 +97,11 @@ export const groups: Readonly<Record<string, Group>> = {
     rounds: 1,
     load: async () => (await import("./groups/children.js")).children,
   },
+  explore: {
+    purpose: "histories of a workflow that are explored in a second, all single faults and all pairs of eight steps",
+    rounds: 1,
+    load: async () => (await import("./groups/explore.js")).exploring,
+  },
   rewind: {
     purpose: "executions that go back three steps and up again, beside launches of as many that are undone",
     rounds: 1,

@@ -87,6 +87,34 @@ const page = "dist/desk/page/";
 /** The maps of the desk weigh as much as the desk, and few users step through it: they do not ship. */
 const unmapped = "dist/desk/";
 
+/** A test under any runner: a workflow that is right, and one that charges twice. */
+const exploring = `
+import assert from "node:assert/strict";
+import { workflow } from "stepwell";
+import { explore, Participant } from "stepwell/testing";
+import { z } from "zod";
+
+const order = (bank) =>
+  workflow("order", { input: z.object({ sku: z.string() }) })
+    .step("reserve", { run: () => ({ reserved: true }), rollback: () => undefined })
+    .step("charge", {
+      run: async ({ idempotencyKey }) => ({ charge: bank.do("charge", idempotencyKey, 7) }),
+      rollback: async ({ runKey }) => bank.undo("charge", runKey),
+    });
+const input = { sku: "book" };
+
+test("an order is whole or without trace", async () => {
+  const report = await explore(order, { input, world: () => new Participant() });
+  assert.equal(report.histories, report.of);
+  assert.ok(report.of > 25);
+});
+
+test("an order at a bank without keys is not", async () => {
+  const explored = explore(order, { input, world: () => new Participant({ keys: false }) });
+  await assert.rejects(explored, { code: "STEPWELL_COUNTEREXAMPLE", message: /"charge" .* stands twice/ });
+});
+`;
+
 describe("the packed package", () => {
   it("ships the build, the sources, the documents and nothing else", () => {
     const wanted =
@@ -191,6 +219,26 @@ describe("the packed package", () => {
     await writeFile(join(consumer, "example.mjs"), code);
     expect(await run(process.execPath, ["example.mjs"], consumer)).toBe(printed);
     expect(printed).toContain("rolledBack");
+  });
+
+  it.each([
+    ["node:test", ["--test", "explore.test.mjs"], `import { test } from "node:test";`],
+    ["vitest", ["node_modules/vitest/vitest.mjs", "run", "--root", "."], `import { test } from "vitest";`],
+    ["jest", ["--experimental-vm-modules", "node_modules/jest/bin/jest.js", "--rootDir", "."], ""],
+  ])("explores a workflow under %s", async (runner, args, importing) => {
+    const project = join(consumer, runner.replace(":", "-"));
+    await mkdir(project, { recursive: true });
+    await writeFile(join(project, "explore.test.mjs"), `${importing}\n${exploring}`);
+    const config = { type: "module", jest: { testMatch: ["**/*.test.mjs"], transform: {} } };
+    await writeFile(join(project, "package.json"), JSON.stringify(config));
+    for (const name of ["zod", "vitest", "jest"]) await link(name);
+    await symlink(join(consumer, "node_modules"), join(project, "node_modules"), "junction");
+    const answer = promisify(execFile)(process.execPath, args, {
+      cwd: project,
+      env: { ...process.env, NO_COLOR: "1" },
+    });
+    const { stdout, stderr } = await answer;
+    expect(stdout + stderr).toMatch(/pass 2|2 passed/);
   });
 
   it("lets a stranger write a store in 250 lines that does what every store must do, and says what it does not have", async () => {
