@@ -64,7 +64,7 @@ describe("stepwell init", () => {
     }
     await install(folder);
     await script(folder, "workflows:types");
-    expect(await script(folder, "workflows:test")).toMatch(/pass 2/);
+    expect(await script(folder, "workflows:test")).toMatch(/pass 3/);
     const lines = (await script(folder, "workflows:start")).trim().split("\n");
     expect(lines.toSorted()).toEqual([
       "order-1 completed normal",

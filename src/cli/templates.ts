@@ -10,7 +10,7 @@ export const fulfilOrder = workflow("fulfil-order", {
   .step("reserve", {
     // The key is the same at each attempt: give it to the warehouse, so that a repeated call reserves once.
     run: ({ idempotencyKey }) => ({ reservationId: idempotencyKey }),
-    rollback: ({ state }) => console.log(\`release \${state.reservationId}\`),
+    rollback: ({ state, runKey }) => console.log(\`release \${state.reservationId ?? runKey}\`),
   })
   .step("charge", {
     run: ({ state }) => (state.cents > 100_000 ? fail("over the limit") : { paymentId: \`pay-\${state.sku}\` }),
@@ -41,7 +41,7 @@ await launcher.stop();
 export const testText = (extension: string): string => `import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Launcher, memoryStore } from "stepwell";
-import { VirtualClock } from "stepwell/testing";
+import { explore, VirtualClock } from "stepwell/testing";
 import { fulfilOrder } from "./fulfil-order.${extension.replace("ts", "js")}";
 
 /** On a virtual clock, retries and waits take no time. */
@@ -71,5 +71,10 @@ test("an order that can't be paid goes back: what was reserved is released", asy
   const undone = (await order.history()).filter(({ direction }) => direction === "down").map(({ step }) => step);
   assert.deepEqual(undone, ["charge", "reserve"]);
   await launcher.stop();
+});
+
+test("whatever fails, and wherever the process dies, an order comes to rest", async () => {
+  const { histories, of } = await explore(fulfilOrder, { input: { sku: "tea", cents: 1999 } });
+  assert.equal(histories, of);
 });
 `;

@@ -2,9 +2,6 @@
 import { systemClock } from "../../clock.js";
 import { milliseconds, type Duration } from "../../definition/duration.js";
 import { StepwellError } from "../../errors.js";
-import { lanesOf } from "../../desk/model/lanes.js";
-import { drawnLanes } from "../../cli/draw-lanes.js";
-import { paintFor } from "../../cli/text.js";
 import { invalidArgument, shown } from "../../values/options.js";
 import { exploredId } from "./calls.js";
 import { counterexampleOf, type Counterexample } from "./counterexample.js";
@@ -170,10 +167,11 @@ export class Search<World> {
 
   async #shown(course: Course, problems: readonly string[], history: History<World>): Promise<Counterexample> {
     const execution = history.operator.client.execution(exploredId);
-    const transitions = history.record() === undefined ? [] : await execution.history();
-    const lanes =
-      history.record() === undefined ? "" : drawnLanes(lanesOf(await execution.details(), transitions), paintFor({}));
-    return counterexampleOf(this.#name, course, problems, { rows: history.log, transitions, lanes });
+    if (history.record() === undefined) {
+      return counterexampleOf(this.#name, course, problems, { rows: history.log, transitions: [] });
+    }
+    const [transitions, details] = [await execution.history(), await execution.details()];
+    return counterexampleOf(this.#name, course, problems, { rows: history.log, transitions, details });
   }
 
   /** A history goes the same way each time, or nothing is known after it was played once. */
