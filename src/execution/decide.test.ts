@@ -29,6 +29,16 @@ describe("a result against what came while the step ran", () => {
     expect(transition.settled).toEqual([{ arrival: "rollback rollback", as: "dead" }]);
   });
 
+  test("an operator's act stands in the history, with who did it, though the deadline has passed", () => {
+    const skip = arrival("skip", { reason: "done by hand", by: "ada" });
+    const stuck = executionAt({ lifecycle: "step" }, { status: "stuck", deadlineAt: now - 1 });
+    const details = { cause: skip, by: "ada", result: "skipped" };
+    const { transition } = decided(stuck, { type: "stepOk" }, { ...facts, mail: mailOf(skip) }, details);
+    expect(transition.history).toMatchObject({ result: "skipped", by: "ada" });
+    expect(transition.position).toMatchObject({ direction: "up", stepIndex: 1 });
+    expect(transition.settled).toEqual([{ arrival: skip.id, as: "consumed" }]);
+  });
+
   const rarely = { ...functions, when: () => false };
   const optional = definitionOf(
     workflow("flow", { input: z.object({}) })

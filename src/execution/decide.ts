@@ -13,7 +13,7 @@ import { lineAfter } from "./children.js";
 import { awaitedMessage, sift, turnOf, type Mail, type Turn } from "./mail.js";
 import { keyNameOf, roundOf, type Position } from "./position.js";
 import { positionAfter, takenOver } from "./position-after.js";
-import type { Transition } from "./records.js";
+import { isRequest, type Transition } from "./records.js";
 import { isPastPivot, route, type Action, type Routed, type RoutedEvent, type Shape } from "./router.js";
 import type { StoreTime } from "./time.js";
 import { entryOf, settledBy, unsubscribedBy, type SettledRow } from "./transition.js";
@@ -226,6 +226,8 @@ function interrupted(
   // It need not be parked: it turns, and what became of the step is asked before that is undone.
   if (was.type === "probed" && was.parks && !isPivot) return { ...event, what: { ...was, parks: false } };
   if (!interruptible.has(was.type)) return event;
+  // An operator's act stands in the history; the deadline turns it after that.
+  if (turn.arrival === undefined && event.cause !== undefined && isRequest(event.cause.kind)) return event;
   const isAsked = step?.probe !== undefined || step?.inDoubt === "park";
   // What became of the pivot decides what becomes of the turn.
   if (isPivot && isAsked && event.lost === true)

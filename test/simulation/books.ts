@@ -126,10 +126,20 @@ export class Books {
     if (!this.#effects.has(key)) this.#effects.set(key, { key, execution, step, cancelled: false });
   }
 
+  /** The effect under that key came, and stands. */
+  has(key: string): boolean {
+    return this.#effects.get(key)?.cancelled === false;
+  }
+
+  /** Nobody does it any more: what comes later is turned away. */
+  close(runKey: string, execution: string, step: string): void {
+    this.#undone.add(`${execution} ${step} ${roundOfKey(runKey)}`);
+  }
+
   /** Cancels all that was asked for this step in that round, whether it came or not. */
   cancel(runKey: string, execution: string, step: string): void {
     const round = roundOfKey(runKey);
-    this.#undone.add(`${execution} ${step} ${round}`);
+    this.close(runKey, execution, step);
     for (const it of this.#effects.values()) {
       if (it.execution === execution && it.step === step && roundOfKey(it.key) === round) it.cancelled = true;
     }
@@ -177,8 +187,9 @@ export function roundOfKey(key: string): number {
 
 function givenBy(rows: readonly HistoryRecord[], stepIndex: number, ofRound: number): object {
   let given = {};
-  for (const { direction, stepIndex: index, patch, round = 0 } of rows) {
-    if (direction === "up" && index === stepIndex && round === ofRound && patch !== null)
+  for (const { direction, result, stepIndex: index, patch, round = 0 } of rows) {
+    // What a probe says on the way down is what `run` had given.
+    if ((direction === "up" || result === "happened") && index === stepIndex && round === ofRound && patch !== null)
       given = merge(given, patch.value as object);
   }
   return given;

@@ -1,15 +1,16 @@
 /** Those who call the launchers, and what they were told: it has to come true. */
 import { encode } from "../../src/values/encode.js";
 import { isRetryable, StepwellError } from "../../src/errors.js";
-import { newId } from "../../src/ids.js";
+import { idempotencyKey, newId } from "../../src/ids.js";
 import type { AnyWorkflow, Execution, Launcher, Outcome } from "../../src/index.js";
 import type { BatchResult } from "../../src/stores/batch.js";
 import type { ExecutionRecord, MailboxRecord } from "../../src/execution/records.js";
 import type { Store } from "../../src/stores/contract.js";
+import { roundOf } from "../../src/execution/position.js";
 import type { Books } from "./books.js";
 import type { Line } from "./machine.js";
 import type { Act, CasePlan, Plan } from "./plan.js";
-import { downMessage, shapeOf, sharedMessage, upMessage } from "./trips.js";
+import { downMessage, shapeOf, sharedMessage, topic, upMessage } from "./trips.js";
 
 /** A launcher and what it runs on. */
 export interface Machine {
@@ -158,6 +159,14 @@ export class Callers {
         };
         return this.call(machine, `send ${this.#messageOf(act)} to ${it.id}`, send, allowed);
       }
+      case "publish": {
+        const publish = (): Promise<unknown> =>
+          launcher.publish(...([topic, this.#messageOf(act), { n: 1 }] as const), {
+            keepFor: act.keepFor,
+            ...(act.id !== null && { messageId: `news-${act.id}` }),
+          });
+        return this.call(machine, `publish ${this.#messageOf(act)}`, publish, ["STEPWELL_UNKNOWN_MESSAGE"]);
+      }
       case "rollback": {
         const request = async (): Promise<unknown> => {
           const answer = await handle.rollback(name, { ifCompleted: act.refuse ? "refuse" : "undo" });
@@ -184,12 +193,14 @@ export class Callers {
         const patch = act.patch ? { patch: { operated: name } } : {};
         const operate = async (): Promise<void> => {
           if (act.kind === "retry") await handle.retry({ by: name, ...patch });
+          else if (act.kind === "resolve") await this.#resolve(it, handle, name);
           else if (act.kind === "patchState") await handle.patchState({ operated: name }, "a try", { by: name });
           else await handle.skip("for the simulation", { by: name, ...patch });
           it.operated.push(name);
         };
         return this.call(machine, `${act.kind} ${name} ${it.id}`, operate, [
           "STEPWELL_EXECUTION_NOT_STUCK",
+          "STEPWELL_NOT_IN_DOUBT",
           // A patch is waited for, and may find that nobody can go on with the execution.
           ...(act.kind === "patchState" ? (["STEPWELL_EXECUTION_STUCK"] as const) : []),
           missing,
@@ -198,6 +209,22 @@ export class Callers {
       case "outcome":
         return this.#await(machine, it, handle, act.timeout);
     }
+  }
+
+  /** The operator has looked on the other side. */
+  async #resolve({ id }: Case, handle: Execution, by: string): Promise<void> {
+    const [record] = this.#store.load([id]) as (ExecutionRecord | undefined)[];
+    const { position } = record ?? { position: undefined };
+    const key = idempotencyKey(
+      id,
+      position?.step ?? "",
+      "run",
+      undefined,
+      roundOf(position ?? {}, position?.stepIndex ?? 0),
+    );
+    const isThere = this.#books.has(key);
+    if (!isThere && position?.direction === "down") this.#books.close(key, id, position.step);
+    await handle.resolve(isThere ? { happened: { resolved: by } } : { didNotHappen: true }, "it was looked at", { by });
   }
 
   #await(machine: Machine, it: Case, handle: Execution, timeout: number | null): void {

@@ -48,8 +48,12 @@ export function violationsOf(it: Case, trip: Trip, store: Store, books: Books): 
   return found;
 }
 
-const advances = ({ result }: HistoryRecord): boolean =>
-  result === "ok" || result === "skipped" || result === "passed-over" || result === "recovered";
+const advances = ({ result, direction }: HistoryRecord): boolean =>
+  result === "ok" ||
+  result === "skipped" ||
+  result === "passed-over" ||
+  result === "recovered" ||
+  result === (direction === "up" ? "happened" : "did-not-happen");
 
 /** 1: gapless revisions. 4: honest ends. */
 function course(evidence: Evidence): string[] {
@@ -115,8 +119,9 @@ function state({ record, rows }: Evidence): string[] {
   let given: Given[] = [];
   let then: object | undefined;
   let to = 0;
-  for (const { direction, stepIndex, patch, others, backTo, patchThen, upInto } of rows) {
-    if (patch !== null) given.push({ value: patch.value as object, stepIndex: direction === "up" ? stepIndex : null });
+  for (const { direction, result, stepIndex, patch, others, backTo, patchThen, upInto } of rows) {
+    const isOfRun = direction === "up" || result === "happened";
+    if (patch !== null) given.push({ value: patch.value as object, stepIndex: isOfRun ? stepIndex : null });
     if (others !== undefined) given.push({ value: others.value as object, stepIndex: null });
     if (backTo !== undefined) {
       to = Number(backTo.slice("leg-".length));
@@ -147,7 +152,7 @@ function effects({ it, trip, record, rows, books }: Evidence): string[] {
     // It may have had an effect before it failed.
     if (last.some(({ result }) => result === "recovered")) return [];
     const key = idempotencyKey(it.id, step, "run", undefined, round);
-    const isDone = last.some(({ result }) => result === "ok");
+    const isDone = last.some(({ result }) => result === "ok" || result === "happened");
     return isDone === standing.includes(key)
       ? []
       : [`is completed, ${step} ${isDone ? "done" : "not done"}, and has ${standing.length} effects`];

@@ -3,7 +3,7 @@ import { allEdges } from "./edges.js";
 import { commitFaults, type Kind, type Seen } from "./seen.js";
 
 /** So many histories see all of it; a shorter run demands nothing. */
-export const enough = 20_000;
+export const enough = 200_000;
 
 export interface Coverage {
   readonly edges: string;

@@ -67,7 +67,6 @@ const events: readonly (readonly [What, RoutedEvent])[] = [
   ["begins", { type: "begins" }],
   ["retried", { type: "resumed" }],
   ["patched", { type: "patched" }],
-  ["cut-off", { type: "cutOff" }],
 ];
 
 /** What an operator does to an execution that is stuck. */
@@ -80,7 +79,7 @@ export function allEdges(): ReadonlySet<string> {
     for (let pivot = -1; pivot < count; pivot++) {
       for (const stood of stands(count, pivot)) {
         for (const [what, event] of events) {
-          if (!mayHappen(stood, what, event)) continue;
+          if (!mayHappen(stood, what, event, count)) continue;
           const to = routed(stood, event, { count, pivot });
           if (to !== undefined) found.add(edge(stood, count, what, to));
         }
@@ -117,22 +116,33 @@ function routed(stood: Stood, event: RoutedEvent, shape: Shape): string | undefi
 }
 
 /** What the router answers, since it answers everything, and no execution meets. */
-function mayHappen({ direction, func, stepIndex, isPastPivot }: Stood, what: What, event: RoutedEvent): boolean {
+function mayHappen(
+  { direction, func, stepIndex, isPastPivot }: Stood,
+  what: What,
+  event: RoutedEvent,
+  count: number,
+): boolean {
   const isDown = direction === "down";
   const isHandler = func === "runContinue" || func === "rollbackContinue";
   if (func === "ended") return event.type === "rollbackRequested" && event.begun && event.leftNothing === undefined;
-  if (operators.has(what)) return isDown || isPastPivot;
+  // What fails for good in a handler is parked at its step's own function. A handler has begun, and does not ask for another call.
+  if (operators.has(what)) return !isHandler && (isDown || isPastPivot);
+  if (isHandler && event.type === "again") return false;
+  if ("leftNothing" in event && isHandler) return false;
   switch (event.type) {
+    case "retry":
+      // On the way down a handler that failed begins again with the undo.
+      return event.afresh === (isHandler && isDown);
     case "stepPassedOver":
       return !isHandler;
     case "stepCompleted":
-      return !isDown;
+      return !isDown && stepIndex < count - 1;
     case "initVetoed":
       return !isDown && !isHandler && stepIndex === 0;
     case "beforeStepVetoed":
       return !isDown && !isHandler;
     case "rollbackRequested":
-      return !isDown && !isPastPivot;
+      return !isDown && !isPastPivot && (event.begun || !isHandler);
     case "begins":
       return !isDown && !isHandler;
     case "stepOk":

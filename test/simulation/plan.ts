@@ -33,6 +33,11 @@ export interface Leg {
   readonly onUndoMessage: Deed;
   readonly undoPause: number | null;
   readonly undoRetry: Patience | null;
+  /** What its probe does at first, before it says the truth; null: it has none. */
+  readonly probe: "tells" | "knows nothing" | "asks again" | "throws" | null;
+  readonly inDoubt: "rerun" | "park" | null;
+  /** Its functions that take time subscribe to the topic first. */
+  readonly listens: "step" | "end" | null;
   /** Also takes the messages that every step may take. */
   readonly shares: boolean;
   readonly isIrreversible: boolean;
@@ -103,6 +108,14 @@ export type Act =
       readonly valid: boolean;
       readonly id: number | null;
     }
+  | {
+      readonly act: "publish";
+      readonly case: number;
+      readonly by: number;
+      readonly name: number;
+      readonly id: number | null;
+      readonly keepFor: number;
+    }
   | { readonly act: "slip"; readonly case: number; readonly name: number; readonly valid: boolean }
   | { readonly act: "rollback"; readonly case: number; readonly by: number; readonly refuse: boolean }
   | {
@@ -118,7 +131,7 @@ export type Act =
       readonly act: "operate";
       readonly case: number;
       readonly by: number;
-      readonly kind: "retry" | "skip" | "patchState";
+      readonly kind: "retry" | "skip" | "patchState" | "resolve";
       readonly patch: boolean;
     }
   | { readonly act: "outcome"; readonly case: number; readonly by: number; readonly timeout: number | null }
@@ -239,6 +252,9 @@ function leg({ transactions }: PlanOptions): fc.Arbitrary<Leg> {
     onUndoMessage: deed(mostly<Deed["gives"]>("ok", "pause", "fail", ...up)),
     undoPause: fc.option(timeout, { nil: null }),
     undoRetry: patience,
+    probe: mostly<Leg["probe"]>(null, "tells", "knows nothing", "asks again", "throws"),
+    inDoubt: mostly<Leg["inDoubt"]>(null, "rerun", "park"),
+    listens: mostly<Leg["listens"]>(null, null, "step", "end"),
     shares: fc.boolean(),
     isIrreversible: mostly<boolean>(false, false, true),
     value: rich,
@@ -277,7 +293,7 @@ const small = fc.nat(3);
 
 function act(): fc.Arbitrary<Act> {
   const operation = mostly<Operation>("write", "write", "claim", "transactions.run", ...operations);
-  const nth = fc.integer({ min: 1, max: 6 });
+  const nth = mostly<number>(1, 1, 2, 3, 6);
   const failing = fc.constantFrom<Failing>("refused", "unknown");
   const launcher = small;
   const which = { case: small, by: small };
@@ -290,6 +306,16 @@ function act(): fc.Arbitrary<Act> {
         name: fc.nat(11),
         valid: mostly<boolean>(true, true, false),
         id: fc.option(fc.nat(2), { nil: null }),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        act: fc.constant("publish" as const),
+        ...which,
+        name: fc.nat(11),
+        id: fc.option(fc.nat(2), { nil: null }),
+        keepFor: fc.constantFrom(0, 3000, 60_000),
       }),
     },
     {
@@ -319,7 +345,7 @@ function act(): fc.Arbitrary<Act> {
       arbitrary: fc.record({
         act: fc.constant("operate" as const),
         ...which,
-        kind: fc.constantFrom("retry" as const, "skip" as const, "patchState" as const),
+        kind: fc.constantFrom("retry" as const, "skip" as const, "patchState" as const, "resolve" as const),
         patch: fc.boolean(),
       }),
     },
@@ -341,11 +367,11 @@ function act(): fc.Arbitrary<Act> {
     },
     { weight: 1, arbitrary: fc.record({ act: fc.constant("crash" as const), launcher, bury: fc.boolean() }) },
     {
-      weight: 2,
+      weight: 4,
       arbitrary: fc.record({ act: fc.constant("crashAt" as const), launcher, operation, nth, applied: fc.boolean() }),
     },
     {
-      weight: 2,
+      weight: 4,
       arbitrary: fc.record({ act: fc.constant("failAt" as const), launcher, operation, nth, failing }),
     },
     {

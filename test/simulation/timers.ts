@@ -100,13 +100,15 @@ export function wrongCounts(rows: readonly HistoryRecord[], trip: Trip): string[
     const before = rows[index - 1];
     if (before?.stepIndex !== stepIndex || before.direction !== direction || before.upInto !== undefined) failures = 0;
     // Who asks for the way back of one that is stuck has its undo tried anew.
-    if (result === "retried" || backTo !== undefined || result.startsWith("rollback-")) failures = 0;
+    const tried = trip.legs[stepIndex]!.undoRetry?.attempts ?? 0;
+    if (result === "retried" || backTo !== undefined || (result.startsWith("rollback-") && failures >= tried))
+      failures = 0;
     if (result !== "Error" && result !== "timeout") continue;
     failures += 1;
     const leg = trip.legs[stepIndex]!;
     const isPast = direction === "up" && trip.pivot !== null && stepIndex > trip.pivot;
     const policy = direction === "up" ? leg.retry : leg.undoRetry;
-    if (policy === null || isPast) continue;
+    if (policy === null || isPast || leg.probe !== null || leg.inDoubt !== null) continue;
     if (failures > policy.attempts) found.push(`tried ${step} ${direction} ${failures} times of ${policy.attempts}`);
     const next = rows[index + 1];
     const isOver =

@@ -3,10 +3,13 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import {
   again,
   complete,
+  didNotHappen,
   fail,
+  happened,
   observer,
   pause,
   step,
+  unknown,
   workflow,
   type AnyWorkflow,
   type Observer,
@@ -32,6 +35,8 @@ interface Context {
   readonly signal: AbortSignal;
   readonly given?: State;
   readonly runKey?: string;
+  readonly reason?: string;
+  subscribe(topic: string, options: { readonly until: "step" | "end" }): Promise<void>;
   readonly message?: { readonly name: string; readonly payload: unknown; readonly id: string };
 }
 
@@ -97,6 +102,10 @@ function legOn(leg: Leg, index: number, plan: Trip, line: Line, books: Books): u
     ...(leg.retry !== null && { retry: leg.retry satisfies Patience }),
     ...(leg.undoRetry !== null && { rollbackRetry: leg.undoRetry satisfies Patience }),
     ...(leg.timeout !== null && { timeout: leg.timeout }),
+    ...(leg.run.gives !== "transaction" && {
+      ...(leg.probe !== null && { probe: (context: never) => probed(context, leg, books) }),
+      ...(leg.inDoubt !== null && { inDoubt: leg.inDoubt }),
+    }),
     run: does("run", leg.run, leg.pause),
     messages: { [upMessage(index)]: message, ...shared },
     onMessage: does("runContinue", leg.onMessage, leg.pause),
@@ -177,7 +186,22 @@ function perform(
     return patch;
   };
   if (deed.how === "sync") return end();
-  return later(context, books.isHealed ? { ...deed, milliseconds: 1 } : deed, line).then(end);
+  return later(context, books.isHealed ? { ...deed, milliseconds: 1 } : deed, leg, line).then(end);
+}
+
+/** It says the truth, if not at once. Who is told on the way down that nothing has come takes care that nothing comes. */
+function probed(context: Context, { probe, value }: Leg, books: Books): unknown {
+  const { idempotencyKey: key, execution, step } = context;
+  const asked = books.count(`probe ${key}`);
+  books.note(() => `${execution.id} probe ${step.name} is asked ${asked} times`);
+  if (!books.isHealed && asked % 3 > 0) {
+    if (probe === "throws") throw new Error("not with this probe");
+    if (probe === "asks again") return again({ after: 300 });
+    if (probe === "knows nothing") return unknown();
+  }
+  if (books.has(key)) return happened({ [step.name]: value, probed: asked });
+  if (context.reason !== undefined) books.close(key, execution.id, step.name);
+  return didNotHappen();
 }
 
 function undo({ execution, step, runKey }: Context, books: Books): void {
@@ -193,7 +217,11 @@ function within({ idempotencyKey }: Context, answer: () => unknown): Transacted 
   });
 }
 
-async function later({ signal }: Context, { how, milliseconds }: Deed, line: Line): Promise<void> {
+export const topic = "news";
+
+async function later(context: Context, { how, milliseconds }: Deed, { listens }: Leg, line: Line): Promise<void> {
+  const { signal } = context;
+  if (listens !== null) await context.subscribe(topic, { until: listens });
   if (how === "async") await Promise.resolve();
   else if (how === "deaf") await sleep(line.clock, milliseconds);
   else {

@@ -129,6 +129,7 @@ class World {
       case "send":
       case "rollback":
       case "rewind":
+      case "publish":
       case "operate":
       case "outcome":
       case "launch":
