@@ -5,7 +5,7 @@
  * order is that of a model checker: first all goes well, then each thing goes wrong alone, then each two. So what is found first is
  * the smallest.
  */
-import type { AnyWorkflow } from "../../definition/bag.js";
+import type { AnyWorkflow, InputOf, MessageName, PayloadOf, StepsOf } from "../../definition/bag.js";
 import type { WorkflowDefinition } from "../../definition/definition.js";
 import { definitionOf } from "../../definition/definition-of.js";
 import type { Duration } from "../../definition/duration.js";
@@ -19,15 +19,20 @@ import { limitsOf, Search, type Limits, type SearchReport } from "./search.js";
 import type { Invariant } from "./verdict.js";
 import { invalidArgument, refuseUnknownOptions, shown } from "../../values/options.js";
 
-export interface ExploreOptions<World> {
+/** Of each message by name, those of children too: the payload, or a function that gives it. */
+export type Payloads<W extends AnyWorkflow, World> = Readonly<Record<string, unknown>> & {
+  readonly [Name in MessageName<W>]?: PayloadOf<W, Name> | ((world: World) => PayloadOf<W, Name>);
+};
+
+export interface ExploreOptions<World, W extends AnyWorkflow = AnyWorkflow> {
   /** The input of the execution. */
-  readonly input: unknown;
+  readonly input: InputOf<W>;
   /** Makes the other side anew for each history: participants, or whatever fakes the workflow talks to. Default: there is none. */
   readonly world?: () => World;
   /** Throws where something is wrong with how a history has ended. It is called for each history. Default: what participants show is checked. */
-  readonly invariant?: Invariant<World>;
+  readonly invariant?: Invariant<World, W>;
   /** The payload of each message that is sent where it is waited for, or a function that gives it. */
-  readonly messages?: Readonly<Record<string, unknown>>;
+  readonly messages?: Payloads<W, World>;
   /** How many things go wrong in one history, at most: every set of so many is played. Default: 1. */
   readonly depth?: number;
   /** So many random histories more, in each of which three to five things go wrong. Others each time. Default: 0. */
@@ -37,7 +42,7 @@ export interface ExploreOptions<World> {
   /** A version that may take over in the middle. */
   readonly next?: AnyWorkflow | ((world: World) => AnyWorkflow);
   /** Steps that this input does not come to, or whose undo it does not show in all situations. */
-  readonly unreached?: readonly string[];
+  readonly unreached?: readonly StepsOf<W>[];
   /** Where it ends at the latest; then the report says what was not covered. Default: it goes through all. */
   readonly budget?: { readonly histories?: number; readonly time?: Duration };
   /** Also changes the workflow for the worse, in each way of a list, and looks whether that is noticed. Default: false. */
@@ -63,6 +68,11 @@ export interface ExploreReport extends SearchReport {
   readonly text: string;
 }
 
+/** The options without the types of the workflow, which the compiler has checked. */
+type Untyped<World> = Omit<ExploreOptions<World>, "messages"> & {
+  readonly messages?: Readonly<Record<string, unknown>>;
+};
+
 const optionNames = [
   ...["input", "world", "invariant", "messages", "depth", "random", "without", "next"],
   ...["unreached", "budget", "mutants", "history"],
@@ -86,15 +96,16 @@ const optionNames = [
  * });
  * console.log(report.text); // 212 of 212 histories, 0.4 s …
  */
-export async function explore<World = undefined>(
-  workflow: AnyWorkflow | ((world: World) => AnyWorkflow),
-  options: ExploreOptions<World>,
+export async function explore<W extends AnyWorkflow, World = undefined>(
+  workflow: W | ((world: World) => W),
+  options: ExploreOptions<World, W>,
 ): Promise<ExploreReport> {
   refuseUnknownOptions(options, optionNames, "explore");
-  const setting = settingOf(workflow, options);
+  const untyped = options as unknown as Untyped<World>;
+  const setting = settingOf(workflow, untyped);
   const limits = limitsOf(options);
   const { name } = setting.definition(setting.world());
-  const search = new Search(name, setting, options.invariant, limits);
+  const search = new Search(name, setting, untyped.invariant, limits);
   if (options.history !== undefined) await search.only(options.history.map(readDeviation));
   else await search.all();
   const { counterexample } = search;
@@ -102,9 +113,9 @@ export async function explore<World = undefined>(
   const report = search.report;
   const isWhole =
     options.history === undefined && report.notCovered === undefined && (options.without ?? []).length === 0;
-  const missing = isWhole ? report.notReached.filter(({ step }) => !(options.unreached ?? []).includes(step)) : [];
+  const missing = isWhole ? report.notReached.filter(({ step }) => !(untyped.unreached ?? []).includes(step)) : [];
   if (missing.length > 0) throw ExploreError.tooLittle(missing, name);
-  const mutants = options.mutants === true ? await judged(setting, options, limits) : undefined;
+  const mutants = options.mutants === true ? await judged(setting, untyped, limits) : undefined;
   return {
     ...report,
     without: options.without ?? [],
@@ -116,7 +127,7 @@ export async function explore<World = undefined>(
 /** Whether each change for the worse is noticed. */
 async function judged<World>(
   setting: Setting<World>,
-  options: ExploreOptions<World>,
+  options: Untyped<World>,
   limits: Limits,
 ): Promise<readonly Mutant[]> {
   const found: Mutant[] = [];
@@ -138,7 +149,7 @@ async function judged<World>(
 
 function settingOf<World>(
   workflow: AnyWorkflow | ((world: World) => AnyWorkflow),
-  { input, world, messages = {}, without = [], next }: ExploreOptions<World>,
+  { input, world, messages = {}, without = [], next }: Untyped<World>,
 ): Setting<World> {
   for (const kind of without) {
     if (!faultKinds.includes(kind))

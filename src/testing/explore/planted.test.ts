@@ -391,7 +391,7 @@ test("there are at least thirty", () => {
 test.each(Object.keys(planted))("is found: %s", async (name) => {
   const { of, options = {}, says } = planted[name]!;
   const since = systemClock.monotonic();
-  const error: unknown = await explore<never>(of, {
+  const error: unknown = await explore<AnyWorkflow, never>(of, {
     input: {},
     world: (() => new Participant()) as never,
     ...options,
@@ -403,7 +403,7 @@ test.each(Object.keys(planted))("is found: %s", async (name) => {
   expect(table.split("\n").length).toBeLessThanOrEqual(12);
   // Ten times what it may take: this machine may have other things to do.
   expect(systemClock.monotonic() - since).toBeLessThan(50_000);
-  const replayed = explore<never>(of, {
+  const replayed = explore<AnyWorkflow, never>(of, {
     input: {},
     ...{ world: (() => new Participant()) as never, ...options, history: counterexample!.history },
   });

@@ -1,4 +1,5 @@
 /** What is held against a history that has come to its end: what the library promises, what a world shows, what the user says. */
+import type { AnyWorkflow, HalfDoneOf } from "../../definition/bag.js";
 import type { Certificate, CertifiedExecution } from "../../client/certificate.js";
 import type { WhyLeft } from "../../execution/certificate.js";
 import type { HistoryRow } from "../../execution/history.js";
@@ -9,17 +10,17 @@ import type { History } from "./history.js";
 import { participantsOf } from "./participant.js";
 
 /** Where a history has ended, for the invariant of its user. */
-export interface Ended<World> {
+export interface Ended<World, W extends AnyWorkflow = AnyWorkflow> {
   readonly world: World;
   readonly status: Status;
   readonly reason: string;
-  readonly state: unknown;
+  readonly state: HalfDoneOf<W>;
   readonly history: readonly HistoryRow[];
   /** What is left in the world, as the history tells. */
   readonly certificate: Certificate;
 }
 
-export type Invariant<World> = (ended: Ended<World>) => void | Promise<void>;
+export type Invariant<World, W extends AnyWorkflow = AnyWorkflow> = (ended: Ended<World, W>) => void | Promise<void>;
 
 /** What is wrong. Empty: nothing. */
 export async function verdictOn<World>(
@@ -42,7 +43,14 @@ export async function verdictOn<World>(
   if (found.length > 0 || invariant === undefined || script.missed.length > 0) return found;
   const { status, position, state } = record;
   try {
-    await invariant({ world, status, reason: position.reason, state: state.value, history: rows, certificate });
+    await invariant({
+      world,
+      status,
+      reason: position.reason,
+      state: state.value as object,
+      history: rows,
+      certificate,
+    });
   } catch (error) {
     return [error instanceof Error ? error.message : String(error)];
   }
