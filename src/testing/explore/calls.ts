@@ -67,7 +67,7 @@ export interface Stage {
 
 const never = new Promise<never>(() => undefined);
 
-export class PlannedFailure extends Error {
+class PlannedFailure extends Error {
   override readonly name = "PlannedFailure";
 }
 

@@ -140,7 +140,7 @@ const sentences: Readonly<Record<string, (of: string) => string>> = {
 };
 
 /** "the process dies after the effect of charge, before its commit". */
-export function said({ at, fault }: Deviation): string {
+function said({ at, fault }: Deviation): string {
   const { of, nth } = subject(at);
   const named = Object.hasOwn(sentences, fault) ? sentences[fault]!(of) : undefined;
   if (named !== undefined) return `${named}${nth}`;
