@@ -413,3 +413,7 @@ test("an object in two parts is put together when it is asked for", () => {
   expect(decode(rich.text)).toEqual({ a: 1, at: new Date(5) });
   expect(rich.equals(Encoded.ofText(encode({ at: new Date(5), a: 1 }, about)))).toBe(true);
 });
+
+test("a damaged text that reads as a value which holds itself can't be read back, and says so", () => {
+  expect(refusalOf(() => Encoded.ofText('~[{"a":0}]').value)).toMatchObject({ code: "STEPWELL_NOT_DECODABLE" });
+});

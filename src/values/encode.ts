@@ -70,7 +70,7 @@ export class Encoded {
 
   /** The value, isolated: nobody can change it. @throws STEPWELL_NOT_DECODABLE */
   get value(): unknown {
-    return this.#value === undefined ? isolate(decode(this.#text!)) : this.#value;
+    return this.#value === undefined ? isolatedOf(this.#text!) : this.#value;
   }
 
   /** Whether the value is frozen through and through; else it holds a Map, a Date or the like. */
@@ -164,12 +164,26 @@ export function decode(text: string): unknown {
   try {
     return text.startsWith(richTag) ? parse(text.slice(richTag.length)) : (JSON.parse(text) as unknown);
   } catch (cause) {
-    throw new StepwellError(
-      "STEPWELL_NOT_DECODABLE",
-      `A stored value can't be read back: ${describe(cause)}. It was damaged, or written by something else.`,
-      { cause },
-    );
+    throw undecodable(cause);
   }
+}
+
+/** A damaged text may also read as what nobody can have stored, such as a value that holds itself. */
+function isolatedOf(text: string): unknown {
+  const value = decode(text);
+  try {
+    return isolate(value);
+  } catch (cause) {
+    throw undecodable(cause);
+  }
+}
+
+function undecodable(cause: unknown): StepwellError {
+  return new StepwellError(
+    "STEPWELL_NOT_DECODABLE",
+    `A stored value can't be read back: ${describe(cause)}. It was damaged, or written by something else.`,
+    { cause },
+  );
 }
 
 /** Whether JSON gives an isolated value back as it is. False may also mean: too deep or too much to say. */

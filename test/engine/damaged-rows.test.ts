@@ -36,6 +36,7 @@ const damages: readonly [what: string, column: string, value: string][] = [
   ["a state that is no JSON", "state", '{"a":'],
   ["a state that is null", "state", "null"],
   ["a state that is a list", "state", "[]"],
+  ["a state that holds itself", "state", '~[{"a":0}]'],
 ];
 
 /** Of what stands beside a direction, the rest of the position stays as it is. */

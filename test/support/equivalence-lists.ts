@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { Encoded } from "../../src/values/encode.js";
 import type { LineChange, LinePhase, ListChange, StagedLine } from "../../src/execution/records.js";
 import type { Arrival, NewExecution } from "../../src/stores/batch.js";
-import type { Store } from "../../src/stores/contract.js";
+import type { MaybePromise, Store } from "../../src/stores/contract.js";
+import type { Tally } from "./equivalence-tally.js";
 import type { Advance, LineRecord, ListRecord, Staging } from "../../src/stores/lists.js";
 
 /** Each execution has one. */
@@ -19,10 +20,10 @@ export function drawing(ids: readonly string[], create: fc.Arbitrary<NewExecutio
   const id = fc.constantFrom(...ids);
   const of = fc.constantFrom(...ids);
   return {
-    line: fc.option(fc.record({ of: id, position, phase }), { nil: undefined, freq: 2 }),
+    line: fc.option(fc.record({ of: id, position, phase }), { nil: undefined, freq: 3 }),
     list: fc.option(fc.record({ closes: fc.boolean(), count: fc.nat({ max: 3 }), given: fc.nat({ max: 3 }) }), {
       nil: undefined,
-      freq: 1,
+      freq: 2,
     }),
     /** One that is born as a line, below one of the others. */
     born: fc.option(fc.record({ of, position, root: of }), { nil: undefined, freq: 3 }),
@@ -39,8 +40,8 @@ export function drawing(ids: readonly string[], create: fc.Arbitrary<NewExecutio
       late: fc.constantFrom(0, 0, 0, -1),
       data: fc.constantFrom("d1", "d2"),
       isMarked: fc.boolean(),
-      counts: fc.uniqueArray(fc.record({ position, phase }), { maxLength: 2, selector: (it) => it.position }),
-      begins: fc.uniqueArray(fc.record({ position, create }), { maxLength: 2, selector: (it) => it.position }),
+      counts: positions,
+      begins: fc.array(fc.record({ create }), { maxLength: 2 }),
       asks: positions,
       told: fc.subarray([...ids]),
       frees: fc.subarray([...ids], { maxLength: 1 }),
@@ -57,6 +58,8 @@ const lineOf = (position: number, key: string): StagedLine => ({
   execution: `${key}-${position}`,
   launch: Encoded.ofText(`"${key} ${position}"`),
 });
+
+const hasBegun = (line: LineRecord | undefined): boolean => line !== undefined && line.phase !== "staged";
 
 /** What the engine could ask for, by what the reference has: everything of it is in memory, and answers at once. */
 export class Lawful {
@@ -84,11 +87,13 @@ export class Lawful {
     return status !== "staged";
   }
 
-  /** Of a list that is there, and of a line that it has. */
+  /** Of a list that is there, and of a line that has begun. */
   line(drawn: Drawn<"line">): { readonly line?: LineChange } {
     if (drawn === undefined) return {};
     const { of, position, phase } = drawn;
-    if (!this.#isBegun(of) || this.#lines(of)[position] === undefined) return {};
+    const line = this.#lines(of)[position];
+    // Back in the phase in which it is counted, it has news for some stores and none for others.
+    if (!this.#isBegun(of) || !hasBegun(line) || line!.counted === phase) return {};
     return { line: { list: listOf(of), position, phase } };
   }
 
@@ -105,29 +110,42 @@ export class Lawful {
   }
 
   /** Undefined: the list has been opened. */
-  staging({ of, late, count, key }: Drawn<"stage">): Staging | undefined {
+  staging({ of: drawn, late, count, key }: Drawn<"stage">, ids: readonly string[]): Staging | undefined {
+    const records = this.#reference.load(ids) as Awaited<ReturnType<Store["load"]>>;
+    const owned = ids.filter((id, index) => typeof records[index]?.owner === "number" && !this.#isBegun(id));
+    const of = owned[ids.indexOf(drawn)] ?? owned[0] ?? drawn;
     if (this.#isBegun(of)) return undefined;
-    const [record] = this.#reference.load([of]) as Awaited<ReturnType<Store["load"]>>;
+    const record = records[ids.indexOf(of)];
     const lines = Array.from({ length: count }, (_, position) => lineOf(position, key));
     return { list: listOf(of), of, owner: record?.owner ?? 1, revision: (record?.revision ?? 0) + late, lines };
   }
 
-  /** Of lines that are there; those begin that have not. */
-  advance(drawn: Drawn<"advance">, serial: () => number): Advance {
-    const { of, late, data, isMarked, counts, begins, asks, told, frees } = drawn;
+  /** Counts lines that have begun, and begins the first ones that have not. */
+  advance(drawn: Drawn<"advance">, ids: readonly string[], serial: () => number): Advance {
+    const { late, data, isMarked, counts, begins, asks, told, frees } = drawn;
+    const begun = ids.filter((id) => this.#isBegun(id));
+    const of = begun[ids.indexOf(drawn.of)] ?? begun[0] ?? drawn.of;
     const lines = this.#lines(of);
+    const first = lines.filter(hasBegun).length;
     // Nobody advances one that is only staged.
     const revision = this.#isBegun(of) ? this.#list(of)!.revision : -1;
     return {
       ...{ list: listOf(of), revision: revision + late, data, isMarked, frees },
-      counts: counts.filter(({ position }) => lines[position] !== undefined),
+      counts: counts.flatMap((position) => {
+        const line = lines[position];
+        return line === undefined || !hasBegun(line) ? [] : { position, phase: line.phase };
+      }),
       asks: asks.filter((position) => lines[position] !== undefined),
-      begins: begins
-        .filter(({ position }) => lines[position]?.phase === "staged" && this.#isBegun(of))
-        .map(({ position, create }) => ({
-          position,
-          create: { ...create, line: { list: listOf(of), position, parent: of, depth: 1 }, root: of },
-        })),
+      begins: this.#isBegun(of)
+        ? begins.slice(0, lines.length - first).map(({ create }, index) => ({
+            position: first + index,
+            create: {
+              ...create,
+              line: { list: listOf(of), position: first + index, parent: of, depth: 1 },
+              root: of,
+            },
+          }))
+        : [],
       arrivals: told.map((execution): Arrival => ({
         ...{ id: `told-${serial()}`, execution, kind: "told", name: "told", payload: Encoded.ofText("null") },
         ...{ messageId: null, acceptedIn: ["running", "waiting", "completed"], wakes: ["waiting"], carried: null },
@@ -143,19 +161,41 @@ export function bornAs(id: string, drawn: Drawn<"born">): Pick<NewExecution, "li
   return { line: { list: listOf(of), position, parent: of, depth: 2 }, root };
 }
 
-export async function readLists(store: Store, ids: readonly string[]): Promise<unknown> {
+export async function readLists(store: Store, ids: readonly string[], tally: Tally): Promise<unknown> {
   const lists = store.lists!;
+  const counting = async <Value>(
+    operation: string,
+    asked: MaybePromise<readonly Value[]>,
+  ): Promise<readonly Value[]> => {
+    const found = await asked;
+    tally.count(
+      `lists: ${operation}`,
+      found.some((it) => it !== undefined),
+    );
+    return found;
+  };
   const lines = async (list: string): Promise<unknown> =>
     Promise.all([
-      lists.lines({ list, from: 0, limit: 10 }),
+      counting("lines", lists.lines({ list, from: 0, limit: 10 })),
       lists.lines({ list, from: 1, descending: true, unasked: ["completed", "staged"], limit: 10 }),
       lists.lines({ list, news: true, limit: 2 }),
-      lists.launches(list, 0, 10),
+      counting("launches", lists.launches(list, 0, 10)),
     ]);
   return {
-    found: await lists.find(ids.map(listOf)),
-    due: (await lists.due(10)).toSorted(),
-    of: await lists.of(ids[0]!),
+    found: await counting("find", lists.find(ids.map(listOf))),
+    due: (await counting("due", lists.due(10))).toSorted(),
+    of: await Promise.all(ids.map(async (id) => counting("of", lists.of(id)))),
     lines: await Promise.all(ids.map(async (id) => lines(listOf(id)))),
+  };
+}
+
+/** One call of each read of lists, of the list of an execution. */
+export function listReads(of: string): Readonly<Record<string, (store: Store) => MaybePromise<readonly unknown[]>>> {
+  const list = listOf(of);
+  return {
+    find: (store) => store.lists!.find([list]),
+    of: (store) => store.lists!.of(of),
+    lines: (store) => store.lists!.lines({ list, from: 0, limit: 10 }),
+    launches: (store) => store.lists!.launches(list, 0, 10),
   };
 }
