@@ -45,6 +45,8 @@ export function violationsOf(it: Case, trip: Trip, store: Store, books: Books): 
     ...wrongCounts(rows, trip),
   ];
   if (record.status !== "completed" && record.status !== "rolledBack") found.push(`is ${record.status}`);
+  // The engine has found a fault in itself.
+  if (rows.some(({ result }) => result === "STEPWELL_INVARIANT_VIOLATED")) found.push("was parked by an invariant");
   return found;
 }
 

@@ -31,7 +31,7 @@ function drawn(seed: number): { readonly seed: number; readonly numRuns: 1; read
   return { seed, numRuns: 1, unbiased: seed % 3 !== 0 };
 }
 
-export function planOf(seed: number, store: StoreName): Plan {
+function planOf(seed: number, store: StoreName): Plan {
   return fc.sample(planned[store], drawn(seed))[0]!;
 }
 

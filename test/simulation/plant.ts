@@ -1,0 +1,84 @@
+/**
+ * Plants each mistake of mutants.ts into a copy of src/ and simulates until it is found: `npm run simulate:mutants -- --json`.
+ *
+ * - `--seeds N`: how many histories each may take. Default: 4000.
+ * - `--only I`: the one of that number.
+ *
+ * Exits with 1 where one is not found, or no longer fits the text.
+ */
+import { spawn } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { mutants, type Mutant } from "./mutants.js";
+
+const root = join(import.meta.dirname, "../..");
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "4000" },
+    only: { type: "string" },
+    json: { type: "boolean", default: false },
+  },
+});
+
+interface Result {
+  readonly isFound: boolean;
+  readonly what: string;
+  readonly seconds: number;
+}
+
+/** A copy of what is simulated, with the mistake in it. */
+function planted({ file, text, instead }: Mutant): string {
+  const folder = mkdtempSync(join(tmpdir(), "stepwell-mutant-"));
+  for (const part of ["src", "test/simulation", "package.json", "tsconfig.json"])
+    cpSync(join(root, part), join(folder, part), { recursive: true });
+  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  const path = join(folder, "src", file);
+  const before = readFileSync(path, "utf8");
+  if (before.split(text).length !== 2) throw new Error(`${file} does not have this once: ${text}`);
+  writeFileSync(
+    path,
+    before.replace(text, () => instead),
+  );
+  return folder;
+}
+
+/** What is thrown, or never comes to an end, is found as well. */
+function look(folder: string): Promise<{ readonly isFound: boolean; readonly said: string }> {
+  const words = ["--import", "tsx", "test/simulation/until-found.ts", values.seeds];
+  const child = spawn(process.execPath, words, { cwd: folder, stdio: ["ignore", "pipe", "ignore"] });
+  let said = "";
+  child.stdout.on("data", (part) => (said += String(part)));
+  return new Promise((resolve) => child.once("exit", (code) => resolve({ isFound: code !== 0, said: said.trim() })));
+}
+
+async function plant(mutant: Mutant): Promise<Result> {
+  const began = performance.now();
+  const folder = planted(mutant);
+  try {
+    const { isFound, said } = await look(folder);
+    return { isFound, what: said, seconds: (performance.now() - began) / 1000 };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const chosen = mutants.filter((_, index) => values.only === undefined || index === Number(values.only));
+const queue = [...chosen];
+let found = 0;
+
+async function work(): Promise<void> {
+  for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+    const { isFound, what, seconds } = await plant(mutant);
+    if (isFound) found++;
+    if (values.json) continue;
+    console.log(`${isFound ? "found" : "MISSED"} in ${seconds.toFixed(1)} s: ${mutant.file}: ${mutant.text}`);
+    console.log(`  ${what}`);
+  }
+}
+
+await Promise.all(Array.from({ length: availableParallelism() }, work));
+console.log(JSON.stringify({ planted: chosen.length, found }));
+process.exitCode = found === chosen.length ? 0 : 1;
