@@ -603,7 +603,7 @@ async function answer(
         expected: isLate ? "r0" : ((await store.schedules!.find(name))[0]?.revision ?? (row === null ? "r1" : null)),
         // Which of two goes first that are due at the same time is each store's own.
         schedule: row === null ? null : { ...row, name, nextAt: row.nextAt && row.nextAt + (name === "s1" ? 0 : 0.25) },
-        creates: creates.map((it) => ({ ...it, owner: null })),
+        creates: creates.map((it) => lawful({ ...it, owner: null })),
       });
       return ["schedules: change", isChanged, isChanged];
     }
@@ -812,7 +812,7 @@ class Pair {
     const transition = drawn.how === "commit" ? (all.transitions[0] ?? null) : null;
     const inside: Batch = {
       ...nothing,
-      creates: all.creates.filter(({ id }) => id !== transition?.id).map((it) => ({ ...it, owner: null })),
+      creates: all.creates.filter(({ id }) => id !== transition?.id).map((it) => lawful({ ...it, owner: null })),
       arrivals: all.arrivals.filter(
         (it) => it.execution !== transition?.id && it.resends?.execution !== transition?.id,
       ),

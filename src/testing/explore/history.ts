@@ -11,7 +11,7 @@ import { memoryStore } from "../../stores/memory/memory-store.js";
 import type { Store } from "../../stores/contract.js";
 import { faultyStore, type AfterCall, type BeforeCall, type StoreCall } from "../faults/faulty-store.js";
 import { ProcessClock } from "../faults/process-clock.js";
-import { QuickClock } from "./quick-clock.js";
+import { WatchedClock } from "./watched-clock.js";
 import { callWith, exploredId, faultsOfCall, nameOfCall, type Stage } from "./calls.js";
 import { commitOf, type Commit } from "./commits.js";
 import type { Course, Fault } from "./course.js";
@@ -62,7 +62,7 @@ const never = new Promise<never>(() => undefined);
 export class History<World> {
   readonly setting: Setting<World>;
   readonly world: World;
-  readonly clock = new QuickClock();
+  readonly clock = new WatchedClock();
   readonly store: Store;
   readonly script: Script;
   readonly reached = new Reached();

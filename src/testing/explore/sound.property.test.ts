@@ -119,7 +119,9 @@ function optionsOf(kind: Kind, name: string, { keyed, keyless }: World): object 
 
 function made({ steps, pivot, deadline, undoFor }: Plan, world: World, version = "1"): AnyWorkflow {
   let order = begun("order", { version, ...(deadline !== null && { deadline }), ...(undoFor !== null && { undoFor }) });
-  for (const [index, kind] of steps.entries()) {
+  for (const [index, drawn] of steps.entries()) {
+    // What always fails behind a point of no return is no workflow that is right.
+    const kind = drawn === "fails" && pivot !== null && index > pivot ? "plain" : drawn;
     const name = `${kind}-${index}`;
     const point = index === pivot && !["irreversible", "recovers"].includes(kind) ? { pivot: true } : {};
     const child = begun(`part-${name}`).step(`pack-${name}`, optionsOf("plain", `pack-${name}`, world));
@@ -149,7 +151,7 @@ test("no history of a workflow is wrong whose steps are right", async () => {
     expect(report.histories).toBeGreaterThan(1);
   });
   await fc.assert(property, {
-    numRuns: Number(SOUND_RUNS ?? 10),
+    numRuns: Number(SOUND_RUNS ?? 5),
     ...(SOUND_SEED !== undefined && { seed: Number(SOUND_SEED) }),
     // Shrinking takes time, too; so many seconds are for each run of all tests.
     interruptAfterTimeLimit: SOUND_RUNS === undefined ? 20_000 : 10 * 60_000,

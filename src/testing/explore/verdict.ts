@@ -102,9 +102,11 @@ function keysOf({ doings, children }: CertifiedExecution): readonly string[] {
 /** What was done after a rollback was asked for is what its preview has said. */
 function previewProblems(preview: RollbackPreview | undefined, rows: readonly HistoryRow[]): readonly string[] {
   if (preview === undefined || preview.refused !== undefined) return [];
-  const after = rows.filter(({ revision }) => revision > preview.revision);
+  // Of what is in doubt it depends on the answer.
+  const doubtful = new Set(preview.steps.flatMap(({ step, what }) => (what === "in-doubt" ? [step] : [])));
+  const after = rows.filter(({ revision, step }) => revision > preview.revision && !doubtful.has(step));
   const done = after.flatMap(({ direction, result, step }) => (direction === "down" && result === "ok" ? [step] : []));
-  const told = preview.steps.flatMap(({ step, what }) => (what === "never-ran" ? [] : [step]));
+  const told = preview.steps.flatMap(({ step, what }) => (what === "never-ran" || doubtful.has(step) ? [] : [step]));
   if (done.join() === told.join()) return [];
   return [
     `The preview has said that ${told.join(", ") || "nothing"} would go back; it was ${done.join(", ") || "nothing"}.`,

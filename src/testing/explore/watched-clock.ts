@@ -1,8 +1,11 @@
-/** A virtual clock for an engine whose functions are watched: it knows whether anything is still to come of them in this turn. */
+/**
+ * A virtual clock for an engine whose functions are watched. Unlike the one in `faults/`, it takes a real turn of the event loop for each of
+ * its own: functions of users may do so, too.
+ */
 import { systemClock } from "../../clock.js";
 import { VirtualClock } from "../virtual-clock.js";
 
-export class QuickClock extends VirtualClock {
+export class WatchedClock extends VirtualClock {
   #coming = 0;
 
   override soon(callback: () => void): void {
