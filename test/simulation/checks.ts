@@ -154,7 +154,9 @@ function effects({ it, trip, record, rows, books }: Evidence): string[] {
     // It may have had an effect before it failed.
     if (last.some(({ result }) => result === "recovered")) return [];
     const key = idempotencyKey(it.id, step, "run", undefined, round);
-    const isDone = last.some(({ result }) => result === "ok" || result === "happened");
+    // A rewind has undone it, and the execution ended at a step before it.
+    const isUndone = own.at(-1)?.direction === "down";
+    const isDone = !isUndone && last.some(({ result }) => result === "ok" || result === "happened");
     return isDone === standing.includes(key)
       ? []
       : [`is completed, ${step} ${isDone ? "done" : "not done"}, and has ${standing.length} effects`];

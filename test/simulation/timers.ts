@@ -96,12 +96,19 @@ export function wrongCounts(rows: readonly HistoryRecord[], trip: Trip): string[
   if (trip.guard !== null) return [];
   const found: string[] = [];
   let failures = 0;
-  for (const [index, { direction, stepIndex, step, result, backTo }] of rows.entries()) {
+  for (const [index, { direction, stepIndex, step, result, backTo, func, by }] of rows.entries()) {
     const before = rows[index - 1];
     if (before?.stepIndex !== stepIndex || before.direction !== direction || before.upInto !== undefined) failures = 0;
     // Who asks for the way back of one that is stuck has its undo tried anew.
     const tried = trip.legs[stepIndex]!.undoRetry?.attempts ?? 0;
-    if (result === "retried" || backTo !== undefined || (result.startsWith("rollback-") && failures >= tried))
+    // So has an operator who says what became of what is in doubt.
+    const isResolved = func === "probe" && by !== undefined;
+    if (
+      isResolved ||
+      result === "retried" ||
+      backTo !== undefined ||
+      (result.startsWith("rollback-") && failures >= tried)
+    )
       failures = 0;
     if (result !== "Error" && result !== "timeout") continue;
     failures += 1;
