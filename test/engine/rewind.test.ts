@@ -531,3 +531,32 @@ onTransactingStores("a rewind to a transaction that was never committed", (start
     expect(rows[2]).toMatchObject({ upInto: 1 });
   });
 });
+
+onEveryStore("a rollback that is asked for while an undo of a rewind runs", (start) => {
+  test("takes over where that undo then fails for good, and has it tried anew", async () => {
+    let fails: (() => void) | undefined;
+    let tries = 0;
+    const stubborn = workflow("stubborn", { input: z.object({}) })
+      .step("first", {
+        run: () => undefined,
+        rollbackRetry: { attempts: 1 },
+        rollback: () =>
+          ++tries === 1
+            ? new Promise<undefined>((_, reject) => (fails = () => reject(new Error("not now"))))
+            : undefined,
+      })
+      .step("stay", { messages: { go: z.null() }, run: () => pause(), onMessage: () => undefined });
+    const { launcher, clock } = await start([stubborn], { onError: () => undefined });
+    const execution = await launcher.launch(stubborn, {}, { id: "o" });
+    await clock.advance("1s");
+    const rewound = execution.rewind({ to: "first", reason: "again", by: "ada" });
+    await clock.advance("1s");
+    const asked = execution.rollback("no more");
+    await clock.advance("1s");
+    fails!();
+    await clock.advance("5s");
+    expect(await rewound).toMatchObject({ accepted: true });
+    expect(await asked).toMatchObject({ accepted: true });
+    expect({ status: (await execution.summary()).status, tries }).toEqual({ status: "rolledBack", tries: 2 });
+  });
+});
