@@ -374,7 +374,9 @@ export class History<World> {
   }
 
   cutIfSeen(): boolean {
-    if (!this.script.isOver || this.isHanging) return false;
+    // What a rollback does is held against its preview, whoever has been here before.
+    const isHeld = this.isPreviewSure && this.operator.preview !== undefined;
+    if (!this.script.isOver || this.isHanging || isHeld) return false;
     const snapshot = this.setting.snapshot(this.world);
     if (snapshot === undefined) return false;
     const key = stateKey(this.store, this.ids, this.clock.now(), [snapshot, ...this.#always.entries()]);

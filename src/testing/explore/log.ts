@@ -39,7 +39,6 @@ export function shortened(rows: readonly LogRow[]): readonly LogRow[] {
       left++;
       continue;
     }
-    // One row is no longer than what says that it is left out.
     flush();
     shown.push(row);
   }
@@ -47,7 +46,7 @@ export function shortened(rows: readonly LogRow[]): readonly LogRow[] {
   return shown.length <= mostRows ? shown : merged(shown);
 }
 
-/** Gaps between rows that are all usual become one. */
+/** As many as fit, and the last one. */
 function merged(rows: readonly LogRow[]): readonly LogRow[] {
   return [...rows.slice(0, mostRows - 1), rows.at(-1)!];
 }

@@ -2,7 +2,6 @@
  * The other side, for explorations and tests: a bank, a warehouse, a broker, as far as a workflow can tell. It remembers what stands
  * there, under which key.
  */
-import { isDeepStrictEqual } from "node:util";
 
 export interface ParticipantOptions {
   /**
@@ -92,11 +91,6 @@ export class Participant {
       this.#entries.map(({ effect, key, value, stands }) => [effect, key, value, stands]),
       [...this.#calledOff].toSorted(),
     ];
-  }
-
-  /** Whether both have the same to tell. */
-  equals(other: Participant): boolean {
-    return isDeepStrictEqual(this.snapshot(), other.snapshot());
   }
 }
 
