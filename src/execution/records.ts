@@ -175,6 +175,9 @@ const requests: Readonly<Record<RequestKind, true>> = {
 
 export const requestKinds = Object.keys(requests) as readonly RequestKind[];
 
+/** All that is no message: of that every reader of a mailbox is given all. */
+export const otherKinds: readonly ArrivalKind[] = ["told", ...requestKinds];
+
 export function isRequest(kind: MailboxRecord["kind"]): kind is RequestKind {
   return Object.hasOwn(requests, kind);
 }

@@ -17,7 +17,7 @@ export type MailFilter =
       readonly executions: readonly string[];
       /** Only messages with this name. */
       readonly name?: string;
-      /** Of each mailbox at most so many messages: of each name the oldest. Requests are all given. */
+      /** Of each mailbox at most so many messages: of each name the oldest. All that is no message is given. */
       readonly limit?: number;
     };
 

@@ -1,5 +1,5 @@
 /** What was sent, as it is read. */
-import { requestKinds } from "../../execution/records.js";
+import { otherKinds } from "../../execution/records.js";
 import type {
   DeadMailConditions,
   DeadMailFilter,
@@ -44,7 +44,7 @@ function mailText(where: string): string {
 }
 
 const ownRows = `SELECT * FROM stepwell_mailbox AS x WHERE x.execution = e.sequence`;
-const requests = requestKinds.map((kind) => `'${kind}'`).join(", ");
+const others = otherKinds.map((kind) => `'${kind}'`).join(", ");
 const messages = (name: string): string =>
   `SELECT * FROM (${ownRows} AND x.kind = 'message'${name} AND x.status = 'pending' ORDER BY x.name, x.sequence LIMIT $2::integer) AS oldest`;
 
@@ -52,7 +52,7 @@ const mailboxQuery: Statement = { name: "mailbox", text: mailText(ownRows) };
 const pendingQuery: Statement = { name: "mailbox_pending", text: mailText(`${ownRows} AND x.status = 'pending'`) };
 const fewQuery: Statement = {
   name: "mailbox_few",
-  text: mailText(`${ownRows} AND x.kind IN (${requests}) AND x.status = 'pending' UNION ALL ${messages("")}`),
+  text: mailText(`${ownRows} AND x.kind IN (${others}) AND x.status = 'pending' UNION ALL ${messages("")}`),
 };
 const namedQuery: Statement = { name: "mailbox_named", text: mailText(messages(" AND x.name = $3::text")) };
 const countOfPending: Statement = {

@@ -1,5 +1,5 @@
 /** What was sent, as it is read, and what becomes of a message that no step took. */
-import { requestKinds } from "../../execution/records.js";
+import { otherKinds } from "../../execution/records.js";
 import { reachable } from "../sql/pruning.js";
 import { letterCounts, letterPage, type CountRow, type LetterRow } from "../sql/letters.js";
 import { mailColumns, mailOf, type MailRow } from "../sql/rows.js";
@@ -44,7 +44,7 @@ const selected =
   `WHERE e.id = ? AND ${reachable("e")}`;
 /** Word for word as in the partial index: a bound value would not be recognised. */
 const pending = `${selected} AND m.status = 'pending'`;
-const requests = `${pending} AND m.kind IN (${requestKinds.map((kind) => `'${kind}'`).join(", ")})`;
+const others = `${pending} AND m.kind IN (${otherKinds.map((kind) => `'${kind}'`).join(", ")})`;
 const messages = `${pending} AND m.kind = 'message'`;
 
 function rowsOf(database: Database, execution: string, filter: MailFilter): MailRow[] {
@@ -57,7 +57,7 @@ function rowsOf(database: Database, execution: string, filter: MailFilter): Mail
   const { name, limit = -1 } = filter;
   if (name !== undefined) return rows(`${messages} AND m.name = ? ORDER BY m.sequence LIMIT ?`, name, limit);
   if (limit === -1) return rows(pending);
-  return [...rows(requests), ...rows(`${messages} ORDER BY m.name, m.sequence LIMIT ?`, limit)];
+  return [...rows(others), ...rows(`${messages} ORDER BY m.name, m.sequence LIMIT ?`, limit)];
 }
 
 const countOfPending =

@@ -44,6 +44,13 @@ export const mailboxes: readonly StoreContractCase[] = [
     },
   ),
 
+  contractCase("of what is pending all that only wakes is read, however few messages are asked for", async (bench) => {
+    await bench.create("one");
+    await bench.send("one", { id: "told-of", kind: "told", name: "told" });
+    for (const limit of [0, 5])
+      assert.deepEqual(idsOf(await bench.mail("one", { status: "pending", limit })), ["told-of"]);
+  }),
+
   contractCase("messages that nobody has taken are counted, up to a number, and nothing else is", async (bench) => {
     await large(bench, "one");
     await bench.create("two");
