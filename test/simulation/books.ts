@@ -89,6 +89,7 @@ export class Books {
     const [record] = this.#store.load([execution.id]) as (ExecutionRecord | undefined)[];
     const who = `${execution.id} ${func} ${step.name} #${attempt}`;
     this.note(() => `${who} on ${line.owners.at(-1)}${line.clock.life === "goes" ? "" : ` (${line.clock.life})`}`);
+    if (line.owners.length === 0) this.wrong(`${who}: a client runs it`);
     if (record === undefined) this.wrong(`${who}: it is not there`);
     else if (record.owner !== null && record.owner === line.owners.at(-1))
       this.#rightly(record, context, func, who, line);

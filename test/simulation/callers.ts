@@ -2,28 +2,37 @@
 import { encode } from "../../src/values/encode.js";
 import { isRetryable, StepwellError } from "../../src/errors.js";
 import { idempotencyKey, newId } from "../../src/ids.js";
-import type { AnyWorkflow, Execution, Launcher, Outcome } from "../../src/index.js";
+import { Client, type AnyWorkflow, type Execution, type Launcher, type Outcome } from "../../src/index.js";
 import type { BatchResult } from "../../src/stores/batch.js";
 import type { ExecutionRecord, MailboxRecord } from "../../src/execution/records.js";
 import type { Store } from "../../src/stores/contract.js";
 import { roundOf } from "../../src/execution/position.js";
 import type { Books } from "./books.js";
+import { lastResend } from "./letters.js";
 import type { Line } from "./machine.js";
 import type { Act, CasePlan, Plan } from "./plan.js";
+import type { Seen } from "./seen.js";
+import type { LaunchOptions } from "../../src/runtime/launch.js";
 import { downMessage, shapeOf, sharedMessage, topic, upMessage } from "./trips.js";
 
-/** A launcher and what it runs on. */
-export interface Machine {
-  readonly number: number;
+/** A process that asks: a client, and what it runs on. */
+export interface Place {
+  readonly name: string;
   readonly line: Line;
-  readonly launcher: Launcher;
+  readonly client: Client;
   readonly workflows: readonly AnyWorkflow[];
   /** Neither stopped nor dead. */
   isUp: boolean;
   isStarted: boolean;
 }
 
+/** One that also works. */
+export interface Machine extends Place {
+  readonly launcher: Launcher;
+}
+
 export interface Case {
+  readonly number: number;
   readonly id: string;
   readonly plan: CasePlan;
   /** Acknowledged sends: their ids. */
@@ -43,15 +52,31 @@ export interface Case {
   readonly outcomes: { readonly outcome: Outcome; readonly requested: boolean }[];
 }
 
+export type Asked = "send" | "publish" | "rollback" | "rewind" | "operate" | "outcome" | "launch";
+
 /** Calls that must come to an end. */
 interface Call {
   readonly what: string;
-  readonly machine: Machine;
+  readonly place: Place;
   isOver: boolean;
+}
+
+/** What callers know of their world. */
+export interface Scene {
+  readonly plan: Plan;
+  readonly store: Store;
+  readonly books: Books;
+  readonly seen: Seen;
+  readonly machines: readonly Machine[];
+  /** Of clients that do not work. */
+  readonly clients: readonly Place[];
 }
 
 export class Callers {
   readonly cases: readonly Case[];
+  readonly scene: Scene;
+  /** Meets with no faults. */
+  readonly quiet: Client;
   readonly #plan: Plan;
   readonly #store: Store;
   readonly #books: Books;
@@ -59,30 +84,44 @@ export class Callers {
   readonly #calls: Call[] = [];
   #requests = 0;
 
-  constructor(plan: Plan, store: Store, books: Books, machines: readonly Machine[]) {
+  constructor(scene: Scene) {
+    const { plan, store, books, machines } = scene;
+    this.scene = scene;
+    this.quiet = new Client({ store });
     this.#plan = plan;
     this.#store = store;
     this.#books = books;
     this.#machines = machines;
     this.cases = plan.cases.map((it, index) => ({
-      ...{ id: `case-${index}`, plan: it, sent: [], requests: [], rewound: [], operated: [], outcomes: [] },
+      ...{
+        number: index,
+        id: `case-${index}`,
+        plan: it,
+        sent: [],
+        requests: [],
+        rewound: [],
+        operated: [],
+        outcomes: [],
+      },
     }));
   }
 
   /** Calls that have not come to an end, though their process lives. */
   get open(): string[] {
     return this.#calls
-      .filter(({ isOver, machine }) => !isOver && machine.line.clock.life !== "gone")
+      .filter(({ isOver, place }) => !isOver && place.line.clock.life !== "gone")
       .map(({ what }) => what);
   }
 
   /** A call of a program's. What it may be refused with is known. */
-  call(machine: Machine, what: string, act: () => Promise<unknown>, allowed: readonly string[] = []): void {
-    const call: Call = { what: `${what} by ${machine.number}`, machine, isOver: false };
+  call(place: Place, what: string, act: () => Promise<unknown>, allowed: readonly string[] = []): void {
+    const call: Call = { what: `${what} by ${place.name}`, place, isOver: false };
+    const isClient = !("launcher" in place);
     this.#calls.push(call);
     act().then(
       (value) => {
         call.isOver = true;
+        if (isClient) this.scene.seen.note("sight", `a client's ${/^\w+/.exec(what)![0]}`);
         this.#books.note(
           () =>
             `${call.what}: ${JSON.stringify(value instanceof Object && "store" in value ? "" : value, plainly)?.slice(0, 200)}`,
@@ -93,37 +132,52 @@ export class Callers {
         const code = error instanceof StepwellError ? error.code : "";
         this.#books.note(() => `${call.what} failed: ${String(error)}`);
         if (isRetryable(error) || allowed.includes(code)) return;
-        if (code === "STEPWELL_LAUNCHER_NOT_RUNNING" && !(machine.isUp && machine.isStarted)) return;
+        if (code === "STEPWELL_LAUNCHER_NOT_RUNNING" && !(place.isUp && place.isStarted)) return;
+        if (code === "STEPWELL_CLIENT_STOPPED" && !place.isUp) return;
+        // It waits for a launcher, and not for ever.
+        if (code === "STEPWELL_UNDECIDED" && isClient) return;
         this.#books.wrong(`${call.what} failed: ${String(error)}`);
       },
     );
   }
 
-  #able(number: number): Machine | undefined {
-    const machine = this.#machines[number % this.#machines.length]!;
-    return machine.isUp && machine.line.clock.life === "goes" ? machine : undefined;
+  /** All that ask. */
+  get places(): readonly Place[] {
+    return [...this.#machines, ...this.scene.clients];
+  }
+
+  able(number: number): Place | undefined {
+    const { places } = this;
+    const place = places[number % places.length]!;
+    return place.isUp && place.line.clock.life === "goes" ? place : undefined;
+  }
+
+  tripOf({ trip }: CasePlan): number {
+    return trip % this.#plan.trips.length;
+  }
+
+  /** The same each time. */
+  launchOf(it: Case, place: Place): { workflow: AnyWorkflow; input: object; options: LaunchOptions } {
+    const trip = this.tripOf(it.plan);
+    const { value, delay, from } = it.plan;
+    const { count, pivot } = shapeOf(this.#plan.trips[trip]!);
+    const last = pivot < 0 ? count : pivot + 1;
+    const rollback = from === null ? undefined : { from: `leg-${from % last}`, reason: "launched-so" };
+    const options = { id: it.id, delay, ...(rollback !== undefined && { rollback }) };
+    return { workflow: place.workflows[trip]!, input: { value }, options };
   }
 
   launch(it: Case, by: number): void {
-    const machine = this.#able(by);
-    if (machine === undefined) return;
-    const { trip, value, delay, from } = it.plan;
-    const workflow = machine.workflows[trip % machine.workflows.length]!;
-    const { count, pivot } = shapeOf(this.#plan.trips[trip % machine.workflows.length]!);
-    const last = pivot < 0 ? count : pivot + 1;
-    const rollback = from === null ? undefined : { from: `leg-${from % last}`, reason: "launched-so" };
-    this.call(machine, `launch ${it.id}`, () =>
-      machine.launcher.launch(
-        workflow,
-        { value },
-        {
-          ...{ id: it.id, delay, ...(rollback !== undefined && { rollback }) },
-        },
-      ),
-    );
+    const place = this.able(by);
+    if (place === undefined) return;
+    const { workflow, input, options } = this.launchOf(it, place);
+    this.call(place, `launch ${it.id}`, () => place.client.launch(workflow, input, options));
   }
 
-  #caseOf(number: number): Case {
+  /** It was pruned. */
+  readonly isGone = (id: string): boolean => id === "";
+
+  caseOf(number: number): Case {
     return this.cases[number % this.cases.length]!;
   }
 
@@ -131,19 +185,19 @@ export class Callers {
     return this.#plan.trips[plan.trip % this.#plan.trips.length]!.legs.length;
   }
 
-  #messageOf({ case: number, name }: { readonly case: number; readonly name: number }): string {
-    const legs = this.#legsOf(this.#caseOf(number));
+  messageOf({ case: number, name }: { readonly case: number; readonly name: number }): string {
+    const legs = this.#legsOf(this.caseOf(number));
     const index = Math.floor(name / 2) % legs;
     return name >= 10 ? sharedMessage : name % 2 === 0 ? upMessage(index) : downMessage(index);
   }
 
-  ask(act: Extract<Act, { readonly by: number }>): void {
-    const machine = this.#able(act.by);
-    const it = this.#caseOf(act.case);
+  ask(act: Extract<Act, { readonly act: Asked }>): void {
+    const place = this.able(act.by);
+    const it = this.caseOf(act.case);
     if (act.act === "launch") return this.launch(it, act.by);
-    if (machine === undefined) return;
-    const { launcher } = machine;
-    const handle: Execution = launcher.execution(it.id);
+    if (place === undefined) return;
+    const { client } = place;
+    const handle: Execution = client.execution(it.id);
     const missing = "STEPWELL_EXECUTION_NOT_FOUND";
     const name = `${act.act}-${++this.#requests}`;
     switch (act.act) {
@@ -153,27 +207,27 @@ export class Callers {
         if (!act.valid) allowed.push("STEPWELL_INVALID_MESSAGE");
         const send = async (): Promise<unknown> => {
           const payload = { n: act.valid ? 1 : "none" };
-          const sent = await handle.send(this.#messageOf(act), payload, messageId === undefined ? {} : { messageId });
+          const sent = await handle.send(this.messageOf(act), payload, messageId === undefined ? {} : { messageId });
           it.sent.push(sent.id);
           return sent;
         };
-        return this.call(machine, `send ${this.#messageOf(act)} to ${it.id}`, send, allowed);
+        return this.call(place, `send ${this.messageOf(act)} to ${it.id}`, send, allowed);
       }
       case "publish": {
         const publish = (): Promise<unknown> =>
-          launcher.publish(...([topic, this.#messageOf(act), { n: 1 }] as const), {
+          client.publish(...([topic, this.messageOf(act), { n: 1 }] as const), {
             keepFor: act.keepFor,
             ...(act.id !== null && { messageId: `news-${act.id}` }),
           });
-        return this.call(machine, `publish ${this.#messageOf(act)}`, publish, ["STEPWELL_UNKNOWN_MESSAGE"]);
+        return this.call(place, `publish ${this.messageOf(act)}`, publish, ["STEPWELL_UNKNOWN_MESSAGE"]);
       }
       case "rollback": {
         const request = async (): Promise<unknown> => {
           const answer = await handle.rollback(name, { ifCompleted: act.refuse ? "refuse" : "undo" });
-          it.requests.push({ reason: name, ...answer, hasDoubts: machine.line.hasDoubts });
+          it.requests.push({ reason: name, ...answer, hasDoubts: place.line.hasDoubts });
           return answer;
         };
-        return this.call(machine, `${name} of ${it.id}`, request);
+        return this.call(place, `${name} of ${it.id}`, request);
       }
       case "rewind": {
         const { legs } = this.#plan.trips[it.plan.trip % this.#plan.trips.length]!;
@@ -187,7 +241,7 @@ export class Callers {
           if (answer.accepted) it.rewound.push(name);
           return answer;
         };
-        return this.call(machine, `${name} of ${it.id}`, rewind);
+        return this.call(place, `${name} of ${it.id}`, rewind);
       }
       case "operate": {
         const patch = act.patch ? { patch: { operated: name } } : {};
@@ -198,7 +252,7 @@ export class Callers {
           else await handle.skip("for the simulation", { by: name, ...patch });
           it.operated.push(name);
         };
-        return this.call(machine, `${act.kind} ${name} ${it.id}`, operate, [
+        return this.call(place, `${act.kind} ${name} ${it.id}`, operate, [
           "STEPWELL_EXECUTION_NOT_STUCK",
           "STEPWELL_NOT_IN_DOUBT",
           // A patch is waited for, and may find that nobody can go on with the execution.
@@ -207,7 +261,7 @@ export class Callers {
         ]);
       }
       case "outcome":
-        return this.#await(machine, it, handle, act.timeout);
+        return this.#await(place, it, handle, act.timeout);
     }
   }
 
@@ -227,8 +281,8 @@ export class Callers {
     await handle.resolve(isThere ? { happened: { resolved: by } } : { didNotHappen: true }, "it was looked at", { by });
   }
 
-  #await(machine: Machine, it: Case, handle: Execution, timeout: number | null): void {
-    const allowed = ["STEPWELL_EXECUTION_NOT_FOUND", "STEPWELL_LAUNCHER_NOT_RUNNING"];
+  #await(place: Place, it: Case, handle: Execution, timeout: number | null): void {
+    const allowed = ["STEPWELL_EXECUTION_NOT_FOUND", "STEPWELL_LAUNCHER_NOT_RUNNING", "STEPWELL_CLIENT_STOPPED"];
     if (timeout !== null) allowed.push("STEPWELL_OUTCOME_TIMEOUT");
     const requested = it.requests.some(({ accepted }) => accepted);
     const outcome = async (): Promise<unknown> => {
@@ -236,13 +290,13 @@ export class Callers {
       it.outcomes.push({ outcome: value, requested });
       return value.status;
     };
-    this.call(machine, `outcome of ${it.id}`, outcome, allowed);
+    this.call(place, `outcome of ${it.id}`, outcome, allowed);
   }
 
   /** As from a process that does not know the workflow: nothing is checked. */
   slip(act: Extract<Act, { readonly act: "slip" }>): void {
-    const it = this.#caseOf(act.case);
-    const name = this.#messageOf(act);
+    const it = this.caseOf(act.case);
+    const name = this.messageOf(act);
     const isValid = act.valid;
     const [record] = this.#store.load([it.id]) as (ExecutionRecord | undefined)[];
     if (record === undefined) return;
@@ -273,6 +327,7 @@ export class Callers {
     if (status === "waiting" && !pending.some((row) => row.name === name || row.kind !== "message")) {
       const send = async (): Promise<void> =>
         void it.sent.push((await machine.launcher.send(it.id, name, { n: 1 })).id);
+      if (++this.#requests % 2 === 0 && lastResend(it, name, this, machine)) return false;
       this.call(machine, `last send ${name} to ${it.id}`, send, ["STEPWELL_EXECUTION_ENDED"]);
     } else if (isParked && status === "stuck" && pending.every(({ kind }) => kind === "message")) {
       const by = `operate-${++this.#requests}`;

@@ -1,5 +1,8 @@
 /** What a long run of simulations has to have seen, so that it can't pass by never going where it could fail. */
+import { batchSights } from "./batches.js";
+import { clientSights } from "./clients.js";
 import { allEdges } from "./edges.js";
+import { letterSights } from "./letters.js";
 import { commitFaults, type Kind, type Seen } from "./seen.js";
 
 /** So many histories see all of it; a shorter run demands nothing. */
@@ -27,6 +30,7 @@ export function coverageOf({ counts }: Pick<Seen, "counts">): Coverage {
     edge: [...allEdges()],
     pair: pairs,
     operation: operations,
+    sight: [...clientSights, ...batchSights, ...letterSights],
     fault: operations.flatMap((it) =>
       ["refused", "lost", "dies-before", "dies-after"].map((fault) => `${it} ${fault}`),
     ),

@@ -11,7 +11,7 @@ import { ProcessClock } from "../../src/testing/faults/process-clock.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import type { Batch, BatchResult } from "../../src/stores/batch.js";
 import type { Witness } from "./seen.js";
-import type { Failing, LauncherPlan, Operation } from "./plan.js";
+import type { Failing, LinePlan, Operation } from "./plan.js";
 
 /** What the next requests of a kind meet with. */
 interface Trap {
@@ -38,7 +38,7 @@ export class Line implements Faults {
 
   readonly #witness: Witness;
 
-  constructor(base: Store, world: VirtualClock, plan: LauncherPlan, witness: Witness, dies: () => void) {
+  constructor(base: Store, world: VirtualClock, plan: LinePlan, witness: Witness, dies: () => void) {
     const { skew, latency, gathers, loses } = plan;
     this.#witness = witness;
     this.#dies = dies;

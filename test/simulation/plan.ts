@@ -1,5 +1,8 @@
 /** What a simulation does, drawn at random and made smaller by fast-check: workflows, executions, and acts between clock steps. */
 import fc from "fast-check";
+import { launchManyAct, type LaunchManyAct } from "./batches.js";
+import { resendAct, type ResendAct } from "./letters.js";
+import { limitsPlan, type LimitsPlan } from "./limits.js";
 
 /** What one function of a step does. */
 export interface Deed {
@@ -60,11 +63,11 @@ export interface Trip {
   readonly deadline: number | null;
   readonly hasWatcher: boolean;
   readonly asyncSchemas: boolean;
+  readonly limits: LimitsPlan | null;
 }
 
-export interface LauncherPlan {
-  readonly concurrency: number;
-  readonly drain: number;
+/** How a process reaches the store. */
+export interface LinePlan {
   /** Milliseconds that its clock is ahead of the store's. */
   readonly skew: number;
   /** How long a request and its answer are under way; null: the store answers at once. */
@@ -74,6 +77,11 @@ export interface LauncherPlan {
   readonly loses: number | null;
 }
 
+export interface LauncherPlan extends LinePlan {
+  readonly concurrency: number;
+  readonly drain: number;
+}
+
 export interface CasePlan {
   readonly trip: number;
   readonly launcher: number;
@@ -81,6 +89,8 @@ export interface CasePlan {
   readonly value: unknown;
   /** Set: started directly in rollback, from this step. */
   readonly from: number | null;
+  /** It is not launched at the beginning. */
+  readonly late: boolean;
 }
 
 export const operations = [
@@ -100,6 +110,8 @@ export type Operation = (typeof operations)[number];
 export type Failing = "refused" | "unknown";
 
 export type Act =
+  | LaunchManyAct
+  | ResendAct
   | {
       readonly act: "send";
       readonly case: number;
@@ -164,6 +176,8 @@ export interface Plan {
   readonly seed: number;
   readonly trips: readonly Trip[];
   readonly launchers: readonly LauncherPlan[];
+  /** Processes that ask, and do not work. */
+  readonly clients: readonly LinePlan[];
   readonly cases: readonly CasePlan[];
   readonly acts: readonly { readonly after: number; readonly it: Act }[];
 }
@@ -206,6 +220,14 @@ function rarely<T>(other: fc.Arbitrary<T>): fc.Arbitrary<T | null> {
   return fc.oneof(
     { withCrossShrink: true },
     { weight: 3, arbitrary: fc.constant(null) },
+    { weight: 1, arbitrary: other },
+  );
+}
+
+function seldom<T>(other: fc.Arbitrary<T>): fc.Arbitrary<T | null> {
+  return fc.oneof(
+    { withCrossShrink: true },
+    { weight: 9, arbitrary: fc.constant(null) },
     { weight: 1, arbitrary: other },
   );
 }
@@ -277,16 +299,21 @@ function trip(options: PlanOptions): fc.Arbitrary<Trip> {
     deadline: fc.option(fc.constantFrom(1, 1500, 5000, 20_000), { nil: null, freq: 3 }),
     hasWatcher: fc.boolean(),
     asyncSchemas: fc.boolean(),
+    limits: seldom(limitsPlan),
   });
 }
 
-const launcherPlan: fc.Arbitrary<LauncherPlan> = fc.record({
-  concurrency: fc.constantFrom(100, 1, 2),
-  drain: fc.constantFrom(0, 500, 3000),
+const line = {
   skew: fc.constantFrom(0, 0, 60_000, -60_000),
   latency: fc.option(fc.tuple(fc.constantFrom(0, 1, 40), fc.constantFrom(0, 1, 40)), { nil: null }),
   gathers: fc.boolean(),
   loses: rarely(fc.constantFrom(2, 3, 7, 20)),
+};
+
+const launcherPlan: fc.Arbitrary<LauncherPlan> = fc.record({
+  concurrency: fc.constantFrom(100, 1, 2),
+  drain: fc.constantFrom(0, 500, 3000),
+  ...line,
 });
 
 const small = fc.nat(3);
@@ -295,8 +322,8 @@ function act(): fc.Arbitrary<Act> {
   const operation = mostly<Operation>("write", "write", "claim", "transactions.run", ...operations);
   const nth = mostly<number>(1, 1, 2, 3, 6);
   const failing = fc.constantFrom<Failing>("refused", "unknown");
-  const launcher = small;
-  const which = { case: small, by: small };
+  const launcher = fc.nat(4);
+  const which = { case: small, by: fc.nat(5) };
   return fc.oneof(
     {
       weight: 5,
@@ -358,6 +385,8 @@ function act(): fc.Arbitrary<Act> {
       }),
     },
     { weight: 1, arbitrary: fc.record({ act: fc.constant("launch" as const), ...which }) },
+    { weight: 1, arbitrary: launchManyAct },
+    { weight: 2, arbitrary: resendAct },
     {
       weight: 3,
       arbitrary: fc.record({
@@ -399,6 +428,7 @@ export function plans(options: PlanOptions): fc.Arbitrary<Plan> {
     seed: fc.nat(1_000_000),
     trips: some(trip(options), 1, 1, 2),
     launchers: some(launcherPlan, 1, 2, 3),
+    clients: some(fc.record(line), 0, 1, 2),
     cases: some(
       fc.record({
         trip: fc.nat(1),
@@ -406,6 +436,7 @@ export function plans(options: PlanOptions): fc.Arbitrary<Plan> {
         delay: mostly(0, 0, 2500),
         value: rich,
         from: rarely(fc.nat(4)),
+        late: mostly<boolean>(false, false, true),
       }),
       ...([1, 1, 3] as const),
     ),

@@ -33,9 +33,13 @@ export class Witness {
   /** By execution. */
   readonly #workflows = new Map<string, Shape>();
   readonly #statuses = new Map<string, Status>();
+  readonly #wrong: (what: string) => void;
+  /** Ids. */
+  readonly #created = new Set<string>();
 
   /** @param shapes by the name of their workflow */
-  constructor(seen: Seen, shapes: ReadonlyMap<string, Shape>) {
+  constructor(seen: Seen, shapes: ReadonlyMap<string, Shape>, wrong: (what: string) => void) {
+    this.#wrong = wrong;
     this.seen = seen;
     this.#shapes = shapes;
   }
@@ -57,7 +61,11 @@ export class Witness {
   }
 
   #written(batch: Batch, answer: BatchResult): BatchResult {
-    for (const { id, workflow, status } of batch.creates) {
+    for (const [index, { id, workflow, status }] of batch.creates.entries()) {
+      if (answer.creates[index]!.created) {
+        if (this.#created.has(id)) this.#wrong(`${id} is created twice`);
+        this.#created.add(id);
+      }
       if (this.#workflows.has(id)) continue;
       const shape = this.#shapes.get(workflow);
       if (shape !== undefined) this.#workflows.set(id, shape);

@@ -8,10 +8,13 @@ import type { Store } from "../../src/stores/contract.js";
 import { QuickClock } from "../../src/testing/faults/quick-clock.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { Books } from "./books.js";
-import { Callers, type Case, type Machine } from "./callers.js";
+import { launchMany } from "./batches.js";
+import { resend, wrongLetters } from "./letters.js";
+import { Callers, type Case, type Machine, type Place } from "./callers.js";
 import { violationsOf } from "./checks.js";
+import { clientOn } from "./clients.js";
 import { Line } from "./machine.js";
-import type { Act, LauncherPlan, Plan } from "./plan.js";
+import type { Act, LauncherPlan, LinePlan, Plan } from "./plan.js";
 import { Witness, type Seen } from "./seen.js";
 import { shapeOf, tripName, tripsOn } from "./trips.js";
 
@@ -46,6 +49,7 @@ class World {
   readonly #witness: Witness;
   readonly #books: Books;
   readonly #machines: Machine[] = [];
+  readonly #clients: Place[] = [];
   readonly #callers: Callers;
 
   constructor(plan: Plan, open: (clock: VirtualClock) => Store, { seen, traced }: Playing) {
@@ -54,9 +58,11 @@ class World {
     this.#store = open(this.#clock);
     this.#books = new Books(this.#store, this.#clock, traced);
     const shapes = plan.trips.map((it, index) => [tripName(index), shapeOf(it)] as const);
-    this.#witness = new Witness(seen, new Map(shapes));
+    this.#witness = new Witness(seen, new Map(shapes), (what) => this.#books.wrong(what));
     this.#watched = this.#witness.over(this.#store);
-    this.#callers = new Callers(plan, this.#store, this.#books, this.#machines);
+    this.#callers = new Callers({
+      ...{ plan, store: this.#store, books: this.#books, seen, machines: this.#machines, clients: this.#clients },
+    });
   }
 
   async play(): Promise<Played> {
@@ -65,8 +71,9 @@ class World {
     process.on("unhandledRejection", unheard);
     try {
       for (const it of this.#plan.launchers) this.#add(it);
+      for (const it of this.#plan.clients) this.#addClient(it);
       await this.#clock.advance(500);
-      for (const it of this.#callers.cases) this.#callers.launch(it, it.plan.launcher);
+      for (const it of this.#callers.cases) if (!it.plan.late) this.#callers.launch(it, it.plan.launcher);
       for (const { after, it } of this.#plan.acts) {
         await this.#clock.advance(after);
         this.#books.note(() => JSON.stringify(it));
@@ -94,12 +101,23 @@ class World {
       ...{ store: line.store, clock: line.clock, workflows, concurrency: plan.concurrency, drainTimeout: plan.drain },
       ...{ pollInterval: 1000, heartbeat: { interval: 1000, timeout: 4000 }, abortGrace: 500 },
       // What fails is in the trace.
-      ...{ logger: silentLogger, onError: (error) => this.#heard(error, number) },
+      ...{ logger: silentLogger, onError: (error) => this.#heard(error, String(number)) },
     });
-    const machine: Machine = { number, line, launcher, workflows, isUp: true, isStarted: false };
+    const machine: Machine = {
+      ...{ name: String(number), line, client: launcher, launcher, workflows, isUp: true, isStarted: false },
+    };
     this.#machines.push(machine);
     this.#callers.call(machine, "start", () => this.#start(machine));
     return machine;
+  }
+
+  #addClient(plan: LinePlan): void {
+    const line = new Line(this.#watched, this.#clock, plan, this.#witness, () => this.#kill(place));
+    const workflows = tripsOn(line, this.#plan.trips, this.#books);
+    const name = `client ${this.#clients.length}`;
+    const client = clientOn(line, (error) => this.#heard(error, name));
+    const place: Place = { name, line, client, workflows, isUp: true, isStarted: true };
+    this.#clients.push(place);
   }
 
   async #start(machine: Machine): Promise<void> {
@@ -115,8 +133,8 @@ class World {
     }
   }
 
-  #heard(error: StepwellError, number: number): void {
-    this.#books.note(() => `${number} reports ${error.code} ${error.execution ?? ""}: ${error.message.slice(0, 150)}`);
+  #heard(error: StepwellError, who: string): void {
+    this.#books.note(() => `${who} reports ${error.code} ${error.execution ?? ""}: ${error.message.slice(0, 150)}`);
     const isMistake =
       error.code === "STEPWELL_INVARIANT_VIOLATED" ||
       error.code === "STEPWELL_UNKNOWN_WORKFLOW" ||
@@ -134,6 +152,10 @@ class World {
       case "outcome":
       case "launch":
         return this.#callers.ask(act);
+      case "launchMany":
+        return launchMany(act, this.#callers);
+      case "resend":
+        return resend(act, this.#callers);
       case "slip":
         return this.#callers.slip(act);
       case "start":
@@ -145,21 +167,22 @@ class World {
   }
 
   #trouble(act: Extract<Act, { readonly launcher: number }>): void {
-    const machine = this.#machines[act.launcher % this.#machines.length]!;
-    if (!machine.isUp) return;
-    const { line } = machine;
+    const { places } = this.#callers;
+    const place = places[act.launcher % places.length]!;
+    if (!place.isUp) return;
+    const { line } = place;
     const later = (milliseconds: number, mend: () => void): void =>
       void this.#clock.after(milliseconds, () => !this.#books.isHealed && mend());
     switch (act.act) {
       case "stop":
-        if (line.clock.life === "goes") this.#stop(machine);
+        if (line.clock.life === "goes") this.#stop(place);
         return undefined;
       case "pause":
         return line.clock.stand();
       case "resume":
         return line.clock.goOn();
       case "crash": {
-        this.#kill(machine);
+        this.#kill(place);
         if (act.bury) void this.#store.removeLaunchers(line.owners);
         return undefined;
       }
@@ -181,21 +204,21 @@ class World {
     }
   }
 
-  #stop(machine: Machine): void {
-    machine.isUp = false;
-    this.#callers.call(machine, "stop", () => machine.launcher.stop());
+  #stop(place: Place): void {
+    place.isUp = false;
+    this.#callers.call(place, "stop", () => place.client.stop());
   }
 
-  #kill(machine: Machine): void {
-    this.#books.note(() => `${machine.number} dies`);
-    machine.isUp = false;
-    machine.line.clock.die();
+  #kill(place: Place): void {
+    this.#books.note(() => `${place.name} dies`);
+    place.isUp = false;
+    place.line.clock.die();
   }
 
   async #heal(): Promise<void> {
     this.#books.note(() => "healed");
     this.#books.isHealed = true;
-    for (const { line } of this.#machines) {
+    for (const { line } of this.#callers.places) {
       line.heal();
       line.clock.goOn();
     }
@@ -225,6 +248,7 @@ class World {
   async #judge(): Promise<void> {
     await this.#clock.advance(5000);
     for (const what of this.#callers.open) this.#books.wrong(`${what} never ends`);
+    for (const what of await wrongLetters(this.#callers)) this.#books.wrong(what);
     for (const it of this.#callers.cases) {
       const trip = this.#plan.trips[it.plan.trip % this.#plan.trips.length]!;
       for (const what of violationsOf(it, trip, this.#store, this.#books)) this.#books.wrong(`${it.id} ${what}`);
@@ -233,13 +257,13 @@ class World {
 
   /** Nothing is left of a launcher that was stopped. */
   async #stopAll(): Promise<void> {
-    for (const machine of this.#machines) if (machine.isUp) this.#stop(machine);
+    for (const place of this.#callers.places) if (place.isUp) this.#stop(place);
     await this.#clock.advance(20_000);
     for (const what of this.#callers.open) this.#books.wrong(`${what} never ends after the stop`);
-    for (const { number, line } of this.#machines) {
+    for (const { name, line } of this.#callers.places) {
       if (line.clock.life === "gone") continue;
-      if (line.clock.pending > 0) this.#books.wrong(`${number} has ${line.clock.pending} timers after its stop`);
-      for (const id of this.#books.awake(line)) this.#books.wrong(`${id} is awake on ${number} after its stop`);
+      if (line.clock.pending > 0) this.#books.wrong(`${name} has ${line.clock.pending} timers after its stop`);
+      for (const id of this.#books.awake(line)) this.#books.wrong(`${id} is awake on ${name} after its stop`);
     }
   }
 }
