@@ -52,6 +52,67 @@ export interface Facts {
 }
 
 export function decide(stood: ActiveExecution, happened: Event, facts: Facts): Decision {
+  const { definition, time } = facts;
+  const { execution, event, mail, turn, step, routed, nothingLeft, request } = judged(stood, happened, facts);
+  const { action } = routed;
+  const upInto = event.what.type === "migrated" ? undefined : roundInto(execution, routed);
+  const committed = upInto === undefined ? execution : risen(execution, event, facts.ground!, facts.limit);
+  const position = positionAfter(execution, event, routed, definition, time, facts.onExit);
+  const isPassedOver = nothingLeft && execution.position.direction === "up" && routed.flow.direction === "down";
+  // One whose state was patched stays stuck, one that was migrated is as it was, and what is due is seen after that.
+  const kept = keptStatus(execution, event.what);
+  // Its children may have been settled while it was parked, of which nobody tells it again.
+  const looksAgain = action === "wait" && event.what.type === "resumed" && step?.children !== undefined;
+  // A rollback was asked for that takes over from the rewind: it is followed, where its undo has failed for good as well.
+  const isAsked = action === "park" && stood.position.until !== undefined && turn?.arrival !== undefined;
+  const goesOn = kept !== undefined || looksAgain || isAsked;
+  const resting = goesOn ? undefined : restOf(execution, position, action, mail, facts, step);
+  const ends = action === "succeed" || action === "finish";
+  const status = resting?.status ?? kept ?? statusOf[action];
+  const history = entryOf(committed, event, upInto);
+  if (isPassedOver) history.leftNothing = true;
+  // All of one shape, with all fields: on Node 20 an object that is spread and then grows costs fifty times as much, and whoever reads it.
+  const transition: Transition = {
+    id: execution.identity.id,
+    owner: execution.owner,
+    revision: execution.revision + 1,
+    signals: mail.signals,
+    status,
+    position,
+    state: committed.unsaved,
+    changes: changesOf(committed),
+    rests: resting !== undefined,
+    dueInMs: resting?.dueInMs ?? null,
+    settled: settledBy(mail, event, request),
+    ends,
+    leaves: execution.admission !== null && (ends || action === "park"),
+    carried: facts.carried,
+    // What is parked keeps the list that it knows: a later launcher looks again.
+    definition: event.what.type === "parked" ? undefined : facts.list,
+    history,
+    unsubscribes: committed.subscribed === 0 ? undefined : unsubscribedBy(committed, { position, ends }, event.what),
+    forgets: upInto === undefined ? undefined : forgottenAfter(committed, facts),
+    line: lineAfter(committed.line, committed.status, status),
+    list: listAfter(committed, event, position, facts),
+  };
+  return upInto === undefined ? { action, transition } : { action, transition, risen: committed };
+}
+
+interface Judged {
+  readonly execution: ActiveExecution;
+  readonly event: Event;
+  readonly mail: Mail;
+  readonly turn: Turn | undefined;
+  readonly step: StepDefinition | undefined;
+  readonly routed: Routed;
+  /** Nothing of the step was done. */
+  readonly nothingLeft: boolean;
+  /** What becomes of the request that wants the execution to turn. */
+  readonly request: SettledRow | undefined;
+}
+
+/** Which event it is that is committed, since the execution may have been asked to turn meanwhile; and where it leads. */
+function judged(stood: ActiveExecution, happened: Event, facts: Facts): Judged {
   const { definition, shape, time } = facts;
   // Until the execution is one of this version, this list can't say whether anything turns it.
   const isForeign = happened.what.type === "migrated";
@@ -77,39 +138,16 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
     route(execution.position, nothingLeft ? withoutTrace(event.what) : event.what, shape),
     step,
   );
-  const { action } = routed;
-  const upInto = isForeign ? undefined : roundInto(execution, routed);
-  const committed = upInto === undefined ? execution : risen(execution, event, facts.ground!, facts.limit);
-  const position = positionAfter(execution, event, routed, definition, time, facts.onExit);
-  const isPassedOver = nothingLeft && execution.position.direction === "up" && routed.flow.direction === "down";
-  // One whose state was patched stays stuck, one that was migrated is as it was, and what is due is seen after that.
-  const kept = keptStatus(execution, event.what);
-  // Its children may have been settled while it was parked, of which nobody tells it again.
-  const looksAgain = action === "wait" && event.what.type === "resumed" && step?.children !== undefined;
-  // A rollback was asked for that takes over from the rewind: it is followed, where its undo has failed for good as well.
-  const isAsked = action === "park" && stood.position.until !== undefined && turn?.arrival !== undefined;
-  const goesOn = kept !== undefined || looksAgain || isAsked;
-  const resting = goesOn ? undefined : restOf(execution, position, action, mail, facts, step);
-  const ends = action === "succeed" || action === "finish";
-  const history = entryOf(committed, event, upInto);
-  const transition: Transition = {
-    id: execution.identity.id,
-    owner: execution.owner,
-    revision: execution.revision + 1,
-    signals: mail.signals,
-    status: resting?.status ?? kept ?? statusOf[action],
-    position,
-    state: committed.unsaved,
-    rests: resting !== undefined,
-    dueInMs: resting?.dueInMs ?? null,
-    settled: settledBy(mail, event, settledRequest(event, turn, { tooLate, takesOver })),
-    ends,
-    leaves: execution.admission !== null && (ends || action === "park"),
-    carried: facts.carried,
-    history: isPassedOver ? { ...history, leftNothing: true } : history,
+  return {
+    execution,
+    event,
+    mail,
+    turn,
+    step,
+    routed,
+    nothingLeft,
+    request: settledRequest(event, turn, { tooLate, takesOver }),
   };
-  const whole = withRare(transition, committed, event, facts);
-  return upInto === undefined ? { action, transition: whole } : { action, transition: whole, risen: committed };
 }
 
 /** The round into which the execution goes up again. Undefined: it does not. */
@@ -144,31 +182,6 @@ function askedBy(event: Event, { by, why, asked }: Turn): Event {
 function isDone({ what: { type } }: Event): boolean {
   return type === "stepOk" || type === "stepCompleted" || type === "stepPassedOver";
 }
-
-/** With what few transitions have: changes of a large state, the end of subscriptions, another list of steps, and lists of children. */
-function withRare(transition: Transition, execution: ActiveExecution, event: Event, facts: Facts): Transition {
-  const { what } = event;
-  const { list } = facts;
-  const changes = changesOf(execution);
-  const unsubscribes = execution.subscribed === 0 ? undefined : unsubscribedBy(execution, transition, what);
-  // What is parked keeps the list that it knows: a later launcher looks again.
-  const definition = what.type === "parked" ? undefined : list;
-  const forgets = transition.history.upInto === undefined ? undefined : forgottenAfter(execution, facts);
-  const line = lineAfter(execution.line, execution.status, transition.status);
-  const children = listAfter(execution, event, transition.position, facts);
-  if ((changes ?? unsubscribes ?? forgets ?? definition ?? line ?? children) === undefined) return transition;
-  // Written field by field: spreading costs, and each child has a line.
-  const rare: Mutable<Transition> = { ...transition };
-  if (changes !== undefined) rare.changes = changes;
-  if (unsubscribes !== undefined) rare.unsubscribes = unsubscribes;
-  if (forgets !== undefined) rare.forgets = forgets;
-  if (definition !== undefined) rare.definition = definition;
-  if (line !== undefined) rare.line = line;
-  if (children !== undefined) rare.list = children;
-  return rare;
-}
-
-type Mutable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
 
 /** What the steps that were undone had asked for: nobody waits for it any more, and an answer to it must not be taken for one to what comes. */
 function forgottenAfter(

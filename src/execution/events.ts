@@ -38,7 +38,7 @@ export interface Event {
   readonly backTo?: string | undefined;
   readonly patchThen?: object | undefined;
   /** The function that was called, on the way up, gave nothing back: it threw, took too long or was cut off. Left out: no. */
-  readonly lost?: true;
+  readonly lost?: boolean;
   /** What was said, by the probe or an operator, of an attempt in doubt; `failed`: nothing, since the probe failed. Left out: nobody was asked. */
   readonly answered?: "happened" | "did-not-happen" | "unknown" | "again" | "failed";
   /** What a step of children does to its list while the execution goes on waiting there. Left out: nothing. */

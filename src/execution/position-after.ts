@@ -27,7 +27,7 @@ export function positionAfter(
   const ends = action === "succeed" || action === "finish";
   const turns = position.direction === "up" && flow.direction === "down";
   const rises = flow.round !== position.round;
-  const after: Position = {
+  const after: Writable = {
     direction: flow.direction,
     reason: ends ? onExit(flow.reason) : flow.reason,
     stepIndex: flow.stepIndex,
@@ -65,8 +65,10 @@ export function positionAfter(
   const kept = { keys, gone, passed, doubtful, doubts, irreversible, request };
   const way = { round, rounds, until, deadlineAt, sealedAt };
   const more = { inDoubt, partly, warned, begins, stepDeadlineAt, polls, ...kept, ...way };
-  return asksFirst({ ...after, ...present(more) }, action, definition.steps[flow.stepIndex]);
+  return asksFirst(withPresent(after, more), action, definition.steps[flow.stepIndex]);
 }
+
+type Writable = { -readonly [Key in keyof Position]: Position[Key] };
 
 /** What was parked untouched is no further than it was: a step that had not begun has still not begun. */
 function isFailure(what: RoutedEvent, action: Action): boolean {
@@ -140,9 +142,14 @@ function staysAt({ type }: RoutedEvent, action: Action, isThere: boolean): boole
   return counting.has(type) || action === "park" || action === "wait";
 }
 
-/** Without the fields that are undefined. */
-function present(fields: { readonly [Key in keyof Position]?: Position[Key] | undefined }): Partial<Position> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+/** Into the position itself: to spread it would make each one of a shape of its own, which engines of JavaScript read slowly. */
+function withPresent(
+  position: Writable,
+  fields: { readonly [Key in keyof Position]?: Position[Key] | undefined },
+): Position {
+  const into: Record<string, unknown> = position;
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) into[name] = value;
+  return position;
 }
 
 type More = Pick<Position, "begins" | "stepDeadlineAt" | "polls">;

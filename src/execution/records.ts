@@ -219,7 +219,7 @@ export interface Transition {
    * Fields, as they are after this transition: all in which the state may differ from the one that was last given without
    * them. A store may keep these beside that one, in place of `state`. Left out: it keeps `state`.
    */
-  readonly changes?: Encoded;
+  readonly changes?: Encoded | undefined;
   /** Whether the launcher lets go of the execution. Kept: `claims` becomes 1. Let go: 0. */
   readonly rests: boolean;
   /** With `rests`: due again after this many milliseconds of the store's clock. Null: not by itself. */
@@ -233,17 +233,17 @@ export interface Transition {
   /** What the execution carries from now on. Null: what it carried before. */
   readonly carried: string | null;
   /** The list of steps that the execution goes on with from now on. Left out: the one that it has. */
-  readonly definition?: { readonly version: string; readonly fingerprint: string };
+  readonly definition?: { readonly version: string; readonly fingerprint: string } | undefined;
   readonly history: HistoryEntry;
   /** Subscriptions that end with it: those until the end of their step, or all. Undefined: none. */
-  readonly unsubscribes?: "step" | "all";
+  readonly unsubscribes?: "step" | "all" | undefined;
   /**
    * Of steps that were undone to be done again: subscriptions that they made end, and messages of these names that are still
    * pending become dead. Left out: nothing does.
    */
-  readonly forgets?: { readonly subscriptionsOf: readonly string[]; readonly messages: readonly string[] };
+  readonly forgets?: { readonly subscriptionsOf: readonly string[]; readonly messages: readonly string[] } | undefined;
   /** What its own line says from now on. Left out: what it said. */
-  readonly line?: LineChange;
+  readonly line?: LineChange | undefined;
   /** What becomes of a list of its own. Left out: nothing. */
-  readonly list?: ListChange;
+  readonly list?: ListChange | undefined;
 }

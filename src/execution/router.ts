@@ -270,10 +270,13 @@ function at(
   lifecycle: Flow["lifecycle"],
   lastResult: string,
 ): Passage {
-  const flow: Flow = { direction, reason, stepIndex, stepFunc, lifecycle, lastResult };
-  if ((passed ?? round ?? until) === undefined) return flow;
   return {
-    ...flow,
+    direction,
+    reason,
+    stepIndex,
+    stepFunc,
+    lifecycle,
+    lastResult,
     ...(passed !== undefined && { passed }),
     ...(round !== undefined && { round }),
     ...(until !== undefined && { until }),

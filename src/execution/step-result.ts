@@ -65,11 +65,12 @@ export function resultOf(execution: ActiveExecution, settled: Settled, call: Set
     failedItself: result.what.type === "stepFailed",
     called: call.called,
     gave: settled.kind === "returned" && result.isKept,
-    isUnexpected: result.isUnexpected ?? false,
+    isUnexpected: result.isUnexpected,
+    lost: isLost(settled, call),
   };
   return {
     execution: isMerged ? kept.execution : execution,
-    event: isLost(settled, call) ? lostEvent(event, call) : event,
+    event: event.lost === true ? lostEvent(event, call) : event,
   };
 }
 
@@ -82,8 +83,8 @@ function isLost({ kind }: Settled, { called }: SettledCall): boolean {
 function lostEvent(event: Event, { step }: SettledCall): Event {
   const { what, func } = event;
   const isAsked = func === "run" && (step.probe !== undefined || step.inDoubt === "park");
-  if (!isAsked || what.type !== "stepFailed") return { ...event, lost: true };
-  return { ...event, lost: true, what: { type: "doubted", reason: what.reason }, failedItself: false };
+  if (!isAsked || what.type !== "stepFailed") return event;
+  return { ...event, what: { type: "doubted", reason: what.reason }, failedItself: false };
 }
 
 /** Nobody came. On the way up the step fails; where nothing turns any more it is tried again from its beginning. */
@@ -103,7 +104,7 @@ export function waitTimedOut(
 /** `isKept`: not if what was given back is lost. */
 type Result = Pick<Event, "what" | "result" | "error" | "patch" | "pause"> & {
   readonly isKept: boolean;
-  readonly isUnexpected?: boolean;
+  readonly isUnexpected: boolean;
 };
 
 /** What `run` would have come to with this result, of which its probe says that it happened. */
@@ -177,11 +178,13 @@ function nameOf(value: unknown): string | undefined {
 }
 
 function ok(patch: object | undefined): Result {
-  return { what: { type: "stepOk" }, result: "ok", error: null, patch, pause: undefined, isKept: true };
+  const what = { type: "stepOk" } as const;
+  return { what, result: "ok", error: null, patch, pause: undefined, isKept: true, isUnexpected: false };
 }
 
 function failed(reason: string, error: Result["error"], patch: object | undefined): Result {
-  return { what: { type: "stepFailed", reason }, result: reason, error, patch, pause: undefined, isKept: true };
+  const what = { type: "stepFailed", reason } as const;
+  return { what, result: reason, error, patch, pause: undefined, isKept: true, isUnexpected: false };
 }
 
 function invalid({ identity }: ActiveExecution, { step }: SettledCall, problem: string): Result {

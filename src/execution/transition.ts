@@ -11,7 +11,7 @@ import type { RoutedEvent } from "./router.js";
 /** Which subscriptions are over: all with the execution, those of a step once it is done, or left, in its direction. */
 export function unsubscribedBy(
   execution: ActiveExecution,
-  { position, ends }: Transition,
+  { position, ends }: Pick<Transition, "position" | "ends">,
   what: RoutedEvent,
 ): Transition["unsubscribes"] {
   if (ends) return "all";
@@ -26,7 +26,7 @@ export function unsubscribedBy(
 const patchOptions = { what: "A patch", limit: Infinity };
 
 /** @param upInto the round into which the execution goes up again with it. Default: it does not */
-export function entryOf(execution: ActiveExecution, event: Event, upInto?: number): HistoryEntry {
+export function entryOf(execution: ActiveExecution, event: Event, upInto?: number): Writable<HistoryEntry> {
   const { guardErrors, others, initial } = execution;
   const { position } = execution;
   const { direction, step, stepIndex } = position;

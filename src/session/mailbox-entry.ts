@@ -14,16 +14,16 @@ export function messageTo(
   execution: string,
   name: string,
   payload: Encoded,
-  terms: Pick<Arrival, "messageId" | "carried" | "resends">,
+  { messageId, carried, resends }: Pick<Arrival, "messageId" | "carried" | "resends">,
 ): Arrival {
-  const what = { id: newId(), execution, kind: "message", name, payload } as const;
-  return { ...what, ...terms, acceptedIn: alive, wakes: ["waiting"] };
+  const more = { acceptedIn: alive, wakes: ["waiting"], ...(resends !== undefined && { resends }) } as const;
+  return { id: newId(), execution, kind: "message", name, payload, messageId, carried, ...more };
 }
 
 /** Wakes an execution that waits for something else than a message: it looks by itself what that is. */
 export function toldOf(execution: string): Arrival {
-  const what = { id: newId(), execution, kind: "told", name: "told", payload: nothing } as const;
-  return { ...what, messageId: null, carried: null, acceptedIn: alive, wakes: ["waiting"] };
+  const message = { kind: "told", name: "told", payload: nothing, messageId: null } as const;
+  return { id: newId(), execution, ...message, carried: null, acceptedIn: alive, wakes: ["waiting"] };
 }
 
 const nothing = Encoded.ofText("null");

@@ -1,5 +1,5 @@
 /** Lists of executions, in memory. */
-import type { LineChange, LinePhase, ListChange, StagedLine } from "../../execution/records.js";
+import type { LineChange, LinePhase, ListChange, StagedLine, Transition } from "../../execution/records.js";
 import type { Encoded } from "../../values/encode.js";
 import type { Store } from "../contract.js";
 import type { CreateResult } from "../batch.js";
@@ -177,10 +177,7 @@ function linesOf({ lines, news }: HeldList, query: LineQuery): readonly HeldLine
 }
 
 /** What a transition says of lines and lists. */
-export function changeLists(
-  data: MemoryData,
-  { line, list, id }: { readonly line?: LineChange; readonly list?: ListChange; readonly id: string },
-): void {
+export function changeLists(data: MemoryData, { line, list, id }: Transition): void {
   if (line !== undefined) data.lists.settle(line);
   if (list !== undefined) data.lists.change(list, id);
 }

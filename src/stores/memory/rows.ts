@@ -38,7 +38,7 @@ export function historyOf(row: Row, { after, limit }: HistoryRange = { after: 0,
   const records: HistoryRecord[] = [];
   let { revision } = row.record;
   for (let it = row.last; it !== undefined && revision > after; it = it.before, revision--) {
-    if (revision - after <= limit) records.push({ ...it.entry, revision, at: it.at });
+    if (revision - after <= limit) records.push({ revision, at: it.at, ...it.entry });
   }
   return records.toReversed();
 }
