@@ -2,7 +2,7 @@
 import type { StepFunc } from "../definition/flow.js";
 import type { Pause } from "../definition/outcome.js";
 import type { SerializedError } from "../values/serialize-error.js";
-import type { AskedBack } from "./position.js";
+import type { AskedBack, Failing } from "./position.js";
 import { attemptOf, type ActiveExecution } from "./execution.js";
 import type { ListChange, MailboxRecord } from "./records.js";
 import type { RoutedEvent } from "./router.js";
@@ -43,6 +43,8 @@ export interface Event {
   readonly answered?: "happened" | "did-not-happen" | "unknown" | "again" | "failed";
   /** What a step of children does to its list while the execution goes on waiting there. Left out: nothing. */
   readonly list?: ListChange;
+  /** With it: the step has failed, and what is done before it is asked whether it recovers. Left out: it has not. */
+  readonly failing?: Failing;
 }
 
 /** An event, and the execution with what is committed together with the event. */

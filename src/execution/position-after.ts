@@ -48,7 +48,7 @@ export function positionAfter(
   const { passed, round, until } = flow;
   const request = flow.direction === "down" ? (event.asked ?? position.request) : undefined;
   const irreversible = irreversibleAfter(position, { flow, turns: turns && !ends, rises }, definition);
-  const { begins, stepDeadlineAt, polls } = ends ? nothingMore : moreOf(position, event, flow, definition, time);
+  const here = ends ? nothingMore : moreOf(position, event, flow, definition, time);
   const isSame = !ends && !rises && flow.stepIndex === position.stepIndex;
   const sealedAt = action === "succeed" ? sealedFrom(definition, time) : undefined;
   const inDoubt = isSame && staysInDoubt(execution, event, definition) ? (true as const) : undefined;
@@ -58,13 +58,14 @@ export function positionAfter(
   const warned = position.warned === true || event.isUnexpected ? (true as const) : undefined;
   // Most positions have none of these, and are all of one shape.
   const rare = inDoubt ?? partly ?? warned ?? irreversible ?? keys ?? gone ?? passed ?? doubtful ?? doubts;
-  const rarer = begins ?? stepDeadlineAt ?? polls ?? request ?? round ?? until ?? sealedAt;
+  const rarer =
+    here.begins ?? here.stepDeadlineAt ?? here.failing ?? here.polls ?? request ?? round ?? until ?? sealedAt;
   if ((rare ?? rarer) === undefined && flow.stepFunc !== "probe") return after;
   const rounds = rises ? nextRounds(position, round!, flow.stepIndex) : position.rounds;
   const deadlineAt = rises ? deadlineFrom(definition, time) : position.deadlineAt;
   const kept = { keys, gone, passed, doubtful, doubts, irreversible, request };
   const way = { round, rounds, until, deadlineAt, sealedAt };
-  const more = { inDoubt, partly, warned, begins, stepDeadlineAt, polls, ...kept, ...way };
+  const more = { inDoubt, partly, warned, ...here, ...kept, ...way };
   return asksFirst(withPresent(after, more), action, definition.steps[flow.stepIndex]);
 }
 
@@ -152,14 +153,14 @@ function withPresent(
   return position;
 }
 
-type More = Pick<Position, "begins" | "stepDeadlineAt" | "polls">;
+type More = Pick<Position, "begins" | "stepDeadlineAt" | "failing" | "polls">;
 
 const nothingMore: More = {};
 
 /** What is remembered of a step for as long as the execution stands at it, in one direction. */
 function moreOf(
   position: Position,
-  { what, list }: Event,
+  { what, list, failing = position.failing }: Event,
   flow: Passage,
   { steps }: WorkflowDefinition,
   time: StoreTime,
@@ -176,6 +177,7 @@ function moreOf(
     ...(isBegun && { begins: true as const }),
     // The step has failed, and waits only until its children are back.
     ...(stepDeadlineAt !== undefined && !(list !== undefined && "closes" in list) && { stepDeadlineAt }),
+    ...(failing !== undefined && { failing }),
     ...(polls !== undefined && { polls }),
   };
 }

@@ -46,6 +46,12 @@ export interface AskedBack {
   readonly to?: string;
 }
 
+/** Why a step has failed, and with which error. */
+export interface Failing {
+  readonly reason: string;
+  readonly error: SerializedError | null;
+}
+
 /** The flow as it is stored, with what the engine must remember of retries and waits. */
 export interface Position extends Flow {
   /** The name of the step at `stepIndex`. */
@@ -89,6 +95,8 @@ export interface Position extends Flow {
   readonly begins?: true;
   /** When the step's own deadline passes (the store's time). */
   readonly stepDeadlineAt?: number;
+  /** A step of children has failed by what its `join` said, and `recover` is asked once they are back. Left out: it has not. */
+  readonly failing?: Failing;
   /** How often the function has given `again`. Left out: never. */
   readonly polls?: number;
   /** On the way down: who asked for it. Left out: nobody, a failure or the deadline turned the execution. */

@@ -10,7 +10,7 @@ import { eventAt, type Event } from "../execution/events.js";
 import { attemptOf, shownState } from "../execution/execution.js";
 import { isPastPivot } from "../execution/router.js";
 import type { ExecutionRecord } from "../execution/records.js";
-import type { Settled } from "../execution/step-result.js";
+import { resultOf, type Settled } from "../execution/step-result.js";
 import { listId, type WhichList } from "../ids.js";
 import { keyNameOf, roundOf } from "../execution/position.js";
 import { forgotten } from "../session/observer-calls.js";
@@ -62,11 +62,22 @@ export async function lookedAt(work: Work): Promise<Event | undefined> {
   const children = childrenOf(work);
   const isAllBack = standing === "back" && !tally.keeps;
   const isFailed = standing === "failed" || isAllBack || (tally.rolledBack > 0 && children.onFailure === "turn");
-  if (!isFailed) return ended(work, await joined(work, children));
   // It is asked whether it recovers once nothing of it is left.
-  if (stepOf(work).recover !== undefined && !isClosed && !isPastPivot(position, work.registered.shape))
-    return closes(work, record);
-  return ended(work, await failedBy(work, record, tally));
+  const isBefore = stepOf(work).recover !== undefined && !isClosed && !isPastPivot(position, work.registered.shape);
+  const { failing } = position;
+  if (failing !== undefined && isClosed) return ended(work, { kind: "failed", ...failing });
+  if (!isFailed) return isBefore ? joinedOrClosed(work, children, record) : ended(work, await joined(work, children));
+  return isBefore ? closes(work, record) : ended(work, await failedBy(work, record, tally));
+}
+
+/** Where `join` says that the step has failed, its children go back before it is asked whether it recovers. */
+async function joinedOrClosed(work: Work, children: ChildrenDefinition, list: ListRecord): Promise<Event> {
+  const settled = await joined(work, children);
+  const { execution, event } = resultOf(work.execution, settled, callOf(work), work.callFacts);
+  if (event.what.type !== "stepFailed") return ended(work, settled);
+  work.execution = execution;
+  const failing = { reason: event.what.reason, error: event.error };
+  return { ...closes(work, list), patch: event.patch, failing };
 }
 
 /** One list after the other: all are closed, and all that they hold is back. */

@@ -294,6 +294,20 @@ onEveryStore("a step of children", (start) => {
     expect(world.lines).toContain("unpack A");
   });
 
+  test("asks `recover` once nothing of the children is left, also where `join` has failed the step", async () => {
+    const world = new World();
+    const order = world.order({
+      join: () => fail("too-heavy", { patch: { weighed: true } }),
+      recover: ({ reason }: { reason: string }) => ({ packed: [reason] }),
+    });
+    const { launcher } = await start([order], patient);
+    const execution: Execution = await launcher.launch(order, { items: ["A", "B"] });
+    const state = { packed: ["too-heavy"], weighed: true };
+    expect(await execution.outcome()).toMatchObject({ status: "completed", state });
+    for (const item of ["A", "B"]) expect(world.lines.indexOf(`unpack ${item}`)).toBeGreaterThan(0);
+    expect(world.lines.at(-1)).toBe("ship");
+  });
+
   test("fails with `timeout` where its deadline passes, children and all", async () => {
     const child = workflow("child", { input: z.object({}) }).step("work", {
       messages: { done: z.null() },
