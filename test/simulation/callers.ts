@@ -9,6 +9,7 @@ import type { Store } from "../../src/stores/contract.js";
 import { roundOf } from "../../src/execution/position.js";
 import type { Books } from "./books.js";
 import { lastResend } from "./letters.js";
+import { crowdOf } from "./limits.js";
 import type { Line } from "./machine.js";
 import type { Act, CasePlan, Plan } from "./plan.js";
 import type { Seen } from "./seen.js";
@@ -92,7 +93,7 @@ export class Callers {
     this.#store = store;
     this.#books = books;
     this.#machines = machines;
-    this.cases = plan.cases.map((it, index) => ({
+    this.cases = [...plan.cases, ...crowdOf(plan.trips)].map((it, index) => ({
       ...{
         number: index,
         id: `case-${index}`,
@@ -164,7 +165,8 @@ export class Callers {
     const last = pivot < 0 ? count : pivot + 1;
     const rollback = from === null ? undefined : { from: `leg-${from % last}`, reason: "launched-so" };
     const options = { id: it.id, delay, ...(rollback !== undefined && { rollback }) };
-    return { workflow: place.workflows[trip]!, input: { value }, options };
+    const input = { value, ...(this.#plan.trips[trip]!.limits !== null && { lane: it.number % 2 }) };
+    return { workflow: place.workflows[trip]!, input, options };
   }
 
   launch(it: Case, by: number): void {

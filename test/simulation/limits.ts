@@ -155,7 +155,7 @@ export class Gates {
 
   /** When all is at rest, nobody waits at a gate, and all places are free. */
   wrongAtLast(): string[] {
-    return [...this.#limits.keys()].flatMap((gate) => {
+    return [...new Set([...this.#launched.values()].map(({ gate }) => gate))].flatMap((gate) => {
       const query = { gate, versions: ["1"], limit: 10, keyLimit: null, rate: null };
       const { held, candidates } = this.#store.limits!.read(query) as GateState;
       return held + candidates.length === 0 ? [] : [`${gate} has ${held} under way and ${candidates.length} that wait`];

@@ -124,4 +124,8 @@ export const mutants: readonly Mutant[] = [
     'return { result: "stored", id };',
   ),
   of(arrivals, "it.only !== undefined && (it.only.revision", "it.only === null && (it.only.revision"),
+  // Limits.
+  of("worker/limits.ts", "Infinity : concurrency - held)", "Infinity : concurrency - held + 1)"),
+  of("worker/limits.ts", "slots >= perKey) continue;", "slots > perKey) continue;"),
+  of("worker/limits.ts", "admissions >= rate.limit) continue;", "admissions > rate.limit) continue;"),
 ];

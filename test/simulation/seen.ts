@@ -4,8 +4,10 @@ import type { Transition } from "../../src/execution/records.js";
 import type { Shape } from "../../src/execution/router.js";
 import type { Batch, BatchResult } from "../../src/stores/batch.js";
 import type { MaybePromise, Store } from "../../src/stores/contract.js";
+import type { Admission } from "../../src/stores/records.js";
 import { through } from "../../src/testing/faults/through.js";
 import { edgeOf, whatOf } from "./edges.js";
+import type { Gates } from "./limits.js";
 
 export const kinds = ["edge", "pair", "fault", "operation", "sight"] as const;
 export type Kind = (typeof kinds)[number];
@@ -33,12 +35,14 @@ export class Witness {
   /** By execution. */
   readonly #workflows = new Map<string, Shape>();
   readonly #statuses = new Map<string, Status>();
+  readonly #gates: Gates;
   readonly #wrong: (what: string) => void;
   /** Ids. */
   readonly #created = new Set<string>();
 
   /** @param shapes by the name of their workflow */
-  constructor(seen: Seen, shapes: ReadonlyMap<string, Shape>, wrong: (what: string) => void) {
+  constructor(seen: Seen, shapes: ReadonlyMap<string, Shape>, gates: Gates, wrong: (what: string) => void) {
+    this.#gates = gates;
     this.#wrong = wrong;
     this.seen = seen;
     this.#shapes = shapes;
@@ -55,6 +59,13 @@ export class Witness {
             : this.#written(batch as Batch, answer);
         };
       }
+      if (name === "limits.admit") {
+        return (admission) => {
+          const count = call(admission);
+          this.#gates.admitted(admission as Admission);
+          return count;
+        };
+      }
       if (name !== "transactions.run") return call;
       return (work) => this.#transacted(call, work as (connection: unknown) => MaybePromise<Transition | null>);
     });
@@ -63,6 +74,7 @@ export class Witness {
   #written(batch: Batch, answer: BatchResult): BatchResult {
     for (const [index, { id, workflow, status }] of batch.creates.entries()) {
       if (answer.creates[index]!.created) {
+        this.#gates.created(batch.creates[index]!);
         if (this.#created.has(id)) this.#wrong(`${id} is created twice`);
         this.#created.add(id);
       }
@@ -71,6 +83,8 @@ export class Witness {
       if (shape !== undefined) this.#workflows.set(id, shape);
       this.#statuses.set(id, status);
     }
+    for (const [index, { id, parks }] of batch.releases.entries())
+      if (parks === true && answer.releases[index] === "taken") this.#gates.left(id);
     for (const [index, it] of batch.transitions.entries()) if (answer.transitions[index] === "taken") this.#took(it);
     return answer;
   }
@@ -94,6 +108,7 @@ export class Witness {
 
   #took(transition: Transition): void {
     const { id, status } = transition;
+    this.#gates.took(transition);
     const shape = this.#workflows.get(id);
     if (shape !== undefined) this.seen.note("edge", edgeOf(transition, this.#statuses.get(id), shape));
     this.#statuses.set(id, status);

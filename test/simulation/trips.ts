@@ -20,6 +20,7 @@ import type { StepFunc } from "../../src/definition/flow.js";
 import type { Shape } from "../../src/execution/router.js";
 import { sleep } from "../../src/clock.js";
 import type { Books } from "./books.js";
+import { limitsOf } from "./limits.js";
 import type { Line } from "./machine.js";
 import type { Deed, GuardPlan, Leg, Patience, Trip } from "./plan.js";
 
@@ -52,7 +53,10 @@ export const tripName = (index: number): string => `trip-${index}`;
 export function tripsOn(line: Line, plans: readonly Trip[], books: Books): AnyWorkflow[] {
   return plans.map((plan, number) => {
     const input: StandardSchemaV1<State, State> = schema(plan.asyncSchemas, isState) as never;
-    const options = { input, ...(plan.deadline !== null && { deadline: plan.deadline }) };
+    const options = {
+      ...{ input, ...(plan.limits !== null && limitsOf(plan.limits)) },
+      ...(plan.deadline !== null && { deadline: plan.deadline }),
+    };
     let trip = workflow(tripName(number), options) as unknown as Untyped;
     if (plan.guard !== null) trip = trip.observe(guard(plan.guard, books));
     if (plan.hasWatcher) trip = trip.observe(watcher(line, books));

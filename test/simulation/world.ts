@@ -9,6 +9,7 @@ import { QuickClock } from "../../src/testing/faults/quick-clock.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { Books } from "./books.js";
 import { launchMany } from "./batches.js";
+import { Gates } from "./limits.js";
 import { resend, wrongLetters } from "./letters.js";
 import { Callers, type Case, type Machine, type Place } from "./callers.js";
 import { violationsOf } from "./checks.js";
@@ -47,6 +48,7 @@ class World {
   /** The store as the machines reach it. */
   readonly #watched: Store;
   readonly #witness: Witness;
+  readonly #gates: Gates;
   readonly #books: Books;
   readonly #machines: Machine[] = [];
   readonly #clients: Place[] = [];
@@ -58,7 +60,12 @@ class World {
     this.#store = open(this.#clock);
     this.#books = new Books(this.#store, this.#clock, traced);
     const shapes = plan.trips.map((it, index) => [tripName(index), shapeOf(it)] as const);
-    this.#witness = new Witness(seen, new Map(shapes), (what) => this.#books.wrong(what));
+    const wrong = (what: string): void => this.#books.wrong(what);
+    const limits = plan.trips.flatMap(({ limits }, index) =>
+      limits === null ? [] : [[tripName(index), limits] as const],
+    );
+    this.#gates = new Gates(new Map(limits), this.#store, this.#clock, seen, wrong);
+    this.#witness = new Witness(seen, new Map(shapes), this.#gates, wrong);
     this.#watched = this.#witness.over(this.#store);
     this.#callers = new Callers({
       ...{ plan, store: this.#store, books: this.#books, seen, machines: this.#machines, clients: this.#clients },
@@ -249,6 +256,7 @@ class World {
     await this.#clock.advance(5000);
     for (const what of this.#callers.open) this.#books.wrong(`${what} never ends`);
     for (const what of await wrongLetters(this.#callers)) this.#books.wrong(what);
+    for (const what of this.#gates.wrongAtLast()) this.#books.wrong(what);
     for (const it of this.#callers.cases) {
       const trip = this.#plan.trips[it.plan.trip % this.#plan.trips.length]!;
       for (const what of violationsOf(it, trip, this.#store, this.#books)) this.#books.wrong(`${it.id} ${what}`);
