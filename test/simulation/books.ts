@@ -67,6 +67,16 @@ export class Books {
     this.timers = new Timers(clock);
   }
 
+  /** By the store's clock. */
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** As it stands in the store. */
+  record(id: string): ExecutionRecord | undefined {
+    return (this.#store.load([id]) as (ExecutionRecord | undefined)[])[0];
+  }
+
   note(what: () => string): void {
     if (++this.#notes > mostNotes) throw new Error(`It does not come to an end:\n${this.trace.slice(-100).join("\n")}`);
     if (this.#traced) this.trace.push(`${String(this.#clock.monotonic()).padStart(7)} ${what()}`);

@@ -11,7 +11,9 @@ import type { Books } from "./books.js";
 import { lastResend } from "./letters.js";
 import { crowdOf } from "./limits.js";
 import type { Line } from "./machine.js";
-import type { Act, CasePlan, Plan } from "./plan.js";
+import { kinOf, type FamilyWatch } from "./family-checks.js";
+import { hasGroups } from "./families.js";
+import type { Act, CasePlan, Plan, Trip } from "./plan.js";
 import type { Seen } from "./seen.js";
 import type { LaunchOptions } from "../../src/runtime/launch.js";
 import { downMessage, shapeOf, sharedMessage, topic, upMessage } from "./trips.js";
@@ -36,6 +38,7 @@ export interface Case {
   readonly number: number;
   readonly id: string;
   readonly plan: CasePlan;
+  readonly trip: Trip;
   /** Acknowledged sends: their ids. */
   readonly sent: string[];
   /** Rollback requests by their reason, as they were answered. */
@@ -65,6 +68,9 @@ interface Call {
 /** What callers know of their world. */
 export interface Scene {
   readonly plan: Plan;
+  /** By the names of their workflows, those of children too. */
+  readonly trips: ReadonlyMap<string, Trip>;
+  readonly families: FamilyWatch;
   readonly store: Store;
   readonly books: Books;
   readonly seen: Seen;
@@ -78,6 +84,8 @@ export class Callers {
   readonly scene: Scene;
   /** Meets with no faults. */
   readonly quiet: Client;
+  /** Those of children, by their ids. */
+  readonly #children = new Map<string, Case>();
   readonly #plan: Plan;
   readonly #store: Store;
   readonly #books: Books;
@@ -93,18 +101,9 @@ export class Callers {
     this.#store = store;
     this.#books = books;
     this.#machines = machines;
-    this.cases = [...plan.cases, ...crowdOf(plan.trips)].map((it, index) => ({
-      ...{
-        number: index,
-        id: `case-${index}`,
-        plan: it,
-        sent: [],
-        requests: [],
-        rewound: [],
-        operated: [],
-        outcomes: [],
-      },
-    }));
+    this.cases = [...plan.cases, ...crowdOf(plan.trips)].map((it, index) =>
+      newCase(index, `case-${index}`, it, plan.trips[this.tripOf(it)]!),
+    );
   }
 
   /** Calls that have not come to an end, though their process lives. */
@@ -161,9 +160,12 @@ export class Callers {
   launchOf(it: Case, place: Place): { workflow: AnyWorkflow; input: object; options: LaunchOptions } {
     const trip = this.tripOf(it.plan);
     const { value, delay, from } = it.plan;
-    const { count, pivot } = shapeOf(this.#plan.trips[trip]!);
+    const { count, pivot } = shapeOf(it.trip);
     const last = pivot < 0 ? count : pivot + 1;
-    const rollback = from === null ? undefined : { from: `leg-${from % last}`, reason: "launched-so" };
+    const without = it.trip.legs.flatMap(({ group }, at) =>
+      group !== null && at <= (from ?? 0) % last ? [`leg-${at}`] : [],
+    );
+    const rollback = from === null ? undefined : { from: `leg-${from % last}`, reason: "launched-so", without };
     const options = { id: it.id, delay, ...(rollback !== undefined && { rollback }) };
     const input = { value, ...(this.#plan.trips[trip]!.limits !== null && { lane: it.number % 2 }) };
     return { workflow: place.workflows[trip]!, input, options };
@@ -183,20 +185,45 @@ export class Callers {
     return this.cases[number % this.cases.length]!;
   }
 
-  #legsOf({ plan }: Case): number {
-    return this.#plan.trips[plan.trip % this.#plan.trips.length]!.legs.length;
+  /** The case, or of a family the member that is meant. */
+  #memberOf({ case: number, child }: Target): Case {
+    const it = this.caseOf(number);
+    if (child === null || !hasGroups(it.trip)) return it;
+    const kin = kinOf(it.id, this.#store);
+    return kin.length === 0 ? it : this.#childOf(kin[child % kin.length]!);
   }
 
-  messageOf({ case: number, name }: { readonly case: number; readonly name: number }): string {
-    const legs = this.#legsOf(this.caseOf(number));
-    const index = Math.floor(name / 2) % legs;
+  #childOf({ id, workflow }: { readonly id: string; readonly workflow: string }): Case {
+    let it = this.#children.get(id);
+    if (it === undefined) {
+      const plan: CasePlan = { trip: 0, launcher: 0, delay: 0, value: undefined, from: null, late: false };
+      it = newCase(-1, id, plan, this.scene.trips.get(workflow)!);
+      this.#children.set(id, it);
+    }
+    return it;
+  }
+
+  /** All that have begun below it. */
+  childrenOf(it: Case): Case[] {
+    if (!hasGroups(it.trip)) return [];
+    const begun = kinOf(it.id, this.#store).filter(({ hasBegun }) => hasBegun);
+    return begun.map((child) => this.#childOf(child));
+  }
+
+  /** All that were launched, and all below them. */
+  get members(): Case[] {
+    return this.cases.flatMap((it) => [it, ...this.childrenOf(it)]);
+  }
+
+  messageOf({ trip }: Case, { name }: { readonly name: number }): string {
+    const index = Math.floor(name / 2) % trip.legs.length;
     return name >= 10 ? sharedMessage : name % 2 === 0 ? upMessage(index) : downMessage(index);
   }
 
   ask(act: Extract<Act, { readonly act: Asked }>): void {
     const place = this.able(act.by);
-    const it = this.caseOf(act.case);
-    if (act.act === "launch") return this.launch(it, act.by);
+    if (act.act === "launch") return this.launch(this.caseOf(act.case), act.by);
+    const it = act.act === "publish" ? this.caseOf(act.case) : this.#memberOf(act);
     if (place === undefined) return;
     const { client } = place;
     const handle: Execution = client.execution(it.id);
@@ -205,23 +232,24 @@ export class Callers {
     switch (act.act) {
       case "send": {
         const messageId = act.id === null ? undefined : `id-${act.id}`;
-        const allowed = ["STEPWELL_EXECUTION_ENDED", "STEPWELL_UNKNOWN_MESSAGE", missing];
+        const allowed = ["STEPWELL_EXECUTION_ENDED", "STEPWELL_UNKNOWN_MESSAGE", "STEPWELL_CHILD_NOT_BEGUN", missing];
+        const message = this.messageOf(it, act);
         if (!act.valid) allowed.push("STEPWELL_INVALID_MESSAGE");
         const send = async (): Promise<unknown> => {
           const payload = { n: act.valid ? 1 : "none" };
-          const sent = await handle.send(this.messageOf(act), payload, messageId === undefined ? {} : { messageId });
+          const sent = await handle.send(message, payload, messageId === undefined ? {} : { messageId });
           it.sent.push(sent.id);
           return sent;
         };
-        return this.call(place, `send ${this.messageOf(act)} to ${it.id}`, send, allowed);
+        return this.call(place, `send ${message} to ${it.id}`, send, allowed);
       }
       case "publish": {
         const publish = (): Promise<unknown> =>
-          client.publish(...([topic, this.messageOf(act), { n: 1 }] as const), {
+          client.publish(...([topic, this.messageOf(it, act), { n: 1 }] as const), {
             keepFor: act.keepFor,
             ...(act.id !== null && { messageId: `news-${act.id}` }),
           });
-        return this.call(place, `publish ${this.messageOf(act)}`, publish, ["STEPWELL_UNKNOWN_MESSAGE"]);
+        return this.call(place, `publish ${this.messageOf(it, act)}`, publish, ["STEPWELL_UNKNOWN_MESSAGE"]);
       }
       case "rollback": {
         const request = async (): Promise<unknown> => {
@@ -232,7 +260,7 @@ export class Callers {
         return this.call(place, `${name} of ${it.id}`, request);
       }
       case "rewind": {
-        const { legs } = this.#plan.trips[it.plan.trip % this.#plan.trips.length]!;
+        const { legs } = it.trip;
         const irreversible = legs.flatMap(({ isIrreversible }, index) => (isIrreversible ? [`leg-${index}`] : []));
         const rewind = async (): Promise<unknown> => {
           const answer = await handle.rewind({
@@ -257,6 +285,8 @@ export class Callers {
         return this.call(place, `${act.kind} ${name} ${it.id}`, operate, [
           "STEPWELL_EXECUTION_NOT_STUCK",
           "STEPWELL_NOT_IN_DOUBT",
+          "STEPWELL_CHILDREN_LIVE",
+          "STEPWELL_CHILD_NOT_BEGUN",
           // A patch is waited for, and may find that nobody can go on with the execution.
           ...(act.kind === "patchState" ? (["STEPWELL_EXECUTION_STUCK"] as const) : []),
           missing,
@@ -285,6 +315,7 @@ export class Callers {
 
   #await(place: Place, it: Case, handle: Execution, timeout: number | null): void {
     const allowed = ["STEPWELL_EXECUTION_NOT_FOUND", "STEPWELL_LAUNCHER_NOT_RUNNING", "STEPWELL_CLIENT_STOPPED"];
+    allowed.push("STEPWELL_CHILD_NOT_BEGUN");
     if (timeout !== null) allowed.push("STEPWELL_OUTCOME_TIMEOUT");
     const requested = it.requests.some(({ accepted }) => accepted);
     const outcome = async (): Promise<unknown> => {
@@ -297,8 +328,8 @@ export class Callers {
 
   /** As from a process that does not know the workflow: nothing is checked. */
   slip(act: Extract<Act, { readonly act: "slip" }>): void {
-    const it = this.caseOf(act.case);
-    const name = this.messageOf(act);
+    const it = this.#memberOf(act);
+    const name = this.messageOf(it, act);
     const isValid = act.valid;
     const [record] = this.#store.load([it.id]) as (ExecutionRecord | undefined)[];
     if (record === undefined) return;
@@ -316,32 +347,54 @@ export class Callers {
     if (answer.arrivals[0]!.result === "stored") it.sent.push(id);
   }
 
-  /** Whether it has ended; if not, it gets what it waits for. */
+  /** Whether it has ended, and all below it; what has not gets what it waits for. */
   rests(it: Case): boolean {
+    const unrested = [it, ...this.childrenOf(it)].filter((one) => !this.#rests(one));
+    return unrested.length === 0;
+  }
+
+  #rests(it: Case): boolean {
     const [record] = this.#store.load([it.id]) as (ExecutionRecord | undefined)[];
     if (record === undefined) return false;
     const { status, position, owner, dueAt } = record;
     const isParked = owner === null && dueAt === null;
     if (isParked && (status === "completed" || status === "rolledBack")) return true;
+    if (isParked && status === "stuck") this.scene.families.stuck(record);
     const machine = this.#machines.find(({ isUp }) => isUp)!;
     const pending = this.#store.mail({ executions: [it.id], status: "pending" }) as readonly MailboxRecord[];
+    // What its children wait for, they get.
+    if (status === "waiting" && it.trip.legs[position.stepIndex]!.group !== null) return false;
     const name = (position.direction === "up" ? upMessage : downMessage)(position.stepIndex);
     if (status === "waiting" && !pending.some((row) => row.name === name || row.kind !== "message")) {
       const send = async (): Promise<void> =>
         void it.sent.push((await machine.launcher.send(it.id, name, { n: 1 })).id);
       if (++this.#requests % 2 === 0 && lastResend(it, name, this, machine)) return false;
       this.call(machine, `last send ${name} to ${it.id}`, send, ["STEPWELL_EXECUTION_ENDED"]);
-    } else if (isParked && status === "stuck" && pending.every(({ kind }) => kind === "message")) {
+    } else if (isParked && status === "stuck" && pending.every(({ kind }) => kind === "message" || kind === "told")) {
       const by = `operate-${++this.#requests}`;
       const operate = async (): Promise<void> => {
         if (this.#requests % 4 > 0) await machine.launcher.retry(it.id, { by });
         else await machine.launcher.skip(it.id, "at last", { by });
         it.operated.push(by);
       };
-      this.call(machine, `last operate ${by} ${it.id}`, operate, ["STEPWELL_EXECUTION_NOT_STUCK"]);
+      this.call(machine, `last operate ${by} ${it.id}`, operate, [
+        "STEPWELL_EXECUTION_NOT_STUCK",
+        "STEPWELL_CHILDREN_LIVE",
+      ]);
     }
     return false;
   }
+}
+
+/** Whom an act is about. */
+interface Target {
+  readonly case: number;
+  /** Of a family: which of those below. Null: the one that was launched. */
+  readonly child: number | null;
+}
+
+function newCase(number: number, id: string, plan: CasePlan, trip: Trip): Case {
+  return { number, id, plan, trip, sent: [], requests: [], rewound: [], operated: [], outcomes: [] };
 }
 
 function plainly(_: string, value: unknown): unknown {

@@ -6,8 +6,10 @@ import type { Connection } from "../../src/stores/sqlite/driver.js";
 import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../../src/execution/records.js";
 import type { Store } from "../../src/stores/contract.js";
 import { roundOfKey, type Books } from "./books.js";
+import type { FamilyWatch } from "./family-checks.js";
 import type { Trip } from "./plan.js";
 import type { Case } from "./callers.js";
+import { isChilds } from "./edges.js";
 import { wrongCounts } from "./timers.js";
 
 interface Evidence {
@@ -20,7 +22,8 @@ interface Evidence {
   readonly store: Store;
 }
 
-export function violationsOf(it: Case, trip: Trip, store: Store, books: Books): string[] {
+export function violationsOf(it: Case, store: Store, books: Books, families: FamilyWatch): string[] {
+  const { trip } = it;
   const [record] = store.load([it.id]) as (ExecutionRecord | undefined)[];
   if (record === undefined) return ["was never launched"];
   const rows = store.history(it.id) as readonly HistoryRecord[];
@@ -43,6 +46,7 @@ export function violationsOf(it: Case, trip: Trip, store: Store, books: Books): 
     ...answers(evidence),
     ...books.timers.early(it.id, rows, trip),
     ...wrongCounts(rows, trip),
+    ...families.judge(record, trip, rows),
   ];
   if (record.status !== "completed" && record.status !== "rolledBack") found.push(`is ${record.status}`);
   // The engine has found a fault in itself.
@@ -69,7 +73,7 @@ function course(evidence: Evidence): string[] {
   if (trip.hasWatcher && !books.ends.includes(`${end} ${it.id}`)) found.push(`told nobody of its ${end}`);
   if (record.status === "completed" && record.position.reason !== "normal")
     found.push(`is completed for ${record.position.reason}`);
-  const deadline = rows.find(({ result }) => result === "deadline");
+  const deadline = rows.find((row) => row.result === "deadline" && row.why === undefined && !isChilds(row));
   if (deadline !== undefined && deadline.at < record.deadlineAt!) found.push("turned before its deadline");
   return found;
 }
@@ -141,7 +145,7 @@ function state({ record, rows }: Evidence): string[] {
 /** 5: completed: each step's effect stands once for a key; rolled back: none does. */
 function effects({ it, trip, record, rows, books }: Evidence): string[] {
   return trip.legs.flatMap((leg, index) => {
-    if (leg.isIrreversible) return [];
+    if (leg.isIrreversible || leg.group !== null) return [];
     const step = `leg-${index}`;
     const standing = books.standing(it.id, step);
     const own = rows.filter((row) => row.stepIndex === index);
@@ -166,11 +170,12 @@ function effects({ it, trip, record, rows, books }: Evidence): string[] {
 /** What a step wrote in its own transaction is there exactly where that was committed, and once. */
 function entries({ it, trip, rows, store }: Evidence): string[] {
   const found: string[] = [];
-  const keys = keysOf(store).filter((key) => key.startsWith(`${it.id}/`));
+  const keys = keysOf(store).filter((key) => key.startsWith(idempotencyKey(it.id, "", "run").slice(0, -"/run".length)));
   if (new Set(keys).size !== keys.length) found.push(`has an entry twice: ${keys.join(", ")}`);
   for (const func of ["run", "rollback"] as const) {
     for (const [index, leg] of trip.legs.entries()) {
-      if ((func === "run" ? leg.run : leg.undo).gives !== "transaction" || leg.isIrreversible) continue;
+      if ((func === "run" ? leg.run : leg.undo).gives !== "transaction" || leg.isIrreversible || leg.group !== null)
+        continue;
       for (const round of new Set(rows.map((row) => row.round ?? 0))) {
         const key = idempotencyKey(it.id, `leg-${index}`, func, undefined, round);
         const own = rows.filter((row) => row.stepIndex === index && row.func === func && (row.round ?? 0) === round);

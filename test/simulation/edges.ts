@@ -3,7 +3,7 @@
  * then. Which ones there are is asked of the router itself, over small shapes; which ones were taken is read from transitions.
  */
 import type { Direction, Status, StepFunc } from "../../src/definition/flow.js";
-import type { Transition } from "../../src/execution/records.js";
+import type { HistoryEntry, Transition } from "../../src/execution/records.js";
 import { route, type Action, type Passage, type RoutedEvent, type Shape } from "../../src/execution/router.js";
 
 /** What happened, as far as a history tells one from another. */
@@ -166,6 +166,11 @@ function endOf(status: Status): "completed" | "rolledBack" | "stuck" | undefined
   return status === "completed" || status === "rolledBack" || status === "stuck" ? status : undefined;
 }
 
+/** A step of children failed, for the reason of a child. */
+export function isChilds({ error }: Pick<HistoryEntry, "error">): boolean {
+  return error?.code === "STEPWELL_CHILD_ROLLED_BACK";
+}
+
 const told = new Set<string>(whats);
 
 export function whatOf({ history, position, status }: Transition, count: number): What {
@@ -173,7 +178,8 @@ export function whatOf({ history, position, status }: Transition, count: number)
   if (history.backTo !== undefined) return "rewound";
   if (result === "ok") return status === "completed" && stepIndex < count - 1 ? "completed" : "ok";
   if (told.has(result)) return result as What;
-  if (result.startsWith("rollback-") || result === "deadline") return "asked";
+  // Of a step of children it is the reason of a child; a child is asked for its parent's reason.
+  if (history.why !== undefined || (result === "deadline" && !isChilds(history))) return "asked";
   const isTurned = position.direction !== direction || status === "stuck" || status === "rolledBack";
   return isTurned ? "failed" : "error";
 }

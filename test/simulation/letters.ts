@@ -52,8 +52,8 @@ async function resent({ nth, to, as, twice }: ResendAct, place: Place, callers: 
   if (letters.length === 0) return "none";
   const { execution, id } = letters[nth % letters.length]!;
   const target =
-    callers.cases.find((it) => (to === null ? it.id === execution : it.number === to)) ?? callers.cases[0]!;
-  const name = as === null ? undefined : callers.messageOf({ case: target.number, name: as });
+    callers.members.find((it) => (to === null ? it.id === execution : it.number === to)) ?? callers.cases[0]!;
+  const name = as === null ? undefined : callers.messageOf(target, { name: as });
   const sent = await resentAs({ execution, id }, target, name, place, callers);
   return twice ? resentAs({ execution, id }, target, name, place, callers, sent) : sent;
 }
@@ -84,7 +84,7 @@ async function resentAs(
 
 /** What it waits for comes as a letter that nobody has taken, if there is one. */
 export function lastResend(to: Case, as: string, callers: Callers, machine: Machine): boolean {
-  const executions = callers.cases.map(({ id }) => id);
+  const executions = callers.members.map(({ id }) => id);
   const rows = callers.scene.store.mail({ executions }) as readonly MailboxRecord[];
   const letter = rows.find(({ kind, status }) => kind === "message" && status === "dead");
   if (letter === undefined) return false;
@@ -98,7 +98,7 @@ export function lastResend(to: Case, as: string, callers: Callers, machine: Mach
 export async function wrongLetters(callers: Callers): Promise<string[]> {
   const { store } = callers.scene;
   const found: string[] = [];
-  const rows = store.mail({ executions: callers.cases.map(({ id }) => id) }) as readonly MailboxRecord[];
+  const rows = store.mail({ executions: callers.members.map(({ id }) => id) }) as readonly MailboxRecord[];
   const is = (status: MailboxRecord["status"]): MailboxRecord[] =>
     rows.filter((row) => row.kind === "message" && row.status === status);
   const nameOf = ({ execution, id, messageId }: MailboxRecord): string => `${execution} ${messageId ?? id}`;

@@ -1,5 +1,6 @@
 /** What a simulation does, drawn at random and made smaller by fast-check: workflows, executions, and acts between clock steps. */
 import fc from "fast-check";
+import { groups, lawful, type Group } from "./families.js";
 import { launchManyAct, type LaunchManyAct } from "./batches.js";
 import { resendAct, type ResendAct } from "./letters.js";
 import { limitsPlan, type LimitsPlan } from "./limits.js";
@@ -20,6 +21,8 @@ export interface Patience {
 }
 
 export interface Leg {
+  /** It is made of children: of the rest only the conditions count. Null: it has functions of its own. */
+  readonly group: Group | null;
   /** What `when` answers; null: there is none. */
   readonly when: boolean | null;
   readonly hasOtherwise: boolean;
@@ -115,6 +118,7 @@ export type Act =
   | {
       readonly act: "send";
       readonly case: number;
+      readonly child: number | null;
       readonly by: number;
       readonly name: number;
       readonly valid: boolean;
@@ -128,11 +132,24 @@ export type Act =
       readonly id: number | null;
       readonly keepFor: number;
     }
-  | { readonly act: "slip"; readonly case: number; readonly name: number; readonly valid: boolean }
-  | { readonly act: "rollback"; readonly case: number; readonly by: number; readonly refuse: boolean }
+  | {
+      readonly act: "slip";
+      readonly case: number;
+      readonly child: number | null;
+      readonly name: number;
+      readonly valid: boolean;
+    }
+  | {
+      readonly act: "rollback";
+      readonly case: number;
+      readonly child: number | null;
+      readonly by: number;
+      readonly refuse: boolean;
+    }
   | {
       readonly act: "rewind";
       readonly case: number;
+      readonly child: number | null;
       readonly by: number;
       readonly to: number;
       readonly patch: boolean;
@@ -142,11 +159,18 @@ export type Act =
   | {
       readonly act: "operate";
       readonly case: number;
+      readonly child: number | null;
       readonly by: number;
       readonly kind: "retry" | "skip" | "patchState" | "resolve";
       readonly patch: boolean;
     }
-  | { readonly act: "outcome"; readonly case: number; readonly by: number; readonly timeout: number | null }
+  | {
+      readonly act: "outcome";
+      readonly case: number;
+      readonly child: number | null;
+      readonly by: number;
+      readonly timeout: number | null;
+    }
   | { readonly act: "launch"; readonly case: number; readonly by: number }
   | { readonly act: "stop" | "start" | "pause" | "resume"; readonly launcher: number }
   | { readonly act: "crash"; readonly launcher: number; readonly bury: boolean }
@@ -260,6 +284,7 @@ const patience = fc.option(
 function leg({ transactions }: PlanOptions): fc.Arbitrary<Leg> {
   const up = transactions ? (["transaction", "transaction"] as const) : [];
   return fc.record({
+    group: fc.constant(null),
     when: mostly<boolean | null>(null, null, true, false),
     hasOtherwise: fc.boolean(),
     recover: mostly<Leg["recover"]>(null, null, null, "patch", "patch", "fail", "nonsense"),
@@ -284,8 +309,30 @@ function leg({ transactions }: PlanOptions): fc.Arbitrary<Leg> {
 }
 
 function trip(options: PlanOptions): fc.Arbitrary<Trip> {
+  const plain = tripOf(some(leg(options), 1, 3, 5));
+  const family = familyOf(options, generations).map((it) => lawful({ ...it, limits: null }));
+  return fc.oneof({ withCrossShrink: true }, { weight: 3, arbitrary: plain }, { weight: 1, arbitrary: family });
+}
+
+/** So many stand below an execution at most. */
+const generations = 2;
+
+/** With children, down to so many generations; small, since there are many of them. */
+function familyOf(options: PlanOptions, below: number): fc.Arbitrary<Trip> {
+  if (below === 0) return tripOf(some(leg(options), 1, 1, 2));
+  const group = groups(familyOf(options, below - 1));
+  const withGroup = fc.oneof(
+    { withCrossShrink: true },
+    { weight: below === generations ? 1 : 3, arbitrary: fc.constant(null) },
+    { weight: 1, arbitrary: group },
+  );
+  const grouped = fc.tuple(leg(options), withGroup).map(([it, of]): Leg => (of === null ? it : { ...it, group: of }));
+  return tripOf(below === generations ? some(grouped, 1, 2, 3) : some(grouped, 1, 1, 2));
+}
+
+function tripOf(legs: fc.Arbitrary<Leg[]>): fc.Arbitrary<Trip> {
   return fc.record({
-    legs: some(leg(options), 1, 3, 5),
+    legs,
     pivot: fc.option(fc.nat(4), { nil: null, freq: 2 }),
     guard: fc.option(
       fc.record({
@@ -323,7 +370,9 @@ function act(): fc.Arbitrary<Act> {
   const nth = mostly<number>(1, 1, 2, 3, 6);
   const failing = fc.constantFrom<Failing>("refused", "unknown");
   const launcher = fc.nat(4);
-  const which = { case: small, by: fc.nat(5) };
+  const child = fc.option(fc.nat(6), { nil: null, freq: 2 });
+  const at = { case: small, by: fc.nat(5) };
+  const which = { ...at, child };
   return fc.oneof(
     {
       weight: 5,
@@ -339,7 +388,7 @@ function act(): fc.Arbitrary<Act> {
       weight: 2,
       arbitrary: fc.record({
         act: fc.constant("publish" as const),
-        ...which,
+        ...at,
         name: fc.nat(11),
         id: fc.option(fc.nat(2), { nil: null }),
         keepFor: fc.constantFrom(0, 3000, 60_000),
@@ -347,7 +396,13 @@ function act(): fc.Arbitrary<Act> {
     },
     {
       weight: 1,
-      arbitrary: fc.record({ act: fc.constant("slip" as const), case: small, name: fc.nat(11), valid: fc.boolean() }),
+      arbitrary: fc.record({
+        act: fc.constant("slip" as const),
+        case: small,
+        child,
+        name: fc.nat(11),
+        valid: fc.boolean(),
+      }),
     },
     {
       weight: 3,
@@ -384,7 +439,7 @@ function act(): fc.Arbitrary<Act> {
         timeout: rarely(wait),
       }),
     },
-    { weight: 1, arbitrary: fc.record({ act: fc.constant("launch" as const), ...which }) },
+    { weight: 1, arbitrary: fc.record({ act: fc.constant("launch" as const), ...at }) },
     { weight: 1, arbitrary: launchManyAct },
     { weight: 2, arbitrary: resendAct },
     {

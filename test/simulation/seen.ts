@@ -2,11 +2,13 @@
 import type { Status } from "../../src/definition/flow.js";
 import type { Transition } from "../../src/execution/records.js";
 import type { Shape } from "../../src/execution/router.js";
-import type { Batch, BatchResult } from "../../src/stores/batch.js";
+import type { Batch, BatchResult, CreateResult, NewExecution } from "../../src/stores/batch.js";
+import type { Advance } from "../../src/stores/lists.js";
 import type { MaybePromise, Store } from "../../src/stores/contract.js";
 import type { Admission } from "../../src/stores/records.js";
 import { through } from "../../src/testing/faults/through.js";
 import { edgeOf, whatOf } from "./edges.js";
+import type { FamilyWatch } from "./family-checks.js";
 import type { Gates } from "./limits.js";
 
 export const kinds = ["edge", "pair", "fault", "operation", "sight"] as const;
@@ -31,6 +33,7 @@ export class Seen {
 /** Sees what is committed in one history, whoever does it. */
 export class Witness {
   readonly seen: Seen;
+  readonly #families: FamilyWatch;
   readonly #shapes: ReadonlyMap<string, Shape>;
   /** By execution. */
   readonly #workflows = new Map<string, Shape>();
@@ -41,7 +44,14 @@ export class Witness {
   readonly #created = new Set<string>();
 
   /** @param shapes by the name of their workflow */
-  constructor(seen: Seen, shapes: ReadonlyMap<string, Shape>, gates: Gates, wrong: (what: string) => void) {
+  constructor(
+    seen: Seen,
+    shapes: ReadonlyMap<string, Shape>,
+    gates: Gates,
+    families: FamilyWatch,
+    wrong: (what: string) => void,
+  ) {
+    this.#families = families;
     this.#gates = gates;
     this.#wrong = wrong;
     this.seen = seen;
@@ -66,27 +76,44 @@ export class Witness {
           return count;
         };
       }
+      if (name === "lists.advance") {
+        return (advances) => {
+          const answers = call(advances) as readonly (readonly CreateResult[] | null)[];
+          this.#advanced(advances as readonly Advance[], answers);
+          return answers;
+        };
+      }
       if (name !== "transactions.run") return call;
       return (work) => this.#transacted(call, work as (connection: unknown) => MaybePromise<Transition | null>);
     });
   }
 
   #written(batch: Batch, answer: BatchResult): BatchResult {
-    for (const [index, { id, workflow, status }] of batch.creates.entries()) {
-      if (answer.creates[index]!.created) {
-        this.#gates.created(batch.creates[index]!);
-        if (this.#created.has(id)) this.#wrong(`${id} is created twice`);
-        this.#created.add(id);
-      }
-      if (this.#workflows.has(id)) continue;
-      const shape = this.#shapes.get(workflow);
-      if (shape !== undefined) this.#workflows.set(id, shape);
-      this.#statuses.set(id, status);
-    }
+    for (const [index, create] of batch.creates.entries()) this.#creates(create, answer.creates[index]!.created);
     for (const [index, { id, parks }] of batch.releases.entries())
       if (parks === true && answer.releases[index] === "taken") this.#gates.left(id);
     for (const [index, it] of batch.transitions.entries()) if (answer.transitions[index] === "taken") this.#took(it);
     return answer;
+  }
+
+  #creates(create: NewExecution, isNew: boolean): void {
+    const { id, workflow, status } = create;
+    if (isNew) {
+      this.#gates.created(create);
+      if (this.#created.has(id)) this.#wrong(`${id} is created twice`);
+      this.#created.add(id);
+    }
+    if (this.#workflows.has(id)) return;
+    const shape = this.#shapes.get(workflow);
+    if (shape !== undefined) this.#workflows.set(id, shape);
+    this.#statuses.set(id, status);
+  }
+
+  #advanced(advances: readonly Advance[], answers: readonly (readonly CreateResult[] | null)[]): void {
+    for (const [index, { begins }] of advances.entries())
+      for (const [at, { create }] of begins.entries())
+        if (answers[index]?.[at]?.created === true) this.#creates(create, true);
+    this.#families.advanced(advances, answers);
   }
 
   #transacted(
@@ -110,8 +137,10 @@ export class Witness {
     const { id, status } = transition;
     this.#gates.took(transition);
     const shape = this.#workflows.get(id);
-    if (shape !== undefined) this.seen.note("edge", edgeOf(transition, this.#statuses.get(id), shape));
+    const before = this.#statuses.get(id);
+    if (shape !== undefined) this.seen.note("edge", edgeOf(transition, before, shape));
     this.#statuses.set(id, status);
+    this.#families.took(transition, before);
   }
 
   /** A commit meets with a fault. */

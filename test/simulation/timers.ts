@@ -59,9 +59,9 @@ export class Timers {
 
   /** Timeouts that no function was told of. A step's own deadline times out too, whatever it waits for. */
   early(execution: string, rows: readonly HistoryRecord[], trip: Trip): string[] {
-    return rows.flatMap(({ func, result, message, at, revision }, index) => {
+    return rows.flatMap(({ func, result, message, at, revision, why }, index) => {
       const isWait = func === "runContinue" || func === "rollbackContinue";
-      if (!isWait || result !== "timeout" || message !== undefined) return [];
+      if (!isWait || result !== "timeout" || message !== undefined || why !== undefined) return [];
       const { stepIndex } = rows[index]!;
       const deadline = func === "runContinue" ? trip.legs[stepIndex]!.deadline : null;
       const began = rows.findLast(
@@ -96,7 +96,7 @@ export function wrongCounts(rows: readonly HistoryRecord[], trip: Trip): string[
   if (trip.guard !== null) return [];
   const found: string[] = [];
   let failures = 0;
-  for (const [index, { direction, stepIndex, step, result, backTo, func, by }] of rows.entries()) {
+  for (const [index, { direction, stepIndex, step, result, backTo, func, by, why }] of rows.entries()) {
     const before = rows[index - 1];
     if (before?.stepIndex !== stepIndex || before.direction !== direction || before.upInto !== undefined) failures = 0;
     // Who asks for the way back of one that is stuck has its undo tried anew.
@@ -110,12 +110,13 @@ export function wrongCounts(rows: readonly HistoryRecord[], trip: Trip): string[
       (result.startsWith("rollback-") && failures >= tried)
     )
       failures = 0;
-    if (result !== "Error" && result !== "timeout") continue;
+    // It is the reason of who has asked.
+    if ((result !== "Error" && result !== "timeout") || why !== undefined) continue;
     failures += 1;
     const leg = trip.legs[stepIndex]!;
     const isPast = direction === "up" && trip.pivot !== null && stepIndex > trip.pivot;
     const policy = direction === "up" ? leg.retry : leg.undoRetry;
-    if (policy === null || isPast || leg.probe !== null || leg.inDoubt !== null) continue;
+    if (policy === null || isPast || leg.probe !== null || leg.inDoubt !== null || leg.group !== null) continue;
     if (failures > policy.attempts) found.push(`tried ${step} ${direction} ${failures} times of ${policy.attempts}`);
     const next = rows[index + 1];
     const isOver =

@@ -20,9 +20,10 @@ import type { StepFunc } from "../../src/definition/flow.js";
 import type { Shape } from "../../src/execution/router.js";
 import { sleep } from "../../src/clock.js";
 import type { Books } from "./books.js";
+import { familiesOf, nameBelow, withGroup } from "./families.js";
 import { limitsOf } from "./limits.js";
 import type { Line } from "./machine.js";
-import type { Deed, GuardPlan, Leg, Patience, Trip } from "./plan.js";
+import type { Deed, GuardPlan, Leg, Patience, Plan, Trip } from "./plan.js";
 
 type State = Record<string, unknown>;
 
@@ -50,19 +51,33 @@ export const sharedMessage = "any";
 
 export const tripName = (index: number): string => `trip-${index}`;
 
+/** All of a plan, by the names of their workflows. */
+export function tripsOf({ trips }: Plan): ReadonlyMap<string, Trip> {
+  return new Map(trips.flatMap((it, index) => familiesOf(tripName(index), it)));
+}
+
 export function tripsOn(line: Line, plans: readonly Trip[], books: Books): AnyWorkflow[] {
-  return plans.map((plan, number) => {
-    const input: StandardSchemaV1<State, State> = schema(plan.asyncSchemas, isState) as never;
-    const options = {
-      ...{ input, ...(plan.limits !== null && limitsOf(plan.limits)) },
-      ...(plan.deadline !== null && { deadline: plan.deadline }),
-    };
-    let trip = workflow(tripName(number), options) as unknown as Untyped;
-    if (plan.guard !== null) trip = trip.observe(guard(plan.guard, books));
-    if (plan.hasWatcher) trip = trip.observe(watcher(line, books));
-    plan.legs.forEach((it, index) => (trip = trip.step(legOn(it, index, plan, line, books))));
-    return trip;
-  });
+  return plans.map((plan, number) => tripOn(tripName(number), plan, line, books));
+}
+
+function tripOn(name: string, plan: Trip, line: Line, books: Books): AnyWorkflow {
+  const input: StandardSchemaV1<State, State> = schema(plan.asyncSchemas, isState) as never;
+  const options = {
+    ...{ input, ...(plan.limits !== null && limitsOf(plan.limits)) },
+    ...(plan.deadline !== null && { deadline: plan.deadline }),
+  };
+  let trip = workflow(name, options) as unknown as Untyped;
+  if (plan.guard !== null) trip = trip.observe(guard(plan.guard, books));
+  if (plan.hasWatcher) trip = trip.observe(watcher(line, books));
+  for (const [index, leg] of plan.legs.entries()) {
+    const conditions = conditionsOf(leg, index, plan);
+    if (leg.group === null) trip = trip.step(legOn(leg, index, conditions, plan, line, books));
+    else {
+      const below = leg.group.trips.map((it, place) => tripOn(nameBelow(name, index, place), it, line, books));
+      trip = withGroup(trip, name, index, leg, below, conditions, books);
+    }
+  }
+  return trip;
 }
 
 export function shapeOf({ legs, pivot }: Trip): Shape {
@@ -89,13 +104,10 @@ function schema(isAsync: boolean, accepts: (value: unknown) => boolean): Standar
   };
 }
 
-function legOn(leg: Leg, index: number, plan: Trip, line: Line, books: Books): unknown {
-  const message = schema(plan.asyncSchemas, isPayload);
-  const shared = leg.shares ? { [sharedMessage]: message } : {};
-  const does = (func: StepFunc, deed: Deed, timeout: number | null) => (context: never) =>
-    perform(context, func, deed, timeout, leg, line, books);
+/** What steps with functions and steps of children have in common. */
+function conditionsOf(leg: Leg, index: number, plan: Trip): object {
   const isPivot = plan.pivot === index;
-  return (step<State>() as (name: string, options: never) => unknown)(`leg-${index}`, {
+  return {
     pivot: isPivot,
     ...(leg.when !== null && {
       when: () => leg.when,
@@ -103,6 +115,17 @@ function legOn(leg: Leg, index: number, plan: Trip, line: Line, books: Books): u
     }),
     ...(leg.recover !== null && !isPivot && { recover: () => recovery[leg.recover!](index) }),
     ...(leg.deadline !== null && { deadline: leg.deadline }),
+    ...(leg.isIrreversible && { irreversible: "It is said so." }),
+  };
+}
+
+function legOn(leg: Leg, index: number, conditions: object, plan: Trip, line: Line, books: Books): unknown {
+  const message = schema(plan.asyncSchemas, isPayload);
+  const shared = leg.shares ? { [sharedMessage]: message } : {};
+  const does = (func: StepFunc, deed: Deed, timeout: number | null) => (context: never) =>
+    perform(context, func, deed, timeout, leg, line, books);
+  return (step<State>() as (name: string, options: never) => unknown)(`leg-${index}`, {
+    ...conditions,
     ...(leg.retry !== null && { retry: leg.retry satisfies Patience }),
     ...(leg.undoRetry !== null && { rollbackRetry: leg.undoRetry satisfies Patience }),
     ...(leg.timeout !== null && { timeout: leg.timeout }),
@@ -114,13 +137,11 @@ function legOn(leg: Leg, index: number, plan: Trip, line: Line, books: Books): u
     messages: { [upMessage(index)]: message, ...shared },
     onMessage: does("runContinue", leg.onMessage, leg.pause),
     ...(leg.onTimeout !== null && { onTimeout: does("runContinue", leg.onTimeout, leg.pause) }),
-    ...(leg.isIrreversible
-      ? { irreversible: "It is said so." }
-      : {
-          rollback: does("rollback", leg.undo, leg.undoPause),
-          rollbackMessages: { [downMessage(index)]: message, ...shared },
-          onRollbackMessage: does("rollbackContinue", leg.onUndoMessage, leg.undoPause),
-        }),
+    ...(!leg.isIrreversible && {
+      rollback: does("rollback", leg.undo, leg.undoPause),
+      rollbackMessages: { [downMessage(index)]: message, ...shared },
+      onRollbackMessage: does("rollbackContinue", leg.onUndoMessage, leg.undoPause),
+    }),
   } as never);
 }
 

@@ -13,11 +13,12 @@ import { Gates } from "./limits.js";
 import { resend, wrongLetters } from "./letters.js";
 import { Callers, type Case, type Machine, type Place } from "./callers.js";
 import { violationsOf } from "./checks.js";
+import { FamilyWatch } from "./family-checks.js";
 import { clientOn } from "./clients.js";
 import { Line } from "./machine.js";
 import type { Act, LauncherPlan, LinePlan, Plan } from "./plan.js";
 import { Witness, type Seen } from "./seen.js";
-import { shapeOf, tripName, tripsOn } from "./trips.js";
+import { shapeOf, tripsOf, tripsOn } from "./trips.js";
 
 export interface Played {
   readonly violations: readonly string[];
@@ -53,21 +54,23 @@ class World {
   readonly #machines: Machine[] = [];
   readonly #clients: Place[] = [];
   readonly #callers: Callers;
+  readonly #families: FamilyWatch;
 
   constructor(plan: Plan, open: (clock: VirtualClock) => Store, { seen, traced }: Playing) {
     this.#plan = plan;
     this.#clock = new QuickClock({ seed: plan.seed });
     this.#store = open(this.#clock);
     this.#books = new Books(this.#store, this.#clock, traced);
-    const shapes = plan.trips.map((it, index) => [tripName(index), shapeOf(it)] as const);
+    const trips = tripsOf(plan);
+    this.#families = new FamilyWatch(this.#store, trips, this.#books, seen);
+    const shapes = [...trips].map(([name, trip]) => [name, shapeOf(trip)] as const);
     const wrong = (what: string): void => this.#books.wrong(what);
-    const limits = plan.trips.flatMap(({ limits }, index) =>
-      limits === null ? [] : [[tripName(index), limits] as const],
-    );
+    const limits = [...trips].flatMap(([name, it]) => (it.limits === null ? [] : [[name, it.limits] as const]));
     this.#gates = new Gates(new Map(limits), this.#store, this.#clock, seen, wrong);
-    this.#witness = new Witness(seen, new Map(shapes), this.#gates, wrong);
+    this.#witness = new Witness(seen, new Map(shapes), this.#gates, this.#families, wrong);
     this.#watched = this.#witness.over(this.#store);
     this.#callers = new Callers({
+      ...{ trips, families: this.#families },
       ...{ plan, store: this.#store, books: this.#books, seen, machines: this.#machines, clients: this.#clients },
     });
   }
@@ -258,8 +261,9 @@ class World {
     for (const what of await wrongLetters(this.#callers)) this.#books.wrong(what);
     for (const what of this.#gates.wrongAtLast()) this.#books.wrong(what);
     for (const it of this.#callers.cases) {
-      const trip = this.#plan.trips[it.plan.trip % this.#plan.trips.length]!;
-      for (const what of violationsOf(it, trip, this.#store, this.#books)) this.#books.wrong(`${it.id} ${what}`);
+      for (const one of [it, ...this.#callers.childrenOf(it)])
+        for (const what of violationsOf(one, this.#store, this.#books, this.#families))
+          this.#books.wrong(`${one.id} ${what}`);
     }
   }
 

@@ -1,0 +1,238 @@
+/** What a family has to keep: the sentences of P17, held against its lists, lines and executions. */
+import type { Status } from "../../src/definition/flow.js";
+import { childId } from "../../src/ids.js";
+import type { ExecutionRecord, HistoryRecord, LinePhase, Transition } from "../../src/execution/records.js";
+import type { CreateResult } from "../../src/stores/batch.js";
+import type { Advance, LineRecord, ListRecord } from "../../src/stores/lists.js";
+import type { Store } from "../../src/stores/contract.js";
+import { tallyOf, type Tally } from "../../src/execution/children.js";
+import { workflowOf } from "../../src/runtime/child-launches.js";
+import type { Books } from "./books.js";
+import type { Group } from "./families.js";
+import type { Leg, Trip } from "./plan.js";
+import type { Seen } from "./seen.js";
+
+/** An execution below another one, or the line that will be one. */
+export interface Kin {
+  readonly id: string;
+  readonly workflow: string;
+  readonly hasBegun: boolean;
+}
+
+/** All below an execution, level by level. Those that were let go are of the family as well. */
+export function kinOf(id: string, store: Store): Kin[] {
+  const found: Kin[] = [];
+  for (const list of store.lists!.of(id) as readonly ListRecord[]) {
+    if (list.status === "staged") continue;
+    const lines = linesOf(list, store);
+    const records = store.load(lines.map(({ execution }) => execution)) as readonly (ExecutionRecord | undefined)[];
+    for (const [index, { execution, phase, position }] of lines.entries()) {
+      const record = records[index];
+      if (phase === "staged") {
+        const [staged] = store.lists!.launches(list.id, position, 1) as Parameters<typeof workflowOf>[0][];
+        found.push({ id: execution, workflow: workflowOf(staged!, tallyOf(list)).name, hasBegun: false });
+      } else if (record !== undefined && record.root !== null)
+        found.push({ id: execution, workflow: record.workflow, hasBegun: true }, ...kinOf(execution, store));
+    }
+  }
+  return found;
+}
+
+function linesOf(list: ListRecord, store: Store): readonly LineRecord[] {
+  return store.lists!.lines({ list: list.id, from: 0, limit: 1000 }) as readonly LineRecord[];
+}
+
+/** So long after its commit every launcher has looked for news, in milliseconds. */
+const heardBy = 2500;
+
+export class FamilyWatch {
+  readonly #store: Store;
+  readonly #trips: ReadonlyMap<string, Trip>;
+  readonly #books: Books;
+  readonly #seen: Seen;
+
+  constructor(store: Store, trips: ReadonlyMap<string, Trip>, books: Books, seen: Seen) {
+    this.#store = store;
+    this.#trips = trips;
+    this.#books = books;
+    this.#seen = seen;
+  }
+
+  /** Something is committed. @param before the status until then */
+  took(transition: Transition, before: Status | undefined): void {
+    const { id, status, line, list, history } = transition;
+    if (list !== undefined)
+      this.#seen.note("sight", "opens" in list ? "a list is opened" : `a list is closed ${history.direction}`);
+    const record = this.#books.record(id)!;
+    if (record.line !== null) this.#childTook(record, before, line !== undefined);
+    const leg = this.#trips.get(record.workflow)?.legs[history.stepIndex];
+    if (leg !== undefined && leg.group !== null) this.#parentTook(record, transition, leg, leg.group);
+    if (status === "stuck" && record.line !== null) this.#seen.note("sight", "a child is stuck");
+  }
+
+  #wrong(id: string, what: string): void {
+    this.#books.wrong(`${id} ${what}`);
+  }
+
+  /** It says in its own line what it is, and turns after its end for its parent alone. */
+  #childTook({ id, status, position, line: at }: ExecutionRecord, before: Status | undefined, hasTold: boolean): void {
+    const { list, position: place, parent } = at!;
+    const [line] = this.#store.lists!.lines({ list, from: place, limit: 1 }) as readonly LineRecord[];
+    if (line === undefined || line.execution !== id) return this.#wrong(id, "has no line");
+    if (line.phase !== phaseOf(status)) this.#wrong(id, `is ${status}, and its line says ${line.phase}`);
+    if (hasTold) this.#seen.note("sight", `a child tells: ${line.phase}`);
+    if (before !== "completed" || status === "completed") return;
+    this.#seen.note("sight", "a completed child goes back");
+    const above = this.#books.record(parent);
+    const { reason } = above!.position;
+    const isParents =
+      position.reason === "recovering" || (above!.position.direction === "down" && position.reason === reason);
+    if (!line.isAsked || !isParents)
+      this.#wrong(id, `had completed, and turned for ${position.reason} without its parent`);
+  }
+
+  /** A parent goes on only when all its children are settled, and down past a step only when each is rolled back or never began. */
+  #parentTook({ id, position: { passed } }: ExecutionRecord, transition: Transition, leg: Leg, group: Group): void {
+    const { history, position, status } = transition;
+    const { direction, stepIndex, step, result, round = 0 } = history;
+    const leavesUp =
+      direction === "up" && position.direction === "up" && (position.stepIndex > stepIndex || status === "completed");
+    const leavesDown =
+      direction === "down" &&
+      (history.upInto !== undefined || position.stepIndex < stepIndex || status === "rolledBack");
+    if (!leavesUp && !leavesDown) return;
+    this.#seen.note(
+      "sight",
+      `${group.kind} ${direction} ${result === "ok" || result === "recovered" ? result : "otherwise"}`,
+    );
+    const lists = listsAt(id, step, round, this.#store);
+    for (const list of lists) {
+      for (const { execution, phase } of linesOf(list, this.#store)) {
+        if (phase === "begun" || phase === "stuck")
+          this.#wrong(id, `went on from ${step}, and ${execution} is ${phase}`);
+        const mustBeBack = (leavesDown || result === "recovered") && result !== "skipped" && !isKept(leg);
+        if (phase === "completed" && mustBeBack) this.#wrong(id, `went back over ${step}, and ${execution} stands`);
+        if (phase === "staged" && leavesUp && list.status !== "closed" && result !== "skipped")
+          this.#wrong(id, `went on from ${step}, and ${execution} has not begun`);
+      }
+    }
+    if (passed?.includes(stepIndex) === true && lists.length > 0)
+      this.#wrong(id, `passed ${step} over, and it has children`);
+  }
+
+  advanced(advances: readonly Advance[], answers: readonly (readonly CreateResult[] | null)[]): void {
+    for (const [index, { list: id, begins, asks, arrivals }] of advances.entries()) {
+      const answer = answers[index];
+      if (answer === null || answer === undefined) continue;
+      if (begins.length > 0) this.#seen.note("sight", "children begin");
+      if (asks.length > 0) this.#seen.note("sight", "children are asked to go back");
+      if (arrivals.length > asks.length) this.#seen.note("sight", "a parent is told");
+      if (answer.some(({ created }) => !created)) this.#seen.note("sight", "the id of a child is taken");
+      const [list] = this.#store.lists!.find([id]) as readonly (ListRecord | undefined)[];
+      if (list !== undefined) this.#held(list, begins.length > 0);
+    }
+  }
+
+  /** At most so many are unsettled at a time, and what is closed begins nothing. */
+  #held(list: ListRecord, begins: boolean): void {
+    const { width } = tallyOf(list);
+    if (begins && list.status !== "open") this.#wrong(list.id, "is closed, and children begin");
+    if (!begins || width === null) return;
+    const unsettled = linesOf(list, this.#store).filter(({ phase }) => phase === "begun" || phase === "stuck").length;
+    if (unsettled > width) this.#wrong(list.id, `has ${unsettled} unsettled children, and may have ${width}`);
+  }
+
+  /** One that is parked for a while: its parent's list has counted it. */
+  stuck({ id, line: at, updatedAt }: ExecutionRecord): void {
+    const now = this.#books.now();
+    if (at === null || now - updatedAt < heardBy) return;
+    const [line] = this.#store.lists!.lines({ list: at.list, from: at.position, limit: 1 }) as readonly LineRecord[];
+    if (line!.counted === "stuck") this.#seen.note("sight", "a stuck child is counted");
+    else this.#wrong(id, `is stuck since ${now - updatedAt} ms, and its list counts it as ${line!.counted}`);
+  }
+
+  /** Of one that rests: what its lists say. */
+  judge(record: ExecutionRecord, trip: Trip, rows: readonly HistoryRecord[]): string[] {
+    const lists = this.#store.lists!.of(record.id) as readonly ListRecord[];
+    return lists.flatMap((list) => {
+      this.#books.note(() => `${list.id} is ${list.status}${list.isMarked ? ", marked" : ""}: ${list.data}`);
+      if (list.status === "staged") return [];
+      const tally = tallyOf(list);
+      const leg = trip.legs.findIndex((_, index) => `leg-${index}` === tally.step);
+      return [
+        ...this.#lineage(record, list, trip.legs[leg]!, rows),
+        ...counts(list, tally, linesOf(list, this.#store)),
+        ...opening(tally, rows),
+      ];
+    });
+  }
+
+  #lineage(record: ExecutionRecord, list: ListRecord, leg: Leg, rows: readonly HistoryRecord[]): string[] {
+    const found: string[] = [];
+    const { step, round, number } = tallyOf(list);
+    for (const { key, execution, phase, position } of linesOf(list, this.#store)) {
+      if (execution !== childId(record.id, { step, round, number }, key))
+        found.push(`has ${execution} under ${key} of ${step}`);
+      const child = this.#books.record(execution);
+      if (phase === "staged") {
+        if (child?.line?.list === list.id) found.push(`has ${execution}, which has not begun`);
+        continue;
+      }
+      if (phase !== "completed" && phase !== "rolledBack") found.push(`rests, and ${execution} is ${phase}`);
+      if (child === undefined) found.push(`has lost ${execution}`);
+      else if (child.line === null) {
+        const isLetGo = rows.some((row) => row.step === step && row.result === "skipped" && row.direction === "down");
+        const isTaken = phase === "rolledBack" && child.root === null;
+        if (!isLetGo && !isTaken) found.push(`has let ${execution} go`);
+      } else if (child.line.list !== list.id || child.line.position !== position || child.line.parent !== record.id)
+        found.push(`has ${execution}, which is of ${child.line.list}`);
+      else if (phase !== phaseOf(child.status)) found.push(`has ${execution} as ${phase}, and it is ${child.status}`);
+      else if (record.status === "rolledBack" && phase === "completed" && !isKept(leg))
+        found.push(`is rolled back, and ${execution} stands`);
+    }
+    return found;
+  }
+}
+
+/** The lists of a step in a round. */
+function listsAt(id: string, step: string, round: number, store: Store): readonly ListRecord[] {
+  const lists = store.lists!.of(id) as readonly ListRecord[];
+  return lists.filter((list) => {
+    if (list.status === "staged") return false;
+    const tally = tallyOf(list);
+    return tally.step === step && tally.round === round;
+  });
+}
+
+/** What has completed of it stays. */
+function isKept({ isIrreversible, group }: Leg): boolean {
+  return isIrreversible || (group!.kind === "child" && group!.trips.some(({ pivot }) => pivot !== null));
+}
+
+/** The list has counted all, and nothing is left to be done with it. */
+function counts({ id, isMarked }: ListRecord, tally: Tally, lines: readonly LineRecord[]): string[] {
+  const found: string[] = [];
+  if (isMarked) found.push(`rests, and ${id} is to be advanced`);
+  for (const { execution, phase, counted } of lines)
+    if (phase !== counted && counted !== "staged")
+      found.push(`rests, and ${execution} is ${phase} and counted as ${counted}`);
+  for (const phase of ["begun", "stuck", "rolledBack"] as const) {
+    const number = lines.filter((line) => line.phase === phase).length;
+    if (number !== tally[phase]) found.push(`has ${number} children that are ${phase}, and counts ${tally[phase]}`);
+  }
+  if (lines.length !== tally.count) found.push(`has ${lines.length} lines of ${tally.count}`);
+  return found;
+}
+
+/** A child exists only if its parent's commit does: there is a row for each list, and a second one only where an operator asked. */
+function opening({ step, round, number }: Tally, rows: readonly HistoryRecord[]): string[] {
+  const own = rows.filter((row) => row.step === step && (row.round ?? 0) === round && row.direction === "up");
+  const opened = own.filter(({ func, result }) => func === "run" && result === "continue").length;
+  const retried = own.filter(({ result }) => result === "retried").length;
+  if (opened < number) return [`has list ${number} of ${step} without a commit`];
+  return retried < number - 1 ? [`has list ${number} of ${step}, which nobody asked for`] : [];
+}
+
+function phaseOf(status: Status): LinePhase {
+  return status === "stuck" || status === "completed" || status === "rolledBack" ? status : "begun";
+}
