@@ -50,6 +50,7 @@ export class Books {
   readonly #clock: VirtualClock;
   readonly #effects = new Map<string, Effect>();
   readonly #undone = new Set<string>();
+  readonly #gone = new Set<string>();
   readonly #counts = new Map<string, number>();
   /** The latest attempt under a key, and where it was made. */
   readonly #attempts = new Map<string, { readonly attempt: number; readonly line: Line }>();
@@ -100,7 +101,9 @@ export class Books {
     const who = `${execution.id} ${func} ${step.name} #${attempt}`;
     this.note(() => `${who} on ${line.owners.at(-1)}${line.clock.life === "goes" ? "" : ` (${line.clock.life})`}`);
     if (line.owners.length === 0) this.wrong(`${who}: a client runs it`);
-    if (record === undefined) this.wrong(`${who}: it is not there`);
+    if (record === undefined) {
+      if (!this.isGone(execution.id)) this.wrong(`${who}: it is not there`);
+    } else if (this.isGone(execution.id)) this.note(() => `${who} in a later life`);
     else if (record.owner !== null && record.owner === line.owners.at(-1))
       this.#rightly(record, context, func, who, line);
     return this.count(`${execution.id} ${func} ${step.name}`);
@@ -130,6 +133,17 @@ export class Books {
       if (!isDeepStrictEqual(gave, given)) this.wrong(`${who}: given is not what the step gave`);
     }
     if (!Object.isFrozen(state)) this.wrong(`${who}: the state is not frozen`);
+  }
+
+  /** It was pruned, and what was known of it is of no use any more. */
+  isGone(id: string): boolean {
+    return this.#gone.has(id);
+  }
+
+  forget(id: string): void {
+    this.#gone.add(id);
+    for (const counted of this.#counts.keys()) if (counted.split(" ").includes(id)) this.#counts.delete(counted);
+    for (const done of this.#undone) if (done.startsWith(`${id} `)) this.#undone.delete(done);
   }
 
   do(key: string, execution: string, step: string): void {

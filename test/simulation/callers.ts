@@ -7,6 +7,7 @@ import type { BatchResult } from "../../src/stores/batch.js";
 import type { ExecutionRecord, MailboxRecord } from "../../src/execution/records.js";
 import type { Store } from "../../src/stores/contract.js";
 import { roundOf } from "../../src/execution/position.js";
+import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import type { Books } from "./books.js";
 import { lastResend } from "./letters.js";
 import { crowdOf } from "./limits.js";
@@ -40,20 +41,20 @@ export interface Case {
   readonly plan: CasePlan;
   readonly trip: Trip;
   /** Acknowledged sends: their ids. */
-  readonly sent: string[];
+  sent: string[];
   /** Rollback requests by their reason, as they were answered. */
-  readonly requests: {
+  requests: {
     readonly reason: string;
     readonly accepted: boolean;
     readonly why?: string;
     readonly hasDoubts: boolean;
   }[];
   /** Rewinds that were accepted: who asked for them. */
-  readonly rewound: string[];
+  rewound: string[];
   /** Operators' acts that were accepted. */
-  readonly operated: string[];
+  operated: string[];
   /** What `outcome()` gave, and whether an accepted request came before the call. */
-  readonly outcomes: { readonly outcome: Outcome; readonly requested: boolean }[];
+  outcomes: { readonly outcome: Outcome; readonly requested: boolean }[];
 }
 
 export type Asked = "send" | "publish" | "rollback" | "rewind" | "operate" | "outcome" | "launch";
@@ -74,6 +75,7 @@ export interface Scene {
   readonly store: Store;
   readonly books: Books;
   readonly seen: Seen;
+  readonly clock: VirtualClock;
   readonly machines: readonly Machine[];
   /** Of clients that do not work. */
   readonly clients: readonly Place[];
@@ -179,7 +181,7 @@ export class Callers {
   }
 
   /** It was pruned. */
-  readonly isGone = (id: string): boolean => id === "";
+  readonly isGone = (id: string): boolean => this.#books.isGone(id);
 
   caseOf(number: number): Case {
     return this.cases[number % this.cases.length]!;
@@ -226,6 +228,8 @@ export class Callers {
     const it = act.act === "publish" ? this.caseOf(act.case) : this.#memberOf(act);
     if (place === undefined) return;
     const { client } = place;
+    // If it is pruned meanwhile, this was of its life before.
+    const { sent: told, requests, rewound, operated } = it;
     const handle: Execution = client.execution(it.id);
     const missing = "STEPWELL_EXECUTION_NOT_FOUND";
     const name = `${act.act}-${++this.#requests}`;
@@ -238,7 +242,7 @@ export class Callers {
         const send = async (): Promise<unknown> => {
           const payload = { n: act.valid ? 1 : "none" };
           const sent = await handle.send(message, payload, messageId === undefined ? {} : { messageId });
-          it.sent.push(sent.id);
+          told.push(sent.id);
           return sent;
         };
         return this.call(place, `send ${message} to ${it.id}`, send, allowed);
@@ -254,7 +258,7 @@ export class Callers {
       case "rollback": {
         const request = async (): Promise<unknown> => {
           const answer = await handle.rollback(name, { ifCompleted: act.refuse ? "refuse" : "undo" });
-          it.requests.push({ reason: name, ...answer, hasDoubts: place.line.hasDoubts });
+          requests.push({ reason: name, ...answer, hasDoubts: place.line.hasDoubts });
           return answer;
         };
         return this.call(place, `${name} of ${it.id}`, request);
@@ -268,7 +272,7 @@ export class Callers {
             ...(act.patch && { patch: { rewound: name } }),
             ...(act.repeats && { repeat: irreversible }),
           });
-          if (answer.accepted) it.rewound.push(name);
+          if (answer.accepted) rewound.push(name);
           return answer;
         };
         return this.call(place, `${name} of ${it.id}`, rewind);
@@ -280,7 +284,7 @@ export class Callers {
           else if (act.kind === "resolve") await this.#resolve(it, handle, name);
           else if (act.kind === "patchState") await handle.patchState({ operated: name }, "a try", { by: name });
           else await handle.skip("for the simulation", { by: name, ...patch });
-          it.operated.push(name);
+          operated.push(name);
         };
         return this.call(place, `${act.kind} ${name} ${it.id}`, operate, [
           "STEPWELL_EXECUTION_NOT_STUCK",
@@ -317,10 +321,11 @@ export class Callers {
     const allowed = ["STEPWELL_EXECUTION_NOT_FOUND", "STEPWELL_LAUNCHER_NOT_RUNNING", "STEPWELL_CLIENT_STOPPED"];
     allowed.push("STEPWELL_CHILD_NOT_BEGUN");
     if (timeout !== null) allowed.push("STEPWELL_OUTCOME_TIMEOUT");
+    const { outcomes } = it;
     const requested = it.requests.some(({ accepted }) => accepted);
     const outcome = async (): Promise<unknown> => {
       const value = await handle.outcome(timeout === null ? {} : { timeout });
-      it.outcomes.push({ outcome: value, requested });
+      outcomes.push({ outcome: value, requested });
       return value.status;
     };
     this.call(place, `outcome of ${it.id}`, outcome, allowed);
@@ -355,8 +360,10 @@ export class Callers {
 
   #rests(it: Case): boolean {
     const [record] = this.#store.load([it.id]) as (ExecutionRecord | undefined)[];
-    if (record === undefined) return false;
+    if (record === undefined) return this.isGone(it.id);
     const { status, position, owner, dueAt } = record;
+    const { sent, operated } = it;
+    const over = ["STEPWELL_EXECUTION_NOT_FOUND"];
     const isParked = owner === null && dueAt === null;
     if (isParked && (status === "completed" || status === "rolledBack")) return true;
     if (isParked && status === "stuck") this.scene.families.stuck(record);
@@ -366,18 +373,18 @@ export class Callers {
     if (status === "waiting" && it.trip.legs[position.stepIndex]!.group !== null) return false;
     const name = (position.direction === "up" ? upMessage : downMessage)(position.stepIndex);
     if (status === "waiting" && !pending.some((row) => row.name === name || row.kind !== "message")) {
-      const send = async (): Promise<void> =>
-        void it.sent.push((await machine.launcher.send(it.id, name, { n: 1 })).id);
+      const send = async (): Promise<void> => void sent.push((await machine.launcher.send(it.id, name, { n: 1 })).id);
       if (++this.#requests % 2 === 0 && lastResend(it, name, this, machine)) return false;
-      this.call(machine, `last send ${name} to ${it.id}`, send, ["STEPWELL_EXECUTION_ENDED"]);
+      this.call(machine, `last send ${name} to ${it.id}`, send, [...over, "STEPWELL_EXECUTION_ENDED"]);
     } else if (isParked && status === "stuck" && pending.every(({ kind }) => kind === "message" || kind === "told")) {
       const by = `operate-${++this.#requests}`;
       const operate = async (): Promise<void> => {
         if (this.#requests % 4 > 0) await machine.launcher.retry(it.id, { by });
         else await machine.launcher.skip(it.id, "at last", { by });
-        it.operated.push(by);
+        operated.push(by);
       };
       this.call(machine, `last operate ${by} ${it.id}`, operate, [
+        ...over,
         "STEPWELL_EXECUTION_NOT_STUCK",
         "STEPWELL_CHILDREN_LIVE",
       ]);

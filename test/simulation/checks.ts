@@ -40,11 +40,10 @@ export function violationsOf(it: Case, store: Store, books: Books, families: Fam
   const found = [
     ...course(evidence),
     ...state(evidence),
-    ...effects(evidence),
-    ...entries(evidence),
     ...messages(evidence),
     ...answers(evidence),
-    ...books.timers.early(it.id, rows, trip),
+    // In a later life the other side still knows what came of the earlier one.
+    ...(books.isGone(it.id) ? [] : beside(evidence)),
     ...wrongCounts(rows, trip),
     ...families.judge(record, trip, rows),
   ];
@@ -52,6 +51,11 @@ export function violationsOf(it: Case, store: Store, books: Books, families: Fam
   // The engine has found a fault in itself.
   if (rows.some(({ result }) => result === "STEPWELL_INVARIANT_VIOLATED")) found.push("was parked by an invariant");
   return found;
+}
+
+function beside(evidence: Evidence): string[] {
+  const { it, rows, trip, books } = evidence;
+  return [...effects(evidence), ...entries(evidence), ...books.timers.early(it.id, rows, trip)];
 }
 
 const advances = ({ result, direction }: HistoryRecord): boolean =>

@@ -4,6 +4,7 @@ import { clientSights } from "./clients.js";
 import { allEdges } from "./edges.js";
 import { letterSights } from "./letters.js";
 import { limitSights } from "./limits.js";
+import { retentionSights } from "./retention.js";
 import { commitFaults, type Kind, type Seen } from "./seen.js";
 
 /** So many histories see all of it; a shorter run demands nothing. */
@@ -31,7 +32,7 @@ export function coverageOf({ counts }: Pick<Seen, "counts">): Coverage {
     edge: [...allEdges()],
     pair: pairs,
     operation: operations,
-    sight: [...clientSights, ...batchSights, ...letterSights, ...limitSights],
+    sight: [...clientSights, ...batchSights, ...letterSights, ...limitSights, ...retentionSights],
     fault: operations.flatMap((it) =>
       ["refused", "lost", "dies-before", "dies-after"].map((fault) => `${it} ${fault}`),
     ),

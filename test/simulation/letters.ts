@@ -115,10 +115,11 @@ export async function wrongLetters(callers: Callers): Promise<string[]> {
       ({ kind, execution, payload }) =>
         kind === "resend" && execution === letter.execution && (payload.value as Note).letter === letter.id,
     );
+    const note = notes[0]?.payload.value as Note | undefined;
+    if (note !== undefined && callers.isGone(note.to)) continue;
     if (anew.length !== 1) found.push(`${nameOf(letter)} was resent and is there ${anew.length} times`);
     if (notes.length !== 1) found.push(`${nameOf(letter)} was resent, which is noted ${notes.length} times`);
     const [one] = anew;
-    const note = notes[0]?.payload.value as Note | undefined;
     if (one === undefined || note === undefined) continue;
     if (note.to !== one.execution || note.as !== one.name) found.push(`${nameOf(letter)} has gone elsewhere`);
     if (!one.payload.equals(letter.payload)) found.push(`${nameOf(letter)} was resent with another payload`);

@@ -128,4 +128,7 @@ export const mutants: readonly Mutant[] = [
   of("worker/limits.ts", "Infinity : concurrency - held)", "Infinity : concurrency - held + 1)"),
   of("worker/limits.ts", "slots >= perKey) continue;", "slots > perKey) continue;"),
   of("worker/limits.ts", "admissions >= rate.limit) continue;", "admissions > rate.limit) continue;"),
+  // What is deleted.
+  of("stores/held.ts", "record.updatedAt > at - age) continue;", "record.createdAt > at - age) continue;"),
+  of("stores/held.ts", "if (row.sequence <= sequence ||", "if (row.sequence <= sequence + 1 ||"),
 ];

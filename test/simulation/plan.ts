@@ -3,6 +3,8 @@ import fc from "fast-check";
 import { groups, lawful, type Group } from "./families.js";
 import { launchManyAct, type LaunchManyAct } from "./batches.js";
 import { resendAct, type ResendAct } from "./letters.js";
+import type { RetentionPolicy } from "../../src/session/retention.js";
+import { pruneAct, retentionPolicy, type PruneAct } from "./retention.js";
 import { limitsPlan, type LimitsPlan } from "./limits.js";
 
 /** What one function of a step does. */
@@ -81,6 +83,7 @@ export interface LinePlan {
 }
 
 export interface LauncherPlan extends LinePlan {
+  readonly retention: RetentionPolicy | null;
   readonly concurrency: number;
   readonly drain: number;
 }
@@ -115,6 +118,7 @@ export type Failing = "refused" | "unknown";
 export type Act =
   | LaunchManyAct
   | ResendAct
+  | PruneAct
   | {
       readonly act: "send";
       readonly case: number;
@@ -360,6 +364,7 @@ const line = {
 const launcherPlan: fc.Arbitrary<LauncherPlan> = fc.record({
   concurrency: fc.constantFrom(100, 1, 2),
   drain: fc.constantFrom(0, 500, 3000),
+  retention: seldom(retentionPolicy),
   ...line,
 });
 
@@ -442,6 +447,7 @@ function act(): fc.Arbitrary<Act> {
     { weight: 1, arbitrary: fc.record({ act: fc.constant("launch" as const), ...at }) },
     { weight: 1, arbitrary: launchManyAct },
     { weight: 2, arbitrary: resendAct },
+    { weight: 1, arbitrary: pruneAct },
     {
       weight: 3,
       arbitrary: fc.record({

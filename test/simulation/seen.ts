@@ -4,7 +4,7 @@ import type { Transition } from "../../src/execution/records.js";
 import type { Shape } from "../../src/execution/router.js";
 import type { Batch, BatchResult, CreateResult, NewExecution } from "../../src/stores/batch.js";
 import type { Advance } from "../../src/stores/lists.js";
-import type { MaybePromise, Store } from "../../src/stores/contract.js";
+import type { MaybePromise, PruneOptions, Store } from "../../src/stores/contract.js";
 import type { Admission } from "../../src/stores/records.js";
 import { through } from "../../src/testing/faults/through.js";
 import { edgeOf, whatOf } from "./edges.js";
@@ -42,6 +42,7 @@ export class Witness {
   readonly #wrong: (what: string) => void;
   /** Ids. */
   readonly #created = new Set<string>();
+  readonly #forgotten = new Set<string>();
 
   /** @param shapes by the name of their workflow */
   constructor(
@@ -69,6 +70,7 @@ export class Witness {
             : this.#written(batch as Batch, answer);
         };
       }
+      if (name === "prune") return (options) => this.prune(call, options as PruneOptions);
       if (name === "limits.admit") {
         return (admission) => {
           const count = call(admission);
@@ -88,6 +90,19 @@ export class Witness {
     });
   }
 
+  /** Whoever looks at what is deleted. */
+  prune: (call: (options: PruneOptions) => unknown, options: PruneOptions) => unknown = (call, options) =>
+    call(options);
+
+  /** It was deleted, and its id is free. */
+  forget(id: string): void {
+    this.#workflows.delete(id);
+    this.#statuses.delete(id);
+    this.#created.delete(id);
+    this.#forgotten.add(id);
+    this.#gates.forget(id);
+  }
+
   #written(batch: Batch, answer: BatchResult): BatchResult {
     for (const [index, create] of batch.creates.entries()) this.#creates(create, answer.creates[index]!.created);
     for (const [index, { id, parks }] of batch.releases.entries())
@@ -102,6 +117,7 @@ export class Witness {
       this.#gates.created(create);
       if (this.#created.has(id)) this.#wrong(`${id} is created twice`);
       this.#created.add(id);
+      if (this.#forgotten.has(id)) this.seen.note("sight", "pruned: launched again");
     }
     if (this.#workflows.has(id)) return;
     const shape = this.#shapes.get(workflow);

@@ -9,6 +9,7 @@ import { QuickClock } from "../../src/testing/faults/quick-clock.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { Books } from "./books.js";
 import { launchMany } from "./batches.js";
+import { Retention } from "./retention.js";
 import { Gates } from "./limits.js";
 import { resend, wrongLetters } from "./letters.js";
 import { Callers, type Case, type Machine, type Place } from "./callers.js";
@@ -26,7 +27,7 @@ export interface Played {
 }
 
 const plainLauncher: LauncherPlan = {
-  ...{ concurrency: 100, drain: 1000, skew: 0, latency: null, gathers: false, loses: null },
+  ...{ concurrency: 100, drain: 1000, skew: 0, latency: null, gathers: false, loses: null, retention: null },
 };
 
 /** How long it may take after everything was healed, in rounds of two seconds: an undo waits up to five minutes for its next try. */
@@ -55,6 +56,7 @@ class World {
   readonly #clients: Place[] = [];
   readonly #callers: Callers;
   readonly #families: FamilyWatch;
+  readonly #retention: Retention;
 
   constructor(plan: Plan, open: (clock: VirtualClock) => Store, { seen, traced }: Playing) {
     this.#plan = plan;
@@ -72,7 +74,10 @@ class World {
     this.#callers = new Callers({
       ...{ trips, families: this.#families },
       ...{ plan, store: this.#store, books: this.#books, seen, machines: this.#machines, clients: this.#clients },
+      clock: this.#clock,
     });
+    this.#retention = new Retention(this.#callers, (id) => this.#witness.forget(id));
+    this.#witness.prune = (call, options) => this.#retention.prune(call, options);
   }
 
   async play(): Promise<Played> {
@@ -109,6 +114,7 @@ class World {
     const number = this.#machines.length;
     const launcher = new Launcher({
       ...{ store: line.store, clock: line.clock, workflows, concurrency: plan.concurrency, drainTimeout: plan.drain },
+      ...(plan.retention !== null && { retention: plan.retention }),
       ...{ pollInterval: 1000, heartbeat: { interval: 1000, timeout: 4000 }, abortGrace: 500 },
       // What fails is in the trace.
       ...{ logger: silentLogger, onError: (error) => this.#heard(error, String(number)) },
@@ -166,6 +172,8 @@ class World {
         return launchMany(act, this.#callers);
       case "resend":
         return resend(act, this.#callers);
+      case "prune":
+        return this.#retention.act(act);
       case "slip":
         return this.#callers.slip(act);
       case "start":
@@ -238,7 +246,7 @@ class World {
     for (const it of this.#callers.cases) {
       const [record] = this.#store.load([it.id]) as (ExecutionRecord | undefined)[];
       const by = this.#machines.findIndex(({ isUp }) => isUp);
-      if (record === undefined) this.#callers.launch(it, by);
+      if (record === undefined && !this.#callers.isGone(it.id)) this.#callers.launch(it, by);
     }
   }
 
@@ -261,6 +269,8 @@ class World {
     for (const what of await wrongLetters(this.#callers)) this.#books.wrong(what);
     for (const what of this.#gates.wrongAtLast()) this.#books.wrong(what);
     for (const it of this.#callers.cases) {
+      const isThere = this.#store.load([it.id])[0 as never] !== undefined;
+      if (!isThere && this.#callers.isGone(it.id)) continue;
       for (const one of [it, ...this.#callers.childrenOf(it)])
         for (const what of violationsOf(one, this.#store, this.#books, this.#families))
           this.#books.wrong(`${one.id} ${what}`);
