@@ -156,7 +156,8 @@ export class Database {
       query = this.#ownSessions ? { text, name: `stepwell_${statement.name}` } : { text };
       this.#queries.set(statement, query);
     }
-    const { rows } = await client.query({ ...query, values, types });
+    const { text, name } = query;
+    const { rows } = await client.query(name === undefined ? { text, values, types } : { text, name, values, types });
     return rows as Row[];
   }
 }

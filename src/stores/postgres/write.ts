@@ -94,7 +94,7 @@ export async function write(
     });
   }
   for (const step of steps) await step.explain(database);
-  const results = {
+  return {
     at: steps[0]?.at ?? (await timeOf(database, now)),
     creates: created?.answers ?? [],
     transitions: inOrder(batch.transitions.length, committed),
@@ -102,8 +102,8 @@ export async function write(
     arrivals: inOrder(batch.arrivals.length, delivering),
     subscriptions: subscribed?.answers ?? [],
     publications: inOrder(publications.length, publishing),
+    hints: steps.flatMap(({ hints }) => hints),
   };
-  return { ...results, hints: steps.flatMap(({ hints }) => hints) };
 }
 
 /** Mostly all are of one. */

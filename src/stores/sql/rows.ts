@@ -233,10 +233,10 @@ export const standingColumns = "id, workflow, version, status, revision, signals
 
 export function standingOf(row: ExecutionRow): Standing {
   const { id, workflow, version, revision, signals, owner, due_at: dueAt } = row;
-  const kept = { id, workflow, version, revision, signals, owner, dueAt };
-  if (statusProblem(row.status) === undefined) return { ...kept, status: row.status };
+  if (statusProblem(row.status) === undefined)
+    return { id, workflow, version, revision, signals, owner, dueAt, status: row.status };
   return {
-    ...kept,
+    ...{ id, workflow, version, revision, signals, owner, dueAt },
     get status() {
       return statusOf(row);
     },
