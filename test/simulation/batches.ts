@@ -34,9 +34,7 @@ export function launchMany({ by, cases, conflicts }: LaunchManyAct, callers: Cal
   const together = chosen.filter(({ plan }) => callers.tripOf(plan) === callers.tripOf(chosen[0]!.plan));
   const isThere = (it: Case): boolean => callers.scene.store.load([it.id])[0 as never] !== undefined;
   // The id of one that is pruned is free, also for another input.
-  const { acts, launchers } = callers.scene.plan;
-  const isKept = !acts.some(({ it }) => it.act === "prune") && launchers.every(({ retention }) => retention === null);
-  const inTheWay = conflicts && isKept ? together.find(isThere) : undefined;
+  const inTheWay = conflicts && callers.isKept ? together.find(isThere) : undefined;
   const ids = together.map(({ id }) => id).join(", ");
   const allowed = inTheWay === undefined ? [] : ["STEPWELL_LAUNCH_CONFLICT"];
   callers.call(place, `launchMany ${ids}`, () => launched(place, together, inTheWay, callers), allowed);

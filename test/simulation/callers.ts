@@ -180,6 +180,12 @@ export class Callers {
     this.call(place, `launch ${it.id}`, () => place.client.launch(workflow, input, options));
   }
 
+  /** Nothing is ever pruned. */
+  get isKept(): boolean {
+    const { acts, launchers } = this.#plan;
+    return !acts.some(({ it }) => it.act === "prune") && launchers.every(({ retention }) => retention === null);
+  }
+
   /** It was pruned. */
   readonly isGone = (id: string): boolean => this.#books.isGone(id);
 

@@ -5,6 +5,7 @@ import { allEdges } from "./edges.js";
 import { letterSights } from "./letters.js";
 import { limitSights } from "./limits.js";
 import { retentionSights } from "./retention.js";
+import { scheduleSights } from "./schedules.js";
 import { commitFaults, type Kind, type Seen } from "./seen.js";
 
 /** So many histories see all of it; a shorter run demands nothing. */
@@ -32,7 +33,7 @@ export function coverageOf({ counts }: Pick<Seen, "counts">): Coverage {
     edge: [...allEdges()],
     pair: pairs,
     operation: operations,
-    sight: [...clientSights, ...batchSights, ...letterSights, ...limitSights, ...retentionSights],
+    sight: [...clientSights, ...batchSights, ...letterSights, ...limitSights, ...retentionSights, ...scheduleSights],
     fault: operations.flatMap((it) =>
       ["refused", "lost", "dies-before", "dies-after"].map((fault) => `${it} ${fault}`),
     ),

@@ -131,4 +131,7 @@ export const mutants: readonly Mutant[] = [
   // What is deleted.
   of("stores/held.ts", "record.updatedAt > at - age) continue;", "record.createdAt > at - age) continue;"),
   of("stores/held.ts", "if (row.sequence <= sequence ||", "if (row.sequence <= sequence + 1 ||"),
+  // Schedules.
+  of("session/schedule-timing.ts", "standsIn ? { ...onTime, times: [due] } : onTime", "onTime"),
+  of("session/schedule-timing.ts", "next !== null && next <= now && times", "next !== null && next < now && times"),
 ];

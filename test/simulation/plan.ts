@@ -5,6 +5,7 @@ import { launchManyAct, type LaunchManyAct } from "./batches.js";
 import { resendAct, type ResendAct } from "./letters.js";
 import type { RetentionPolicy } from "../../src/session/retention.js";
 import { pruneAct, retentionPolicy, type PruneAct } from "./retention.js";
+import { nightAct, scheduleAct, type NightAct, type ScheduleAct } from "./schedules.js";
 import { limitsPlan, type LimitsPlan } from "./limits.js";
 
 /** What one function of a step does. */
@@ -119,6 +120,8 @@ export type Act =
   | LaunchManyAct
   | ResendAct
   | PruneAct
+  | ScheduleAct
+  | NightAct
   | {
       readonly act: "send";
       readonly case: number;
@@ -448,6 +451,8 @@ function act(): fc.Arbitrary<Act> {
     { weight: 1, arbitrary: launchManyAct },
     { weight: 2, arbitrary: resendAct },
     { weight: 1, arbitrary: pruneAct },
+    { weight: 1, arbitrary: scheduleAct },
+    { weight: 1, arbitrary: nightAct },
     {
       weight: 3,
       arbitrary: fc.record({

@@ -4,12 +4,13 @@ import type { Transition } from "../../src/execution/records.js";
 import type { Shape } from "../../src/execution/router.js";
 import type { Batch, BatchResult, CreateResult, NewExecution } from "../../src/stores/batch.js";
 import type { Advance } from "../../src/stores/lists.js";
-import type { MaybePromise, PruneOptions, Store } from "../../src/stores/contract.js";
+import type { DueSchedules, MaybePromise, PruneOptions, ScheduleChange, Store } from "../../src/stores/contract.js";
 import type { Admission } from "../../src/stores/records.js";
 import { through } from "../../src/testing/faults/through.js";
 import { edgeOf, whatOf } from "./edges.js";
 import type { FamilyWatch } from "./family-checks.js";
 import type { Gates } from "./limits.js";
+import type { Schedules } from "./schedules.js";
 
 export const kinds = ["edge", "pair", "fault", "operation", "sight"] as const;
 export type Kind = (typeof kinds)[number];
@@ -71,6 +72,8 @@ export class Witness {
         };
       }
       if (name === "prune") return (options) => this.prune(call, options as PruneOptions);
+      if (name === "schedules.due") return (options) => this.schedules.due(call(options) as DueSchedules);
+      if (name === "schedules.change") return (change) => this.schedules.change(call, change as ScheduleChange);
       if (name === "limits.admit") {
         return (admission) => {
           const count = call(admission);
@@ -93,6 +96,9 @@ export class Witness {
   /** Whoever looks at what is deleted. */
   prune: (call: (options: PruneOptions) => unknown, options: PruneOptions) => unknown = (call, options) =>
     call(options);
+
+  /** Whoever looks at schedules. */
+  schedules!: Pick<Schedules, "due" | "change">;
 
   /** It was deleted, and its id is free. */
   forget(id: string): void {

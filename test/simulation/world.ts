@@ -10,6 +10,7 @@ import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { Books } from "./books.js";
 import { launchMany } from "./batches.js";
 import { Retention } from "./retention.js";
+import { Schedules, ticksOf, type NightAct } from "./schedules.js";
 import { Gates } from "./limits.js";
 import { resend, wrongLetters } from "./letters.js";
 import { Callers, type Case, type Machine, type Place } from "./callers.js";
@@ -57,6 +58,7 @@ class World {
   readonly #callers: Callers;
   readonly #families: FamilyWatch;
   readonly #retention: Retention;
+  readonly #schedules: Schedules;
 
   constructor(plan: Plan, open: (clock: VirtualClock) => Store, { seen, traced }: Playing) {
     this.#plan = plan;
@@ -77,6 +79,8 @@ class World {
       clock: this.#clock,
     });
     this.#retention = new Retention(this.#callers, (id) => this.#witness.forget(id));
+    this.#schedules = new Schedules(this.#callers);
+    this.#witness.schedules = this.#schedules;
     this.#witness.prune = (call, options) => this.#retention.prune(call, options);
   }
 
@@ -92,7 +96,12 @@ class World {
       for (const { after, it } of this.#plan.acts) {
         await this.#clock.advance(after);
         this.#books.note(() => JSON.stringify(it));
-        this.#act(it);
+        if (it.act === "night") await this.#sleep(it.milliseconds);
+        else this.#act(it);
+        if (it.act === "schedule" && it.night !== null) {
+          await this.#clock.advance(200);
+          await this.#sleep(it.night);
+        }
         await this.#clock.settle();
       }
       await this.#heal();
@@ -110,7 +119,7 @@ class World {
 
   #add(plan: LauncherPlan): Machine {
     const line = new Line(this.#watched, this.#clock, plan, this.#witness, () => this.#kill(machine));
-    const workflows = tripsOn(line, this.#plan.trips, this.#books);
+    const workflows = [...tripsOn(line, this.#plan.trips, this.#books), ...ticksOf(this.#plan)];
     const number = this.#machines.length;
     const launcher = new Launcher({
       ...{ store: line.store, clock: line.clock, workflows, concurrency: plan.concurrency, drainTimeout: plan.drain },
@@ -129,7 +138,7 @@ class World {
 
   #addClient(plan: LinePlan): void {
     const line = new Line(this.#watched, this.#clock, plan, this.#witness, () => this.#kill(place));
-    const workflows = tripsOn(line, this.#plan.trips, this.#books);
+    const workflows = [...tripsOn(line, this.#plan.trips, this.#books), ...ticksOf(this.#plan)];
     const name = `client ${this.#clients.length}`;
     const client = clientOn(line, (error) => this.#heard(error, name));
     const place: Place = { name, line, client, workflows, isUp: true, isStarted: true };
@@ -158,7 +167,15 @@ class World {
     if (isMistake) this.#books.wrong(`${error.code}: ${error.message}`);
   }
 
-  #act(act: Act): void {
+  /** Time goes on without anybody. */
+  async #sleep(milliseconds: number): Promise<void> {
+    const awake = this.#callers.places.filter(({ line }) => line.clock.life === "goes");
+    for (const { line } of awake) line.clock.stand();
+    await this.#clock.advance(milliseconds);
+    for (const { line } of awake) line.clock.goOn();
+  }
+
+  #act(act: Exclude<Act, NightAct>): void {
     switch (act.act) {
       case "send":
       case "rollback":
@@ -172,6 +189,8 @@ class World {
         return launchMany(act, this.#callers);
       case "resend":
         return resend(act, this.#callers);
+      case "schedule":
+        return this.#schedules.act(act);
       case "prune":
         return this.#retention.act(act);
       case "slip":
@@ -243,6 +262,7 @@ class World {
     await this.#clock.settle();
     if (!this.#machines.some(({ isUp }) => isUp)) this.#add(plainLauncher);
     await this.#clock.advance(7000);
+    await this.#schedules.end();
     for (const it of this.#callers.cases) {
       const [record] = this.#store.load([it.id]) as (ExecutionRecord | undefined)[];
       const by = this.#machines.findIndex(({ isUp }) => isUp);
@@ -268,6 +288,7 @@ class World {
     for (const what of this.#callers.open) this.#books.wrong(`${what} never ends`);
     for (const what of await wrongLetters(this.#callers)) this.#books.wrong(what);
     for (const what of this.#gates.wrongAtLast()) this.#books.wrong(what);
+    for (const what of await this.#schedules.wrongAtLast(this.#callers.isKept)) this.#books.wrong(what);
     for (const it of this.#callers.cases) {
       const isThere = this.#store.load([it.id])[0 as never] !== undefined;
       if (!isThere && this.#callers.isGone(it.id)) continue;
