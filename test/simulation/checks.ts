@@ -3,7 +3,12 @@ import { isDeepStrictEqual } from "node:util";
 import { merge } from "../../src/values/isolate.js";
 import { idempotencyKey } from "../../src/ids.js";
 import type { Connection } from "../../src/stores/sqlite/driver.js";
-import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../../src/execution/records.js";
+import {
+  isRequest,
+  type ExecutionRecord,
+  type HistoryRecord,
+  type MailboxRecord,
+} from "../../src/execution/records.js";
 import type { Store } from "../../src/stores/contract.js";
 import { roundOfKey, type Books } from "./books.js";
 import type { FamilyWatch } from "./family-checks.js";
@@ -230,7 +235,7 @@ function messages({ it, rows, mailbox }: Evidence): string[] {
 }
 
 /** What callers were told has come true, unless an accepted rewind undid it. */
-function answers({ it, record, rows }: Evidence): string[] {
+function answers({ it, record, rows, mailbox }: Evidence): string[] {
   const found: string[] = [];
   const turned = record.position.direction === "down";
   const isRewound = it.rewound.length > 0;
@@ -244,7 +249,10 @@ function answers({ it, record, rows }: Evidence): string[] {
   }
   for (const by of it.rewound)
     if (!rows.some((row) => row.by === by && row.backTo !== undefined)) found.push(`accepted ${by} and did not follow`);
-  for (const by of it.operated) if (!rows.some((row) => row.by === by)) found.push(`accepted ${by} and did not follow`);
+  // A request that came at the same time goes first, and turns it.
+  const isOvertaken = turned && mailbox.some(({ kind, status }) => isRequest(kind) && status === "dead");
+  for (const by of it.operated)
+    if (!isOvertaken && !rows.some((row) => row.by === by)) found.push(`accepted ${by} and did not follow`);
   for (const { outcome, requested } of it.outcomes) {
     if (isRewound) continue;
     if (outcome.status === "completed" && requested) found.push("gave an outcome from before an accepted request");
