@@ -45,6 +45,10 @@ export class Heartbeat {
   #ended = false;
   /** Beats that the store has not answered yet. */
   #unanswered = 0;
+  /** When the last answer came, by the clock's `monotonic`. */
+  #heardAt: number | undefined;
+  /** The last time in which this launcher was not heard itself: how long it was, and when it ended. */
+  #outage = { length: 0, endedAt: 0 };
   #isLookingAfterOthers = false;
   /** What waits has been asked for by a beat that is not answered yet. */
   #isAsking = false;
@@ -111,6 +115,7 @@ export class Heartbeat {
       const { alive, ...beaten } = await (asks ? this.#ask(owner) : store.beat(owner));
       // This launcher has stopped meanwhile, and is gone by its own will.
       if (this.#ended) return { others: [], isHeard: false };
+      this.#heard();
       if (!alive) await this.#launcher.wasBuried(owner);
       return { ...beaten, isHeard: alive };
     } catch (error) {
@@ -119,6 +124,13 @@ export class Heartbeat {
     } finally {
       this.#unanswered--;
     }
+  }
+
+  #heard(): void {
+    const now = this.#settings.clock.monotonic();
+    const gap = now - (this.#heardAt ?? now);
+    this.#heardAt = now;
+    if (gap > missedBeats * this.#settings.heartbeat.interval) this.#outage = { length: gap, endedAt: now };
   }
 
   /** What waits is asked for by one beat at a time: the others do not wait for that answer. */
@@ -173,9 +185,18 @@ export class Heartbeat {
 
   #isDead(other: LauncherRecord): boolean {
     const { interval, timeout } = this.#settings.heartbeat;
-    if (other.silentMs > timeout) return true;
+    if (other.silentMs - this.#unheardIn(other.silentMs) > timeout) return true;
     // Two signs: a copy of a machine, made while it ran, has the same identity and other processes.
     return other.silentMs > missedBeats * interval && isGone(other);
+  }
+
+  /**
+   * How much of a silence this launcher was not heard itself. Where the store was away, nobody could say that it lives: whoever is back
+   * first must not take the others for dead.
+   */
+  #unheardIn(silentMs: number): number {
+    const { length, endedAt } = this.#outage;
+    return silentMs > this.#settings.clock.monotonic() - endedAt ? length : 0;
   }
 
   /** Whether the passing of time alone may make something overdue. Asked only for a clock that leaves out idle looks. */

@@ -1,7 +1,7 @@
 /** Launchers that are buried: those that died, and those that live and come back. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { workflow, type Launcher, type Store } from "../../src/index.js";
+import { StepwellError, workflow, type Launcher, type Store } from "../../src/index.js";
 import type { Fate } from "../../src/stores/records.js";
 import { onEveryStore } from "../support/rig.js";
 
@@ -16,7 +16,7 @@ interface Leash {
 /** Few polls and beats, so that a virtual hour takes little. */
 const calm = { pollInterval: "30s", heartbeat: { interval: "10s", timeout: "15s" } } as const;
 
-const away = Object.assign(new Error("cut off"), { retryable: true });
+const away = new StepwellError("STEPWELL_STORE_UNREACHABLE", "cut off", { retryable: true });
 
 function leashed(store: Store, leash: Leash): Store {
   const waiting: (() => void)[] = [];
@@ -77,6 +77,48 @@ onEveryStore("a launcher that is buried", (start) => {
       errors.filter(({ code }) => code === "STEPWELL_CRASHES_LAUNCHER" || code === "STEPWELL_EXECUTION_STUCK"),
     ).toEqual([]);
   }, 120_000);
+
+  /** Two that are both cut off from the store, while a step of the second one is at work. */
+  async function bothCutOff(): Promise<{ leashes: Leash[]; calls: number[]; rig: Awaited<ReturnType<typeof start>> }> {
+    const calls: number[] = [];
+    let finish = (): void => undefined;
+    const slow = workflow("slow", { input }).step("work", {
+      run: ({ attempt }) => {
+        calls.push(attempt);
+        return new Promise<undefined>((resolve) => (finish = () => resolve(undefined)));
+      },
+    });
+    const rig = await start([slow], calm);
+    await rig.launcher.stop();
+    const leashes: Leash[] = [{ trouble: "none" }, { trouble: "none" }];
+    const launchers: Launcher[] = [];
+    for (const leash of leashes)
+      launchers.push(await rig.another([slow], { ...calm, store: leashed(rig.store, leash) }));
+    await launchers[1]!.launch(slow, {}, { id: "one" });
+    await rig.clock.settle();
+    for (const leash of leashes) leash.trouble = "cut off";
+    await rig.clock.advance("2m");
+    finish();
+    return { leashes, calls, rig };
+  }
+
+  test("is none that the store was away from as long as from the others: what its steps gave is committed", async () => {
+    const { leashes, calls, rig } = await bothCutOff();
+    leashes[0]!.trouble = "none";
+    await rig.clock.advance("12s");
+    leashes[1]!.trouble = "none";
+    await rig.clock.advance("1m");
+    expect((await rig.store.load(["one"]))[0]).toMatchObject({ status: "completed" });
+    expect(calls).toEqual([1]);
+    expect(rig.errors.map(({ code }) => code)).not.toContain("STEPWELL_OWNERSHIP_LOST");
+  });
+
+  test("is one that does not come back with the others, within its time from then on", async () => {
+    const { leashes, calls, rig } = await bothCutOff();
+    leashes[0]!.trouble = "none";
+    await rig.clock.advance("1m");
+    expect(calls).toEqual([1, 2]);
+  });
 
   const job = workflow("job", { input }).step("work", { run: () => ({ done: true }) });
 
