@@ -1,6 +1,7 @@
+import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { checkSchema, checkUrl, placeOf } from "./address.js";
-import { loadDriver } from "./driver.js";
+import { Hosts } from "./hosts.js";
 
 describe("what is said of a database", () => {
   test.each([
@@ -29,9 +30,8 @@ test.each([
   ["p@c#n[a]r\\y:/7 %", "p@c#n[a]r\\y:/7 %"],
   ["p%40canary%2F7", "p@canary/7"],
   ["100%pure@/", "100%pure@/"],
-])("the password %s is read up to the last @", async (written, password) => {
-  const driver = await loadDriver();
-  const client = driver.client(`postgres://me:${written}@db.example:6543/shop?application_name=desk`);
+])("the password %s is read up to the last @", (written, password) => {
+  const client = new pg.Client(new Hosts(`postgres://me:${written}@db.example:6543/shop?application_name=desk`).url);
   expect(client).toMatchObject({ user: "me", password, host: "db.example", port: 6543, database: "shop" });
 });
 

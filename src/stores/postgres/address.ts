@@ -18,6 +18,9 @@ export function checkUrl(url: string): void {
       `can't tell where the password in the connection string ends: write "?" in it as %3F, and "@" in an option as %40.`,
     );
   }
+  if (!["read-write", "primary", undefined].includes(target(url))) {
+    throw invalid(`needs a server that takes writes: "target_session_attrs" must be "read-write" or "primary".`);
+  }
 }
 
 /** For the driver: what has a meaning in an address has none in the user and the password. */
@@ -28,19 +31,50 @@ export function escaped(url: string): string {
   return `${begin}${plain}@${place}${options}`;
 }
 
+/** One connection string for each host that the given one names: `postgres://user@one:5432,two:5432/shop`. */
+export function eachHost(url: string): readonly string[] {
+  const [, begin = "", who, place = "", options = ""] = shape.exec(url) ?? [];
+  const [hosts = "", ...database] = place.split("/");
+  if (!hosts.includes(",")) return [url];
+  return hosts.split(",").map((host) => {
+    const there = [host, ...database].join("/");
+    return `${begin}${who === undefined ? "" : `${who}@`}${there}${options}`;
+  });
+}
+
+/** Whether only a server will do that takes writes: of several, or where the connection string says so. */
+export function wantsPrimary(url: string): boolean {
+  return eachHost(url).length > 1 || target(url) !== undefined;
+}
+
+/** libpq's option, which `pg` does not know. */
+function target(url: string): string | undefined {
+  return new URLSearchParams(shape.exec(url)?.[4]).get("target_session_attrs") ?? undefined;
+}
+
 /** Where a database is, without the user, the password and the options. */
 export function placeOf(url: string): string {
+  const places = eachHost(url).map(hostOf);
+  const [first] = places;
+  if (first === undefined || places.includes(undefined)) return unknownPlace;
+  const [database] = first;
+  const hosts = places.map((place) => place![1]).join(", ");
+  return `${unknownPlace} ${database} on ${hosts}`.replace("  ", " ");
+}
+
+/** The database, and the host with its port. */
+function hostOf(url: string): readonly [database: string, host: string] | undefined {
   const [, , , place, options = ""] = shape.exec(url) ?? [];
-  if (place === undefined) return unknownPlace;
+  if (place === undefined) return undefined;
   try {
     // An address must have a host; PostgreSQL's may leave it out.
     const { hostname, port, pathname, searchParams } = new URL(
       `postgres://${place.startsWith("/") ? "local" : ""}${place}${options}`,
     );
     const host = searchParams.get("host") ?? (hostname === "" ? "the default host" : hostname);
-    return `${unknownPlace} ${pathname.slice(1)} on ${host}${port === "" ? "" : `:${port}`}`.replace("  ", " ");
+    return [pathname.slice(1), `${host}${port === "" ? "" : `:${port}`}`];
   } catch {
-    return unknownPlace;
+    return undefined;
   }
 }
 

@@ -3,7 +3,8 @@
  * here, so its types are not needed where Stepwell is installed without it.
  */
 import { StepwellError } from "../../errors.js";
-import { escaped, explained } from "./address.js";
+import { explained } from "./address.js";
+import { Hosts, type HostClient } from "./hosts.js";
 
 export interface Query {
   readonly text: string;
@@ -48,17 +49,23 @@ export interface OwnPool extends PostgresPool {
 }
 
 export interface SingleClient extends PostgresClient {
-  connect(): Promise<unknown>;
   end(): Promise<void>;
+}
+
+type Connected = (error: unknown, ...rest: readonly unknown[]) => void;
+
+interface BoundClient extends SingleClient {
+  readonly connection: { readonly stream: { destroy(): void } };
+  connect(connected: Connected): void;
 }
 
 interface Binding {
   readonly Pool: new (config: object) => OwnPool;
-  readonly Client: new (config: object) => SingleClient;
+  readonly Client: new (config: object) => BoundClient;
 }
 
 /** @throws STEPWELL_POSTGRES_MISSING */
-export async function loadDriver(load: () => Promise<unknown> = () => import("pg")): Promise<Driver> {
+export async function loadDriver(url: string, load: () => Promise<unknown> = () => import("pg")): Promise<Driver> {
   let found: unknown;
   try {
     found = await load();
@@ -71,7 +78,7 @@ export async function loadDriver(load: () => Promise<unknown> = () => import("pg
   }
   // It is CommonJS: what it exports stands below `default` too, and only there in some bundles.
   const binding = found as { readonly default?: Binding } & Binding;
-  return new Driver(binding.default ?? binding);
+  return new Driver(binding.default ?? binding, url);
 }
 
 /** How long a connection may take, or be waited for, in milliseconds. */
@@ -80,27 +87,59 @@ const connectionPatience = 10_000;
 /** Longer than the server lets a statement run: who hears nothing for so long will never hear a thing. */
 const answerPatience = 40_000;
 
+/** To the hosts of one connection string. */
 export class Driver {
   readonly #binding: Binding;
+  readonly #hosts: Hosts;
+  readonly #Client: new (config: object) => BoundClient & HostClient;
 
-  constructor(binding: Binding) {
+  constructor(binding: Binding, url: string) {
     this.#binding = binding;
+    this.#hosts = new Hosts(url);
+    this.#Client = clientTo(this.#hosts, binding.Client);
   }
 
-  pool(url: string, max: number, onConnect: ((client: PostgresClient) => Promise<unknown>) | undefined): OwnPool {
-    return this.#made(
-      () => new this.#binding.Pool({ ...common(url), max, pipeline: true, query_timeout: answerPatience, onConnect }),
-    );
+  pool(max: number, onConnect: ((client: PostgresClient) => Promise<unknown>) | undefined): OwnPool {
+    const hosts = this.#hosts;
+    const pool = new this.#binding.Pool({
+      ...settings,
+      Client: this.#Client,
+      max,
+      query_timeout: answerPatience,
+      onConnect: async (client: HostClient) => {
+        // In line, where the driver can do that.
+        await Promise.all([hosts.check(client), onConnect?.(client)]);
+      },
+    });
+    return {
+      connect: () => hosts.connect(() => pool.connect()),
+      on: pool.on.bind(pool),
+      end: () => pool.end(),
+    };
   }
 
-  client(url: string): SingleClient {
-    return this.#made(() => new this.#binding.Client({ ...common(url), pipeline: true }));
+  /** A connection that belongs to no pool. */
+  client(): Promise<SingleClient> {
+    return this.#hosts.connect(async () => {
+      const client = this.#made();
+      client.on("error", () => undefined);
+      try {
+        await new Promise<void>((resolve, reject) => {
+          client.connect((error) => (error === null || error === undefined ? resolve() : reject(error)));
+        });
+        await this.#hosts.check(client);
+        return client;
+      } catch (error) {
+        client.end().catch(() => undefined);
+        throw error;
+      }
+    });
   }
 
   /** What is wrong with a connection string may be told with the string in it, password included. */
-  #made<Made>(make: () => Made): Made {
+  #made(): BoundClient & HostClient {
     try {
-      return make();
+      return new this.#Client(settings);
     } catch (error) {
       throw new StepwellError(
         "STEPWELL_INVALID_ARGUMENT",
@@ -110,12 +149,35 @@ export class Driver {
   }
 }
 
-function common(url: string): object {
-  return {
-    connectionString: escaped(url),
-    connectionTimeoutMillis: connectionPatience,
-    fallback_application_name: "stepwell",
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
+const settings = {
+  connectionTimeoutMillis: connectionPatience,
+  fallback_application_name: "stepwell",
+  keepAlive: true,
+  keepAliveInitialDelayMillis: 10_000,
+  pipeline: true,
+};
+
+/** Each goes to the host that was good last, and tells where it was not. */
+function clientTo(hosts: Hosts, Client: Binding["Client"]): new (config: object) => BoundClient & HostClient {
+  return class extends Client {
+    readonly numberOfHost: number;
+
+    constructor(config: object) {
+      super({ ...config, connectionString: hosts.url, connectionTimeoutMillis: connectionPatience / hosts.count });
+      this.numberOfHost = hosts.at;
+      hosts.opened(this);
+      this.on("end", () => hosts.closed(this));
+    }
+
+    cut(): void {
+      this.connection.stream.destroy();
+    }
+
+    override connect(connected: Connected): void {
+      super.connect((error, ...rest) => {
+        if (error !== null && error !== undefined) hosts.leave(this.numberOfHost);
+        connected(error, ...rest);
+      });
+    }
   };
 }

@@ -39,7 +39,8 @@ const optionNames = ["schema", "notifications", "pooler", "connections", "clock"
  * Keeps executions in a PostgreSQL database, version 14 or newer, which any number of processes and
  * machines may share. Needs the package `pg`.
  *
- * Takes a connection string, or a pool of `pg` that is yours: then it is used as it is, and left open.
+ * Takes a connection string, which may name several hosts (`postgres://db1,db2,db3/shop`: the one that takes writes is found, after a
+ * failover too), or a pool of `pg` that is yours: then it is used as it is, and left open.
  * Passwords are never part of a message.
  *
  * `open` (and so `launcher.start()`) creates the tables or brings them up to date. It throws
@@ -98,13 +99,14 @@ export async function postgresHealth(
   checkSource(url);
   checkSchema(schema);
   const opened = await connect(url, { schema, sharedSessions: false, connections: 2 });
-  const listening = opened.driver!.client(url);
   try {
-    listening.on("error", () => undefined);
-    await listening.connect();
-    return await healthOf(opened.database, listening);
+    const listening = await opened.driver!.client();
+    try {
+      return await healthOf(opened.database, listening);
+    } finally {
+      await listening.end().catch(() => undefined);
+    }
   } finally {
-    await listening.end().catch(() => undefined);
     await opened.close();
   }
 }

@@ -112,7 +112,9 @@ test.each([
 });
 
 test("without pg, it is said how to get it", async () => {
-  await expect(loadDriver(() => Promise.reject(new Error("Cannot find package 'pg'")))).rejects.toMatchObject({
+  await expect(
+    loadDriver("postgres://", () => Promise.reject(new Error("Cannot find package 'pg'"))),
+  ).rejects.toMatchObject({
     code: "STEPWELL_POSTGRES_MISSING",
     message: expect.stringContaining("npm install pg") as string,
   });

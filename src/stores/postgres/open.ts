@@ -51,8 +51,8 @@ export async function connect(
       close: async () => undefined,
     };
   }
-  const driver = await loadDriver();
-  const pool: OwnPool = driver.pool(source, connections, sharedSessions ? undefined : prepareSession);
+  const driver = await loadDriver(source);
+  const pool: OwnPool = driver.pool(connections, sharedSessions ? undefined : prepareSession);
   pool.on("error", () => undefined);
   return {
     database: new Database(pool, { schema, place: placeOf(source), ownSessions: !sharedSessions }),

@@ -141,9 +141,7 @@ export class Server {
       const client = await database.checkOut();
       return Object.assign(client, { close: () => client.release(true) });
     }
-    const client = driver.client(this.#source);
-    client.on("error", () => undefined);
-    await client.connect();
+    const client = await driver.client();
     return Object.assign(client, { close: () => void client.end().catch(() => undefined) });
   };
 }

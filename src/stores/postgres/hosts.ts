@@ -1,0 +1,88 @@
+/**
+ * A database that fails over stands on several hosts, of which one takes writes. `pg` knows one host only: so each new connection goes to
+ * where the last one was good, and to the next host after one that was not.
+ */
+import { eachHost, escaped, wantsPrimary } from "./address.js";
+import type { PostgresClient } from "./driver.js";
+
+/** A connection, and to which of the hosts. */
+export interface HostClient extends PostgresClient {
+  readonly numberOfHost: number;
+  cut(): void;
+}
+
+export class Hosts {
+  readonly #urls: readonly string[];
+  readonly #wantsPrimary: boolean;
+  #at = 0;
+  /** What is connected, or about to be. */
+  readonly #open = new Set<HostClient>();
+
+  constructor(url: string) {
+    this.#urls = eachHost(url).map(escaped);
+    this.#wantsPrimary = wantsPrimary(url);
+  }
+
+  get count(): number {
+    return this.#urls.length;
+  }
+
+  /** Which of them is the next one to connect to. */
+  get at(): number {
+    return this.#at;
+  }
+
+  get url(): string {
+    return this.#urls[this.#at]!;
+  }
+
+  /**
+   * Where another one led before, its connections are of no use any more. A machine that is gone does not say so: what was asked there
+   * would be waited for until the driver gives up.
+   */
+  #leads(host: number): void {
+    for (const client of this.#open) if (client.numberOfHost !== host) client.cut();
+  }
+
+  /** Many connections find out at the same time: only the first of them moves on. */
+  leave(host: number): void {
+    if (this.#at === host) this.#at = (this.#at + 1) % this.count;
+  }
+
+  /** Tries each host at most once. */
+  async connect<Client>(connect: () => Promise<Client>): Promise<Client> {
+    for (let left = this.count; ; left--) {
+      const tried = this.#at;
+      try {
+        return await connect();
+      } catch (error) {
+        // It may have waited for a connection only, and have asked no host.
+        if (left === 1 || this.#at === tried) throw error;
+      }
+    }
+  }
+
+  opened(client: HostClient): void {
+    this.#open.add(client);
+  }
+
+  closed(client: HostClient): void {
+    this.#open.delete(client);
+  }
+
+  /** To be asked of each new connection. */
+  async check(client: HostClient): Promise<void> {
+    if (!this.#wantsPrimary) return;
+    const { rows } = await client.query({ text: "SHOW transaction_read_only", query_timeout: checkPatience });
+    const [{ transaction_read_only: readOnly }] = rows as [{ readonly transaction_read_only: string }];
+    if (readOnly !== "on") return this.#leads(client.numberOfHost);
+    this.leave(client.numberOfHost);
+    throw Object.assign(new Error("this server takes no writes: it is a standby"), { code: readOnlyCode });
+  }
+}
+
+/** How long a server may take to say what it is, in milliseconds. */
+const checkPatience = 5_000;
+
+/** PostgreSQL's own for a write that is sent to a standby. */
+const readOnlyCode = "25006";
