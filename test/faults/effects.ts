@@ -21,6 +21,7 @@ export class Effects {
     this.#connection = [...drivers()][0]!.connect(path);
     this.#connection.exec(`PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
       CREATE TABLE IF NOT EXISTS effects (key TEXT PRIMARY KEY, execution TEXT NOT NULL, step TEXT NOT NULL, cancelled INTEGER NOT NULL);
+      CREATE INDEX IF NOT EXISTS of_step ON effects (execution, step);
       CREATE TABLE IF NOT EXISTS tries (name TEXT PRIMARY KEY, count INTEGER NOT NULL)`);
   }
 

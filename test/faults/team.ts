@@ -3,6 +3,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { LauncherOptions } from "../../src/index.js";
 
 export type OrderText =
   | { readonly what: "launch"; readonly id: string; readonly workflow: string; readonly input: unknown }
@@ -19,10 +20,19 @@ export type Told =
 
 interface Worker {
   readonly process: ChildProcess;
+  readonly role: Role;
   ready: boolean;
   paused: boolean;
   readonly pending: Map<number, { resolve(answer: Answer): void }>;
 }
+
+/** A client only asks, and drives nothing. */
+export type Role = "launcher" | "client";
+
+export type LauncherSettings = Pick<LauncherOptions, "concurrency" | "pollInterval" | "heartbeat">;
+
+/** For trials in which launchers die: they find out soon. */
+const hasty: LauncherSettings = { concurrency: 64, pollInterval: 100, heartbeat: { interval: 200, timeout: 1500 } };
 
 /** `gone`: its process ended before it answered; nobody knows whether it was done. */
 export type Answer = { readonly value: unknown } | { readonly code: string } | "gone";
@@ -40,24 +50,26 @@ export class Team {
   /** How often each error was reported, by code. */
   readonly errors = new Map<string, number>();
 
-  constructor(address: string, effects: string, random: () => number) {
-    this.#arguments = [address, effects];
+  constructor(address: string, effects: string, random: () => number, settings: LauncherSettings = hasty) {
+    this.#arguments = [address, effects, JSON.stringify(settings)];
     this.#random = random;
   }
 
-  async start(count: number): Promise<void> {
-    for (let index = 0; index < count; index++) this.#hire();
+  async start(count: number, role: Role = "launcher"): Promise<void> {
+    for (let index = 0; index < count; index++) this.#hire(role);
     while (!this.#workers.every(({ ready }) => ready)) await setTimeout(20);
   }
 
-  /** Asks one of them until it is done or refused for good: what is not known to be done is asked again. */
+  /** Asks one of them, a client where there are clients, until it is done or refused for good: what is not known to be done is asked again. */
   async order(text: OrderText): Promise<Exclude<Answer, "gone">> {
-    for (;;) {
-      const able = this.#workers.filter(({ ready, paused }) => ready && !paused);
+    for (let pause = 50; ; pause = Math.min(2 * pause, 1_000)) {
+      const present = this.#workers.filter(({ ready, paused }) => ready && !paused);
+      const clients = present.filter(({ role }) => role === "client");
+      const able = clients.length > 0 ? clients : present;
       const worker = able[Math.floor(this.#random() * able.length)];
       const answer = worker === undefined ? "gone" : await this.#ask(worker, text);
       if (answer !== "gone" && !("code" in answer && isPassing(answer.code))) return answer;
-      await setTimeout(50);
+      await setTimeout(pause * (0.5 + this.#random()));
     }
   }
 
@@ -95,15 +107,15 @@ export class Team {
     return able[Math.floor(this.#random() * able.length)];
   }
 
-  #hire(): void {
-    const process = fork(script, this.#arguments, { execArgv: ["--import", "tsx"] });
-    const worker: Worker = { process, ready: false, paused: false, pending: new Map() };
+  #hire(role: Role): void {
+    const process = fork(script, [...this.#arguments, role], { execArgv: ["--import", "tsx"] });
+    const worker: Worker = { process, role, ready: false, paused: false, pending: new Map() };
     this.#workers.push(worker);
     process.on("message", (told: Told) => this.#heard(worker, told));
     process.on("exit", () => {
       this.#workers.splice(this.#workers.indexOf(worker), 1);
       for (const pending of worker.pending.values()) pending.resolve("gone");
-      if (!this.#closing) this.#hire();
+      if (!this.#closing) this.#hire(role);
     });
   }
 
@@ -128,7 +140,9 @@ export class Team {
   }
 }
 
-/** The store was away for a while, or the launcher had just been buried. */
+/** The store was away for a while, the launcher had just been buried, or none was there to decide. */
 function isPassing(code: string): boolean {
-  return ["STEPWELL_STORE_BUSY", "STEPWELL_STORE_FAILED", "STEPWELL_STORE_UNREACHABLE"].includes(code);
+  return ["STEPWELL_UNDECIDED", "STEPWELL_STORE_BUSY", "STEPWELL_STORE_FAILED", "STEPWELL_STORE_UNREACHABLE"].includes(
+    code,
+  );
 }

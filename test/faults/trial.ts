@@ -7,7 +7,7 @@ import { violationsOf } from "./check.js";
 import { Effects, type Effect } from "./effects.js";
 import { pick, planOf, randomFrom, type Plan } from "./plan.js";
 import { storeAt } from "./store.js";
-import { Team } from "./team.js";
+import { Team, type LauncherSettings } from "./team.js";
 import { topicOf, tripName } from "./trips.js";
 
 export interface TrialOptions {
@@ -15,12 +15,19 @@ export interface TrialOptions {
   readonly effects: string;
   readonly seed: number;
   readonly launchers: number;
+  /** Processes that launch and send, and drive nothing. Default: none, the launchers do that themselves. */
+  readonly clients?: number;
+  readonly settings?: LauncherSettings;
   /** Executions are launched and faults are made for so long. */
   readonly milliseconds: number;
   /** How many executions are launched a second. */
   readonly rate: number;
-  /** What goes wrong, again and again, while the trial lasts. */
+  /** No more are launched while so many are under way: callers that fail ask again, and would keep each other from being answered. */
+  readonly mostUnderWay?: number;
+  /** What goes wrong, again and again, while the trial lasts. Load goes on until the last of it is over. */
   readonly faults: readonly Fault[];
+  /** Ends faults and load earlier. */
+  readonly enough?: () => boolean;
   /** How long the rest may take afterwards. */
   readonly patience: number;
 }
@@ -51,8 +58,9 @@ interface Case {
 
 export async function trial(options: TrialOptions): Promise<Report> {
   const random = randomFrom(options.seed);
-  const team = new Team(options.address, options.effects, random);
+  const team = new Team(options.address, options.effects, random, options.settings);
   await team.start(options.launchers);
+  await team.start(options.clients ?? 0, "client");
   const store = storeAt(options.address);
   await store.open();
   try {
@@ -66,24 +74,31 @@ export async function trial(options: TrialOptions): Promise<Report> {
 }
 
 async function underFaults(
-  { milliseconds, rate, faults, seed }: TrialOptions,
+  { milliseconds, rate, faults, seed, mostUnderWay = Infinity, enough = () => false }: TrialOptions,
   team: Team,
   random: () => number,
 ): Promise<Case[]> {
   const until = Date.now() + milliseconds;
-  const makers = faults.map(async ({ every, make }) => {
-    while (Date.now() < until) {
+  const goesOn = (): boolean => Date.now() < until && !enough();
+  const going = new Set(faults);
+  const makers = faults.map(async (fault) => {
+    const { every, make } = fault;
+    while (goesOn()) {
       await setTimeout(every * (0.5 + random()));
-      if (Date.now() < until) await make(team);
+      if (goesOn()) await make(team);
     }
+    going.delete(fault);
   });
   const cases: Case[] = [];
   const acts: Promise<void>[] = [];
-  while (Date.now() < until) {
+  let underWay = 0;
+  while (goesOn() || going.size > 0) {
+    await setTimeout(1000 / rate);
+    if (underWay >= mostUnderWay) continue;
     const it: Case = { id: `${seed}-${cases.length}`, plan: planOf(random), recalled: false, sent: [] };
     cases.push(it);
-    acts.push(play(it, team, random));
-    await setTimeout(1000 / rate);
+    underWay++;
+    acts.push(play(it, team, random).finally(() => underWay--));
   }
   await Promise.all(makers);
   await Promise.all(acts);

@@ -1,31 +1,32 @@
-/** A launcher in a process of its own, which may be killed or paused at any moment: `address effects`. */
+/** A launcher or a client in a process of its own, which may be killed or paused at any moment: `address effects settings role`. */
 import { silentLogger } from "../../src/definition/logger.js";
 import { setTimeout } from "node:timers/promises";
 import { isRetryable } from "../../src/errors.js";
-import { Launcher, StepwellError } from "../../src/index.js";
+import { Client, Launcher, StepwellError } from "../../src/index.js";
 import { Effects } from "./effects.js";
 import { storeAt } from "./store.js";
 import { trips } from "./trips.js";
-import type { Order, Told } from "./team.js";
+import type { LauncherSettings, Order, Told } from "./team.js";
 
-const [address, path] = process.argv.slice(2);
+const [address, path, settings, role] = process.argv.slice(2);
 const effects = new Effects(path!);
 const workflows = trips(effects);
 const tell = (told: Told): void => void process.send?.(told);
 
-const launcher = new Launcher({
-  store: storeAt(address!),
-  workflows,
-  concurrency: 64,
-  pollInterval: 100,
-  heartbeat: { interval: 200, timeout: 1500 },
-  // Its steps fail on purpose.
-  logger: silentLogger,
-  onError: (error) => tell({ type: "error", code: error.code, message: error.message }),
-});
+const launcher =
+  role === "client"
+    ? new Client({ store: storeAt(address!) })
+    : new Launcher({
+        store: storeAt(address!),
+        workflows,
+        ...(JSON.parse(settings!) as LauncherSettings),
+        // Its steps fail on purpose.
+        logger: silentLogger,
+        onError: (error) => tell({ type: "error", code: error.code, message: error.message }),
+      });
 for (;;) {
   try {
-    await launcher.start();
+    if (launcher instanceof Launcher) await launcher.start();
     break;
   } catch (error) {
     // The store is away for a while.

@@ -190,7 +190,7 @@ function executable(binaries: Binaries, folder: string): Binaries {
   return { initdb: moved(binaries.initdb), postgres: moved(binaries.postgres) };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
