@@ -6,6 +6,7 @@ import { letterSights } from "./letters.js";
 import { limitSights } from "./limits.js";
 import { retentionSights } from "./retention.js";
 import { scheduleSights } from "./schedules.js";
+import { recallSights } from "./recalls.js";
 import { commitFaults, type Kind, type Seen } from "./seen.js";
 
 /** So many histories see all of it; a shorter run demands nothing. */
@@ -33,7 +34,15 @@ export function coverageOf({ counts }: Pick<Seen, "counts">): Coverage {
     edge: [...allEdges()],
     pair: pairs,
     operation: operations,
-    sight: [...clientSights, ...batchSights, ...letterSights, ...limitSights, ...retentionSights, ...scheduleSights],
+    sight: [
+      ...clientSights,
+      ...batchSights,
+      ...letterSights,
+      ...limitSights,
+      ...retentionSights,
+      ...scheduleSights,
+      ...recallSights,
+    ],
     fault: operations.flatMap((it) =>
       ["refused", "lost", "dies-before", "dies-after"].map((fault) => `${it} ${fault}`),
     ),

@@ -6,6 +6,7 @@ import { resendAct, type ResendAct } from "./letters.js";
 import type { RetentionPolicy } from "../../src/session/retention.js";
 import { pruneAct, retentionPolicy, type PruneAct } from "./retention.js";
 import { nightAct, scheduleAct, type NightAct, type ScheduleAct } from "./schedules.js";
+import { recallAct, steerAct, type RecallAct, type SteerAct } from "./recalls.js";
 import { limitsPlan, type LimitsPlan } from "./limits.js";
 
 /** What one function of a step does. */
@@ -122,6 +123,8 @@ export type Act =
   | PruneAct
   | ScheduleAct
   | NightAct
+  | RecallAct
+  | SteerAct
   | {
       readonly act: "send";
       readonly case: number;
@@ -453,6 +456,8 @@ function act(): fc.Arbitrary<Act> {
     { weight: 1, arbitrary: pruneAct },
     { weight: 1, arbitrary: scheduleAct },
     { weight: 1, arbitrary: nightAct },
+    { weight: 1, arbitrary: recallAct },
+    { weight: 1, arbitrary: steerAct },
     {
       weight: 3,
       arbitrary: fc.record({

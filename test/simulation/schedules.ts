@@ -166,6 +166,13 @@ export class Schedules {
     await this.#callers.quiet.schedules.delete(name);
   }
 
+  /** Whether all that it has launched has ended. */
+  async rests(): Promise<boolean> {
+    if (!hasSchedule(this.#callers.scene.plan)) return true;
+    const { records } = await this.#store.list({ workflow: name, status: ["scheduled", "running"], limit: 1 });
+    return records.length === 0;
+  }
+
   async wrongAtLast(isKept: boolean): Promise<string[]> {
     if (!hasSchedule(this.#callers.scene.plan)) return [];
     const { records } = await this.#store.list({ workflow: name, limit: 10_000 });

@@ -10,6 +10,7 @@ import { through } from "../../src/testing/faults/through.js";
 import { edgeOf, whatOf } from "./edges.js";
 import type { FamilyWatch } from "./family-checks.js";
 import type { Gates } from "./limits.js";
+import type { RecallWatch } from "./recalls.js";
 import type { Schedules } from "./schedules.js";
 
 export const kinds = ["edge", "pair", "fault", "operation", "sight"] as const;
@@ -97,6 +98,9 @@ export class Witness {
   prune: (call: (options: PruneOptions) => unknown, options: PruneOptions) => unknown = (call, options) =>
     call(options);
 
+  /** Whoever looks at recalls. */
+  recalls!: Pick<RecallWatch, "created" | "arrived">;
+
   /** Whoever looks at schedules. */
   schedules!: Pick<Schedules, "due" | "change">;
 
@@ -111,6 +115,8 @@ export class Witness {
 
   #written(batch: Batch, answer: BatchResult): BatchResult {
     for (const [index, create] of batch.creates.entries()) this.#creates(create, answer.creates[index]!.created);
+    for (const [index, arrival] of batch.arrivals.entries())
+      if (answer.arrivals[index]!.result === "stored") this.recalls.arrived(arrival);
     for (const [index, { id, parks }] of batch.releases.entries())
       if (parks === true && answer.releases[index] === "taken") this.#gates.left(id);
     for (const [index, it] of batch.transitions.entries()) if (answer.transitions[index] === "taken") this.#took(it);
@@ -121,6 +127,7 @@ export class Witness {
     const { id, workflow, status } = create;
     if (isNew) {
       this.#gates.created(create);
+      this.recalls.created(id);
       if (this.#created.has(id)) this.#wrong(`${id} is created twice`);
       this.#created.add(id);
       if (this.#forgotten.has(id)) this.seen.note("sight", "pruned: launched again");

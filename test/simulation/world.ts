@@ -11,6 +11,7 @@ import { Books } from "./books.js";
 import { launchMany } from "./batches.js";
 import { Retention } from "./retention.js";
 import { Schedules, ticksOf, type NightAct } from "./schedules.js";
+import { RecallWatch } from "./recalls.js";
 import { Gates } from "./limits.js";
 import { resend, wrongLetters } from "./letters.js";
 import { Callers, type Case, type Machine, type Place } from "./callers.js";
@@ -58,6 +59,7 @@ class World {
   readonly #callers: Callers;
   readonly #families: FamilyWatch;
   readonly #retention: Retention;
+  readonly #recalls: RecallWatch;
   readonly #schedules: Schedules;
 
   constructor(plan: Plan, open: (clock: VirtualClock) => Store, { seen, traced }: Playing) {
@@ -80,6 +82,8 @@ class World {
     });
     this.#retention = new Retention(this.#callers, (id) => this.#witness.forget(id));
     this.#schedules = new Schedules(this.#callers);
+    this.#recalls = new RecallWatch(this.#callers);
+    this.#witness.recalls = this.#recalls;
     this.#witness.schedules = this.#schedules;
     this.#witness.prune = (call, options) => this.#retention.prune(call, options);
   }
@@ -96,6 +100,7 @@ class World {
       for (const { after, it } of this.#plan.acts) {
         await this.#clock.advance(after);
         this.#books.note(() => JSON.stringify(it));
+        if (it.act === "recall") await this.#waitForSome();
         if (it.act === "night") await this.#sleep(it.milliseconds);
         else this.#act(it);
         if (it.act === "schedule" && it.night !== null) {
@@ -167,6 +172,15 @@ class World {
     if (isMistake) this.#books.wrong(`${error.code}: ${error.message}`);
   }
 
+  /** Most have ended: there is something to be recalled. */
+  async #waitForSome(): Promise<void> {
+    for (let round = 0; round < 12; round++) {
+      const isUp = this.#machines.some((it) => it.isUp && it.line.clock.life === "goes");
+      if (!isUp || this.#callers.cases.every((it) => this.#callers.rests(it))) return;
+      await this.#clock.advance(1000);
+    }
+  }
+
   /** Time goes on without anybody. */
   async #sleep(milliseconds: number): Promise<void> {
     const awake = this.#callers.places.filter(({ line }) => line.clock.life === "goes");
@@ -191,6 +205,10 @@ class World {
         return resend(act, this.#callers);
       case "schedule":
         return this.#schedules.act(act);
+      case "recall":
+        return this.#recalls.recall(act);
+      case "steer":
+        return this.#recalls.steer(act);
       case "prune":
         return this.#retention.act(act);
       case "slip":
@@ -272,11 +290,14 @@ class World {
 
   async #comeToRest(): Promise<void> {
     let left: Case[] = [];
+    let isOver = false;
     for (let round = 0; round < rounds; round++) {
       await this.#clock.advance(2000);
       left = this.#callers.cases.filter((it) => !this.#callers.rests(it));
-      if (left.length === 0 && this.#callers.open.length === 0) break;
+      isOver = (await this.#recalls.rests()) && (await this.#schedules.rests());
+      if (isOver && left.length === 0 && this.#callers.open.length === 0) break;
     }
+    if (!isOver) this.#books.wrong("a recall, or what a schedule has launched, never ends");
     for (const { id } of left) {
       const [record] = this.#store.load([id]) as (ExecutionRecord | undefined)[];
       this.#books.wrong(`${id} is stranded: ${JSON.stringify({ ...record, state: undefined, input: undefined })}`);
@@ -287,6 +308,7 @@ class World {
     await this.#clock.advance(5000);
     for (const what of this.#callers.open) this.#books.wrong(`${what} never ends`);
     for (const what of await wrongLetters(this.#callers)) this.#books.wrong(what);
+    for (const what of await this.#recalls.wrongAtLast()) this.#books.wrong(what);
     for (const what of this.#gates.wrongAtLast()) this.#books.wrong(what);
     for (const what of await this.#schedules.wrongAtLast(this.#callers.isKept)) this.#books.wrong(what);
     for (const it of this.#callers.cases) {

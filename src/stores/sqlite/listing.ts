@@ -1,5 +1,4 @@
 /** Lists and counts: each is a few walks along an index, and reads no more than a page, or a count, is long. */
-import { systemClock } from "../../clock.js";
 import type { ListConditions, ListedExecution, ListFilter, ListPage, Store } from "../contract.js";
 import { cursorOf } from "../cursor.js";
 import { reachable } from "../sql/pruning.js";
@@ -21,17 +20,19 @@ class Bits {
   /** In milliseconds. */
   static readonly longest = 5;
   readonly #file: SqliteFile;
-  #began = systemClock.monotonic();
+  #began: number;
 
   constructor(file: SqliteFile) {
     this.#file = file;
+    this.#began = file.clock.monotonic();
   }
 
   /** Does one bit, once others had their turn if that is due. */
   async next<Result>(work: (database: Database, at: number) => Result): Promise<Result> {
-    if (systemClock.monotonic() - this.#began > Bits.longest) {
-      await new Promise<void>((resolve) => systemClock.soon(resolve));
-      this.#began = systemClock.monotonic();
+    const { clock } = this.#file;
+    if (clock.monotonic() - this.#began > Bits.longest) {
+      await new Promise<void>((resolve) => clock.soon(resolve));
+      this.#began = clock.monotonic();
     }
     return this.#file.patiently(work);
   }

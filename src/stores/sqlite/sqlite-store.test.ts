@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { Encoded } from "../../values/encode.js";
-import { systemClock } from "../../clock.js";
+import { systemClock, type Clock } from "../../clock.js";
 import { entry, fromTexts, position } from "../../testing/store-contract/bench.js";
 import { storeContract } from "../../testing/store-contract/index.js";
 import type { HistoryEntry, Transition } from "../../execution/records.js";
+import { VirtualClock } from "../../testing/virtual-clock.js";
 import type { Arrival, NewExecution } from "../batch.js";
 import type { Pruned } from "../contract.js";
 import { drivers } from "./driver.js";
@@ -43,7 +44,7 @@ const transition = (owner: number, revision: number): Transition => ({
 });
 
 describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
-  const storeOn = (path: string, durability: Durability = "full", clock = systemClock): SqliteStore =>
+  const storeOn = (path: string, durability: Durability = "full", clock: Clock = systemClock): SqliteStore =>
     sqliteStoreOn(path, clock, durability, () => driver);
 
   test.each(storeContract)("$name", async ({ run }) => {
@@ -68,6 +69,24 @@ describe.each([...drivers()])("the SQLite store, through $name", (driver) => {
     store.close();
     store.open();
     expect(store.load(["one"])).toEqual([undefined]);
+    store.close();
+  });
+
+  test("a list lets others have their turn by the clock of its store, and by no other", async () => {
+    const clock = new VirtualClock();
+    const store = storeOn(":memory:", "full", clock);
+    store.open();
+    store.write({ ...nothing, creates: [one, { ...one, id: "two" }] });
+    let real = 0;
+    const monotonic = vi.spyOn(systemClock, "monotonic").mockImplementation(() => (real += 1000));
+    const soon = vi.spyOn(systemClock, "soon");
+    try {
+      expect((await store.list({ limit: 10 })).records.map(({ id }) => id)).toEqual(["two", "one"]);
+      expect(soon).not.toHaveBeenCalled();
+    } finally {
+      monotonic.mockRestore();
+      soon.mockRestore();
+    }
     store.close();
   });
 
