@@ -14,6 +14,8 @@ export interface Kin {
   readonly fingerprint: string | null;
   /** Their first one. */
   readonly step: string;
+  /** With which they wait for their limits. Left out: 0. */
+  readonly priority?: number | undefined;
   readonly deadlineInMs: number | null;
   readonly carried: string | null;
 }

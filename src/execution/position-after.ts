@@ -44,7 +44,7 @@ export function positionAfter(
     error: turns ? error : rises ? null : position.error,
     stuckBy: action === "park" ? error : null,
   };
-  const { keys, gone } = position;
+  const { keys, gone, priority } = position;
   const { passed, round, until } = flow;
   const request = flow.direction === "down" ? (event.asked ?? position.request) : undefined;
   const irreversible = irreversibleAfter(position, { flow, turns: turns && !ends, rises }, definition);
@@ -57,13 +57,12 @@ export function positionAfter(
   const doubts = doubtsAfter(execution, event, flow, action, definition, time);
   const warned = position.warned === true || event.isUnexpected ? (true as const) : undefined;
   // Most positions have none of these, and are all of one shape.
-  const rare = inDoubt ?? partly ?? warned ?? irreversible ?? keys ?? gone ?? passed ?? doubtful ?? doubts;
+  const rare = inDoubt ?? partly ?? warned ?? irreversible ?? keys ?? gone ?? passed ?? doubtful ?? doubts ?? priority;
   const rarer =
     here.begins ?? here.stepDeadlineAt ?? here.failing ?? here.polls ?? request ?? round ?? until ?? sealedAt;
   if ((rare ?? rarer) === undefined && flow.stepFunc !== "probe") return after;
-  const rounds = rises ? nextRounds(position, round!, flow.stepIndex) : position.rounds;
-  const deadlineAt = rises ? deadlineFrom(definition, time) : position.deadlineAt;
-  const kept = { keys, gone, passed, doubtful, doubts, irreversible, request };
+  const { rounds, deadlineAt } = rises ? countedAnew(position, round!, flow.stepIndex, definition, time) : position;
+  const kept = { keys, gone, priority, passed, doubtful, doubts, irreversible, request };
   const way = { round, rounds, until, deadlineAt, sealedAt };
   const more = { inDoubt, partly, warned, ...here, ...kept, ...way };
   return asksFirst(withPresent(after, more), action, definition.steps[flow.stepIndex]);
@@ -115,9 +114,16 @@ function irreversibleAfter(
   return turns ? irreversibleIn(flow.until ?? 0, flow.stepIndex, definition) : position.irreversible;
 }
 
-/** The workflow's own deadline, counted from now. */
-function deadlineFrom({ deadline }: WorkflowDefinition, time: StoreTime): number | undefined {
-  return deadline === undefined ? undefined : time.storeNowAtMost() + deadline;
+/** In another round the workflow's own deadline counts from now. */
+function countedAnew(
+  position: Position,
+  round: number,
+  from: number,
+  { deadline }: WorkflowDefinition,
+  time: StoreTime,
+): { readonly rounds: Position["rounds"]; readonly deadlineAt: number | undefined } {
+  const rounds = nextRounds(position, round, from);
+  return { rounds, deadlineAt: deadline === undefined ? undefined : time.storeNowAtMost() + deadline };
 }
 
 /** Where the step is in doubt, the next function of it is its probe. */

@@ -105,6 +105,8 @@ export interface Position extends Flow {
   readonly sealedAt?: number;
   /** The rewinds that count for what is done and undone, in their order. Left out: it was never rewound. */
   readonly rounds?: readonly Round[];
+  /** Of its launch: its children wait with it for their limits. Left out: 0. */
+  readonly priority?: number;
   /** When the workflow's deadline passes, where a rewind has made it count anew (the store's time). Left out: as it was at the launch. */
   readonly deadlineAt?: number;
 }
@@ -158,4 +160,27 @@ export function isStruggling(status: Status, position: Pick<Position, "attempts"
 /** The name under which others know what a step did. */
 export function keyNameOf(step: string, keys: Position["keys"]): string {
   return keys !== undefined && Object.hasOwn(keys, step) ? keys[step]! : step;
+}
+
+/** Where an execution begins. Written out field by field: every launch makes one, and spreading costs. */
+export function positionAt(
+  { direction, reason, stepIndex, stepFunc, lifecycle, lastResult }: Flow,
+  step: string,
+): Position {
+  return {
+    direction,
+    reason,
+    stepIndex,
+    stepFunc,
+    lifecycle,
+    lastResult,
+    step,
+    attempts: 0,
+    firstAttemptAt: null,
+    uncounted: 0,
+    waitUntil: null,
+    resumeAt: null,
+    error: null,
+    stuckBy: null,
+  };
 }

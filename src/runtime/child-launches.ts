@@ -2,13 +2,13 @@
 import { deepestTree } from "../definition/children.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { Kin, Tally } from "../execution/children.js";
-import { initialFlow, type Position } from "../execution/position.js";
+import { initialFlow, positionAt, type Position } from "../execution/position.js";
 import type { ExecutionRecord, StagedLine } from "../execution/records.js";
 import { childId, type WhichList } from "../ids.js";
 import type { NewExecution, Queueing } from "../stores/batch.js";
 import { encode, type Encoded } from "../values/encode.js";
 import { carriedBy } from "./engine-events.js";
-import { prepareChild, positionAt } from "./launch.js";
+import { prepareChild } from "./launch.js";
 import { errorAbout } from "./reports.js";
 import type { Work } from "./work.js";
 
@@ -53,7 +53,7 @@ export async function beginningOf(work: Work, list: WhichList, entries: readonly
     const id = childId(identity.id, list, key);
     // Asked once a list: what observers give is about the parent, not about each of thousands.
     if (!carried.has(workflow.name)) carried.set(workflow.name, carriedBy("child", identity, registered, host));
-    const prepared = prepareChild(registered, input, id, host);
+    const prepared = prepareChild(registered, input, { id, priority: execution.position.priority }, host);
     const row = prepared instanceof Promise ? await prepared : prepared;
     rows.push({ key, row, kin: kinOf(row, carried.get(workflow.name)!, workflow.steps[0]!.name) });
   }
@@ -70,8 +70,12 @@ interface Row {
   readonly kin: Kin;
 }
 
-function kinOf({ workflow, version, fingerprint, deadlineInMs }: Prepared, carried: string | null, step: string): Kin {
-  return { workflow, version, fingerprint, step, deadlineInMs, carried };
+function kinOf(
+  { workflow, version, fingerprint, position, deadlineInMs }: Prepared,
+  carried: string | null,
+  step: string,
+): Kin {
+  return { workflow, version, fingerprint, step, priority: position.priority, deadlineInMs, carried };
 }
 
 /** Mostly the children of a list differ in their inputs only. */
@@ -134,16 +138,20 @@ export function workflowOf(
 export function createdOf(lines: readonly StagedLine[], list: string, tally: Tally): NewExecution[] {
   const { kin, parent, root, depth } = tally;
   // One for all of them: nobody writes into it.
-  const first = kin && positionAt(initialFlow, kin.step);
+  const first = kin && beginningAt(kin);
   return lines.map(({ position, execution, launch }) => {
     const line = { list, position, parent, depth };
     if (kin !== undefined) return newChild(execution, kin, first!, { input: launch, state: launch, line, root });
     const { input, state, queue, ...own } = launch.value as Kept;
     const given = encode(input, { what: "The input", limit: Infinity });
     const begun = state === undefined ? given : encode(state, { what: "The state", limit: Infinity });
-    const place = positionAt(initialFlow, own.step);
-    return newChild(execution, own, place, { input: given, state: begun, queue, line, root });
+    return newChild(execution, own, beginningAt(own), { input: given, state: begun, queue, line, root });
   });
+}
+
+function beginningAt({ step, priority }: Kin): Position {
+  const position = positionAt(initialFlow, step);
+  return priority === undefined ? position : { ...position, priority };
 }
 
 type Own = Pick<NewExecution, "input" | "state" | "queue" | "line" | "root">;

@@ -3,14 +3,13 @@ import { encode } from "../values/encode.js";
 import { isolate, merge } from "../values/isolate.js";
 import type { AnyWorkflow, InputOf, StatePatch, StepsOf } from "../definition/bag.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
-import type { Flow } from "../definition/flow.js";
 import type { Frozen } from "../definition/frozen.js";
 import { refuseUnknownOptions, shown } from "../values/options.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import { patchProblem } from "../definition/outcome.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
-import { initialFlow, irreversibleIn, type Position } from "../execution/position.js";
+import { initialFlow, irreversibleIn, positionAt, type Position } from "../execution/position.js";
 import { startedInRollback } from "../execution/router.js";
 import { checkExecutionId, newId } from "../ids.js";
 import { newRecord, type CreateResult, type NewExecution } from "../stores/batch.js";
@@ -20,7 +19,7 @@ import type { ClientHost } from "../session/client-host.js";
 import type { Registered } from "../session/registry.js";
 
 import { andThen } from "../session/maybe-promise.js";
-import { queueingOf } from "./queueing.js";
+import { checkPriority, queueingOf } from "./queueing.js";
 import { checkRollbackReason } from "../session/reasons.js";
 import { carriedBy } from "./engine-events.js";
 import { checkedTags } from "./tags.js";
@@ -40,7 +39,8 @@ export interface LaunchOptions<W extends AnyWorkflow = AnyWorkflow> {
   readonly at?: Date;
   /**
    * Among the launches that wait for the workflow's limits, higher goes first: a whole number from 0 to 1000000.
-   * Each step is worth a minute of waiting, so that nothing waits for ever. Only for a workflow that has limits. Default: 0.
+   * Each step is worth a minute of waiting, so that nothing waits for ever. Its children wait with it too. Only for a workflow that
+   * has limits, or children whose workflows have some. Default: 0.
    */
   readonly priority?: number;
   /**
@@ -100,22 +100,23 @@ export function prepareLaunch(
   host: ClientHost,
 ): MaybePromise<PreparedLaunch> {
   refuseUnknownOptions(options, optionNames, `launch of "${registered.definition.name}"`);
+  checkPriority(registered.definition, options);
   const checked = validate(registered.definition.input, input);
   return checked instanceof Promise
     ? prepareLater(registered, input, checked, options, host)
     : prepareChecked(registered, input, checked, options, host);
 }
 
-/** A child, as it will be created. @throws as `launch` */
+/** A child, as it will be created. @param priority its parent's @throws as `launch` */
 export function prepareChild(
   registered: Registered,
   input: unknown,
-  id: string,
+  { id, priority = 0 }: { readonly id: string; readonly priority: number | undefined },
   host: LaunchHost,
 ): MaybePromise<Omit<NewExecution, "owner">> {
   return andThen(
     validate(registered.definition.input, input),
-    (checked) => checkedRow(registered, input, checked, { id }, host).row,
+    (checked) => checkedRow(registered, input, checked, { id, priority }, host).row,
   );
 }
 
@@ -167,7 +168,7 @@ function checkedRow(
     throw invalidInput(definition, options, "must be an object: its fields are the first fields of the state.");
   const id = options.id ?? newId();
   if (options.id !== undefined) checkExecutionId(options.id);
-  const position = firstPosition(registered, options);
+  const position = prioritized(firstPosition(registered, options), options);
   const limit = host.sizeLimit;
   const given = isolate(input);
   // A schema that only checks gives back what it was given.
@@ -196,6 +197,11 @@ function checkedRow(
       queue,
     },
   };
+}
+
+/** What has none is of the shape that most positions have. */
+function prioritized(position: Position, { priority = 0 }: LaunchOptions): Position {
+  return priority === 0 ? position : { ...position, priority };
 }
 
 function invalidInput({ name }: WorkflowDefinition, { id }: LaunchOptions, problem: string): StepwellError {
@@ -270,29 +276,6 @@ function checkRollbackStart(rollback: NonNullable<LaunchOptions["rollback"]>): v
   if (problem === undefined) return;
   const message = `launch: "rollback.state" is ${problem}; give a plain object.`;
   throw new StepwellError("STEPWELL_INVALID_ARGUMENT", message);
-}
-
-/** Written out field by field: every launch makes one, and spreading costs. */
-export function positionAt(
-  { direction, reason, stepIndex, stepFunc, lifecycle, lastResult }: Flow,
-  step: string,
-): Position {
-  return {
-    direction,
-    reason,
-    stepIndex,
-    stepFunc,
-    lifecycle,
-    lastResult,
-    step,
-    attempts: 0,
-    firstAttemptAt: null,
-    uncounted: 0,
-    waitUntil: null,
-    resumeAt: null,
-    error: null,
-    stuckBy: null,
-  };
 }
 
 function delayOf({ delay, at }: LaunchOptions, host: LaunchHost): number {

@@ -21,16 +21,14 @@ const highestPriority = 1_000_000;
 /**
  * Undefined: it need not wait for anything. A launch in rollback never does: the way down is not limited.
  *
- * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_INVALID_LIMIT_KEY
+ * @throws STEPWELL_INVALID_LIMIT_KEY
  */
 export function queueingOf(
   { name, limits }: WorkflowDefinition,
   { id, priority, rollback }: LimitedLaunch,
   state: object,
 ): Queueing | undefined {
-  const isLimited = limits !== undefined && rollback === undefined;
-  if (priority !== undefined) checkPriority(priority, isLimited, name);
-  if (!isLimited) return undefined;
+  if (limits === undefined || rollback !== undefined) return undefined;
   const keyOf = (key: ((state: never) => string) | null | undefined, of: string): string | null =>
     key === null || key === undefined ? null : checkedKey(key, state, `${of} of workflow "${name}"`, name, id);
   return {
@@ -41,18 +39,26 @@ export function queueingOf(
   };
 }
 
-function checkPriority(priority: unknown, isLimited: boolean, workflow: string): void {
-  if (!(Number.isInteger(priority) && (priority as number) >= 0 && (priority as number) <= highestPriority)) {
+/** @throws STEPWELL_INVALID_ARGUMENT */
+export function checkPriority(definition: WorkflowDefinition, { priority, rollback }: LimitedLaunch): void {
+  if (priority === undefined) return;
+  const workflow = definition.name;
+  if (!(Number.isInteger(priority) && priority >= 0 && priority <= highestPriority)) {
     const message = `launch: "priority" must be a whole number from 0 to ${highestPriority}, not ${shown(priority)}.`;
     throw new StepwellError("STEPWELL_INVALID_ARGUMENT", message, { workflow });
   }
-  if (isLimited) return;
+  if (rollback === undefined && mayWait(definition)) return;
   throw new StepwellError(
     "STEPWELL_INVALID_ARGUMENT",
     `launch: "priority" means nothing here, since this launch waits for no other one: it is a launch in rollback, or workflow ` +
-      `"${workflow}" has neither "concurrency" nor "rate". Leave it out.`,
+      `"${workflow}" has neither "concurrency" nor "rate", nor has any workflow of its children. Leave it out.`,
     { workflow },
   );
+}
+
+/** By itself, or in its children. */
+function mayWait({ limits, steps }: WorkflowDefinition): boolean {
+  return limits !== undefined || steps.some(({ children }) => Object.values(children?.workflows ?? {}).some(mayWait));
 }
 
 function checkedKey(

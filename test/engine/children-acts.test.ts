@@ -56,6 +56,38 @@ onEveryStore("who looks at children, or acts on them", (start) => {
     expect(await launcher.select({ root: "q" }).count()).toEqual({ count: 3, more: false });
   });
 
+  test("has its children, and theirs, wait for their limits with the priority that it was launched with", async () => {
+    const order: string[] = [];
+    const limited = workflow("limited", { input: z.object({ of: z.string() }), concurrency: { limit: 1 } }).step(
+      "work",
+      {
+        messages: { done: none },
+        run: ({ state }) => {
+          order.push(state.of);
+          return pause();
+        },
+        onMessage: () => undefined,
+      },
+    );
+    const between = workflow("between", { input: z.object({ of: z.string() }) })
+      .step("before", { run: () => undefined })
+      .child("limited", limited, { input: ({ state }) => ({ of: state.of }) });
+    const parent = workflow("parent", { input: z.object({ of: z.string() }) })
+      .step("before", { run: () => undefined })
+      .child("between", between, { input: ({ state }) => ({ of: state.of }) });
+    const { launcher, clock } = await start([parent], patient);
+    for (const [index, of] of ["first", "plain", "urgent"].entries()) {
+      await launcher.launch(parent, { of }, { id: of, ...(of === "urgent" && { priority: 1 }) });
+      await clock.advance(index === 0 ? 0 : 5_000);
+    }
+    expect(order).toEqual(["first"]);
+    for (const of of ["first", "urgent", "plain"]) {
+      await launcher.execution(`${of}/between/0/limited/0`).send("done", {});
+      await clock.settle();
+    }
+    expect(order).toEqual(["first", "urgent", "plain"]);
+  });
+
   test("follows the tree of one execution, and hears in `onError` of which tree a stuck child is", async () => {
     const parent = workflow("parent", { input: none }).forEach("work", waiting("child"), three);
     const { launcher, clock, errors } = await start([parent], patient);

@@ -100,7 +100,7 @@ export function positionProblem(value: unknown): Problem {
 
 /** Most positions have none of these fields. */
 function sometimes(it: Partial<Record<keyof Position, unknown>>): Problem {
-  const { passed, doubtful, irreversible, gone, keys, polls, stepDeadlineAt, request, sealedAt } = it;
+  const { passed, doubtful, irreversible, gone, keys, polls, stepDeadlineAt, request, sealedAt, priority } = it;
   return (
     (passed === undefined ? undefined : list(passed, "passed", isIndex)) ??
     (doubtful === undefined ? undefined : list(doubtful, "doubtful", isIndex)) ??
@@ -110,7 +110,8 @@ function sometimes(it: Partial<Record<keyof Position, unknown>>): Problem {
     (polls === undefined ? undefined : count(polls, "polls")) ??
     (request === undefined ? undefined : requestProblem(request)) ??
     (stepDeadlineAt === undefined ? undefined : someTime(stepDeadlineAt, "stepDeadlineAt")) ??
-    (sealedAt === undefined ? undefined : someTime(sealedAt, "sealedAt"))
+    (sealedAt === undefined ? undefined : someTime(sealedAt, "sealedAt")) ??
+    (priority === undefined ? undefined : count(priority, "priority"))
   );
 }
 
