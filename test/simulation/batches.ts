@@ -36,7 +36,7 @@ export function launchMany({ by, cases, conflicts }: LaunchManyAct, callers: Cal
   // The id of one that is pruned is free, also for another input.
   const inTheWay = conflicts && callers.isKept ? together.find(isThere) : undefined;
   const ids = together.map(({ id }) => id).join(", ");
-  const allowed = inTheWay === undefined ? [] : ["STEPWELL_LAUNCH_CONFLICT"];
+  const allowed = inTheWay === undefined && !ids.includes("/") ? [] : ["STEPWELL_LAUNCH_CONFLICT"];
   callers.call(place, `launchMany ${ids}`, () => launched(place, together, inTheWay, callers), allowed);
 }
 

@@ -41,6 +41,8 @@ interface Told {
 export class Books {
   /** From now on every step does what it should. */
   isHealed = false;
+  /** By the store's clock. */
+  healedAt = 0;
   readonly violations: string[] = [];
   readonly trace: string[] = [];
   /** Executions whose end a watcher was told of. */

@@ -13,7 +13,7 @@ import { lastResend } from "./letters.js";
 import { crowdOf } from "./limits.js";
 import type { Line } from "./machine.js";
 import { kinOf, type FamilyWatch } from "./family-checks.js";
-import { hasGroups } from "./families.js";
+import { firstChildId, hasGroups } from "./families.js";
 import type { Act, CasePlan, Plan, Trip } from "./plan.js";
 import type { Seen } from "./seen.js";
 import type { LaunchOptions } from "../../src/runtime/launch.js";
@@ -104,8 +104,15 @@ export class Callers {
     this.#books = books;
     this.#machines = machines;
     this.cases = [...plan.cases, ...crowdOf(plan.trips)].map((it, index) =>
-      newCase(index, `case-${index}`, it, plan.trips[this.tripOf(it)]!),
+      newCase(index, this.#idOf(index), it, plan.trips[this.tripOf(it)]!),
     );
+  }
+
+  #idOf(index: number): string {
+    const { plan } = this.scene;
+    const own = `case-${index}`;
+    if (index === 0 || index !== plan.cases.findIndex(({ usurps }, at) => at > 0 && usurps)) return own;
+    return firstChildId("case-0", plan.trips[this.tripOf(plan.cases[0]!)]!) ?? own;
   }
 
   /** Calls that have not come to an end, though their process lives. */
@@ -177,7 +184,8 @@ export class Callers {
     const place = this.able(by);
     if (place === undefined) return;
     const { workflow, input, options } = this.launchOf(it, place);
-    this.call(place, `launch ${it.id}`, () => place.client.launch(workflow, input, options));
+    const allowed = it.id.includes("/") ? ["STEPWELL_LAUNCH_CONFLICT"] : [];
+    this.call(place, `launch ${it.id}`, () => place.client.launch(workflow, input, options), allowed);
   }
 
   /** Nothing is ever pruned. */
@@ -190,7 +198,15 @@ export class Callers {
   readonly isGone = (id: string): boolean => this.#books.isGone(id);
 
   caseOf(number: number): Case {
-    return this.cases[number % this.cases.length]!;
+    const it = this.cases[number % this.cases.length]!;
+    return this.#isUsurped(it) ? this.cases[0]! : it;
+  }
+
+  /** A child has its id. */
+  #isUsurped({ id, trip }: Case): boolean {
+    if (!id.includes("/")) return false;
+    const record = this.#books.record(id);
+    return record !== undefined && this.scene.trips.get(record.workflow) !== trip;
   }
 
   /** The case, or of a family the member that is meant. */
@@ -204,7 +220,15 @@ export class Callers {
   #childOf({ id, workflow }: { readonly id: string; readonly workflow: string }): Case {
     let it = this.#children.get(id);
     if (it === undefined) {
-      const plan: CasePlan = { trip: 0, launcher: 0, delay: 0, value: undefined, from: null, late: false };
+      const plan: CasePlan = {
+        trip: 0,
+        launcher: 0,
+        delay: 0,
+        value: undefined,
+        from: null,
+        late: false,
+        usurps: false,
+      };
       it = newCase(-1, id, plan, this.scene.trips.get(workflow)!);
       this.#children.set(id, it);
     }
@@ -220,7 +244,10 @@ export class Callers {
 
   /** All that were launched, and all below them. */
   get members(): Case[] {
-    return this.cases.flatMap((it) => [it, ...this.childrenOf(it)]);
+    return this.cases.flatMap((it) => {
+      const isOver = this.isGone(it.id) && this.#books.record(it.id) === undefined;
+      return isOver || this.#isUsurped(it) ? [] : [it, ...this.childrenOf(it)];
+    });
   }
 
   messageOf({ trip }: Case, { name }: { readonly name: number }): string {
@@ -239,6 +266,8 @@ export class Callers {
     const handle: Execution = client.execution(it.id);
     const missing = "STEPWELL_EXECUTION_NOT_FOUND";
     const name = `${act.act}-${++this.#requests}`;
+    const call = (what: string, asked: () => Promise<unknown>, allowed: readonly string[] = []): void =>
+      this.call(place, what, async () => this.#sighted(act.act, it, await asked()), allowed);
     switch (act.act) {
       case "send": {
         const messageId = act.id === null ? undefined : `id-${act.id}`;
@@ -251,7 +280,7 @@ export class Callers {
           told.push(sent.id);
           return sent;
         };
-        return this.call(place, `send ${message} to ${it.id}`, send, allowed);
+        return call(`send ${message} to ${it.id}`, send, allowed);
       }
       case "publish": {
         const publish = (): Promise<unknown> =>
@@ -259,7 +288,7 @@ export class Callers {
             keepFor: act.keepFor,
             ...(act.id !== null && { messageId: `news-${act.id}` }),
           });
-        return this.call(place, `publish ${this.messageOf(it, act)}`, publish, ["STEPWELL_UNKNOWN_MESSAGE"]);
+        return call(`publish ${this.messageOf(it, act)}`, publish, ["STEPWELL_UNKNOWN_MESSAGE"]);
       }
       case "rollback": {
         const request = async (): Promise<unknown> => {
@@ -267,7 +296,7 @@ export class Callers {
           requests.push({ reason: name, ...answer, hasDoubts: place.line.hasDoubts });
           return answer;
         };
-        return this.call(place, `${name} of ${it.id}`, request);
+        return call(`${name} of ${it.id}`, request);
       }
       case "rewind": {
         const { legs } = it.trip;
@@ -281,7 +310,7 @@ export class Callers {
           if (answer.accepted) rewound.push(name);
           return answer;
         };
-        return this.call(place, `${name} of ${it.id}`, rewind);
+        return call(`${name} of ${it.id}`, rewind);
       }
       case "operate": {
         const patch = act.patch ? { patch: { operated: name } } : {};
@@ -292,7 +321,7 @@ export class Callers {
           else await handle.skip("for the simulation", { by: name, ...patch });
           operated.push(name);
         };
-        return this.call(place, `${act.kind} ${name} ${it.id}`, operate, [
+        return call(`${act.kind} ${name} ${it.id}`, operate, [
           "STEPWELL_EXECUTION_NOT_STUCK",
           "STEPWELL_NOT_IN_DOUBT",
           "STEPWELL_CHILDREN_LIVE",
@@ -303,8 +332,16 @@ export class Callers {
         ]);
       }
       case "outcome":
-        return this.#await(place, it, handle, act.timeout);
+        return call(`outcome of ${it.id}`, ...this.#outcome(it, handle, act.timeout));
     }
+  }
+
+  #sighted(act: string, { number }: Case, answer: unknown): unknown {
+    if (number >= 0) return answer;
+    this.scene.seen.note("sight", `a child's ${act}`);
+    const why = (answer as { readonly why?: string } | undefined)?.why;
+    if (why !== undefined) this.scene.seen.note("sight", `of a child refused: ${why}`);
+    return answer;
   }
 
   /** The operator has looked on the other side. */
@@ -323,7 +360,7 @@ export class Callers {
     await handle.resolve(isThere ? { happened: { resolved: by } } : { didNotHappen: true }, "it was looked at", { by });
   }
 
-  #await(place: Place, it: Case, handle: Execution, timeout: number | null): void {
+  #outcome(it: Case, handle: Execution, timeout: number | null): [() => Promise<unknown>, string[]] {
     const allowed = ["STEPWELL_EXECUTION_NOT_FOUND", "STEPWELL_LAUNCHER_NOT_RUNNING", "STEPWELL_CLIENT_STOPPED"];
     allowed.push("STEPWELL_CHILD_NOT_BEGUN");
     if (timeout !== null) allowed.push("STEPWELL_OUTCOME_TIMEOUT");
@@ -334,7 +371,7 @@ export class Callers {
       outcomes.push({ outcome: value, requested });
       return value.status;
     };
-    this.call(place, `outcome of ${it.id}`, outcome, allowed);
+    return [outcome, allowed];
   }
 
   /** As from a process that does not know the workflow: nothing is checked. */
@@ -360,6 +397,7 @@ export class Callers {
 
   /** Whether it has ended, and all below it; what has not gets what it waits for. */
   rests(it: Case): boolean {
+    if (this.#isUsurped(it)) return true;
     const unrested = [it, ...this.childrenOf(it)].filter((one) => !this.#rests(one));
     return unrested.length === 0;
   }
@@ -372,7 +410,7 @@ export class Callers {
     const over = ["STEPWELL_EXECUTION_NOT_FOUND"];
     const isParked = owner === null && dueAt === null;
     if (isParked && (status === "completed" || status === "rolledBack")) return true;
-    if (isParked && status === "stuck") this.scene.families.stuck(record);
+    if (isParked && status === "stuck" && !this.scene.families.isHeard(record)) return false;
     const machine = this.#machines.find(({ isUp }) => isUp)!;
     const pending = this.#store.mail({ executions: [it.id], status: "pending" }) as readonly MailboxRecord[];
     // What its children wait for, they get.

@@ -2,6 +2,7 @@
 import { batchSights } from "./batches.js";
 import { clientSights } from "./clients.js";
 import { allEdges } from "./edges.js";
+import { familyPairs, familySights } from "./family-sights.js";
 import { letterSights } from "./letters.js";
 import { limitSights } from "./limits.js";
 import { retentionSights } from "./retention.js";
@@ -27,12 +28,23 @@ const pairs = [...pairedUp.map((what) => `up ${what}`), ...pairedDown.map((what)
   commitFaults.map((fault) => `${what} x ${fault}`),
 );
 
-const operations = ["write", "claim", "load", "mail", "history", "beat", "removeLaunchers", "register"];
+const operations = [
+  "write",
+  "claim",
+  "load",
+  "mail",
+  "history",
+  "beat",
+  "removeLaunchers",
+  "register",
+  "lists.advance",
+  "lists.lines",
+];
 
 export function coverageOf({ counts }: Pick<Seen, "counts">): Coverage {
   const demanded: Partial<Record<Kind, readonly string[]>> = {
     edge: [...allEdges()],
-    pair: pairs,
+    pair: [...pairs, ...familyPairs],
     operation: operations,
     sight: [
       ...clientSights,
@@ -42,6 +54,7 @@ export function coverageOf({ counts }: Pick<Seen, "counts">): Coverage {
       ...retentionSights,
       ...scheduleSights,
       ...recallSights,
+      ...familySights,
     ],
     fault: operations.flatMap((it) =>
       ["refused", "lost", "dies-before", "dies-after"].map((fault) => `${it} ${fault}`),

@@ -31,11 +31,16 @@ export function kinOf(id: string, store: Store): Kin[] {
       if (phase === "staged") {
         const [staged] = store.lists!.launches(list.id, position, 1) as Parameters<typeof workflowOf>[0][];
         found.push({ id: execution, workflow: workflowOf(staged!, tallyOf(list)).name, hasBegun: false });
-      } else if (record !== undefined && record.root !== null)
+      } else if (record !== undefined && isBelow(record.workflow))
         found.push({ id: execution, workflow: record.workflow, hasBegun: true }, ...kinOf(execution, store));
     }
   }
   return found;
+}
+
+/** A stranger that has the id of a child was launched by itself. */
+function isBelow(workflow: string): boolean {
+  return workflow.includes(".");
 }
 
 function linesOf(list: ListRecord, store: Store): readonly LineRecord[] {
@@ -43,7 +48,7 @@ function linesOf(list: ListRecord, store: Store): readonly LineRecord[] {
 }
 
 /** So long after its commit every launcher has looked for news, in milliseconds. */
-const heardBy = 2500;
+const heardBy = 10_000;
 
 export class FamilyWatch {
   readonly #store: Store;
@@ -60,14 +65,15 @@ export class FamilyWatch {
 
   /** Something is committed. @param before the status until then */
   took(transition: Transition, before: Status | undefined): void {
-    const { id, status, line, list, history } = transition;
+    const { id, line, list, history } = transition;
     if (list !== undefined)
       this.#seen.note("sight", "opens" in list ? "a list is opened" : `a list is closed ${history.direction}`);
     const record = this.#books.record(id)!;
     if (record.line !== null) this.#childTook(record, before, line !== undefined);
     const leg = this.#trips.get(record.workflow)?.legs[history.stepIndex];
     if (leg !== undefined && leg.group !== null) this.#parentTook(record, transition, leg, leg.group);
-    if (status === "stuck" && record.line !== null) this.#seen.note("sight", "a child is stuck");
+    if (list !== undefined && "opens" in list && tallyOf(list.opens).number > 1)
+      this.#seen.note("sight", "those that failed begin anew");
   }
 
   #wrong(id: string, what: string): void {
@@ -123,6 +129,7 @@ export class FamilyWatch {
   advanced(advances: readonly Advance[], answers: readonly (readonly CreateResult[] | null)[]): void {
     for (const [index, { list: id, begins, asks, arrivals }] of advances.entries()) {
       const answer = answers[index];
+      if (answer === null) this.#seen.note("sight", "a list is advanced too late");
       if (answer === null || answer === undefined) continue;
       if (begins.length > 0) this.#seen.note("sight", "children begin");
       if (asks.length > 0) this.#seen.note("sight", "children are asked to go back");
@@ -142,13 +149,18 @@ export class FamilyWatch {
     if (unsettled > width) this.#wrong(list.id, `has ${unsettled} unsettled children, and may have ${width}`);
   }
 
-  /** One that is parked for a while: its parent's list has counted it. */
-  stuck({ id, line: at, updatedAt }: ExecutionRecord): void {
-    const now = this.#books.now();
-    if (at === null || now - updatedAt < heardBy) return;
+  /** Whether the list of one that is parked has counted it: it must within a while. */
+  isHeard({ id, line: at, updatedAt }: ExecutionRecord): boolean {
+    if (at === null) return true;
     const [line] = this.#store.lists!.lines({ list: at.list, from: at.position, limit: 1 }) as readonly LineRecord[];
-    if (line!.counted === "stuck") this.#seen.note("sight", "a stuck child is counted");
-    else this.#wrong(id, `is stuck since ${now - updatedAt} ms, and its list counts it as ${line!.counted}`);
+    if (line!.counted === "stuck") {
+      this.#seen.note("sight", "a stuck child is counted");
+      return true;
+    }
+    const since = this.#books.now() - Math.max(updatedAt, this.#books.healedAt);
+    if (since < heardBy) return false;
+    this.#wrong(id, `is stuck since ${since} ms, and its list counts it as ${line!.counted}`);
+    return true;
   }
 
   /** Of one that rests: what its lists say. */

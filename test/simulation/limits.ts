@@ -52,7 +52,7 @@ export function limitsOf({ whole, perKey, rate }: LimitsPlan): object {
 export function crowdOf(trips: readonly Trip[]): CasePlan[] {
   return trips.flatMap(({ limits }, trip) =>
     Array.from({ length: limits?.crowd ?? 0 }, (_, number) => ({
-      ...{ trip, launcher: number, delay: 0, value: number, from: null, late: false },
+      ...{ trip, launcher: number, delay: 0, value: number, from: null, late: false, usurps: false },
     })),
   );
 }

@@ -9,6 +9,7 @@ import {
 } from "../../src/testing/faults/faulty-store.js";
 import { ProcessClock } from "../../src/testing/faults/process-clock.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
+import type { Advance } from "../../src/stores/lists.js";
 import type { Batch, BatchResult } from "../../src/stores/batch.js";
 import type { Witness } from "./seen.js";
 import type { Failing, LinePlan, Operation } from "./plan.js";
@@ -96,6 +97,7 @@ export class Line implements Faults {
   #sprang(name: string, springs: Trap["springs"], [batch]: readonly unknown[], answer: unknown): void {
     const fault = springs === "unknown" ? "lost" : springs;
     this.#witness.seen.note("fault", `${name} ${fault}`);
+    if (name === "lists.advance") this.#witness.metAdvance(batch as readonly Advance[], fault);
     if (name !== "write") return;
     const { transitions } = batch as Batch;
     const results = (answer as BatchResult | undefined)?.transitions;

@@ -99,6 +99,8 @@ export interface CasePlan {
   readonly from: number | null;
   /** It is not launched at the beginning. */
   readonly late: boolean;
+  /** It has the id that a child of the first one would have. */
+  readonly usurps: boolean;
 }
 
 export const operations = [
@@ -111,6 +113,8 @@ export const operations = [
   "removeLaunchers",
   "register",
   "transactions.run",
+  "lists.advance",
+  "lists.lines",
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -377,7 +381,7 @@ const launcherPlan: fc.Arbitrary<LauncherPlan> = fc.record({
 const small = fc.nat(3);
 
 function act(): fc.Arbitrary<Act> {
-  const operation = mostly<Operation>("write", "write", "claim", "transactions.run", ...operations);
+  const operation = mostly<Operation>("write", "write", "claim", "transactions.run", "lists.advance", ...operations);
   const nth = mostly<number>(1, 1, 2, 3, 6);
   const failing = fc.constantFrom<Failing>("refused", "unknown");
   const launcher = fc.nat(4);
@@ -508,6 +512,7 @@ export function plans(options: PlanOptions): fc.Arbitrary<Plan> {
         value: rich,
         from: rarely(fc.nat(4)),
         late: mostly<boolean>(false, false, true),
+        usurps: mostly<boolean>(false, false, true),
       }),
       ...([1, 1, 3] as const),
     ),

@@ -59,7 +59,7 @@ const doubt = 200;
 
 const isOf = (kind: ScheduleAct["act"] | NightAct["act"]) => (plan: Plan) =>
   plan.acts.some(({ it }) => it.act === kind);
-const hasSchedule = isOf("schedule");
+export const hasSchedule = isOf("schedule");
 
 const input: StandardSchemaV1<object, object> = {
   "~standard": { version: 1, vendor: "simulation", validate: (value) => ({ value: value as object }) },

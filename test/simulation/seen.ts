@@ -9,6 +9,7 @@ import type { Admission } from "../../src/stores/records.js";
 import { through } from "../../src/testing/faults/through.js";
 import { edgeOf, whatOf } from "./edges.js";
 import type { FamilyWatch } from "./family-checks.js";
+import { actsOf, listAct } from "./family-sights.js";
 import type { Gates } from "./limits.js";
 import type { RecallWatch } from "./recalls.js";
 import type { Schedules } from "./schedules.js";
@@ -177,6 +178,12 @@ export class Witness {
     for (const it of transitions) {
       const shape = this.#workflows.get(it.id);
       if (shape !== undefined) this.seen.note("pair", `${it.history.direction} ${whatOf(it, shape.count)} x ${fault}`);
+      if (it.list !== undefined) this.seen.note("pair", `${listAct(it.list)} x ${fault}`);
     }
+  }
+
+  /** What launchers do to lists of children meets with a fault. */
+  metAdvance(advances: readonly Advance[], fault: CommitFault): void {
+    for (const what of advances.flatMap(actsOf)) this.seen.note("pair", `${what} x ${fault}`);
   }
 }

@@ -10,7 +10,7 @@ import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { Books } from "./books.js";
 import { launchMany } from "./batches.js";
 import { Retention } from "./retention.js";
-import { Schedules, ticksOf, type NightAct } from "./schedules.js";
+import { hasSchedule, Schedules, ticksOf, type NightAct } from "./schedules.js";
 import { RecallWatch } from "./recalls.js";
 import { Gates } from "./limits.js";
 import { resend, wrongLetters } from "./letters.js";
@@ -273,13 +273,15 @@ class World {
   async #heal(): Promise<void> {
     this.#books.note(() => "healed");
     this.#books.isHealed = true;
+    this.#books.healedAt = this.#clock.now();
     for (const { line } of this.#callers.places) {
       line.heal();
       line.clock.goOn();
     }
     await this.#clock.settle();
     if (!this.#machines.some(({ isUp }) => isUp)) this.#add(plainLauncher);
-    await this.#clock.advance(7000);
+    const isLacking = ({ id }: Case): boolean => this.#books.record(id) === undefined;
+    if (hasSchedule(this.#plan) || this.#callers.cases.some(isLacking)) await this.#clock.advance(7000);
     await this.#schedules.end();
     for (const it of this.#callers.cases) {
       const [record] = this.#store.load([it.id]) as (ExecutionRecord | undefined)[];
@@ -305,25 +307,22 @@ class World {
   }
 
   async #judge(): Promise<void> {
-    await this.#clock.advance(5000);
+    await this.#clock.advance(3000);
     for (const what of this.#callers.open) this.#books.wrong(`${what} never ends`);
     for (const what of await wrongLetters(this.#callers)) this.#books.wrong(what);
     for (const what of await this.#recalls.wrongAtLast()) this.#books.wrong(what);
     for (const what of this.#gates.wrongAtLast()) this.#books.wrong(what);
     for (const what of await this.#schedules.wrongAtLast(this.#callers.isKept)) this.#books.wrong(what);
-    for (const it of this.#callers.cases) {
-      const isThere = this.#store.load([it.id])[0 as never] !== undefined;
-      if (!isThere && this.#callers.isGone(it.id)) continue;
-      for (const one of [it, ...this.#callers.childrenOf(it)])
-        for (const what of violationsOf(one, this.#store, this.#books, this.#families))
-          this.#books.wrong(`${one.id} ${what}`);
-    }
+    for (const it of this.#callers.members)
+      for (const what of violationsOf(it, this.#store, this.#books, this.#families))
+        this.#books.wrong(`${it.id} ${what}`);
   }
 
   /** Nothing is left of a launcher that was stopped. */
   async #stopAll(): Promise<void> {
     for (const place of this.#callers.places) if (place.isUp) this.#stop(place);
-    await this.#clock.advance(20_000);
+    for (let tries = 0; tries < 10 && (tries === 0 || this.#callers.open.length > 0); tries++)
+      await this.#clock.advance(2000);
     for (const what of this.#callers.open) this.#books.wrong(`${what} never ends after the stop`);
     for (const { name, line } of this.#callers.places) {
       if (line.clock.life === "gone") continue;

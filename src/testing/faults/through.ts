@@ -12,15 +12,26 @@ const parts = new Set(["definitions", "limits", "lists", "schedules", "topics", 
  * @param instead what it has in the place of its own
  */
 export function through(store: Store, wrap: (call: Call, name: string) => Call, instead: Partial<Store> = {}): Store {
-  const wrapped = <Target extends object>(target: Target, prefix: string): Target =>
-    new Proxy(target, {
+  const wrapped = <Target extends object>(target: Target, prefix: string): Target => {
+    /** What does not change is wrapped once. */
+    const known = new Map<string | symbol, unknown>();
+    const of = (key: string | symbol): unknown => {
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value === "function") return wrap(value.bind(target) as Call, `${prefix}${String(key)}`);
+      return parts.has(String(key)) && value !== undefined ? wrapped(value as object, `${String(key)}.`) : undefined;
+    };
+    return new Proxy(target, {
       get(_, key) {
         if (prefix === "" && Object.hasOwn(instead, key)) return Reflect.get(instead, key);
-        const value: unknown = Reflect.get(target, key);
-        if (typeof value === "function") return wrap(value.bind(target) as Call, `${prefix}${String(key)}`);
-        return parts.has(String(key)) && value !== undefined ? wrapped(value as object, `${String(key)}.`) : value;
+        let found = known.get(key);
+        if (found === undefined) known.set(key, (found = of(key)));
+        return found ?? Reflect.get(target, key);
       },
-      set: (_, key, value) => Reflect.set(target, key, value),
+      set(_, key, value) {
+        known.delete(key);
+        return Reflect.set(target, key, value);
+      },
     });
+  };
   return wrapped(store, "");
 }
