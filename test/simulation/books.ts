@@ -97,7 +97,7 @@ export class Books {
   }
 
   /** A step function is called. Says how often it was, under this execution, step and function. */
-  called(context: Called, func: StepFunc, line: Line): number {
+  called(context: Called, func: StepFunc, line: Line, version: string): number {
     const { execution, step, attempt } = context;
     const [record] = this.#store.load([execution.id]) as (ExecutionRecord | undefined)[];
     const who = `${execution.id} ${func} ${step.name} #${attempt}`;
@@ -106,8 +106,11 @@ export class Books {
     if (record === undefined) {
       if (!this.isGone(execution.id)) this.wrong(`${who}: it is not there`);
     } else if (this.isGone(execution.id)) this.note(() => `${who} in a later life`);
-    else if (record.owner !== null && record.owner === line.owners.at(-1))
+    else if (record.owner !== null && record.owner === line.owners.at(-1)) {
+      if (record.version !== version)
+        this.wrong(`${who} is called of version ${version}, and it is of ${record.version}`);
       this.#rightly(record, context, func, who, line);
+    }
     return this.count(`${execution.id} ${func} ${step.name}`);
   }
 

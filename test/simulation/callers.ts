@@ -10,6 +10,7 @@ import { roundOf } from "../../src/execution/position.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import type { Books } from "./books.js";
 import { lastResend } from "./letters.js";
+import { withAll } from "./deployments.js";
 import { crowdOf } from "./limits.js";
 import type { Line } from "./machine.js";
 import { kinOf, type FamilyWatch } from "./family-checks.js";
@@ -17,7 +18,7 @@ import { firstChildId, hasGroups } from "./families.js";
 import type { Act, CasePlan, Plan, Trip } from "./plan.js";
 import type { Seen } from "./seen.js";
 import type { LaunchOptions } from "../../src/runtime/launch.js";
-import { downMessage, shapeOf, sharedMessage, topic, upMessage } from "./trips.js";
+import { downMessage, shapeOf, sharedMessage, topic, upMessage, type Version } from "./trips.js";
 
 /** A process that asks: a client, and what it runs on. */
 export interface Place {
@@ -33,6 +34,7 @@ export interface Place {
 /** One that also works. */
 export interface Machine extends Place {
   readonly launcher: Launcher;
+  readonly version: Version;
 }
 
 export interface Case {
@@ -104,7 +106,7 @@ export class Callers {
     this.#books = books;
     this.#machines = machines;
     this.cases = [...plan.cases, ...crowdOf(plan.trips)].map((it, index) =>
-      newCase(index, this.#idOf(index), it, plan.trips[this.tripOf(it)]!),
+      newCase(index, this.#idOf(index), it, withAll(plan.trips[this.tripOf(it)]!)),
     );
   }
 
@@ -169,7 +171,7 @@ export class Callers {
   launchOf(it: Case, place: Place): { workflow: AnyWorkflow; input: object; options: LaunchOptions } {
     const trip = this.tripOf(it.plan);
     const { value, delay, from } = it.plan;
-    const { count, pivot } = shapeOf(it.trip);
+    const { count, pivot } = shapeOf(this.#plan.trips[trip]!);
     const last = pivot < 0 ? count : pivot + 1;
     const without = it.trip.legs.flatMap(({ group }, at) =>
       group !== null && at <= (from ?? 0) % last ? [`leg-${at}`] : [],
@@ -299,7 +301,8 @@ export class Callers {
         return call(`${name} of ${it.id}`, request);
       }
       case "rewind": {
-        const { legs } = it.trip;
+        // Those that all versions have.
+        const { legs } = it.number < 0 ? it.trip : this.#plan.trips[this.tripOf(it.plan)]!;
         const irreversible = legs.flatMap(({ isIrreversible }, index) => (isIrreversible ? [`leg-${index}`] : []));
         const rewind = async (): Promise<unknown> => {
           const answer = await handle.rewind({

@@ -15,6 +15,7 @@ import type { FamilyWatch } from "./family-checks.js";
 import type { Trip } from "./plan.js";
 import type { Case } from "./callers.js";
 import { isChilds } from "./edges.js";
+import { wrongMigrations } from "./deployments.js";
 import { wrongCounts } from "./timers.js";
 
 interface Evidence {
@@ -49,6 +50,7 @@ export function violationsOf(it: Case, store: Store, books: Books, families: Fam
     ...answers(evidence),
     // In a later life the other side still knows what came of the earlier one.
     ...(books.isGone(it.id) ? [] : beside(evidence)),
+    ...wrongMigrations(rows, record.version, trip),
     ...wrongCounts(rows, trip),
     ...families.judge(record, trip, rows),
   ];
@@ -134,10 +136,12 @@ function state({ record, rows }: Evidence): string[] {
   let given: Given[] = [];
   let then: object | undefined;
   let to = 0;
-  for (const { direction, result, stepIndex, patch, others, backTo, patchThen, upInto } of rows) {
+  for (const { direction, result, stepIndex, patch, others, backTo, patchThen, upInto, replaced, migration } of rows) {
     const isOfRun = direction === "up" || result === "happened";
     if (patch !== null) given.push({ value: patch.value as object, stepIndex: isOfRun ? stepIndex : null });
     if (others !== undefined) given.push({ value: others.value as object, stepIndex: null });
+    // That is all that a migration changes here.
+    if (migration !== undefined && replaced !== undefined) given.push({ value: { moved: true }, stepIndex: null });
     if (backTo !== undefined) {
       to = Number(backTo.slice("leg-".length));
       then = patchThen?.value as object | undefined;

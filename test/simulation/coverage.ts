@@ -8,6 +8,7 @@ import { limitSights } from "./limits.js";
 import { retentionSights } from "./retention.js";
 import { scheduleSights } from "./schedules.js";
 import { recallSights } from "./recalls.js";
+import { deploymentSights } from "./deployments.js";
 import { commitFaults, type Kind, type Seen } from "./seen.js";
 
 /** So many histories see all of it; a shorter run demands nothing. */
@@ -55,6 +56,7 @@ export function coverageOf({ counts }: Pick<Seen, "counts">): Coverage {
       ...scheduleSights,
       ...recallSights,
       ...familySights,
+      ...deploymentSights,
     ],
     fault: operations.flatMap((it) =>
       ["refused", "lost", "dies-before", "dies-after"].map((fault) => `${it} ${fault}`),

@@ -7,6 +7,7 @@ import type { RetentionPolicy } from "../../src/session/retention.js";
 import { pruneAct, retentionPolicy, type PruneAct } from "./retention.js";
 import { nightAct, scheduleAct, type NightAct, type ScheduleAct } from "./schedules.js";
 import { recallAct, steerAct, type RecallAct, type SteerAct } from "./recalls.js";
+import { deployAct, deployment, type DeployAct, type Deployment } from "./deployments.js";
 import { limitsPlan, type LimitsPlan } from "./limits.js";
 
 /** What one function of a step does. */
@@ -71,6 +72,7 @@ export interface Trip {
   readonly hasWatcher: boolean;
   readonly asyncSchemas: boolean;
   readonly limits: LimitsPlan | null;
+  readonly deployment: Deployment | null;
 }
 
 /** How a process reaches the store. */
@@ -129,6 +131,7 @@ export type Act =
   | NightAct
   | RecallAct
   | SteerAct
+  | DeployAct
   | {
       readonly act: "send";
       readonly case: number;
@@ -361,6 +364,7 @@ function tripOf(legs: fc.Arbitrary<Leg[]>): fc.Arbitrary<Trip> {
     hasWatcher: fc.boolean(),
     asyncSchemas: fc.boolean(),
     limits: seldom(limitsPlan),
+    deployment: fc.option(deployment, { nil: null, freq: 2 }),
   });
 }
 
@@ -462,6 +466,7 @@ function act(): fc.Arbitrary<Act> {
     { weight: 1, arbitrary: nightAct },
     { weight: 1, arbitrary: recallAct },
     { weight: 1, arbitrary: steerAct },
+    { weight: 2, arbitrary: deployAct },
     {
       weight: 3,
       arbitrary: fc.record({

@@ -46,6 +46,7 @@ export class Witness {
   /** Ids. */
   readonly #created = new Set<string>();
   readonly #forgotten = new Set<string>();
+  readonly #migrated = new Set<string>();
 
   /** @param shapes by the name of their workflow */
   constructor(
@@ -131,6 +132,7 @@ export class Witness {
       this.recalls.created(id);
       if (this.#created.has(id)) this.#wrong(`${id} is created twice`);
       this.#created.add(id);
+      if (create.version === "2") this.seen.note("sight", "launched in version 2");
       if (this.#forgotten.has(id)) this.seen.note("sight", "pruned: launched again");
     }
     if (this.#workflows.has(id)) return;
@@ -166,11 +168,21 @@ export class Witness {
   #took(transition: Transition): void {
     const { id, status } = transition;
     this.#gates.took(transition);
+    this.#moved(transition);
     const shape = this.#workflows.get(id);
     const before = this.#statuses.get(id);
     if (shape !== undefined) this.seen.note("edge", edgeOf(transition, before, shape));
     this.#statuses.set(id, status);
     this.#families.took(transition, before);
+  }
+
+  #moved({ id, status, revision, history: { migration, direction, result } }: Transition): void {
+    const note = (what: string): void => this.seen.note("sight", what);
+    if (result === "STEPWELL_MIGRATION_FAILED") note("could not be migrated");
+    if (migration !== undefined) {
+      note(`migrated: ${direction}${revision > 1 ? ", begun" : ""}`);
+      this.#migrated.add(id);
+    } else if (this.#migrated.has(id)) note(`migrated, then ${status}`);
   }
 
   /** A commit meets with a fault. */

@@ -22,6 +22,7 @@ import { sleep } from "../../src/clock.js";
 import type { Books } from "./books.js";
 import { familiesOf, nameBelow, withGroup } from "./families.js";
 import { limitsOf } from "./limits.js";
+import { deploymentOf, migrating, withAll } from "./deployments.js";
 import type { Line } from "./machine.js";
 import type { Deed, GuardPlan, Leg, Patience, Plan, Trip } from "./plan.js";
 
@@ -49,6 +50,8 @@ export const upMessage = (index: number): string => `go-${index}`;
 export const downMessage = (index: number): string => `back-${index}`;
 export const sharedMessage = "any";
 
+export type Version = "1" | "2";
+
 export const tripName = (index: number): string => `trip-${index}`;
 
 /** All of a plan, by the names of their workflows. */
@@ -56,14 +59,24 @@ export function tripsOf({ trips }: Plan): ReadonlyMap<string, Trip> {
   return new Map(trips.flatMap((it, index) => familiesOf(tripName(index), it)));
 }
 
-export function tripsOn(line: Line, plans: readonly Trip[], books: Books): AnyWorkflow[] {
-  return plans.map((plan, number) => tripOn(tripName(number), plan, line, books));
+/** @param version what its machine launches. Behind them: older versions that are known as well */
+export function tripsOn(line: Line, plans: readonly Trip[], books: Books, version: Version): AnyWorkflow[] {
+  const older: AnyWorkflow[] = [];
+  const trips = plans.map((plan, number) => {
+    const name = tripName(number);
+    const first = tripOn(name, plan, line, books);
+    const deployed = deploymentOf(plan);
+    if (version === "1" || deployed === null) return first;
+    if (deployed.keepsOld) older.push(first);
+    return migrating(tripOn(name, withAll(plan), line, books, "2"), first, deployed, books);
+  });
+  return [...trips, ...older];
 }
 
-function tripOn(name: string, plan: Trip, line: Line, books: Books): AnyWorkflow {
+function tripOn(name: string, plan: Trip, line: Line, books: Books, version: Version = "1"): AnyWorkflow {
   const input: StandardSchemaV1<State, State> = schema(plan.asyncSchemas, isState) as never;
   const options = {
-    ...{ input, ...(plan.limits !== null && limitsOf(plan.limits)) },
+    ...{ input, version, ...(plan.limits !== null && limitsOf(plan.limits)) },
     ...(plan.deadline !== null && { deadline: plan.deadline }),
   };
   let trip = workflow(name, options) as unknown as Untyped;
@@ -71,7 +84,7 @@ function tripOn(name: string, plan: Trip, line: Line, books: Books): AnyWorkflow
   if (plan.hasWatcher) trip = trip.observe(watcher(line, books));
   for (const [index, leg] of plan.legs.entries()) {
     const conditions = conditionsOf(leg, index, plan);
-    if (leg.group === null) trip = trip.step(legOn(leg, index, conditions, plan, line, books));
+    if (leg.group === null) trip = trip.step(legOn(leg, index, conditions, plan, line, books, version));
     else {
       const below = leg.group.trips.map((it, place) => tripOn(nameBelow(name, index, place), it, line, books));
       trip = withGroup(trip, name, index, leg, below, conditions, books);
@@ -119,11 +132,19 @@ function conditionsOf(leg: Leg, index: number, plan: Trip): object {
   };
 }
 
-function legOn(leg: Leg, index: number, conditions: object, plan: Trip, line: Line, books: Books): unknown {
+function legOn(
+  leg: Leg,
+  index: number,
+  conditions: object,
+  plan: Trip,
+  line: Line,
+  books: Books,
+  version: Version,
+): unknown {
   const message = schema(plan.asyncSchemas, isPayload);
   const shared = leg.shares ? { [sharedMessage]: message } : {};
   const does = (func: StepFunc, deed: Deed, timeout: number | null) => (context: never) =>
-    perform(context, func, deed, timeout, leg, line, books);
+    perform(context, func, deed, timeout, leg, line, books, version);
   return (step<State>() as (name: string, options: never) => unknown)(`leg-${index}`, {
     ...conditions,
     ...(leg.retry !== null && { retry: leg.retry satisfies Patience }),
@@ -160,9 +181,10 @@ function perform(
   leg: Leg,
   line: Line,
   books: Books,
+  version: Version,
 ): unknown {
   const isUp = func === "run" || func === "runContinue";
-  const calls = books.called(context, func, line);
+  const calls = books.called(context, func, line, version);
   const { name } = context.step;
   const { id } = context.execution;
   if (isUp && !leg.isIrreversible) books.do(context.idempotencyKey, id, name);

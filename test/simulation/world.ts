@@ -11,6 +11,7 @@ import { Books } from "./books.js";
 import { launchMany } from "./batches.js";
 import { Retention } from "./retention.js";
 import { hasSchedule, Schedules, ticksOf, type NightAct } from "./schedules.js";
+import { deploymentOf, isDeployed } from "./deployments.js";
 import { RecallWatch } from "./recalls.js";
 import { Gates } from "./limits.js";
 import { resend, wrongLetters } from "./letters.js";
@@ -19,9 +20,9 @@ import { violationsOf } from "./checks.js";
 import { FamilyWatch } from "./family-checks.js";
 import { clientOn } from "./clients.js";
 import { Line } from "./machine.js";
-import type { Act, LauncherPlan, LinePlan, Plan } from "./plan.js";
+import type { Act, LauncherPlan, LinePlan, Plan, Trip } from "./plan.js";
 import { Witness, type Seen } from "./seen.js";
-import { shapeOf, tripsOf, tripsOn } from "./trips.js";
+import { shapeOf, tripsOf, tripsOn, type Version } from "./trips.js";
 
 export interface Played {
   readonly violations: readonly string[];
@@ -69,7 +70,9 @@ class World {
     this.#books = new Books(this.#store, this.#clock, traced);
     const trips = tripsOf(plan);
     this.#families = new FamilyWatch(this.#store, trips, this.#books, seen);
-    const shapes = [...trips].map(([name, trip]) => [name, shapeOf(trip)] as const);
+    // What has another shape in another version takes no part in the count of edges.
+    const isOne = (trip: Trip): boolean => !isDeployed(plan) || deploymentOf(trip) === null;
+    const shapes = [...trips].flatMap(([name, it]) => (isOne(it) ? [[name, shapeOf(it)] as const] : []));
     const wrong = (what: string): void => this.#books.wrong(what);
     const limits = [...trips].flatMap(([name, it]) => (it.limits === null ? [] : [[name, it.limits] as const]));
     this.#gates = new Gates(new Map(limits), this.#store, this.#clock, seen, wrong);
@@ -122,9 +125,9 @@ class World {
     return this.#books;
   }
 
-  #add(plan: LauncherPlan): Machine {
+  #add(plan: LauncherPlan, version: Version = "1"): Machine {
     const line = new Line(this.#watched, this.#clock, plan, this.#witness, () => this.#kill(machine));
-    const workflows = [...tripsOn(line, this.#plan.trips, this.#books), ...ticksOf(this.#plan)];
+    const workflows = [...tripsOn(line, this.#plan.trips, this.#books, version), ...ticksOf(this.#plan)];
     const number = this.#machines.length;
     const launcher = new Launcher({
       ...{ store: line.store, clock: line.clock, workflows, concurrency: plan.concurrency, drainTimeout: plan.drain },
@@ -134,7 +137,7 @@ class World {
       ...{ logger: silentLogger, onError: (error) => this.#heard(error, String(number)) },
     });
     const machine: Machine = {
-      ...{ name: String(number), line, client: launcher, launcher, workflows, isUp: true, isStarted: false },
+      ...{ name: String(number), line, client: launcher, launcher, workflows, version, isUp: true, isStarted: false },
     };
     this.#machines.push(machine);
     this.#callers.call(machine, "start", () => this.#start(machine));
@@ -143,7 +146,7 @@ class World {
 
   #addClient(plan: LinePlan): void {
     const line = new Line(this.#watched, this.#clock, plan, this.#witness, () => this.#kill(place));
-    const workflows = [...tripsOn(line, this.#plan.trips, this.#books), ...ticksOf(this.#plan)];
+    const workflows = [...tripsOn(line, this.#plan.trips, this.#books, "1"), ...ticksOf(this.#plan)];
     const name = `client ${this.#clients.length}`;
     const client = clientOn(line, (error) => this.#heard(error, name));
     const place: Place = { name, line, client, workflows, isUp: true, isStarted: true };
@@ -167,7 +170,7 @@ class World {
     this.#books.note(() => `${who} reports ${error.code} ${error.execution ?? ""}: ${error.message.slice(0, 150)}`);
     const isMistake =
       error.code === "STEPWELL_INVARIANT_VIOLATED" ||
-      error.code === "STEPWELL_UNKNOWN_WORKFLOW" ||
+      (error.code === "STEPWELL_UNKNOWN_WORKFLOW" && !isDeployed(this.#plan)) ||
       (error.code === "STEPWELL_STORE_FAILED" && !error.retryable);
     if (isMistake) this.#books.wrong(`${error.code}: ${error.message}`);
   }
@@ -214,7 +217,9 @@ class World {
       case "slip":
         return this.#callers.slip(act);
       case "start":
-        if (this.#machines.length < 5) this.#add(this.#plan.launchers[act.launcher % this.#plan.launchers.length]!);
+      case "deploy":
+        if (this.#machines.length < 5)
+          this.#add(this.#plan.launchers[act.launcher % this.#plan.launchers.length]!, act.act === "start" ? "1" : "2");
         return undefined;
       default:
         return this.#trouble(act);
@@ -255,6 +260,7 @@ class World {
         line.isDeaf = true;
         return later(act.milliseconds, () => (line.isDeaf = false));
       case "start":
+      case "deploy":
         return undefined;
     }
   }
@@ -279,7 +285,9 @@ class World {
       line.clock.goOn();
     }
     await this.#clock.settle();
-    if (!this.#machines.some(({ isUp }) => isUp)) this.#add(plainLauncher);
+    // Nobody else could go on with what has been migrated.
+    const version = this.#machines.some((it) => it.version === "2") ? "2" : "1";
+    if (!this.#machines.some((it) => it.isUp && it.version === version)) this.#add(plainLauncher, version);
     const isLacking = ({ id }: Case): boolean => this.#books.record(id) === undefined;
     if (hasSchedule(this.#plan) || this.#callers.cases.some(isLacking)) await this.#clock.advance(7000);
     await this.#schedules.end();
