@@ -11,6 +11,7 @@ import { ProcessClock } from "../../src/testing/faults/process-clock.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import type { Advance } from "../../src/stores/lists.js";
 import type { Batch, BatchResult } from "../../src/stores/batch.js";
+import { shrunk } from "./buggify.js";
 import type { Witness } from "./seen.js";
 import type { Failing, LinePlan, Operation } from "./plan.js";
 
@@ -40,12 +41,12 @@ export class Line implements Faults {
   readonly #witness: Witness;
 
   constructor(base: Store, world: VirtualClock, plan: LinePlan, witness: Witness, dies: () => void) {
-    const { skew, latency, gathers, loses } = plan;
+    const { skew, latency, gathers, loses, most } = plan;
     this.#witness = witness;
     this.#dies = dies;
     this.#loses = loses;
     this.clock = new ProcessClock(world, skew);
-    this.store = faultyStore(base, {
+    this.store = faultyStore(most === null ? base : shrunk(base, most), {
       ...{ clock: this.clock, faults: this, latency, gathers: base.gathers || gathers },
     });
   }

@@ -8,6 +8,7 @@ import { pruneAct, retentionPolicy, type PruneAct } from "./retention.js";
 import { nightAct, scheduleAct, type NightAct, type ScheduleAct } from "./schedules.js";
 import { recallAct, steerAct, type RecallAct, type SteerAct } from "./recalls.js";
 import { deployAct, deployment, type DeployAct, type Deployment } from "./deployments.js";
+import { mostAtOnce, patienceOfLauncher, type PatienceOfLauncher } from "./buggify.js";
 import { limitsPlan, type LimitsPlan } from "./limits.js";
 
 /** What one function of a step does. */
@@ -84,10 +85,13 @@ export interface LinePlan {
   readonly gathers: boolean;
   /** Of so many answers of the store one gets lost; null: none does by itself. */
   readonly loses: number | null;
+  /** At once no more are asked for; null: as many as ever. */
+  readonly most: number | null;
 }
 
 export interface LauncherPlan extends LinePlan {
   readonly retention: RetentionPolicy | null;
+  readonly waits: PatienceOfLauncher;
   readonly concurrency: number;
   readonly drain: number;
 }
@@ -373,12 +377,14 @@ const line = {
   latency: fc.option(fc.tuple(fc.constantFrom(0, 1, 40), fc.constantFrom(0, 1, 40)), { nil: null }),
   gathers: fc.boolean(),
   loses: rarely(fc.constantFrom(2, 3, 7, 20)),
+  most: rarely(mostAtOnce),
 };
 
 const launcherPlan: fc.Arbitrary<LauncherPlan> = fc.record({
   concurrency: fc.constantFrom(100, 1, 2),
   drain: fc.constantFrom(0, 500, 3000),
   retention: seldom(retentionPolicy),
+  waits: patienceOfLauncher,
   ...line,
 });
 

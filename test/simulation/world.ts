@@ -30,7 +30,17 @@ export interface Played {
 }
 
 const plainLauncher: LauncherPlan = {
-  ...{ concurrency: 100, drain: 1000, skew: 0, latency: null, gathers: false, loses: null, retention: null },
+  ...{
+    concurrency: 100,
+    drain: 1000,
+    skew: 0,
+    latency: null,
+    gathers: false,
+    loses: null,
+    most: null,
+    retention: null,
+  },
+  waits: { poll: 1000, beat: [1000, 4000], grace: 500 },
 };
 
 /** How long it may take after everything was healed, in rounds of two seconds: an undo waits up to five minutes for its next try. */
@@ -129,10 +139,11 @@ class World {
     const line = new Line(this.#watched, this.#clock, plan, this.#witness, () => this.#kill(machine));
     const workflows = [...tripsOn(line, this.#plan.trips, this.#books, version), ...ticksOf(this.#plan)];
     const number = this.#machines.length;
+    const { poll, beat, grace } = plan.waits;
     const launcher = new Launcher({
       ...{ store: line.store, clock: line.clock, workflows, concurrency: plan.concurrency, drainTimeout: plan.drain },
       ...(plan.retention !== null && { retention: plan.retention }),
-      ...{ pollInterval: 1000, heartbeat: { interval: 1000, timeout: 4000 }, abortGrace: 500 },
+      ...{ pollInterval: poll, heartbeat: { interval: beat[0], timeout: beat[1] }, abortGrace: grace },
       // What fails is in the trace.
       ...{ logger: silentLogger, onError: (error) => this.#heard(error, String(number)) },
     });
