@@ -17,7 +17,7 @@ export const patienceOfLauncher: fc.Arbitrary<PatienceOfLauncher> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({
-      poll: fc.constantFrom(1000, 60),
+      poll: fc.constantFrom(1000, 250),
       beat: fc.constantFrom([1000, 4000] as const, [300, 700] as const),
       grace: fc.constantFrom(500, 0, 2000),
     }),
