@@ -1,5 +1,5 @@
 /**
- * `npm run failover -- --kills 200 [--loss machine|server|frozen] [--asynchronous] [--rate 20] [--seed 1] [--json]`: the primary of three
+ * `npm run failover -- --kills 200 [--loss machine|server|frozen] [--asynchronous] [--rate 10] [--seed 1] [--json]`: the primary of three
  * PostgreSQL servers is lost under load, again and again; then every promise is checked. Needs Patroni, etcd and PostgreSQL.
  * Ends with code 1 where something was lost, happened twice or is otherwise wrong.
  */
@@ -18,7 +18,7 @@ const { values } = parseArgs({
     kills: { type: "string", default: "10" },
     loss: { type: "string" },
     asynchronous: { type: "boolean", default: false },
-    rate: { type: "string", default: "20" },
+    rate: { type: "string", default: "10" },
     seed: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
   },
@@ -29,7 +29,7 @@ if (only !== undefined && !losses.includes(only)) throw new Error(`--loss must b
 const say = (text: string): void => (values.json ? undefined : console.log(text));
 
 /** The longest time under load before everything is checked, in milliseconds. */
-const longestRound = 150_000;
+const longestRound = 600_000;
 
 const measured: Measured[] = [];
 const violations: string[] = [];
