@@ -62,7 +62,7 @@ async function round(seed: number): Promise<void> {
     settings: {},
     milliseconds: longestRound,
     rate: Number(values.rate),
-    mostUnderWay: 150,
+    mostUnderWay: 40,
     faults: [{ every: 1_000, make: async () => void failovers.push(await one(random)) }],
     enough: () => measured.length + failovers.length >= kills,
     patience: 120_000,

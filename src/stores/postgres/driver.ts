@@ -81,8 +81,11 @@ export async function loadDriver(url: string, load: () => Promise<unknown> = () 
   return new Driver(binding.default ?? binding, url);
 }
 
-/** How long a connection may take, or be waited for, in milliseconds. */
-const connectionPatience = 10_000;
+/**
+ * How long a connection may take, or be waited for, in milliseconds: as long as a caller waits. Who has given up must not keep a place in
+ * the queue, or after an outage of which many callers try again, all that is served would be for nobody.
+ */
+const connectionPatience = 5_000;
 
 /** Longer than the server lets a statement run: who hears nothing for so long will never hear a thing. */
 const answerPatience = 40_000;
@@ -175,7 +178,7 @@ function clientTo(hosts: Hosts, Client: Binding["Client"]): new (config: object)
 
     override connect(connected: Connected): void {
       super.connect((error, ...rest) => {
-        if (error !== null && error !== undefined) hosts.leave(this.numberOfHost);
+        if (typeof error === "object" && error !== null) hosts.leave(this.numberOfHost, error);
         connected(error, ...rest);
       });
     }

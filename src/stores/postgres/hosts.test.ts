@@ -1,6 +1,6 @@
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
-import { freshSchema } from "../../../test/support/postgres.js";
+import { freshSchema, postgresUrl } from "../../../test/support/postgres.js";
 import { startPostgres, type PostgresServer } from "../../../test/support/postgres-server.js";
 import { TcpProxy } from "../../../test/support/tcp-proxy.js";
 import { checkUrl, eachHost, placeOf } from "./address.js";
@@ -31,6 +31,7 @@ test("a server that takes no writes can't be asked for", () => {
 async function lead(server: PostgresServer, leads: boolean): Promise<void> {
   const client = new pg.Client({ connectionString: server.url, options: "-c default_transaction_read_only=off" });
   await client.connect();
+  await client.query("CREATE SEQUENCE IF NOT EXISTS writes");
   await client.query(`ALTER SYSTEM SET default_transaction_read_only = ${leads ? "off" : "on"}`);
   await client.query("SELECT pg_reload_conf()");
   await client.query("SELECT pg_sleep(0.05)");
@@ -43,6 +44,7 @@ test("of several hosts the one is used that takes writes, and another one after 
   const servers = [await startPostgres({ fsync: false }), await startPostgres({ fsync: false })] as const;
   onTestFinished(async () => void (await Promise.all(servers.map((server) => server.stop()))));
   const [one, two] = servers;
+  await lead(one, true);
   await lead(two, false);
   // Nobody listens on the first.
   const url = `postgres://postgres@127.0.0.1:1,127.0.0.1:${portOf(two)},127.0.0.1:${portOf(one)}/postgres`;
@@ -50,7 +52,7 @@ test("of several hosts the one is used that takes writes, and another one after 
   onTestFinished(() => opened.close());
   const { database, driver } = opened;
   const written = async (): Promise<number> => {
-    await database.unprepared("CREATE TABLE IF NOT EXISTS written (n integer)");
+    await database.unprepared("SELECT nextval('writes')");
     const [row] = await database.unprepared<{ port: number }>("SELECT inet_server_port() AS port");
     return row!.port;
   };
@@ -95,7 +97,7 @@ test("what was asked of a machine that is silent is given up once another host i
   await (await driver!.client()).end();
   await expect(silent).rejects.toMatchObject({ code: "STEPWELL_STORE_UNREACHABLE", retryable: true });
   expect(await database.unprepared("SELECT 3 AS n")).toEqual([{ n: 3 }]);
-}, 30_000);
+}, 60_000);
 
 test("where no host takes writes, a start says so, and may be tried again", async () => {
   const server = await startPostgres({ fsync: false, settings: { default_transaction_read_only: "on" } });
@@ -105,4 +107,16 @@ test("where no host takes writes, a start says so, and may be tried again", asyn
     retryable: true,
     message: expect.stringContaining("takes no writes"),
   });
-});
+}, 60_000);
+
+test("who waits for a free connection does so no longer than a caller waits, and asks no other host for it", async () => {
+  const { host } = new URL(postgresUrl());
+  const url = postgresUrl().replace(host, `${host},127.0.0.1:1`);
+  const opened = await connect(url, { schema: freshSchema(), sharedSessions: false, connections: 2 });
+  onTestFinished(() => opened.close());
+  const { database } = opened;
+  const busy = Promise.all([1, 2].map(() => database.unprepared("SELECT pg_sleep(8)")));
+  const late = database.unprepared("SELECT 1").catch((error: unknown) => error);
+  expect(await Promise.race([busy, late])).toMatchObject({ code: "STEPWELL_STORE_UNREACHABLE", retryable: true });
+  await busy;
+}, 60_000);

@@ -17,6 +17,8 @@ export class Hosts {
   #at = 0;
   /** What is connected, or about to be. */
   readonly #open = new Set<HostClient>();
+  /** What a host has refused a connection by, or has not answered. */
+  readonly #refusals = new WeakSet<object>();
 
   constructor(url: string) {
     this.#urls = eachHost(url).map(escaped);
@@ -45,19 +47,19 @@ export class Hosts {
   }
 
   /** Many connections find out at the same time: only the first of them moves on. */
-  leave(host: number): void {
+  leave(host: number, error: object): void {
+    this.#refusals.add(error);
     if (this.#at === host) this.#at = (this.#at + 1) % this.count;
   }
 
   /** Tries each host at most once. */
   async connect<Client>(connect: () => Promise<Client>): Promise<Client> {
     for (let left = this.count; ; left--) {
-      const tried = this.#at;
       try {
         return await connect();
       } catch (error) {
-        // It may have waited for a connection only, and have asked no host.
-        if (left === 1 || this.#at === tried) throw error;
+        // Whoever has only waited for a connection that others keep has asked no host, and has no time left for another one.
+        if (left === 1 || !this.#refusals.has(error as object)) throw error;
       }
     }
   }
@@ -76,8 +78,9 @@ export class Hosts {
     const { rows } = await client.query({ text: "SHOW transaction_read_only", query_timeout: checkPatience });
     const [{ transaction_read_only: readOnly }] = rows as [{ readonly transaction_read_only: string }];
     if (readOnly !== "on") return this.#leads(client.numberOfHost);
-    this.leave(client.numberOfHost);
-    throw Object.assign(new Error("this server takes no writes: it is a standby"), { code: readOnlyCode });
+    const refusal = Object.assign(new Error("this server takes no writes: it is a standby"), { code: readOnlyCode });
+    this.leave(client.numberOfHost, refusal);
+    throw refusal;
   }
 }
 
