@@ -70,8 +70,9 @@ export class FamilyWatch {
       this.#seen.note("sight", "opens" in list ? "a list is opened" : `a list is closed ${history.direction}`);
     const record = this.#books.record(id)!;
     if (record.line !== null) this.#childTook(record, before, line !== undefined);
-    const leg = this.#trips.get(record.workflow)?.legs[history.stepIndex];
-    if (leg !== undefined && leg.group !== null) this.#parentTook(record, transition, leg, leg.group);
+    const trip = this.#trips.get(record.workflow);
+    const leg = trip?.legs[history.stepIndex];
+    if (leg !== undefined && leg.group !== null) this.#parentTook(record, transition, leg, leg.group, trip!.pivot);
     if (list !== undefined && "opens" in list && tallyOf(list.opens).number > 1)
       this.#seen.note("sight", "those that failed begin anew");
   }
@@ -98,7 +99,13 @@ export class FamilyWatch {
   }
 
   /** A parent goes on only when all its children are settled, and down past a step only when each is rolled back or never began. */
-  #parentTook({ id, position: { passed } }: ExecutionRecord, transition: Transition, leg: Leg, group: Group): void {
+  #parentTook(
+    { id, position: { passed } }: ExecutionRecord,
+    transition: Transition,
+    leg: Leg,
+    group: Group,
+    pivot: number | null,
+  ): void {
     const { history, position, status } = transition;
     const { direction, stepIndex, step, result, round = 0 } = history;
     const leavesUp =
@@ -112,11 +119,13 @@ export class FamilyWatch {
       `${group.kind} ${direction} ${result === "ok" || result === "recovered" ? result : "otherwise"}`,
     );
     const lists = listsAt(id, step, round, this.#store);
+    // Past the pivot nothing turns: what has completed stays also where the step recovers.
+    const isPast = pivot !== null && pivot < stepIndex && passed?.includes(pivot) !== true;
+    const mustBeBack = (leavesDown || (result === "recovered" && !isPast)) && result !== "skipped" && !isKept(leg);
     for (const list of lists) {
       for (const { execution, phase } of linesOf(list, this.#store)) {
         if (phase === "begun" || phase === "stuck")
           this.#wrong(id, `went on from ${step}, and ${execution} is ${phase}`);
-        const mustBeBack = (leavesDown || result === "recovered") && result !== "skipped" && !isKept(leg);
         if (phase === "completed" && mustBeBack) this.#wrong(id, `went back over ${step}, and ${execution} stands`);
         if (phase === "staged" && leavesUp && list.status !== "closed" && result !== "skipped")
           this.#wrong(id, `went on from ${step}, and ${execution} has not begun`);
