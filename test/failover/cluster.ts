@@ -190,12 +190,12 @@ function sweep(): void {
   }
 }
 
-/** Launchers that end at this moment may still write there: then the next trial removes it. */
+/** What ends at this moment may still write there: then the next trial removes it. */
 function remove(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOTEMPTY") throw error;
+    if (!["ENOTEMPTY", "ENOENT"].includes(String((error as NodeJS.ErrnoException).code))) throw error;
   }
 }
 

@@ -29,7 +29,11 @@ export function figureOf(measured: readonly Measured[]): Figure {
 
 /** How many executions, messages and effects were lost, how many happened twice, and what else is wrong. */
 export function kindsOf(violations: readonly string[]): { lost: number; double: number; other: number } {
-  const lost = violations.filter((it) => /is not there|lost message|should be|stranded|pending|has 0 effects/.test(it));
-  const double = violations.filter((it) => !lost.includes(it) && /has \d+ effects|still stands|twice|times/.test(it));
-  return { lost: lost.length, double: double.length, other: violations.length - lost.length - double.length };
+  // Each wrong execution is described in a line of its own.
+  const found = violations.filter((it) => !/^\S+ \{/.test(it));
+  const isLost =
+    /is not there|lost message|should be|stranded|with \S+ pending|has 0 effects|: is (?:waiting|running|scheduled)/;
+  const lost = found.filter((it) => isLost.test(it));
+  const double = found.filter((it) => !isLost.test(it) && /has \d+ effects|still stands|twice|times/.test(it));
+  return { lost: lost.length, double: double.length, other: found.length - lost.length - double.length };
 }
