@@ -109,14 +109,8 @@ class World {
       for (const it of this.#plan.launchers) this.#add(it);
       for (const it of this.#plan.clients) this.#addClient(it);
       await this.#clock.advance(500);
-      // In every second plan the first faults wait for what is launched.
-      const from = this.#plan.seed % 2 === 0 ? 0 : Math.min(2, this.#plan.acts.length);
-      const launch = (): void => {
-        for (const it of this.#callers.cases) if (!it.plan.late) this.#callers.launch(it, it.plan.launcher);
-      };
-      if (from === this.#plan.acts.length) launch();
-      for (const [index, { after, it }] of this.#plan.acts.entries()) {
-        if (index === from) launch();
+      for (const it of this.#callers.cases) if (!it.plan.late) this.#callers.launch(it, it.plan.launcher);
+      for (const { after, it } of this.#plan.acts) {
         await this.#clock.advance(after);
         this.#books.note(() => JSON.stringify(it));
         if (it.act === "recall") await this.#waitForSome();
