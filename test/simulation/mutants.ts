@@ -5,11 +5,20 @@ export interface Mutant {
   readonly instead: string;
 }
 
+/** Whether a file has the text, and where is no question. */
+export function fits(file: string, text: string): boolean {
+  return file.split(text).length === 2;
+}
+
 const router = "execution/router.ts";
 const decide = "execution/decide.ts";
 const after = "execution/position-after.ts";
 const memory = "stores/memory/write.ts";
 const arrivals = "stores/memory/arrivals.ts";
+const next = "execution/next.ts";
+const mail = "execution/mail.ts";
+const children = "execution/children.ts";
+const encode = "values/encode.ts";
 
 const of = (file: string, text: string, instead: string): Mutant => ({ file, text, instead });
 
@@ -134,4 +143,81 @@ export const mutants: readonly Mutant[] = [
   // Schedules.
   of("session/schedule-timing.ts", "standsIn ? { ...onTime, times: [due] } : onTime", "onTime"),
   of("session/schedule-timing.ts", "next !== null && next <= now && times", "next !== null && next < now && times"),
+  // What is due.
+  of(next, 'if (isOverdue(execution, action, moment)) return { type: "stepOverdue" };', ""),
+  of(
+    next,
+    'if (execution.admission === "queued") return { type: "release", dueInMs: dueWhileQueued(execution, time) };',
+    "",
+  ),
+  of(next, 'if (position.direction === "down" && !moment.isRecalled) return { type: "recall" };', ""),
+  of(next, 'if (open !== undefined) return { type: "probe", action };', ""),
+  // Requests.
+  of(mail, 'if (isPastPivot(position, shape)) return "past-pivot";', ""),
+  of(mail, 'if (isPivotDone(position, pivot) && pivot >= to) return "past-pivot";', ""),
+  of(mail, 'if (position.until !== undefined && status !== "stuck") return "already-rewinding";', ""),
+  of(mail, 'return repeats ? "would-repeat" : to;', "return to;"),
+  of(mail, "pending: mail.pending.filter(({ id }) => !dead.includes(id)),", "pending: mail.pending,"),
+  // Children.
+  of(children, 'return isSettled && next === count ? "settled" : "waits";', 'return isSettled ? "settled" : "waits";'),
+  of(
+    children,
+    'if (isClosed) return isSettled && (keeps || completed === 0) ? "back" : "waits";',
+    'if (isClosed) return isSettled ? "back" : "waits";',
+  ),
+  of(children, "(width ?? Infinity) - begun - stuck)", "(width ?? Infinity))"),
+  of("runtime/children.ts", 'if (standingOf(true, tallyOf(record)) === "waits") return undefined;', ""),
+  of(
+    "stores/memory/lists.ts",
+    "if (list?.record.revision !== advance.revision) return null;",
+    "if (list === undefined) return null;",
+  ),
+  // Limits, topics, schedules.
+  of("stores/memory/gates.ts", "gate.revision++;", ""),
+  of("stores/memory/gates.ts", "gate.places.delete(id);", ""),
+  of("stores/memory/gates.ts", "const heldByKey = key === null ? 0 : (held.get(key) ?? 0);", "const heldByKey = 0;"),
+  of("stores/memory/topics.ts", "if (known !== undefined && known.expiresAt > at) return known;", ""),
+  of(
+    "stores/memory/schedules.ts",
+    "if ((row?.revision ?? null) !== expected)",
+    "if (row === undefined && expected !== null)",
+  ),
+  of("stores/memory/mailbox.ts", "if (row.messageId !== null) this.#messages.set(row.messageId, kept);", ""),
+  of("stores/memory/claim.ts", "alive ? limit : 0", "limit"),
+  of("session/group-commit.ts", "this.release({ id, owner, signals: null, dueInMs: 0, dead: [] }, nobody);", ""),
+  // SQLite.
+  of("stores/sqlite/write.ts", "AND revision = ?5 - 1 AND signals = ?11", "AND revision = ?5 - 1 AND ?11 = ?11"),
+  of(
+    "stores/sqlite/claim.ts",
+    "SET owner = ?, claims = claims + 1, due_at = NULL WHERE",
+    "SET owner = ?, claims = claims + 1 WHERE",
+  ),
+  of(
+    "stores/sqlite/arrivals.ts",
+    "SET signals = signals + 1, due_at = min(coalesce(due_at, ?1), ?1) WHERE",
+    "SET signals = signals + 1, due_at = min(due_at, ?1) WHERE",
+  ),
+  of(
+    "stores/sqlite/launchers.ts",
+    'SET owner = NULL, due_at = ? WHERE owner = ?";',
+    'SET owner = NULL, due_at = nullif(?1, ?1) WHERE owner = ?2";',
+  ),
+  of(
+    "stores/sqlite/gates.ts",
+    'database.statement("DELETE FROM stepwell_places WHERE execution = ?").run(execution);',
+    "",
+  ),
+  of("stores/sqlite/gates.ts", "if (revisionOf(database, gate) !== revision) return null;", ""),
+  of("stores/sqlite/lines.ts", "WHERE id = ?3 AND revision = ?4 RETURNING", "WHERE id = ?3 AND ?4 = ?4 RETURNING"),
+  of(
+    "stores/sqlite/lines.ts",
+    '"WHERE true ON CONFLICT (list, position) DO UPDATE SET phase = excluded.phase"',
+    '"WHERE true ON CONFLICT (list, position) DO NOTHING"',
+  ),
+  // What is stored.
+  of(encode, "(value !== 0 || 1 / value > 0)", "true"),
+  of(encode, "return value - value === 0 && (value", "return (value"),
+  of(encode, "richTag + stringify(value)", "stringify(value)"),
+  of("values/isolate.ts", "{ ...state, ...patch }", "{ ...patch, ...state }"),
+  of("stores/sql/rows.ts", "...(replaced !== undefined && { replaced: Encoded.ofText(replaced) }),", ""),
 ];

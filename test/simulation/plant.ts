@@ -11,7 +11,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { mutants, type Mutant } from "./mutants.js";
+import type { StoreName } from "./history.js";
+import { fits, mutants, type Mutant } from "./mutants.js";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -37,7 +38,7 @@ function planted({ file, text, instead }: Mutant): string {
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   const path = join(folder, "src", file);
   const before = readFileSync(path, "utf8");
-  if (before.split(text).length !== 2) throw new Error(`${file} does not have this once: ${text}`);
+  if (!fits(before, text)) throw new Error(`${file} does not have this once: ${text}`);
   writeFileSync(
     path,
     before.replace(text, () => instead),
@@ -45,20 +46,40 @@ function planted({ file, text, instead }: Mutant): string {
   return folder;
 }
 
+/** A history that takes longer never ends, in milliseconds. */
+const longest = 60_000;
+
 /** What is thrown, or never comes to an end, is found as well. */
-function look(folder: string): Promise<{ readonly isFound: boolean; readonly said: string }> {
-  const words = ["--import", "tsx", "test/simulation/until-found.ts", values.seeds];
+function look(folder: string, { file }: Mutant): Promise<{ readonly isFound: boolean; readonly said: string }> {
+  const store: StoreName = /^(stores\/sql|values)/.test(file) ? "sqlite" : "memory";
+  const words = ["--import", "tsx", "test/simulation/until-found.ts", values.seeds, store];
   const child = spawn(process.execPath, words, { cwd: folder, stdio: ["ignore", "pipe", "ignore"] });
+  const end = (): void => void child.kill("SIGKILL");
+  let patience = setTimeout(end, longest);
   let said = "";
-  child.stdout.on("data", (part) => (said += String(part)));
-  return new Promise((resolve) => child.once("exit", (code) => resolve({ isFound: code !== 0, said: said.trim() })));
+  child.stdout.on("data", (part) => {
+    said += String(part);
+    clearTimeout(patience);
+    patience = setTimeout(end, longest);
+  });
+  return new Promise((resolve) => {
+    child.once("exit", (code, signal) => {
+      clearTimeout(patience);
+      const last = said
+        .split("\n")
+        .filter((line) => line !== "" && !line.startsWith("."))
+        .at(-1);
+      const told = signal === null ? "it threw" : "it came to no end";
+      resolve({ isFound: code !== 0, said: last ?? `seed ${said.length + 1}: ${told}` });
+    });
+  });
 }
 
 async function plant(mutant: Mutant): Promise<Result> {
   const began = performance.now();
   const folder = planted(mutant);
   try {
-    const { isFound, said } = await look(folder);
+    const { isFound, said } = await look(folder, mutant);
     return { isFound, what: said, seconds: (performance.now() - began) / 1000 };
   } finally {
     rmSync(folder, { recursive: true, force: true });
