@@ -45,6 +45,7 @@ export function violationsOf(it: Case, store: Store, books: Books, families: Fam
     books.note(() => `${it.id} mail ${row.kind} ${row.name} ${row.id} ${row.messageId} ${row.status}`);
   const found = [
     ...course(evidence),
+    ...passedOver(evidence),
     ...state(evidence),
     ...messages(evidence),
     ...answers(evidence),
@@ -128,6 +129,22 @@ interface Given {
   readonly value: object;
   /** Of a step on its way up; null: of somebody else, or of an undo. */
   readonly stepIndex: number | null;
+}
+
+/** What was passed over on the way up is not undone. */
+function passedOver({ rows }: Evidence): string[] {
+  const found: string[] = [];
+  let passed: readonly number[] = [];
+  for (const { direction, stepIndex, result, upInto, migration, revision } of rows) {
+    // A migration may have given its step another place.
+    if (migration !== undefined) passed = [];
+    else if (upInto !== undefined) passed = passed.filter((index) => index < stepIndex);
+    else if (direction === "up")
+      passed = [...passed.filter((index) => index !== stepIndex), ...(result === "passed-over" ? [stepIndex] : [])];
+    else if (passed.includes(stepIndex) && (result === "ok" || result === "continue" || result === "Error"))
+      found.push(`undid ${stepIndex} in revision ${revision}, which was passed over`);
+  }
+  return found;
 }
 
 /** The state is what the history says that steps, guards and operators gave; what a rewind undoes is as if it had not been given. */
