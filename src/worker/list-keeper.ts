@@ -216,7 +216,11 @@ export class ListKeeper {
     return { launches: [], lines, positions: lines.map(({ position }) => position) };
   }
 
-  async #arrivals({ id, of }: ListRecord, { asks, tells }: Move, lines: readonly LineRecord[]): Promise<Arrival[]> {
+  async #arrivals(
+    { id, of }: ListRecord,
+    { asks, tells, tally }: Move,
+    lines: readonly LineRecord[],
+  ): Promise<Arrival[]> {
     const arrivals: Arrival[] = tells ? [toldOf(of)] : [];
     if (asks.length === 0) return arrivals;
     const [parent] = await this.#load([of], "listed");
@@ -231,7 +235,8 @@ export class ListKeeper {
       const row = requestTo(execution, "rollback", request, {
         method: "rollback",
         sizeLimit: this.#host.sizeLimit,
-        acceptedIn: askable,
+        // What completes before it is asked is kept: only those under way go back.
+        acceptedIn: tally.keeps ? underWay : askable,
         wakes: askable,
       });
       arrivals.push({ ...row, messageId: `${id}#${position}` });
@@ -262,7 +267,9 @@ function fitting(ahead: readonly StagedLine[], need: Need): Found | undefined {
   return need.act === "begin" && ahead.length >= need.limit ? beginning(ahead.slice(0, need.limit)) : undefined;
 }
 
-const askable = ["scheduled", "running", "waiting", "stuck", "completed"] as const;
+const underWay = ["scheduled", "running", "waiting", "stuck"] as const;
+
+const askable = [...underWay, "completed"] as const;
 
 /** Whether executions of these workflows may have children, also from an older version that they migrate from. */
 export function hasChildren(registry: ReadonlyMap<string, Registered>): boolean {

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { fail, pause, workflow } from "../../src/index.js";
+import { systemClock } from "../../src/clock.js";
+import { Client, fail, pause, workflow } from "../../src/index.js";
+import type { Advance } from "../../src/stores/lists.js";
+import { through } from "../../src/testing/faults/through.js";
 import { onEveryStore, patient, told } from "../support/rig.js";
 
 const none = z.object({});
@@ -54,6 +57,47 @@ onEveryStore("who looks at children, or acts on them", (start) => {
     expect(await ids({ root: "q" })).toEqual(["q/work/0", "q/work/1", "q/work/2"]);
     expect(await ids({ root: "q", status: "completed" })).toEqual([]);
     expect(await launcher.select({ root: "q" }).count()).toEqual({ count: 3, more: false });
+  });
+
+  test("keeps of an irreversible step a child that completes just before it would be asked, and waits for the others", async () => {
+    const lines: string[] = [];
+    const parent = workflow("parent", { input: none }).forEach("work", waiting("child", lines), {
+      ...three,
+      irreversible: "What is done stays done.",
+    });
+    const { store, clock, another } = await start([
+      workflow("other", { input: none }).step("a", { run: () => undefined }),
+    ]);
+    const client = new Client({ store, workflows: [parent] });
+    let isAsked = false;
+    const completes = async (): Promise<void> => {
+      isAsked = true;
+      await client.execution("p/work/1").send("done", { ok: true });
+      while ((await store.load(["p/work/1"]))[0]!.status !== "completed")
+        await new Promise<void>((resolve) => systemClock.soon(resolve));
+    };
+    const late = through(store, (call, name) => {
+      if (name !== "lists.advance") return call;
+      return async (...given) => {
+        if (!isAsked && (given[0] as readonly Advance[]).some(({ asks }) => asks.length > 0)) await completes();
+        return call(...given);
+      };
+    });
+    const launcher = await another([parent], { store: late });
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    await clock.advance("1s");
+    const asked = execution.rollback("cancelled");
+    await clock.advance("1m");
+    expect(await asked).toEqual({ accepted: true });
+    expect(await execution.summary()).toMatchObject({ status: "rolledBack" });
+    const { executions } = await launcher.list({ root: "p" });
+    expect(Object.fromEntries(executions.map(({ id, status }) => [id, status]))).toEqual({
+      "p/work/0": "rolledBack",
+      "p/work/1": "completed",
+      "p/work/2": "rolledBack",
+    });
+    expect(lines.filter((line) => line.startsWith("undo")).toSorted()).toEqual(["undo 0", "undo 2"]);
+    await client.stop();
   });
 
   test("has its children, and theirs, wait for their limits with the priority that it was launched with", async () => {
