@@ -200,8 +200,10 @@ export class FamilyWatch {
         continue;
       }
       if (phase !== "completed" && phase !== "rolledBack") found.push(`rests, and ${execution} is ${phase}`);
-      if (child === undefined) found.push(`has lost ${execution}`);
-      else if (child.line === null) {
+      if (child === undefined) {
+        // A stranger had its id, and was pruned.
+        if (!this.#books.isGone(execution)) found.push(`has lost ${execution}`);
+      } else if (child.line === null) {
         const isLetGo = rows.some((row) => row.step === step && row.result === "skipped" && row.direction === "down");
         const isTaken = phase === "rolledBack" && child.root === null;
         if (!isLetGo && !isTaken) found.push(`has let ${execution} go`);
