@@ -222,7 +222,9 @@ export class RecallWatch {
       if (turns > 1) found.push(`has turned ${execution} ${turns} times`);
     }
     const isUntouched = this.#callers.isKept && this.#callers.cases.every(({ rewound }) => rewound.length === 0);
-    const back = this.#records().filter((it) => it.status === "rolledBack" && it.position.reason === id).length;
+    // Children go back with their parent, for the same reason.
+    const roots = this.#records().filter(({ line }) => line === null);
+    const back = roots.filter((it) => it.status === "rolledBack" && it.position.reason === id).length;
     if (isUntouched && stuck === 0 && back !== rolledBack) found.push(`has rolled ${back} back: ${told}`);
     return found;
   }
