@@ -99,6 +99,21 @@ async function nextDay(launcher: Launcher, participants: Participants): Promise<
     await charged(id);
     await Promise.all([settle(id, `evt-${id}-1`), settle(id, `evt-${id}-2`)]);
   }
+  // Two of them had a wrong price.
+  const recalled = [0, 1].map((index) => orders[soldBefore + index]!.id);
+  await until(async () => {
+    const { executions } = await launcher.list({ status: "completed" });
+    return recalled.every((id) => executions.some((it) => it.id === id));
+  });
+  const recall = {
+    ids: recalled,
+    reason: "wrong-price",
+    by: "ada",
+    rate: "10/s",
+    canary: 1,
+    id: "wrong-price",
+  } as const;
+  await (await launcher.recall(recall)).outcome();
   for (const index of [6, 7, 8, 9]) await launch(index);
   const [lost, late] = [await launch(10, { address: nowhere }, ["gift"]), await launch(11, { address: nowhere })];
   await Promise.all([charged(lost), charged(late)]);
@@ -185,6 +200,8 @@ await shoot(address, [
   { name: "dead-letters", path: "dead-letters" },
   { name: "limits", path: "limits" },
   { name: "launchers", path: "launchers" },
+  { name: "recall", path: "recalls?id=wrong-price" },
+  { name: "certificate", path: `certificate?id=${orders[soldBefore]!.id}` },
   { name: "phone", path: one, phone: true },
 ]);
 await launcher.stop();

@@ -123,7 +123,6 @@ export const mutants: readonly Mutant[] = [
   of(memory, 'if (it.signals !== null && row.record.signals !== it.signals) return "signalled";', ""),
   of("stores/memory/launchers.ts", "dueQueue.free(row, at);\n", ""),
   of("worker/loops.ts", "if (this.#current.has(id)) return void this.#successors.set(id, loop);", ""),
-  of("worker/heartbeat.ts", "if (!alive) await this.#launcher.wasBuried(owner);", ""),
   // Mail.
   of(arrivals, 'if (known !== undefined) return { result: "duplicate", id: known.id };', ""),
   of(arrivals, 'if (!it.acceptedIn.includes(status)) return { result: "ended" };', ""),
@@ -151,7 +150,6 @@ export const mutants: readonly Mutant[] = [
     "",
   ),
   of(next, 'if (position.direction === "down" && !moment.isRecalled) return { type: "recall" };', ""),
-  of(next, 'if (open !== undefined) return { type: "probe", action };', ""),
   // Requests.
   of(mail, 'if (isPastPivot(position, shape)) return "past-pivot";', ""),
   of(mail, 'if (isPivotDone(position, pivot) && pivot >= to) return "past-pivot";', ""),

@@ -1,6 +1,6 @@
 /** What was seen in simulations: which edges were taken, which faults sprang and upon what, which operations of the store succeeded. */
 import type { Status } from "../../src/definition/flow.js";
-import type { Transition } from "../../src/execution/records.js";
+import type { ExecutionRecord, Transition } from "../../src/execution/records.js";
 import type { Shape } from "../../src/execution/router.js";
 import type { Batch, BatchResult, CreateResult, NewExecution } from "../../src/stores/batch.js";
 import type { Advance } from "../../src/stores/lists.js";
@@ -68,10 +68,13 @@ export class Witness {
     return through(store, (call, name) => {
       if (name === "write") {
         return (batch) => {
+          const stood = standingOf(store, batch as Batch);
+          const written = (it: BatchResult): BatchResult => {
+            this.#fenced(batch as Batch, it, stood);
+            return this.#written(batch as Batch, it);
+          };
           const answer = call(batch) as MaybePromise<BatchResult>;
-          return answer instanceof Promise
-            ? answer.then((it) => this.#written(batch as Batch, it))
-            : this.#written(batch as Batch, answer);
+          return answer instanceof Promise ? answer.then(written) : written(answer);
         };
       }
       if (name === "prune") return (options) => this.prune(call, options as PruneOptions);
@@ -113,6 +116,21 @@ export class Witness {
     this.#created.delete(id);
     this.#forgotten.add(id);
     this.#gates.forget(id);
+  }
+
+  /** What is taken comes from who has the execution, and knows all that has come to it. */
+  #fenced({ transitions, releases }: Batch, answer: BatchResult, stood: ReadonlyMap<string, ExecutionRecord>): void {
+    const judge = (id: string, owner: number, signals: number | null): void => {
+      const record = stood.get(id);
+      if (record === undefined) return;
+      if (record.owner !== owner) this.#wrong(`${id} is ${record.owner}'s, and takes what ${owner} writes`);
+      if (signals !== null && record.signals !== signals)
+        this.#wrong(`${id} has ${record.signals} arrivals, and takes what knows ${signals}`);
+    };
+    for (const [index, { id, owner, signals }] of transitions.entries())
+      if (answer.transitions[index] === "taken") judge(id, owner, signals);
+    for (const [index, { id, owner, signals }] of releases.entries())
+      if (answer.releases[index] === "taken") judge(id, owner, signals);
   }
 
   #written(batch: Batch, answer: BatchResult): BatchResult {
@@ -198,4 +216,12 @@ export class Witness {
   metAdvance(advances: readonly Advance[], fault: CommitFault): void {
     for (const what of advances.flatMap(actsOf)) this.seen.note("pair", `${what} x ${fault}`);
   }
+}
+
+/** As they are before the batch. */
+function standingOf(store: Store, { transitions, releases }: Batch): ReadonlyMap<string, ExecutionRecord> {
+  const ids = [...transitions, ...releases].map(({ id }) => id);
+  if (ids.length === 0) return new Map();
+  const records = store.load(ids) as readonly (ExecutionRecord | undefined)[];
+  return new Map(records.flatMap((record) => (record === undefined ? [] : [[record.id, record]])));
 }
