@@ -215,6 +215,8 @@ export function sift(mail: Mail, execution: Judged, shape: Shape): Sifted | unde
   if (mail.pending.length === 0) return undefined;
   const late: string[] = [];
   let found: Request | undefined;
+  /** A parent's, that waits for what an operator says of the pivot in doubt. */
+  let held: Request | undefined;
   for (const arrival of mail.pending) {
     const { kind } = arrival;
     if (!isRequest(kind)) continue;
@@ -229,10 +231,21 @@ export function sift(mail: Mail, execution: Judged, shape: Shape): Sifted | unde
     } else if (execution.status === "stuck" && (kind !== "resolve" || isDoubtful(execution.position))) {
       found = { type: kind, arrival, act: arrival.payload.value as OperatorAct };
     }
+    if (found !== undefined && isParents(arrival) && isParkedInDoubt(execution, shape)) {
+      held ??= found;
+      found = undefined;
+      continue;
+    }
     if (found !== undefined) break;
     late.push(arrival.id);
   }
-  return { request: found, mail: withDead(mail, late) };
+  return { request: found ?? held, mail: withDead(mail, late) };
+}
+
+/** At its pivot, of which only an operator can say what became of it. */
+function isParkedInDoubt({ status, position }: Judged, { pivot }: Shape): boolean {
+  const isUp = position.direction === "up";
+  return status === "stuck" && isUp && position.stepIndex === pivot && isDoubtful(position);
 }
 
 /** Whether an operator can say what became of the step where it stands. */

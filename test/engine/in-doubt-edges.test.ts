@@ -74,6 +74,30 @@ onEveryStore("a step in doubt", (start) => {
     expect(await execution.outcome()).toMatchObject({ status: "completed", state: { done: true } });
   });
 
+  test("is the pivot of a child: what an operator says of it counts, though its parent has asked it to go back", async () => {
+    const undone: string[] = [];
+    const pays = workflow("pays", { input: z.object({}) })
+      .step("reserve", { run: () => undefined, rollback: () => void undone.push("reserve") })
+      .step("pay", { pivot: true, inDoubt: "park", run: (): { done: boolean } => lost() });
+    const parent = workflow("parent", { input: z.object({}) }).child("pay", pays, { pivot: true, input: () => ({}) });
+    const { launcher, clock } = await start([parent]);
+    for (const id of ["happened", "did-not"]) {
+      const execution = await launcher.launch(parent, {}, { id });
+      await clock.advance("1s");
+      void execution.rollback("changed-my-mind");
+      await clock.advance("1s");
+      const child = launcher.execution(pays, `${id}/pay/0`);
+      expect((await child.summary()).status).toBe("stuck");
+      const said = id === "happened" ? { happened: { done: true } } : ({ didNotHappen: true } as const);
+      void child.resolve(said, "seen", { by: "ada" });
+      await clock.advance("1m");
+      const status = id === "happened" ? "completed" : "rolledBack";
+      expect((await child.summary()).status).toBe(status);
+      expect((await execution.summary()).status).toBe(status);
+    }
+    expect(undone).toEqual(["reserve"]);
+  });
+
   test("did not happen only once its attempt has settled, and not after something of it was committed", async () => {
     const bank = new Bank();
     const late: (() => void)[] = [];

@@ -423,7 +423,7 @@ export class Callers {
       const send = async (): Promise<void> => void sent.push((await machine.launcher.send(it.id, name, { n: 1 })).id);
       if (++this.#requests % 2 === 0 && lastResend(it, name, this, machine)) return false;
       this.call(machine, `last send ${name} to ${it.id}`, send, [...over, "STEPWELL_EXECUTION_ENDED"]);
-    } else if (isParked && status === "stuck" && pending.every(({ kind }) => kind === "message" || kind === "told")) {
+    } else if (isParked && status === "stuck" && pending.every(({ kind }) => held.has(kind))) {
       const by = `operate-${++this.#requests}`;
       const operate = async (): Promise<void> => {
         if (this.#requests % 4 > 0) await machine.launcher.retry(it.id, { by });
@@ -454,3 +454,6 @@ function newCase(number: number, id: string, plan: CasePlan, trip: Trip): Case {
 function plainly(_: string, value: unknown): unknown {
   return typeof value === "bigint" ? String(value) : value;
 }
+
+/** What may be pending where only an operator helps: a parent's request too, which waits for what is said of a pivot in doubt. */
+const held = new Set<MailboxRecord["kind"]>(["message", "told", "rollback"]);

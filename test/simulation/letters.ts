@@ -5,6 +5,7 @@ import type { MailboxRecord } from "../../src/execution/records.js";
 import type { DeadLetter, Sent } from "../../src/index.js";
 import type { LetterAddress } from "../../src/client/dead-letters.js";
 import type { Callers, Case, Machine, Place } from "./callers.js";
+import { recallIds } from "./recalls.js";
 
 export interface ResendAct {
   readonly act: "resend";
@@ -107,8 +108,11 @@ export async function wrongLetters(callers: Callers): Promise<string[]> {
     const listed = (await listedIn(callers)).map(({ execution, id }) => `${execution} ${id}`).toSorted();
     if (listed.join() !== dead.join()) found.push(`dead are ${dead.join(", ")}, and listed ${listed.join(", ")}`);
   }
+  // What came to a recall after its end is a dead letter as well.
+  const steered = store.mail({ executions: recallIds }) as readonly MailboxRecord[];
+  const all = dead.length + steered.filter((row) => row.kind === "message" && row.status === "dead").length;
   const { count } = await callers.quiet.countDeadLetters();
-  if (count !== dead.length) found.push(`${dead.length} letters are dead, and ${count} are counted`);
+  if (count !== all) found.push(`${all} letters are dead, and ${count} are counted`);
   for (const letter of is("resent")) {
     const anew = rows.filter(({ messageId }) => messageId === `resent:${letter.execution}:${letter.id}`);
     const notes = rows.filter(

@@ -60,6 +60,8 @@ export const recallSights = [
 const hasRecall = (plan: Plan): boolean => plan.acts.some(({ it }) => it.act === "recall");
 
 const idOf = (number: number): string => `recall-${number}`;
+/** Of all that a plan may have. */
+export const recallIds: readonly string[] = [0, 1].map(idOf);
 const keyOf = (recall: string): string => `recall:${recall}`;
 
 const troubles = new Set(["stop", "pause", "crash", "crashAt", "failAt", "outage", "deafen", "night"]);
