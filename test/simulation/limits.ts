@@ -139,6 +139,8 @@ export class Gates {
     const waiting = this.#launched.get(id);
     if (waiting === undefined) return;
     const hasBegun = this.#admissions.some((it) => it.id === id);
+    // One that could not be migrated while it waited is parked, and waits no longer: what becomes of it then takes no place.
+    if (!hasBegun && history.result === "STEPWELL_MIGRATION_FAILED") return void this.#launched.delete(id);
     // One that waits is migrated as well where it is looked at, and waits on.
     if (!hasBegun && status !== "rolledBack" && history.migration === undefined)
       this.#wrong(`${id} does ${history.step} ${history.result} unadmitted`);
