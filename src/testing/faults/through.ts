@@ -14,23 +14,23 @@ const parts = new Set(["definitions", "limits", "lists", "schedules", "topics", 
 export function through(store: Store, wrap: (call: Call, name: string) => Call, instead: Partial<Store> = {}): Store {
   const wrapped = <Target extends object>(target: Target, prefix: string): Target => {
     /** What does not change is wrapped once. */
-    const known = new Map<string | symbol, unknown>();
-    const of = (key: string | symbol): unknown => {
-      const value: unknown = Reflect.get(target, key);
-      if (typeof value === "function") return wrap(value.bind(target) as Call, `${prefix}${String(key)}`);
-      return parts.has(String(key)) && value !== undefined ? wrapped(value as object, `${String(key)}.`) : undefined;
+    const known = new Map<string | symbol, { readonly own: unknown; readonly seen: unknown }>();
+    const of = (key: string | symbol, own: unknown): unknown => {
+      if (typeof own === "function") return wrap(own.bind(target) as Call, `${prefix}${String(key)}`);
+      return parts.has(String(key)) && own !== undefined ? wrapped(own as object, `${String(key)}.`) : own;
     };
     return new Proxy(target, {
       get(_, key) {
         if (prefix === "" && Object.hasOwn(instead, key)) return Reflect.get(instead, key);
-        let found = known.get(key);
-        if (found === undefined) known.set(key, (found = of(key)));
-        return found ?? Reflect.get(target, key);
+        const own: unknown = Reflect.get(target, key);
+        if (typeof own !== "function" && typeof own !== "object") return own;
+        const before = known.get(key);
+        if (before?.own === own) return before.seen;
+        const seen = of(key, own);
+        known.set(key, { own, seen });
+        return seen;
       },
-      set(_, key, value) {
-        known.delete(key);
-        return Reflect.set(target, key, value);
-      },
+      set: (_, key, value) => Reflect.set(target, key, value),
     });
   };
   return wrapped(store, "");
