@@ -53,6 +53,8 @@ export interface Case {
   }[];
   /** Rewinds that were accepted: who asked for them. */
   rewound: string[];
+  /** Those that may do again what is irreversible. */
+  readonly repeating: string[];
   /** Operators' acts that were accepted. */
   operated: string[];
   /** What `outcome()` gave, and whether an accepted request came before the call. */
@@ -306,6 +308,7 @@ export class Callers {
         const irreversible = legs.flatMap(({ isIrreversible }, index) => (isIrreversible ? [`leg-${index}`] : []));
         // Children that are past a pivot of their own never go back, and it would wait for them: see docs/going-back.md.
         if (legs.slice(act.to % legs.length).some(keepsPivots)) return undefined;
+        if (act.repeats) it.repeating.push(name);
         const rewind = async (): Promise<unknown> => {
           const answer = await handle.rewind({
             ...{ to: `leg-${act.to % legs.length}`, reason: name, by: name },
@@ -450,7 +453,7 @@ interface Target {
 }
 
 function newCase(number: number, id: string, plan: CasePlan, trip: Trip): Case {
-  return { number, id, plan, trip, sent: [], requests: [], rewound: [], operated: [], outcomes: [] };
+  return { number, id, plan, trip, sent: [], requests: [], rewound: [], repeating: [], operated: [], outcomes: [] };
 }
 
 function plainly(_: string, value: unknown): unknown {

@@ -46,6 +46,7 @@ export function violationsOf(it: Case, store: Store, books: Books, families: Fam
   const found = [
     ...course(evidence),
     ...passedOver(evidence),
+    ...rewinds(evidence),
     ...state(evidence),
     ...messages(evidence),
     ...answers(evidence),
@@ -143,6 +144,23 @@ function passedOver({ rows }: Evidence): string[] {
       passed = [...passed.filter((index) => index !== stepIndex), ...(result === "passed-over" ? [stepIndex] : [])];
     else if (passed.includes(stepIndex) && (result === "ok" || result === "continue" || result === "Error"))
       found.push(`undid ${stepIndex} in revision ${revision}, which was passed over`);
+  }
+  return found;
+}
+
+/** A rewind goes back over no pivot that is done, and over what is irreversible only where it was said that it may be done again. */
+function rewinds({ it, rows, trip }: Evidence): string[] {
+  const found: string[] = [];
+  let done: readonly number[] = [];
+  for (const row of rows) {
+    const { direction, stepIndex, result, backTo, upInto, by, revision } = row;
+    const to = backTo === undefined ? Infinity : Number(backTo.slice("leg-".length));
+    const over = done.filter((index) => index >= to);
+    if (over.some((index) => index === trip.pivot)) found.push(`goes back over its pivot in revision ${revision}`);
+    if (over.some((index) => trip.legs[index]?.isIrreversible) && !it.repeating.includes(by ?? ""))
+      found.push(`goes back over what is irreversible in revision ${revision}, and nobody said that it may`);
+    if (upInto !== undefined) done = done.filter((index) => index < stepIndex);
+    else if (direction === "up" && advances(row) && result !== "passed-over") done = [...done, stepIndex];
   }
   return found;
 }

@@ -3,6 +3,7 @@
  *
  * - `--seeds N`: how many histories each may take. Default: 4000.
  * - `--only I`: the one of that number.
+ * - `--json`: only the last line. Else a table, in Markdown, comes before it.
  *
  * Exits with 1 where one is not found, or no longer fits the text.
  */
@@ -86,20 +87,38 @@ async function plant(mutant: Mutant): Promise<Result> {
   }
 }
 
+const inCode = (text: string): string =>
+  text === "" ? "nothing" : `\`${text.replaceAll(/\s+/g, " ").replaceAll("|", "\\|")}\``;
+
+/** As a row of a table in Markdown. */
+function rowOf({ file, text, instead }: Mutant, { isFound, what, seconds }: Result): string {
+  const seed = /^seed (\d+)/.exec(what)?.[1] ?? "";
+  const outcome = isFound ? `${seed} | ${seconds.toFixed(0)} s` : "not found |";
+  return `| ${file} | ${inCode(text)} | ${inCode(instead)} | ${outcome} |`;
+}
+
 const chosen = mutants.filter((_, index) => values.only === undefined || index === Number(values.only));
-const queue = [...chosen];
+const queue = [...chosen.entries()];
+const rows: string[] = [];
 let found = 0;
 
 async function work(): Promise<void> {
-  for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-    const { isFound, what, seconds } = await plant(mutant);
-    if (isFound) found++;
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const [index, mutant] = next;
+    const result = await plant(mutant);
+    if (result.isFound) found++;
+    rows[index] = rowOf(mutant, result);
     if (values.json) continue;
+    const { isFound, what, seconds } = result;
     console.log(`${isFound ? "found" : "MISSED"} in ${seconds.toFixed(1)} s: ${mutant.file}: ${mutant.text}`);
     console.log(`  ${what}`);
   }
 }
 
 await Promise.all(Array.from({ length: availableParallelism() }, work));
+if (!values.json) {
+  console.log("\n| in | this | became | found by seed | after |\n| --- | --- | --- | --- | --- |");
+  for (const row of rows) console.log(row);
+}
 console.log(JSON.stringify({ planted: chosen.length, found }));
 process.exitCode = found === chosen.length ? 0 : 1;
