@@ -100,7 +100,7 @@ async function nextDay(launcher: Launcher, participants: Participants): Promise<
     await Promise.all([settle(id, `evt-${id}-1`), settle(id, `evt-${id}-2`)]);
   }
   // Two of them had a wrong price.
-  const recalled = [0, 1].map((index) => orders[soldBefore + index]!.id);
+  const recalled = [0, 1].map((index) => orders[soldBefore + index].id);
   await until(async () => {
     const { executions } = await launcher.list({ status: "completed" });
     return recalled.every((id) => executions.some((it) => it.id === id));
@@ -201,7 +201,7 @@ await shoot(address, [
   { name: "limits", path: "limits" },
   { name: "launchers", path: "launchers" },
   { name: "recall", path: "recalls?id=wrong-price" },
-  { name: "certificate", path: `certificate?id=${orders[soldBefore]!.id}` },
+  { name: "certificate", path: `certificate?id=${orders[soldBefore].id}` },
   { name: "phone", path: one, phone: true },
 ]);
 await launcher.stop();
