@@ -126,7 +126,8 @@ function afterStep(work: Work, event: Event, call: Call, settled: Settled): Even
   const { type } = event.what;
   // What is not done, and did not fail, is not after the step.
   if (type === "stepPaused" || type === "again" || type === "cutOff") return event;
-  if (!work.registered.observing.hears("afterStep")) return event;
+  // The look at its children has ended after it was let go of: nobody is told any more.
+  if (work.isLeft || !work.registered.observing.hears("afterStep")) return event;
   const { position } = work.execution;
   const down = position.direction === "down";
   const thrown = "error" in settled ? settled.error : (event.error ?? undefined);

@@ -30,6 +30,8 @@ export class Work {
   /** What came into the state, for a rewind; undefined until it is read from the history. */
   contributions: Contributions | undefined;
   readonly callFacts: CallFacts;
+  /** It is in these hands no longer: what still comes of a call concerns nobody here. */
+  isLeft = false;
 
   constructor(record: ExecutionRecord, state: object, owner: number, registered: Registered, host: Host) {
     this.id = record.id;

@@ -190,6 +190,17 @@ function state({ record, rows }: Evidence): string[] {
   return isDeepStrictEqual(folded, record.state.value) ? [] : ["has a state that its history does not give"];
 }
 
+/**
+ * Its probe has said on the way up that it did not happen, and it was turned before it ran again: there was nothing to undo. A launcher
+ * that was taken for dead may have done it after that, of which nobody can know.
+ */
+function isDisowned(own: readonly HistoryRecord[], round: number): boolean {
+  const rows = own.filter((row) => (row.round ?? 0) === round);
+  const last = rows.findLastIndex(({ func }) => func === "probe");
+  if (rows[last]?.result !== "did-not-happen" || rows[last].direction === "down") return false;
+  return rows.slice(last + 1).every(({ by, result }) => by !== undefined || result === "deadline");
+}
+
 /** 5: completed: each step's effect stands once for a key; rolled back: none does. */
 function effects({ it, trip, record, rows, books }: Evidence): string[] {
   return trip.legs.flatMap((leg, index) => {
@@ -198,9 +209,10 @@ function effects({ it, trip, record, rows, books }: Evidence): string[] {
     const standing = books.standing(it.id, step);
     const own = rows.filter((row) => row.stepIndex === index);
     if (own.some(({ result }) => result === "skipped")) return [];
-    if (record.status === "rolledBack") return standing.map((key) => `is rolled back and ${key} stands`);
+    const undone = standing.filter((key) => !isDisowned(own, roundOfKey(key)));
+    if (record.status === "rolledBack") return undone.map((key) => `is rolled back and ${key} stands`);
     const round = own.findLast(({ direction }) => direction === "up")?.round ?? 0;
-    const before = standing.filter((key) => roundOfKey(key) !== round);
+    const before = undone.filter((key) => roundOfKey(key) !== round);
     if (before.length > 0) return before.map((key) => `is completed in round ${round}, and ${key} stands`);
     const last = own.filter((row) => row.direction === "up" && (row.round ?? 0) === round);
     // It may have had an effect before it failed.
