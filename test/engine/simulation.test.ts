@@ -9,7 +9,7 @@ import { systemClock } from "../../src/clock.js";
 import { difference, playPlan, playSeed, smaller, type StoreName } from "../simulation/history.js";
 
 /** How long the histories of a store are played, and how long a smaller one is looked for that fails as well. */
-const milliseconds = 1_000;
+const milliseconds = 3_000;
 
 /** So many are played however slow the machine is. */
 const fewest = 40;
