@@ -508,8 +508,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
 
   #leave(): void {
     if (this.isOver) return;
-    this.isOver = true;
-    this.#work.isLeft = true;
+    this.isOver = this.#work.isLeft = true;
     if (this.#isAwake) tellRest(this.#work, !this.#isRested);
     this.#owner.left(this);
   }
