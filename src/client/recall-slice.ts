@@ -315,6 +315,8 @@ class Slice {
       sizeLimit: this.#parts.host.sizeLimit,
       acceptedIn: ["completed"],
       wakes: ["completed"],
+      // It may have been asked before. One that completes only now was not completed when the recall was launched.
+      ...(record.status !== "completed" && { only: { revision: record.revision, signals: record.signals } }),
     });
     const { result } = await this.#parts.host.committer.deliver({ ...row, messageId: this.#key });
     if (result === "stored" || result === "duplicate") return result;
