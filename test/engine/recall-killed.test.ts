@@ -9,6 +9,7 @@ import { postgresStore } from "../../src/stores/postgres/index.js";
 import { freshSchema, postgresUrl, query } from "../support/postgres.js";
 import { recalledOf, undoneTable } from "../support/recalled.js";
 
+const measuring = process.env["STEPWELL_RECALLED"] !== undefined;
 const count = Number(process.env["STEPWELL_RECALLED"] ?? 1_000);
 const perSecond = Number(process.env["STEPWELL_RECALL_RATE"] ?? 100);
 const patience = 60_000 + 60 * count + (2_000 * count) / perSecond;
@@ -99,10 +100,6 @@ test(
     const times = requests.slice(1).map(({ at }) => at);
     const took = (times.at(-1)! - times[0]!) / 1_000;
     const measured = times.length / took;
-    if (process.env["STEPWELL_RECALLED"] !== undefined)
-      process.stderr.write(
-        `${count} in ${took.toFixed(1)} s: ${measured.toFixed(1)}/s of ${perSecond}/s, ${kills} kills\n`,
-      );
     expect(measured).toBeLessThan(1.1 * perSecond);
     // Where a launcher has died, nobody asks until another one has taken over: so by the second, and of these the one in the middle.
     const seconds = Array.from({ length: Math.floor(took) }, (_, second) => {
@@ -110,8 +107,14 @@ test(
       return times.filter((at) => at >= from && at < from + 1_000).length;
     }).toSorted((one, other) => one - other);
     const usual = seconds[Math.floor(seconds.length / 2)]!;
-    expect(usual).toBeGreaterThan(0.9 * perSecond);
     expect(usual).toBeLessThan(1.1 * perSecond);
+    // A rate is a limit. That it is also reached depends on the machine, so only a measurement asks for it.
+    if (measuring) {
+      process.stderr.write(
+        `${count} in ${took.toFixed(1)} s: ${measured.toFixed(1)}/s of ${perSecond}/s, usually ${usual}/s, ${kills} kills\n`,
+      );
+      expect(usual).toBeGreaterThan(0.9 * perSecond);
+    }
   },
   2 * patience,
 );
