@@ -154,15 +154,21 @@ export function familyOf(definition: WorkflowDefinition): ReadonlySet<WorkflowDe
 }
 
 /**
- * Whether the step may stand at the end of the workflow's steps, as far as its children go.
+ * The step as it may stand at the end of the workflow's steps, as far as its children go. Where children have pivots of their own, what
+ * they did past them stays: a step of such children that comes after the pivot is irreversible, whether its author says so or not.
  *
  * @throws STEPWELL_INVALID_DEFINITION
  */
-export function checkTree(definition: WorkflowDefinition, step: StepDefinition, children: ChildrenDefinition): void {
+export function inTree(
+  definition: WorkflowDefinition,
+  step: StepDefinition,
+  children: ChildrenDefinition,
+): StepDefinition {
   const refuse = (problem: string): never => {
     const where = `Workflow "${definition.name}", step "${step.name}"`;
     throw invalidDefinition(`${where}: ${problem}`, { workflow: definition.name, step: step.name });
   };
+  let staying: string | undefined;
   for (const child of Object.values(children.workflows)) {
     const { family, generations } = belowOf(child);
     if (child.name === definition.name) refuse(`a workflow can't be a child of itself, in whatever version`);
@@ -174,12 +180,16 @@ export function checkTree(definition: WorkflowDefinition, step: StepDefinition, 
         `with workflow "${child.name}" there are ${generations + 1} generations below; at most ${deepestTree} may be`,
       );
     }
-    const mayHavePivot = definition.pivot >= 0 || step.irreversible !== undefined;
-    if (child.pivot < 0 || mayHavePivot || (step.pivot && children.kind === "child")) continue;
+    if (child.pivot < 0 || step.irreversible !== undefined || (step.pivot && children.kind === "child")) continue;
     const pivot = child.steps[child.pivot]!.name;
+    if (definition.pivot >= 0) {
+      staying ??= `workflow "${child.name}" has a pivot, "${pivot}", after which nothing undoes it`;
+      continue;
+    }
     refuse(
       `workflow "${child.name}" has a pivot, "${pivot}", after which nothing undoes it. So it can only be the one .child ` +
         `that is itself the pivot here, or come after the pivot; or the step says with irreversible: "…" that it stays`,
     );
   }
+  return staying === undefined ? step : { ...step, irreversible: staying };
 }

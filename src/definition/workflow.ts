@@ -4,7 +4,7 @@ import type { AnyWorkflow, Bag, Unseen } from "./bag.js";
 import { StepwellError, type ErrorDetails } from "../errors.js";
 import type { ChildrenDefinition, StepDefinition, WorkflowDefinition } from "./definition.js";
 import { definitionKey, definitionOf } from "./definition-of.js";
-import { checkTree, childrenStep } from "./children.js";
+import { childrenStep, inTree } from "./children.js";
 import type { ChildrenSteps } from "./children-options.js";
 import { milliseconds, type Duration } from "./duration.js";
 import type { MessageContext, RecoverContext, StateContext, StepContext } from "./contexts.js";
@@ -361,26 +361,26 @@ function stepGiven(given: readonly unknown[], workflow: string): StepDefinition 
   );
 }
 
-function withStep(definition: WorkflowDefinition, step: StepDefinition): WorkflowDefinition {
-  const about = { workflow: definition.name, step: step.name };
+function withStep(definition: WorkflowDefinition, given: StepDefinition): WorkflowDefinition {
+  const about = { workflow: definition.name, step: given.name };
   const refuse = (message: string): never => {
     throw new StepwellError("STEPWELL_INVALID_DEFINITION", message, about);
   };
   if (definition.migrations.length > 0) {
     refuse(
-      `Workflow "${definition.name}": step "${step.name}" comes after .migrate(…), which is about all steps. Move it up.`,
+      `Workflow "${definition.name}": step "${given.name}" comes after .migrate(…), which is about all steps. Move it up.`,
     );
   }
-  if (definition.steps.some(({ name }) => name === step.name)) {
-    refuse(`Workflow "${definition.name}" has two steps named "${step.name}". Give each its own name: it is stored.`);
+  if (definition.steps.some(({ name }) => name === given.name)) {
+    refuse(`Workflow "${definition.name}" has two steps named "${given.name}". Give each its own name: it is stored.`);
   }
-  if (step.pivot && definition.pivot >= 0) {
+  if (given.pivot && definition.pivot >= 0) {
     const first = definition.steps[definition.pivot]!.name;
     refuse(
       `Workflow "${definition.name}" has a pivot already, "${first}"; after it nothing turns, so a second one means nothing.`,
     );
   }
-  if (step.children !== undefined) checkTree(definition, step, step.children);
+  const step = given.children === undefined ? given : inTree(definition, given, given.children);
   return {
     ...definition,
     steps: [...definition.steps, step],

@@ -4,6 +4,7 @@ import { systemClock } from "../../src/clock.js";
 import { Client, fail, pause, workflow } from "../../src/index.js";
 import type { Advance } from "../../src/stores/lists.js";
 import { through } from "../../src/testing/faults/through.js";
+import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { onEveryStore, patient, told } from "../support/rig.js";
 
 const none = z.object({});
@@ -22,6 +23,25 @@ function waiting(name: string, lines: string[] = []) {
 }
 
 const three = { items: () => [{ n: 0 }, { n: 1 }, { n: 2 }] };
+
+/** Three letters behind a pivot, each of which waits for `go` and is then posted for good. */
+function posting(lines: string[], pays: boolean) {
+  const letter = workflow("letter", { input: z.object({ n: z.number() }) })
+    .step("write", { messages: { go: z.null() }, run: () => pause(), onMessage: () => undefined })
+    .step("post", { pivot: true, run: ({ state }) => void lines.push(`post ${state.n}`) });
+  const parent = workflow("parent", { input: none })
+    .step("pay", { pivot: true, when: () => pays, run: () => undefined })
+    .step("pack", { run: () => undefined, rollback: () => void lines.push("unpack") })
+    .forEach("letters", letter, three);
+  const letGo = async (clock: VirtualClock, client: Client, round = ""): Promise<void> => {
+    await clock.settle();
+    for (const n of [0, 1, 2]) {
+      await client.send(`p/letters${round}/${n}`, "go", null);
+      await clock.settle();
+    }
+  };
+  return { parent, letGo };
+}
 
 onEveryStore("who looks at children, or acts on them", (start) => {
   test("sees them under their step, counted, and each by its key", async () => {
@@ -248,6 +268,52 @@ onEveryStore("children after a pivot", (start) => {
     expect(await execution.outcome()).toMatchObject({ status: "stuck" });
     await execution.skip("two are enough");
     expect(await execution.outcome()).toMatchObject({ status: "completed" });
+  });
+
+  test("with pivots of their own are not begun a second time by a rewind, unless the step is named in repeat", async () => {
+    const lines: string[] = [];
+    const { parent, letGo } = posting(lines, true);
+    const { launcher, clock } = await start([parent], patient);
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    await letGo(clock, launcher);
+    expect((await execution.outcome()).status).toBe("completed");
+    const asking = { to: "pack", reason: "wrong-box", by: "ada" } as const;
+    const why = 'workflow "letter" has a pivot, "post", after which nothing undoes it';
+    expect(await execution.previewRollback({ to: "pack" })).toMatchObject({
+      refused: "would-repeat",
+      steps: [
+        { step: "letters", what: "irreversible", why },
+        { step: "pack", what: "undo" },
+      ],
+    });
+    const refused = await execution.rewind(asking);
+    expect(refused).toMatchObject({ accepted: false, why: "would-repeat", error: { code: "STEPWELL_WOULD_REPEAT" } });
+    expect(refused).toHaveProperty("error.message", expect.stringContaining('"letters" can\'t be undone'));
+    expect(await execution.rewind({ ...asking, repeat: ["letters"] })).toMatchObject({ accepted: true });
+    await letGo(clock, launcher, "~r1");
+    expect((await execution.outcome()).status).toBe("completed");
+    const posted = ["post 0", "post 1", "post 2"];
+    expect(lines).toEqual([...posted, "unpack", ...posted]);
+    const { doings } = await execution.certificate();
+    expect(doings.filter(({ step }) => step === "letters")).toMatchObject([
+      { round: 0, left: "irreversible", said: why },
+      { round: 1, left: "irreversible", said: why },
+    ]);
+  });
+
+  test("with pivots of their own stay where the parent's pivot was passed over and it goes back", async () => {
+    const lines: string[] = [];
+    const { parent, letGo } = posting(lines, false);
+    const { launcher, clock } = await start([parent], patient);
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    await letGo(clock, launcher);
+    await execution.outcome();
+    await execution.rollback("changed-mind");
+    expect(await execution.outcome()).toMatchObject({
+      status: "rolledBack",
+      irreversible: [{ step: "letters", reason: expect.stringContaining('workflow "letter" has a pivot') as string }],
+    });
+    expect(lines).toEqual(["post 0", "post 1", "post 2", "unpack"]);
   });
 });
 

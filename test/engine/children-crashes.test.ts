@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { Launcher, workflow } from "../../src/index.js";
+import { Launcher, StepwellError, observer, workflow } from "../../src/index.js";
+import { through } from "../../src/testing/faults/through.js";
 import { mortal } from "../support/dying.js";
 import { Family, type Plan } from "../support/family.js";
 import { onEveryStore, type Rig } from "../support/rig.js";
@@ -73,3 +74,45 @@ onEveryStore(
   },
   ["sqlite", "postgres"],
 );
+
+onEveryStore("a parent that is taken from its launcher while that one reads its children", (start) => {
+  test("is told to the observers of the one who goes on with it, and to nobody else", async () => {
+    const heard: string[] = [];
+    const family = (by: string) => {
+      const child = workflow("child", { input: z.object({}) }).step("work", { run: () => undefined });
+      return workflow("parent", { input: z.object({}) })
+        .observe(
+          observer({ name: "guard", guard: true, afterStep: ({ flow }) => void heard.push(`${by} ${flow.stepIndex}`) }),
+        )
+        .child("child", child, { input: () => ({}), join: () => undefined });
+    };
+    const { store, clock, another } = await start([nobodys], often);
+    let isCutOff = false;
+    let goOn = (): void => undefined;
+    const looks = new Set(["beat", "claim", "register"]);
+    const cutOff = through(store, (call, name) => {
+      if (name !== "lists.lines" && !looks.has(name)) return call;
+      return async (...given) => {
+        if (looks.has(name) && isCutOff) throw new StepwellError("STEPWELL_STORE_UNREACHABLE", "It is away.");
+        // Not where it looks for news of them.
+        if (name === "lists.lines" && Object.keys(given[0] as object).join() === "list,from,limit") {
+          isCutOff = true;
+          await new Promise<void>((resolve) => (goOn = resolve));
+        }
+        return call(...given);
+      };
+    });
+    const first = await another([family("first")], { store: cutOff, ...often });
+    const execution = await first.launch(family("first"), {}, { id: "p" });
+    await clock.advance("1s");
+    expect(isCutOff).toBe(true);
+    await another([family("second")], often);
+    await clock.advance("1m");
+    expect(await execution.summary()).toMatchObject({ status: "completed" });
+    isCutOff = false;
+    await clock.advance("10s");
+    goOn();
+    await clock.advance("1s");
+    expect(heard).toEqual(["second 0"]);
+  });
+});

@@ -9,6 +9,9 @@ import {
   type RecallOptions,
   type RecallProgress,
 } from "../../src/index.js";
+import { through } from "../../src/testing/faults/through.js";
+import type { ListedExecution } from "../../src/stores/contract.js";
+import { systemClock } from "../../src/clock.js";
 import { mortal } from "../support/dying.js";
 import { errorOf, onEveryStore, told, type Rig, type Start } from "../support/rig.js";
 
@@ -245,6 +248,39 @@ onEveryStore("a recall", (start) => {
     });
     expect(world.undone.map(({ n }) => n)).toEqual([5, 0, 4, 1, 3]);
     expect(await rig.launcher.execution("r").state()).not.toHaveProperty("ids");
+  });
+
+  test("asks by its id nobody who completes only while it is asked", async () => {
+    const waits = workflow("waits", { input }).step("wait", {
+      messages: { go: z.null() },
+      run: () => pause(),
+      onMessage: () => undefined,
+    });
+    const rig = await start([waits]);
+    const client = new Client({ store: rig.store, workflows: [waits] });
+    let found = "";
+    /** It completes just after the recall has read how it stands. */
+    const late = through(rig.store, (call, name) => {
+      if (name !== "load") return call;
+      return async (...given) => {
+        const records = (await call(...given)) as (ListedExecution | undefined)[];
+        if (given[1] !== "listed" || records[0]?.id !== "o" || found !== "") return records;
+        found = records[0].status;
+        await client.send("o", "go", null);
+        while ((await rig.store.load(["o"]))[0]!.status !== "completed")
+          await new Promise<void>((resolve) => systemClock.soon(resolve));
+        return records;
+      };
+    });
+    const launcher = await rig.another([waits], { store: late });
+    await rig.launcher.stop();
+    await launcher.launch(waits, { n: 1 }, { id: "o" });
+    await rig.clock.advance("1s");
+    await launcher.recall({ ids: ["o"], ...asked, id: "r" });
+    expect(await rested({ ...rig, launcher }, "r")).toMatchObject({ status: "done", asked: 0, notCompleted: 1 });
+    expect(found).toBe("waiting");
+    expect((await launcher.execution("o").summary()).status).toBe("completed");
+    await client.stop();
   });
 
   test("recalls parents with their children, and what fits all conditions only", async () => {

@@ -14,8 +14,8 @@ import { withAll } from "./deployments.js";
 import { crowdOf } from "./limits.js";
 import type { Line } from "./machine.js";
 import { kinOf, type FamilyWatch } from "./family-checks.js";
-import { firstChildId, hasGroups } from "./families.js";
-import type { Act, CasePlan, Plan, Trip, Leg } from "./plan.js";
+import { firstChildId, hasGroups, isKept } from "./families.js";
+import type { Act, CasePlan, Plan, Trip } from "./plan.js";
 import type { Seen } from "./seen.js";
 import type { LaunchOptions } from "../../src/runtime/launch.js";
 import { downMessage, shapeOf, sharedMessage, topic, upMessage, type Version } from "./trips.js";
@@ -305,15 +305,13 @@ export class Callers {
       case "rewind": {
         // Those that all versions have.
         const { legs } = it.number < 0 ? it.trip : this.#plan.trips[this.tripOf(it.plan)]!;
-        const irreversible = legs.flatMap(({ isIrreversible }, index) => (isIrreversible ? [`leg-${index}`] : []));
-        // Children that are past a pivot of their own never go back, and it would wait for them: see docs/going-back.md.
-        if (legs.slice(act.to % legs.length).some(keepsPivots)) return undefined;
+        const kept = legs.flatMap((leg, index) => (isKept(leg) ? [`leg-${index}`] : []));
         if (act.repeats) it.repeating.push(name);
         const rewind = async (): Promise<unknown> => {
           const answer = await handle.rewind({
             ...{ to: `leg-${act.to % legs.length}`, reason: name, by: name },
             ...(act.patch && { patch: { rewound: name } }),
-            ...(act.repeats && { repeat: irreversible }),
+            ...(act.repeats && { repeat: kept }),
           });
           if (answer.accepted) rewound.push(name);
           return answer;
@@ -458,10 +456,6 @@ function newCase(number: number, id: string, plan: CasePlan, trip: Trip): Case {
 
 function plainly(_: string, value: unknown): unknown {
   return typeof value === "bigint" ? String(value) : value;
-}
-
-function keepsPivots({ group, isIrreversible }: Leg): boolean {
-  return group !== null && !isIrreversible && group.trips.some(({ pivot }) => pivot !== null);
 }
 
 /** What may be pending where only an operator helps: a parent's request too, which waits for what is said of a pivot in doubt. */

@@ -11,6 +11,7 @@ import {
 } from "../../src/execution/records.js";
 import type { Store } from "../../src/stores/contract.js";
 import { roundOfKey, type Books } from "./books.js";
+import { isKept } from "./families.js";
 import type { FamilyWatch } from "./family-checks.js";
 import type { Trip } from "./plan.js";
 import type { Case } from "./callers.js";
@@ -157,7 +158,10 @@ function rewinds({ it, rows, trip }: Evidence): string[] {
     const to = backTo === undefined ? Infinity : Number(backTo.slice("leg-".length));
     const over = done.filter((index) => index >= to);
     if (over.some((index) => index === trip.pivot)) found.push(`goes back over its pivot in revision ${revision}`);
-    if (over.some((index) => trip.legs[index]?.isIrreversible) && !it.repeating.includes(by ?? ""))
+    if (
+      over.some((index) => trip.legs[index] !== undefined && isKept(trip.legs[index])) &&
+      !it.repeating.includes(by ?? "")
+    )
       found.push(`goes back over what is irreversible in revision ${revision}, and nobody said that it may`);
     if (upInto !== undefined) done = done.filter((index) => index < stepIndex);
     else if (direction === "up" && advances(row) && result !== "passed-over") done = [...done, stepIndex];

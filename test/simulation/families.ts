@@ -69,6 +69,11 @@ function lawfulLeg(leg: Leg, index: number, { pivot }: Trip): Leg {
   return { ...leg, group: { ...group, trips } };
 }
 
+/** Nothing undoes what it has done: it says so, or its children have pivots of their own. */
+export function isKept({ isIrreversible, group }: Leg): boolean {
+  return isIrreversible || group?.trips.some(({ pivot }) => pivot !== null) === true;
+}
+
 export function hasGroups({ legs }: Trip): boolean {
   return legs.some(({ group }) => group !== null);
 }

@@ -8,7 +8,7 @@ import type { Store } from "../../src/stores/contract.js";
 import { tallyOf, type Tally } from "../../src/execution/children.js";
 import { workflowOf } from "../../src/runtime/child-launches.js";
 import type { Books } from "./books.js";
-import type { Group } from "./families.js";
+import { isKept, type Group } from "./families.js";
 import type { Leg, Trip } from "./plan.js";
 import type { Seen } from "./seen.js";
 
@@ -225,11 +225,6 @@ function listsAt(id: string, step: string, round: number, store: Store): readonl
     const tally = tallyOf(list);
     return tally.step === step && tally.round === round;
   });
-}
-
-/** What has completed of it stays. */
-function isKept({ isIrreversible, group }: Leg): boolean {
-  return isIrreversible || (group!.kind === "child" && group!.trips.some(({ pivot }) => pivot !== null));
 }
 
 /** The list has counted all, and nothing is left to be done with it. */

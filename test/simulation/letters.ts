@@ -100,20 +100,18 @@ export async function wrongLetters(callers: Callers): Promise<string[]> {
   const { store } = callers.scene;
   const found: string[] = [];
   const rows = store.mail({ executions: callers.members.map(({ id }) => id) }) as readonly MailboxRecord[];
-  const is = (status: MailboxRecord["status"]): MailboxRecord[] =>
-    rows.filter((row) => row.kind === "message" && row.status === status);
   const nameOf = ({ execution, id, messageId }: MailboxRecord): string => `${execution} ${messageId ?? id}`;
-  const dead = is("dead").map(nameOf).toSorted();
+  // What came to a recall after its end is a dead letter as well.
+  const steered = store.mail({ executions: recallIds }) as readonly MailboxRecord[];
+  const isDead = ({ kind, status }: MailboxRecord): boolean => kind === "message" && status === "dead";
+  const dead = [...rows, ...steered].filter(isDead).map(nameOf).toSorted();
   if (dead.length > 0) {
     const listed = (await listedIn(callers)).map(({ execution, id }) => `${execution} ${id}`).toSorted();
     if (listed.join() !== dead.join()) found.push(`dead are ${dead.join(", ")}, and listed ${listed.join(", ")}`);
   }
-  // What came to a recall after its end is a dead letter as well.
-  const steered = store.mail({ executions: recallIds }) as readonly MailboxRecord[];
-  const all = dead.length + steered.filter((row) => row.kind === "message" && row.status === "dead").length;
   const { count } = await callers.quiet.countDeadLetters();
-  if (count !== all) found.push(`${all} letters are dead, and ${count} are counted`);
-  for (const letter of is("resent")) {
+  if (count !== dead.length) found.push(`${dead.length} letters are dead, and ${count} are counted`);
+  for (const letter of rows.filter(({ kind, status }) => kind === "message" && status === "resent")) {
     const anew = rows.filter(({ messageId }) => messageId === `resent:${letter.execution}:${letter.id}`);
     const notes = rows.filter(
       ({ kind, execution, payload }) =>
