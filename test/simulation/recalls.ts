@@ -81,6 +81,8 @@ export class RecallWatch {
   readonly #known = new Map<string, Known>();
   readonly #asks = new Map<string, RecallAct>();
   readonly #askedAgain = new Set<string>();
+  /** Those that were deleted. Their requests stay where they are, so that another recall of that id asks nobody again. */
+  readonly #forgotten = new Set<string>();
   readonly #isCalm: boolean;
 
   constructor(callers: Callers) {
@@ -138,6 +140,11 @@ export class RecallWatch {
     if (plan === undefined) return;
     const completed = this.#records().filter(({ status }) => status === "completed");
     this.#known.set(id, { plan, completed: new Set(completed.map((it) => it.id)), asked: [], isResumed: false });
+  }
+
+  /** Something is deleted. */
+  forget(id: string): void {
+    if (this.#known.delete(id)) this.#forgotten.add(id);
   }
 
   /** Something has come into a mailbox. */
@@ -217,6 +224,7 @@ export class RecallWatch {
     if (report.stopped === undefined && left !== 0) found.push(`has left ${left}, and nobody stopped it`);
     if (counted !== left + rolledBack + stuck + turned + notFound + notCompleted + sum)
       found.push(`does not count all: ${told}`);
+    if (this.#forgotten.has(id)) return found;
     if (report.asked !== asked.length) found.push(`has asked ${asked.join(", ")}: ${told}`);
     const hasFilter = plan.cases === null && !this.#askedAgain.has(id);
     if (hasFilter && counted > completed.size) found.push(`counts what had not completed: ${told}`);

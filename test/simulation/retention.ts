@@ -9,6 +9,7 @@ import type { RetentionPolicy } from "../../src/session/retention.js";
 import type { Callers, Case } from "./callers.js";
 import { violationsOf } from "./checks.js";
 import { hasGroups } from "./families.js";
+import { recallIds } from "./recalls.js";
 
 export interface PruneAct {
   readonly act: "prune";
@@ -99,7 +100,9 @@ export class Retention {
         return [[id, status === "stuck" ? [] : violationsOf(it, this.#store, books, families)] as const];
       }),
     );
+    const recalled = recallIds.filter((id) => this.#record(id) !== undefined);
     const answer = call(options) as Pruned;
+    for (const id of recalled) if (this.#record(id) === undefined) this.#forget(id);
     for (const { it, record } of all) {
       if (this.#record(it.id) !== undefined) continue;
       const { status, dueAt, owner, root } = record;

@@ -104,7 +104,7 @@ export class Witness {
     call(options);
 
   /** Whoever looks at recalls. */
-  recalls!: Pick<RecallWatch, "created" | "arrived">;
+  recalls!: Pick<RecallWatch, "created" | "arrived" | "forget">;
 
   /** Whoever looks at schedules. */
   schedules!: Pick<Schedules, "due" | "change">;
@@ -116,6 +116,7 @@ export class Witness {
     this.#created.delete(id);
     this.#forgotten.add(id);
     this.#gates.forget(id);
+    this.recalls.forget(id);
   }
 
   /** What is taken comes from who has the execution, and knows all that has come to it. */
