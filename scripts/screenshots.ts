@@ -182,7 +182,8 @@ process.once("exit", () => {
   killAll();
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
-await Promise.race([tradingDay(folder, orders.slice(0, soldBefore), 1, quiet), crashed]);
+const day = await Promise.race([tradingDay(folder, orders.slice(0, soldBefore), 1, quiet), crashed]);
+await day.end();
 const participants = await startParticipants(folder, 1_000_000);
 const launcher = await startLauncher(folder, participants);
 const address = await serve(launcher);

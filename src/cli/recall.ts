@@ -194,7 +194,7 @@ function told(it: RecallProgress): string {
   table.push(...counts.map(([what, count]) => [clean(what), String(count)]));
   const lines = [
     `Recall "${it.id}", for "${it.reason}", by ${it.by}: ${it.status}${it.stopped === undefined ? "" : ", stopped"}`,
-    `${it.rate}, ${it.atOnce} at once, canary ${it.canary}, pauses at ${it.onStuck} in trouble, the ${it.order} first`,
+    `${it.rate}, ${it.atOnce} at once, canary ${it.canary}, pauses at ${it.onStuck} in trouble, ${it.order === "given" ? "in the order of the ids" : `the ${it.order} first`}`,
     ...(it.paused === undefined ? [] : [pauseOf(it.paused)]),
     ...it.unattended.map(
       (one) => `No launcher has taken up ${one.count} of workflow "${one.workflow}" ${one.version}.`,

@@ -55,7 +55,8 @@ export interface RecallProgress {
   readonly troubled: readonly { readonly id: string; readonly is: "stuck" | "struggling" }[];
   /** What was asked and no launcher has taken up, by version of the workflow; of the first hundred under way. */
   readonly unattended: readonly { readonly workflow: string; readonly version: string; readonly count: number }[];
-  readonly order: "newest" | "oldest";
+  /** Who is asked first. `"given"`: as the ids stand in its `ids`. */
+  readonly order: "newest" | "oldest" | "given";
   /** As it was given: `10/s`. */
   readonly rate: string;
   readonly atOnce: number;
@@ -271,7 +272,7 @@ function progressOf(record: ExecutionRecord): RecallProgress {
     ...(stopped !== null && { stopped: { ...stopped, at: new Date(stopped.at) } }),
     troubled: troubled.slice(0, 100),
     unattended: [],
-    order: plan.order,
+    order: plan.filter === undefined ? "given" : plan.order,
     rate: rateText(plan.rate),
     atOnce: plan.atOnce,
     canary: plan.canary,

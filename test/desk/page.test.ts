@@ -132,6 +132,17 @@ describe("each page of the desk", () => {
     await page.getByRole("table", { name: "Limits" }).waitFor();
     expect(desk.asked.get("api/limits")).toBe(2);
   });
+
+  it("says of each step of a workflow how it goes back: by its undo, by its children, or not at all, and why", async () => {
+    await open("workflows?name=fulfil-order", "fulfil-order");
+    const says = [
+      "has an undo",
+      "children of ship-item; each undoes itself",
+      "is kept: A mail that was sent stays sent.",
+    ];
+    for (const text of says) await page.getByText(text).first().waitFor();
+    expect(await page.getByText("has no undo").count()).toBe(2);
+  });
 });
 
 describe("a list", () => {

@@ -243,7 +243,17 @@ onEveryStore("a recall", (start) => {
     await rig.launcher.recall({ ids, ...asked, rate: "5/s", id: "r" });
     const report = await rested(rig, "r");
     expect(report).toMatchObject({
-      ...{ status: "done", counted: 10, left: 0, asked: 3, rolledBack: 3, turned: 2, notFound: 1, notCompleted: 1 },
+      ...{
+        status: "done",
+        order: "given",
+        counted: 10,
+        left: 0,
+        asked: 3,
+        rolledBack: 3,
+        turned: 2,
+        notFound: 1,
+        notCompleted: 1,
+      },
       refused: { "past-pivot": 1, "belongs-to-parent": 1, recall: 1 },
     });
     expect(world.undone.map(({ n }) => n)).toEqual([5, 0, 4, 1, 3]);

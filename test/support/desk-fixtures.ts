@@ -276,9 +276,10 @@ const workflow: WorkflowView = {
     { name: "reserve-stock", rollback: true },
     { name: "charge", rollback: true, messages: ["settled", "declined"], when: true },
     { name: "book-carrier", pivot: true, transactional: true },
-    { name: "notify" },
+    { name: "ship-items", children: { kind: "forEach", workflows: { "": "ship-item" } } },
+    { name: "notify", irreversible: "A mail that was sent stays sent." },
+    { name: "log" },
   ],
-  irreversible: { notify: "A mail that was sent stays sent." },
   findings: [{ step: "charge", kind: "wait-without-timeout", problem: "It may wait for ever. Give it a timeout." }],
   launchable: true,
 };

@@ -203,23 +203,9 @@ export async function workflow({ client, settings }: Reading, search: URLSearchP
         known: here.some((one) => one.version === it),
       };
     }),
-    irreversible: await irreversibleIn(client, name, version),
     findings: known === undefined ? [] : findings(known),
     launchable: known !== undefined,
   };
-}
-
-/** Why a step can't be undone is kept with executions that have turned. */
-async function irreversibleIn(
-  client: Client,
-  name: string,
-  version: string,
-): Promise<Readonly<Record<string, string>>> {
-  const { executions: turned } = await client.list({ workflow: name, status: ["rolledBack", "stuck"], limit: 20 });
-  const newest = turned.find((it) => it.version === version && it.flow.direction === "down");
-  if (newest === undefined) return {};
-  const { irreversible } = await client.execution(newest.id).details();
-  return Object.fromEntries(irreversible.map(({ step, reason }) => [step, reason]));
 }
 
 export async function schedules({ client, printer, settings }: Reading): Promise<SchedulesView> {

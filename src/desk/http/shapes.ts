@@ -287,8 +287,6 @@ export interface WorkflowView {
   readonly versions: readonly VersionInFlight[];
   /** Empty: no launcher has kept the list of steps. */
   readonly steps: readonly StepFacts[];
-  /** Why steps can't be undone, by name, as far as an execution that has turned tells it. */
-  readonly irreversible: Readonly<Record<string, string>>;
   readonly findings: readonly { readonly step: string; readonly kind: string; readonly problem: string }[];
   readonly launchable: boolean;
 }

@@ -44,6 +44,19 @@ export function CertificatePage() {
   );
 }
 
+/** The moments in it are not broken over lines. */
+function unbroken(cell: string) {
+  return cell.split(/(\d{4}-\d\d-\d\dT[\d:.]+Z)/).map((part, index) =>
+    index % 2 === 0 ? (
+      part
+    ) : (
+      <time key={index} className="whitespace-nowrap">
+        {part}
+      </time>
+    ),
+  );
+}
+
 interface RowsProps {
   readonly heads: readonly string[];
   readonly rows: readonly (readonly string[])[];
@@ -67,7 +80,7 @@ function Rows({ heads, rows }: RowsProps) {
             <tr key={index} className="break-inside-avoid border-t border-line">
               {row.map((cell, at) => (
                 <td key={at} className="text-any px-4 py-1.5 align-top">
-                  {cell}
+                  {unbroken(cell)}
                 </td>
               ))}
             </tr>

@@ -228,7 +228,7 @@ function planOf({ id, by, rate, atOnce, canary, onStuck, order, launchedAt, ende
     ["At once", numberText(atOnce)],
     ["Canary", numberText(canary)],
     ["Pauses at", `${numberText(onStuck)} in trouble`],
-    ["First", `the ${order}`],
+    ["First", order === "given" ? "in the order of the ids" : `the ${order}`],
     ["Begun", <Ago at={launchedAt} />],
     ["Ended", endedAt === null ? "not yet" : <Ago at={endedAt} />],
   ] as const;

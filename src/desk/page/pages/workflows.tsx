@@ -1,5 +1,6 @@
 import { lazy, Suspense, useState } from "react";
 import { Link } from "wouter";
+import type { StepFacts } from "../../model/facts.js";
 import type { WorkflowLine, WorkflowsView, WorkflowView } from "../../http/shapes.js";
 import { useMay, useRead } from "../base/api.js";
 import { Icon } from "../base/icons.js";
@@ -144,11 +145,7 @@ function One({ name, version }: { readonly name: string; readonly version: strin
   );
 }
 
-function Definition({
-  workflow: { name, versions, findings, steps, irreversible, version },
-}: {
-  readonly workflow: WorkflowView;
-}) {
+function Definition({ workflow: { name, versions, findings, steps, version } }: { readonly workflow: WorkflowView }) {
   return (
     <div className="grid items-start gap-5 xl:grid-cols-[minmax(0,1fr)_22rem]">
       <Section title="Steps">
@@ -157,7 +154,7 @@ function Definition({
             No launcher has kept the list of steps of version {version} in this store.
           </Notice>
         ) : (
-          <Steps steps={steps} irreversible={irreversible} />
+          <Steps steps={steps} />
         )}
       </Section>
       <div className="flex flex-col gap-5">
@@ -207,19 +204,22 @@ const undoSign: Sign = { icon: "back", tone: "back", filled: false };
 const keptSign: Sign = { icon: "lock", tone: "idle", filled: true };
 const noneSign: Sign = { icon: "dash", tone: "idle", filled: false };
 
+/** What stands on its way down. */
+function downOf({ rollback, irreversible, children }: StepFacts): readonly [Sign, string] {
+  if (rollback === true) return [undoSign, "has an undo"];
+  const made = children === undefined ? "" : `children of ${Object.values(children.workflows).join(", ")}; `;
+  if (irreversible !== undefined) return [keptSign, `${made}is kept: ${irreversible}`];
+  return made === "" ? [noneSign, "has no undo"] : [undoSign, `${made}each undoes itself`];
+}
+
 /** The two lanes as they are written: nothing has happened on them. */
-function Steps({ steps, irreversible }: Pick<WorkflowView, "steps" | "irreversible">) {
+function Steps({ steps }: Pick<WorkflowView, "steps">) {
   const last = steps.length - 1;
   return (
     <ol className="px-2 py-1">
-      {steps.map(({ name, rollback, pivot, when, transactional, messages = [] }, index) => {
-        const why = Object.hasOwn(irreversible, name) ? irreversible[name] : undefined;
-        const [down, word] =
-          rollback === true
-            ? ([undoSign, "has an undo"] as const)
-            : why !== undefined
-              ? ([keptSign, `is kept: ${why}`] as const)
-              : ([noneSign, "has no undo"] as const);
+      {steps.map((step, index) => {
+        const { name, pivot, when, transactional, messages = [] } = step;
+        const [down, word] = downOf(step);
         return (
           <li key={name} className="relative flex min-h-[3.25rem] items-center py-1.5 pr-2 pl-[104px]">
             <LanePiece
