@@ -307,6 +307,8 @@ export class Callers {
         const { legs } = it.number < 0 ? it.trip : this.#plan.trips[this.tripOf(it.plan)]!;
         const kept = legs.flatMap((leg, index) => (isKept(leg) ? [`leg-${index}`] : []));
         if (act.repeats) it.repeating.push(name);
+        const [stood] = this.#store.load([it.id]) as (ExecutionRecord | undefined)[];
+        const isBack = stood?.status === "rolledBack" && this.isKept;
         const rewind = async (): Promise<unknown> => {
           const answer = await handle.rewind({
             ...{ to: `leg-${act.to % legs.length}`, reason: name, by: name },
@@ -314,6 +316,8 @@ export class Callers {
             ...(act.repeats && { repeat: kept }),
           });
           if (answer.accepted) rewound.push(name);
+          else if (isBack && answer.why !== "already-rolled-back")
+            this.#books.wrong(`${it.id} is rolled back, and refuses ${name} as ${answer.why}`);
           return answer;
         };
         return call(`${name} of ${it.id}`, rewind);
@@ -422,7 +426,9 @@ export class Callers {
     // What its children wait for, they get.
     if (status === "waiting" && it.trip.legs[position.stepIndex]!.group !== null) return false;
     const name = (position.direction === "up" ? upMessage : downMessage)(position.stepIndex);
-    if (status === "waiting" && !pending.some((row) => row.name === name || row.kind !== "message")) {
+    // News of children that it has seen already stays until it commits again.
+    const isAnswered = pending.some((row) => row.name === name || (row.kind !== "message" && row.kind !== "told"));
+    if (status === "waiting" && !isAnswered) {
       const send = async (): Promise<void> => void sent.push((await machine.launcher.send(it.id, name, { n: 1 })).id);
       if (++this.#requests % 2 === 0 && lastResend(it, name, this, machine)) return false;
       this.call(machine, `last send ${name} to ${it.id}`, send, [...over, "STEPWELL_EXECUTION_ENDED"]);

@@ -277,6 +277,8 @@ function messages({ it, rows, mailbox }: Evidence): string[] {
   for (const { id, messageId, status, name } of own) {
     const takers = taking.filter(({ message }) => message!.id === (messageId ?? id));
     if (status === "consumed" && takers.length === 0) found.push(`consumed ${name} in no step`);
+    if (status === "consumed" && isTriedAgain(rows, takers.at(-1)))
+      found.push(`consumed ${name} where it was tried again`);
   }
   const taken = own.filter(({ status }) => status === "consumed");
   for (const [place, one] of taken.entries()) {
@@ -287,6 +289,14 @@ function messages({ it, rows, mailbox }: Evidence): string[] {
     if (at(one) > at(other)) found.push(`consumed ${one.name} out of order`);
   }
   return found;
+}
+
+/** The handler has failed, and is called once more with what nobody has taken from it. */
+function isTriedAgain(rows: readonly HistoryRecord[], taker: HistoryRecord | undefined): boolean {
+  if (taker?.result !== "Error") return false;
+  const next = rows.find(({ revision, migration }) => revision > taker.revision && migration === undefined);
+  const isOther = next?.direction !== taker.direction || next.step !== taker.step || next.func !== taker.func;
+  return !isOther && next.by === undefined && next.result !== "deadline";
 }
 
 /** What callers were told has come true, unless an accepted rewind undid it. */
@@ -302,6 +312,9 @@ function answers({ it, record, rows, mailbox }: Evidence): string[] {
     if (!accepted && !own && record.position.reason === reason)
       found.push(`refused ${reason} (${why}) and turned for it`);
   }
+  const followed = rows.filter(({ backTo }) => backTo !== undefined).length;
+  const consumed = mailbox.filter(({ kind, status }) => kind === "rewind" && status === "consumed").length;
+  if (consumed > followed) found.push(`consumed ${consumed} rewinds, and followed ${followed}`);
   for (const by of it.rewound)
     if (!rows.some((row) => row.by === by && row.backTo !== undefined)) found.push(`accepted ${by} and did not follow`);
   // A request that came at the same time goes first, and turns it.

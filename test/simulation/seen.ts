@@ -13,6 +13,7 @@ import { actsOf, listAct } from "./family-sights.js";
 import type { Gates } from "./limits.js";
 import type { RecallWatch } from "./recalls.js";
 import type { Schedules } from "./schedules.js";
+import type { Timers } from "./timers.js";
 
 export const kinds = ["edge", "pair", "fault", "operation", "sight"] as const;
 export type Kind = (typeof kinds)[number];
@@ -42,6 +43,7 @@ export class Witness {
   readonly #workflows = new Map<string, Shape>();
   readonly #statuses = new Map<string, Status>();
   readonly #gates: Gates;
+  readonly #timers: Timers;
   readonly #wrong: (what: string) => void;
   /** Ids. */
   readonly #created = new Set<string>();
@@ -54,9 +56,11 @@ export class Witness {
     shapes: ReadonlyMap<string, Shape>,
     gates: Gates,
     families: FamilyWatch,
+    timers: Timers,
     wrong: (what: string) => void,
   ) {
     this.#families = families;
+    this.#timers = timers;
     this.#gates = gates;
     this.#wrong = wrong;
     this.seen = seen;
@@ -128,8 +132,13 @@ export class Witness {
       if (signals !== null && record.signals !== signals)
         this.#wrong(`${id} has ${record.signals} arrivals, and takes what knows ${signals}`);
     };
-    for (const [index, { id, owner, signals }] of transitions.entries())
-      if (answer.transitions[index] === "taken") judge(id, owner, signals);
+    for (const [index, it] of transitions.entries()) {
+      if (answer.transitions[index] !== "taken") continue;
+      judge(it.id, it.owner, it.signals);
+      const before = stood.get(it.id)?.position;
+      if (before !== undefined && this.#timers.hasLostTimeout(it, before))
+        this.#wrong(`${it.id} has lost the timeout of its wait in revision ${it.revision}`);
+    }
     for (const [index, { id, owner, signals }] of releases.entries())
       if (answer.releases[index] === "taken") judge(id, owner, signals);
   }

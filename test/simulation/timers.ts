@@ -1,6 +1,7 @@
 /** When step functions gave back what sets a timer, and whether what waited for one came too early; and how often was tried. */
 import type { StepFunc } from "../../src/definition/flow.js";
-import type { HistoryRecord } from "../../src/execution/records.js";
+import type { Position } from "../../src/execution/position.js";
+import type { HistoryRecord, Transition } from "../../src/execution/records.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import type { Trip } from "./plan.js";
 
@@ -40,6 +41,15 @@ export class Timers {
   threw(execution: string, { func, step, attempt }: Call, delay: number): void {
     const key = callOf(execution, func, step.name, attempt);
     if (!this.#throws.has(key)) this.#throws.set(key, this.#clock.now() + delay / 2);
+  }
+
+  /** A handler of a message that pauses again, and says nothing of a timeout, leaves the one that runs. */
+  hasLostTimeout({ id, position, history }: Transition, before: Position): boolean {
+    const { func, step, result, message, patch } = history;
+    if (result !== "continue" || message === undefined) return false;
+    const call = (patch?.value as Record<string, unknown> | undefined)?.[`${func}-${step}`];
+    const pause = this.#pauses.get(callOf(id, func, step, call as number));
+    return pause !== undefined && pause.timeout === undefined && position.waitUntil !== before.waitUntil;
   }
 
   /** A function is called by who owns the execution. */

@@ -214,7 +214,8 @@ function perform(
         const isHandler = func === "runContinue" || func === "rollbackContinue";
         // With a short timeout and a patient policy it would go on for longer than anybody waits.
         if (calls > (isHandler ? 1 : books.isHealed ? 3 : Infinity)) break;
-        const sets = timeout !== null || isHandler;
+        // A handler sets it anew, or leaves the one that runs.
+        const sets = isHandler ? deed.milliseconds >= 2000 : timeout !== null;
         books.timers.paused(id, func, name, calls, sets ? timeout : undefined);
         return pause(patch, { ...(sets && { timeout }) });
       }

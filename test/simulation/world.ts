@@ -86,7 +86,7 @@ class World {
     const wrong = (what: string): void => this.#books.wrong(what);
     const limits = [...trips].flatMap(([name, it]) => (it.limits === null ? [] : [[name, it.limits] as const]));
     this.#gates = new Gates(new Map(limits), this.#store, this.#clock, seen, wrong);
-    this.#witness = new Witness(seen, new Map(shapes), this.#gates, this.#families, wrong);
+    this.#witness = new Witness(seen, new Map(shapes), this.#gates, this.#families, this.#books.timers, wrong);
     this.#watched = this.#witness.over(this.#store);
     this.#callers = new Callers({
       ...{ trips, families: this.#families },
