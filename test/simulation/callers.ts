@@ -15,7 +15,7 @@ import { crowdOf } from "./limits.js";
 import type { Line } from "./machine.js";
 import { kinOf, type FamilyWatch } from "./family-checks.js";
 import { firstChildId, hasGroups, isKept } from "./families.js";
-import type { Act, CasePlan, Plan, Trip } from "./plan.js";
+import type { Act, CasePlan, LastSeen, Plan, Trip } from "./plan.js";
 import type { Seen } from "./seen.js";
 import type { LaunchOptions } from "../../src/runtime/launch.js";
 import { downMessage, shapeOf, sharedMessage, topic, upMessage, type Version } from "./trips.js";
@@ -295,8 +295,9 @@ export class Callers {
         return call(`publish ${this.messageOf(it, act)}`, publish, ["STEPWELL_UNKNOWN_MESSAGE"]);
       }
       case "rollback": {
+        const revision = this.#seenOf(it, act.seen);
         const request = async (): Promise<unknown> => {
-          const answer = await handle.rollback(name, { ifCompleted: act.refuse ? "refuse" : "undo" });
+          const answer = await handle.rollback(name, { ifCompleted: act.refuse ? "refuse" : "undo", ...revision });
           requests.push({ reason: name, ...answer, hasDoubts: place.line.hasDoubts });
           return answer;
         };
@@ -308,12 +309,14 @@ export class Callers {
         const kept = legs.flatMap((leg, index) => (isKept(leg) ? [`leg-${index}`] : []));
         if (act.repeats) it.repeating.push(name);
         const [stood] = this.#store.load([it.id]) as (ExecutionRecord | undefined)[];
-        const isBack = stood?.status === "rolledBack" && this.isKept;
+        const revision = this.#seenOf(it, act.seen);
+        const isBack = stood?.status === "rolledBack" && this.isKept && act.seen !== "before";
         const rewind = async (): Promise<unknown> => {
           const answer = await handle.rewind({
             ...{ to: `leg-${act.to % legs.length}`, reason: name, by: name },
             ...(act.patch && { patch: { rewound: name } }),
             ...(act.repeats && { repeat: kept }),
+            ...revision,
           });
           if (answer.accepted) rewound.push(name);
           else if (isBack && answer.why !== "already-rolled-back")
@@ -352,6 +355,12 @@ export class Callers {
     const why = (answer as { readonly why?: string } | undefined)?.why;
     if (why !== undefined) this.scene.seen.note("sight", `of a child refused: ${why}`);
     return answer;
+  }
+
+  #seenOf({ id }: Case, seen: LastSeen): { readonly ifRevision?: number } {
+    const [record] = this.#store.load([id]) as (ExecutionRecord | undefined)[];
+    if (seen === null || record === undefined) return {};
+    return { ifRevision: Math.max(0, record.revision - (seen === "before" ? 1 : 0)) };
   }
 
   /** The operator has looked on the other side. */

@@ -44,7 +44,6 @@ export const mutants: readonly Mutant[] = [
     "return turnBefore(vetoed, event.reason);",
   ),
   // What is decided.
-  of(decide, '"stepOk", "stepPassedOver", "stepCompleted"', '"stepOk", "stepCompleted"'),
   of(
     decide,
     'what.type !== "rewindRequested")\n    return { arrival: turn.arrival, as: "dead" };',
@@ -144,11 +143,6 @@ export const mutants: readonly Mutant[] = [
   of("session/schedule-timing.ts", "next !== null && next <= now && times", "next !== null && next < now && times"),
   // What is due.
   of(next, 'if (isOverdue(execution, action, moment)) return { type: "stepOverdue" };', ""),
-  of(
-    next,
-    'if (execution.admission === "queued") return { type: "release", dueInMs: dueWhileQueued(execution, time) };',
-    "",
-  ),
   of(next, 'if (position.direction === "down" && !moment.isRecalled) return { type: "recall" };', ""),
   // Requests.
   of(mail, 'if (isPastPivot(position, shape)) return "past-pivot";', ""),

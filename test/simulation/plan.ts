@@ -57,10 +57,15 @@ export interface Leg {
   readonly value: unknown;
 }
 
+/** Which revision the caller has seen, and asks for: that of now, the one before, or whatever there is. */
+export type LastSeen = "now" | "before" | null;
+
 export interface GuardPlan {
   readonly callback: "init" | "beforeStep" | "afterStep" | "startRollback" | "success" | "failure";
   readonly leg: number;
   readonly does: "veto" | "patch" | "throw";
+  /** So often it agrees first. */
+  readonly agrees: number;
   /** How often, then it agrees. */
   readonly times: number;
 }
@@ -166,6 +171,7 @@ export type Act =
       readonly child: number | null;
       readonly by: number;
       readonly refuse: boolean;
+      readonly seen: LastSeen;
     }
   | {
       readonly act: "rewind";
@@ -176,6 +182,7 @@ export type Act =
       readonly patch: boolean;
       /** Irreversible steps may be done again. */
       readonly repeats: boolean;
+      readonly seen: LastSeen;
     }
   | {
       readonly act: "operate";
@@ -360,6 +367,7 @@ function tripOf(legs: fc.Arbitrary<Leg[]>): fc.Arbitrary<Trip> {
         callback: fc.constantFrom("beforeStep", "afterStep", "init", "startRollback", "success", "failure"),
         leg: fc.nat(4),
         does: fc.constantFrom("patch", "veto", "throw"),
+        agrees: mostly(0, 1, 2),
         times: fc.constantFrom(1, 2, 100),
       }),
       { nil: null, freq: 2 },
@@ -398,6 +406,7 @@ function act(): fc.Arbitrary<Act> {
   const child = fc.option(fc.nat(6), { nil: null, freq: 2 });
   const at = { case: small, by: fc.nat(5) };
   const which = { ...at, child };
+  const seen = mostly<LastSeen>(null, "now", "before");
   return fc.oneof(
     {
       weight: 5,
@@ -435,6 +444,7 @@ function act(): fc.Arbitrary<Act> {
         act: fc.constant("rollback" as const),
         ...which,
         refuse: mostly<boolean>(false, false, true),
+        seen,
       }),
     },
     {
@@ -445,6 +455,7 @@ function act(): fc.Arbitrary<Act> {
         to: fc.nat(4),
         patch: fc.boolean(),
         repeats: mostly<boolean>(true, true, false),
+        seen,
       }),
     },
     {

@@ -1,7 +1,7 @@
 /**
  * Plants each mistake of mutants.ts into a copy of src/ and simulates until it is found: `npm run simulate:mutants -- --json`.
  *
- * - `--seeds N`: how many histories each may take. Default: 4000.
+ * - `--seeds N`: how many histories each may take. Default: 20000.
  * - `--only I`: the one of that number.
  * - `--json`: only the last line. Else a table, in Markdown, comes before it.
  *
@@ -19,7 +19,7 @@ const root = join(import.meta.dirname, "../..");
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: "string", default: "4000" },
+    seeds: { type: "string", default: "20000" },
     only: { type: "string" },
     json: { type: "boolean", default: false },
   },

@@ -124,7 +124,11 @@ export class Witness {
   }
 
   /** What is taken comes from who has the execution, and knows all that has come to it. */
-  #fenced({ transitions, releases }: Batch, answer: BatchResult, stood: ReadonlyMap<string, ExecutionRecord>): void {
+  #fenced(
+    { transitions, releases, arrivals }: Batch,
+    answer: BatchResult,
+    stood: ReadonlyMap<string, ExecutionRecord>,
+  ): void {
     const judge = (id: string, owner: number, signals: number | null): void => {
       const record = stood.get(id);
       if (record === undefined) return;
@@ -135,12 +139,26 @@ export class Witness {
     for (const [index, it] of transitions.entries()) {
       if (answer.transitions[index] !== "taken") continue;
       judge(it.id, it.owner, it.signals);
-      const before = stood.get(it.id)?.position;
-      if (before !== undefined && this.#timers.hasLostTimeout(it, before))
-        this.#wrong(`${it.id} has lost the timeout of its wait in revision ${it.revision}`);
+      const before = stood.get(it.id);
+      if (before !== undefined) this.#follows(it, before);
+    }
+    // Another transition of the same batch may have come first.
+    const moved = new Set(transitions.map(({ id }) => id));
+    for (const [index, { execution, only }] of arrivals.entries()) {
+      const record = stood.get(execution);
+      if (only === undefined || record === undefined || moved.has(execution)) continue;
+      if (answer.arrivals[index]!.result === "stored" && record.revision !== only.revision)
+        this.#wrong(`${execution} is at ${record.revision}, and takes what was asked of ${only.revision}`);
     }
     for (const [index, { id, owner, signals }] of releases.entries())
       if (answer.releases[index] === "taken") judge(id, owner, signals);
+  }
+
+  #follows(it: Transition, { status, position }: ExecutionRecord): void {
+    if (this.#timers.hasLostTimeout(it, position))
+      this.#wrong(`${it.id} has lost the timeout of its wait in revision ${it.revision}`);
+    if (it.history.backTo !== undefined && position.until !== undefined && status !== "stuck")
+      this.#wrong(`${it.id} is rewound in a rewind, in revision ${it.revision}`);
   }
 
   #written(batch: Batch, answer: BatchResult): BatchResult {
@@ -229,8 +247,9 @@ export class Witness {
 }
 
 /** As they are before the batch. */
-function standingOf(store: Store, { transitions, releases }: Batch): ReadonlyMap<string, ExecutionRecord> {
-  const ids = [...transitions, ...releases].map(({ id }) => id);
+function standingOf(store: Store, { transitions, releases, arrivals }: Batch): ReadonlyMap<string, ExecutionRecord> {
+  const bound = arrivals.filter(({ only }) => only !== undefined).map(({ execution }) => execution);
+  const ids = [...transitions, ...releases].map(({ id }) => id).concat(bound);
   if (ids.length === 0) return new Map();
   const records = store.load(ids) as readonly (ExecutionRecord | undefined)[];
   return new Map(records.flatMap((record) => (record === undefined ? [] : [[record.id, record]])));

@@ -285,15 +285,15 @@ async function later(context: Context, { how, milliseconds }: Deed, { listens }:
   if (line.clock.life === "gone") await new Promise(() => undefined);
 }
 
-function guard({ callback, leg, does, times }: GuardPlan, books: Books): Observer {
+function guard({ callback, leg, does, agrees, times }: GuardPlan, books: Books): Observer {
   const isOfStep = callback === "beforeStep" || callback === "afterStep" || callback === "startRollback";
   return observer({
     name: "guard",
     guard: true,
     [callback]: ({ step, execution }: Context) => {
       if (isOfStep && step.index !== leg) return undefined;
-      const asked = books.count(`guard ${execution.id}`);
-      if (asked > times || books.isHealed) return undefined;
+      const asked = books.count(`guard ${execution.id}`) - agrees;
+      if (asked < 1 || asked > times || books.isHealed) return undefined;
       if (does === "patch") return { guarded: asked };
       if (does === "throw") throw new Error("not with this guard");
       return fail("vetoed", { patch: { vetoed: asked } });
