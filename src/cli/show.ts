@@ -8,17 +8,32 @@ import { drawnLanes } from "./draw-lanes.js";
 import type { Screen } from "./screen.js";
 import { clean, jsonLine, paintFor, type Paint } from "./text.js";
 
+/** So many are shown. */
+const mostMessages = 100;
+
 export function show(id: string, options: OperateOptions, screen: Screen): Promise<number> {
   return asking(options, screen, async (client) => {
     const execution = client.execution(id);
-    const [details, state, mailbox] = await Promise.all([execution.details(), execution.state(), execution.mailbox()]);
+    const [details, state, pending, inAll] = await Promise.all([
+      ...([execution.details(), execution.state()] as const),
+      ...([execution.mailbox({ status: "pending", limit: mostMessages }), execution.countPending()] as const),
+    ]);
     // Read after the details, and no further than these know of.
     const rows = details.revision === 0 ? [] : await execution.history({ limit: details.revision });
     const lanes = lanesOf(details, rows);
     const words = wordsOf(details, lanes, (await client.fleet.now()).getTime());
-    const pending = mailbox.filter((message) => message.status === "pending");
     if (options.json === true) {
-      screen.result(jsonLine({ ...details, headline: words.headline, lanes, acts: words.acts, state, pending }));
+      screen.result(
+        jsonLine({
+          ...details,
+          headline: words.headline,
+          lanes,
+          acts: words.acts,
+          state,
+          pending,
+          pendingInAll: inAll,
+        }),
+      );
       return;
     }
     const paint = paintFor(process.stdout);
@@ -26,7 +41,7 @@ export function show(id: string, options: OperateOptions, screen: Screen): Promi
     if (details.children.length > 0) parts.push(childrenOf(id, details.children, paint));
     if (words.acts.length > 0) parts.push(actsOf(id, words, paint));
     parts.push(stateOf(state, paint));
-    if (pending.length > 0) parts.push(mailOf(pending, paint));
+    if (pending.length > 0) parts.push(mailOf(pending, inAll, paint));
     screen.result(parts.join("\n\n"));
   });
 }
@@ -89,10 +104,13 @@ function stateOf(state: unknown, paint: Paint): string {
 
 function mailOf(
   pending: readonly { readonly name: string; readonly id: string; readonly receivedAt: Date }[],
+  { count, more }: { readonly count: number; readonly more: boolean },
   paint: Paint,
 ): string {
+  const others = `  and ${more ? "more than " : ""}${count - pending.length} others`;
   return [
     paint("dim", "messages that no step has taken yet"),
     ...pending.map(({ name, id, receivedAt }) => clean(`  ${name}, ${id}, ${receivedAt.toISOString()}`)),
+    ...(count > pending.length ? [paint("dim", others)] : []),
   ].join("\n");
 }

@@ -57,6 +57,15 @@ export interface HistoryOptions extends HistoryRange {
   readonly redact?: readonly string[];
 }
 
+/** Which part of a mailbox. */
+export type MailboxOptions =
+  /** What is among the last so many arrivals, requests counted too. */
+  | { readonly last?: number }
+  /** The one with this id, as `send` gives it. */
+  | { readonly id: string }
+  /** What no step has taken yet; of more than `limit` the oldest of each name. Default: all of it. */
+  | { readonly status: "pending"; readonly limit?: number };
+
 export interface MailboxRow {
   readonly id: string;
   readonly name: string;
@@ -88,6 +97,26 @@ function rangeOf({ from, limit }: HistoryRange): StoredRange | undefined {
     throw invalidArgument(`history: "limit" must be a whole number from 1 on, not ${shown(limit)}`);
   }
   return { after: checkedFrom(from ?? 0, "history"), limit: limit ?? allRows };
+}
+
+/** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
+function mailFilterOf(options: MailboxOptions): MailboxOptions {
+  refuseUnknownOptions(options, ["last", "id", "status", "limit"], "mailbox");
+  const { last, id, status, limit }: { last?: unknown; id?: unknown; status?: unknown; limit?: unknown } = options;
+  const refuse = (problem: string): never => {
+    throw invalidArgument(`mailbox: ${problem}`);
+  };
+  if ([last, id, status].filter((it) => it !== undefined).length > 1)
+    refuse(`give "last", "id" or "status", one of them`);
+  if (status !== undefined && status !== "pending")
+    refuse(`"status" must be "pending" or left out, not ${shown(status)}`);
+  if (id !== undefined && typeof id !== "string") refuse(`"id" must be the id of a message, not ${shown(id)}`);
+  if (limit !== undefined && status === undefined)
+    refuse(`"limit" goes with "status"; say with "last" how many you want`);
+  for (const [name, count] of Object.entries({ last, limit }))
+    if (count !== undefined && !(Number.isSafeInteger(count) && (count as number) >= 1))
+      refuse(`"${name}" must be a whole number from 1 on, not ${shown(count)}`);
+  return options;
 }
 
 /** So many messages are counted. */
@@ -302,10 +331,15 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
     return named(record, "history", () => stateAtRevision(record, rows, revision)) as HalfDoneOf<W>;
   }
 
-  /** Every message that was accepted, in the order of acceptance. */
-  async mailbox(): Promise<MailboxRow[]> {
+  /**
+   * Messages that were accepted, in the order of acceptance. Default: all. What a part costs does not grow with the rest.
+   *
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION
+   */
+  async mailbox(options: MailboxOptions = {}): Promise<MailboxRow[]> {
+    const filter = mailFilterOf(options);
     const record = await this.#record();
-    const rows = await this.#parts.store.mail({ executions: [this.id] });
+    const rows = await this.#parts.store.mail({ executions: [this.id], ...filter });
     return named(record, "mailbox", () => mailboxRowsOf(rows));
   }
 

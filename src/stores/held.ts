@@ -183,8 +183,16 @@ export function countPending(mailbox: Iterable<MailboxRecord>, upTo: number): nu
   return found;
 }
 
+function lastOf(mailbox: readonly MailboxRecord[], count: number): MailboxRecord[] {
+  if (mailbox.length <= count) return [...mailbox];
+  const byId = mailbox.map(({ id }) => id).toSorted((one, other) => (one < other ? 1 : -1));
+  const first = byId[count - 1]!;
+  return mailbox.filter(({ id }) => id >= first);
+}
+
 /** Copies: the rows go on changing. */
 export function mailOf({ record, mailbox = [] }: HeldExecution, filter: MailFilter): MailRecord[] {
+  if ("last" in filter) return lastOf([...mailbox], filter.last).map((it) => ({ ...it, workflow: record.workflow }));
   let left = "status" in filter ? (filter.limit ?? Infinity) : 0;
   const isWanted = (it: MailboxRecord): boolean => {
     if (!("status" in filter)) {

@@ -12,6 +12,11 @@ export type MailFilter =
       readonly messageId?: string;
     }
   | {
+      /** Of each mailbox so many rows, by their ids the last: an id begins with the time at which it was made. In order of acceptance. */
+      readonly last: number;
+      readonly executions: readonly string[];
+    }
+  | {
       /** What nobody has taken yet, in order of acceptance. */
       readonly status: "pending";
       readonly executions: readonly string[];

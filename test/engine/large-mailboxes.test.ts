@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { fail, pause, workflow, type AnyWorkflow, type LauncherOptions } from "../../src/index.js";
+import { fail, pause, workflow, type AnyWorkflow, type LauncherOptions, type MailboxOptions } from "../../src/index.js";
 import { deaf, onEveryStore, reading, told, type Rig } from "../support/rig.js";
 
 const input = z.object({});
@@ -56,6 +56,45 @@ onEveryStore("a large mailbox", (start) => {
     expect(await execution.outcome()).toMatchObject({ status: "completed" });
     expect(got).toEqual(parts);
     expect((await execution.mailbox()).filter(({ status }) => status === "dead")).toMatchObject([{ payload: -1 }]);
+  });
+
+  test("is read in parts: the last that came, what nobody has taken, or one message", async () => {
+    const flow = patient([]);
+    const { launcher, clock } = await start([flow]);
+    const execution = await launcher.launch(flow, {});
+    await clock.settle();
+    const sent: string[] = [];
+    for (const part of parts) sent.push((await execution.send("part", part)).id);
+    await execution.send("go", null);
+    await clock.settle();
+    const payloads = async (options?: MailboxOptions) =>
+      (await execution.mailbox(options)).map(({ payload }) => payload as number);
+    expect(await payloads()).toEqual([...parts, null]);
+    expect(await payloads({ last: 2 })).toEqual([59, null]);
+    const late = (await execution.send("part", 60)).id;
+    expect(await payloads({ last: 2 })).toEqual([null, 60]);
+    expect((await execution.mailbox({ id: late })).map(({ id }) => id)).toEqual([late]);
+    expect(await payloads({ id: sent[7]! })).toEqual([7]);
+    expect(await payloads({ id: "none" })).toEqual([]);
+    for (const options of [
+      { last: 0 },
+      { last: 1, id: "a" },
+      { limit: 3 },
+      { status: "dead" },
+      { status: "pending", limit: 0.5 },
+    ] as object[])
+      await expect(payloads(options as MailboxOptions)).rejects.toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
+  });
+
+  test("shows what nobody has taken, the oldest of each name first", async () => {
+    const flow = patient([]);
+    const { launcher, clock } = await start([flow]);
+    const execution = await launcher.launch(flow, {});
+    await clock.settle();
+    for (const part of parts) await execution.send("part", part);
+    const pending = await execution.mailbox({ status: "pending", limit: 3 });
+    expect(pending.map(({ payload }) => payload)).toEqual([0, 1, 2]);
+    expect(await execution.mailbox({ status: "pending" })).toHaveLength(60);
   });
 
   test("hides neither a rollback request nor what the undo waits for", async () => {

@@ -513,6 +513,7 @@ async function readParts(store: Store, drawn: Of<"read">, tally: Tally): Promise
     byId: inTurn(await store.mail({ executions: [of], id: one?.id ?? "none" })),
     byMessage: inTurn(await store.mail({ executions: [of], messageId: one?.messageId ?? "none" })),
     named: inTurn(await store.mail({ executions: [of], status: "pending", name: one?.name ?? "none" })),
+    last: inTurn(await store.mail({ executions: [of], last: limit })),
     others: inTurn(await store.mail({ executions: [of], status: "pending", limit: 0 })),
     deaths,
   };

@@ -31,6 +31,8 @@ import { address, lineOf, messageView, transitionView } from "./views.js";
 const historyPage = 100;
 
 const mostMessages = 200;
+/** So many are looked through for them: requests and acts are no messages. */
+const mostArrivals = 5 * mostMessages;
 
 export class Executions {
   readonly #client: Client;
@@ -133,7 +135,7 @@ export class Executions {
 
   async mailbox(search: URLSearchParams): Promise<Mailbox> {
     const id = needed(search, "id");
-    const rows = await this.#client.execution(id).mailbox();
+    const rows = await this.#client.execution(id).mailbox({ last: mostArrivals });
     const messages = rows.slice(-mostMessages).map((row) => messageView(id, row, this.#printer));
     return { messages: messages.toReversed(), more: rows.length > mostMessages };
   }
@@ -143,7 +145,7 @@ export class Executions {
     const execution = this.#client.execution(needed(search, "id"));
     if (search.get("of") === "message") {
       const message = needed(search, "message");
-      const row = (await execution.mailbox()).find(({ id }) => id === message);
+      const [row] = await execution.mailbox({ id: message });
       if (row !== undefined) return this.#printer.text(row.payload);
       throw new Refused(
         404,

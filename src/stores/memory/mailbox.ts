@@ -59,6 +59,7 @@ export class Mailbox implements Iterable<MailboxRecord> {
   /** Those among which the filter chooses: no more than must be looked at. */
   candidates(filter: MailFilter): Iterable<MailboxRecord> {
     if ("status" in filter) return this.#pending;
+    if ("last" in filter) return this.#rows.values();
     const { id, messageId } = filter;
     if (id === undefined && messageId === undefined) return this.#rows.values();
     return [id === undefined ? this.#messages.get(messageId!) : this.#rows.get(id)].filter((row) => row !== undefined);

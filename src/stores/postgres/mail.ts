@@ -55,6 +55,10 @@ const fewQuery: Statement = {
   text: mailText(`${ownRows} AND x.kind IN (${others}) AND x.status = 'pending' UNION ALL ${messages("")}`),
 };
 const namedQuery: Statement = { name: "mailbox_named", text: mailText(messages(" AND x.name = $3::text")) };
+const lastQuery: Statement = {
+  name: "mailbox_last",
+  text: mailText(`SELECT * FROM (${ownRows} ORDER BY x.id DESC LIMIT $2::integer) AS x`),
+};
 const countOfPending: Statement = {
   name: "count_pending",
   text:
@@ -66,6 +70,7 @@ const idQuery: Statement = { name: "mailbox_id", text: mailText(`${ownRows} AND 
 const messageQuery: Statement = { name: "mailbox_message", text: mailText(`${ownRows} AND x.message_id = $2::text`) };
 
 function queryOf(filter: MailFilter): [Statement, ...unknown[]] {
+  if ("last" in filter) return [lastQuery, filter.last];
   if (!("status" in filter)) {
     if (filter.id !== undefined) return [idQuery, filter.id];
     return filter.messageId === undefined ? [mailboxQuery] : [messageQuery, filter.messageId];

@@ -50,6 +50,7 @@ const messages = `${pending} AND m.kind = 'message'`;
 function rowsOf(database: Database, execution: string, filter: MailFilter): MailRow[] {
   const rows = (text: string, ...values: Value[]): MailRow[] =>
     database.statement(text).all(execution, ...values) as MailRow[];
+  if ("last" in filter) return rows(`${selected} ORDER BY m.id DESC LIMIT ?`, filter.last);
   if (!("status" in filter)) {
     if (filter.id !== undefined) return rows(`${selected} AND m.id = ?`, filter.id);
     return filter.messageId === undefined ? rows(selected) : rows(`${selected} AND m.message_id = ?`, filter.messageId);

@@ -91,7 +91,8 @@ export function fromTexts<T extends object>(texts: Texts<T>): T {
 
 /** Which mail of given executions. */
 type OwnMail =
-  | Omit<Extract<MailFilter, { readonly messageId?: string }>, "executions">
+  | { readonly id?: string; readonly messageId?: string }
+  | { readonly last: number }
   | Omit<Extract<MailFilter, { readonly status: "pending" }>, "executions">;
 
 export const everyStatus = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"] as const;

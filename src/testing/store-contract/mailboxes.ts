@@ -90,6 +90,19 @@ export const mailboxes: readonly StoreContractCase[] = [
     },
   ),
 
+  contractCase("the last rows of a mailbox, by their ids, are read by themselves, in their order", async (bench) => {
+    await bench.create("one");
+    await bench.create("two");
+    for (const id of ["id-2", "id-1", "id-4", "id-3"]) await bench.send("one", { id });
+    await bench.send("two", { id: "id-9" });
+    const settled = [{ arrival: "id-4", as: "consumed" }] as const;
+    await bench.commit("one", { signals: 4, settled });
+    assert.deepEqual(idsOf(await bench.mail("one", { last: 3 })), ["id-2", "id-4", "id-3"]);
+    assert.deepEqual(idsOf(await bench.mail(["two", "one"], { last: 1 })).toSorted(), ["id-4", "id-9"]);
+    assert.deepEqual(idsOf(await bench.mail("one", { last: 9 })), ["id-2", "id-1", "id-4", "id-3"]);
+    assert.deepEqual(await bench.mail("none", { last: 9 }), []);
+  }),
+
   contractCase("the mailboxes of several executions are read at once, each in its order", async (bench) => {
     await bench.create("none");
     const one = await large(bench, "one");
