@@ -146,6 +146,16 @@ describe("stepwell show", () => {
       pending: [],
     });
   });
+
+  test("names a hundred messages that nobody has taken, and counts the others", async () => {
+    await isStuck("s-2");
+    for (let n = 0; n < 103; n++) await launcher.send("s-2", "shipped", { parcel: `p-${n}` });
+    const { output } = await stepwell("show", "s-2");
+    expect(output.match(/^ {2}shipped, /gm)).toHaveLength(100);
+    expect(output).toMatch(/^ {2}and 3 others$/m);
+    const [shown] = await json("show", "s-2");
+    expect(shown).toMatchObject({ pendingInAll: { count: 103, more: false } });
+  });
 });
 
 describe("stepwell tail", () => {

@@ -1,7 +1,8 @@
 /** `stepwell show`: where an execution stands and why, its two lanes, its state, and what can be done about it. */
 import { inspect } from "node:util";
-import type { ExecutionDetails } from "../index.js";
+import type { Execution, ExecutionDetails } from "../index.js";
 import { lanesOf } from "../desk/model/lanes.js";
+import { tallyOf, type Tally } from "../desk/model/tally.js";
 import { wordsOf, type Words } from "../desk/model/words.js";
 import { asking, type OperateOptions } from "./asking.js";
 import { drawnLanes } from "./draw-lanes.js";
@@ -18,9 +19,7 @@ export function show(id: string, options: OperateOptions, screen: Screen): Promi
       ...([execution.details(), execution.state()] as const),
       ...([execution.mailbox({ status: "pending", limit: mostMessages }), execution.countPending()] as const),
     ]);
-    // Read after the details, and no further than these know of.
-    const rows = details.revision === 0 ? [] : await execution.history({ limit: details.revision });
-    const lanes = lanesOf(details, rows);
+    const lanes = lanesOf(details, await tallied(execution, details.revision));
     const words = wordsOf(details, lanes, (await client.fleet.now()).getTime());
     if (options.json === true) {
       screen.result(
@@ -44,6 +43,17 @@ export function show(id: string, options: OperateOptions, screen: Screen): Promi
     if (pending.length > 0) parts.push(mailOf(pending, inAll, paint));
     screen.result(parts.join("\n\n"));
   });
+}
+
+/** So many transitions are read at a time: a history may be larger than what a process can hold. */
+const atOnce = 1000;
+
+/** What is counted of a history, up to where the details were read. */
+async function tallied(execution: Execution, revision: number): Promise<Tally> {
+  let tally = tallyOf([]);
+  for (let from = 0; from < revision; from += atOnce)
+    tally = tallyOf(await execution.history({ from, limit: Math.min(atOnce, revision - from) }), tally);
+  return tally;
 }
 
 const tones = { act: "red", watch: "yellow", calm: "green" } as const;
