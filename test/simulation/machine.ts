@@ -22,6 +22,16 @@ interface Trap {
   readonly springs: Failing | "dies-before" | "dies-after";
 }
 
+/** What happens while a request of a kind is on its way. */
+interface Meeting {
+  readonly operation: Operation;
+  left: number;
+  readonly happens: () => void;
+}
+
+/** So long a request takes that meets something, in milliseconds: the other one is there before. */
+const longWay = 100;
+
 /** A store as one machine reaches it. */
 export class Line implements Faults {
   readonly store: Store;
@@ -33,6 +43,7 @@ export class Line implements Faults {
   isDeaf = false;
   readonly down = new Set<Operation>();
   readonly #traps: Trap[] = [];
+  readonly #meetings: Meeting[] = [];
   readonly #dies: () => void;
   /** Of so many answers one gets lost. */
   #loses: number | null;
@@ -55,8 +66,12 @@ export class Line implements Faults {
     this.#traps.push(trap);
   }
 
+  setMeeting(meeting: Meeting): void {
+    this.#meetings.push(meeting);
+  }
+
   heal(): void {
-    this.#traps.length = 0;
+    this.#traps.length = this.#meetings.length = 0;
     this.down.clear();
     this.#loses = null;
     this.isDeaf = false;
@@ -64,7 +79,7 @@ export class Line implements Faults {
 
   before({ name, given }: StoreCall): BeforeCall {
     const springs = this.down.has(name as Operation) ? "refused" : this.#sprung(name, isBefore);
-    if (springs === undefined) return "goes";
+    if (springs === undefined) return this.#meets(name) ?? "goes";
     this.#sprang(name, springs, given, undefined);
     return springs === "dies-before" ? "dies" : "refused";
   }
@@ -106,6 +121,14 @@ export class Line implements Faults {
       results === undefined ? transitions : transitions.filter((_, at) => results[at] === "taken"),
       fault,
     );
+  }
+
+  #meets(name: string): Promise<void> | undefined {
+    const meeting = this.#meetings.find(({ operation }) => operation === name);
+    if (meeting === undefined || --meeting.left > 0) return undefined;
+    this.#meetings.splice(this.#meetings.indexOf(meeting), 1);
+    meeting.happens();
+    return new Promise((resolve) => void this.clock.world.after(longWay, resolve));
   }
 
   #forgotten(): "unknown" | undefined {

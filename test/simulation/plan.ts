@@ -209,6 +209,7 @@ export type Act =
       readonly nth: number;
       readonly applied: boolean;
     }
+  | MeetAct
   | {
       readonly act: "failAt";
       readonly launcher: number;
@@ -223,6 +224,15 @@ export type Act =
       readonly milliseconds: number;
     }
   | { readonly act: "deafen"; readonly launcher: number; readonly milliseconds: number };
+
+/** While the request is on its way, somebody asks for something. */
+export interface MeetAct {
+  readonly act: "meet";
+  readonly launcher: number;
+  readonly operation: "write" | "claim" | "lists.advance";
+  readonly nth: number;
+  readonly it: Extract<Act, { readonly act: "send" | "publish" | "rollback" | "rewind" | "operate" }>;
+}
 
 export interface Plan {
   readonly seed: number;
@@ -407,7 +417,7 @@ function act(): fc.Arbitrary<Act> {
   const at = { case: small, by: fc.nat(5) };
   const which = { ...at, child };
   const seen = mostly<LastSeen>(null, "now", "before");
-  return fc.oneof(
+  const asks: fc.WeightedArbitrary<MeetAct["it"]>[] = [
     {
       weight: 5,
       arbitrary: fc.record({
@@ -426,16 +436,6 @@ function act(): fc.Arbitrary<Act> {
         name: fc.nat(11),
         id: fc.option(fc.nat(2), { nil: null }),
         keepFor: fc.constantFrom(0, 3000, 60_000),
-      }),
-    },
-    {
-      weight: 1,
-      arbitrary: fc.record({
-        act: fc.constant("slip" as const),
-        case: small,
-        child,
-        name: fc.nat(11),
-        valid: fc.boolean(),
       }),
     },
     {
@@ -465,6 +465,28 @@ function act(): fc.Arbitrary<Act> {
         ...which,
         kind: fc.constantFrom("retry" as const, "skip" as const, "patchState" as const, "resolve" as const),
         patch: fc.boolean(),
+      }),
+    },
+  ];
+  return fc.oneof(
+    ...asks,
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        act: fc.constant("meet" as const),
+        ...{ launcher, nth },
+        operation: mostly<MeetAct["operation"]>("write", "write", "claim", "lists.advance"),
+        it: fc.oneof(...asks),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        act: fc.constant("slip" as const),
+        case: small,
+        child,
+        name: fc.nat(11),
+        valid: fc.boolean(),
       }),
     },
     {

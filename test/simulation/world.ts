@@ -261,6 +261,11 @@ class World {
         return line.setTrap({
           ...{ operation: act.operation, left: act.nth, springs: act.applied ? "dies-after" : "dies-before" },
         });
+      case "meet":
+        return line.setMeeting({
+          ...{ operation: act.operation, left: act.nth },
+          happens: () => this.#callers.ask(act.it),
+        });
       case "failAt":
         return line.setTrap({ operation: act.operation, left: act.nth, springs: act.failing });
       case "outage": {
