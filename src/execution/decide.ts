@@ -63,8 +63,8 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
   const kept = keptStatus(execution, event.what);
   // Its children may have been settled while it was parked, of which nobody tells it again.
   const looksAgain = action === "wait" && event.what.type === "resumed" && step?.children !== undefined;
-  // A rollback was asked for that takes over from the rewind: it is followed, where its undo has failed for good as well.
-  const isAsked = action === "park" && stood.position.until !== undefined && turn?.arrival !== undefined;
+  // A rollback was asked for that takes over from the rewind: it is followed at once, also where its undo waits or has failed.
+  const isAsked = request === undefined && stood.position.until !== undefined && turn?.arrival !== undefined;
   const goesOn = kept !== undefined || looksAgain || isAsked;
   const resting = goesOn ? undefined : restOf(execution, position, action, mail, facts, step);
   const ends = action === "succeed" || action === "finish";

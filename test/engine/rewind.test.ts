@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import {
+  again,
   Client,
   complete,
   fail,
@@ -320,6 +321,39 @@ onEveryStore("a rewind", (start) => {
       expect((await execution.history()).some(({ by }) => by === "eve")).toBe(true);
     }
   });
+
+  test.each(["waits", "is to be tried again later", "is polled"])(
+    "is taken over at once by a rollback request that came while its undo ran, also where that %s",
+    async (then) => {
+      let end = (): void => undefined;
+      const order = workflow("order", { input })
+        .step("a", {
+          run: () => undefined,
+          rollbackMessages: { back: z.null() },
+          rollbackRetry: { attempts: 9, delay: "1h" },
+          rollback: async () => {
+            await new Promise<void>((resolve) => (end = resolve));
+            if (then === "waits") return pause();
+            if (then === "is polled") return again(undefined, { after: "1h" });
+            throw new Error("The bank is away.");
+          },
+          onRollbackMessage: () => undefined,
+        })
+        .step("b", { messages: { go: z.null() }, run: () => pause(), onMessage: () => undefined });
+      const { launcher, clock } = await start([order]);
+      const execution = await launcher.launch(order, {});
+      await clock.advance("1s");
+      await accepted(execution, { to: "a", reason: "again", by: "ada" });
+      await clock.advance("1s");
+      expect(await execution.rollback("customer", { by: "eve" })).toEqual({ accepted: true });
+      end();
+      await clock.advance("1s");
+      expect((await execution.details()).request).toMatchObject({ reason: "customer", by: "eve" });
+      expect(await execution.rewind({ to: "a", reason: "x", by: "ada" })).toMatchObject({
+        why: "already-rolling-back",
+      });
+    },
+  );
 
   test("aborts a step that runs, and undoes it with what it gave", async () => {
     const log: string[] = [];
