@@ -304,9 +304,11 @@ function answers({ it, record, rows, mailbox }: Evidence): string[] {
   const found: string[] = [];
   const turned = record.position.direction === "down";
   const isRewound = it.rewound.length > 0;
+  // It was parked with what was asked of it and not followed: see docs/versions.md.
+  const isTurnedAway = rows.some(({ result }) => result === "STEPWELL_MIGRATION_FAILED");
   for (const { reason, accepted, why, hasDoubts } of it.requests) {
     const hasTurned = turned || (isRewound && rows.some(({ result }) => result === reason));
-    if (accepted && !hasTurned) found.push(`accepted ${reason} and did not turn`);
+    if (accepted && !hasTurned && !isTurnedAway) found.push(`accepted ${reason} and did not turn`);
     // A request whose answer was lost was sent again, and found itself on its way.
     const own = why?.startsWith("already-") === true && hasDoubts;
     if (!accepted && !own && record.position.reason === reason)
@@ -320,7 +322,8 @@ function answers({ it, record, rows, mailbox }: Evidence): string[] {
   // A request that came at the same time goes first, and turns it.
   const isOvertaken = turned && mailbox.some(({ kind, status }) => isRequest(kind) && status === "dead");
   for (const by of it.operated)
-    if (!isOvertaken && !rows.some((row) => row.by === by)) found.push(`accepted ${by} and did not follow`);
+    if (!isOvertaken && !isTurnedAway && !rows.some((row) => row.by === by))
+      found.push(`accepted ${by} and did not follow`);
   for (const { outcome, requested } of it.outcomes) {
     if (isRewound) continue;
     if (outcome.status === "completed" && requested) found.push("gave an outcome from before an accepted request");

@@ -91,9 +91,10 @@ export class FamilyWatch {
     if (before !== "completed" || status === "completed") return;
     this.#seen.note("sight", "a completed child goes back");
     const above = this.#books.record(parent);
-    const { reason } = above!.position;
-    const isParents =
-      position.reason === "recovering" || (above!.position.direction === "down" && position.reason === reason);
+    // A rollback may have taken over from the rewind for which it was asked.
+    const rows = this.#store.history(parent) as readonly HistoryRecord[];
+    const isOfParent = position.reason === above!.position.reason || rows.some((row) => row.why === position.reason);
+    const isParents = position.reason === "recovering" || (above!.position.direction === "down" && isOfParent);
     if (!line.isAsked || !isParents)
       this.#wrong(id, `had completed, and turned for ${position.reason} without its parent`);
   }
