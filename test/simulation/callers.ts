@@ -339,6 +339,7 @@ export class Callers {
           "STEPWELL_NOT_IN_DOUBT",
           "STEPWELL_CHILDREN_LIVE",
           "STEPWELL_CHILD_NOT_BEGUN",
+          "STEPWELL_MIGRATION_FAILED",
           // A patch is waited for, and may find that nobody can go on with the execution.
           ...(act.kind === "patchState" ? (["STEPWELL_EXECUTION_STUCK"] as const) : []),
           missing,
@@ -452,6 +453,7 @@ export class Callers {
         ...over,
         "STEPWELL_EXECUTION_NOT_STUCK",
         "STEPWELL_CHILDREN_LIVE",
+        "STEPWELL_MIGRATION_FAILED",
       ]);
     }
     return false;

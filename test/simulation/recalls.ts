@@ -71,7 +71,8 @@ const atRest = new Set<string>(["completed", "rolledBack", "stuck"]);
 interface Known {
   readonly plan: RecallAct;
   /** What had completed when it was launched. */
-  readonly completed: ReadonlySet<string>;
+  readonly completed: Set<string>;
+  readonly launchedAt: number;
   readonly asked: string[];
   isResumed: boolean;
 }
@@ -139,7 +140,13 @@ export class RecallWatch {
     const plan = this.#asks.get(id);
     if (plan === undefined) return;
     const completed = this.#records().filter(({ status }) => status === "completed");
-    this.#known.set(id, { plan, completed: new Set(completed.map((it) => it.id)), asked: [], isResumed: false });
+    this.#known.set(id, {
+      plan,
+      completed: new Set(completed.map((it) => it.id)),
+      launchedAt: this.#callers.scene.clock.now(),
+      asked: [],
+      isResumed: false,
+    });
   }
 
   /** Something is deleted. */
@@ -152,9 +159,12 @@ export class RecallWatch {
     for (const [recall, known] of this.#known) {
       if (messageId !== keyOf(recall)) continue;
       const { books, seen } = this.#callers.scene;
-      const { plan, completed, asked, isResumed } = known;
+      const { plan, completed, launchedAt, asked, isResumed } = known;
       seen.note("sight", "a recall: asked");
       if (asked.includes(execution)) books.wrong(`${execution} is asked twice by ${recall}`);
+      const [record] = this.#callers.scene.store.load([execution]) as (ExecutionRecord | undefined)[];
+      // In the same millisecond.
+      if (record?.status === "completed" && record.updatedAt <= launchedAt) completed.add(execution);
       if (!completed.has(execution)) books.wrong(`${execution} had not completed, and is asked by ${recall}`);
       asked.push(execution);
       if (!this.#isCalm) continue;

@@ -3,6 +3,7 @@
  * it launches is what was due at a look at that row, by the store's time. What a time launches is there once, and runs.
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import type { ExecutionRecord } from "../../src/execution/records.js";
 import { workflow, type AnyWorkflow } from "../../src/index.js";
@@ -126,7 +127,7 @@ export class Schedules {
     const { books, clock } = this.#callers.scene;
     books.note(() => `schedule ${after?.plan.paused} ${after?.nextAt} launches ${ids.join(", ")}`);
     if (after?.plan.paused === true && before?.plan.paused !== true) this.#pausedAt = clock.now();
-    if (before === undefined || after === null || before.plan.setAt !== after.plan.setAt) {
+    if (before === undefined || after === null || isSetAnew(before, after)) {
       if (ids.length > 0) books.wrong(`a change of a schedule launches ${ids.join(", ")}`);
     } else if (before.plan.paused !== after.plan.paused) {
       const isWrong = after.plan.paused ? after.nextAt !== null : after.nextAt! <= this.#pausedAt - doubt;
@@ -188,6 +189,13 @@ export class Schedules {
       if (!this.#launched.has(id) && id.endsWith("Z")) found.push(`${id} was launched beside the schedule`);
     return found;
   }
+}
+
+/** Perhaps in the same millisecond, and perhaps as it was. */
+function isSetAnew(before: ScheduleRecord, { plan, nextAt }: ScheduleRecord): boolean {
+  const { timing, missed, setAt, paused } = before.plan;
+  const isSame = plan.setAt === setAt && plan.missed === missed && isDeepStrictEqual(plan.timing, timing);
+  return !isSame || (plan.paused === paused && nextAt === before.nextAt);
 }
 
 /** What the law says of a row that is looked at. */
