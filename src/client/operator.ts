@@ -10,7 +10,7 @@ import type { ListedExecution, Store } from "../stores/contract.js";
 import { requestTo } from "../session/mailbox-entry.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
-import { isDoubtful, isParents, type OperatorAct } from "../execution/mail.js";
+import { isDoubtful, isLasting, type OperatorAct } from "../execution/mail.js";
 import { checkedByInput } from "../runtime/input-fields.js";
 import { notFound } from "../session/not-found.js";
 import { checkBy, checkText } from "../session/reasons.js";
@@ -161,8 +161,8 @@ export class OperatorActs {
   async #mustBeStuck(record: ListedExecution, method: string): Promise<void> {
     if (record.status !== "stuck") throw notStuck(record, method, record.status);
     const requests = await this.#store.mail({ executions: [record.id], status: "pending", limit: 0 });
-    // What its parent has asked waits for this.
-    if (requests.some((it) => isRequest(it.kind) && !isParents(it)))
+    // What its parent has asked, and a rollback that was promised, wait for this.
+    if (requests.some((it) => isRequest(it.kind) && !isLasting(it)))
       throw notStuck(record, method, "being taken up again");
   }
 

@@ -3,7 +3,7 @@ import { encode } from "../values/encode.js";
 import { isolate, merge } from "../values/isolate.js";
 import type { AnyWorkflow, StatePatch, StepsOf } from "../definition/bag.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
-import { judgeRewind, type RefusedRewind, type RewindRequest } from "../execution/mail.js";
+import { isLasting, judgeRewind, type RefusedRewind, type RewindRequest } from "../execution/mail.js";
 import { recallName } from "../execution/recall.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { Shape } from "../execution/router.js";
@@ -71,6 +71,9 @@ export class RewindRequests {
       if (typeof why === "string") return refusedRewind(record, why, asked, shape);
       const earlier = await this.#pending(id);
       if (earlier !== undefined) {
+        // Nobody could follow it yet, and it waits.
+        if (record.status === "stuck" && isLasting(earlier))
+          return refusedRewind(record, "already-rolling-back", asked, shape);
         if (!(await this.#isFollowed(id, earlier.id))) continue;
         const by = earlier.kind === "rollback" ? "already-rolling-back" : "already-rewinding";
         return refusedRewind(record, by, asked, shape);

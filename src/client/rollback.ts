@@ -110,12 +110,14 @@ export class RollbackRequests {
   async request(id: string, reason: string, options: RollbackOptions): Promise<RollbackAnswer> {
     const request = this.check(reason, options);
     await this.#host.ready("rollback");
-    const row = requestTo(id, "rollback", request, {
+    const terms = {
       method: "rollback",
       sizeLimit: this.#host.sizeLimit,
       acceptedIn: askable,
       wakes: ["scheduled", "running", "waiting", "stuck", "completed"],
-    });
+    } as const;
+    const row = requestTo(id, "rollback", request, terms);
+    const promised = { ...requestTo(id, "rollback", { ...request, isPromised: true }, terms), id: row.id };
     // The execution may have moved on before the request is written; then the request is judged anew. An execution that moves on all
     // the time takes the request unjudged, and its launcher judges.
     for (let tries = 1; ; tries++) {
@@ -133,16 +135,18 @@ export class RollbackRequests {
       const isOpen = shape === undefined || record.position.stepIndex === shape.pivot || isAtRest(record);
       const pending = await this.#store.mail({ executions: [id], ...requestsOnly });
       const earlier = pending.find(({ kind }) => kind === "rollback");
-      if (earlier !== undefined) {
+      // One that is stuck may keep a request that nobody could follow: this one has it taken up again.
+      if (earlier !== undefined && record.status !== "stuck") {
         if (isOpen && !(await this.#decision(id, earlier.id, request)).accepted) continue;
         return this.#refused(record, "already-rolling-back");
       }
+      const isAwaited = movesOn || isOpen;
       const { result } = await this.#host.committer.deliver({
-        ...row,
+        ...(isAwaited ? row : promised),
         ...(!movesOn && { only: { revision: record.revision, signals: record.signals } }),
       });
       if (result !== "stored") continue;
-      return movesOn || isOpen ? this.#decision(id, row.id, request) : { accepted: true };
+      return isAwaited ? this.#decision(id, row.id, request) : { accepted: true };
     }
   }
 

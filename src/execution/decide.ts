@@ -21,6 +21,8 @@ import { entryOf, settledBy, unsubscribedBy, type SettledRow } from "./transitio
 export interface Decision {
   readonly transition: Transition;
   readonly action: Action;
+  /** It can't go on, and nothing that was asked of it could be followed. */
+  readonly isTurnedAway: boolean;
   /** The execution as it goes up again. Left out: it does not. */
   readonly risen?: ActiveExecution;
 }
@@ -95,7 +97,10 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
     line: lineAfter(committed.line, committed.status, status),
     list: listAfter(committed, event, position, facts),
   };
-  return upInto === undefined ? { action, transition } : { action, transition, risen: committed };
+  const isTurnedAway = event.what.type === "parked";
+  return upInto === undefined
+    ? { action, transition, isTurnedAway }
+    : { action, transition, isTurnedAway, risen: committed };
 }
 
 interface Judged {

@@ -15,6 +15,8 @@ export interface RollbackRequest {
   readonly details?: string;
   /** It comes from the execution's parent: it is never lost. Who can't follow it is parked with it. */
   readonly isParents?: true;
+  /** Who asked was told that the execution will turn, and hears no more of it: so it is never lost either. */
+  readonly isPromised?: true;
   /** Of a parent's: what was asked of the parent. Left out: nothing was, it has turned by itself. */
   readonly asked?: AskedBack;
 }
@@ -126,12 +128,22 @@ export interface Mail {
   readonly dead: readonly string[];
 }
 
-/** It was asked by the execution's parent, and waits until the execution can follow. */
-export function isParents({ kind, payload }: MailboxRecord): boolean {
+/** It was asked by the execution's parent. */
+export function isParents(row: MailboxRecord): boolean {
+  return rollbackIn(row)?.isParents === true;
+}
+
+/** It waits until the execution can follow, however often that is parked. */
+export function isLasting(row: MailboxRecord): boolean {
+  const request = rollbackIn(row);
+  return request?.isParents === true || request?.isPromised === true;
+}
+
+function rollbackIn({ kind, payload }: MailboxRecord): RollbackRequest | undefined {
   try {
-    return kind === "rollback" && (payload.value as RollbackRequest).isParents === true;
+    return kind === "rollback" ? (payload.value as RollbackRequest) : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

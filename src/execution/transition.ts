@@ -3,7 +3,7 @@ import { encode, Encoded } from "../values/encode.js";
 import { isolate } from "../values/isolate.js";
 import type { ActiveExecution } from "./execution.js";
 import type { Event } from "./events.js";
-import { isParents, type Mail } from "./mail.js";
+import { isLasting, type Mail } from "./mail.js";
 import { roundOf, type Position } from "./position.js";
 import { isRequest, untilBits, type HistoryEntry, type Transition } from "./records.js";
 import type { RoutedEvent } from "./router.js";
@@ -85,7 +85,7 @@ export function settledBy(
   for (const { id, kind } of pending) if (kind === "told") settled.push({ arrival: id, as: "consumed" });
   if (what.type === "parked" || (what.type === "probed" && what.parks)) {
     // A request that could not be followed must not stand in the way of the next one.
-    for (const it of pending) if (isRequest(it.kind) && !isParents(it)) settled.push({ arrival: it.id, as: "dead" });
+    for (const it of pending) if (isRequest(it.kind) && !isLasting(it)) settled.push({ arrival: it.id, as: "dead" });
   }
   // A handler that failed or was cut off, and will be tried again, leaves its message where it is.
   if (cause !== undefined && what.type !== "retry" && what.type !== "cutOff")

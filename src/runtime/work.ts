@@ -4,7 +4,7 @@ import type { StepDefinition } from "../definition/definition.js";
 import type { Contributions } from "../execution/contributions.js";
 import type { Decision } from "../execution/decide.js";
 import { activeExecution, committedAs, withoutPatches, type ActiveExecution } from "../execution/execution.js";
-import { isParents, mailAfter, withDead, type Mail } from "../execution/mail.js";
+import { isLasting, isParents, mailAfter, withDead, type Mail } from "../execution/mail.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { CallFacts } from "../execution/step-result.js";
 import type { Host } from "../session/host.js";
@@ -66,7 +66,7 @@ export class Work {
   }
 
   /** The transition is committed: the execution is what that led to. */
-  committedWith({ transition, risen }: Pick<Decision, "transition" | "risen">): void {
+  committedWith({ transition, isTurnedAway, risen }: Omit<Decision, "action">): void {
     const { history } = transition;
     if (history.patch !== null && (history.direction === "up" || history.func === "probe")) this.given?.push(history);
     if (risen === undefined) this.contributions?.add(history);
@@ -74,8 +74,10 @@ export class Work {
     this.committed = committedAs(risen ?? this.execution, transition);
     this.execution = this.committed;
     this.mail = mailAfter(this.mail, transition);
-    // What its parent asked, and it could not follow, waits for an operator.
-    if (transition.status === "stuck")
-      this.mail = { ...this.mail, pending: this.mail.pending.filter((it) => !isParents(it)) };
+    // What it could not follow, and is not dead, waits for an operator.
+    if (transition.status === "stuck") {
+      const waits = isTurnedAway ? isLasting : isParents;
+      this.mail = { ...this.mail, pending: this.mail.pending.filter((it) => !waits(it)) };
+    }
   }
 }

@@ -1,7 +1,7 @@
 /** Dead ends: what an operator is told to do where an act is refused, and that there is a way on. */
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { Client, fail, pause, workflow, type Launcher } from "../../src/index.js";
+import { Client, fail, observer, pause, workflow, type Launcher } from "../../src/index.js";
 import { errorOf, onEveryStore, patient, told } from "../support/rig.js";
 
 const undo = (): void => undefined;
@@ -24,6 +24,45 @@ const newer = (isMended: boolean) =>
         return { state: { item: state.sku } };
       },
     });
+
+onEveryStore("a rollback that was promised to who asked", (start) => {
+  test.each(["an operator retries", "somebody asks again"])(
+    "is kept where no launcher can follow it, and followed once one can: %s",
+    async (then) => {
+      const rig = await start([older]);
+      const { id } = await rig.launcher.launch(older, { sku: "A-1" });
+      await rig.clock.settle();
+      await rig.launcher.stop();
+      if (!rig.store.isOpen) await rig.store.open();
+      const client = new Client({ store: rig.store, workflows: [older] });
+      onTestFinished(() => client.stop());
+      expect(await client.rollback(id, "customer", { by: "eve" })).toEqual({ accepted: true });
+      let stuck = 0;
+      const broken = await rig.another([newer(false).observe(observer({ name: "o", stuck: () => void stuck++ }))]);
+      await rig.clock.advance("1m");
+      const execution = broken.execution(id);
+      expect(await execution.summary()).toMatchObject({
+        status: "stuck",
+        error: { code: "STEPWELL_MIGRATION_FAILED" },
+      });
+      expect(await execution.history()).toHaveLength(2);
+      expect(stuck).toBeLessThanOrEqual(1);
+      expect(await client.execution(id).rewind({ to: "ask", reason: "x", by: "ada" })).toMatchObject({
+        accepted: false,
+        why: "already-rolling-back",
+      });
+      const again = broken.rollback(id, "again");
+      await rig.clock.advance("1s");
+      expect(await again).toMatchObject({ accepted: false, why: "parked-again" });
+      await broken.stop();
+      const mended = await rig.another([newer(true)]);
+      if (then === "an operator retries") await mended.execution(id).retry();
+      else expect((await mended.rollback(id, "twice")).accepted).toBe(false);
+      await rig.clock.advance("1m");
+      expect(await mended.execution(id).outcome()).toMatchObject({ status: "rolledBack", reason: "customer" });
+    },
+  );
+});
 
 onEveryStore("patchState of an execution that could not be migrated", (start) => {
   /** Stuck with version 1, where only launchers with version 2 run. */

@@ -304,11 +304,11 @@ function answers({ it, record, rows, mailbox }: Evidence): string[] {
   const found: string[] = [];
   const turned = record.position.direction === "down";
   const isRewound = it.rewound.length > 0;
-  // It was parked with what was asked of it and not followed: see docs/versions.md.
+  // Then an act is dead, and may be asked for again.
   const isTurnedAway = rows.some(({ result }) => result === "STEPWELL_MIGRATION_FAILED");
   for (const { reason, accepted, why, hasDoubts } of it.requests) {
     const hasTurned = turned || (isRewound && rows.some(({ result }) => result === reason));
-    if (accepted && !hasTurned && !isTurnedAway) found.push(`accepted ${reason} and did not turn`);
+    if (accepted && !hasTurned) found.push(`accepted ${reason} and did not turn`);
     // A request whose answer was lost was sent again, and found itself on its way.
     const own = why?.startsWith("already-") === true && hasDoubts;
     if (!accepted && !own && record.position.reason === reason)

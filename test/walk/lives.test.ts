@@ -194,8 +194,11 @@ const faults: [title: string, problem: string, machine: Machine][] = [
     {
       nextTask,
       decide: (...given) => {
-        const { action, transition } = decide(...given);
-        return { action, transition: transition.status === "waiting" ? { ...transition, dueInMs: null } : transition };
+        const { transition, ...others } = decide(...given);
+        return {
+          ...others,
+          transition: transition.status === "waiting" ? { ...transition, dueInMs: null } : transition,
+        };
       },
     },
   ],
@@ -213,9 +216,9 @@ const faults: [title: string, problem: string, machine: Machine][] = [
     {
       nextTask,
       decide: (...given) => {
-        const { action, transition } = decide(...given);
+        const { transition, ...others } = decide(...given);
         return {
-          action,
+          ...others,
           transition: transition.status === "rolledBack" ? { ...transition, status: "running" } : transition,
         };
       },
