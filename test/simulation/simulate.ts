@@ -15,11 +15,10 @@ import { coverageOf, enough } from "./coverage.js";
 import { difference, playSeed, type StoreName } from "./history.js";
 import { Seen } from "./seen.js";
 
-/** What a process is to play: each `step`th seed from one on. */
+/** What a process is to play, on the stores in turns. */
 interface Share {
   readonly from: number;
   readonly until: number;
-  readonly step: number;
   readonly stores: readonly StoreName[];
 }
 
@@ -40,17 +39,28 @@ const compared = 1000;
 /** More than that are not looked at. */
 const mostFound = 20;
 
-async function playShare({ from, until, step, stores }: Share): Promise<Report> {
+/** A process plays so many and ends, with all that worlds have left behind in it. */
+const mostInProcess = 5000;
+
+async function playShare({ from, until, stores }: Share): Promise<Report> {
   const found: Found[] = [];
   const seen = new Seen();
-  for (let seed = from; seed < until && found.length < mostFound; seed += step) {
-    const store = stores[Math.floor(seed / step) % stores.length]!;
+  for (let seed = from; seed < until && found.length < mostFound; seed++) {
+    const store = stores[seed % stores.length]!;
     const { violations } = await playSeed(seed, store, { seen });
     if (violations.length > 0) found.push({ seed, store, what: violations });
     const differs = seed % compared === 0 ? await difference(seed, store) : undefined;
     if (differs !== undefined) found.push({ seed, store, what: [`is different when it is played again: ${differs}`] });
   }
   return { found, counts: seen.counts };
+}
+
+function sharesOf(from: number, seeds: number, processes: number, stores: readonly StoreName[]): Share[] {
+  const size = Math.min(mostInProcess, Math.ceil(seeds / processes));
+  return Array.from({ length: Math.ceil(seeds / size) }, (_, index) => {
+    const begin = from + index * size;
+    return { from: begin, until: Math.min(begin + size, from + seeds), stores };
+  });
 }
 
 function playInProcess(share: Share): Promise<Report> {
@@ -83,18 +93,22 @@ async function main(): Promise<number> {
   say(`Plays ${seeds} seeds from ${from} on.`);
   const began = performance.now();
   const processes = Math.min(availableParallelism(), Math.max(1, Math.floor(seeds / 50)));
-  const shares = Array.from({ length: processes }, (_, index) => ({
-    ...{ from: from + index, until: from + seeds, step: processes, stores },
-  }));
-  const reports = await Promise.all(shares.map(playInProcess));
-  const seconds = (performance.now() - began) / 1000;
+  const shares = sharesOf(from, seeds, processes, stores);
   const seen = new Seen();
-  for (const { counts } of reports) seen.add(counts);
-  const found = reports.flatMap((it) => it.found);
-  for (const { seed, store, what } of found) {
-    say(`\nSeed ${seed} on ${store}:\n  ${what.slice(0, 5).join("\n  ")}`);
-    say(`Play it again: npm run simulate -- --seeds 1 --from ${seed} --store ${store} --trace`);
-  }
+  const found: Found[] = [];
+  const work = async (): Promise<void> => {
+    for (let share = shares.shift(); share !== undefined && found.length < mostFound; share = shares.shift()) {
+      const report = await playInProcess(share);
+      seen.add(report.counts);
+      for (const { seed, store, what } of report.found) {
+        say(`\nSeed ${seed} on ${store}:\n  ${what.slice(0, 5).join("\n  ")}`);
+        say(`Play it again: npm run simulate -- --seeds 1 --from ${seed} --store ${store} --trace`);
+      }
+      found.push(...report.found);
+    }
+  };
+  await Promise.all(Array.from({ length: processes }, work));
+  const seconds = (performance.now() - began) / 1000;
   const { edges, pairs, missing } = coverageOf(seen);
   const demanded = seeds >= enough ? missing : [];
   for (const it of values.json ? [] : missing) say(`Not seen: ${it}`);
