@@ -4,6 +4,7 @@ import { defaultRetry } from "../../definition/retry-policy.js";
 import { unknown } from "../../definition/outcome.js";
 import type { Fault } from "./course.js";
 import type { Called, CalledFunction } from "./instrumented.js";
+import { never } from "../faults/never.js";
 
 const words: Readonly<Record<CalledFunction, string>> = {
   run: "",
@@ -65,8 +66,6 @@ export interface Stage {
   askBack(): Promise<void>;
 }
 
-const never = new Promise<never>(() => undefined);
-
 class PlannedFailure extends Error {
   override readonly name = "PlannedFailure";
 }
@@ -84,13 +83,13 @@ export function callWith(fault: Fault, go: () => unknown, stage: Stage): unknown
     case "answer lost":
       return after(go, failing);
     case "hangs":
-      return never;
+      return never();
     case "late":
       stage.later("a-minute", go);
-      return never;
+      return never();
     case "very late":
       stage.later("at-the-end", go);
-      return never;
+      return never();
     case "dies before it":
       return stage.die();
     case "dies after it":

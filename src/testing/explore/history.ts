@@ -23,6 +23,7 @@ import { Reached } from "./reached.js";
 import { Running } from "./running.js";
 import { Script } from "./script.js";
 import { stateKey } from "./state-key.js";
+import { never } from "../faults/never.js";
 
 /** A workflow and all that is around it, the same for each history. */
 export interface Setting<World> {
@@ -56,8 +57,6 @@ const grace = 5000;
 const minute = 60_000;
 
 const options = { pollInterval: 10_000, heartbeat: { interval: 10_000, timeout: silence }, abortGrace: grace } as const;
-
-const never = new Promise<never>(() => undefined);
 
 export class History<World> {
   readonly setting: Setting<World>;
@@ -175,7 +174,7 @@ export class History<World> {
   // Calls of step functions.
 
   #call(called: Called, go: () => unknown, process: Process): unknown {
-    if (process.clock.life === "gone" || this.isCut) return never;
+    if (process.clock.life === "gone" || this.isCut) return never();
     this.happened++;
     const name = nameOfCall(called);
     const { id } = called.context.execution;
@@ -210,11 +209,11 @@ export class History<World> {
       (value: unknown) => {
         if (fault === undefined) note("done");
         // Nothing more happens in a process that is gone.
-        return process.clock.life === "gone" ? never : value;
+        return process.clock.life === "gone" ? never() : value;
       },
       (error: unknown) => {
         if (fault === undefined) note(`throws: ${error instanceof Error ? error.message : String(error)}`);
-        if (process.clock.life === "gone") return never;
+        if (process.clock.life === "gone") return never();
         throw error;
       },
     );
@@ -224,7 +223,7 @@ export class History<World> {
     return {
       die: () => {
         process.clock.die();
-        return never;
+        return never();
       },
       freeze: (effect) => {
         process.clock.stand();

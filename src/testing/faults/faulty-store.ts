@@ -5,6 +5,7 @@ import type { ClaimOptions, Hint, Store } from "../../stores/contract.js";
 import { LostAnswers } from "./lost-answers.js";
 import type { ProcessClock } from "./process-clock.js";
 import { through, type Call } from "./through.js";
+import { never } from "./never.js";
 
 export interface StoreCall {
   /** As `write`, or `lists.advance` of a capability. */
@@ -48,8 +49,6 @@ export interface FaultyStoreOptions {
   /** Default: as the store. One that does not gather is not given the same rows again, so no answer of a write may get lost there. */
   readonly gathers?: boolean;
 }
-
-const never = new Promise<never>(() => undefined);
 
 export function faultyStore(base: Store, options: FaultyStoreOptions): Store {
   const { clock, latency = null, gathers, faults } = options;
@@ -95,7 +94,7 @@ class Line {
   }
 
   #ask(name: string, call: Call, given: readonly unknown[]): unknown {
-    if (this.#clock.life === "gone") return never;
+    if (this.#clock.life === "gone") return never();
     const asked: StoreCall = { name, given };
     const fate = this.#faults.before?.(asked) ?? "goes";
     if (fate instanceof Promise) return fate.then(() => this.#done(asked, call));
@@ -110,7 +109,7 @@ class Line {
   }
 
   #answered(asked: StoreCall, answer: unknown): unknown {
-    if (this.#clock.life === "gone") return never;
+    if (this.#clock.life === "gone") return never();
     const fate = this.#faults.after?.(asked, answer) ?? "answers";
     return fate instanceof Promise ? fate.then((it) => this.#told(asked, answer, it)) : this.#told(asked, answer, fate);
   }
@@ -124,11 +123,11 @@ class Line {
 
   #die(): Promise<never> {
     this.#faults.dies();
-    return never;
+    return never();
   }
 
   #underWay([there, back]: readonly [number, number], ask: () => unknown): Promise<unknown> {
-    if (this.#clock.life === "gone") return never;
+    if (this.#clock.life === "gone") return never();
     return new Promise((resolve, reject) => {
       const settle = (end: () => void): void => void this.#clock.after(back, end);
       this.#clock.world.after(there, async () => {
