@@ -4,6 +4,7 @@ import { workflow } from "../index.js";
 import { definitionOf } from "../definition/definition-of.js";
 import { arrival, decided, executionAt, factsOf, mailOf, now, positionAt } from "../../test/support/executions.js";
 import { dueIn } from "./decide.js";
+import type { MailboxRecord } from "./records.js";
 
 const functions = { run: () => undefined, rollback: () => undefined };
 const definition = definitionOf(
@@ -38,6 +39,24 @@ describe("a result against what came while the step ran", () => {
     expect(transition.position).toMatchObject({ direction: "up", stepIndex: 1 });
     expect(transition.settled).toEqual([{ arrival: skip.id, as: "consumed" }]);
   });
+
+  test.each([[-1], [60_000]])(
+    "a parent's ask that came while an operator's act completed it is kept, and not ended with it: deadline %i",
+    (inMs) => {
+      const single = definitionOf(workflow("single", { input: z.object({}) }).step("a", functions));
+      const skip = arrival("skip", { reason: "done by hand", by: "ada" });
+      const parents = arrival("rollback", { reason: "returned", ifCompleted: "undo", isParents: true });
+      const stuck = executionAt({ lifecycle: "step" }, { status: "stuck", deadlineAt: now + inMs });
+      const details = { cause: skip, by: "ada", result: "skipped" };
+      const skipped = (...mail: MailboxRecord[]) =>
+        decided(stuck, { type: "stepOk" }, { ...factsOf(single), mail: mailOf(...mail) }, details).transition;
+      expect(skipped(skip)).toMatchObject({ status: "completed", ends: true, rests: true });
+      expect(skipped(skip, parents)).toMatchObject({
+        ...{ status: "completed", ends: false, rests: false },
+        settled: [{ arrival: skip.id, as: "consumed" }],
+      });
+    },
+  );
 
   const rarely = { ...functions, when: () => false };
   const optional = definitionOf(

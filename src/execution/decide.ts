@@ -10,7 +10,7 @@ import { changesOf, leftNothing, type ActiveExecution } from "./execution.js";
 import { risen, type Ground } from "./contributions.js";
 import type { Event } from "./events.js";
 import { lineAfter } from "./children.js";
-import { awaitedMessage, sift, turnOf, type Mail, type Turn } from "./mail.js";
+import { awaitedMessage, isLasting, sift, turnOf, type Mail, type Turn } from "./mail.js";
 import { keyNameOf, roundOf, type Position } from "./position.js";
 import { positionAfter, takenOver } from "./position-after.js";
 import { isRequest, type Transition } from "./records.js";
@@ -67,9 +67,15 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
   const looksAgain = action === "wait" && event.what.type === "resumed" && step?.children !== undefined;
   // A rollback was asked for that takes over from the rewind: it is followed at once, also where its undo waits or has failed.
   const isAsked = request === undefined && stood.position.until !== undefined && turn?.arrival !== undefined;
-  const goesOn = kept !== undefined || looksAgain || isAsked;
+  // An operator's act has completed it, and its parent has asked it to go back meanwhile: as if that had come just after.
+  const isAskedAtEnd =
+    action === "succeed" &&
+    turn?.arrival === undefined &&
+    !isPastPivot(position, facts.shape) &&
+    mail.pending.some(isLasting);
+  const goesOn = kept !== undefined || looksAgain || isAsked || isAskedAtEnd;
   const resting = goesOn ? undefined : restOf(execution, position, action, mail, facts, step);
-  const ends = action === "succeed" || action === "finish";
+  const ends = (action === "succeed" && !isAskedAtEnd) || action === "finish";
   const status = resting?.status ?? kept ?? statusOf[action];
   const history = entryOf(committed, event, upInto);
   if (isPassedOver) history.leftNothing = true;
