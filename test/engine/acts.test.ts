@@ -157,7 +157,7 @@ onEveryStore("an operator's acts", (start) => {
     expect(await execution.state()).not.toHaveProperty("a");
   });
 
-  test("of a patch and a retry at the same time one wins, or the patch comes first, and nothing is lost", async () => {
+  test("of a patch and a retry at the same time one wins, or one comes after the other, and nothing is lost", async () => {
     const asked: unknown[] = [];
     const { rig, execution } = await stuck(start, refunding(asked));
     const acts = [execution.patchState({ iban: "good" }, "mistyped"), execution.retry()];
@@ -170,9 +170,10 @@ onEveryStore("an operator's acts", (start) => {
     const status = (await execution.summary()).status;
     const history = (await execution.history()).map(({ result }) => result);
     const acted = history.filter((result) => result === "patched" || result === "retried");
-    expect(["patched", "retried", "patched,retried"]).toContain(acted.join());
+    // Where the retry was first it may have failed, and be stuck again, before the patch comes.
+    expect(["patched", "retried", "patched,retried", "retried,patched"]).toContain(acted.join());
     expect(acted).toHaveLength(2 - failed.length);
-    expect(status).toBe(acted.length === 2 ? "rolledBack" : "stuck");
+    expect(status).toBe(acted.join() === "patched,retried" ? "rolledBack" : "stuck");
     expect(await execution.state()).toMatchObject({ iban: history.includes("patched") ? "good" : "none" });
   });
 
