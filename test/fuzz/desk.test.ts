@@ -162,7 +162,9 @@ test(
           const request = requestOf({ ...it, path: `api/${it.path.replace(/^api\//, "")}` });
           if (request === undefined) return;
           const response = await ask(...request);
-          expect(response.status).toBeGreaterThanOrEqual(400);
+          // "api/.." is the page itself, which anybody may have: it knows nothing.
+          const isApi = new URL(request[0], "http://localhost/").pathname.startsWith("/api/");
+          if (isApi) expect(response.status).toBeGreaterThanOrEqual(400);
           expect(await response.text()).not.toContain(secret);
         }),
         fuzzRuns(400),
