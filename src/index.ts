@@ -146,7 +146,8 @@ export type {
 } from "./definition/verdicts.js";
 export { workflow, type Workflow, type WorkflowOptions } from "./definition/workflow.js";
 export type { OperatorOptions, Resolution, ResolveOptions, RetryOptions, SkipOptions } from "./client/operator.js";
-export type { Execution, HistoryOptions, HistoryRange, MailboxOptions, MailboxRow } from "./client/execution-handle.js";
+export type { Execution, HistoryOptions, HistoryRange } from "./client/execution-handle.js";
+export type { MailboxOptions, MailboxRow } from "./client/mailbox.js";
 export type { ExecutionSummary, StepInDoubt } from "./client/execution-summary.js";
 export type { ExecutionDetails } from "./client/execution-details.js";
 export type { ChildGroup, ChildLine, ChildLinesOptions } from "./client/children.js";

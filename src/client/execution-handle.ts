@@ -5,7 +5,7 @@ import type { Flow } from "../definition/flow.js";
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError } from "../errors.js";
 import { stateDifference, type Difference } from "../values/state-changes.js";
-import type { ArrivalStatus, ExecutionRecord, MailboxRecord, Standing } from "../execution/records.js";
+import type { ExecutionRecord, Standing } from "../execution/records.js";
 import type { HistoryRange as StoredRange, Store } from "../stores/contract.js";
 import type {
   OperatorActs,
@@ -25,9 +25,9 @@ import {
 } from "../execution/history.js";
 import { childGroupsOf, childLinesOf, type ChildGroup, type ChildLine, type ChildLinesOptions } from "./children.js";
 import { checkedFrom, endable, followOne, followOptionsOf, type FollowOptions } from "./follow.js";
-import type { ResendNote } from "./dead-letters.js";
 import type { ClientHost } from "../session/client-host.js";
 import { andThen } from "../session/maybe-promise.js";
+import { mailboxRowsOf, mailFilterOf, type MailboxOptions, type MailboxRow } from "./mailbox.js";
 import type { MessageSender, SendOptions, Sent } from "./messages.js";
 import type { RewindAnswer, RewindOptions, RewindRequests } from "./rewind.js";
 import type { RollbackAnswer, RollbackOptions, RollbackRequests } from "./rollback.js";
@@ -57,31 +57,6 @@ export interface HistoryOptions extends HistoryRange {
   readonly redact?: readonly string[];
 }
 
-/** Which part of a mailbox. */
-export type MailboxOptions =
-  /** What is among the last so many arrivals, requests counted too. */
-  | { readonly last?: number }
-  /** The one with this id, as `send` gives it. */
-  | { readonly id: string }
-  /** What no step has taken yet; of more than `limit` the oldest of each name. Default: all of it. */
-  | { readonly status: "pending"; readonly limit?: number };
-
-export interface MailboxRow {
-  readonly id: string;
-  readonly name: string;
-  /** As it was sent. */
-  readonly payload: unknown;
-  readonly receivedAt: Date;
-  /** `dead`: no step took it before the execution ended, or the schema of its step refused it. */
-  readonly status: ArrivalStatus;
-  /** The step that took it. */
-  readonly step?: string;
-  /** The topic that it was published to; left out where it was sent to this execution. */
-  readonly topic?: string;
-  /** Of a dead letter that was sent again: to which execution, under which name, when, and by whom where that was given. */
-  readonly resent?: { readonly to: string; readonly as: string; readonly by?: string; readonly at: Date };
-}
-
 /** Undefined: no differences are asked for. */
 function differenceOf({ changes, redact }: Partial<HistoryOptions>): Difference | undefined {
   if (changes === true) return stateDifference(redact, "history");
@@ -99,55 +74,11 @@ function rangeOf({ from, limit }: HistoryRange): StoredRange | undefined {
   return { after: checkedFrom(from ?? 0, "history"), limit: limit ?? allRows };
 }
 
-/** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
-function mailFilterOf(options: MailboxOptions): MailboxOptions {
-  refuseUnknownOptions(options, ["last", "id", "status", "limit"], "mailbox");
-  const { last, id, status, limit }: { last?: unknown; id?: unknown; status?: unknown; limit?: unknown } = options;
-  const refuse = (problem: string): never => {
-    throw invalidArgument(`mailbox: ${problem}`);
-  };
-  if ([last, id, status].filter((it) => it !== undefined).length > 1)
-    refuse(`give "last", "id" or "status", one of them`);
-  if (status !== undefined && status !== "pending")
-    refuse(`"status" must be "pending" or left out, not ${shown(status)}`);
-  if (id !== undefined && typeof id !== "string") refuse(`"id" must be the id of a message, not ${shown(id)}`);
-  if (limit !== undefined && status === undefined)
-    refuse(`"limit" goes with "status"; say with "last" how many you want`);
-  for (const [name, count] of Object.entries({ last, limit }))
-    if (count !== undefined && !(Number.isSafeInteger(count) && (count as number) >= 1))
-      refuse(`"${name}" must be a whole number from 1 on, not ${shown(count)}`);
-  return options;
-}
-
 /** So many messages are counted. */
 const countedTo = 10_000;
 
 /** More than any history has. */
 const allRows = 2 ** 31;
-
-function mailboxRowsOf(rows: readonly MailboxRecord[]): MailboxRow[] {
-  const notes = new Map<string, MailboxRow["resent"]>();
-  for (const { kind, payload, receivedAt } of rows) {
-    if (kind !== "resend") continue;
-    const { letter, ...note } = payload.value as ResendNote;
-    notes.set(letter, { ...note, at: new Date(receivedAt) });
-  }
-  return rows
-    .filter(({ kind }) => kind === "message")
-    .map(({ id, messageId, name, payload, receivedAt, status, step, topic }) => {
-      const resent = notes.get(id);
-      return {
-        id: messageId ?? id,
-        name,
-        payload: payload.value,
-        receivedAt: new Date(receivedAt),
-        status,
-        ...(step !== null && { step }),
-        ...(topic !== null && { topic }),
-        ...(resent !== undefined && { resent }),
-      };
-    });
-}
 
 /** What a handle asks with: the parts of its client. */
 export interface HandleParts {
