@@ -1,10 +1,11 @@
 /** A workflow: a named, versioned, ordered list of steps, with a schema for its input. Immutable: each call gives a new one. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { stepGiven, withMigration, withObservers, withStep } from "./additions.js";
 import type { AnyWorkflow, Bag, Unseen } from "./bag.js";
 import { StepwellError, type ErrorDetails } from "../errors.js";
-import type { ChildrenDefinition, StepDefinition, WorkflowDefinition } from "./definition.js";
-import { definitionKey, definitionOf } from "./definition-of.js";
-import { childrenStep, inTree } from "./children.js";
+import type { ChildrenDefinition, WorkflowDefinition } from "./definition.js";
+import { definitionKey } from "./definition-of.js";
+import { childrenStep } from "./children.js";
 import type { ChildrenSteps } from "./children-options.js";
 import { milliseconds, type Duration } from "./duration.js";
 import type { MessageContext, RecoverContext, StateContext, StepContext } from "./contexts.js";
@@ -13,14 +14,14 @@ import type { Shown } from "./frozen.js";
 import { limitsDefinition, type Concurrency, type RateLimit } from "./limits.js";
 import type { Messages } from "./messages.js";
 import type { Grow } from "./objects.js";
-import { observerOf, type ObserverOf } from "./observer.js";
+import type { ObserverOf } from "./observer.js";
 import type { Pause } from "./outcome.js";
-import { checkName, refuseUnknownOptions, shown } from "../values/options.js";
-import { migrationDefinition, type MigrationOptions } from "./migration.js";
+import { checkName, refuseUnknownOptions } from "../values/options.js";
+import type { MigrationOptions } from "./migration.js";
 import type { Completes, Either, Gives, IfWhen, Leaves } from "./patches.js";
 import { printed } from "./printing.js";
 import { isSchema } from "./schema.js";
-import { definitionOfStep, optionsGiven, stepDefinition, type Step, type Takes } from "./step.js";
+import type { Step, Takes } from "./step.js";
 import type { ConditionOption, Conditions, ExtraOption, RunArgument, StepExtras, StepOptions } from "./step-options.js";
 import type {
   FieldProblem,
@@ -344,69 +345,4 @@ function childrenSteps(definition: WorkflowDefinition): object {
     (name: unknown, workflows: unknown, options: unknown): AnyWorkflow =>
       built(withStep(definition, childrenStep(kind, name, workflows, options, { workflow: definition.name })));
   return { child: adding("child"), parallel: adding("parallel"), forEach: adding("forEach") };
-}
-
-/** The step that `.step(…)` was given: one from a module of its own, or a name and options, with `run` among them or before them. */
-function stepGiven(given: readonly unknown[], workflow: string): StepDefinition {
-  const [first, ...options] = given;
-  if (typeof first === "string") return stepDefinition(first, optionsGiven(first, options, { workflow }), { workflow });
-  const definition = definitionOfStep(first);
-  if (definition !== undefined && options.length === 0) return definition;
-  const shownGiven =
-    definition === undefined ? shown(first) : `step "${definition.name}" with options, which it has already`;
-  throw new StepwellError(
-    "STEPWELL_INVALID_DEFINITION",
-    `Workflow "${workflow}": .step(…) takes a name and options, or a step made with step<…>()("name", { run, … }), not ${shownGiven}.`,
-    { workflow, step: definition?.name },
-  );
-}
-
-function withStep(definition: WorkflowDefinition, given: StepDefinition): WorkflowDefinition {
-  const about = { workflow: definition.name, step: given.name };
-  const refuse = (message: string): never => {
-    throw new StepwellError("STEPWELL_INVALID_DEFINITION", message, about);
-  };
-  if (definition.migrations.length > 0) {
-    refuse(
-      `Workflow "${definition.name}": step "${given.name}" comes after .migrate(…), which is about all steps. Move it up.`,
-    );
-  }
-  if (definition.steps.some(({ name }) => name === given.name)) {
-    refuse(`Workflow "${definition.name}" has two steps named "${given.name}". Give each its own name: it is stored.`);
-  }
-  if (given.pivot && definition.pivot >= 0) {
-    const first = definition.steps[definition.pivot]!.name;
-    refuse(
-      `Workflow "${definition.name}" has a pivot already, "${first}"; after it nothing turns, so a second one means nothing.`,
-    );
-  }
-  const step = given.children === undefined ? given : inTree(definition, given, given.children);
-  return {
-    ...definition,
-    steps: [...definition.steps, step],
-    pivot: step.pivot ? definition.steps.length : definition.pivot,
-  };
-}
-
-function withMigration(definition: WorkflowDefinition, older: unknown, options: unknown): WorkflowDefinition {
-  const what = `Workflow "${definition.name}": what .migrate(…) was given`;
-  const from = typeof older === "string" ? older : definitionOf(older as AnyWorkflow, what);
-  const migration = migrationDefinition(definition, from, options as Parameters<typeof migrationDefinition>[2]);
-  return { ...definition, migrations: [...definition.migrations, migration] };
-}
-
-function withObservers(definition: WorkflowDefinition, given: readonly ObserverOf<Bag>[]): WorkflowDefinition {
-  const observers = given.map((one) => {
-    if (typeof one === "object" && one !== null) return observerOf(one);
-    throw new StepwellError(
-      "STEPWELL_INVALID_DEFINITION",
-      `Workflow "${definition.name}": .observe(…) takes observers, made with observer({ name, … }), or their options.`,
-      { workflow: definition.name },
-    );
-  });
-  return {
-    ...definition,
-    guards: [...definition.guards, ...observers.filter(({ guard }) => guard)],
-    watchers: [...definition.watchers, ...observers.filter(({ guard }) => !guard)],
-  };
 }
