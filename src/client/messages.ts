@@ -14,7 +14,7 @@ import { type Registered, registryKey } from "../session/registry.js";
 import { missing } from "../session/not-found.js";
 import { answered } from "../session/patience.js";
 import { checkExecutionId } from "../ids.js";
-import { asked } from "../session/caller-transaction.js";
+import { asked, callerTransaction } from "../session/caller-transaction.js";
 import { andThen, orElse } from "../session/maybe-promise.js";
 import { checkMessageId } from "../session/reasons.js";
 import { carriedBy } from "../runtime/engine-events.js";
@@ -61,7 +61,7 @@ export class MessageSender {
     refuseUnknownOptions(options, ["messageId", "tx", "ifRevision"], "send");
     const { messageId, tx, ifRevision } = options;
     checkStillAt(ifRevision, "send");
-    const within = tx === undefined ? undefined : this.#host.within(tx, "send");
+    const within = tx === undefined ? undefined : callerTransaction(this.#store, tx, "send");
     if (messageId !== undefined) checkMessageId(messageId, "send: messageId");
     checkMessageName(name, "send");
     const patiently = <Answer>(answer: MaybePromise<Answer>): MaybePromise<Answer> =>

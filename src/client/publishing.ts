@@ -3,6 +3,7 @@ import { milliseconds, type Duration } from "../definition/duration.js";
 import { refuseUnknownOptions } from "../values/options.js";
 import { newId } from "../ids.js";
 import type { Publication, PublishResult } from "../stores/batch.js";
+import { callerTransaction } from "../session/caller-transaction.js";
 import { needed } from "../session/capabilities.js";
 import type { CallerTransaction, Store, StoreWithin, MaybePromise } from "../stores/contract.js";
 import { payloadOf } from "../session/mailbox-entry.js";
@@ -50,7 +51,7 @@ export function publish(
     needed(store, "topics", "publish");
     refuseUnknownOptions(options, ["messageId", "keepFor", "tx"], "publish");
     const { messageId, keepFor, tx } = options;
-    const within = tx === undefined ? undefined : host.within(tx, "publish");
+    const within = tx === undefined ? undefined : callerTransaction(store, tx, "publish");
     checkTopic(topic, "publish");
     checkMessageName(name, "publish");
     if (messageId !== undefined) checkMessageId(messageId, "publish: messageId");

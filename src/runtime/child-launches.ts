@@ -109,7 +109,8 @@ async function checkTree(work: Work, names: ReadonlySet<string>): Promise<void> 
   };
   while (above !== undefined) {
     if (names.has(above.workflow)) refuse(`workflow "${above.workflow}" would be below itself.`);
-    const record: ExecutionRecord | undefined = above.parent === undefined ? undefined : await host.load(above.parent);
+    const [record]: readonly (ExecutionRecord | undefined)[] =
+      above.parent === undefined ? [] : await host.store.load([above.parent]);
     above = record && { workflow: record.workflow, parent: record.line?.parent };
   }
 }

@@ -204,7 +204,7 @@ async function openedAgain(work: Work, { record, number }: NumberedList): Promis
   const entries: Entry[] = [];
   for await (const lines of linesOf(work, record.id)) {
     const again = lines.filter(({ phase }) => phase === "rolledBack");
-    const loaded = await work.host.loadAll(again.map(({ execution }) => execution));
+    const loaded = await work.host.store.load(again.map(({ execution }) => execution));
     for (const [index, { key }] of again.entries()) {
       const child = loaded[index];
       const workflow = workflows[key] ?? workflows[""];
@@ -332,7 +332,7 @@ async function failedBy(work: Work, { id }: ListRecord, { failed: position }: Ta
   // It was closed for the step's own deadline.
   if (position === null) return { kind: "failed", reason: "timeout", error: stepDeadlineError(work.execution) };
   const [line] = await work.host.lists.lines({ list: id, from: position, limit: 1 });
-  const [child] = await work.host.loadAll([line!.execution]);
+  const [child] = await work.host.store.load([line!.execution]);
   const isOwn = child?.line?.list === id;
   const reason = isOwn ? child.position.reason : "child-id-taken";
   const message = isOwn
@@ -370,7 +370,7 @@ async function joinedChildren(work: Work): Promise<readonly JoinedChild[] | unde
   let size = 0;
   for (const { record } of await listsOf(work)) {
     for await (const lines of linesOf(work, record.id)) {
-      const loaded = await work.host.loadAll(lines.map(({ execution }) => execution));
+      const loaded = await work.host.store.load(lines.map(({ execution }) => execution));
       for (const [index, line] of lines.entries()) {
         const child = loaded[index];
         size += child?.state.text.length ?? 0;

@@ -19,6 +19,7 @@ import { andThen } from "../session/maybe-promise.js";
 import type { MaybePromise } from "../stores/contract.js";
 import { checkedByInput } from "./input-fields.js";
 import { letGo, refuseLiveChildren } from "./let-go.js";
+import { readInbox } from "./mailroom.js";
 import { brokenError, brokenRequestError, patchLostError } from "./reports.js";
 import type { Work } from "./work.js";
 
@@ -49,7 +50,7 @@ export class Inbox {
     this.hasTaken = false;
     const work = this.#work;
     const { revision } = work.committed;
-    return andThen(work.host.inbox(work.id, this.#awaited(), work.mail.dead.length), (it) => {
+    return andThen(readInbox(work.host.store, work.id, this.#awaited(), work.mail.dead.length), (it) => {
       const { signals, dead } = work.mail;
       // An answer from before the last commit may show what that commit consumed.
       if (work.committed.revision !== revision || it.signals < signals) this.isUnseen = true;
@@ -180,7 +181,7 @@ export class Inbox {
   async #checkedPatch(given: object): Promise<object | undefined> {
     const { id, host, registered, execution } = this.#work;
     try {
-      const [record, history] = await Promise.all([host.load(id), host.history(id)]);
+      const [[record], history] = await Promise.all([host.store.load([id]), host.store.history(id)]);
       return await checkedByInput(isolate(given), record!, history, registered);
     } catch (error) {
       // A store that is away has said nothing of the patch.

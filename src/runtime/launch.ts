@@ -15,6 +15,7 @@ import { checkExecutionId, newId } from "../ids.js";
 import { newRecord, type CreateResult, type NewExecution } from "../stores/batch.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { CallerTransaction, MaybePromise, StoreWithin } from "../stores/contract.js";
+import { callerTransaction } from "../session/caller-transaction.js";
 import type { ClientHost } from "../session/client-host.js";
 import type { Registered } from "../session/registry.js";
 
@@ -148,7 +149,7 @@ function prepareChecked(
     registered,
     row,
     state,
-    within: options.tx === undefined ? undefined : host.within(options.tx, "launch"),
+    within: options.tx === undefined ? undefined : callerTransaction(host.store, options.tx, "launch"),
   };
 }
 
@@ -361,7 +362,7 @@ async function refuseOtherRollback(
   existing: ExecutionRecord,
   host: ClientHost,
 ): Promise<void> {
-  const [first = existing.position] = await host.history(id);
+  const [first = existing.position] = await host.store.history(id);
   if (first.direction === "down" && first.step === position.step) return;
   const message =
     `Execution "${id}" exists already and was not launched in rollback from step "${position.step}". Nothing was changed, ` +

@@ -292,7 +292,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
 
   /** A launcher that was cut off, frozen or starved comes back and says so: it is no death, and delays at most. */
   #countDeaths(): void {
-    this.goOnWith(this.#host.deaths(this.id), (deaths) => {
+    this.goOnWith(this.#host.store.deaths(this.id), (deaths) => {
       const certain = deaths.filter(({ fate, sinceMs }) => fate === "died" || sinceMs >= longAbsence).length;
       if (certain >= mostDeaths) {
         const error = killerError(this.execution, certain);
@@ -304,7 +304,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
   }
 
   #noteCall(): void {
-    this.goOnWith(this.#host.begin(this.id, this.execution.owner), (isOwned) => {
+    this.goOnWith(this.#host.store.begin(this.id, this.execution.owner), (isOwned) => {
       this.#moment.isNoted = true;
       if (!isOwned) this.#lost();
     });

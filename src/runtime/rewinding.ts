@@ -11,10 +11,11 @@ export function mustRecall({ given, contributions, execution }: Work): boolean {
 
 /** Reads back what each step gave on the way up, and, for a rewind, all that came into the state. */
 export async function recall(work: Work, isRewind = work.execution.position.until !== undefined): Promise<void> {
-  const { host, id } = work;
+  const { id } = work;
+  const { store } = work.host;
   // Read before the rows: the state as it began may stand there.
-  const record = isRewind ? await host.load(id) : undefined;
-  const rows = await host.history(id);
+  const [record] = isRewind ? await store.load([id]) : [];
+  const rows = await store.history(id);
   work.given = givenIn(rows);
   if (record === undefined) return;
   const contributions = new Contributions(stateAtStart(record, rows));

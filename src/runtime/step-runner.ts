@@ -169,7 +169,7 @@ export class StepRunner {
   /** What the step failed with, rather than what asking about it came to. */
   #lastError(): MaybePromise<Event["error"]> {
     const { host, id } = this.#work;
-    return andThen(host.history(id), (rows) => {
+    return andThen(host.store.history(id), (rows) => {
       const isOwn = (row: HistoryRecord): boolean => row.func !== "probe" && row.result !== inDoubtReason;
       return rows.findLast((row) => row.error !== undefined && isOwn(row))?.error ?? null;
     });

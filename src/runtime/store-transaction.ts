@@ -63,9 +63,10 @@ export async function runInTransaction(
   context: StepContext,
   call: TransactionCall,
 ): Promise<TransactionResult> {
-  if (host.transact === undefined || host.storeName !== store) {
+  const { name, transactions } = host.store;
+  if (transactions === undefined || name !== store) {
     const { id, workflow } = execution.identity;
-    throw wrongStore(store, host.storeName, { execution: id, workflow, step: execution.position.step });
+    throw wrongStore(store, name, { execution: id, workflow, step: execution.position.step });
   }
   let proposal: Proposal | undefined;
   const settle = (value: unknown): Transition | null => {
@@ -82,7 +83,7 @@ export async function runInTransaction(
   let isOutage = false;
   call.waits();
   try {
-    answer = await host.transact((connection) => {
+    answer = await transactions.run((connection) => {
       call.begins();
       if (!call.isWanted) return null;
       let given: unknown;
@@ -113,7 +114,7 @@ async function answerOf(transition: Transition, execution: ActiveExecution, host
   const { revision, owner, rests } = transition;
   for (;;) {
     try {
-      const record = await host.load(execution.identity.id);
+      const [record] = await host.store.load([execution.identity.id]);
       if (record === undefined || record.revision > revision) return "lost";
       if (record.revision === revision) {
         // One that rests has no owner any more: then only where it stands tells whose commit it was.
@@ -131,7 +132,7 @@ async function answerOf(transition: Transition, execution: ActiveExecution, host
 /** Whether nothing has arrived but what the work sent itself: that is gone with the transaction, and would come again each time. */
 async function isOwnMail({ id, owner, revision, signals }: Transition, host: Host): Promise<boolean> {
   try {
-    const record = await host.load(id);
+    const [record] = await host.store.load([id]);
     return record?.owner === owner && record.revision === revision - 1 && record.signals === signals;
   } catch (error) {
     if (isRetryable(error)) return false;

@@ -1,7 +1,7 @@
 /** What the parts of a client need of their host: a worker, which also drives executions, or the session of a client alone. */
 import type { AnyWorkflow } from "../definition/bag.js";
 import type { ExecutionRecord } from "../execution/records.js";
-import type { MaybePromise, StoreWithin } from "../stores/contract.js";
+import type { MaybePromise, Store } from "../stores/contract.js";
 import type { Host } from "./host.js";
 import type { Follows } from "./follows.js";
 import type { Registered } from "./registry.js";
@@ -18,8 +18,9 @@ export interface Places {
 
 export interface ClientHost extends Pick<
   Host,
-  "clock" | "committer" | "sizeLimit" | "storeNow" | "storeNowAtMost" | "history" | "listOf" | "report"
+  "clock" | "committer" | "sizeLimit" | "storeNow" | "storeNowAtMost" | "listOf" | "report"
 > {
+  readonly store: Store;
   /** In milliseconds. */
   readonly keepPublications: number;
   /** For how long a launcher that decides on a request is waited for, in milliseconds. */
@@ -35,8 +36,6 @@ export interface ClientHost extends Pick<
   mustRun(what: string): void;
   /** @throws STEPWELL_UNKNOWN_WORKFLOW */
   registered(workflow: AnyWorkflow): MaybePromise<Registered>;
-  /** @throws STEPWELL_CAPABILITY_MISSING where the store has no transactions that a caller could have; STEPWELL_INVALID_ARGUMENT */
-  within(tx: unknown, where: string): StoreWithin;
   isDriving(id: string): boolean;
   /** Callers that follow executions. */
   readonly follows: Follows;

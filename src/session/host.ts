@@ -3,9 +3,8 @@ import type { Clock } from "../clock.js";
 import type { Logger } from "../definition/logger.js";
 import type { StepOutline } from "../definition/outline.js";
 import type { StepwellError } from "../errors.js";
-import type { Death } from "../stores/records.js";
-import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../execution/records.js";
-import type { MaybePromise, TransactionStore } from "../stores/contract.js";
+import type { MailboxRecord } from "../execution/records.js";
+import type { MaybePromise, Store } from "../stores/contract.js";
 import type { ListStore } from "../stores/lists.js";
 import type { Registered } from "./registry.js";
 import type { Committer } from "./group-commit.js";
@@ -20,6 +19,8 @@ export interface PendingMail {
 
 export interface Host {
   readonly clock: Clock;
+  /** To ask for what is there. What becomes of an execution goes by the committer. */
+  readonly store: Pick<Store, "name" | "load" | "mail" | "history" | "begin" | "deaths" | "transactions">;
   readonly committer: Committer;
   readonly logger: Logger;
   /** How long a timed-out attempt may take to settle, in milliseconds. */
@@ -30,29 +31,14 @@ export interface Host {
   storeNow(): number;
   /** An upper bound of the store's time: for timers that are set, so that none is early. */
   storeNowAtMost(): number;
-  /** As `Store.begin` and `Store.deaths`. */
-  begin(id: string, owner: number): MaybePromise<boolean>;
-  deaths(id: string): MaybePromise<readonly Death[]>;
-  /**
-   * @param names of the messages that the execution's step waits for: messages of other names need not be read
-   * @param dead how many messages become dead with the next commit
-   */
-  inbox(id: string, names: readonly string[], dead: number): MaybePromise<PendingMail>;
-  history(id: string): MaybePromise<readonly HistoryRecord[]>;
   /** A list of steps that some launcher has had; undefined: the store does not have it. */
   listOf(workflow: string, version: string, fingerprint: string): MaybePromise<readonly StepOutline[] | undefined>;
-  load(id: string): MaybePromise<ExecutionRecord | undefined>;
-  /** As `Store.load`. */
-  loadAll(ids: readonly string[]): MaybePromise<readonly (ExecutionRecord | undefined)[]>;
   /** @throws STEPWELL_CAPABILITY_MISSING */
   readonly lists: ListStore;
   /** A workflow of children: whoever has registered one has all that are below it. */
   registeredAs(name: string, version: string): Registered | undefined;
   /** There is news of this list, or more to do. */
   listMoved(list: string): void;
-  readonly storeName: string;
-  /** As `Store.transactions.run`; undefined where the store has none. */
-  readonly transact: TransactionStore["run"] | undefined;
   report(error: StepwellError): void;
   /** Tells the logger, or the console where there is no logger. */
   warn(fields: object, message: string): void;

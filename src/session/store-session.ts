@@ -6,11 +6,9 @@ import type { Clock, Timer } from "../clock.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import { definitionOf } from "../definition/definition-of.js";
 import { StepwellError } from "../errors.js";
-import type { HistoryRecord } from "../execution/records.js";
-import type { MaybePromise, StoreWithin } from "../stores/contract.js";
+import type { MaybePromise, Store } from "../stores/contract.js";
 import { ErrorReporter } from "./error-reporter.js";
 import { checkCapabilities } from "./capabilities.js";
-import { callerTransaction } from "./caller-transaction.js";
 import { Follows } from "./follows.js";
 import type { ClientHost } from "./client-host.js";
 import { Committer } from "./group-commit.js";
@@ -36,6 +34,7 @@ const keepPublications = 3 * 24 * 60 * 60 * 1000;
 
 export class StoreSession implements ClientHost {
   readonly clock: Clock;
+  readonly store: Store;
   readonly committer: Committer;
   readonly sizeLimit: number;
   readonly keepPublications = keepPublications;
@@ -43,7 +42,6 @@ export class StoreSession implements ClientHost {
   readonly places = undefined;
   readonly follows: Follows;
   readonly registry: Map<string, Registered>;
-  readonly #settings: ClientSettings;
   readonly #workflows: AnyWorkflow[];
   /** Keys of registered workflows whose lists of steps the store has. */
   readonly #defined = new Set<string>();
@@ -61,9 +59,9 @@ export class StoreSession implements ClientHost {
   #isLooking = false;
 
   constructor(settings: ClientSettings) {
-    this.#settings = settings;
     this.#workflows = [...settings.workflows];
     this.clock = settings.clock;
+    this.store = settings.store;
     this.sizeLimit = settings.sizeLimit;
     this.patience = settings.patience;
     this.registry = this.#workflows.length === 0 ? new Map() : registryOf(this.#workflows, this.clock, "new Client(…)");
@@ -89,7 +87,7 @@ export class StoreSession implements ClientHost {
   }
 
   opened(): MaybePromise<void> {
-    const { store } = this.#settings;
+    const { store } = this;
     // A store that `stop` has closed is not opened again.
     this.mustRun("This call");
     const knowsTime = store.clock === this.clock || this.clock.monotonic() - this.#timeAt < timeIsGood;
@@ -99,7 +97,7 @@ export class StoreSession implements ClientHost {
   }
 
   async #open(): Promise<void> {
-    const { store } = this.#settings;
+    const { store } = this;
     this.#releaseStore ??= await holdStore(store);
     if (store.clock === this.clock) return;
     const answered = this.#time.ask();
@@ -132,23 +130,15 @@ export class StoreSession implements ClientHost {
     }
     const registered = this.registry.get(key)!;
     if (this.#defined.has(key)) return registered;
-    const { store } = this.#settings;
+    const { store } = this;
     checkCapabilities(registered.definition, store);
     const kept = (): Registered => (this.#defined.add(key), registered);
     const keeping = store.definitions?.keep(definitionsOf(new Map([[key, registered]])));
     return keeping instanceof Promise ? keeping.then(kept) : kept();
   }
 
-  history(id: string): MaybePromise<readonly HistoryRecord[]> {
-    return this.#settings.store.history(id);
-  }
-
   listOf(workflow: string, version: string, fingerprint: string): ReturnType<StoredStepLists["find"]> {
     return this.#stepLists.find(workflow, version, fingerprint);
-  }
-
-  within(tx: unknown, where: string): StoreWithin {
-    return callerTransaction(this.#settings.store, tx, where);
   }
 
   isDriving(): boolean {
@@ -195,7 +185,7 @@ export class StoreSession implements ClientHost {
   async #look(pause: number): Promise<void> {
     this.#isLooking = true;
     try {
-      await this.#waiters.ask(this.#settings.store, () => false);
+      await this.#waiters.ask(this.store, () => false);
     } catch (error) {
       // An outage delays an answer; a caller that can't wait has given a timeout.
       if (this.isRunning) this.#errors.storeFailed("look for outcomes", error);

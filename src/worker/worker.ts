@@ -7,12 +7,10 @@ import type { Logger } from "../definition/logger.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import { definitionOf } from "../definition/definition-of.js";
 import { StepwellError } from "../errors.js";
-import type { Death } from "../stores/records.js";
-import type { ExecutionRecord, HistoryRecord } from "../execution/records.js";
-import type { Hint, MaybePromise, Store, StoreWithin, TransactionStore } from "../stores/contract.js";
+import type { ExecutionRecord } from "../execution/records.js";
+import type { Hint, Store } from "../stores/contract.js";
 import type { ListStore } from "../stores/lists.js";
 import { ErrorReporter, unlessLogged } from "../session/error-reporter.js";
-import { callerTransaction } from "../session/caller-transaction.js";
 import { Follows } from "../session/follows.js";
 import type { ClientHost, Places } from "../session/client-host.js";
 import { ArrivalListeners } from "../session/arrival-listeners.js";
@@ -22,7 +20,7 @@ import { ExecutionLoop, type LoopOwner } from "../runtime/loop.js";
 import type { Host, PendingMail } from "../session/host.js";
 import { type Registered, registryKey, definitionsOf } from "../session/registry.js";
 import { StoredStepLists } from "../session/step-lists.js";
-import { inboxesOf, readInbox } from "../runtime/mailroom.js";
+import { inboxesOf } from "../runtime/mailroom.js";
 import { migrationPathsOf, type MigrationPath } from "../runtime/upgrade.js";
 import { OutcomeWaiters, type Waiter } from "../session/outcome-waiters.js";
 import { answered, patiently } from "../session/patience.js";
@@ -45,6 +43,7 @@ const largestClaim = 256;
 
 export class Worker implements Host, ClientHost, Places, LoopOwner {
   readonly clock: Clock;
+  readonly store: Store;
   readonly logger: Logger;
   readonly committer: Committer;
   readonly grace: number;
@@ -55,7 +54,6 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   readonly places = this;
   readonly waiters: OutcomeWaiters;
   readonly follows: Follows;
-  readonly #store: Store;
   readonly #settings: LauncherSettings;
   readonly #registry: ReadonlyMap<string, Registered>;
   /** How each execution that this launcher takes up comes to a registered version; most have it already. */
@@ -94,7 +92,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     this.#registry = registry;
     this.#paths = migrationPathsOf(registry);
     this.#fairOrder = new FairOrder(this.#paths);
-    this.#store = settings.store;
+    this.store = settings.store;
     this.#limits = new LimitEnforcer(settings.store, this.#paths);
     this.clock = settings.clock;
     this.logger = settings.logger;
@@ -115,7 +113,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     const { schedules } = settings.store;
     this.#schedules = schedules && new ScheduleLoop(schedules, settings.clock, this, registry, settings.pollInterval);
     if (settings.store.lists !== undefined && hasChildren(registry)) {
-      const load: Store["load"] = (ids, only) => this.#store.load(ids, only);
+      const load: Store["load"] = (ids, only) => this.store.load(ids, only);
       this.#listKeeper = new ListKeeper(this.lists, load, settings.clock, settings.pollInterval, this);
     }
     this.#polling = new Polling(settings.clock, settings.pollInterval, {
@@ -184,12 +182,12 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   async #start(): Promise<void> {
     const goesOn = (): boolean => this.#stopped === undefined;
     await patiently(this.clock, this.#settings.startTimeout, goesOn, async () => {
-      this.#releaseStore ??= await holdStore(this.#store);
+      this.#releaseStore ??= await holdStore(this.store);
       // Kept before the first execution has one of these lists of steps.
-      await this.#store.definitions?.keep(definitionsOf(this.#registry));
+      await this.store.definitions?.keep(definitionsOf(this.#registry));
       await this.#heartbeat.register();
     });
-    this.#unwatch = this.#store.watch((hint) => this.#hinted(hint));
+    this.#unwatch = this.store.watch((hint) => this.#hinted(hint));
     this.#phase = "running";
     this.#polling.begin();
     await this.#heartbeat.begin();
@@ -229,7 +227,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     patience.cancel();
     await answered(this.clock, listsLeft, this.grace).catch(() => undefined);
     try {
-      await answered(this.clock, this.#store.removeLaunchers([this.#heartbeat.owner], "left"), this.grace);
+      await answered(this.clock, this.store.removeLaunchers([this.#heartbeat.owner], "left"), this.grace);
     } catch (error) {
       this.#errors.storeFailed("give back what this launcher held", error);
     }
@@ -293,29 +291,8 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     return this.#time.atMost;
   }
 
-  inbox(id: string, names: readonly string[], dead: number): MaybePromise<PendingMail> {
-    return readInbox(this.#store, id, names, dead);
-  }
-
-  begin(id: string, owner: number): MaybePromise<boolean> {
-    return this.#store.begin(id, owner);
-  }
-
-  deaths(id: string): MaybePromise<readonly Death[]> {
-    return this.#store.deaths(id);
-  }
-
-  load(id: string): MaybePromise<ExecutionRecord | undefined> {
-    const loaded = this.#store.load([id]);
-    return loaded instanceof Promise ? loaded.then(([record]) => record) : loaded[0];
-  }
-
-  loadAll(ids: readonly string[]): MaybePromise<readonly (ExecutionRecord | undefined)[]> {
-    return this.#store.load(ids);
-  }
-
   get lists(): ListStore {
-    return needed(this.#store, "lists", "A step of children");
+    return needed(this.store, "lists", "A step of children");
   }
 
   registeredAs(name: string, version: string): Registered | undefined {
@@ -324,22 +301,6 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
 
   listMoved(list: string): void {
     this.#listKeeper?.moved(list);
-  }
-
-  get storeName(): string {
-    return this.#store.name;
-  }
-
-  get transact(): TransactionStore["run"] | undefined {
-    return this.#store.transactions?.run.bind(this.#store.transactions);
-  }
-
-  within(tx: unknown, where: string): StoreWithin {
-    return callerTransaction(this.#store, tx, where);
-  }
-
-  history(id: string): MaybePromise<readonly HistoryRecord[]> {
-    return this.#store.history(id);
   }
 
   listOf(workflow: string, version: string, fingerprint: string): ReturnType<StoredStepLists["find"]> {
@@ -382,8 +343,6 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     return this.#settings.concurrency - this.#loops.size - this.#reserved;
   }
 
-  /** An execution that comes while this launcher is stopping is given back before it has begun. */
-
   #hinted(hint: Hint): void {
     if (hint.type === "signalled") this.#loops.get(hint.execution)?.notice();
     else if (hint.inMs === 0) this.#polling.soon();
@@ -398,7 +357,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
       const limit = Math.max(0, Math.min(this.#room, largestClaim));
       const { owner } = this.#heartbeat;
       const answered = this.#time.ask();
-      const claimed = await this.#store.claim({ owner, limit, workflows });
+      const claimed = await this.store.claim({ owner, limit, workflows });
       answered(claimed.at);
       if (!claimed.alive) {
         await this.#wasBuried(owner);
@@ -418,7 +377,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
       if ((this.#hasBacklog || this.#hasQueued) && this.#room > 0) this.#polling.soon();
       else if (claimed.nextDueInMs !== null && !this.#hasBacklog) this.#polling.within(claimed.nextDueInMs);
       if (moreIn !== null && moreIn > 0) this.#polling.within(moreIn);
-      const hasAsked = await this.waiters.ask(this.#store, (id) => this.#loops.has(id));
+      const hasAsked = await this.waiters.ask(this.store, (id) => this.#loops.has(id));
       const found = claimed.records.length + claimed.signalled.length;
       return found === 0 && hasAsked && !this.#hasBacklog && !this.#hasQueued;
     } catch (error) {
@@ -430,7 +389,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
   /** The mailboxes of all claimed executions, by one read. Where that fails, each loop reads the mailbox of its execution, and waits for a store that is away. */
   async #inboxesOf(records: readonly ExecutionRecord[]): Promise<ReadonlyMap<string, PendingMail>> {
     try {
-      return await inboxesOf(this.#store, records);
+      return await inboxesOf(this.store, records);
     } catch {
       return new Map();
     }
@@ -452,7 +411,7 @@ export class Worker implements Host, ClientHost, Places, LoopOwner {
     const unreadable = unreadableIn(record);
     if (unreadable !== undefined) {
       const requests =
-        record.signals === 0 ? [] : this.#store.mail({ executions: [record.id], status: "pending", limit: 0 });
+        record.signals === 0 ? [] : this.store.mail({ executions: [record.id], status: "pending", limit: 0 });
       return new Parking(record, owner, this, unreadable).begin(requests);
     }
     let state: object = {};
