@@ -121,7 +121,7 @@ export class Execution<W extends AnyWorkflow = AnyWorkflow> {
     const opened = this.#parts.host.opened();
     if (opened instanceof Promise) await opened;
     let asked: Promise<Outcome | undefined> | undefined;
-    if (!this.#parts.host.isDriving(this.id)) {
+    if (this.#parts.host.places?.isDriving(this.id) !== true) {
       const found = andThen(outcomeIn(this.#parts.store, this.id), (outcome) => {
         if (outcome === undefined) this.#parts.host.mustRun("outcome");
         return outcome;

@@ -14,6 +14,7 @@ export interface Places {
   giveUp(): void;
   /** Begins to drive an execution for which room was reserved. */
   take(record: ExecutionRecord, state: object, registered: Registered): void;
+  isDriving(id: string): boolean;
 }
 
 export interface ClientHost extends Pick<
@@ -36,7 +37,6 @@ export interface ClientHost extends Pick<
   mustRun(what: string): void;
   /** @throws STEPWELL_UNKNOWN_WORKFLOW */
   registered(workflow: AnyWorkflow): MaybePromise<Registered>;
-  isDriving(id: string): boolean;
   /** Callers that follow executions. */
   readonly follows: Follows;
   /** Tells when the execution comes to rest, until the returned function is called. */

@@ -141,10 +141,6 @@ export class StoreSession implements ClientHost {
     return this.#stepLists.find(workflow, version, fingerprint);
   }
 
-  isDriving(): boolean {
-    return false;
-  }
-
   /** No commit of a session settles an arrival. */
   onSettled(): () => void {
     return () => undefined;

@@ -14,10 +14,10 @@ import { registryKey } from "../session/registry.js";
 export interface HeartbeatOwner {
   report(error: StepwellError): void;
   storeFailed(doing: string, error: unknown): void;
-  /** Executions of dead launchers are due now. */
+  /** Another launcher took this one for dead: it owns none of its executions any more. */
+  buried(): void;
+  /** Executions of launchers that were buried are due now. */
   freed(): void;
-  /** Another launcher took this one for dead, when it had this number. */
-  wasBuried(owner: number): Promise<void>;
   /** Executions wait at these gates, and at no others. */
   waitedAt(gates: readonly string[]): void;
   /** Versions whose executions wait for a limit, and which no launcher admits. Asked at intervals in which a launcher would. */
@@ -41,6 +41,8 @@ export class Heartbeat {
   readonly #settings: LauncherSettings;
   readonly #paths: ReadonlyMap<string, MigrationPath>;
   readonly #launcher: HeartbeatOwner;
+  /** This launcher is being registered under a new number. */
+  #registering: Promise<void> | undefined;
   #timer: Timer | undefined;
   #ended = false;
   /** Beats that the store has not answered yet. */
@@ -66,10 +68,25 @@ export class Heartbeat {
     this.#launcher = launcher;
   }
 
-  /** Called again after this launcher was buried while it lived: the old number then says that none of its executions killed it. */
+  /** A launcher that was buried while it lived registers anew: the old number then says that none of its executions killed it. */
   async register(): Promise<void> {
     const before = this.owner === 0 ? undefined : this.owner;
     this.owner = await this.#settings.store.register(ownIdentity(), before);
+  }
+
+  /** Another launcher took this one for dead, when it had this number. A claim and a beat may both find out. */
+  wasBuried(owner: number): Promise<void> {
+    if (this.owner !== owner) return Promise.resolve();
+    this.#registering ??= this.#registerAnew().finally(() => {
+      this.#registering = undefined;
+    });
+    return this.#registering;
+  }
+
+  async #registerAnew(): Promise<void> {
+    this.#launcher.buried();
+    await this.register();
+    this.#launcher.freed();
   }
 
   /** Beats from now on, and buries launchers that do not. Resolves after the first beat. */
@@ -116,7 +133,7 @@ export class Heartbeat {
       // This launcher has stopped meanwhile, and is gone by its own will.
       if (this.#ended) return { others: [], isHeard: false };
       this.#heard();
-      if (!alive) await this.#launcher.wasBuried(owner);
+      if (!alive) await this.wasBuried(owner);
       return { ...beaten, isHeard: alive };
     } catch (error) {
       if (!this.#ended) this.#launcher.storeFailed("beat", error);

@@ -26,7 +26,8 @@ const mostLists = 64;
 /** Who was slower than another launcher looks again after up to so many milliseconds. */
 const longestRetreat = 20;
 
-export interface ListKeeperHost extends Places {
+export interface ListKeeperHost {
+  readonly places: Places;
   readonly sizeLimit: number;
   registeredAs(name: string, version: string): Registered | undefined;
   storeNowAtMost(): number;
@@ -188,16 +189,16 @@ export class ListKeeper {
   /** Owned by this launcher from the start, if there is room for it. */
   #placed(create: NewExecution): NewExecution {
     const isKnown = this.#host.registeredAs(create.workflow, create.version) !== undefined;
-    const owner = isKnown && create.queue === undefined ? this.#host.reserve() : null;
+    const owner = isKnown && create.queue === undefined ? this.#host.places.reserve() : null;
     return owner === null ? create : { ...create, owner };
   }
 
   #begin(create: NewExecution, answer: CreateResult | undefined): void {
     if (create.owner === null) return;
-    if (answer?.created !== true || !answer.owned) return this.#host.giveUp();
+    if (answer?.created !== true || !answer.owned) return this.#host.places.giveUp();
     const registered = this.#host.registeredAs(create.workflow, create.version)!;
     const record = newRecord(create, create.owner, this.#host.storeNowAtMost());
-    this.#host.take(record, create.state.value as object, registered);
+    this.#host.places.take(record, create.state.value as object, registered);
   }
 
   /** What begins next stands there already; what has become of others says only how many begin. */

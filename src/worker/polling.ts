@@ -30,6 +30,10 @@ export class Polling {
     this.#poller = poller;
   }
 
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   get isLooking(): boolean {
     return this.#isLooking;
   }
