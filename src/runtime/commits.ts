@@ -59,11 +59,11 @@ export class Commits {
   }
 
   /** @throws STEPWELL_INVARIANT_VIOLATED, which parks the execution */
-  decide(work: Work, event: Event, stopping: boolean): Decision {
+  decide(work: Work, event: Event): Decision {
     const facts = this.#facts;
     facts.mail = work.mail;
     facts.ground = groundOf(work);
-    facts.stopping = stopping;
+    facts.stopping = this.#work.isStopping;
     facts.list = this.list;
     facts.carried = this.#carries();
     this.#deciding = work;
@@ -155,6 +155,7 @@ export class Commits {
     else if (transition.position.warned === true && stood.position.warned === undefined) this.#warn(stood, transition);
     if (event !== undefined && isFifthFailure(event, work.execution.position))
       host.report(strugglingError(work.execution, event.error));
+    work.isRestUntold = transition.ends || action === "park";
   }
 
   /** Once for each execution, and not where an observer logs every failure. */

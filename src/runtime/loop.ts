@@ -10,8 +10,8 @@ import { isRetryable, StepwellError } from "../errors.js";
 import { dueIn, type Decision } from "../execution/decide.js";
 import { eventAt, isBeforehand, type Event } from "../execution/events.js";
 import type { ActiveExecution } from "../execution/execution.js";
-import { isParents, sift, turns } from "../execution/mail.js";
-import { mostDeaths, mustNote, nextTask, type Moment, type Task } from "../execution/next.js";
+import { isParents, turns } from "../execution/mail.js";
+import { mostDeaths, mustNote, type Task } from "../execution/next.js";
 import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
 import type { Settled } from "../execution/step-result.js";
 import { serializeError } from "../values/serialize-error.js";
@@ -22,6 +22,7 @@ import type { Registered } from "../session/registry.js";
 import { isPutToChild, lookedAt, overdueChildren, putToChild } from "./children.js";
 import { stepOverdueEvent, type Call } from "./call.js";
 import { Commits } from "./commits.js";
+import { CurrentMoment } from "./current-moment.js";
 import { checkDefinition, type DefinitionMismatch } from "./definition-check.js";
 import { tellRest, tellWake } from "./engine-events.js";
 import { Inbox } from "./inbox.js";
@@ -29,7 +30,7 @@ import { reportRest } from "./observing.js";
 import { eventOf } from "./probing.js";
 import { brokenError, killerError, lostError } from "./reports.js";
 import type { Caller } from "./step-call.js";
-import { lacksGround, mustRecall, recall } from "./rewinding.js";
+import { lacksGround, recall } from "./rewinding.js";
 import { StepRunner } from "./step-runner.js";
 import { TransactionResult, type Proposal } from "./store-transaction.js";
 import { Turns } from "./turns.js";
@@ -62,11 +63,8 @@ export interface TakenUp {
 
 export class ExecutionLoop extends Turns implements CommitListener<CommitResult>, Caller {
   readonly id: string;
-  /** The launcher stops. */
-  isStopping = false;
   readonly #work: Work;
   readonly #host: Host;
-  readonly #registered: Registered;
   readonly #owner: LoopOwner;
   readonly #inbox: Inbox;
   readonly #lateMs: number;
@@ -76,9 +74,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
   #event: Event | undefined;
   /** What is being committed of it. */
   #decision: Decision | undefined;
-  /** One object for all turns: most of a moment is as it was. */
-  readonly #moment: { -readonly [Key in keyof Moment]: Moment[Key] };
-  #mismatch: DefinitionMismatch | undefined;
+  readonly #moment: CurrentMoment;
   #isAwake = false;
   /** The last turn was a look. What arrived in it refuses the next commit; to look again first might never end on a slow store. */
   #hasLooked = false;
@@ -102,26 +98,10 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     this.#inbox = new Inbox(this.#work, mail);
     this.#runner = new StepRunner(this.#work, this);
     this.#commits = new Commits(this.#work, this);
-    this.#registered = registered;
     this.#host = host;
     this.#owner = owner;
     this.#lateMs = lateMs;
-    this.#mismatch = mismatch;
-    this.#moment = {
-      step: undefined,
-      shape: registered.shape,
-      time: host,
-      mail: this.#work.mail,
-      request: undefined,
-      unreadable: undefined,
-      // Taken up again when it had come to rest: a launcher died before it had told anyone.
-      isRestUntold: record.claims > 1,
-      isMismatched: false,
-      stopping: false,
-      isCleared: false,
-      isNoted: false,
-      isRecalled: false,
-    };
+    this.#moment = new CurrentMoment(this.#work, this.#inbox, mismatch);
   }
 
   get execution(): ActiveExecution {
@@ -141,33 +121,15 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     this.#hasLooked = isUnseen;
     if (isUnseen || this.#inbox.lacks) return this.goOnWith(this.#inbox.look());
     if (this.#event !== undefined) return this.#commit(this.#event);
-    return this.#act(this.#next());
-  }
-
-  /** What is due. */
-  #next(): Task {
-    const work = this.#work;
-    const { shape } = this.#registered;
-    // Which requests come too late, another list of steps can't say.
-    const sifted = this.#mismatch === undefined ? sift(work.mail, work.execution, shape) : undefined;
-    if (sifted !== undefined) work.mail = sifted.mail;
-    const moment = this.#moment;
-    moment.step = work.step;
-    moment.mail = work.mail;
-    moment.request = sifted?.request;
-    moment.unreadable = this.#inbox.unreadable;
-    moment.isMismatched = this.#mismatch !== undefined;
-    moment.isRecalled = !mustRecall(work);
-    return nextTask(work.execution, moment);
+    return this.#act(this.#moment.next());
   }
 
   #act(task: Task): void {
     switch (task.type) {
       case "tellRest":
-        this.#moment.isRestUntold = false;
         return reportRest(this.#work);
       case "checkDefinition":
-        return this.#checkDefinition(this.#mismatch!);
+        return this.#checkDefinition(this.#moment.mismatch!);
       case "turnAway":
         this.#inbox.unreadable = undefined;
         return this.#turnAway(task.error);
@@ -276,7 +238,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
   #checkDefinition(mismatch: DefinitionMismatch): void {
     this.goOnWith(checkDefinition(this.#work, mismatch), (check) => {
       if (check instanceof StepwellError) return this.#turnAway(check);
-      this.#mismatch = undefined;
+      this.#moment.mismatch = undefined;
       this.#commits.list = check.definition;
       return this.#happens(check.event);
     });
@@ -296,7 +258,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
       const certain = deaths.filter(({ fate, sinceMs }) => fate === "died" || sinceMs >= longAbsence).length;
       if (certain >= mostDeaths) {
         const error = killerError(this.execution, certain);
-        return this.#mismatch === undefined ? this.park(error) : this.#turnAway(error);
+        return this.#moment.mismatch === undefined ? this.park(error) : this.#turnAway(error);
       }
       if (deaths.length >= mostDeaths) return this.#release(suspicionPause);
       this.#moment.isCleared = true;
@@ -320,7 +282,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
   // ---- Committing -------------------------------------------------------------------------------
 
   #decide(work: Work, event: Event): Decision {
-    return this.#commits.decide(work, event, this.isStopping);
+    return this.#commits.decide(work, event);
   }
 
   propose(copy: Work, call: Call, value: unknown): Proposal {
@@ -392,7 +354,6 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     const event = this.#event;
     this.#event = undefined;
     this.#commits.taken(decision, event, at);
-    this.#moment.isRestUntold = decision.transition.ends || decision.action === "park";
     if (decision.transition.rests) this.#rest();
   }
 
@@ -416,20 +377,14 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
   /** A step is running and something arrived: abort it if the execution is to turn. */
   #interrupt(): void {
     if (!this.#runner.isRunning) return this.go();
-    const { execution, mail } = this.#work;
-    const { position } = execution;
-    const { shape } = this.#registered;
-    // What comes while the pivot runs is held: if the pivot succeeds, it is too late.
-    if (position.direction === "down" || position.stepIndex === shape.pivot) return;
-    const request = sift(mail, execution, shape)?.request;
-    if (request !== undefined && turns(request))
+    const request = this.#moment.interruption;
+    if (request !== undefined)
       this.#runner.abort("STEPWELL_ROLLBACK_REQUESTED", `A ${request.type} was requested: ${request.request.reason}.`);
   }
 
   /** Comes to rest at the next commit; what waits for nothing is let go of at once. */
   stop(): void {
-    this.isStopping = true;
-    this.#moment.stopping = true;
+    this.#work.isStopping = true;
     this.go();
   }
 

@@ -81,6 +81,7 @@ function eventOf(
 
 /** The execution has come to rest, and that is committed: tells those who want to know. */
 export function reportRest(work: Work): void {
+  work.isRestUntold = false;
   const { position, status } = work.execution;
   const isStuck = status === "stuck";
   const reason = isStuck && position.direction === "up" ? position.lastResult : position.reason;

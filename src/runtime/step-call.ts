@@ -13,8 +13,6 @@ import type { Work } from "./work.js";
 
 /** Who made the call, and hears how it came to its end. */
 export interface Caller {
-  /** The launcher stops: an attempt that it aborts does not count. */
-  readonly isStopping: boolean;
   settled(call: Call, settled: Settled | TransactionResult): void;
   /** For work that commits in the store's own transaction: what it means and what is to be committed, on a copy of the execution. */
   propose(copy: Work, call: Call, value: unknown): Proposal;
@@ -114,8 +112,9 @@ export class StepCall {
     const { context } = this.#call;
     if (settled.kind === "returned" && settled.value instanceof TransactionResult)
       return this.#caller.settled(this.#call, settled.value);
+    // An attempt that a launcher aborts since it stops does not count.
     const isCutOff =
-      settled.kind === "threw" && this.#caller.isStopping && context.isAbortedBy("STEPWELL_LAUNCHER_STOPPING");
+      settled.kind === "threw" && this.#work.isStopping && context.isAbortedBy("STEPWELL_LAUNCHER_STOPPING");
     this.#caller.settled(this.#call, isCutOff ? { kind: "cutOff" } : settled);
   }
 }

@@ -30,6 +30,10 @@ export class Work {
   /** What came into the state, for a rewind; undefined until it is read from the history. */
   contributions: Contributions | undefined;
   readonly callFacts: CallFacts;
+  /** That the execution came to rest is committed, and those who want to know may not have heard of it. */
+  isRestUntold: boolean;
+  /** The launcher stops. */
+  isStopping = false;
   /** It is in these hands no longer: what still comes of a call concerns nobody here. */
   isLeft = false;
 
@@ -42,6 +46,8 @@ export class Work {
     this.mail = { signals: record.signals, pending: [], dead: [] };
     // An execution that is driven from its beginning need not read its own history.
     this.given = record.revision === 0 ? [] : undefined;
+    // Taken up again when it had come to rest: a launcher died before it had told anyone.
+    this.isRestUntold = record.claims > 1;
     this.callFacts = { shape: registered.shape, time: host, clock: host.clock, limit: host.sizeLimit };
   }
 
