@@ -1,6 +1,7 @@
 /** What is committed of an execution, and what is told once that is taken. */
+import { isRetryable, type StepwellError } from "../errors.js";
 import { decide, dueIn, type Decision, type Facts } from "../execution/decide.js";
-import type { Event } from "../execution/events.js";
+import { eventAt, isBeforehand, type Event } from "../execution/events.js";
 import { attemptOf, type ActiveExecution } from "../execution/execution.js";
 import { brokenInvariant } from "../execution/invariants.js";
 import { sift, turnOf } from "../execution/mail.js";
@@ -9,11 +10,13 @@ import type { Transition } from "../execution/records.js";
 import type { CommitResult } from "../stores/batch.js";
 import type { CommitListener } from "../session/batch-entries.js";
 import { listId } from "../ids.js";
+import { serializeError } from "../values/serialize-error.js";
 import { recovered } from "./beginning.js";
 import { carriedBy, tellCommit } from "./engine-events.js";
 import { exitReason } from "./exiting.js";
-import { failureWarning, invariantError, strugglingError, stuckError } from "./reports.js";
+import { failureWarning, invariantError, lostError, strugglingError, stuckError } from "./reports.js";
 import { groundOf } from "./rewinding.js";
+import type { Proposal } from "./store-transaction.js";
 import type { Work } from "./work.js";
 
 /** An attempt has failed, of the step or of its probe, and another one follows. */
@@ -26,10 +29,14 @@ function isFifthFailure({ what: { type }, answered }: Event, { attempts, doubts,
 type AskedAgain = Event & { readonly what: { readonly type: "again" } };
 
 export class Commits {
+  /** What happened and is to be committed. */
+  event: Event | undefined;
   /** The list of steps that the next transition takes over. */
   list: Transition["definition"];
   readonly #work: Work;
   readonly #listener: CommitListener<CommitResult>;
+  /** What is being committed. Undefined: nothing, or it is let go of without a transition. */
+  #decision: Decision | undefined;
   /** What observers gave this activation to carry, until it is committed; undefined: they were not asked yet. */
   #toCarry: string | null | undefined;
   /** One object for all decisions: most of the facts stay as they are. */
@@ -58,8 +65,35 @@ export class Commits {
     };
   }
 
-  /** @throws STEPWELL_INVARIANT_VIOLATED, which parks the execution */
-  decide(work: Work, event: Event): Decision {
+  /** What is committed of what happened. @throws STEPWELL_INVARIANT_VIOLATED, which parks the execution */
+  decide(happened: Event): Decision {
+    this.event = this.#settled(happened);
+    this.#decision = this.#decide(this.#work, this.event);
+    return this.#decision;
+  }
+
+  /** What may be committed in the store's own transaction. @param copy the work, with what came of the call */
+  propose(copy: Work, event: Event): Proposal {
+    const decision = event.what.type === "stepFailed" ? undefined : this.#decide(copy, event);
+    return { event, execution: copy.execution, decision };
+  }
+
+  /** What was proposed is what happened. @param isAnswered the store has judged it already */
+  adopt({ event, execution, decision }: Proposal, isAnswered: boolean): void {
+    this.#work.execution = execution;
+    this.event = event;
+    if (isAnswered) this.#decision = decision;
+  }
+
+  /** Parks the execution where it stands, whatever direction it has. @param untouched before anything of it was called */
+  park(error: StepwellError, untouched = false): void {
+    const what = { type: "parked", reason: error.code, untouched } as const;
+    // What a step gave and was not committed is in the state, so it belongs into the history too.
+    const patch = this.event?.patch;
+    this.event = eventAt(this.#work.execution, what, error.code, { error: serializeError(error), patch });
+  }
+
+  #decide(work: Work, event: Event): Decision {
     const facts = this.#facts;
     facts.mail = work.mail;
     facts.ground = groundOf(work);
@@ -81,7 +115,7 @@ export class Commits {
   }
 
   /** The event as it is committed: a step that has failed by itself may recover. */
-  settle(event: Event): Event {
+  #settled(event: Event): Event {
     // Not against a request or the workflow's deadline: those turn the execution whatever the step has given.
     return event.failedItself && !this.#isTurned() ? recovered(this.#work, event, this.#work.step) : event;
   }
@@ -93,7 +127,7 @@ export class Commits {
   }
 
   /** Hands the transition to the store. Undefined: it has not answered yet. */
-  commit({ transition }: Decision): CommitResult | undefined {
+  commit(transition: Transition): CommitResult | undefined {
     return this.#work.host.committer.commit(transition, this.#listener);
   }
 
@@ -121,6 +155,7 @@ export class Commits {
 
   /** Waits on without a transition: whatever comes next commits the position as it is now. Gives back when that is due. */
   waitOn({ what }: AskedAgain): number | null {
+    this.event = undefined;
     const work = this.#work;
     const { position } = work.execution;
     const waiting = {
@@ -133,14 +168,42 @@ export class Commits {
     return dueIn(work.execution, waiting, work.registered.shape, work.host);
   }
 
-  /** The release was taken. */
-  released(): void {
+  /** The store's answer. True: it was taken, and the execution is let go of. */
+  answered(result: CommitResult, at: number): boolean {
+    const decision = this.#decision;
+    this.#decision = undefined;
+    if (result === "signalled") {
+      // Nothing of the step has been done: what came meanwhile finds it as it stood.
+      if (this.event !== undefined && isBeforehand(this.event)) this.event = undefined;
+      return false;
+    }
+    if (result === "lost") return false;
+    if (decision !== undefined) {
+      this.#taken(decision, at);
+      return decision.transition.rests;
+    }
     const { mail, host } = this.#work;
     if (mail.dead.length > 0) host.settled(mail.dead);
+    return true;
   }
 
-  /** The transition was taken. */
-  taken(decision: Decision, event: Event | undefined, at: number): void {
+  /** The loop heard that the execution was lost before its last commit was answered: that it was refused is told all the same. */
+  answeredLate(result: CommitResult): void {
+    const { host, execution } = this.#work;
+    if (result === "lost" && this.#decision !== undefined) host.report(lostError(execution));
+  }
+
+  /** What the store can't take must not be asked of it again. */
+  refused(error: unknown): void {
+    this.#decision = undefined;
+    if (isRetryable(error)) return;
+    this.#work.dropPatches();
+    if (this.event !== undefined) this.event = { ...this.event, patch: undefined };
+  }
+
+  #taken(decision: Decision, at: number): void {
+    const { event } = this;
+    this.event = undefined;
     const work = this.#work;
     const { transition, action } = decision;
     const { committed: before, execution: stood, host } = work;

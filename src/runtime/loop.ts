@@ -7,14 +7,13 @@
  * and the answer starts it again.
  */
 import { isRetryable, StepwellError } from "../errors.js";
-import { dueIn, type Decision } from "../execution/decide.js";
-import { eventAt, isBeforehand, type Event } from "../execution/events.js";
+import { dueIn } from "../execution/decide.js";
+import { eventAt, type Event } from "../execution/events.js";
 import type { ActiveExecution } from "../execution/execution.js";
 import { isParents, turns } from "../execution/mail.js";
 import { mostDeaths, mustNote, type Task } from "../execution/next.js";
 import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
 import type { Settled } from "../execution/step-result.js";
-import { serializeError } from "../values/serialize-error.js";
 import type { CommitResult } from "../stores/batch.js";
 import type { CommitListener } from "../session/batch-entries.js";
 import type { Host, PendingMail } from "../session/host.js";
@@ -59,6 +58,8 @@ export interface TakenUp {
   readonly mismatch?: DefinitionMismatch | undefined;
   /** Its mail, if that was read with the claim. */
   readonly mail?: PendingMail | undefined;
+  /** Set: its state can't be read, so it is parked. */
+  readonly problem?: StepwellError | undefined;
 }
 
 export class ExecutionLoop extends Turns implements CommitListener<CommitResult>, Caller {
@@ -70,10 +71,6 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
   readonly #lateMs: number;
   readonly #runner: StepRunner;
   readonly #commits: Commits;
-  /** What happened and is to be committed. */
-  #event: Event | undefined;
-  /** What is being committed of it. */
-  #decision: Decision | undefined;
   readonly #moment: CurrentMoment;
   #isAwake = false;
   /** The last turn was a look. What arrived in it refuses the next commit; to look again first might never end on a slow store. */
@@ -90,7 +87,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     registered: Registered,
     host: Host,
     owner: LoopOwner,
-    { lateMs = 0, mismatch, mail }: TakenUp = {},
+    { lateMs = 0, mismatch, mail, problem }: TakenUp = {},
   ) {
     super(host.clock);
     this.id = record.id;
@@ -102,6 +99,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     this.#owner = owner;
     this.#lateMs = lateMs;
     this.#moment = new CurrentMoment(this.#work, this.#inbox, mismatch);
+    if (problem !== undefined) this.#commits.park(problem, true);
   }
 
   get execution(): ActiveExecution {
@@ -120,8 +118,8 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     const isUnseen = this.#inbox.isUnseen && !(this.#hasLooked && this.#inbox.hasTaken);
     this.#hasLooked = isUnseen;
     if (isUnseen || this.#inbox.lacks) return this.goOnWith(this.#inbox.look());
-    if (this.#event !== undefined) return this.#commit(this.#event);
-    return this.#act(this.#moment.next());
+    const { event } = this.#commits;
+    return event === undefined ? this.#act(this.#moment.next()) : this.#commit(event);
   }
 
   #act(task: Task): void {
@@ -183,7 +181,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
 
   /** The event is committed with the next turn. */
   #happens(event: Event | undefined): void {
-    this.#event = event;
+    this.#commits.event = event;
   }
 
   // ---- Acting -----------------------------------------------------------------------------------
@@ -199,7 +197,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
 
   /** A function that does not answer at once is waited for. */
   readonly #called = (event: Event | undefined): void => {
-    this.#event = event;
+    this.#commits.event = event;
     this.isWaiting = this.#runner.isRunning;
   };
 
@@ -225,11 +223,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
       if (isOutage) this.#waitOut();
       return;
     }
-    if (proposal !== undefined) {
-      work.execution = proposal.execution;
-      this.#event = proposal.event;
-      if (answer !== undefined) this.#decision = proposal.decision;
-    }
+    if (proposal !== undefined) this.#commits.adopt(proposal, answer !== undefined);
     // It was no batch of the committer's.
     if (answer !== undefined) this.#answered(answer, this.#host.storeNow());
   }
@@ -247,7 +241,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
   /** What has completed stays so: only the request for which it was taken up can't be followed. */
   #turnAway(problem: StepwellError, untouched = true): void {
     if (this.execution.status !== "completed" || this.#work.mail.pending.some(isParents))
-      return this.park(problem, untouched);
+      return this.#commits.park(problem, untouched);
     this.#inbox.buryRequests();
     this.#host.report(problem);
   }
@@ -258,7 +252,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
       const certain = deaths.filter(({ fate, sinceMs }) => fate === "died" || sinceMs >= longAbsence).length;
       if (certain >= mostDeaths) {
         const error = killerError(this.execution, certain);
-        return this.#moment.mismatch === undefined ? this.park(error) : this.#turnAway(error);
+        return this.#moment.mismatch === undefined ? this.#commits.park(error) : this.#turnAway(error);
       }
       if (deaths.length >= mostDeaths) return this.#release(suspicionPause);
       this.#moment.isCleared = true;
@@ -281,26 +275,16 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
 
   // ---- Committing -------------------------------------------------------------------------------
 
-  #decide(work: Work, event: Event): Decision {
-    return this.#commits.decide(work, event);
-  }
-
   propose(copy: Work, call: Call, value: unknown): Proposal {
-    const event = eventOf(copy, call, { kind: "returned", value });
-    const decision = event.what.type === "stepFailed" ? undefined : this.#decide(copy, event);
-    return { event, execution: copy.execution, decision };
+    return this.#commits.propose(copy, eventOf(copy, call, { kind: "returned", value }));
   }
 
   #commit(happened: Event): void {
-    if (this.#commits.isQuiet(happened)) {
-      this.#event = undefined;
-      return this.#release(this.#commits.waitOn(happened));
-    }
+    if (this.#commits.isQuiet(happened)) return this.#release(this.#commits.waitOn(happened));
     if (lacksGround(this.#work)) return this.goOnWith(recall(this.#work, true));
-    this.#event = this.#commits.settle(happened);
-    this.#decision = this.#decide(this.#work, this.#event);
+    const { transition } = this.#commits.decide(happened);
     this.isWaiting = true;
-    const result = this.#commits.commit(this.#decision);
+    const result = this.#commits.commit(transition);
     if (result !== undefined) this.#answered(result);
   }
 
@@ -312,24 +296,15 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
   }
 
   committed(result: CommitResult): void {
-    if (this.isOver) {
-      // It heard that it was lost before its last commit was answered: that it was refused is told all the same.
-      if (result === "lost" && this.#decision !== undefined) this.#host.report(lostError(this.execution));
-      return;
-    }
+    if (this.isOver) return this.#commits.answeredLate(result);
     this.safely(() => this.#answered(result));
     this.go();
   }
 
   refused(error: unknown): void {
     this.isWaiting = false;
-    this.#decision = undefined;
     if (this.isOver) return;
-    // What the store can't take must not be asked of it again.
-    if (!isRetryable(error)) {
-      this.#work.dropPatches();
-      if (this.#event !== undefined) this.#event = { ...this.#event, patch: undefined };
-    }
+    this.#commits.refused(error);
     this.broken(error);
     this.go();
   }
@@ -337,24 +312,10 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
   /** The store's answer to a commit, or to a release where nothing was being committed. */
   #answered(result: CommitResult, at = this.#host.committer.at): void {
     this.isWaiting = false;
-    const decision = this.#decision;
-    this.#decision = undefined;
-    if (result === "signalled") {
-      this.#inbox.isUnseen = true;
-      // Nothing of the step has been done: what came meanwhile finds it as it stood.
-      if (this.#event !== undefined && isBeforehand(this.#event)) this.#event = undefined;
-    } else if (result === "lost") this.#lost();
-    else if (decision === undefined) {
-      this.#commits.released();
-      this.#rest();
-    } else this.#taken(decision, at);
-  }
-
-  #taken(decision: Decision, at: number): void {
-    const event = this.#event;
-    this.#event = undefined;
-    this.#commits.taken(decision, event, at);
-    if (decision.transition.rests) this.#rest();
+    const rests = this.#commits.answered(result, at);
+    if (result === "signalled") this.#inbox.isUnseen = true;
+    else if (result === "lost") this.#lost();
+    else if (rests) this.#rest();
   }
 
   // ---- From outside -----------------------------------------------------------------------------
@@ -391,18 +352,6 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
   /** Aborts what runs: the launcher's drain time is over. */
   abort(): void {
     this.#runner.abort("STEPWELL_LAUNCHER_STOPPING", "The launcher is stopping and its drain time is over.");
-  }
-
-  /**
-   * Parks the execution where it stands, whatever direction it has; `go` commits it.
-   *
-   * @param untouched before anything of it was called
-   */
-  park(error: StepwellError, untouched = false): void {
-    const what = { type: "parked", reason: error.code, untouched } as const;
-    // What a step gave and was not committed is in the state, so it belongs into the history too.
-    const patch = this.#event?.patch;
-    this.#event = eventAt(this.execution, what, error.code, { error: serializeError(error), patch });
   }
 
   /** Another launcher has it: nothing more is committed here. */

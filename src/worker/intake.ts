@@ -219,8 +219,8 @@ export class Intake implements Places, LoopOwner {
       lateMs,
       mismatch: mismatchOf(record, path),
       mail: inbox,
+      problem,
     });
-    if (problem !== undefined) loop.park(problem, true);
     this.#loops.add(loop);
   }
 
