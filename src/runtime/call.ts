@@ -106,6 +106,12 @@ export function waitTimedOutEvent(work: Work): Event {
   return afterStep(work, event, call, { kind: "timedOut", error, isFinal: event.what.type === "stepFailed" });
 }
 
+/** For the next launcher, which must know of an attempt that was begun. */
+export function cutOffEvent(work: Work): Event {
+  work.execution = { ...work.execution, takenBack: work.execution.takenBack - 1 };
+  return eventAt(work.execution, { type: "cutOff" }, "cut-off");
+}
+
 /** The step's own deadline has passed while nothing of it ran. */
 export function stepOverdueEvent(work: Work): Event {
   const { position } = work.execution;

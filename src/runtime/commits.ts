@@ -1,4 +1,4 @@
-/** What is committed of an execution, and what is told once that is taken. */
+/** What happened to an execution and is committed of it, and what is told once that is taken. */
 import { isRetryable, type StepwellError } from "../errors.js";
 import { decide, dueIn, type Decision, type Facts } from "../execution/decide.js";
 import { eventAt, isBeforehand, type Event } from "../execution/events.js";

@@ -8,10 +8,10 @@
  */
 import { isRetryable, StepwellError } from "../errors.js";
 import { dueIn } from "../execution/decide.js";
-import { eventAt, type Event } from "../execution/events.js";
+import type { Event } from "../execution/events.js";
 import type { ActiveExecution } from "../execution/execution.js";
 import { isParents, turns } from "../execution/mail.js";
-import { mostDeaths, mustNote, type Task } from "../execution/next.js";
+import { mustNote, type Task } from "../execution/next.js";
 import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
 import type { Settled } from "../execution/step-result.js";
 import type { CommitResult } from "../stores/batch.js";
@@ -27,27 +27,22 @@ import { tellRest, tellWake } from "./engine-events.js";
 import { Inbox } from "./inbox.js";
 import { reportRest } from "./observing.js";
 import { eventOf } from "./probing.js";
-import { brokenError, killerError, lostError } from "./reports.js";
+import { brokenError, lostError } from "./reports.js";
 import type { Caller } from "./step-call.js";
 import { lacksGround, recall } from "./rewinding.js";
 import { StepRunner } from "./step-runner.js";
 import { TransactionResult, type Proposal } from "./store-transaction.js";
+import { suspicion } from "./suspicion.js";
 import { Turns } from "./turns.js";
 import { Work } from "./work.js";
-
-/** A launcher that was removed and has not come back for so long is taken for dead, in milliseconds. */
-const longAbsence = 60 * 60 * 1000;
-
-/** How long an execution is left alone that may have killed so many, while some of them may still come back, in milliseconds. */
-const suspicionPause = 60_000;
 
 /** How long an execution is left alone that could not even be parked, in milliseconds. */
 const brokenPause = 60_000;
 
 /** What the worker hears when an execution leaves its hands. */
 export interface LoopOwner {
-  /** The execution came to rest, or was let go of. */
-  left(loop: ExecutionLoop): void;
+  /** @param isAtRest there is nothing to do now, rather than that it was dropped or lost */
+  left(loop: ExecutionLoop, isAtRest: boolean): void;
 }
 
 /** How an execution was taken up. */
@@ -75,7 +70,6 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
   #isAwake = false;
   /** The last turn was a look. What arrived in it refuses the next commit; to look again first might never end on a slow store. */
   #hasLooked = false;
-  #isRested = false;
   #isLost = false;
   /** How often something failed that should not. */
   #failures = 0;
@@ -106,11 +100,6 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     return this.#work.execution;
   }
 
-  /** Whether the execution left because there is nothing to do, rather than because it was dropped. */
-  get isAtRest(): boolean {
-    return this.#isRested;
-  }
-
   // ---- The loop ---------------------------------------------------------------------------------
 
   /** One thing at a time. */
@@ -136,8 +125,6 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
         return this.goOnWith(this.#inbox.follow(task.request), (event) => this.#happens(event));
       case "release":
         return this.#release(task.dueInMs);
-      case "cutOff":
-        return this.#cutOff();
       case "countDeaths":
         return this.#countDeaths();
       case "noteCall":
@@ -152,6 +139,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
         return this.#handle(task.message);
       case "probe":
       case "parkInDoubt":
+      case "cutOff":
       case "fail":
       case "waitTimedOut":
       case "call":
@@ -246,16 +234,13 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     this.#host.report(problem);
   }
 
-  /** A launcher that was cut off, frozen or starved comes back and says so: it is no death, and delays at most. */
   #countDeaths(): void {
     this.goOnWith(this.#host.store.deaths(this.id), (deaths) => {
-      const certain = deaths.filter(({ fate, sinceMs }) => fate === "died" || sinceMs >= longAbsence).length;
-      if (certain >= mostDeaths) {
-        const error = killerError(this.execution, certain);
-        return this.#moment.mismatch === undefined ? this.#commits.park(error) : this.#turnAway(error);
-      }
-      if (deaths.length >= mostDeaths) return this.#release(suspicionPause);
-      this.#moment.isCleared = true;
+      const found = suspicion(this.execution, deaths);
+      if (found === undefined) this.#moment.isCleared = true;
+      else if (typeof found === "number") this.#release(found);
+      else if (this.#moment.mismatch === undefined) this.#commits.park(found);
+      else this.#turnAway(found);
     });
   }
 
@@ -264,13 +249,6 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
       this.#moment.isNoted = true;
       if (!isOwned) this.#lost();
     });
-  }
-
-  /** For the next launcher, which must know of an attempt that was begun. */
-  #cutOff(): void {
-    const work = this.#work;
-    work.execution = { ...work.execution, takenBack: work.execution.takenBack - 1 };
-    this.#happens(eventAt(work.execution, { type: "cutOff" }, "cut-off"));
   }
 
   // ---- Committing -------------------------------------------------------------------------------
@@ -315,7 +293,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     const rests = this.#commits.answered(result, at);
     if (result === "signalled") this.#inbox.isUnseen = true;
     else if (result === "lost") this.#lost();
-    else if (rests) this.#rest();
+    else if (rests) this.#leave(!this.#isLost);
   }
 
   // ---- From outside -----------------------------------------------------------------------------
@@ -405,15 +383,10 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     tellWake(this.#work, this.#lateMs);
   }
 
-  #rest(): void {
-    this.#isRested = !this.#isLost;
-    this.#leave();
-  }
-
-  #leave(): void {
+  #leave(isAtRest = false): void {
     if (this.isOver) return;
     this.isOver = this.#work.isLeft = true;
-    if (this.#isAwake) tellRest(this.#work, !this.#isRested);
-    this.#owner.left(this);
+    if (this.#isAwake) tellRest(this.#work, !isAtRest);
+    this.#owner.left(this, isAtRest);
   }
 }

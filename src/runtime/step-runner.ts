@@ -15,7 +15,7 @@ import type { MaybePromise } from "../stores/contract.js";
 import { andThen } from "../session/maybe-promise.js";
 import { beginning } from "./beginning.js";
 import { begunChildren } from "./children.js";
-import { beforeStep, callOf, settledEvent, waitTimedOutEvent, type Delivery } from "./call.js";
+import { beforeStep, callOf, cutOffEvent, settledEvent, waitTimedOutEvent, type Delivery } from "./call.js";
 import { noteGuard, observe } from "./observing.js";
 import { askProbe, failedForGood, parkedInDoubt } from "./probing.js";
 import { messageOf, refusedMessageError } from "./reports.js";
@@ -23,7 +23,7 @@ import { startCall, StepCall, type Caller } from "./step-call.js";
 import type { Work } from "./work.js";
 
 /** What is done by calling a function of the step, or is said of one that was called. */
-type CallingTask = Extract<Task, { type: "probe" | "parkInDoubt" | "fail" | "waitTimedOut" | "call" }>;
+type CallingTask = Extract<Task, { type: "probe" | "parkInDoubt" | "cutOff" | "fail" | "waitTimedOut" | "call" }>;
 
 /** Each method gives the event that came of it. Undefined: there is none yet, or what was to be done can't be. */
 export class StepRunner {
@@ -63,6 +63,8 @@ export class StepRunner {
         return this.#probe(task.action);
       case "parkInDoubt":
         return parkedInDoubt(this.#work);
+      case "cutOff":
+        return cutOffEvent(this.#work);
       case "fail":
         return andThen(this.#lastError(), (error) => failedForGood(this.#work, task.reason, error));
       case "waitTimedOut":

@@ -125,8 +125,8 @@ export class Intake implements Places, LoopOwner {
     return this.#loops.has(id);
   }
 
-  left(loop: ExecutionLoop): void {
-    if (loop.isAtRest) this.#host.waiters.rested(loop.id, loop.execution);
+  left(loop: ExecutionLoop, isAtRest: boolean): void {
+    if (isAtRest) this.#host.waiters.rested(loop.id, loop.execution);
     this.#loops.remove(loop);
     if (this.#hasBacklog || this.#hasQueued) this.#polling.soon();
     this.#tellEmptied();
