@@ -71,10 +71,10 @@ interface Budget {
 
 export class Certificates {
   readonly #store: Store;
-  readonly #host: Pick<ClientHost, "listOf">;
+  readonly #host: Pick<ClientHost, "stepLists">;
   readonly #registry: ReadonlyMap<string, Registered>;
 
-  constructor(store: Store, host: Pick<ClientHost, "listOf">, registry: ReadonlyMap<string, Registered>) {
+  constructor(store: Store, host: Pick<ClientHost, "stepLists">, registry: ReadonlyMap<string, Registered>) {
     this.#store = store;
     this.#host = host;
     this.#registry = registry;
@@ -142,7 +142,7 @@ export class Certificates {
   }
 
   async #stepsOf({ workflow, version, fingerprint }: ExecutionRecord): Promise<readonly StepOutline[] | undefined> {
-    const kept = fingerprint === null ? undefined : await this.#host.listOf(workflow, version, fingerprint);
+    const kept = fingerprint === null ? undefined : await this.#host.stepLists.find(workflow, version, fingerprint);
     return kept ?? this.#registry.get(registryKey(workflow, version))?.stepList.outline;
   }
 

@@ -31,11 +31,11 @@ export interface ExecutionDetails extends ExecutionSummary {
 export async function detailsOf(
   record: ExecutionRecord,
   store: Pick<Store, "lists">,
-  host: Pick<ClientHost, "storeNow" | "listOf">,
+  host: Pick<ClientHost, "storeNow" | "stepLists">,
   registry: ReadonlyMap<string, Registered>,
 ): Promise<ExecutionDetails> {
   const { id, workflow, version, fingerprint, position, deadlineAt } = record;
-  const kept = fingerprint === null ? undefined : await host.listOf(workflow, version, fingerprint);
+  const kept = fingerprint === null ? undefined : await host.stepLists.find(workflow, version, fingerprint);
   const steps = kept ?? registry.get(registryKey(workflow, version))?.stepList.outline;
   return {
     ...summaryOf(record, host.storeNow()),

@@ -18,7 +18,7 @@ export async function shapeFor(
 ): Promise<Shape | undefined> {
   const registered = registry.get(registryKey(workflow, version));
   if (registered !== undefined || fingerprint === null) return registered?.shape;
-  const steps = await host.listOf(workflow, version, fingerprint);
+  const steps = await host.stepLists.find(workflow, version, fingerprint);
   return steps && shapeOf(steps);
 }
 

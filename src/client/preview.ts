@@ -68,7 +68,7 @@ const mostTold = 100;
 export async function rollbackPreview(
   record: ExecutionRecord,
   store: Store,
-  host: Pick<ClientHost, "storeNow" | "listOf">,
+  host: Pick<ClientHost, "storeNow" | "stepLists">,
   registry: ReadonlyMap<string, Registered>,
   { to }: PreviewOptions = {},
 ): Promise<RollbackPreview> {
@@ -120,11 +120,15 @@ type Stepped = Omit<ExecutionPreview, "steps"> & {
 /** An execution and those below it, as far as they are told. */
 class Told {
   readonly #store: Store;
-  readonly #host: Pick<ClientHost, "storeNow" | "listOf">;
+  readonly #host: Pick<ClientHost, "storeNow" | "stepLists">;
   readonly #registry: ReadonlyMap<string, Registered>;
   #left = mostTold;
 
-  constructor(store: Store, host: Pick<ClientHost, "storeNow" | "listOf">, registry: ReadonlyMap<string, Registered>) {
+  constructor(
+    store: Store,
+    host: Pick<ClientHost, "storeNow" | "stepLists">,
+    registry: ReadonlyMap<string, Registered>,
+  ) {
     this.#store = store;
     this.#host = host;
     this.#registry = registry;
@@ -174,9 +178,9 @@ class Told {
 /** Undefined: nobody has kept them. */
 async function stepsOf(
   { workflow, version, fingerprint }: ExecutionRecord,
-  host: Pick<ClientHost, "listOf">,
+  host: Pick<ClientHost, "stepLists">,
   registry: ReadonlyMap<string, Registered>,
 ): Promise<readonly StepOutline[] | undefined> {
-  const kept = fingerprint === null ? undefined : await host.listOf(workflow, version, fingerprint);
+  const kept = fingerprint === null ? undefined : await host.stepLists.find(workflow, version, fingerprint);
   return kept ?? registry.get(registryKey(workflow, version))?.stepList.outline;
 }

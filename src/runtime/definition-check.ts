@@ -46,7 +46,7 @@ export function checkDefinition(
   const { workflow, version } = work.execution.identity;
   const check = (before: readonly StepOutline[] | undefined): MaybePromise<DefinitionCheck | StepwellError> =>
     way.hops.length > 0 ? migrated(work, way, before) : taken(work, way.registered, before);
-  const before = fingerprint === null ? undefined : work.host.listOf(workflow, version, fingerprint);
+  const before = fingerprint === null ? undefined : work.host.stepLists.find(workflow, version, fingerprint);
   return before instanceof Promise ? before.then(check) : check(before);
 }
 

@@ -19,7 +19,7 @@ export interface Places {
 
 export interface ClientHost extends Pick<
   Host,
-  "clock" | "committer" | "sizeLimit" | "storeNow" | "storeNowAtMost" | "listOf" | "report"
+  "clock" | "committer" | "sizeLimit" | "storeNow" | "storeNowAtMost" | "stepLists" | "report"
 > {
   readonly store: Store;
   /** In milliseconds. */

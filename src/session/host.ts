@@ -1,13 +1,13 @@
 /** What the loop of an execution needs of its launcher. */
 import type { Clock } from "../clock.js";
 import type { Logger } from "../definition/logger.js";
-import type { StepOutline } from "../definition/outline.js";
 import type { StepwellError } from "../errors.js";
 import type { MailboxRecord } from "../execution/records.js";
-import type { MaybePromise, Store } from "../stores/contract.js";
+import type { Store } from "../stores/contract.js";
 import type { ListStore } from "../stores/lists.js";
 import type { Registered } from "./registry.js";
 import type { Committer } from "./group-commit.js";
+import type { StoredStepLists } from "./step-lists.js";
 
 /** Arrivals of an execution that are pending, and the value of `signals` that counts them all. */
 export interface PendingMail {
@@ -31,8 +31,8 @@ export interface Host {
   storeNow(): number;
   /** An upper bound of the store's time: for timers that are set, so that none is early. */
   storeNowAtMost(): number;
-  /** A list of steps that some launcher has had; undefined: the store does not have it. */
-  listOf(workflow: string, version: string, fingerprint: string): MaybePromise<readonly StepOutline[] | undefined>;
+  /** Those that some launcher has had. */
+  readonly stepLists: StoredStepLists;
   /** @throws STEPWELL_CAPABILITY_MISSING */
   readonly lists: ListStore;
   /** A workflow of children: whoever has registered one has all that are below it. */

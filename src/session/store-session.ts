@@ -40,13 +40,13 @@ export class StoreSession implements ClientHost {
   readonly keepPublications = keepPublications;
   readonly patience: number;
   readonly places = undefined;
+  readonly stepLists: StoredStepLists;
   readonly follows: Follows;
   readonly registry: Map<string, Registered>;
   readonly #workflows: AnyWorkflow[];
   /** Keys of registered workflows whose lists of steps the store has. */
   readonly #defined = new Set<string>();
   readonly #waiters: OutcomeWaiters;
-  readonly #stepLists: StoredStepLists;
   readonly #errors: ErrorReporter;
   #releaseStore: (() => Promise<void>) | undefined;
   #opening: Promise<void> | undefined;
@@ -67,7 +67,7 @@ export class StoreSession implements ClientHost {
     this.registry = this.#workflows.length === 0 ? new Map() : registryOf(this.#workflows, this.clock, "new Client(…)");
     this.committer = new Committer(settings.store, settings.clock);
     this.#waiters = new OutcomeWaiters(settings.clock, longestPause);
-    this.#stepLists = new StoredStepLists(settings.store);
+    this.stepLists = new StoredStepLists(settings.store);
     this.#time = new StoreTime(settings.clock, settings.store.clock === settings.clock);
     this.#errors = new ErrorReporter(settings.onError, this.registry, settings.clock);
     this.follows = new Follows(settings.store, settings.clock, this);
@@ -87,22 +87,20 @@ export class StoreSession implements ClientHost {
   }
 
   opened(): MaybePromise<void> {
-    const { store } = this;
     // A store that `stop` has closed is not opened again.
     this.mustRun("This call");
-    const knowsTime = store.clock === this.clock || this.clock.monotonic() - this.#timeAt < timeIsGood;
-    if (store.isOpen && this.#releaseStore !== undefined && knowsTime) return undefined;
+    const knowsTime = this.store.clock === this.clock || this.clock.monotonic() - this.#timeAt < timeIsGood;
+    if (this.store.isOpen && this.#releaseStore !== undefined && knowsTime) return undefined;
     this.#opening ??= this.#open().finally(() => (this.#opening = undefined));
     return this.#opening;
   }
 
   async #open(): Promise<void> {
-    const { store } = this;
-    this.#releaseStore ??= await holdStore(store);
-    if (store.clock === this.clock) return;
+    this.#releaseStore ??= await holdStore(this.store);
+    if (this.store.clock === this.clock) return;
     const answered = this.#time.ask();
     // All that is wanted is the time: nothing is taken of no workflow, and nobody has this number.
-    const { at } = await store.claim({ owner: 0, limit: 0, workflows: [] });
+    const { at } = await this.store.claim({ owner: 0, limit: 0, workflows: [] });
     answered(at);
     this.#timeAt = this.clock.monotonic();
   }
@@ -130,15 +128,10 @@ export class StoreSession implements ClientHost {
     }
     const registered = this.registry.get(key)!;
     if (this.#defined.has(key)) return registered;
-    const { store } = this;
-    checkCapabilities(registered.definition, store);
+    checkCapabilities(registered.definition, this.store);
     const kept = (): Registered => (this.#defined.add(key), registered);
-    const keeping = store.definitions?.keep(definitionsOf(new Map([[key, registered]])));
+    const keeping = this.store.definitions?.keep(definitionsOf(new Map([[key, registered]])));
     return keeping instanceof Promise ? keeping.then(kept) : kept();
-  }
-
-  listOf(workflow: string, version: string, fingerprint: string): ReturnType<StoredStepLists["find"]> {
-    return this.#stepLists.find(workflow, version, fingerprint);
   }
 
   /** No commit of a session settles an arrival. */

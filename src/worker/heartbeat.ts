@@ -7,6 +7,7 @@ import { StepwellError } from "../errors.js";
 import type { Fate, LauncherRecord } from "../stores/records.js";
 import type { Beat, Overdue, Waiting } from "../stores/contract.js";
 import type { MigrationPath } from "../runtime/upgrade.js";
+import type { LimitEnforcer } from "./limits.js";
 import { isGone, ownIdentity } from "./process-identity.js";
 import type { LauncherSettings } from "../session/options.js";
 import { registryKey } from "../session/registry.js";
@@ -16,14 +17,8 @@ export interface HeartbeatOwner {
   storeFailed(doing: string, error: unknown): void;
   /** Another launcher took this one for dead: it owns none of its executions any more. */
   buried(): void;
-  /** Executions of launchers that were buried are due now. */
+  /** Executions are due now: those of launchers that were buried, or those that no limit holds back any more. */
   freed(): void;
-  /** Executions wait at these gates, and at no others. */
-  waitedAt(gates: readonly string[]): void;
-  /** Versions whose executions wait for a limit, and which no launcher admits. Asked at intervals in which a launcher would. */
-  unadmitted(): Promise<readonly Pick<Overdue, "name" | "version">[]>;
-  /** Whether the passing of time alone may add to `unadmitted`. */
-  hasLimits(): boolean;
 }
 
 /** A beat that is not answered may be lost with its connection, so the next one is sent; but no more than this many at once. */
@@ -40,6 +35,7 @@ export class Heartbeat {
   owner = 0;
   readonly #settings: LauncherSettings;
   readonly #paths: ReadonlyMap<string, MigrationPath>;
+  readonly #limits: LimitEnforcer;
   readonly #launcher: HeartbeatOwner;
   /** This launcher is being registered under a new number. */
   #registering: Promise<void> | undefined;
@@ -62,9 +58,15 @@ export class Heartbeat {
   /** Workflows and versions that no launcher takes up, and that this launcher has reported. */
   readonly #reportedOverdue = new Set<string>();
 
-  constructor(settings: LauncherSettings, paths: ReadonlyMap<string, MigrationPath>, launcher: HeartbeatOwner) {
+  constructor(
+    settings: LauncherSettings,
+    paths: ReadonlyMap<string, MigrationPath>,
+    limits: LimitEnforcer,
+    launcher: HeartbeatOwner,
+  ) {
     this.#settings = settings;
     this.#paths = paths;
+    this.#limits = limits;
     this.#launcher = launcher;
   }
 
@@ -220,7 +222,7 @@ export class Heartbeat {
   async #mayBeOverdue(): Promise<boolean> {
     const { store, clock } = this.#settings;
     if (clock.skips !== true) return false;
-    if (this.#launcher.hasLimits()) return true;
+    if (this.#limits.isNeeded) return true;
     const { waiting } = await store.beat(this.owner, -someTime);
     return waiting!.overdue.some(({ what, name, version }) => !this.#takesUp(what, registryKey(name, version)));
   }
@@ -240,11 +242,11 @@ export class Heartbeat {
   /** What is overdue is taken up by nobody: no launcher has its version. */
   async #lookAt({ overdue: found, gates }: Waiting): Promise<void> {
     const { clock } = this.#settings;
-    this.#launcher.waitedAt(gates);
+    if (this.#limits.lookForRemovedLimits(gates)) this.#launcher.freed();
     const overdue = [...found];
     if (clock.monotonic() >= this.#askAgain) {
       this.#askAgain = clock.monotonic() + this.#patience;
-      for (const it of await this.#launcher.unadmitted()) overdue.push({ what: "executions", ...it });
+      for (const it of await this.#limits.unadmitted()) overdue.push({ what: "executions", ...it });
     }
     for (const { what, name, version } of overdue) {
       const key = registryKey(name, version);

@@ -32,6 +32,8 @@ interface IntakeHost extends Host {
 }
 
 export class Intake implements Places, LoopOwner {
+  /** Nothing is taken up before it begins, and nothing once this drains. */
+  readonly polling: Polling;
   readonly #settings: LauncherSettings;
   /** How each execution that is taken up comes to a registered version; most have it already. */
   readonly #paths: ReadonlyMap<string, MigrationPath>;
@@ -40,9 +42,8 @@ export class Intake implements Places, LoopOwner {
   readonly #heartbeat: Heartbeat;
   readonly #host: IntakeHost;
   readonly #fairOrder: FairOrder;
-  readonly #polling: Polling;
   /** What comes while the launcher is stopping is given back before it has begun. */
-  readonly #loops = new Loops((loop) => (this.#polling.isOpen ? loop.go() : loop.stop()));
+  readonly #loops = new Loops((loop) => (this.polling.isOpen ? loop.go() : loop.stop()));
   /** Executions that are being created, and for which room is kept. */
   #reserved = 0;
   /** More is due than this launcher had room for. */
@@ -66,28 +67,15 @@ export class Intake implements Places, LoopOwner {
     this.#heartbeat = heartbeat;
     this.#host = host;
     this.#fairOrder = new FairOrder(paths);
-    this.#polling = new Polling(settings.clock, settings.pollInterval, {
+    this.polling = new Polling(settings.clock, settings.pollInterval, {
       look: () => this.#takeUp(),
       looked: () => this.#tellEmptied(),
     });
   }
 
-  /** Nothing is taken up before this, and nothing once it drains. */
-  begin(): void {
-    this.#polling.begin();
-  }
-
-  look(): Promise<void> {
-    return this.#polling.look();
-  }
-
-  soon(): void {
-    this.#polling.soon();
-  }
-
   /** Lets what runs come to its next commit, within the launcher's drain time; then aborts it. */
   async drain(): Promise<void> {
-    this.#polling.end();
+    this.polling.end();
     for (const loop of this.#loops.all()) loop.stop();
     if (await this.#emptyWithin(this.#settings.drainTimeout)) return;
     for (const loop of this.#loops.all()) loop.abort();
@@ -104,7 +92,7 @@ export class Intake implements Places, LoopOwner {
    * executions are due already, or could be admitted, a new one waits for its turn as they do.
    */
   reserve(): number | null {
-    if (!this.#polling.isOpen || !this.#time.isKnown || this.#hasBacklog || this.#hasQueued || this.#room <= 0)
+    if (!this.polling.isOpen || !this.#time.isKnown || this.#hasBacklog || this.#hasQueued || this.#room <= 0)
       return null;
     this.#reserved++;
     return this.#heartbeat.owner;
@@ -128,7 +116,7 @@ export class Intake implements Places, LoopOwner {
   left(loop: ExecutionLoop, isAtRest: boolean): void {
     if (isAtRest) this.#host.waiters.rested(loop.id, loop.execution);
     this.#loops.remove(loop);
-    if (this.#hasBacklog || this.#hasQueued) this.#polling.soon();
+    if (this.#hasBacklog || this.#hasQueued) this.polling.soon();
     this.#tellEmptied();
   }
 
@@ -138,8 +126,8 @@ export class Intake implements Places, LoopOwner {
 
   hinted(hint: Hint): void {
     if (hint.type === "signalled") this.#loops.get(hint.execution)?.notice();
-    else if (hint.inMs === 0) this.#polling.soon();
-    else this.#polling.within(hint.inMs);
+    else if (hint.inMs === 0) this.polling.soon();
+    else this.polling.within(hint.inMs);
   }
 
   /** Takes up what is due, as far as there is room. True: nothing was to be done. */
@@ -156,7 +144,10 @@ export class Intake implements Places, LoopOwner {
         await this.#heartbeat.wasBuried(owner);
         return false;
       }
-      const inboxes = await this.#inboxesOf(claimed.records);
+      // Where this fails, each loop reads the mailbox of its execution, and waits for a store that is away.
+      const inboxes = await inboxesOf(this.#settings.store, claimed.records).catch(
+        () => new Map<string, PendingMail>(),
+      );
       // This launcher was buried meanwhile: what it claimed is due for others.
       if (this.#heartbeat.owner !== owner) return false;
       this.#fairOrder.tookUp(workflows, claimed.records);
@@ -167,24 +158,15 @@ export class Intake implements Places, LoopOwner {
       for (const id of claimed.signalled) this.#loops.get(id)?.notice();
       this.#hasBacklog = claimed.nextDueInMs === 0;
       this.#hasQueued = moreIn === 0;
-      if ((this.#hasBacklog || this.#hasQueued) && this.#room > 0) this.#polling.soon();
-      else if (claimed.nextDueInMs !== null && !this.#hasBacklog) this.#polling.within(claimed.nextDueInMs);
-      if (moreIn !== null && moreIn > 0) this.#polling.within(moreIn);
+      if ((this.#hasBacklog || this.#hasQueued) && this.#room > 0) this.polling.soon();
+      else if (claimed.nextDueInMs !== null && !this.#hasBacklog) this.polling.within(claimed.nextDueInMs);
+      if (moreIn !== null && moreIn > 0) this.polling.within(moreIn);
       const hasAsked = await this.#host.waiters.ask(this.#settings.store, (id) => this.#loops.has(id));
       const found = claimed.records.length + claimed.signalled.length;
       return found === 0 && hasAsked && !this.#hasBacklog && !this.#hasQueued;
     } catch (error) {
       this.#host.storeFailed("take up due executions", error);
       return false;
-    }
-  }
-
-  /** The mailboxes of all claimed executions, by one read. Where that fails, each loop reads the mailbox of its execution, and waits for a store that is away. */
-  async #inboxesOf(records: readonly ExecutionRecord[]): Promise<ReadonlyMap<string, PendingMail>> {
-    try {
-      return await inboxesOf(this.#settings.store, records);
-    } catch {
-      return new Map();
     }
   }
 
@@ -226,7 +208,7 @@ export class Intake implements Places, LoopOwner {
 
   /** No execution is worked on, or about to be. */
   get #isEmpty(): boolean {
-    return this.#loops.size === 0 && this.#reserved === 0 && !this.#polling.isLooking;
+    return this.#loops.size === 0 && this.#reserved === 0 && !this.polling.isLooking;
   }
 
   #tellEmptied(): void {

@@ -28,6 +28,7 @@ const longestRetreat = 20;
 
 export interface ListKeeperHost {
   readonly places: Places;
+  readonly store: Pick<Store, "load">;
   readonly sizeLimit: number;
   registeredAs(name: string, version: string): Registered | undefined;
   storeNowAtMost(): number;
@@ -36,7 +37,6 @@ export interface ListKeeperHost {
 
 export class ListKeeper {
   readonly #lists: ListStore;
-  readonly #load: Store["load"];
   readonly #clock: Clock;
   readonly #host: ListKeeperHost;
   readonly #interval: number;
@@ -47,9 +47,8 @@ export class ListKeeper {
   /** When all lists were asked for last, by the clock's `monotonic`. */
   #soughtAt = -Infinity;
 
-  constructor(lists: ListStore, load: Store["load"], clock: Clock, interval: number, host: ListKeeperHost) {
+  constructor(lists: ListStore, clock: Clock, interval: number, host: ListKeeperHost) {
     this.#lists = lists;
-    this.#load = load;
     this.#clock = clock;
     this.#host = host;
     this.#interval = interval;
@@ -224,7 +223,7 @@ export class ListKeeper {
   ): Promise<Arrival[]> {
     const arrivals: Arrival[] = tells ? [toldOf(of)] : [];
     if (asks.length === 0) return arrivals;
-    const [parent] = await this.#load([of], "listed");
+    const [parent] = await this.#host.store.load([of], "listed");
     const isDown = parent?.position.direction === "down";
     const request: RollbackRequest = {
       reason: isDown ? parent.position.reason : "recovering",

@@ -41,6 +41,7 @@ export class Worker implements Host, ClientHost {
   /** In milliseconds. */
   readonly keepPublications: number;
   readonly patience: number;
+  readonly stepLists: StoredStepLists;
   readonly waiters: OutcomeWaiters;
   readonly follows: Follows;
   readonly #settings: LauncherSettings;
@@ -53,7 +54,6 @@ export class Worker implements Host, ClientHost {
   readonly #schedules: ScheduleLoop | undefined;
   /** Undefined: no workflow has children. */
   #listKeeper: ListKeeper | undefined;
-  readonly #stepLists: StoredStepLists;
   readonly #time: StoreTime;
   #phase: "new" | "running" | "stopping" | "stopped" = "new";
   #started: Promise<void> | undefined;
@@ -68,7 +68,7 @@ export class Worker implements Host, ClientHost {
     this.store = settings.store;
     this.clock = settings.clock;
     this.logger = settings.logger;
-    this.#stepLists = new StoredStepLists(settings.store);
+    this.stepLists = new StoredStepLists(settings.store);
     this.#time = new StoreTime(settings.clock, settings.store.clock === settings.clock);
     this.grace = settings.grace;
     this.sizeLimit = settings.sizeLimit;
@@ -84,25 +84,16 @@ export class Worker implements Host, ClientHost {
     this.follows = new Follows(settings.store, settings.clock, this);
     const { schedules } = settings.store;
     this.#schedules = schedules && new ScheduleLoop(schedules, settings.clock, this, registry, settings.pollInterval);
-    if (settings.store.lists !== undefined && hasChildren(registry)) {
-      const load: Store["load"] = (ids, only) => this.store.load(ids, only);
-      this.#listKeeper = new ListKeeper(this.lists, load, settings.clock, settings.pollInterval, this);
-    }
-    this.#pruner = new Pruner(settings.store, settings.clock, settings.retention, {
-      storeFailed: (doing, error) => this.#errors.storeFailed(doing, error),
-    });
+    if (settings.store.lists !== undefined && hasChildren(registry))
+      this.#listKeeper = new ListKeeper(this.lists, settings.clock, settings.pollInterval, this);
+    this.#pruner = new Pruner(settings.store, settings.clock, settings.retention, this);
     const paths = migrationPathsOf(registry);
     const limits = new LimitEnforcer(settings.store, paths);
-    this.#heartbeat = new Heartbeat(settings, paths, {
+    this.#heartbeat = new Heartbeat(settings, paths, limits, {
       report: (error) => this.report(error),
       storeFailed: (doing, error) => this.#errors.storeFailed(doing, error),
-      freed: () => this.#intake.soon(),
+      freed: () => this.#intake.polling.soon(),
       buried: () => this.#intake.dropAll(),
-      unadmitted: () => limits.unadmitted(),
-      hasLimits: () => limits.isNeeded,
-      waitedAt: (gates) => {
-        if (limits.lookForRemovedLimits(gates)) this.#intake.soon();
-      },
     });
     this.#intake = new Intake(settings, paths, limits, this.#time, this.#heartbeat, this);
   }
@@ -164,10 +155,10 @@ export class Worker implements Host, ClientHost {
     });
     this.#unwatch = this.store.watch((hint) => this.#intake.hinted(hint));
     this.#phase = "running";
-    this.#intake.begin();
+    this.#intake.polling.begin();
     await this.#heartbeat.begin();
     this.#pruner.begin();
-    await this.#intake.look();
+    await this.#intake.polling.look();
     this.#listKeeper?.begin();
     this.#schedules?.lookIn(0);
   }
@@ -239,10 +230,6 @@ export class Worker implements Host, ClientHost {
 
   listMoved(list: string): void {
     this.#listKeeper?.moved(list);
-  }
-
-  listOf(workflow: string, version: string, fingerprint: string): ReturnType<StoredStepLists["find"]> {
-    return this.#stepLists.find(workflow, version, fingerprint);
   }
 
   storeFailed(doing: string, error: unknown): void {
