@@ -159,7 +159,7 @@ export class FamilyWatch {
     if (unsettled > width) this.#wrong(list.id, `has ${unsettled} unsettled children, and may have ${width}`);
   }
 
-  /** Whether the list of one that is parked has counted it: it must within a while. */
+  /** Whether the list of one that is parked has counted it: it must within a while, once no answer of the store gets lost. */
   isHeard({ id, line: at, updatedAt }: ExecutionRecord): boolean {
     if (at === null) return true;
     const [line] = this.#store.lists!.lines({ list: at.list, from: at.position, limit: 1 }) as readonly LineRecord[];
@@ -168,7 +168,7 @@ export class FamilyWatch {
       return true;
     }
     const since = this.#books.now() - Math.max(updatedAt, this.#books.healedAt);
-    if (since < heardBy) return false;
+    if (!this.#books.isHealed || since < heardBy) return false;
     this.#wrong(id, `is stuck since ${since} ms, and its list counts it as ${line!.counted}`);
     return true;
   }
