@@ -64,8 +64,8 @@ export function violationsOf(it: Case, store: Store, books: Books, families: Fam
 }
 
 function beside(evidence: Evidence): string[] {
-  const { it, rows, trip, books } = evidence;
-  return [...effects(evidence), ...entries(evidence), ...books.timers.early(it.id, rows, trip)];
+  const { record, rows, trip, books } = evidence;
+  return [...effects(evidence), ...entries(evidence), ...books.timers.early(record, rows, trip)];
 }
 
 const advances = ({ result, direction }: HistoryRecord): boolean =>

@@ -214,6 +214,7 @@ export class Witness {
   #took(transition: Transition): void {
     const { id, status } = transition;
     this.#gates.took(transition);
+    this.#timers.committed(transition);
     this.#moved(transition);
     const shape = this.#workflows.get(id);
     const before = this.#statuses.get(id);

@@ -1,7 +1,7 @@
 /** When step functions gave back what sets a timer, and whether what waited for one came too early; and how often was tried. */
 import type { StepFunc } from "../../src/definition/flow.js";
 import type { Position } from "../../src/execution/position.js";
-import type { HistoryRecord, Transition } from "../../src/execution/records.js";
+import type { ExecutionRecord, HistoryRecord, Transition } from "../../src/execution/records.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import type { Trip } from "./plan.js";
 
@@ -15,9 +15,6 @@ interface Call {
   readonly message?: { readonly id: string };
 }
 
-/** How long a commit is under way at most: the step's own deadline counts from when it set out. */
-const longestWay = 40;
-
 const callOf = (execution: string, func: StepFunc, step: string, number: number): string =>
   `${execution} ${func} ${step} ${number}`;
 
@@ -27,6 +24,8 @@ export class Timers {
   readonly #pauses = new Map<string, { readonly at: number; readonly timeout: Timeout }>();
   /** By the attempt: when the first one of that number threw, and how long the next has to wait at least. */
   readonly #throws = new Map<string, number>();
+  /** By execution and revision: when the step that begins there has its own deadline, by the store's clock. */
+  readonly #deadlines = new Map<string, number>();
 
   constructor(clock: VirtualClock) {
     this.#clock = clock;
@@ -41,6 +40,12 @@ export class Timers {
   threw(execution: string, { func, step, attempt }: Call, delay: number): void {
     const key = callOf(execution, func, step.name, attempt);
     if (!this.#throws.has(key)) this.#throws.set(key, this.#clock.now() + delay / 2);
+  }
+
+  /** It is decided some time before it is committed, and from then on the step's own deadline counts. */
+  committed({ id, revision, position: { stepDeadlineAt }, history }: Transition): void {
+    if (history.result === "begins" && stepDeadlineAt !== undefined)
+      this.#deadlines.set(`${id} ${revision}`, stepDeadlineAt);
   }
 
   /** A handler of a message that pauses again, and says nothing of a timeout, leaves the one that runs. */
@@ -68,16 +73,19 @@ export class Timers {
   }
 
   /** Timeouts that no function was told of. A step's own deadline times out too, whatever it waits for. */
-  early(execution: string, rows: readonly HistoryRecord[], trip: Trip): string[] {
+  early({ id: execution, createdAt }: ExecutionRecord, rows: readonly HistoryRecord[], trip: Trip): string[] {
     return rows.flatMap(({ func, result, message, at, revision, why }, index) => {
       const isWait = func === "runContinue" || func === "rollbackContinue";
       if (!isWait || result !== "timeout" || message !== undefined || why !== undefined) return [];
       const { stepIndex } = rows[index]!;
       const deadline = func === "runContinue" ? trip.legs[stepIndex]!.deadline : null;
-      const began = rows.findLast(
+      const began = rows.findLastIndex(
         (row, before) => before < index && row.stepIndex === stepIndex && row.result === "begins",
       );
-      if (deadline !== null && began !== undefined && at >= began.at + deadline - longestWay) return [];
+      const due = deadline === null ? undefined : this.#deadlines.get(`${execution} ${rows[began]?.revision}`);
+      if (due !== undefined && due < (rows[began - 1]?.at ?? createdAt) + deadline!)
+        return [`has a deadline of its step too early in revision ${rows[began]!.revision}`];
+      if (due !== undefined && at >= due) return [];
       const until = this.#timerAfter(execution, rows.slice(0, index));
       if (until === null) return [`timed out without a timeout in revision ${revision}`];
       return until !== undefined && at < until ? [`timed out ${until - at} ms too early in revision ${revision}`] : [];
