@@ -5,6 +5,8 @@
  * - `--store memory` or `sqlite`. Default: both, each for half of the seeds.
  * - `--json` says only the last line, as JSON.
  *
+ * A long run says how far it is, and Ctrl-C ends it after what is being played, with the figures until then.
+ *
  * Exits with 1 where an invariant was violated, a seed went differently when it was played again, or a long run has missed something
  * that it has to see.
  */
@@ -92,14 +94,19 @@ async function main(): Promise<number> {
   }
   say(`Plays ${seeds} seeds from ${from} on.`);
   const began = performance.now();
+  const seconds = (): number => Math.round((performance.now() - began) / 1000);
   const processes = Math.min(availableParallelism(), Math.max(1, Math.floor(seeds / 50)));
   const shares = sharesOf(from, seeds, processes, stores);
   const seen = new Seen();
   const found: Found[] = [];
+  let played = 0;
+  process.once("SIGINT", () => (shares.length = 0));
   const work = async (): Promise<void> => {
     for (let share = shares.shift(); share !== undefined && found.length < mostFound; share = shares.shift()) {
       const report = await playInProcess(share);
       seen.add(report.counts);
+      played += share.until - share.from;
+      if (shares.length > 0) say(`${played} of ${seeds} after ${seconds()} s.`);
       for (const { seed, store, what } of report.found) {
         say(`\nSeed ${seed} on ${store}:\n  ${what.slice(0, 5).join("\n  ")}`);
         say(`Play it again: npm run simulate -- --seeds 1 --from ${seed} --store ${store} --trace`);
@@ -108,17 +115,18 @@ async function main(): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: processes }, work));
-  const seconds = (performance.now() - began) / 1000;
+  const perSecond = Math.round(played / Math.max(1, seconds()));
   const { edges, pairs, missing } = coverageOf(seen);
-  const demanded = seeds >= enough ? missing : [];
+  const demanded = played >= enough ? missing : [];
   for (const it of values.json ? [] : missing) say(`Not seen: ${it}`);
-  const perSecond = Math.round(seeds / seconds);
-  console.log(JSON.stringify({ seeds, violations: found.length, edges, pairs, missing: demanded.length, perSecond }));
+  console.log(JSON.stringify({ seeds: played, violations: found.length, edges, pairs, missing: demanded.length, perSecond }));
   return found.length === 0 && demanded.length === 0 ? 0 : 1;
 }
 
 if (process.send === undefined) process.exitCode = await main();
 else {
+  // The keyboard's signal reaches all processes: what is being played is played to its end.
+  process.on("SIGINT", () => undefined);
   const report = await playShare(JSON.parse(process.argv[2]!) as Share);
   process.send(report, () => process.disconnect());
 }
