@@ -119,7 +119,9 @@ async function main(): Promise<number> {
   const { edges, pairs, missing } = coverageOf(seen);
   const demanded = played >= enough ? missing : [];
   for (const it of values.json ? [] : missing) say(`Not seen: ${it}`);
-  console.log(JSON.stringify({ seeds: played, violations: found.length, edges, pairs, missing: demanded.length, perSecond }));
+  console.log(
+    JSON.stringify({ seeds: played, violations: found.length, edges, pairs, missing: demanded.length, perSecond }),
+  );
   return found.length === 0 && demanded.length === 0 ? 0 : 1;
 }
 
