@@ -118,8 +118,7 @@ function looked(
   // By their letters, not by walking along all executions of the workflow.
   if (workflow !== undefined) fits.push(`e.workflow || '' = ${bound(workflow)}::text`);
   if (name !== undefined) fits.push(`m.name = ${bound(name)}::text`);
-  // Of one execution they are found by its key, not by walking along all that are dead.
-  const where = [execution === undefined ? dead : "m.status || ' ' || m.kind = 'dead message'"];
+  const where = [dead];
   if (execution !== undefined) {
     where.push(`m.execution = (SELECT sequence FROM stepwell_executions WHERE id = ${bound(execution)}::text)`);
   }

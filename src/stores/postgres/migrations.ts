@@ -372,6 +372,15 @@ DROP INDEX stepwell_executions_owned;
 DROP INDEX stepwell_executions_stuck;`,
 };
 
+/** Those of one execution, however many others its mailbox holds. */
+const lettersOfOne: Migration = {
+  number: 13,
+  oldest: 10,
+  name: "dead letters of one execution",
+  sql: `
+CREATE INDEX stepwell_mailbox_dead_in ON stepwell_mailbox (execution, sequence) WHERE status = 'dead' AND kind = 'message';`,
+};
+
 export const migrations: readonly Migration[] = [
   first,
   schedules,
@@ -385,6 +394,7 @@ export const migrations: readonly Migration[] = [
   weight,
   lists,
   compactRows,
+  lettersOfOne,
 ];
 
 /** Which rows a launcher of this code reads. */

@@ -204,7 +204,7 @@ describe.each([
       const ofOne = texts.get(name)!.includes("m.execution = (SELECT");
       expect(used.toSorted(), texts.get(name)).toEqual(
         ofOne
-          ? ["stepwell_executions_id", "stepwell_executions_id", "stepwell_mailbox_pkey"]
+          ? ["stepwell_executions_id", "stepwell_executions_id", "stepwell_mailbox_dead_in"]
           : ["stepwell_executions_id", "stepwell_mailbox_dead"],
       );
     }

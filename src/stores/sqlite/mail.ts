@@ -107,7 +107,7 @@ function looked(
   const where = ["m.status = 'dead'", "m.kind = 'message'"];
   bound(where, "m.execution = (SELECT sequence FROM stepwell_executions WHERE id = ?)", execution);
   bound(where, "m.sequence < ?", before);
-  const index = execution === undefined ? "stepwell_mailbox_dead" : "stepwell_mailbox_execution";
+  const index = execution === undefined ? "stepwell_mailbox_dead" : "stepwell_mailbox_dead_in";
   const found =
     `SELECT ${columns}, ${fits.join(" AND ")} AS fits FROM stepwell_mailbox AS m INDEXED BY ${index} ` +
     `WHERE ${where.join(" AND ")} ORDER BY m.sequence DESC LIMIT ?`;

@@ -348,6 +348,14 @@ CREATE TABLE stepwell_news (
 CREATE TABLE stepwell_pruning (root TEXT PRIMARY KEY) WITHOUT ROWID;`,
 };
 
+/** Those of one execution, however many others its mailbox holds. */
+const lettersOfOne: Migration = {
+  number: 11,
+  name: "dead letters of one execution",
+  sql: `
+CREATE INDEX stepwell_mailbox_dead_in ON stepwell_mailbox (execution, sequence) WHERE status = 'dead' AND kind = 'message';`,
+};
+
 /** Which rows a launcher of this code reads. */
 export const launcherFormat = 1;
 
@@ -362,4 +370,5 @@ export const migrations: readonly Migration[] = [
   mailboxes,
   weight,
   lists,
+  lettersOfOne,
 ];
