@@ -211,7 +211,8 @@ export class Commits {
     if (transition.definition !== undefined) this.list = undefined;
     this.#toCarry = null;
     if (transition.line !== undefined) host.listMoved(transition.line.list);
-    if (transition.list !== undefined) host.listMoved(transition.list.list);
+    const { list } = transition;
+    if (list !== undefined) host.listMoved(list.list, "opens" in list ? list.opens.lines : undefined);
     if (transition.settled.length > 0) host.settled(transition.settled.map(({ arrival }) => arrival));
     tellCommit(work, before, transition, event, at);
     if (action === "park") host.report(stuckError(work.execution));

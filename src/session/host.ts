@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.js";
 import type { Logger } from "../definition/logger.js";
 import type { StepwellError } from "../errors.js";
-import type { MailboxRecord } from "../execution/records.js";
+import type { MailboxRecord, StagedLine } from "../execution/records.js";
 import type { Store } from "../stores/contract.js";
 import type { ListStore } from "../stores/lists.js";
 import type { Registered } from "./registry.js";
@@ -37,8 +37,8 @@ export interface Host {
   readonly lists: ListStore;
   /** A workflow of children: whoever has registered one has all that are below it. */
   registeredAs(name: string, version: string): Registered | undefined;
-  /** There is news of this list, or more to do. */
-  listMoved(list: string): void;
+  /** There is news of this list, or more to do. @param lines those with which it was opened */
+  listMoved(list: string, lines?: readonly StagedLine[]): void;
   report(error: StepwellError): void;
   /** Tells the logger, or the console where there is no logger. */
   warn(fields: object, message: string): void;

@@ -41,8 +41,8 @@ export class ListKeeper {
   readonly #host: ListKeeperHost;
   readonly #interval: number;
   readonly #polling: Polling;
-  /** Of which it was heard that there is something to do. */
-  readonly #moved = new Set<string>();
+  /** Of which it was heard that there is something to do, with lines of them that need not be read to begin. */
+  #moved = new Map<string, Lines | undefined>();
   #looking: Promise<boolean> = Promise.resolve(true);
   /** When all lists were asked for last, by the clock's `monotonic`. */
   #soughtAt = -Infinity;
@@ -69,9 +69,9 @@ export class ListKeeper {
     await this.#looking;
   }
 
-  /** There is news of this list, or more to do. */
-  moved(list: string): void {
-    this.#moved.add(list);
+  /** There is news of this list, or more to do. @param lines those with which it was opened here */
+  moved(list: string, lines = this.#moved.get(list)): void {
+    this.#moved.set(list, lines);
     this.#polling.soon();
   }
 
@@ -79,11 +79,12 @@ export class ListKeeper {
   async #look(): Promise<boolean> {
     let isIdle = true;
     try {
-      const ids = await this.#wanting();
-      const records = await this.#lists.find(ids);
-      const plans = (await Promise.all(records.map((record) => this.#safelyPlanned(record)))).filter(
-        (plan) => plan !== undefined,
-      );
+      const heard = this.#moved;
+      this.#moved = new Map();
+      const records = await this.#lists.find(await this.#wanting([...heard.keys()]));
+      const plans = (
+        await Promise.all(records.map((record) => this.#safelyPlanned(record, heard.get(record?.id ?? ""))))
+      ).filter((plan) => plan !== undefined);
       if (plans.length > 0) {
         isIdle = false;
         await this.#advance(plans);
@@ -97,9 +98,7 @@ export class ListKeeper {
   }
 
   /** Those of which it was heard; at intervals, and where it was heard of none, all that want something. */
-  async #wanting(): Promise<readonly string[]> {
-    const heard = [...this.#moved];
-    this.#moved.clear();
+  async #wanting(heard: readonly string[]): Promise<readonly string[]> {
     const now = this.#clock.monotonic();
     if (heard.length > 0 && now - this.#soughtAt < this.#interval) return heard;
     this.#soughtAt = now;
@@ -107,9 +106,9 @@ export class ListKeeper {
   }
 
   /** What can't be read of a list concerns that list alone: the others go on. */
-  async #safelyPlanned(list: ListRecord | undefined): Promise<Plan | undefined> {
+  async #safelyPlanned(list: ListRecord | undefined, known: Lines | undefined): Promise<Plan | undefined> {
     try {
-      return await this.#plan(list);
+      return await this.#plan(list, known);
     } catch (error) {
       if (isRetryable(error)) throw error;
       this.#refused(list?.id ?? "", error);
@@ -122,14 +121,14 @@ export class ListKeeper {
   }
 
   /** One bounded part of what is to be done with a list. Undefined: there is nothing. */
-  async #plan(list: ListRecord | undefined): Promise<Plan | undefined> {
+  async #plan(list: ListRecord | undefined, known: Lines | undefined): Promise<Plan | undefined> {
     if (list === undefined || list.status === "staged") return undefined;
     const { id, revision } = list;
     const isClosed = list.status === "closed";
     const before = tallyOf(list);
     const [news, ahead] = await Promise.all([
       this.#lists.lines({ list: id, news: true, limit: slice }),
-      this.#readAhead(id, needOf(isClosed, before)),
+      this.#readAhead(id, needOf(isClosed, before), known),
     ]);
     const tally = counted(before, news);
     const need = needOf(isClosed, tally);
@@ -149,6 +148,7 @@ export class ListKeeper {
       arrivals: await this.#arrivals(list, move, found.lines),
       frees: [],
       hasMore: isMarked || news.length === slice,
+      known,
     };
   }
 
@@ -176,10 +176,10 @@ export class ListKeeper {
         for (const [place, { create }] of begins.entries()) this.#begin(create, answers[index]?.[place]);
     }
     let isLate = false;
-    for (const [index, { list, hasMore }] of placed.entries()) {
+    for (const [index, { list, hasMore, known }] of placed.entries()) {
       const answer = answers[index] ?? null;
       if (answer === null) isLate = true;
-      if (answer === null || hasMore || answer.some(({ created }) => !created)) this.#moved.add(list);
+      if (answer === null || hasMore || answer.some(({ created }) => !created)) this.#moved.set(list, known);
     }
     // Another launcher was faster: not both at once again.
     if (isLate) await sleep(this.#clock, this.#clock.random() * longestRetreat);
@@ -201,8 +201,9 @@ export class ListKeeper {
   }
 
   /** What begins next stands there already; what has become of others says only how many begin. */
-  async #readAhead(list: string, need: Need | null): Promise<readonly StagedLine[]> {
-    return need?.act === "begin" ? this.#lists.launches(list, need.from, need.limit) : [];
+  async #readAhead(list: string, need: Need | null, known: Lines | undefined): Promise<Lines> {
+    if (need?.act !== "begin") return [];
+    return (known && partOf(known, need)) ?? this.#lists.launches(list, need.from, need.limit);
   }
 
   async #read(list: string, { next }: Tally, need: Need): Promise<Found> {
@@ -245,26 +246,36 @@ export class ListKeeper {
   }
 }
 
+type Lines = readonly StagedLine[];
+
 interface Plan extends Advance {
   /** There may be more to do. */
   readonly hasMore: boolean;
+  readonly known: Lines | undefined;
 }
 
 interface Found {
-  readonly launches: readonly StagedLine[];
+  readonly launches: Lines;
   readonly lines: readonly LineRecord[];
   readonly positions: readonly number[];
 }
 
 const nothing: Found = { launches: [], lines: [], positions: [] };
 
-function beginning(launches: readonly StagedLine[]): Found {
+function beginning(launches: Lines): Found {
   return { launches, lines: [], positions: launches.map(({ position }) => position) };
 }
 
 /** Undefined: others are needed. */
-function fitting(ahead: readonly StagedLine[], need: Need): Found | undefined {
+function fitting(ahead: Lines, need: Need): Found | undefined {
   return need.act === "begin" && ahead.length >= need.limit ? beginning(ahead.slice(0, need.limit)) : undefined;
+}
+
+/** Undefined: some of those that begin are not among them. */
+function partOf(known: Lines, { from, limit }: Extract<Need, { act: "begin" }>): Lines | undefined {
+  const first = from - (known[0]?.position ?? Infinity);
+  const part = first < 0 ? [] : known.slice(first, first + limit);
+  return part.length === limit ? part : undefined;
 }
 
 const underWay = ["scheduled", "running", "waiting", "stuck"] as const;

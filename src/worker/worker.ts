@@ -7,6 +7,7 @@ import type { Logger } from "../definition/logger.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import { definitionOf } from "../definition/definition-of.js";
 import { StepwellError } from "../errors.js";
+import type { StagedLine } from "../execution/records.js";
 import type { Store } from "../stores/contract.js";
 import type { ListStore } from "../stores/lists.js";
 import { ErrorReporter, unlessLogged } from "../session/error-reporter.js";
@@ -228,8 +229,8 @@ export class Worker implements Host, ClientHost {
     return this.#registry.get(registryKey(name, version));
   }
 
-  listMoved(list: string): void {
-    this.#listKeeper?.moved(list);
+  listMoved(list: string, lines?: readonly StagedLine[]): void {
+    this.#listKeeper?.moved(list, lines);
   }
 
   storeFailed(doing: string, error: unknown): void {
