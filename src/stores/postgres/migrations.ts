@@ -372,7 +372,6 @@ DROP INDEX stepwell_executions_owned;
 DROP INDEX stepwell_executions_stuck;`,
 };
 
-/** Those of one execution, however many others its mailbox holds. */
 const lettersOfOne: Migration = {
   number: 13,
   oldest: 10,

@@ -348,7 +348,6 @@ CREATE TABLE stepwell_news (
 CREATE TABLE stepwell_pruning (root TEXT PRIMARY KEY) WITHOUT ROWID;`,
 };
 
-/** Those of one execution, however many others its mailbox holds. */
 const lettersOfOne: Migration = {
   number: 11,
   name: "dead letters of one execution",
