@@ -76,7 +76,9 @@ export class Work {
     const { history } = transition;
     if (history.patch !== null && (history.direction === "up" || history.func === "probe")) this.given?.push(history);
     if (risen === undefined) this.contributions?.add(history);
-    else this.contributions = this.given = undefined;
+    else this.contributions = undefined;
+    // By the names of the steps, which a migration may have changed.
+    if (risen !== undefined || history.migration !== undefined) this.given = undefined;
     this.committed = committedAs(risen ?? this.execution, transition);
     this.execution = this.committed;
     this.mail = mailAfter(this.mail, transition);

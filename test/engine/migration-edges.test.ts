@@ -226,4 +226,29 @@ onEveryStore("a migration", (start) => {
       });
     }
   });
+
+  test("gives the undo of a step that it renames what that step gave, also where it was read before", async () => {
+    const lines: string[] = [];
+    const book = {
+      run: () => ({ booking: "b-1" }),
+      rollback: () => pause(),
+      rollbackMessages: { cancelled: z.object({}) },
+      onRollbackMessage: ({ given }: { given: object }) => void lines.push(JSON.stringify(given)),
+    };
+    const older = workflow("order", { input }).step("book", book).step("pay", waits);
+    const newer = workflow("order", { input, version: "2" })
+      .step("reserve", book)
+      .step("pay", waits)
+      .migrate(older, { steps: { book: "reserve" } });
+    const rig = await start([older]);
+    const { id } = await rig.launcher.launch(older, {});
+    await rig.clock.settle();
+    const asked = rig.launcher.execution(id).rewind({ to: "book", reason: "wrong", by: "ada" });
+    await rig.clock.advance("5s");
+    expect(await asked).toEqual({ accepted: true });
+    const next = await deployed(rig, newer);
+    await next.send(id, "cancelled", {});
+    await rig.clock.settle();
+    expect(lines).toEqual(['{"booking":"b-1"}']);
+  });
 });
