@@ -236,6 +236,13 @@ test("what was passed over stays so where it is now, and is none of it where it 
   expect(again).toMatchObject({ stepIndex: 3, passed: [2] });
 });
 
+test("what has completed begins no step again: a step that was passed over stays so, also where it goes on there", () => {
+  const before = [{ name: "a", rollback: true as const }, { name: "b" }];
+  const done = { ...standing(before, 1, "done"), passed: [0] };
+  const lists = { before, after: before.slice(0, 1), steps: { b: null } };
+  expect(placeIn(lists, done, "a")).toMatchObject({ stepIndex: 0, passed: [0] });
+});
+
 test("a pivot that was passed over is none in the newer list either", () => {
   const before = [{ name: "a" }, { name: "b", pivot: true as const }, { name: "c" }];
   const at = { ...standing(before, 2, "up"), passed: [1] };

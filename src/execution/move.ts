@@ -171,12 +171,13 @@ function doubtfulIn({ doubtful = [], inDoubt, stepIndex }: Position, stays: bool
 function behindIn(
   lists: Lists,
   indices: readonly number[] = [],
-  { direction }: Position,
+  { direction, lifecycle }: Position,
   stepIndex: number,
   stays: boolean,
 ): number[] {
   const names = namesOf(lists.after);
-  const last = direction === "up" && !stays ? stepIndex - 1 : stepIndex;
+  const comesAgain = direction === "up" && lifecycle !== "success" && !stays;
+  const last = comesAgain ? stepIndex - 1 : stepIndex;
   return indices.flatMap((index) => {
     const successor = successorOf(lists.before[index]!.name, names, lists.steps);
     const isAt = typeof successor === "string" ? names.indexOf(successor) : -1;

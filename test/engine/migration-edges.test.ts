@@ -251,4 +251,24 @@ onEveryStore("a migration", (start) => {
     await rig.clock.settle();
     expect(lines).toEqual(['{"booking":"b-1"}']);
   });
+
+  test("leaves what was passed over so where an execution has completed, and goes on at that step", async () => {
+    const lines: string[] = [];
+    const wrap = { when: () => false, run: () => undefined, rollback: () => void lines.push("unwrap") };
+    const older = workflow("order", { input })
+      .step("wrap", wrap)
+      .step("print", { run: () => undefined, rollback: () => undefined });
+    const newer = workflow("order", { input, version: "2" })
+      .step("wrap", wrap)
+      .migrate(older, { steps: { print: null }, move: () => ({ step: "wrap" }) });
+    const rig = await start([older]);
+    const { id } = await rig.launcher.launch(older, {});
+    await rig.clock.settle();
+    const next = await deployed(rig, newer);
+    const asked = next.rollback(id, "mistake");
+    await rig.clock.advance("5s");
+    expect(await asked).toEqual({ accepted: true });
+    expect((await next.execution(id).outcome()).status).toBe("rolledBack");
+    expect(lines).toEqual([]);
+  });
 });
