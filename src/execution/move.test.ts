@@ -76,7 +76,7 @@ test("wherever an execution is placed, what it may have done is undone once on t
       const undone = way === "down" ? before.slice(stands.stepIndex + 1).filter(({ rollback }) => rollback) : [];
       const toUndo = behind.filter(({ rollback }) => rollback).map(({ name }) => name);
       expect(toUndo.filter((name) => undone.some((step) => now(step.name) === name))).toEqual([]);
-      const ahead = way === "up" ? after.slice(place.stepIndex + 1).map(({ name }) => name) : [];
+      const ahead = way === "up" ? after.slice(place.stepIndex).map(({ name }) => name) : [];
       const done = before.slice(0, stands.stepIndex).map(({ name }) => now(name));
       expect(ahead.filter((name) => done.includes(name))).toEqual([]);
       expect(after[place.stepIndex]!.name).toBe(to ?? now(stands.step));
@@ -157,7 +157,7 @@ test.each<[string, Lists["after"], Lists["steps"], string | undefined, string | 
     "a",
   ],
   ["a place that is none", three, {}, "x", /"x", which is no step/],
-  ["a place before what may have to be undone", three, {}, "a", /"b".*would come after/],
+  ["a place at what is done", three, {}, "a", /"a" is done, and would be done again/],
   ["a place further up", three, {}, "c", "c"],
 ])("of an execution that stands at b: %s", (_, after, steps, to, expected) => {
   const place = placeIn({ before: three, after, steps }, standing(three, 1, "up"), to);

@@ -123,7 +123,7 @@ function behind(lists: Lists, position: Position, stepIndex: number, isPast: boo
       if (rollback === true && after[isAt]!.rollback !== true)
         return `step "${successor}" may have to be undone, and has no rollback`;
     }
-    if (climbs && index < position.stepIndex && isAt > stepIndex)
+    if (climbs && index < position.stepIndex && isAt >= stepIndex)
       return `step "${successor}" is done, and would be done again`;
   }
   return position.direction === "down" ? undoneAgain(lists, position, stepIndex) : undefined;

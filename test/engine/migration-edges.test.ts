@@ -271,4 +271,23 @@ onEveryStore("a migration", (start) => {
     expect((await next.execution(id).outcome()).status).toBe("rolledBack");
     expect(lines).toEqual([]);
   });
+
+  test("begins no step again that is done: its undo would be left out where nothing of it was done the second time", async () => {
+    const lines: string[] = [];
+    const charge = { run: () => void lines.push("charge"), rollback: () => void lines.push("refund") };
+    const older = workflow("order", { input }).step("charge", charge).step("pay", waits);
+    const newer = workflow("order", { input, version: "2" })
+      .step("charge", charge)
+      .migrate(older, { steps: { pay: null }, move: () => ({ step: "charge" }) });
+    const rig = await start([older]);
+    const { id } = await rig.launcher.launch(older, {});
+    await rig.clock.settle();
+    const next = await deployed(rig, newer);
+    await next.send(id, "paid", {});
+    expect(await next.execution(id).outcome()).toMatchObject({
+      status: "stuck",
+      error: { message: expect.stringMatching(/"charge" is done, and would be done again/) as string },
+    });
+    expect(lines).toEqual(["charge"]);
+  });
 });
