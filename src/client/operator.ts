@@ -60,8 +60,9 @@ const methods: Readonly<Record<ActKind, string>> = {
 interface StoredRequest {
   /** The id of its arrival. */
   readonly arrival: string;
-  /** The revision of the execution when the request was stored. */
+  /** The revision and the version of the execution when the request was stored. */
   readonly revision: number;
+  readonly version: string;
   /** The request has a patch, and this process does not know the workflow: the launcher that takes the execution up checks it. */
   readonly isUnchecked: boolean;
 }
@@ -122,7 +123,11 @@ export class OperatorActs {
   }
 
   /** Waits for the decision of the launcher that takes the execution up. */
-  async #followed({ arrival, revision, isUnchecked }: StoredRequest, id: string, kind: ActKind): Promise<void> {
+  async #followed(
+    { arrival, revision, version, isUnchecked }: StoredRequest,
+    id: string,
+    kind: ActKind,
+  ): Promise<void> {
     const method = methods[kind];
     if ((await awaitRequest(arrival, id, this.#store, this.#host, method, this.#host.patience)) === "consumed") return;
     const record = await this.#existing(id);
@@ -143,6 +148,14 @@ export class OperatorActs {
         "STEPWELL_MIGRATION_FAILED",
         `${method}: execution "${id}" is as it was. A launcher has tried to migrate it first, and could not: ${stuckBy.message} ` +
           `Deploy a migration that can, and ask again; or start a launcher that has version "${record.version}", which needs none.`,
+        about,
+      );
+    }
+    if (kind === "skip" && record.version !== version) {
+      throw new StepwellError(
+        "STEPWELL_EXECUTION_STUCK",
+        `${method}: execution "${id}" was migrated to version "${record.version}" first, and stands at another step since, ` +
+          `"${record.position.step}". Nothing was skipped there: look at it, and ask again.`,
         about,
       );
     }
@@ -196,7 +209,8 @@ export class OperatorActs {
         only: { revision: record.revision, signals: record.signals },
       });
       const { result } = await this.#host.committer.deliver(arrival);
-      if (result === "stored") return { arrival: arrival.id, revision: record.revision, isUnchecked };
+      const { revision, version } = record;
+      if (result === "stored") return { arrival: arrival.id, revision, version, isUnchecked };
     }
   }
 

@@ -91,7 +91,7 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
     changes: changesOf(committed),
     rests: resting !== undefined,
     dueInMs: resting?.dueInMs ?? null,
-    settled: settledBy(mail, event, request),
+    settled: settledBy(execution.position.step, mail, event, request),
     ends,
     leaves: execution.admission !== null && (ends || action === "park"),
     carried: facts.carried,

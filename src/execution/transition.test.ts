@@ -23,18 +23,33 @@ test("the row keeps apart what the step gave and what others changed", () => {
 
 test("a message is consumed with its handler, and stays where the handler is tried again", () => {
   const handled = { ...eventAt(executionAt(), { type: "stepOk" }, "ok"), cause: paid };
-  expect(settledBy(mailOf(paid), handled, undefined)).toEqual([{ arrival: paid.id, as: "consumed" }]);
-  expect(settledBy(mailOf(paid), { ...handled, what: retry }, undefined)).toEqual([]);
+  expect(settledBy("a", mailOf(paid), handled, undefined)).toEqual([{ arrival: paid.id, as: "consumed" }]);
+  expect(settledBy("a", mailOf(paid), { ...handled, what: retry }, undefined)).toEqual([]);
 });
 
 test("with a parking all requests are dead, and messages stay", () => {
   const request = arrival("rollback", { reason: "x", ifCompleted: "undo" });
   const parked = eventAt(executionAt(), { type: "parked", reason: "broken", untouched: true }, "broken");
-  expect(settledBy(mailOf(paid, request), parked, undefined)).toEqual([{ arrival: request.id, as: "dead" }]);
+  expect(settledBy("a", mailOf(paid, request), parked, undefined)).toEqual([{ arrival: request.id, as: "dead" }]);
+});
+
+test("what an operator says of a step is dead where a migration moves the execution to another step", () => {
+  const execution = executionAt();
+  const [skip, retry] = [arrival("skip", {}), arrival("retry", {})];
+  const settled = (steps: Record<string, string | null> | undefined, step: string) => {
+    const migration = { from: "1", to: "2", ...(steps !== undefined && { steps }) };
+    const position = { ...execution.position, step };
+    const what = { type: "migrated", status: "stuck", position, migration, stays: false } as const;
+    return settledBy("a", mailOf(skip, retry), eventAt(execution, what, "migrated"), undefined);
+  };
+  expect(settled(undefined, "a")).toEqual([]);
+  expect(settled({ a: "b" }, "b")).toEqual([]);
+  expect(settled({ a: null }, "b")).toEqual([{ arrival: skip.id, as: "dead" }]);
+  expect(settled(undefined, "b")).toEqual([{ arrival: skip.id, as: "dead" }]);
 });
 
 test("what nobody takes is settled as dead with the next commit", () => {
   const ok = eventAt(executionAt(), { type: "stepOk" }, "ok");
-  expect(settledBy(withDead(mailOf(paid), [paid.id]), ok, undefined)).toEqual([{ arrival: paid.id, as: "dead" }]);
-  expect(settledBy(nothingCame, ok, undefined)).toEqual([]);
+  expect(settledBy("a", withDead(mailOf(paid), [paid.id]), ok, undefined)).toEqual([{ arrival: paid.id, as: "dead" }]);
+  expect(settledBy("a", nothingCame, ok, undefined)).toEqual([]);
 });

@@ -71,9 +71,11 @@ export type SettledRow = Transition["settled"][number];
 /**
  * Which rows of the mailbox the event settles, and as what.
  *
+ * @param step where the execution stood
  * @param request what becomes of the request that wants the execution to turn; undefined: nothing yet
  */
 export function settledBy(
+  step: string,
   { pending, dead }: Mail,
   { what, cause }: Event,
   request: SettledRow | undefined,
@@ -87,9 +89,21 @@ export function settledBy(
     // A request that could not be followed must not stand in the way of the next one.
     for (const it of pending) if (isRequest(it.kind) && !isLasting(it)) settled.push({ arrival: it.id, as: "dead" });
   }
+  if (leavesItsStep(step, what)) {
+    // What was said of that step is not said of another one.
+    for (const { id, kind } of pending)
+      if (kind === "skip" || kind === "resolve") settled.push({ arrival: id, as: "dead" });
+  }
   // A handler that failed or was cut off, and will be tried again, leaves its message where it is.
   if (cause !== undefined && what.type !== "retry" && what.type !== "cutOff")
     settled.push({ arrival: cause.id, as: "consumed" });
   if (request !== undefined && request.arrival !== cause?.id) settled.push(request);
   return settled;
+}
+
+/** A migration has moved the execution to another step than what became of the one where it stood. */
+function leavesItsStep(step: string, what: RoutedEvent): boolean {
+  if (what.type !== "migrated") return false;
+  const { steps = {} } = what.migration;
+  return (Object.hasOwn(steps, step) ? steps[step] : step) !== what.position.step;
 }

@@ -1,7 +1,7 @@
 /** Where a migration could do something twice, or leave it out: after a failure, on the way down, over several versions. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { Launcher, pause, workflow, type AnyWorkflow } from "../../src/index.js";
+import { Client, fail, Launcher, pause, workflow, type AnyWorkflow } from "../../src/index.js";
 import { onEveryStore, told, type Rig } from "../support/rig.js";
 
 const input = z.object({});
@@ -290,4 +290,46 @@ onEveryStore("a migration", (start) => {
     });
     expect(lines).toEqual(["charge"]);
   });
+
+  test.each([undefined, { note: "by hand" }])(
+    "leaves out no undo for a skip of a step that it drops: %o",
+    async (patch) => {
+      const lines: string[] = [];
+      const reserve = { run: () => undefined, rollback: () => void lines.push("release") };
+      const older = workflow("order", { input })
+        .step("reserve", reserve)
+        .step("label", {
+          run: () => undefined,
+          rollbackRetry: { attempts: 1 },
+          rollback: () => {
+            throw new Error("no undo today");
+          },
+        })
+        .step("ship", { run: () => fail("out-of-stock") });
+      const newer = workflow("order", { input, version: "2" })
+        .step("reserve", reserve)
+        .migrate(older, { steps: { label: null, ship: null }, move: () => ({ step: "reserve" }) });
+      const rig = await start([older]);
+      const { id } = await rig.launcher.launch(older, {});
+      await rig.clock.settle();
+      const next = await deployed(rig, newer);
+      const client = new Client({ store: rig.store });
+      const skipped = client.skip(id, "it is glued on", { by: "ada", ...(patch !== undefined && { patch }) }).then(
+        () => "",
+        (error: unknown) => (error as Error).message,
+      );
+      await rig.clock.advance("5s");
+      // Who waits for the answer hears of it.
+      expect(await skipped).toMatch(
+        patch === undefined ? /^$/ : /migrated to version "2" first.*"reserve"\. Nothing was skipped/,
+      );
+      const summary = await next.execution(id).summary();
+      expect(summary).toMatchObject({ status: "stuck", version: "2", flow: { step: "reserve" } });
+      expect(lines).toEqual([]);
+      await next.retry(id);
+      await rig.clock.settle();
+      expect((await next.execution(id).outcome()).status).toBe("rolledBack");
+      expect(lines).toEqual(["release"]);
+    },
+  );
 });
