@@ -51,6 +51,15 @@ test("what a migration changed counts as its own, and what it took away stays aw
   expect(all.without("bee").state).toEqual({ n: 0, a: 1, c: 1, fresh: 1 });
 });
 
+test("what a dropped step gave stays, but for one that was undone before", () => {
+  const all = after(up("a", { a: 1 }), up("b", { b: 1 }), up("c", { c: 1 }), up("d", { d: 1 }), down("d"), down("c"), {
+    ...down("c"),
+    migration: { from: "1", to: "2", steps: { b: null, c: null, d: null } },
+  });
+  // "c" may be undone in part.
+  expect(all.without("a").state).toEqual({ n: 0, b: 1, c: 1 });
+});
+
 test("in the next round what was done before counts no more, and what was asked to be merged is in the state", () => {
   const all = after(
     up("a", { a: 1 }),

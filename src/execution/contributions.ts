@@ -54,7 +54,7 @@ export class Contributions {
     const before = this.#state;
     this.#state = stateAfter(before, row);
     if (migration !== undefined) {
-      this.#renamed(migration.steps ?? {});
+      this.#renamed(migration.steps ?? {}, step);
       if (replaced !== undefined) this.#all.push(difference(before, this.#state));
     }
     if (upInto === undefined) return;
@@ -76,9 +76,15 @@ export class Contributions {
     return this.#all.filter(({ step }) => step === undefined || !undone.has(step));
   }
 
-  /** What a step gave that a migration dropped stays: nobody undoes it. */
-  #renamed(steps: Readonly<Record<string, string | null>>): void {
+  /**
+   * What a step gave that a migration dropped stays, since nobody undoes it; unless it was undone before.
+   *
+   * @param at where the execution stood: that step may be undone in part, and no more
+   */
+  #renamed(steps: Readonly<Record<string, string | null>>, at: string): void {
     const now = (step: string): string | undefined => (Object.hasOwn(steps, step) ? (steps[step] ?? undefined) : step);
+    const isBack = (step: string): boolean => step !== at && this.#undone.has(step) && now(step) === undefined;
+    this.#all = this.#all.filter((it) => it.step === undefined || !isBack(it.step));
     this.#all = this.#all.map((it) => (it.step === undefined ? it : { ...it, step: now(it.step) }));
     this.#undone = new Set([...this.#undone].flatMap((step) => now(step) ?? []));
   }

@@ -332,4 +332,34 @@ onEveryStore("a migration", (start) => {
       expect(lines).toEqual(["release"]);
     },
   );
+
+  test("that drops a step which a rewind has undone leaves nothing of what it gave in the state", async () => {
+    const held = {
+      rollback: () => pause(),
+      rollbackMessages: { back: z.object({}) },
+      onRollbackMessage: () => undefined,
+    };
+    const book = { run: () => ({ booked: true }), ...held };
+    const older = workflow("order", { input })
+      .step("book", book)
+      .step("label", { run: () => ({ label: "l-1" }), rollback: () => undefined })
+      .step("pay", waits);
+    const newer = workflow("order", { input, version: "2" })
+      .step("book", book)
+      .step("pay", waits)
+      .migrate(older, { steps: { label: null } });
+    const rig = await start([older]);
+    const { id } = await rig.launcher.launch(older, {});
+    await rig.clock.settle();
+    const asked = rig.launcher.execution(id).rewind({ to: "book", reason: "wrong", by: "ada" });
+    await rig.clock.advance("5s");
+    expect(await asked).toEqual({ accepted: true });
+    const next = await deployed(rig, newer);
+    await next.send(id, "back", {});
+    await rig.clock.settle();
+    await next.send(id, "paid", {});
+    const outcome = await next.execution(id).outcome();
+    expect(outcome).toMatchObject({ status: "completed" });
+    expect(outcome.state).toEqual({ booked: true });
+  });
 });
