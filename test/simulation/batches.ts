@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { isRetryable, StepwellError } from "../../src/errors.js";
 import type { ExecutionRecord } from "../../src/execution/records.js";
 import type { LaunchItem } from "../../src/runtime/launch.js";
-import type { Callers, Case, Place } from "./callers.js";
+import { mayConflict, type Callers, type Case, type Place } from "./callers.js";
 
 export interface LaunchManyAct {
   readonly act: "launchMany";
@@ -36,7 +36,7 @@ export function launchMany({ by, cases, conflicts }: LaunchManyAct, callers: Cal
   // The id of one that is pruned is free, also for another input.
   const inTheWay = conflicts && callers.isKept ? together.find(isThere) : undefined;
   const ids = together.map(({ id }) => id).join(", ");
-  const allowed = inTheWay === undefined && !ids.includes("/") ? [] : ["STEPWELL_LAUNCH_CONFLICT"];
+  const allowed = inTheWay === undefined && !together.some(mayConflict) ? [] : ["STEPWELL_LAUNCH_CONFLICT"];
   callers.call(place, `launchMany ${ids}`, () => launched(place, together, inTheWay, callers), allowed);
 }
 

@@ -9,6 +9,7 @@ import type { Store } from "../../src/stores/contract.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import type { Line } from "./machine.js";
 import { Timers } from "./timers.js";
+import { inAllLegs, numberOf, plainName } from "./versions.js";
 
 /** More than any plan needs. */
 const mostNotes = 20_000;
@@ -24,6 +25,7 @@ interface Called {
   readonly execution: { readonly id: string };
   readonly step: { readonly name: string; readonly index: number };
   readonly idempotencyKey: string;
+  readonly runKey?: string | undefined;
   readonly attempt: number;
   readonly state: unknown;
   readonly given?: unknown;
@@ -56,6 +58,10 @@ export class Books {
   readonly #counts = new Map<string, number>();
   /** The latest attempt under a key, and where it was made. */
   readonly #attempts = new Map<string, { readonly attempt: number; readonly line: Line }>();
+  /** By execution and leg: the name under which others know what it does. */
+  readonly #names = new Map<string, string>();
+  /** By execution: the leg at which it went on when it was migrated. */
+  readonly #places = new Map<string, number>();
   /** By line and execution: whether it is awake there, and the last commit that it told. */
   readonly #bursts = new Map<Line, Map<string, number>>();
 
@@ -111,7 +117,33 @@ export class Books {
         this.wrong(`${who} is called of version ${version}, and it is of ${record.version}`);
       this.#rightly(record, context, func, who, line);
     }
-    return this.count(`${execution.id} ${func} ${step.name}`);
+    const name = plainName(numberOf(step.name));
+    if (!this.isGone(execution.id)) this.#named(context, `${execution.id} ${name}`, who);
+    return this.count(`${execution.id} ${func} ${name}`);
+  }
+
+  /** A migration changes no key. */
+  #named({ idempotencyKey, runKey = idempotencyKey }: Called, leg: string, who: string): void {
+    for (const key of [idempotencyKey, runKey]) {
+      const name = key.split("/")[1]!;
+      const known = this.#names.get(leg) ?? name;
+      this.#names.set(leg, known);
+      if (name !== known) this.wrong(`${who} has the key ${key}, and was known as ${known}`);
+    }
+  }
+
+  /** Whether any function of a step was called. */
+  hasBegun(id: string): boolean {
+    return [...this.#names.keys()].some((leg) => leg.startsWith(`${id} `));
+  }
+
+  /** It is migrated, and goes on at that leg. */
+  moved(id: string, number: number): void {
+    this.#places.set(id, number);
+  }
+
+  placeOf(id: string): number | undefined {
+    return this.#places.get(id);
   }
 
   /** Its owner calls what the last commit says is due, with what it says. */
@@ -131,10 +163,12 @@ export class Books {
     if (position.resumeAt !== null && position.resumeAt > now) this.wrong(`${who} is called too early`);
     if (func === "runContinue" && message === undefined && (position.waitUntil === null || position.waitUntil > now))
       this.wrong(`${who} is called before its timeout`);
-    const rows = this.#store.history(record.id) as readonly HistoryRecord[];
-    for (const what of this.timers.earlyCall(record.id, rows, { ...called, func })) this.wrong(`${who} ${what}`);
+    const number = numberOf(step.name);
+    const rows = (this.#store.history(record.id) as readonly HistoryRecord[]).map(inAllLegs);
+    const call = { ...called, func, step: { name: plainName(number) } };
+    for (const what of this.timers.earlyCall(record.id, rows, call)) this.wrong(`${who} ${what}`);
     if (func === "rollback" || func === "rollbackContinue") {
-      const gave = givenBy(rows, step.index, roundOf(position, step.index));
+      const gave = givenBy(rows, number, roundOf(position, step.index));
       if (!isDeepStrictEqual(gave, given)) this.wrong(`${who}: given is not what the step gave`);
     }
     if (!Object.isFrozen(state)) this.wrong(`${who}: the state is not frozen`);
@@ -149,6 +183,8 @@ export class Books {
     this.#gone.add(id);
     for (const counted of this.#counts.keys()) if (counted.split(" ").includes(id)) this.#counts.delete(counted);
     for (const done of this.#undone) if (done.startsWith(`${id} `)) this.#undone.delete(done);
+    for (const leg of this.#names.keys()) if (leg.startsWith(`${id} `)) this.#names.delete(leg);
+    this.#places.delete(id);
   }
 
   do(key: string, execution: string, step: string): void {

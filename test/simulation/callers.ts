@@ -4,7 +4,7 @@ import { isRetryable, StepwellError } from "../../src/errors.js";
 import { idempotencyKey, newId } from "../../src/ids.js";
 import { Client, type AnyWorkflow, type Execution, type Launcher, type Outcome } from "../../src/index.js";
 import type { BatchResult } from "../../src/stores/batch.js";
-import type { ExecutionRecord, MailboxRecord } from "../../src/execution/records.js";
+import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../../src/execution/records.js";
 import type { Store } from "../../src/stores/contract.js";
 import { roundOf } from "../../src/execution/position.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
@@ -18,7 +18,8 @@ import { firstChildId, hasGroups, isKept } from "./families.js";
 import type { Act, CasePlan, LastSeen, Plan, Trip } from "./plan.js";
 import type { Seen } from "./seen.js";
 import type { LaunchOptions } from "../../src/runtime/launch.js";
-import { downMessage, shapeOf, sharedMessage, topic, upMessage, type Version } from "./trips.js";
+import { downMessage, sharedMessage, topic, tripName, upMessage } from "./trips.js";
+import { launchedIn, legsIn, nameIn, namesIn, numberOf, plainName, versions, type Version } from "./versions.js";
 
 /** A process that asks: a client, and what it runs on. */
 export interface Place {
@@ -42,6 +43,8 @@ export interface Case {
   readonly id: string;
   readonly plan: CasePlan;
   readonly trip: Trip;
+  /** It is started directly in rollback, from that leg; null: it is not. */
+  readonly from: number | null;
   /** Acknowledged sends: their ids. */
   sent: string[];
   /** Rollback requests by their reason, as they were answered. */
@@ -172,13 +175,12 @@ export class Callers {
   /** The same each time. */
   launchOf(it: Case, place: Place): { workflow: AnyWorkflow; input: object; options: LaunchOptions } {
     const trip = this.tripOf(it.plan);
-    const { value, delay, from } = it.plan;
-    const { count, pivot } = shapeOf(this.#plan.trips[trip]!);
-    const last = pivot < 0 ? count : pivot + 1;
-    const without = it.trip.legs.flatMap(({ group }, at) =>
-      group !== null && at <= (from ?? 0) % last ? [`leg-${at}`] : [],
-    );
-    const rollback = from === null ? undefined : { from: `leg-${from % last}`, reason: "launched-so", without };
+    const { value, delay } = it.plan;
+    const { from } = it;
+    const version = versionOf(place);
+    const without = it.trip.legs.flatMap(({ group }, at) => (group !== null && at <= (from ?? 0) ? [`leg-${at}`] : []));
+    const reason = "launched-so";
+    const rollback = from === null ? undefined : { from: nameIn(version, from, it.trip), reason, without };
     const options = { id: it.id, delay, ...(rollback !== undefined && { rollback }) };
     const input = { value, ...(this.#plan.trips[trip]!.limits !== null && { lane: it.number % 2 }) };
     return { workflow: place.workflows[trip]!, input, options };
@@ -188,7 +190,7 @@ export class Callers {
     const place = this.able(by);
     if (place === undefined) return;
     const { workflow, input, options } = this.launchOf(it, place);
-    const allowed = it.id.includes("/") ? ["STEPWELL_LAUNCH_CONFLICT"] : [];
+    const allowed = mayConflict(it) ? ["STEPWELL_LAUNCH_CONFLICT"] : [];
     this.call(place, `launch ${it.id}`, () => place.client.launch(workflow, input, options), allowed);
   }
 
@@ -207,10 +209,10 @@ export class Callers {
   }
 
   /** A child has its id. */
-  #isUsurped({ id, trip }: Case): boolean {
-    if (!id.includes("/")) return false;
+  #isUsurped({ id, plan, number }: Case): boolean {
+    if (!id.includes("/") || number < 0) return false;
     const record = this.#books.record(id);
-    return record !== undefined && this.scene.trips.get(record.workflow) !== trip;
+    return record !== undefined && record.workflow !== tripName(this.tripOf(plan));
   }
 
   /** The case, or of a family the member that is meant. */
@@ -304,16 +306,20 @@ export class Callers {
         return call(`${name} of ${it.id}`, request);
       }
       case "rewind": {
-        // Those that all versions have.
-        const { legs } = it.number < 0 ? it.trip : this.#plan.trips[this.tripOf(it.plan)]!;
-        const kept = legs.flatMap((leg, index) => (isKept(leg) ? [`leg-${index}`] : []));
+        const { trip } = it;
+        const kept = trip.legs.flatMap((leg, number) =>
+          isKept(leg) ? [nameIn("1", number, trip), nameIn("2", number, trip)] : [],
+        );
         if (act.repeats) it.repeating.push(name);
         const [stood] = this.#store.load([it.id]) as (ExecutionRecord | undefined)[];
+        const legs = rewoundTo(trip);
+        // By the name that it has as far as the caller knows: it may be migrated at the same time.
+        const to = nameIn((stood?.version ?? "1") as Version, legs[act.to % legs.length]!, trip);
         const revision = this.#seenOf(it, act.seen);
         const isBack = stood?.status === "rolledBack" && this.isKept && act.seen !== "before";
         const rewind = async (): Promise<unknown> => {
           const answer = await handle.rewind({
-            ...{ to: `leg-${act.to % legs.length}`, reason: name, by: name },
+            ...{ to, reason: name, by: name },
             ...(act.patch && { patch: { rewound: name } }),
             ...(act.repeats && { repeat: kept }),
             ...revision,
@@ -323,7 +329,9 @@ export class Callers {
             this.#books.wrong(`${it.id} is rolled back, and refuses ${name} as ${answer.why}`);
           return answer;
         };
-        return call(`${name} of ${it.id}`, rewind);
+        // It may have become one of a version that has no such step.
+        const isOfBoth = versions.every((version) => namesIn(version, trip).includes(to));
+        return call(`${name} of ${it.id}`, rewind, isOfBoth ? [] : ["STEPWELL_INVALID_ARGUMENT"]);
       }
       case "operate": {
         const patch = act.patch ? { patch: { operated: name } } : {};
@@ -342,6 +350,8 @@ export class Callers {
           "STEPWELL_MIGRATION_FAILED",
           // A patch is waited for, and may find that nobody can go on with the execution.
           ...(act.kind === "patchState" ? (["STEPWELL_EXECUTION_STUCK"] as const) : []),
+          // So is a skip with a patch, which may find the execution migrated to another step.
+          ...(act.kind === "skip" && it.trip.changes !== undefined ? (["STEPWELL_EXECUTION_STUCK"] as const) : []),
           missing,
         ]);
       }
@@ -365,18 +375,15 @@ export class Callers {
   }
 
   /** The operator has looked on the other side. */
-  async #resolve({ id }: Case, handle: Execution, by: string): Promise<void> {
+  async #resolve({ id, trip }: Case, handle: Execution, by: string): Promise<void> {
     const [record] = this.#store.load([id]) as (ExecutionRecord | undefined)[];
     const { position } = record ?? { position: undefined };
-    const key = idempotencyKey(
-      id,
-      position?.step ?? "",
-      "run",
-      undefined,
-      roundOf(position ?? {}, position?.stepIndex ?? 0),
-    );
+    const number = numberOf(position?.step ?? "leg-0");
+    const version = record === undefined ? "1" : launchedIn(record, this.#store.history(id) as HistoryRecord[]);
+    const round = roundOf(position ?? {}, position?.stepIndex ?? 0);
+    const key = idempotencyKey(id, nameIn(version, number, trip), "run", undefined, round);
     const isThere = this.#books.has(key);
-    if (!isThere && position?.direction === "down") this.#books.close(key, id, position.step);
+    if (!isThere && position?.direction === "down") this.#books.close(key, id, plainName(number));
     await handle.resolve(isThere ? { happened: { resolved: by } } : { didNotHappen: true }, "it was looked at", { by });
   }
 
@@ -434,8 +441,9 @@ export class Callers {
     const machine = this.#machines.find(({ isUp }) => isUp)!;
     const pending = this.#store.mail({ executions: [it.id], status: "pending" }) as readonly MailboxRecord[];
     // What its children wait for, they get.
-    if (status === "waiting" && it.trip.legs[position.stepIndex]!.group !== null) return false;
-    const name = (position.direction === "up" ? upMessage : downMessage)(position.stepIndex);
+    const number = numberOf(position.step);
+    if (status === "waiting" && it.trip.legs[number]!.group !== null) return false;
+    const name = (position.direction === "up" ? upMessage : downMessage)(number);
     // News of children that it has seen already stays until it commits again.
     const isAnswered = pending.some((row) => row.name === name || (row.kind !== "message" && row.kind !== "told"));
     if (status === "waiting" && !isAnswered) {
@@ -469,7 +477,36 @@ interface Target {
 }
 
 function newCase(number: number, id: string, plan: CasePlan, trip: Trip): Case {
-  return { number, id, plan, trip, sent: [], requests: [], rewound: [], repeating: [], operated: [], outcomes: [] };
+  const told = { sent: [], requests: [], rewound: [], repeating: [], operated: [], outcomes: [] };
+  return { number, id, plan, trip, from: fromOf(plan, trip), ...told };
+}
+
+/** One of the legs that both versions have, and not behind the pivot. */
+function fromOf({ from }: CasePlan, trip: Trip): number | null {
+  const newer = legsIn(trip, "2");
+  const legs = legsIn(trip, "1").filter((it) => newer.includes(it) && !(trip.pivot !== null && it > trip.pivot));
+  return from === null || legs.length === 0 ? null : legs[from % legs.length]!;
+}
+
+function versionOf(place: Place): Version {
+  return "version" in place ? (place as Machine).version : "1";
+}
+
+/**
+ * A child may have its id. And who launches in rollback from a leg that has another name in another version names another step than
+ * who has launched it there.
+ */
+export function mayConflict({ id, from, trip: { changes } }: Case): boolean {
+  return id.includes("/") || (from !== null && from === changes?.renamed);
+}
+
+/**
+ * The legs to which a rewind may go. What is on its way back to one that version 2 drops can't be migrated, whatever `move` says: where
+ * version 1 is not kept it would be parked for good.
+ */
+function rewoundTo({ legs, changes, deployment }: Trip): number[] {
+  const numbers = legs.map((_, number) => number);
+  return deployment?.keepsOld === true ? numbers : numbers.filter((number) => number !== changes?.dropped);
 }
 
 function plainly(_: string, value: unknown): unknown {

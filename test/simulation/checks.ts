@@ -9,6 +9,7 @@ import {
   type HistoryRecord,
   type MailboxRecord,
 } from "../../src/execution/records.js";
+import type { OperatorAct } from "../../src/execution/mail.js";
 import type { Store } from "../../src/stores/contract.js";
 import { roundOfKey, type Books } from "./books.js";
 import { isKept } from "./families.js";
@@ -18,12 +19,27 @@ import type { Case } from "./callers.js";
 import { isChilds } from "./edges.js";
 import { wrongMigrations } from "./deployments.js";
 import { wrongCounts } from "./timers.js";
+import {
+  inAllLegs,
+  launchedIn,
+  legsIn,
+  nameIn,
+  nextIn,
+  numberOf,
+  plainName,
+  takenInAllLegs,
+  wrongPlaces,
+  type Version,
+} from "./versions.js";
 
 interface Evidence {
   readonly it: Case;
   readonly trip: Trip;
   readonly record: ExecutionRecord;
+  /** As the list of all legs has them. */
   readonly rows: readonly HistoryRecord[];
+  /** In which version it was launched: others know its steps by the names of that one. */
+  readonly launched: Version;
   readonly mailbox: readonly MailboxRecord[];
   readonly books: Books;
   readonly store: Store;
@@ -33,10 +49,11 @@ export function violationsOf(it: Case, store: Store, books: Books, families: Fam
   const { trip } = it;
   const [record] = store.load([it.id]) as (ExecutionRecord | undefined)[];
   if (record === undefined) return ["was never launched"];
-  const rows = store.history(it.id) as readonly HistoryRecord[];
-  const mailbox = store.mail({ executions: [it.id] }) as readonly MailboxRecord[];
-  const evidence: Evidence = { it, trip, record, rows, mailbox, books, store };
-  for (const row of rows)
+  const history = store.history(it.id) as readonly HistoryRecord[];
+  const rows = history.map(inAllLegs);
+  const mailbox = (store.mail({ executions: [it.id] }) as readonly MailboxRecord[]).map(takenInAllLegs);
+  const evidence: Evidence = { it, trip, record, rows, launched: launchedIn(record, rows), mailbox, books, store };
+  for (const row of history)
     books.note(
       () =>
         `${it.id} history ${row.revision}: ${row.direction} ${row.func} ${row.step} #${row.attempt} ${row.result} ${row.message?.id ?? ""} ${row.by ?? ""} ${row.guardErrors?.[0]?.message ?? ""}`,
@@ -53,6 +70,7 @@ export function violationsOf(it: Case, store: Store, books: Books, families: Fam
     ...answers(evidence),
     // In a later life the other side still knows what came of the earlier one.
     ...(books.isGone(it.id) ? [] : beside(evidence)),
+    ...wrongPlaces(record, history, trip),
     ...wrongMigrations(rows, record.version, trip),
     ...wrongCounts(rows, trip),
     ...families.judge(record, trip, rows),
@@ -92,38 +110,59 @@ function course(evidence: Evidence): string[] {
   return found;
 }
 
-/** 2: down once in a round, and up again by a rewind alone, at its step. 3: up 0, 1, 2 …; down f … 0, or the step of a rewind. */
-function wayOf({ it, record, rows }: Evidence): string[] {
+/**
+ * 2: down once in a round, and up again by a rewind alone, at its step. 3: up step by step, and down the same way, to the first step, or
+ * the one of a rewind. A migration goes on from where it has placed the execution, in the newer list; what comes before that counts as done.
+ */
+function wayOf({ it, record, rows, trip, launched, books }: Evidence): string[] {
   const found: string[] = [];
-  let isUp = it.plan.from === null;
+  let list = legsIn(trip, launched);
+  let isUp = it.from === null;
   /** The step that is to be done, or undone, next. */
-  let next = isUp ? 0 : null;
+  let next = isUp ? list[0]! : null;
   let last = -1;
   let to: number | null = null;
+  /** What comes before is not run. */
+  let from = -1;
   for (const row of rows) {
-    const { direction, stepIndex, revision, backTo, upInto } = row;
+    const { direction, stepIndex, revision, backTo, upInto, migration } = row;
     if (isUp && direction === "down") {
       isUp = false;
       next = null;
     } else if (!isUp && direction === "up") found.push(`went up again in revision ${revision}`);
-    if (backTo !== undefined) to = Number(backTo.slice("leg-".length));
+    if (backTo !== undefined) to = numberOf(backTo);
     if (advances(row) || (upInto !== undefined && direction === "down")) {
       if (isUp && stepIndex !== next) found.push(`went up to ${stepIndex} where ${next} was due`);
       if (!isUp && next !== null && stepIndex !== next) found.push(`went down to ${stepIndex} where ${next} was due`);
-      if (!isUp && next === null && it.plan.from === null && stepIndex < last)
+      if (!isUp && next === null && it.from === null && stepIndex < last)
         found.push(`did ${last} and undid from ${stepIndex}`);
       if (isUp) last = stepIndex;
-      next = isUp ? stepIndex + 1 : stepIndex - 1;
+      next = nextIn(list, stepIndex, isUp ? 1 : -1);
+    }
+    if (direction === "up" && stepIndex < from)
+      found.push(`was at ${stepIndex} in revision ${revision}, behind ${from}`);
+    if (migration !== undefined) {
+      list = legsIn(trip, migration.to as Version);
+      const place = books.placeOf(it.id)!;
+      const isCompleted = isUp && stepIndex === last;
+      if (!isCompleted && next !== null && stepIndex !== next)
+        found.push(`is migrated at ${stepIndex} where ${next} was due`);
+      if (next === null && it.from === null && stepIndex < last)
+        found.push(`did ${last} and was migrated at ${stepIndex}`);
+      if (isUp) last = isCompleted ? place : nextIn(list, place, -1);
+      next = isCompleted ? nextIn(list, place, 1) : place;
+      from = place;
     }
     if (upInto === undefined) continue;
     if (stepIndex !== to && direction === "down") found.push(`went up at ${stepIndex}, and the rewind was to ${to}`);
     isUp = true;
     next = to;
-    last = to! - 1;
+    last = nextIn(list, to!, -1);
+    from = -1;
   }
   if (record.status === "completed" && !isUp) found.push("is completed and went down");
   if (record.status === "rolledBack" && next !== null && next !== -1 && !isUp)
-    found.push(`stopped undoing at ${next + 1}`);
+    found.push(`stopped undoing before ${next}`);
   return found;
 }
 
@@ -137,10 +176,10 @@ interface Given {
 function passedOver({ rows }: Evidence): string[] {
   const found: string[] = [];
   let passed: readonly number[] = [];
-  for (const { direction, stepIndex, result, upInto, migration, revision } of rows) {
-    // A migration may have given its step another place.
-    if (migration !== undefined) passed = [];
-    else if (upInto !== undefined) passed = passed.filter((index) => index < stepIndex);
+  for (const { direction, stepIndex, result, upInto, revision, migration, why } of rows) {
+    if (upInto !== undefined) passed = passed.filter((index) => index < stepIndex);
+    // A request and a migration do nothing with a step.
+    else if (migration !== undefined || why !== undefined) continue;
     else if (direction === "up")
       passed = [...passed.filter((index) => index !== stepIndex), ...(result === "passed-over" ? [stepIndex] : [])];
     else if (passed.includes(stepIndex) && (result === "ok" || result === "continue" || result === "Error"))
@@ -154,8 +193,10 @@ function rewinds({ it, rows, trip }: Evidence): string[] {
   const found: string[] = [];
   let done: readonly number[] = [];
   for (const row of rows) {
-    const { direction, stepIndex, result, backTo, upInto, by, revision } = row;
-    const to = backTo === undefined ? Infinity : Number(backTo.slice("leg-".length));
+    const { direction, stepIndex, result, backTo, upInto, by, revision, migration } = row;
+    // What is dropped is neither undone nor done again.
+    if (migration !== undefined) done = done.filter((index) => index !== trip.changes!.dropped);
+    const to = backTo === undefined ? Infinity : numberOf(backTo);
     const over = done.filter((index) => index >= to);
     if (over.some((index) => index === trip.pivot)) found.push(`goes back over its pivot in revision ${revision}`);
     if (
@@ -170,19 +211,26 @@ function rewinds({ it, rows, trip }: Evidence): string[] {
 }
 
 /** The state is what the history says that steps, guards and operators gave; what a rewind undoes is as if it had not been given. */
-function state({ record, rows }: Evidence): string[] {
+function state({ record, rows, trip }: Evidence): string[] {
   const initial = (rows[0]?.initial ?? (rows.length === 0 ? record.state : record.input)).value as object;
   let given: Given[] = [];
   let then: object | undefined;
   let to = 0;
-  for (const { direction, result, stepIndex, patch, others, backTo, patchThen, upInto, replaced, migration } of rows) {
+  let isDroppedUndone = false;
+  for (const row of rows) {
+    const { direction, result, stepIndex, patch, others, backTo, patchThen, upInto, replaced, migration } = row;
+    const { dropped = null } = trip.changes ?? {};
     const isOfRun = direction === "up" || result === "happened";
     if (patch !== null) given.push({ value: patch.value as object, stepIndex: isOfRun ? stepIndex : null });
     if (others !== undefined) given.push({ value: others.value as object, stepIndex: null });
     // That is all that a migration changes here.
     if (migration !== undefined && replaced !== undefined) given.push({ value: { moved: true }, stepIndex: null });
+    if (stepIndex === dropped) isDroppedUndone = direction === "down" && advances(row);
+    // What is dropped is not undone any more, so what it gave stays.
+    if (migration !== undefined && !isDroppedUndone)
+      given = given.map((one) => (one.stepIndex === dropped ? { ...one, stepIndex: null } : one));
     if (backTo !== undefined) {
-      to = Number(backTo.slice("leg-".length));
+      to = numberOf(backTo);
       then = patchThen?.value as object | undefined;
     }
     if (upInto === undefined) continue;
@@ -206,11 +254,13 @@ function isDisowned(own: readonly HistoryRecord[], round: number): boolean {
 }
 
 /** 5: completed: each step's effect stands once for a key; rolled back: none does. */
-function effects({ it, trip, record, rows, books }: Evidence): string[] {
+function effects(evidence: Evidence): string[] {
+  const { it, trip, record, rows, launched, books } = evidence;
+  const isMigrated = rows.some(({ migration }) => migration !== undefined);
   return trip.legs.flatMap((leg, index) => {
     if (leg.isIrreversible || leg.group !== null) return [];
-    const step = `leg-${index}`;
-    const standing = books.standing(it.id, step);
+    if (isMigrated && index === trip.changes!.dropped) return effectsOfDropped(evidence, index);
+    const standing = books.standing(it.id, plainName(index));
     const own = rows.filter((row) => row.stepIndex === index);
     if (own.some(({ result }) => result === "skipped")) return [];
     const undone = standing.filter((key) => !isDisowned(own, roundOfKey(key)));
@@ -221,18 +271,40 @@ function effects({ it, trip, record, rows, books }: Evidence): string[] {
     const last = own.filter((row) => row.direction === "up" && (row.round ?? 0) === round);
     // It may have had an effect before it failed.
     if (last.some(({ result }) => result === "recovered")) return [];
-    const key = idempotencyKey(it.id, step, "run", undefined, round);
+    const key = idempotencyKey(it.id, nameIn(launched, index, trip), "run", undefined, round);
     // A rewind has undone it, and the execution ended at a step before it.
     const isUndone = own.at(-1)?.direction === "down";
     const isDone = !isUndone && last.some(({ result }) => result === "ok" || result === "happened");
     return isDone === standing.includes(key)
       ? []
-      : [`is completed, ${step} ${isDone ? "done" : "not done"}, and has ${standing.length} effects`];
+      : [`is completed, ${plainName(index)} ${isDone ? "done" : "not done"}, and has ${standing.length} effects`];
   });
 }
 
+/**
+ * Of a step that the migration has dropped: what was done stands, and what was not reached, or was undone before, does not. Where the
+ * execution stood in it, it may have been half done or half undone.
+ */
+function effectsOfDropped({ it, rows, trip, launched, books }: Evidence, index: number): string[] {
+  const migrated = rows.findIndex(({ migration }) => migration !== undefined);
+  if (rows[migrated]!.stepIndex === index) return [];
+  const own = rows.slice(0, migrated).filter((row) => row.stepIndex === index);
+  if (own.some(({ result }) => result === "skipped")) return [];
+  const name = plainName(index);
+  const round = own.findLast(({ direction }) => direction === "up")?.round ?? 0;
+  const ofRound = own.filter((row) => row.direction === "up" && (row.round ?? 0) === round);
+  const isUndone = own.at(-1)?.direction !== "up";
+  const standing = books.standing(it.id, name).filter((key) => !isDisowned(own, roundOfKey(key)));
+  const wrong = standing.filter((key) => isUndone || roundOfKey(key) !== round);
+  const found = wrong.map((key) => `was migrated when ${name} was not done, and ${key} stands`);
+  const key = idempotencyKey(it.id, nameIn(launched, index, trip), "run", undefined, round);
+  const isDone = !isUndone && ofRound.some(({ result }) => result === "ok" || result === "happened");
+  if (isDone && !standing.includes(key)) found.push(`was migrated when ${name} was done, and ${key} does not stand`);
+  return found;
+}
+
 /** What a step wrote in its own transaction is there exactly where that was committed, and once. */
-function entries({ it, trip, rows, store }: Evidence): string[] {
+function entries({ it, trip, rows, launched, store }: Evidence): string[] {
   const found: string[] = [];
   const keys = keysOf(store).filter((key) => key.startsWith(idempotencyKey(it.id, "", "run").slice(0, -"/run".length)));
   if (new Set(keys).size !== keys.length) found.push(`has an entry twice: ${keys.join(", ")}`);
@@ -241,7 +313,7 @@ function entries({ it, trip, rows, store }: Evidence): string[] {
       if ((func === "run" ? leg.run : leg.undo).gives !== "transaction" || leg.isIrreversible || leg.group !== null)
         continue;
       for (const round of new Set(rows.map((row) => row.round ?? 0))) {
-        const key = idempotencyKey(it.id, `leg-${index}`, func, undefined, round);
+        const key = idempotencyKey(it.id, nameIn(launched, index, trip), func, undefined, round);
         const own = rows.filter((row) => row.stepIndex === index && row.func === func && (row.round ?? 0) === round);
         const isThere = keys.includes(key);
         if (own.some(({ patch, result }) => patch !== null && result === "ok") && !isThere) found.push(`lost ${key}`);
@@ -300,7 +372,8 @@ function isTriedAgain(rows: readonly HistoryRecord[], taker: HistoryRecord | und
 }
 
 /** What callers were told has come true, unless an accepted rewind undid it. */
-function answers({ it, record, rows, mailbox }: Evidence): string[] {
+function answers(evidence: Evidence): string[] {
+  const { it, record, rows, mailbox } = evidence;
   const found: string[] = [];
   const turned = record.position.direction === "down";
   const isRewound = it.rewound.length > 0;
@@ -322,7 +395,7 @@ function answers({ it, record, rows, mailbox }: Evidence): string[] {
   // A request that came at the same time goes first, and turns it.
   const isOvertaken = turned && mailbox.some(({ kind, status }) => isRequest(kind) && status === "dead");
   for (const by of it.operated)
-    if (!isOvertaken && !isTurnedAway && !rows.some((row) => row.by === by))
+    if (!isOvertaken && !isTurnedAway && !isOfStepLeft(by, evidence) && !rows.some((row) => row.by === by))
       found.push(`accepted ${by} and did not follow`);
   for (const { outcome, requested } of it.outcomes) {
     if (isRewound) continue;
@@ -331,4 +404,14 @@ function answers({ it, record, rows, mailbox }: Evidence): string[] {
       found.push("gave an outcome that did not stay");
   }
   return found;
+}
+
+/** An operator has skipped or resolved a step, and before anybody followed that a migration moved the execution to another step. */
+function isOfStepLeft(by: string, { it, rows, mailbox, books }: Evidence): boolean {
+  const migrated = rows.find(({ migration }) => migration !== undefined);
+  if (migrated === undefined || migrated.stepIndex === books.placeOf(it.id)) return false;
+  return mailbox.some(
+    ({ kind, status, payload }) =>
+      (kind === "skip" || kind === "resolve") && status === "dead" && (payload.value as OperatorAct).by === by,
+  );
 }

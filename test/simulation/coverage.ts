@@ -8,7 +8,7 @@ import { limitSights } from "./limits.js";
 import { retentionSights } from "./retention.js";
 import { scheduleSights } from "./schedules.js";
 import { recallSights } from "./recalls.js";
-import { deploymentSights } from "./deployments.js";
+import { deploymentSights } from "./migration-watch.js";
 import { commitFaults, type Kind, type Seen } from "./seen.js";
 
 /** So many histories see all of it; a shorter run demands nothing. */

@@ -10,6 +10,7 @@ import { recallAct, steerAct, type RecallAct, type SteerAct } from "./recalls.js
 import { deployAct, deployment, type DeployAct, type Deployment } from "./deployments.js";
 import { mostAtOnce, patienceOfLauncher, type PatienceOfLauncher } from "./buggify.js";
 import { limitsPlan, type LimitsPlan } from "./limits.js";
+import type { Changes } from "./versions.js";
 
 /** What one function of a step does. */
 export interface Deed {
@@ -79,6 +80,8 @@ export interface Trip {
   readonly asyncSchemas: boolean;
   readonly limits: LimitsPlan | null;
   readonly deployment: Deployment | null;
+  /** Of a trip with all legs that any version has. Left out: it has one version. */
+  readonly changes?: Changes;
 }
 
 /** How a process reaches the store. */
@@ -559,9 +562,37 @@ const takeover: fc.Arbitrary<TimedAct[]> = fc
     ];
   });
 
+/** A machine with a new version comes, one with the older version goes, and what may have been migrated is asked to go back, before or after. */
+const replacement: fc.Arbitrary<TimedAct[]> = fc
+  .record({
+    ...{ gaps: fc.tuple(wait, wait, wait, wait), launcher: fc.nat(4), leaves: fc.constantFrom("stop", "crash") },
+    ...{ case: small, by: fc.nat(5), to: fc.nat(4) },
+    ...{ before: mostly<"rewind" | null>(null, "rewind"), asks: fc.constantFrom("rollback", "rewind", null) },
+  })
+  .map(({ gaps, launcher, leaves, case: of, by, before, asks, to }) => {
+    const at = { case: of, by, child: null, seen: null };
+    const rewind = { act: "rewind", ...at, to, patch: false, repeats: true } as const;
+    const acts: TimedAct[] = [
+      { after: gaps[1], it: { act: "deploy", launcher } },
+      {
+        after: gaps[2],
+        it: leaves === "stop" ? { act: "stop", launcher: 0 } : { act: "crash", launcher: 0, bury: true },
+      },
+    ];
+    if (before !== null) acts.unshift({ after: gaps[0], it: rewind });
+    if (asks === "rollback") acts.push({ after: gaps[3], it: { act: asks, ...at, refuse: false } });
+    if (asks === "rewind") acts.push({ after: gaps[3], it: rewind });
+    return acts;
+  });
+
 function timedActs(): fc.Arbitrary<TimedAct[]> {
   const one = fc.record({ after: wait, it: act() }).map((it): TimedAct[] => [it]);
-  const few = fc.oneof({ withCrossShrink: true }, { weight: 20, arbitrary: one }, { weight: 1, arbitrary: takeover });
+  const few = fc.oneof(
+    { withCrossShrink: true },
+    { weight: 40, arbitrary: one },
+    { weight: 2, arbitrary: takeover },
+    { weight: 4, arbitrary: replacement },
+  );
   return some(few, 0, 6, 16).map((all) => all.flat());
 }
 

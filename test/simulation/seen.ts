@@ -11,9 +11,11 @@ import { edgeOf, whatOf } from "./edges.js";
 import type { FamilyWatch } from "./family-checks.js";
 import { actsOf, listAct } from "./family-sights.js";
 import type { Gates } from "./limits.js";
+import type { MigrationWatch } from "./migration-watch.js";
 import type { RecallWatch } from "./recalls.js";
 import type { Schedules } from "./schedules.js";
 import type { Timers } from "./timers.js";
+import { inAllLegs } from "./versions.js";
 
 export const kinds = ["edge", "pair", "fault", "operation", "sight"] as const;
 export type Kind = (typeof kinds)[number];
@@ -48,7 +50,7 @@ export class Witness {
   /** Ids. */
   readonly #created = new Set<string>();
   readonly #forgotten = new Set<string>();
-  readonly #migrated = new Set<string>();
+  readonly #migrations: MigrationWatch;
 
   /** @param shapes by the name of their workflow */
   constructor(
@@ -56,10 +58,12 @@ export class Witness {
     shapes: ReadonlyMap<string, Shape>,
     gates: Gates,
     families: FamilyWatch,
+    migrations: MigrationWatch,
     timers: Timers,
     wrong: (what: string) => void,
   ) {
     this.#families = families;
+    this.#migrations = migrations;
     this.#timers = timers;
     this.#gates = gates;
     this.#wrong = wrong;
@@ -119,6 +123,7 @@ export class Witness {
     this.#statuses.delete(id);
     this.#created.delete(id);
     this.#forgotten.add(id);
+    this.#migrations.forget(id);
     this.#gates.forget(id);
     this.recalls.forget(id);
   }
@@ -154,8 +159,10 @@ export class Witness {
       if (answer.releases[index] === "taken") judge(id, owner, signals);
   }
 
-  #follows(it: Transition, { status, position }: ExecutionRecord): void {
-    if (this.#timers.hasLostTimeout(it, position))
+  #follows(it: Transition, before: ExecutionRecord): void {
+    const { status, position } = before;
+    this.#migrations.follows(it, before);
+    if (this.#timers.hasLostTimeout({ ...it, history: inAllLegs(it.history) }, position))
       this.#wrong(`${it.id} has lost the timeout of its wait in revision ${it.revision}`);
     if (it.history.backTo !== undefined && position.until !== undefined && status !== "stuck")
       this.#wrong(`${it.id} is rewound in a rewind, in revision ${it.revision}`);
@@ -163,8 +170,11 @@ export class Witness {
 
   #written(batch: Batch, answer: BatchResult): BatchResult {
     for (const [index, create] of batch.creates.entries()) this.#creates(create, answer.creates[index]!.created);
-    for (const [index, arrival] of batch.arrivals.entries())
-      if (answer.arrivals[index]!.result === "stored") this.recalls.arrived(arrival);
+    for (const [index, arrival] of batch.arrivals.entries()) {
+      if (answer.arrivals[index]!.result !== "stored") continue;
+      this.recalls.arrived(arrival);
+      this.#migrations.arrived(arrival);
+    }
     for (const [index, { id, parks }] of batch.releases.entries())
       if (parks === true && answer.releases[index] === "taken") this.#gates.left(id);
     for (const [index, it] of batch.transitions.entries()) if (answer.transitions[index] === "taken") this.#took(it);
@@ -215,21 +225,12 @@ export class Witness {
     const { id, status } = transition;
     this.#gates.took(transition);
     this.#timers.committed(transition);
-    this.#moved(transition);
+    this.#migrations.took(transition);
     const shape = this.#workflows.get(id);
     const before = this.#statuses.get(id);
     if (shape !== undefined) this.seen.note("edge", edgeOf(transition, before, shape));
     this.#statuses.set(id, status);
     this.#families.took(transition, before);
-  }
-
-  #moved({ id, status, revision, history: { migration, direction, result } }: Transition): void {
-    const note = (what: string): void => this.seen.note("sight", what);
-    if (result === "STEPWELL_MIGRATION_FAILED") note("could not be migrated");
-    if (migration !== undefined) {
-      note(`migrated: ${direction}${revision > 1 ? ", begun" : ""}`);
-      this.#migrated.add(id);
-    } else if (this.#migrated.has(id)) note(`migrated, then ${status}`);
   }
 
   /** A commit meets with a fault. */

@@ -25,6 +25,7 @@ import { limitsOf } from "./limits.js";
 import { deploymentOf, migrating, withAll } from "./deployments.js";
 import type { Line } from "./machine.js";
 import type { Deed, GuardPlan, Leg, Patience, Plan, Trip } from "./plan.js";
+import { legsIn, nameIn, numberOf, plainName, type Version } from "./versions.js";
 
 type State = Record<string, unknown>;
 
@@ -50,8 +51,6 @@ export const upMessage = (index: number): string => `go-${index}`;
 export const downMessage = (index: number): string => `back-${index}`;
 export const sharedMessage = "any";
 
-export type Version = "1" | "2";
-
 export const tripName = (index: number): string => `trip-${index}`;
 
 /** All of a plan, by the names of their workflows. */
@@ -64,11 +63,12 @@ export function tripsOn(line: Line, plans: readonly Trip[], books: Books, versio
   const older: AnyWorkflow[] = [];
   const trips = plans.map((plan, number) => {
     const name = tripName(number);
-    const first = tripOn(name, plan, line, books);
+    const all = withAll(plan);
+    const first = tripOn(name, all, line, books);
     const deployed = deploymentOf(plan);
     if (version === "1" || deployed === null) return first;
     if (deployed.keepsOld) older.push(first);
-    return migrating(tripOn(name, withAll(plan), line, books, "2"), first, deployed, books);
+    return migrating(tripOn(name, all, line, books, "2"), first, all, books);
   });
   return [...trips, ...older];
 }
@@ -82,7 +82,8 @@ function tripOn(name: string, plan: Trip, line: Line, books: Books, version: Ver
   let trip = workflow(name, options) as unknown as Untyped;
   if (plan.guard !== null) trip = trip.observe(guard(plan.guard, books));
   if (plan.hasWatcher) trip = trip.observe(watcher(line, books));
-  for (const [index, leg] of plan.legs.entries()) {
+  for (const index of legsIn(plan, version)) {
+    const leg = plan.legs[index]!;
     const conditions = conditionsOf(leg, index, plan);
     if (leg.group === null) trip = trip.step(legOn(leg, index, conditions, plan, line, books, version));
     else {
@@ -145,7 +146,7 @@ function legOn(
   const shared = leg.shares ? { [sharedMessage]: message } : {};
   const does = (func: StepFunc, deed: Deed, timeout: number | null) => (context: never) =>
     perform(context, func, deed, timeout, leg, line, books, version);
-  return (step<State>() as (name: string, options: never) => unknown)(`leg-${index}`, {
+  return (step<State>() as (name: string, options: never) => unknown)(nameIn(version, index, plan), {
     ...conditions,
     ...(leg.retry !== null && { retry: leg.retry satisfies Patience }),
     ...(leg.undoRetry !== null && { rollbackRetry: leg.undoRetry satisfies Patience }),
@@ -185,13 +186,13 @@ function perform(
 ): unknown {
   const isUp = func === "run" || func === "runContinue";
   const calls = books.called(context, func, line, version);
-  const { name } = context.step;
+  const name = plainName(numberOf(context.step.name));
   const { id } = context.execution;
   if (isUp && !leg.isIrreversible) books.do(context.idempotencyKey, id, name);
   const end = (): unknown => {
     if (calls <= deed.throws && !books.isHealed) {
       const policy = isUp ? leg.retry : leg.undoRetry;
-      books.timers.threw(id, { ...context, func }, policy?.delay ?? 0);
+      books.timers.threw(id, { ...context, func, step: { name } }, policy?.delay ?? 0);
       throw new Error(`not at call ${calls}`);
     }
     return answer();
@@ -240,6 +241,7 @@ function perform(
 /** It says the truth, if not at once. Who is told on the way down that nothing has come takes care that nothing comes. */
 function probed(context: Context, { probe, value }: Leg, books: Books): unknown {
   const { idempotencyKey: key, execution, step } = context;
+  const name = plainName(numberOf(step.name));
   const asked = books.count(`probe ${key}`);
   books.note(() => `${execution.id} probe ${step.name} is asked ${asked} times`);
   if (!books.isHealed && asked % 3 > 0) {
@@ -247,13 +249,13 @@ function probed(context: Context, { probe, value }: Leg, books: Books): unknown 
     if (probe === "asks again") return again({ after: 300 });
     if (probe === "knows nothing") return unknown();
   }
-  if (books.has(key)) return happened({ [step.name]: value, probed: asked });
-  if (context.reason !== undefined) books.close(key, execution.id, step.name);
+  if (books.has(key)) return happened({ [name]: value, probed: asked });
+  if (context.reason !== undefined) books.close(key, execution.id, name);
   return didNotHappen();
 }
 
 function undo({ execution, step, runKey }: Context, books: Books): void {
-  books.cancel(runKey!, execution.id, step.name);
+  books.cancel(runKey!, execution.id, plainName(numberOf(step.name)));
 }
 
 /** Its own entry, which must stand there once however often this is tried. */

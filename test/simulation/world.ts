@@ -11,7 +11,8 @@ import { Books } from "./books.js";
 import { launchMany } from "./batches.js";
 import { Retention } from "./retention.js";
 import { hasSchedule, Schedules, ticksOf, type NightAct } from "./schedules.js";
-import { deploymentOf, isDeployed } from "./deployments.js";
+import { deploymentOf, isDeployed, withAll } from "./deployments.js";
+import { MigrationWatch } from "./migration-watch.js";
 import { RecallWatch } from "./recalls.js";
 import { Gates } from "./limits.js";
 import { resend, wrongLetters } from "./letters.js";
@@ -22,7 +23,8 @@ import { clientOn } from "./clients.js";
 import { Line } from "./machine.js";
 import type { Act, LauncherPlan, LinePlan, Plan, Trip } from "./plan.js";
 import { Witness, type Seen } from "./seen.js";
-import { shapeOf, tripsOf, tripsOn, type Version } from "./trips.js";
+import { shapeOf, tripName, tripsOf, tripsOn } from "./trips.js";
+import type { Version } from "./versions.js";
 
 export interface Played {
   readonly violations: readonly string[];
@@ -86,7 +88,10 @@ class World {
     const wrong = (what: string): void => this.#books.wrong(what);
     const limits = [...trips].flatMap(([name, it]) => (it.limits === null ? [] : [[name, it.limits] as const]));
     this.#gates = new Gates(new Map(limits), this.#store, this.#clock, seen, wrong);
-    this.#witness = new Witness(seen, new Map(shapes), this.#gates, this.#families, this.#books.timers, wrong);
+    const all = new Map(plan.trips.map((it, index) => [tripName(index), withAll(it)]));
+    const migrations = new MigrationWatch(all, this.#books, seen);
+    const { timers } = this.#books;
+    this.#witness = new Witness(seen, new Map(shapes), this.#gates, this.#families, migrations, timers, wrong);
     this.#watched = this.#witness.over(this.#store);
     this.#callers = new Callers({
       ...{ trips, families: this.#families },
