@@ -261,13 +261,15 @@ function arrived(
     };
     return { status, position: withoutProbe({ ...there, ...more }, to.steps[stepIndex]) };
   }
+  const waited = position.stepFunc === "runContinue" || position.stepFunc === "rollbackContinue" ? 1 : 0;
   const begins: Position = {
     ...there,
     stepFunc: position.direction === "up" ? "run" : "rollback",
     lastResult: "ok",
     attempts: 0,
     firstAttemptAt: null,
-    uncounted: isSame ? attemptOf(moving) - 1 : 0,
+    // The attempt after which it waits was one.
+    uncounted: isSame ? attemptOf(moving) - 1 + waited : 0,
     waitUntil: null,
     resumeAt: null,
     ...(isSame && position.stepFunc === "runContinue" && { partly: true as const }),

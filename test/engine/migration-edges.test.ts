@@ -362,4 +362,20 @@ onEveryStore("a migration", (start) => {
     expect(outcome).toMatchObject({ status: "completed" });
     expect(outcome.state).toEqual({ booked: true });
   });
+
+  test("that begins a step again which waits gives its function the next number of an attempt", async () => {
+    const attempts: number[] = [];
+    const pay = { ...waits, run: ({ attempt }: { attempt: number }) => (attempts.push(attempt), pause()) };
+    const older = workflow("order", { input }).step("pay", pay);
+    const newer = workflow("order", { input, version: "2" })
+      .step("pay", pay)
+      .migrate(older, { move: () => ({ step: "pay" }) });
+    const rig = await start([older]);
+    const { id } = await rig.launcher.launch(older, {});
+    await rig.clock.settle();
+    const next = await deployed(rig, newer);
+    await next.send(id, "paid", {});
+    expect(await next.execution(id).outcome()).toMatchObject({ status: "completed" });
+    expect(attempts).toEqual([1, 2]);
+  });
 });
