@@ -65,7 +65,7 @@ export function positionAfter(
   const kept = { keys, gone, priority, passed, doubtful, doubts, irreversible, request };
   const way = { round, rounds, until, deadlineAt, sealedAt };
   const more = { inDoubt, partly, warned, ...here, ...kept, ...way };
-  return asksFirst(withPresent(after, more), action, definition.steps[flow.stepIndex]);
+  return asksFirst(withPresent(after, more), what, action, definition.steps[flow.stepIndex]);
 }
 
 type Writable = { -readonly [Key in keyof Position]: Position[Key] };
@@ -127,8 +127,10 @@ function countedAnew(
 }
 
 /** Where the step is in doubt, the next function of it is its probe. */
-function asksFirst(position: Position, action: Action, step: StepDefinition | undefined): Position {
+function asksFirst(position: Position, what: RoutedEvent, action: Action, step: StepDefinition | undefined): Position {
   const { direction, stepFunc } = position;
+  // What is parked untouched is as it was: the definition may be one that it could not go on with.
+  if (what.type === "parked" && what.untouched) return position;
   if (action === "wait" || action === "succeed" || action === "finish") return position;
   if (step?.probe !== undefined && openDoubt({ position, ...untaken }, step) !== undefined)
     return { ...position, stepFunc: "probe" };

@@ -1,7 +1,7 @@
 /** Where a migration could do something twice, or leave it out: after a failure, on the way down, over several versions. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { Client, fail, Launcher, pause, workflow, type AnyWorkflow } from "../../src/index.js";
+import { Client, didNotHappen, fail, Launcher, pause, workflow, type AnyWorkflow } from "../../src/index.js";
 import { onEveryStore, told, type Rig } from "../support/rig.js";
 
 const input = z.object({});
@@ -377,5 +377,41 @@ onEveryStore("a migration", (start) => {
     await next.send(id, "paid", {});
     expect(await next.execution(id).outcome()).toMatchObject({ status: "completed" });
     expect(attempts).toEqual([1, 2]);
+  });
+
+  test("that fails leaves the undo of a step in doubt waiting, whatever the newer list has in its place", async () => {
+    const lines: string[] = [];
+    const ship = {
+      run: (): undefined => {
+        throw new Error("no answer");
+      },
+      rollback: () => (lines.push("recall"), pause()),
+      rollbackMessages: { back: z.object({}) },
+      onRollbackMessage: () => void lines.push("is back"),
+    };
+    let isBroken = true;
+    const older = workflow("order", { input }).step("ship", ship);
+    const newer = workflow("order", { input, version: "2" })
+      .step("check", { run: () => undefined, rollback: () => undefined, probe: () => didNotHappen() })
+      .step("ship", ship)
+      .migrate(older, {
+        move: () => {
+          if (isBroken) throw new Error("not today");
+        },
+      });
+    const rig = await start([older]);
+    const { id } = await rig.launcher.launch(older, {});
+    await rig.clock.settle();
+    const next = await deployed(rig, newer);
+    await next.send(id, "back", {});
+    expect(await next.execution(id).outcome()).toMatchObject({
+      status: "stuck",
+      error: { code: "STEPWELL_MIGRATION_FAILED" },
+    });
+    isBroken = false;
+    await next.retry(id);
+    await rig.clock.settle();
+    expect((await next.execution(id).outcome()).status).toBe("rolledBack");
+    expect(lines).toEqual(["recall", "is back"]);
   });
 });
