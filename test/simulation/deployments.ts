@@ -16,6 +16,8 @@ export interface Deployment {
   readonly renames: number | null;
   /** A leg is gone, where whatever stands in it finds another place; null: none is. */
   readonly drops: number | null;
+  /** The step where an execution stands begins again. */
+  readonly restarts: boolean;
   /** The state is changed on the way. */
   readonly moves: boolean;
   /** How often that throws at first. */
@@ -34,6 +36,7 @@ export const deployment: fc.Arbitrary<Deployment> = fc.record({
   prepends: fc.constantFrom(null, null, "plain", "plain", "irreversible", "its undo waits"),
   renames: fc.option(fc.nat(4), { nil: null, freq: 2 }),
   drops: fc.option(fc.nat(4), { nil: null, freq: 2 }),
+  restarts: fc.constantFrom(false, false, true),
   moves: fc.boolean(),
   throws: fc.constantFrom(0, 0, 1, 2),
   keepsOld: fc.constantFrom(false, false, true),
@@ -122,7 +125,7 @@ interface Moving {
 
 /** The new version, which takes up executions of the older one. */
 export function migrating(newer: AnyWorkflow, older: AnyWorkflow, trip: Trip, books: Books): AnyWorkflow {
-  const { moves, throws } = deploymentOf(trip)!;
+  const { moves, throws, restarts } = deploymentOf(trip)!;
   const { renamed, dropped } = trip.changes!;
   const move = ({ state, execution: { id }, step, direction, status, begun }: Moving): object => {
     if (books.count(`${id} moves`) <= throws && !books.isHealed) throw new Error("not to this version");
@@ -131,7 +134,7 @@ export function migrating(newer: AnyWorkflow, older: AnyWorkflow, trip: Trip, bo
     return {
       ...(moves && { state: { ...state, moved: true } }),
       // What has not begun begins with the first step.
-      ...(begun && place !== number && { step: nameIn("2", place, trip) }),
+      ...(begun && (restarts || place !== number) && { step: nameIn("2", place, trip) }),
     };
   };
   const steps = {

@@ -1,4 +1,5 @@
 /** Sees executions become those of version 2: where they go on, and what is there of legs that only one version has, or that has two names. */
+import type { Position } from "../../src/execution/position.js";
 import type { OperatorAct } from "../../src/execution/mail.js";
 import type { ExecutionRecord, HistoryEntry, Transition } from "../../src/execution/records.js";
 import type { Arrival } from "../../src/stores/batch.js";
@@ -15,9 +16,12 @@ export const deploymentSights = [
   ...(["renamed", "prepended"] as const).map((leg) => `migrated: ${leg}, done`),
   ...(["up", "down", "completed"] as const).map((where) => `migrated: out of what is dropped, ${where}`),
   ...(["completed", "rolledBack"] as const).map((status) => `${status}: a dropped step stands`),
+  ...(["up", "down"] as const).map((direction) => `migrated: begins its step again, ${direction}`),
   "launched in version 2",
   "could not be migrated",
 ];
+
+const kept = ["stepFunc", "waitUntil", "resumeAt", "attempts", "firstAttemptAt"] as const;
 
 export class MigrationWatch {
   readonly #trips: ReadonlyMap<string, Trip>;
@@ -43,7 +47,7 @@ export class MigrationWatch {
     this.#books.moved(id, place);
     if (legsIn(trip, "2")[position.stepIndex] !== place || position.step !== nameIn("2", place, trip))
       this.#books.wrong(`${id} is migrated to ${position.step}, which is not step ${position.stepIndex} of version 2`);
-    const wrong = this.#wrongPlace(before, place, trip);
+    const wrong = this.#wrongPlace(before, place, trip) ?? this.#wrongWait(before, position, trip);
     if (wrong !== undefined) this.#books.wrong(`${id} ${wrong} in revision ${revision}`);
   }
 
@@ -59,6 +63,18 @@ export class MigrationWatch {
     if (number !== trip.changes!.dropped) return undefined;
     this.#note(`migrated: out of what is dropped, ${isCompleted ? status : direction}`);
     return undefined;
+  }
+
+  /** Where it stays in its step it has its wait and its attempts, unless that begins again. */
+  #wrongWait({ status, position: before }: ExecutionRecord, after: Position, trip: Trip): string | undefined {
+    if (numberOf(before.step) !== numberOf(after.step) || status === "completed") return undefined;
+    if (trip.deployment!.restarts) {
+      const isWaiting = before.stepFunc === "runContinue" || before.stepFunc === "rollbackContinue";
+      if (isWaiting) this.#note(`migrated: begins its step again, ${before.direction}`);
+      return isWaiting && before.stepFunc === after.stepFunc ? "waits, and its step begins again" : undefined;
+    }
+    const lost = kept.find((field) => before[field] !== after[field]);
+    return lost === undefined ? undefined : `has another ${lost} since its migration`;
   }
 
   /** Something has come into a mailbox. What is skipped or resolved is the step where the execution stands then. */

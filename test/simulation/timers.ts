@@ -114,7 +114,7 @@ export function wrongCounts(rows: readonly HistoryRecord[], trip: Trip): string[
   if (trip.guard !== null) return [];
   const found: string[] = [];
   let failures = 0;
-  for (const [index, { direction, stepIndex, step, result, backTo, func, by, why }] of rows.entries()) {
+  for (const [index, { direction, stepIndex, step, result, backTo, func, by, why, migration }] of rows.entries()) {
     const before = rows[index - 1];
     if (before?.stepIndex !== stepIndex || before.direction !== direction || before.upInto !== undefined) failures = 0;
     // Who asks for the way back of one that is stuck has its undo tried anew.
@@ -123,6 +123,7 @@ export function wrongCounts(rows: readonly HistoryRecord[], trip: Trip): string[
     const isResolved = func === "probe" && by !== undefined;
     if (
       isResolved ||
+      (migration !== undefined && trip.deployment?.restarts === true) ||
       result === "retried" ||
       backTo !== undefined ||
       (result.startsWith("rollback-") && failures >= tried)
