@@ -18,6 +18,7 @@ const arrivals = "stores/memory/arrivals.ts";
 const next = "execution/next.ts";
 const mail = "execution/mail.ts";
 const children = "execution/children.ts";
+const move = "execution/move.ts";
 const encode = "values/encode.ts";
 
 const of = (file: string, text: string, instead: string): Mutant => ({ file, text, instead });
@@ -150,6 +151,22 @@ export const mutants: readonly Mutant[] = [
   of(mail, 'if (position.until !== undefined && status !== "stuck") return "already-rewinding";', ""),
   of(mail, 'return repeats ? "would-repeat" : to;', "return to;"),
   of(mail, "pending: mail.pending.filter(({ id }) => !dead.includes(id)),", "pending: mail.pending,"),
+  // Migrations.
+  of(move, "successor !== key ? [[successor, key]] : [];", "successor !== key ? [] : [];"),
+  of(move, "isAt >= 0 && isAt <= last ? isAt : [];", "isAt >= 0 && isAt <= last ? index : [];"),
+  of(move, "if (!begun) return 0;", "return 0;"),
+  of("runtime/upgrade.ts", "...(until !== undefined && { until }),", ""),
+  of(
+    "runtime/work.ts",
+    "if (risen !== undefined || history.migration !== undefined) this.given = undefined;",
+    "if (risen !== undefined) this.given = undefined;",
+  ),
+  of("execution/transition.ts", "if (leavesItsStep(step, what)) {", 'if (what.type === "parked") {'),
+  of(
+    "execution/history.ts",
+    "given = given.flatMap((it) => namesNow(it.step).map((now) => ({ ...it, step: now })));",
+    "",
+  ),
   // Children.
   of(children, 'return isSettled && next === count ? "settled" : "waits";', 'return isSettled ? "settled" : "waits";'),
   of(
