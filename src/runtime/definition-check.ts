@@ -3,7 +3,7 @@
  * runs. It may know another list of the same version, or be of an older version from which there is a way.
  */
 import { outlineOf, type StepOutline } from "../definition/outline.js";
-import type { StepwellError } from "../errors.js";
+import { StepwellError } from "../errors.js";
 import { changeInTheWay } from "../execution/definition-change.js";
 import type { Transition, ExecutionRecord } from "../execution/records.js";
 import type { MaybePromise } from "../stores/contract.js";
@@ -44,10 +44,25 @@ export function checkDefinition(
   { fingerprint, way }: DefinitionMismatch,
 ): MaybePromise<DefinitionCheck | StepwellError> {
   const { workflow, version } = work.execution.identity;
-  const check = (before: readonly StepOutline[] | undefined): MaybePromise<DefinitionCheck | StepwellError> =>
-    way.hops.length > 0 ? migrated(work, way, before) : taken(work, way.registered, before);
+  const check = (before: readonly StepOutline[] | undefined): MaybePromise<DefinitionCheck | StepwellError> => {
+    const checked = way.hops.length > 0 ? migrated(work, way, before) : taken(work, way.registered, before);
+    if (checked instanceof StepwellError) keepDoubt(work, before ?? olderOutline(way));
+    return checked;
+  };
   const before = fingerprint === null ? undefined : work.host.stepLists.find(workflow, version, fingerprint);
   return before instanceof Promise ? before.then(check) : check(before);
+}
+
+/** It is parked with a list that it does not know: what its own list says of an attempt that was lost is kept. */
+function keepDoubt(work: Work, before: readonly StepOutline[] | undefined): void {
+  const { execution } = work;
+  const position = withItsDoubt(execution, before?.[execution.position.stepIndex]);
+  if (before !== undefined && position !== execution.position) work.execution = { ...execution, position };
+}
+
+function olderOutline({ hops: [first] }: MigrationPath): readonly StepOutline[] | undefined {
+  const older = first?.migration.older;
+  return older && outlineOf(older.steps);
 }
 
 /** A changed list of the same version. */
@@ -87,8 +102,7 @@ function migrated(
   }
   const event = eventAt(work.execution, { type: "migrated", status, position, migration, stays }, "migrated");
   const check = { definition: { version: definition.version, fingerprint: stepList.fingerprint }, event };
-  const older = way.hops[0]?.migration.older;
-  const dropped = (before ?? (older && outlineOf(older.steps)) ?? []).filter(
+  const dropped = (before ?? olderOutline(way) ?? []).filter(
     ({ name, children }) => children !== undefined && migration.steps?.[name] === null,
   );
   if (dropped.length === 0) return check;

@@ -414,4 +414,33 @@ onEveryStore("a migration", (start) => {
     expect((await next.execution(id).outcome()).status).toBe("rolledBack");
     expect(lines).toEqual(["recall", "is back"]);
   });
+
+  test("that fails leaves a step in doubt whose launcher died, whatever the newer list says of such a step", async () => {
+    const heard: boolean[] = [];
+    const book = {
+      run: () => new Promise<void>(() => undefined),
+      rollback: ({ halfDone }: { halfDone: boolean }) => void heard.push(halfDone),
+    };
+    const older = workflow("order", { input }).step("book", book);
+    const newer = workflow("order", { input, version: "2" })
+      .step("book", { ...book, inDoubt: "park" })
+      .migrate(older, {
+        move: () => {
+          throw new Error("not today");
+        },
+      });
+    const rig = await start([older]);
+    const { id } = await rig.launcher.launch(older, {});
+    await rig.clock.settle();
+    const next = await deployed(rig, newer);
+    expect(await next.execution(id).outcome()).toMatchObject({
+      status: "stuck",
+      error: { code: "STEPWELL_MIGRATION_FAILED" },
+    });
+    const last = await deployed({ ...rig, launcher: next }, older);
+    await last.rollback(id, "mistake");
+    await rig.clock.settle();
+    expect((await last.execution(id).outcome()).status).toBe("rolledBack");
+    expect(heard).toEqual([true]);
+  });
 });
