@@ -1,7 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { arrival, executionAt, mailOf, now, positionAt, time } from "../../test/support/executions.js";
 import type { Status } from "../definition/flow.js";
-import { deadlinePassed, mailAfter, refuseRollback, requestProblem, sift, turnOf, withDead } from "./mail.js";
+import {
+  deadlinePassed,
+  judgeRewind,
+  mailAfter,
+  refuseRollback,
+  requestProblem,
+  sift,
+  turnOf,
+  withDead,
+} from "./mail.js";
 import type { RollbackRequest } from "./mail.js";
 import type { Position } from "./position.js";
 import type { Line } from "./records.js";
@@ -25,8 +34,23 @@ describe("requests", () => {
 
   test("an operator's act is for what is stuck", () => {
     expect(
-      sift(mailOf(retry), { status: "stuck", position: positionAt(), line: null, owner: null }, shape)?.request?.type,
+      sift(mailOf(retry), { status: "stuck", position: positionAt(), line: null, owner: null, admission: null }, shape)
+        ?.request?.type,
     ).toBe("retry");
+  });
+
+  test("a rewind to the first step is refused where that has not begun: it waits, and a launcher only looks at it", () => {
+    const steps = ["a", "b", "c"].map((name) => ({ name, irreversible: false }));
+    const first = { status: "running", position: positionAt(), line: null, owner: 1, admission: null } as const;
+    const judged = (more: Partial<Parameters<typeof judgeRewind>[0]>) =>
+      judgeRewind({ ...first, ...more }, { ...shape, steps }, { reason: "wrong", by: "ada", to: "a" }, now);
+    expect(judged({})).toBe(0);
+    expect(judged({ owner: null })).toBe("step-not-begun");
+    expect(judged({ admission: "queued" })).toBe("step-not-begun");
+    expect(judged({ position: positionAt({ resumeAt: now + 1 }) })).toBe("step-not-begun");
+    // It is due, and its first attempt may be under way.
+    expect(judged({ position: positionAt({ resumeAt: now }) })).toBe(0);
+    expect(judged({ position: positionAt({ resumeAt: now + 1, attempts: 1 }) })).toBe(0);
   });
 
   test("a rollback request is refused once nothing turns any more", () => {

@@ -173,7 +173,7 @@ export interface Sifted {
   readonly mail: Mail;
 }
 
-type Judged = Pick<ExecutionRecord, "status" | "position" | "line" | "owner">;
+type Judged = Pick<ExecutionRecord, "status" | "position" | "line" | "owner" | "admission">;
 
 /**
  * Whether a rewind would be taken as things stand, and to which step; a word: why it would not.
@@ -197,23 +197,25 @@ export function judgeRewind(
   }
   const to = steps.findIndex(({ name }) => name === request.to);
   if (to < 0) return "step-not-found";
-  if (!isReached(execution, to)) return "step-not-begun";
+  if (!isReached(execution, to, at)) return "step-not-begun";
   if (isPivotDone(position, pivot) && pivot >= to) return "past-pivot";
   if (isSealed(position, at)) return "sealed";
   const repeats = steps.some(
     ({ name, irreversible }, index) =>
-      irreversible && index >= to && isReached(execution, index) && request.repeat?.includes(name) !== true,
+      irreversible && index >= to && isReached(execution, index, at) && request.repeat?.includes(name) !== true,
   );
   return repeats ? "would-repeat" : to;
 }
 
 /** It was begun and is not undone, or may have been: an attempt of which nothing is committed may be under way. */
-function isReached({ status, position, owner }: Judged, index: number): boolean {
-  const { stepIndex, direction, lifecycle, stepFunc, attempts, uncounted, begins, inDoubt, passed } = position;
+function isReached({ status, position, owner, admission }: Judged, index: number, at: number): boolean {
+  const { stepIndex, direction, lifecycle, stepFunc, attempts, uncounted, begins, inDoubt, passed, resumeAt } = position;
   if (passed?.includes(index) === true && index < stepIndex) return true;
   if (index !== stepIndex) return index < stepIndex;
   if (direction === "down" || lifecycle === "success" || stepFunc !== "run" || status === "stuck") return true;
-  return attempts + uncounted > 0 || begins === true || inDoubt === true || owner !== null;
+  if (attempts + uncounted > 0 || begins === true || inDoubt === true) return true;
+  // Who only looks at one that waits to begin, for its launch was delayed or by its limits, calls nothing of it.
+  return owner !== null && admission !== "queued" && (resumeAt === null || resumeAt <= at);
 }
 
 function isPivotDone({ passed, direction, stepIndex, lifecycle, until = 0 }: Position, pivot: number): boolean {
