@@ -9,11 +9,13 @@ import type { Ask } from "./sweep-scenarios.js";
 export interface Counter {
   readonly client: Client;
   readonly workflows: readonly AnyWorkflow[];
+  /** Whoever asked there hears nothing any more. */
+  readonly onDeath?: (tell: () => void) => void;
 }
 
 /** How long an answer is waited for, and how long until it is asked again, in milliseconds. */
 const patience = 3_000;
-const pause = 400;
+const pause = 50;
 
 /** Nobody asks so often. */
 const mostTries = 60;
@@ -72,9 +74,10 @@ export class Callers {
   }
 
   /** An answer may come when nobody waits for it any more: it counts all the same. */
-  #once(ask: Ask, { client, workflows }: Counter): Promise<"answered" | "not yet"> {
+  #once(ask: Ask, { client, workflows, onDeath }: Counter): Promise<"answered" | "not yet"> {
     return new Promise((resolve) => {
       this.#parts.world.after(patience, () => resolve("not yet"));
+      onDeath?.(() => resolve("not yet"));
       // Some refuse at once.
       const asked = (async () => ask.ask(client, workflows))();
       asked.then(

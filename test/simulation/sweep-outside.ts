@@ -1,12 +1,18 @@
 /** The other side of a sweep, one for all processes: effects by execution, which must be whole or without trace. */
+import type { Direction } from "../../src/definition/flow.js";
 import { EffectsLedger } from "../../src/testing/effects-ledger.js";
 
 /** Whoever asks for an effect, as far as the other side looks. */
 export interface Asker {
   readonly execution: { readonly id: string };
   readonly step: { readonly name: string };
+  readonly direction: Direction;
   readonly idempotencyKey: string;
   readonly attempt: number;
+}
+
+export interface Undoer extends Asker {
+  readonly runKey: string;
 }
 
 export class Outside {
@@ -38,7 +44,7 @@ export class Outside {
   }
 
   /** Nothing of what was asked for under `runKey` stays, nor comes. */
-  undo(by: Omit<Asker, "attempt"> & { readonly runKey: string }): void {
+  undo(by: Undoer): void {
     const { execution, step, runKey, idempotencyKey } = by;
     this.#closed.add(runKey);
     if (this.has(by)) this.#ledger(execution.id).undo(step.name, idempotencyKey);

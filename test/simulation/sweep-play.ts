@@ -9,7 +9,7 @@ import { QuickClock } from "../../src/testing/faults/quick-clock.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { Callers, type Counter } from "./sweep-callers.js";
 import { fenced, isAtRest, violationsOf } from "./sweep-checks.js";
-import { Outside } from "./sweep-outside.js";
+import { Outside, type Asker } from "./sweep-outside.js";
 import { Conductor, Process, type Fault, type Made, type Planned } from "./sweep-process.js";
 import type { Entries, Scenario } from "./sweep-scenarios.js";
 
@@ -106,13 +106,29 @@ class Play {
       ...{ conductor: this.#conductor, world, base: this.#ground.reach() },
       bury: (owner) => store.removeLaunchers([owner], "silent"),
     });
-    const workflows = this.#scenario.workflows({ outside: this.#outside, clock: process.clock, entries });
+    const workflows = this.#scenario.workflows({
+      ...{ outside: this.#outside, clock: process.clock, entries },
+      called: (by) => this.#called(by, process),
+    });
     const launcher = new Launcher({
       ...{ store: process.store, clock: process.clock, workflows, ...often },
       ...{ logger: silentLogger, onError: (error) => this.#heard(error) },
     });
-    this.#machines.push({ process, workflows, launcher, client: launcher });
+    const onDeath = process.onDeath.bind(process);
+    this.#machines.push({ process, workflows, launcher, client: launcher, onDeath });
     void this.#start(launcher, process);
+  }
+
+  /** Its owner calls what the last commit says is due: what is committed is not done again. */
+  #called({ execution: { id }, step, direction }: Asker, { owner }: Process): void {
+    const records = this.#ground.store.load([id]);
+    // Elsewhere it may have gone on by the time of the answer.
+    if (records instanceof Promise) return void records.catch(() => undefined);
+    const [record] = records;
+    if (record === undefined || record.owner === null || record.owner !== owner) return;
+    const { position } = record;
+    if (position.step !== step.name || position.direction !== direction)
+      this.#wrong(`${id} is called ${direction} at ${step.name}, and ${position.direction} ${position.step} is due`);
   }
 
   async #start(launcher: Launcher, process: Process): Promise<void> {

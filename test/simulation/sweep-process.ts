@@ -102,6 +102,7 @@ export class Process implements Faults {
   owner: number | undefined;
   readonly #parts: ProcessParts;
   readonly #fates = new Map<StoreCall, Fault>();
+  readonly #mourners = new Set<() => void>();
   /** How long after its burial it comes back. */
   #wakesAfter = soon;
   #awake: Promise<void> | undefined;
@@ -160,6 +161,11 @@ export class Process implements Faults {
 
   dies(): void {
     this.clock.die();
+    for (const tell of this.#mourners) tell();
+  }
+
+  onDeath(tell: () => void): void {
+    this.#mourners.add(tell);
   }
 
   wasBuried(): void {

@@ -4,7 +4,7 @@ import type { Clock } from "../../src/clock.js";
 import type { Status } from "../../src/definition/flow.js";
 import { didNotHappen, fail, happened, pause, workflow, type AnyWorkflow, type Client } from "../../src/index.js";
 import type { Transacted } from "../../src/definition/outcome.js";
-import type { Outside } from "./sweep-outside.js";
+import type { Asker, Outside, Undoer } from "./sweep-outside.js";
 import { takes } from "./sweep-process.js";
 
 /** A table of the user's own, in the store's database, written within the transactions of steps. */
@@ -20,6 +20,8 @@ export interface Stage {
   readonly outside: Outside;
   readonly clock: Clock;
   readonly entries: Entries | undefined;
+  /** To be told at the beginning of each call. */
+  readonly called: (by: Asker) => void;
 }
 
 /** What an acceptance promises. */
@@ -94,15 +96,27 @@ function sends(at: number, to: string, name: string, messageId: string): Ask {
 
 const late = { type: "other" } as const;
 
+function does({ outside, called }: Stage, context: Asker): void {
+  called(context);
+  outside.do(context);
+}
+
+function undoes({ outside, called }: Stage, context: Undoer): void {
+  called(context);
+  outside.undo(context);
+}
+
 /** A step whose effect is done under its key, and undone. */
-function effect({ outside, clock }: Stage, milliseconds = 0) {
+function effect({ outside, clock, called }: Stage, milliseconds = 0) {
   return {
-    run: async (context: Parameters<Outside["do"]>[0]) => {
+    run: async (context: Asker) => {
+      called(context);
       if (milliseconds > 0) await takes(clock, milliseconds);
       outside.do(context);
       return { [context.step.name]: true };
     },
-    rollback: async (context: Parameters<Outside["undo"]>[0]) => {
+    rollback: async (context: Undoer) => {
+      called(context);
       if (milliseconds > 0) await takes(clock, milliseconds);
       outside.undo(context);
     },
@@ -119,19 +133,19 @@ const order: Scenario = {
       .step("pay", {
         messages: { paid: anything },
         run: (context) => {
-          stage.outside.do(context);
+          does(stage, context);
           return pause({ asked: true }, { timeout: "10m" });
         },
         onMessage: ({ message }) => ({ paidBy: message.id }),
-        rollback: (context) => stage.outside.undo(context),
+        rollback: (context) => undoes(stage, context),
       })
       .step("ship", {
         retry: { attempts: 4, delay: 300, jitter: false },
         run: (context) => {
-          stage.outside.do(context);
+          does(stage, context);
           if (stage.outside.count("ship") === 1) throw new Error("not at the first time");
         },
-        rollback: (context) => stage.outside.undo(context),
+        rollback: (context) => undoes(stage, context),
       }),
   ],
   asks: [launches("o"), sends(600, "o", "paid", "first"), sends(600, "o", "paid", "second")],
@@ -145,25 +159,26 @@ const refused: Scenario = {
   workflows: (stage) => [
     workflow("refused", { input })
       .step("reserve", {
-        run: (context) => stage.outside.do(context),
+        run: (context) => does(stage, context),
         rollbackMessages: { returned: anything },
         rollback: () => pause(undefined, { timeout: "10m" }),
-        onRollbackMessage: (context) => stage.outside.undo(context),
+        onRollbackMessage: (context) => undoes(stage, context),
       })
       .step("pay", {
-        run: (context) => stage.outside.do(context),
+        run: (context) => does(stage, context),
         rollbackRetry: { attempts: 5, delay: 300, jitter: false },
         rollback: (context) => {
+          stage.called(context);
           if (stage.outside.count("pay back") === 1) throw new Error("not at the first time");
           stage.outside.undo(context);
         },
       })
       .step("ship", {
         run: (context) => {
-          stage.outside.do(context);
+          does(stage, context);
           return fail("no-carrier");
         },
-        rollback: (context) => stage.outside.undo(context),
+        rollback: (context) => undoes(stage, context),
       }),
   ],
   asks: [launches("r"), sends(700, "r", "returned", "back")],
@@ -181,11 +196,11 @@ const changedMind: Scenario = {
       .step("hand-over", {
         messages: { fetched: anything },
         run: (context) => {
-          stage.outside.do(context);
+          does(stage, context);
           return pause();
         },
         onMessage: () => undefined,
-        rollback: (context) => stage.outside.undo(context),
+        rollback: (context) => undoes(stage, context),
       }),
   ],
   asks: [launches("b"), launches("c"), asksBack(250, "b"), asksBack(900, "c"), sends(900, "c", "fetched", "too-late")],
@@ -207,9 +222,14 @@ const booked: Scenario = {
   needsTransactions: true,
   workflows: (stage) => {
     const entry = {
-      run: ({ idempotencyKey, step: { name } }: { idempotencyKey: string; step: { name: string } }) =>
-        stage.entries!.enter(idempotencyKey, { [name]: true }) as never,
-      rollback: ({ runKey }: { runKey: string }) => stage.entries!.remove(runKey, {}) as never,
+      run: (context: Asker) => {
+        stage.called(context);
+        return stage.entries!.enter(context.idempotencyKey, { [context.step.name]: true }) as never;
+      },
+      rollback: (context: Undoer) => {
+        stage.called(context);
+        return stage.entries!.remove(context.runKey, {}) as never;
+      },
     };
     return [
       workflow("booked", { input })
@@ -236,6 +256,7 @@ const family: Scenario = {
       .step("deliver", {
         ...effect(stage, 100),
         run: async (context) => {
+          stage.called(context);
           await takes(stage.clock, 100);
           stage.outside.do(context);
           return context.state.fails === true ? fail("nobody-home") : undefined;
@@ -288,6 +309,7 @@ const inDoubt: Scenario = {
       .step("transfer", {
         retry: { attempts: 4, delay: 200, jitter: false },
         run: (context) => {
+          stage.called(context);
           stage.outside.doAnew(context);
           if (stage.outside.count(context.idempotencyKey) === 1) throw new Error("socket hang up");
           return { transferred: true };
@@ -297,7 +319,7 @@ const inDoubt: Scenario = {
           if (context.reason !== undefined) stage.outside.close(context.idempotencyKey);
           return didNotHappen();
         },
-        rollback: (context) => stage.outside.undo(context),
+        rollback: (context) => undoes(stage, context),
       })
       .step("note", {
         run: async ({ state }) => {
@@ -321,12 +343,13 @@ const recalled: Scenario = {
     workflow("limited", { input, concurrency: 1 }).step("listen", {
       messages: { price: anything },
       run: async (context) => {
+        stage.called(context);
         await context.subscribe("prices");
         stage.outside.do(context);
         return pause();
       },
       onMessage: () => undefined,
-      rollback: (context) => stage.outside.undo(context),
+      rollback: (context) => undoes(stage, context),
     }),
   ],
   asks: [
