@@ -15,7 +15,7 @@ export interface Counter {
 
 /** How long an answer is waited for, and how long until it is asked again, in milliseconds. */
 const patience = 3_000;
-const pause = 50;
+const pauses = { first: 50, later: 500 } as const;
 
 /** Nobody asks so often. */
 const mostTries = 60;
@@ -61,7 +61,7 @@ export class Callers {
         wasAsked = true;
         if ((await this.#once(ask, counter)) === "answered") return void this.#open.delete(ask);
       }
-      await new Promise<void>((resolve) => void world.after(pause, resolve));
+      await new Promise<void>((resolve) => void world.after(tries === 0 ? pauses.first : pauses.later, resolve));
     }
     wrong(`${ask.promised.type} of ${ask.execution} is never answered`);
     this.#open.delete(ask);

@@ -10,7 +10,7 @@ import type { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { Callers, type Counter } from "./sweep-callers.js";
 import { fenced, isAtRest, violationsOf } from "./sweep-checks.js";
 import { Outside, type Asker } from "./sweep-outside.js";
-import { Conductor, Process, type Fault, type Made, type Planned } from "./sweep-process.js";
+import { Conductor, Process, type Fault, type Made, type Planned, type Reach } from "./sweep-process.js";
 import type { Entries, Scenario } from "./sweep-scenarios.js";
 
 /** Where it is played. */
@@ -20,16 +20,19 @@ export interface Ground {
   readonly store: Store;
   readonly entries: Entries | undefined;
   /** As the next process reaches it, when all is well. */
-  reach(): Store;
+  reach(): Reach;
   close(): unknown;
 }
 
-export type Opens = (wrong: (what: string) => void) => Promise<Ground>;
+/** @param happened something happened on the way to the store, so that another launcher comes */
+export type Opens = (wrong: (what: string) => void, happened: () => void) => Promise<Ground>;
 
 export interface Played {
   readonly violations: readonly string[];
   readonly made: readonly Made[];
   readonly sprung: readonly { readonly name: string; readonly fault: Fault }[];
+  /** How many processes were taken for dead by others, and lived. */
+  readonly takenOver: number;
 }
 
 const often = {
@@ -44,9 +47,14 @@ const rounds = 400;
 
 export async function play(scenario: Scenario, opens: Opens, planned: readonly Planned[]): Promise<Played> {
   const violations: string[] = [];
-  const ground = await opens((what) => void violations.push(what));
+  let one: Play | undefined;
+  const ground = await opens(
+    (what) => void violations.push(what),
+    () => one?.somebodyComes(),
+  );
   try {
-    return await new Play(scenario, ground, planned, violations).played();
+    one = new Play(scenario, ground, planned, violations);
+    return await one.played();
   } finally {
     await ground.close();
   }
@@ -73,8 +81,12 @@ class Play {
     this.#ground = ground;
     this.#planned = planned;
     this.#violations = violations;
-    // Not within the call: that process is in the middle of something.
-    this.#conductor = new Conductor(planned, () => void ground.world.after(0, () => this.#isStopping || this.#add()));
+    this.#conductor = new Conductor(planned, () => this.somebodyComes());
+  }
+
+  /** Another launcher. Not within a call: that process is in the middle of something. */
+  somebodyComes(): void {
+    this.#ground.world.after(0, () => this.#isStopping || this.#add());
   }
 
   async played(): Promise<Played> {
@@ -90,10 +102,10 @@ class Play {
     await this.#judge(callers);
     await client.stop();
     await this.#stopAll();
-    const { made, sprung } = this.#conductor;
+    const { made, sprung, takenOver } = this.#conductor;
     if (sprung.length !== this.#planned.length)
       this.#wrong(`${this.#planned.length - sprung.length} faults did not spring`);
-    return { violations: this.#violations, made, sprung };
+    return { violations: this.#violations, made, sprung, takenOver };
   }
 
   #wrong(what: string): void {
@@ -103,7 +115,7 @@ class Play {
   #add(): void {
     const { world, entries, store } = this.#ground;
     const process = new Process({
-      ...{ conductor: this.#conductor, world, base: this.#ground.reach() },
+      ...{ conductor: this.#conductor, world, reach: this.#ground.reach() },
       bury: (owner) => store.removeLaunchers([owner], "silent"),
     });
     const workflows = this.#scenario.workflows({
@@ -201,7 +213,7 @@ export function locally(kind: LocalStore): Opens {
     await base.open();
     const store = fenced(base, wrong);
     return {
-      ...{ world, store, reach: () => store, close: () => base.close() },
+      ...{ world, store, reach: () => ({ store }), close: () => base.close() },
       entries: base.transactions === undefined ? undefined : entriesIn(base),
     };
   };

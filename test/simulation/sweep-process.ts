@@ -56,6 +56,8 @@ const unburied = 8_000;
 /** Numbers the calls of all processes, and knows what is to happen. */
 export class Conductor {
   readonly made: Made[] = [];
+  /** How many were taken for dead by others, and lived. */
+  takenOver = 0;
   readonly sprung: { readonly name: string; readonly fault: Fault }[] = [];
   readonly #planned: Map<number, Fault>;
   readonly #processes = new Set<Process>();
@@ -80,17 +82,27 @@ export class Conductor {
     return fault;
   }
 
-  /** Somebody has buried these. */
-  buried(owners: readonly number[]): void {
-    for (const process of this.#processes) if (owners.includes(process.owner ?? 0)) process.wasBuried();
+  /** That process has buried these. */
+  buried(owners: readonly number[], by: Process): void {
+    for (const process of this.#processes) {
+      if (process === by || !owners.includes(process.owner ?? 0)) continue;
+      if (process.isAlive) this.takenOver++;
+      process.wasBuried();
+    }
   }
+}
+
+/** The store as a process reaches it when all is well, and what has to hear of its fate besides. */
+export interface Reach {
+  readonly store: Store;
+  wasBuried?(): void;
+  dies?(): void;
 }
 
 export interface ProcessParts {
   readonly conductor: Conductor;
   readonly world: VirtualClock;
-  /** The store as this process reaches it when all is well. */
-  readonly base: Store;
+  readonly reach: Reach;
   /** Others take it for dead. */
   readonly bury: (owner: number) => unknown;
 }
@@ -108,11 +120,11 @@ export class Process implements Faults {
   #awake: Promise<void> | undefined;
 
   constructor(parts: ProcessParts) {
-    const { world, base, conductor } = parts;
+    const { world, reach, conductor } = parts;
     this.#parts = parts;
     this.clock = new ProcessClock(world);
     // As on a network: what a batch has become may be lost on the way.
-    const faulty = faultyStore(base, { clock: this.clock, faults: this, gathers: true });
+    const faulty = faultyStore(reach.store, { clock: this.clock, faults: this, gathers: true });
     this.store = through(faulty, (call, name) => (notHeld.has(name) ? call : this.#held(call)), {
       watch: (listener) => faulty.watch(listener),
     });
@@ -151,7 +163,7 @@ export class Process implements Faults {
 
   after(call: StoreCall, answer: unknown): AfterCall | Promise<AfterCall> {
     if (call.name === "register") this.owner = answer as number;
-    if (call.name === "removeLaunchers") this.#parts.conductor.buried(call.given[0] as readonly number[]);
+    if (call.name === "removeLaunchers") this.#parts.conductor.buried(call.given[0] as readonly number[], this);
     const fault = this.#fates.get(call);
     this.#fates.delete(call);
     if (fault === "dies after") return "dies";
@@ -161,6 +173,7 @@ export class Process implements Faults {
 
   dies(): void {
     this.clock.die();
+    this.#parts.reach.dies?.();
     for (const tell of this.#mourners) tell();
   }
 
@@ -169,6 +182,7 @@ export class Process implements Faults {
   }
 
   wasBuried(): void {
+    this.#parts.reach.wasBuried?.();
     if (this.isFrozen) this.#parts.world.after(this.#wakesAfter, () => this.clock.goOn());
   }
 

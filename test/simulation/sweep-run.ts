@@ -1,12 +1,16 @@
 /** What a sweep plays: a scenario with a fault at each call in turn, and with two of them. */
+import type { PlannedLink } from "./sweep-hand.js";
 import { play, type Opens, type Played } from "./sweep-play.js";
 import { faults, type Made, type Planned } from "./sweep-process.js";
 import type { Scenario } from "./sweep-scenarios.js";
 
-/** Of the calls of which it is played, and whatever else is wanted. */
 export interface Found {
-  readonly planned: readonly Planned[];
+  readonly planned: readonly (Planned | PlannedLink)[];
   readonly what: readonly string[];
+}
+
+interface Sprung {
+  readonly sprung: readonly { readonly name: string; readonly fault: string }[];
 }
 
 /** What was played, and what it has shown. */
@@ -16,16 +20,14 @@ export class Tally {
   /** How often each fault sprang at each operation, as `write dies after`. */
   readonly met: Record<string, number> = {};
 
-  note(planned: readonly Planned[], { violations, sprung }: Played): void {
+  /** In how many plays somebody was taken for dead, and lived. */
+  takenOver = 0;
+
+  note(planned: Found["planned"], { violations, sprung, takenOver }: Omit<Played, "sprung" | "made"> & Sprung): void {
     this.plays++;
+    if (takenOver > 0) this.takenOver++;
     if (violations.length > 0) this.found.push({ planned, what: violations });
     for (const { name, fault } of sprung) this.met[`${name} ${fault}`] = (this.met[`${name} ${fault}`] ?? 0) + 1;
-  }
-
-  add(other: Pick<Tally, "plays" | "found" | "met">): void {
-    this.plays += other.plays;
-    this.found.push(...other.found);
-    for (const [what, times] of Object.entries(other.met)) this.met[what] = (this.met[what] ?? 0) + times;
   }
 }
 

@@ -3,7 +3,8 @@
  *
  * - `--pairs`: two faults as well. `--within N`: the second one at most so many calls after the first. Default: 40.
  * - `--draw N`: in place of all pairs, so many that are drawn. `--seed S` draws the same again.
- * - `--scenario ID`, `--store memory` or `sqlite`: only that one. Default: all.
+ * - `--scenario ID`, `--store memory`, `sqlite` or `postgres`: only that one. Default: all scenarios, in memory and on SQLite. On PostgreSQL
+ *   each query is one of the calls, and there are no pairs; the server is the one of STEPWELL_TEST_POSTGRES_URL, or one of its own.
  * - `--faults "12:dies after,30:is buried"`: only these, with what came of them.
  * - `--json`: only the last line, as JSON.
  *
@@ -14,16 +15,22 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { systemClock } from "../../src/clock.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
+import { startPostgres } from "../support/postgres-server.js";
 import { locally, play, type LocalStore } from "./sweep-play.js";
-import type { Fault, Planned } from "./sweep-process.js";
+import { Playground, type Either } from "./sweep-postgres.js";
+import type { Planned } from "./sweep-process.js";
 import { drawPair, playPairs, singlesOf, Tally, told, undisturbed } from "./sweep-run.js";
 import { scenarios, scenariosOn, type Scenario } from "./sweep-scenarios.js";
+
+type StoreName = LocalStore | "postgres";
 
 /** What a process is to play. */
 interface Share {
   readonly scenario: string;
-  readonly store: LocalStore;
-  readonly singles: readonly Planned[];
+  readonly store: StoreName;
+  /** Where PostgreSQL is, if it takes part. */
+  readonly url: string;
+  readonly singles: readonly Either[];
   /** Null: no pairs. */
   readonly within: number | null;
   readonly drawn: number;
@@ -37,7 +44,7 @@ interface Report {
 }
 
 /** So many faults are one share, alone; and as the first ones of pairs. */
-const shareSizes = { alone: 1000, first: 20 } as const;
+const shareSizes = { alone: 1000, far: 150, first: 20 } as const;
 
 /** More than that are not looked at. */
 const mostFound = 20;
@@ -49,12 +56,35 @@ const scenarioOf = (id: string): Scenario => {
   return found;
 };
 
-async function playShare({ scenario: id, store, singles, within, drawn, seed }: Share): Promise<Report> {
+function playShare(share: Share): Promise<Report> {
+  const { store } = share;
+  return store === "postgres" ? playOnPostgres(share) : playLocally(share, store);
+}
+
+async function playOnPostgres({ scenario: id, url, singles }: Share): Promise<Report> {
+  const scenario = scenarioOf(id);
+  const tally = new Tally();
+  await onPostgres(url, async (ground) => {
+    for (const one of singles) if (tally.found.length < mostFound) await ground.note(scenario, one, tally);
+  });
+  return { singles: tally.plays, pairs: 0, violations: tally.found.map((it) => told(scenario, "postgres", it)) };
+}
+
+async function onPostgres<Result>(url: string, work: (ground: Playground) => Promise<Result>): Promise<Result> {
+  const ground = new Playground(url, `sweep_${process.pid}`);
+  try {
+    return await work(ground);
+  } finally {
+    await ground.close();
+  }
+}
+
+async function playLocally({ scenario: id, singles, within, drawn, seed }: Share, store: LocalStore): Promise<Report> {
   const scenario = scenarioOf(id);
   const opens = locally(store);
   const alone = new Tally();
   const pairs = new Tally();
-  for (const one of singles) {
+  for (const one of singles as readonly Planned[]) {
     if (alone.found.length + pairs.found.length >= mostFound) break;
     alone.note([one], await play(scenario, opens, [one]));
     if (within !== null) await playPairs(scenario, opens, one, within, pairs);
@@ -68,22 +98,27 @@ async function playShare({ scenario: id, store, singles, within, drawn, seed }: 
   return { singles: alone.plays, pairs: pairs.plays, violations };
 }
 
-interface Wanted extends Pick<Share, "within" | "drawn" | "seed"> {
+interface Wanted extends Pick<Share, "within" | "drawn" | "seed" | "url"> {
   readonly scenarios: readonly Scenario[];
-  readonly stores: readonly LocalStore[];
+  readonly stores: readonly StoreName[];
 }
 
-async function sharesOf({ scenarios: wanted, stores, within, drawn, seed }: Wanted): Promise<Share[]> {
+async function allOf(scenario: Scenario, store: StoreName, url: string): Promise<readonly Either[]> {
+  if (store === "postgres") return onPostgres(url, (ground) => ground.singlesOf(scenario));
+  return singlesOf(await undisturbed(scenario, locally(store)));
+}
+
+async function sharesOf({ scenarios: wanted, stores, within, drawn, seed, url }: Wanted): Promise<Share[]> {
   const shares: Share[] = [];
   for (const store of stores) {
     const known = scenariosOn(store !== "memory").filter((it) => wanted.includes(it));
     for (const { id } of known) {
-      const all = singlesOf(await undisturbed(scenarioOf(id), locally(store)));
-      const of = { scenario: id, store, within, seed: seed + shares.length };
-      const size = within === null ? shareSizes.alone : shareSizes.first;
+      const all = await allOf(scenarioOf(id), store, url);
+      const of = { scenario: id, store, url, within, seed: seed + shares.length };
+      const size = within === null ? shareSizes[store === "postgres" ? "far" : "alone"] : shareSizes.first;
       for (let from = 0; from < all.length; from += size)
         shares.push({ ...of, drawn: 0, singles: all.slice(from, from + size) });
-      if (drawn > 0) shares.push({ ...of, drawn, singles: [] });
+      if (drawn > 0 && store !== "postgres") shares.push({ ...of, drawn, singles: [] });
     }
   }
   return shares;
@@ -99,21 +134,33 @@ function playInProcess(share: Share): Promise<Report> {
 }
 
 /** What comes of these faults, for whoever looks at them. */
-async function playOne(scenario: Scenario, store: LocalStore, given: string): Promise<number> {
-  const planned = given.split(",").map((it): Planned => {
+async function playOne(scenario: Scenario, store: StoreName, url: string, given: string): Promise<number> {
+  const planned = given.split(",").map((it) => {
     const [at, fault] = it.split(":");
-    return { at: Number(at), fault: fault as Fault };
+    return { at: Number(at), fault } as Either;
   });
-  const { violations, made, sprung } = await play(scenario, locally(store), planned);
-  for (const [at, { name }] of made.entries())
-    console.log(
-      `${at} ${name}${planned.some((it) => it.at === at) ? `: ${planned.find((it) => it.at === at)!.fault}` : ""}`,
-    );
-  console.log(JSON.stringify({ sprung: sprung.length, violations }, undefined, 1));
+  const { violations, made, sprung } =
+    store === "postgres"
+      ? await onPostgres(url, (ground) => ground.play(scenario, planned))
+      : await play(scenario, locally(store), planned as Planned[]);
+  for (const [at, { name }] of made.entries()) console.log(`${at} ${name}`);
+  console.log(JSON.stringify({ sprung, violations }, undefined, 1));
   return violations.length === 0 ? 0 : 1;
 }
 
 async function main(): Promise<number> {
+  const values = valuesOf();
+  const stores = values.store === undefined ? (["memory", "sqlite"] as const) : [values.store as StoreName];
+  const given = process.env["STEPWELL_TEST_POSTGRES_URL"] ?? "";
+  const server = given === "" && values.store === "postgres" ? await startPostgres({ fsync: false }) : undefined;
+  try {
+    return await sweep(values, stores, server?.url ?? given);
+  } finally {
+    await server?.stop();
+  }
+}
+
+function valuesOf() {
   const { values } = parseArgs({
     options: {
       pairs: { type: "boolean", default: false },
@@ -126,15 +173,18 @@ async function main(): Promise<number> {
       json: { type: "boolean", default: false },
     },
   });
-  const stores = values.store === undefined ? (["memory", "sqlite"] as const) : [values.store as LocalStore];
+  return values;
+}
+
+async function sweep(values: ReturnType<typeof valuesOf>, stores: readonly StoreName[], url: string): Promise<number> {
   const chosen = values.scenario === undefined ? scenarios : [scenarioOf(values.scenario)];
-  if (values.faults !== undefined) return playOne(chosen[0]!, stores[0], values.faults);
+  if (values.faults !== undefined) return playOne(chosen[0]!, stores[0]!, url, values.faults);
   const say = (what: string): void => void (values.json || console.log(what));
   const draw = Number(values.draw);
   if (draw > 0) say(`Draws from seed ${values.seed}.`);
   const began = systemClock.monotonic();
   const shares = await sharesOf({
-    ...{ scenarios: chosen, stores, seed: Number(values.seed) },
+    ...{ scenarios: chosen, stores, url, seed: Number(values.seed) },
     within: values.pairs && draw === 0 ? Number(values.within) : null,
     drawn: values.pairs || draw > 0 ? Math.ceil(draw / chosen.length / stores.length) : 0,
   });
