@@ -38,5 +38,6 @@ test("executions are whole or without trace, whatever happens to a process or to
   }
   const met = (fault: string): boolean => Object.keys(tally.met).some((it) => it.endsWith(` ${fault}`));
   expect(wanted.filter((fault) => !met(fault))).toEqual([]);
-  expect(tally.takenOver).toBeGreaterThan(0);
+  // What came late was late for those who had taken over.
+  expect([...tally.takenOver].some((fault) => fault.endsWith(" late"))).toBe(true);
 }, 120_000);

@@ -17,6 +17,8 @@ export interface Evidence {
   readonly store: Store;
   readonly outside: Outside;
   readonly accepted: ReadonlySet<Ask>;
+  /** Ends that an observer has heard of, as `o completed`. */
+  readonly told: ReadonlySet<string>;
   /** Keys in the user's own table. Undefined: there is none. */
   readonly entries: readonly string[] | undefined;
 }
@@ -61,6 +63,7 @@ async function violationsAt(end: End, evidence: Evidence): Promise<string[]> {
   const effects = outside.problem(end.id, end.effects);
   return [
     ...course(record, rows, end),
+    ...(record.line === null && !evidence.told.has(`${end.id} ${end.status}`) ? ["told nobody of its end"] : []),
     ...(effects === undefined ? [] : [effects]),
     ...messages(rows, mailbox),
     ...promises(record, rows, mailbox, evidence),

@@ -1,7 +1,7 @@
 /** Plays a scenario with faults at given calls: each fault brings one more launcher, all comes to rest, and is judged. */
 import { isRetryable, type StepwellError } from "../../src/errors.js";
 import { silentLogger } from "../../src/definition/logger.js";
-import { Client, Launcher, memoryStore } from "../../src/index.js";
+import { Client, Launcher, memoryStore, observer, type AnyWorkflow, type Observer } from "../../src/index.js";
 import type { Store } from "../../src/stores/contract.js";
 import { sqliteStore, transaction } from "../../src/stores/sqlite/index.js";
 import type { Connection } from "../../src/stores/sqlite/driver.js";
@@ -21,6 +21,8 @@ export interface Ground {
   readonly entries: Entries | undefined;
   /** As the next process reaches it, when all is well. */
   reach(): Reach;
+  /** What the store itself has seen that should not have been. */
+  wrongs?(): Promise<readonly string[]>;
   close(): unknown;
 }
 
@@ -66,6 +68,9 @@ interface Machine extends Counter {
   readonly launcher: Launcher;
 }
 
+/** What all workflows can do, whatever their types. */
+type Observed = AnyWorkflow & { observe(observer: Observer): AnyWorkflow };
+
 class Play {
   readonly #scenario: Scenario;
   readonly #ground: Ground;
@@ -74,6 +79,8 @@ class Play {
   readonly #outside = new Outside();
   readonly #machines: Machine[] = [];
   readonly #conductor: Conductor;
+  /** Ends that an observer has heard of. */
+  readonly #told = new Set<string>();
   #isStopping = false;
 
   constructor(scenario: Scenario, ground: Ground, planned: readonly Planned[], violations: string[]) {
@@ -118,10 +125,10 @@ class Play {
       ...{ conductor: this.#conductor, world, reach: this.#ground.reach() },
       bury: (owner) => store.removeLaunchers([owner], "silent"),
     });
-    const workflows = this.#scenario.workflows({
-      ...{ outside: this.#outside, clock: process.clock, entries },
-      called: (by) => this.#called(by, process),
-    });
+    const stage = { outside: this.#outside, clock: process.clock, entries };
+    const workflows = this.#scenario
+      .workflows({ ...stage, called: (by) => this.#called(by, process) })
+      .map((it) => (it as Observed).observe(this.#watcher(process)));
     const launcher = new Launcher({
       ...{ store: process.store, clock: process.clock, workflows, ...often },
       ...{ logger: silentLogger, onError: (error) => this.#heard(error) },
@@ -129,6 +136,14 @@ class Play {
     const onDeath = process.onDeath.bind(process);
     this.#machines.push({ process, workflows, launcher, client: launcher, onDeath });
     void this.#start(launcher, process);
+  }
+
+  #watcher(process: Process): Observer {
+    const tell =
+      (status: string) =>
+      ({ execution }: { readonly execution: { readonly id: string } }): void =>
+        void (process.isAlive && this.#told.add(`${execution.id} ${status}`));
+    return observer({ name: "watcher", success: tell("completed"), failure: tell("rolledBack") });
   }
 
   /** Its owner calls what the last commit says is due: what is committed is not done again. */
@@ -175,10 +190,10 @@ class Play {
     await this.#ground.world.advance(600);
     const { store, entries } = this.#ground;
     const found = await violationsOf({
-      ...{ scenario: this.#scenario, store, outside: this.#outside, accepted: callers.accepted },
+      ...{ scenario: this.#scenario, store, outside: this.#outside, accepted: callers.accepted, told: this.#told },
       entries: await entries?.all(),
     });
-    for (const what of found) this.#wrong(what);
+    for (const what of [...found, ...((await this.#ground.wrongs?.()) ?? [])]) this.#wrong(what);
   }
 
   /** Nothing is left of a launcher that was stopped. */

@@ -94,6 +94,10 @@ export class Playground {
           opened.push(reached);
           return { store: reached, wasBuried: () => link.wasBuried(), dies: () => link.die() };
         },
+        wrongs: async () => {
+          const { rows } = await this.#pool.query<{ what: string }>(`SELECT what FROM "${this.#schema}".wrongs`);
+          return rows.map(({ what }) => what);
+        },
         close: async () => {
           for (const it of opened) if (it.isOpen) await it.close();
           for (const it of [quiet, ...links]) it.close();
@@ -110,7 +114,7 @@ export class Playground {
   /** Nothing of an earlier play is left. */
   async #prepare(): Promise<void> {
     const schema = this.#schema;
-    if (!this.#isReady) await this.#pool.query(`CREATE TABLE "${schema}".entries (key TEXT NOT NULL)`);
+    if (!this.#isReady) await this.#pool.query(watchOver(`"${schema}"`));
     this.#isReady = true;
     const { rows } = await this.#pool.query<{ name: string }>(
       "SELECT tablename AS name FROM pg_tables WHERE schemaname = $1 AND tablename <> 'stepwell_migrations'",
@@ -140,4 +144,20 @@ export class Playground {
       all: async () => (await this.#pool.query<{ key: string }>(`SELECT key FROM ${table}`)).rows.map(({ key }) => key),
     };
   }
+}
+
+/** The fence, as the server sees it: who commits is the owner. And a table of the user's own. */
+function watchOver(schema: string): string {
+  return `
+CREATE TABLE ${schema}.entries (key TEXT NOT NULL);
+CREATE TABLE ${schema}.wrongs (what TEXT NOT NULL);
+CREATE FUNCTION ${schema}.watch_over() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.owner IS NULL OR (NEW.owner IS NOT NULL AND NEW.owner <> OLD.owner) THEN
+    INSERT INTO ${schema}.wrongs VALUES (format('%s is %s''s, and takes what %s writes', OLD.id, OLD.owner, NEW.owner));
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER watch_over BEFORE UPDATE ON ${schema}.stepwell_executions FOR EACH ROW
+  WHEN (NEW.revision > OLD.revision) EXECUTE FUNCTION ${schema}.watch_over()`;
 }

@@ -20,12 +20,12 @@ export class Tally {
   /** How often each fault sprang at each operation, as `write dies after`. */
   readonly met: Record<string, number> = {};
 
-  /** In how many plays somebody was taken for dead, and lived. */
-  takenOver = 0;
+  /** Faults for which somebody was taken for dead, and lived. */
+  readonly takenOver = new Set<string>();
 
   note(planned: Found["planned"], { violations, sprung, takenOver }: Omit<Played, "sprung" | "made"> & Sprung): void {
     this.plays++;
-    if (takenOver > 0) this.takenOver++;
+    if (takenOver > 0) for (const { fault } of planned) this.takenOver.add(fault);
     if (violations.length > 0) this.found.push({ planned, what: violations });
     for (const { name, fault } of sprung) this.met[`${name} ${fault}`] = (this.met[`${name} ${fault}`] ?? 0) + 1;
   }
