@@ -19,6 +19,8 @@ export class Outside {
   /** What should not have been. */
   readonly wrongs: string[] = [];
   readonly #ledgers = new Map<string, EffectsLedger>();
+  /** Keys under which something stands: a step that is done a second time after a rewind has another one. */
+  readonly #standing = new Set<string>();
   /** Keys of what was taken back: what comes later under one of these is turned away. */
   readonly #closed = new Set<string>();
   /** The latest attempt under a key. */
@@ -28,6 +30,7 @@ export class Outside {
   /** The same key again is the same effect. */
   do({ execution, step, idempotencyKey: key }: Asker): void {
     this.#mustBeOpen(key);
+    this.#standing.add(key);
     this.#ledger(execution.id).do(step.name, key);
   }
 
@@ -36,18 +39,18 @@ export class Outside {
     this.#mustBeOpen(key);
     if (attempt < (this.#attempts.get(key) ?? 0)) throw new Error("A later attempt has come.");
     this.#attempts.set(key, attempt);
+    this.#standing.add(key);
     this.#ledger(execution.id).do(step.name);
   }
 
-  has({ execution, step }: Pick<Asker, "execution" | "step">): boolean {
-    return this.#ledger(execution.id).done.includes(step.name);
+  has(runKey: string): boolean {
+    return this.#standing.has(runKey);
   }
 
   /** Nothing of what was asked for under `runKey` stays, nor comes. */
-  undo(by: Undoer): void {
-    const { execution, step, runKey, idempotencyKey } = by;
+  undo({ execution, step, runKey, idempotencyKey }: Undoer): void {
     this.#closed.add(runKey);
-    if (this.has(by)) this.#ledger(execution.id).undo(step.name, idempotencyKey);
+    if (this.#standing.delete(runKey)) this.#ledger(execution.id).undo(step.name, idempotencyKey);
   }
 
   /** On the way down: nothing has come, and nothing will. */

@@ -315,7 +315,7 @@ const inDoubt: Scenario = {
           return { transferred: true };
         },
         probe: (context) => {
-          if (stage.outside.has(context)) return happened({ transferred: true });
+          if (stage.outside.has(context.idempotencyKey)) return happened({ transferred: true });
           if (context.reason !== undefined) stage.outside.close(context.idempotencyKey);
           return didNotHappen();
         },

@@ -2,7 +2,7 @@
  * Plays scenarios with a fault at each call of the store in turn, on all processors: `npm run simulate:sweep`.
  *
  * - `--pairs`: two faults as well. `--within N`: the second one at most so many calls after the first. Default: 40.
- * - `--draw N`: in place of all pairs, so many that are drawn. `--seed S` draws the same again.
+ * - `--draw N`: only pairs, so many, which are drawn. `--seed S` draws the same again.
  * - `--scenario ID`, `--store memory`, `sqlite` or `postgres`: only that one. Default: all scenarios, in memory and on SQLite. On PostgreSQL
  *   each query is one of the calls, and there are no pairs; the server is the one of STEPWELL_TEST_POSTGRES_URL, or one of its own.
  * - `--faults "12:dies after,30:is buried"`: only these, with what came of them.
@@ -116,7 +116,7 @@ async function sharesOf({ scenarios: wanted, stores, within, drawn, seed, url }:
       const all = await allOf(scenarioOf(id), store, url);
       const of = { scenario: id, store, url, within, seed: seed + shares.length };
       const size = within === null ? shareSizes[store === "postgres" ? "far" : "alone"] : shareSizes.first;
-      for (let from = 0; from < all.length; from += size)
+      for (let from = 0; drawn === 0 && from < all.length; from += size)
         shares.push({ ...of, drawn: 0, singles: all.slice(from, from + size) });
       if (drawn > 0 && store !== "postgres") shares.push({ ...of, drawn, singles: [] });
     }
