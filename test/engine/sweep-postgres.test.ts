@@ -40,4 +40,4 @@ test("executions are whole or without trace, whatever happens to a process or to
   expect(wanted.filter((fault) => !met(fault))).toEqual([]);
   // What came late was late for those who had taken over.
   expect([...tally.takenOver].some((fault) => fault.endsWith(" late"))).toBe(true);
-}, 120_000);
+}, 300_000);

@@ -45,7 +45,7 @@ describe.each<LocalStore>(["memory", "sqlite"])("on the %s store", (store) => {
     }
     const wanted = used[store].flatMap((name) => faults.map((fault) => `${name} ${fault}`)).filter(isPossible);
     expect(wanted.filter((it) => tally.met[it] === undefined)).toEqual([]);
-  });
+  }, 300_000);
 
   test("they are whatever happens at any two calls", async () => {
     const clock = new VirtualClock({ seed });

@@ -115,10 +115,13 @@ async function sharesOf({ scenarios: wanted, stores, within, drawn, seed, url }:
     for (const { id } of known) {
       const all = await allOf(scenarioOf(id), store, url);
       const of = { scenario: id, store, url, within, seed: seed + shares.length };
+      if (drawn > 0) {
+        if (store !== "postgres") shares.push({ ...of, drawn, singles: [] });
+        continue;
+      }
       const size = within === null ? shareSizes[store === "postgres" ? "far" : "alone"] : shareSizes.first;
-      for (let from = 0; drawn === 0 && from < all.length; from += size)
+      for (let from = 0; from < all.length; from += size)
         shares.push({ ...of, drawn: 0, singles: all.slice(from, from + size) });
-      if (drawn > 0 && store !== "postgres") shares.push({ ...of, drawn, singles: [] });
     }
   }
   return shares;
