@@ -246,7 +246,7 @@ const booked: Scenario = {
   ],
 };
 
-/** Parents with two children each; of the second one, a child fails. */
+/** Parents with two children each, together and one after the other; of the second parent, a child fails. */
 const family: Scenario = {
   id: "family",
   name: "two parents with two children each, of which one child fails",
@@ -262,14 +262,17 @@ const family: Scenario = {
           return context.state.fails === true ? fail("nobody-home") : undefined;
         },
       });
-    return [
-      workflow("parcels", { input })
+    const parcels = (name: string, inTurn: object) =>
+      workflow(name, { input })
         .step("pack", effect(stage))
-        .forEach("parcels", parcel, { items: ({ state }) => [{}, { fails: state.fails === true }] })
-        .step("bill", effect(stage)),
-    ];
+        .forEach("parcels", parcel, {
+          items: ({ state }) => [{}, { fails: state.fails === true }],
+          ...inTurn,
+        })
+        .step("bill", effect(stage));
+    return [parcels("parcels", {}), parcels("parcels-in-turn", { concurrency: 1 })];
   },
-  asks: [launches("p"), launches("q", { fails: true })],
+  asks: [launches("p"), launches("q", { fails: true }, 1)],
   ends: [
     { id: "p", status: "completed", effects: ["pack", "bill"] },
     { id: "p/parcels/0", status: "completed", effects: ["fetch", "deliver"] },
