@@ -209,7 +209,8 @@ export function judgeRewind(
 
 /** It was begun and is not undone, or may have been: an attempt of which nothing is committed may be under way. */
 function isReached({ status, position, owner, admission }: Judged, index: number, at: number): boolean {
-  const { stepIndex, direction, lifecycle, stepFunc, attempts, uncounted, begins, inDoubt, passed, resumeAt } = position;
+  const { stepIndex, direction, lifecycle, stepFunc, attempts, uncounted, begins, inDoubt, passed, resumeAt } =
+    position;
   if (passed?.includes(index) === true && index < stepIndex) return true;
   if (index !== stepIndex) return index < stepIndex;
   if (direction === "down" || lifecycle === "success" || stepFunc !== "run" || status === "stuck") return true;
