@@ -125,8 +125,9 @@ interface Judged {
 /** Which event it is that is committed, since the execution may have been asked to turn meanwhile; and where it leads. */
 function judged(stood: ActiveExecution, happened: Event, facts: Facts): Judged {
   const { definition, shape, time } = facts;
-  // Until the execution is one of this version, this list can't say whether anything turns it.
-  const isForeign = happened.what.type === "migrated";
+  // Until the execution is one of this version, this list can't say whether anything turns it; nor where it is parked for that.
+  const { what } = happened;
+  const isForeign = what.type === "migrated" || (what.type === "parked" && what.untouched);
   const sifted = isForeign ? undefined : sift(facts.mail, stood, shape);
   const mail = sifted?.mail ?? facts.mail;
   const turn = isForeign ? undefined : turnOf(stood, sifted?.request, shape, time);

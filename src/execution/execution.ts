@@ -244,13 +244,13 @@ export function leftNothing(execution: Attempts, step: Kind): boolean {
 
 /**
  * Whether anything of it may have been done: a step, or an attempt at the first one. What was launched on the way down was
- * begun elsewhere.
+ * begun elsewhere; what comes before the step to which a migration has moved it counts as done.
  */
 export function hasBegun(execution: Attempts): boolean {
-  const { direction, lifecycle } = execution.position;
+  const { direction, lifecycle, stepIndex } = execution.position;
   if (direction === "down") return true;
   if (execution.admission === "queued") return false;
-  return lifecycle !== "init" || attemptOf(execution) > 1;
+  return lifecycle !== "init" || stepIndex > 0 || attemptOf(execution) > 1;
 }
 
 /** An attempt at the step was begun when it had no `when`, which is not asked any more. */

@@ -161,7 +161,7 @@ function routeUp(flow: Passage, event: FlowEvent, steps: Shape): Routed {
     case "initVetoed": {
       const vetoed: Passage = { ...flow, lifecycle: "init", lastResult: event.reason };
       // After a crash the init observers are asked again, and the first step may have half-happened.
-      return event.begun ? turn(vetoed, event.reason, i) : nothingToUndo(vetoed, event.reason);
+      return event.begun ? turn(vetoed, event.reason, i) : turnBefore(vetoed, event.reason);
     }
     case "beforeStepVetoed": {
       const vetoed: Passage = { ...flow, lifecycle: "beforeStep", lastResult: event.reason };

@@ -3,7 +3,7 @@ import { decode } from "../values/encode.js";
 import { validate } from "../definition/schema.js";
 import type { ErrorCode } from "../errors.js";
 import { eventAt, type Event } from "../execution/events.js";
-import { hasBegun } from "../execution/execution.js";
+import { attemptOf } from "../execution/execution.js";
 import { awaitedMessage } from "../execution/mail.js";
 import type { Task } from "../execution/next.js";
 import { inDoubtReason } from "../execution/probe-answer.js";
@@ -140,7 +140,7 @@ export class StepRunner {
     const veto = observe(this.#work, "init", { flow: this.#work.execution.position });
     if (veto === undefined) return undefined;
     const { execution } = this.#work;
-    const what = { type: "initVetoed", reason: veto.reason, begun: hasBegun(execution) } as const;
+    const what = { type: "initVetoed", reason: veto.reason, begun: attemptOf(execution) > 1 } as const;
     return eventAt(execution, what, veto.reason, { error: serializeError(veto.error) });
   }
 

@@ -62,6 +62,40 @@ onEveryStore("a rollback that was promised to who asked", (start) => {
       expect(await mended.execution(id).outcome()).toMatchObject({ status: "rolledBack", reason: "customer" });
     },
   );
+
+  test("is kept where the newer list has its pivot at another place than the one where it was passed over", async () => {
+    const noted = (name: string) => ({ run: undo, rollback: () => void lines.push(name) });
+    const lines: string[] = [];
+    let isMended = false;
+    const before = workflow("order", { input: z.object({}) })
+      .step("pay", { ...noted("pay"), pivot: true, when: () => false })
+      .step("ask", { ...noted("ask"), messages: { go: z.null() }, run: () => pause(), onMessage: undo });
+    const after = workflow("order", { input: z.object({}), version: "2" })
+      .step("check", noted("check"))
+      .step("pay", { ...noted("pay"), pivot: true, when: () => false })
+      .step("ask", { ...noted("ask"), messages: { go: z.null() }, run: () => pause(), onMessage: undo })
+      .migrate(before, {
+        move: () => {
+          if (!isMended) throw new Error("not written yet");
+        },
+      });
+    const rig = await start([before]);
+    const { id } = await rig.launcher.launch(before, {});
+    await rig.clock.settle();
+    await rig.launcher.stop();
+    if (!rig.store.isOpen) await rig.store.open();
+    const client = new Client({ store: rig.store, workflows: [before] });
+    onTestFinished(() => client.stop());
+    expect(await client.rollback(id, "customer")).toEqual({ accepted: true });
+    const next = await rig.another([after]);
+    await rig.clock.advance("1m");
+    expect(await next.execution(id).summary()).toMatchObject({ status: "stuck" });
+    isMended = true;
+    await next.retry(id);
+    await rig.clock.advance("1m");
+    expect(await next.execution(id).outcome()).toMatchObject({ status: "rolledBack", reason: "customer" });
+    expect(lines).toEqual(["ask", "check"]);
+  });
 });
 
 onEveryStore("patchState of an execution that could not be migrated", (start) => {

@@ -1,7 +1,7 @@
 /** Where a migration could do something twice, or leave it out: after a failure, on the way down, over several versions. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { Client, didNotHappen, fail, Launcher, pause, workflow, type AnyWorkflow } from "../../src/index.js";
+import { Client, didNotHappen, fail, Launcher, observer, pause, workflow, type AnyWorkflow } from "../../src/index.js";
 import { onEveryStore, told, type Rig } from "../support/rig.js";
 
 const input = z.object({});
@@ -443,4 +443,42 @@ onEveryStore("a migration", (start) => {
     expect((await last.execution(id).outcome()).status).toBe("rolledBack");
     expect(heard).toEqual([true]);
   });
+
+  test.each(["is vetoed", "is asked back"])(
+    "that begins at a later step leaves what comes before it done, and undoes that where the execution %s",
+    async (how) => {
+      const lines: string[] = [];
+      const noted = (name: string) => ({
+        run: () => void lines.push(name),
+        rollback: () => void lines.push(`undo ${name}`),
+      });
+      const older = workflow("order", { input }).step("old", {
+        run: () => new Promise<void>(() => undefined),
+        rollback: () => undefined,
+      });
+      const guard = observer({
+        name: "g",
+        guard: true,
+        init: () => (how === "is vetoed" ? fail("not now") : undefined),
+      });
+      const newer = workflow("order", { input, version: "2" })
+        .step("check", noted("check"))
+        .step("book", {
+          ...noted("book"),
+          messages: { go: z.object({}) },
+          run: () => pause(),
+          onMessage: () => undefined,
+        })
+        .migrate(older, { steps: { old: null }, move: () => ({ step: "book" }) })
+        .observe(guard);
+      const rig = await start([older]);
+      const { id } = await rig.launcher.launch(older, {});
+      await rig.clock.settle();
+      const next = await deployed(rig, newer);
+      if (how === "is asked back") await next.rollback(id, "mistake");
+      await rig.clock.settle();
+      expect((await next.execution(id).outcome()).status).toBe("rolledBack");
+      expect(lines).toEqual(how === "is vetoed" ? ["undo check"] : ["undo book", "undo check"]);
+    },
+  );
 });

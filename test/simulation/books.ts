@@ -56,8 +56,8 @@ export class Books {
   readonly #undone = new Set<string>();
   readonly #gone = new Set<string>();
   readonly #counts = new Map<string, number>();
-  /** The latest attempt under a key, and where it was made. */
-  readonly #attempts = new Map<string, { readonly attempt: number; readonly line: Line }>();
+  /** The latest attempt under a key, and under which number its launcher was registered. */
+  readonly #attempts = new Map<string, { readonly attempt: number; readonly owner: number | null }>();
   /** By execution and leg: the name under which others know what it does. */
   readonly #names = new Map<string, string>();
   /** By execution: the leg at which it went on when it was migrated. */
@@ -151,9 +151,9 @@ export class Books {
     const { step, state, given, message, attempt, idempotencyKey: key } = called;
     const before = this.#attempts.get(key);
     // What was taken back without a commit is known to that launcher alone; that there was something, to all.
-    const least = before === undefined ? 1 : before.line === line ? before.attempt + 1 : 2;
+    const least = before === undefined ? 1 : before.owner === record.owner ? before.attempt + 1 : 2;
     if (attempt < least) this.wrong(`${who} comes after #${before!.attempt}`);
-    this.#attempts.set(key, { attempt, line });
+    this.#attempts.set(key, { attempt, owner: record.owner });
     const { position } = record;
     const now = this.#clock.now();
     if (position.stepFunc !== func || position.stepIndex !== step.index || position.step !== step.name)
