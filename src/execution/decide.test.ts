@@ -140,6 +140,26 @@ describe("status, and when it is due again", () => {
     expect(there.rests).toBe(false);
   });
 
+  test("a rollback that takes over from a rewind whose undo waits does not let go of it while another request is pending", () => {
+    const waits = {
+      direction: "down",
+      until: 0,
+      stepIndex: 0,
+      stepFunc: "rollbackContinue",
+      lifecycle: "rollback",
+    } as const;
+    const cause = arrival("rollback", { reason: "returned", ifCompleted: "undo" });
+    const turned = { type: "rollbackRequested", reason: "returned", begun: true } as const;
+    const rests = (...mail: MailboxRecord[]) =>
+      decided(executionAt(waits, { status: "stuck" }), turned, { ...facts, mail: mailOf(...mail) }, { cause })
+        .transition;
+    expect(rests(cause)).toMatchObject({ status: "waiting", rests: true });
+    expect(rests(cause, arrival("skip", { reason: "done by hand" }))).toMatchObject({
+      status: "waiting",
+      rests: false,
+    });
+  });
+
   test("a retry is due after its wait", () => {
     const retry = { type: "retry", reason: "away", wait: 500, afresh: false } as const;
     expect(decided(executionAt(), retry, facts).transition).toMatchObject({ status: "scheduled", dueInMs: 500 });

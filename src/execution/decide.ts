@@ -73,7 +73,7 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
     turn?.arrival === undefined &&
     !isPastPivot(position, facts.shape) &&
     mail.pending.some(isLasting);
-  const goesOn = kept !== undefined || looksAgain || isAsked || isAskedAtEnd;
+  const goesOn = kept !== undefined || looksAgain || isAsked || isAskedAtEnd || leavesRequests(stood, event, mail);
   const resting = goesOn ? undefined : restOf(execution, position, action, mail, facts, step);
   const ends = (action === "succeed" && !isAskedAtEnd) || action === "finish";
   const status = resting?.status ?? kept ?? statusOf[action];
@@ -107,6 +107,12 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
   return upInto === undefined
     ? { action, transition, isTurnedAway }
     : { action, transition, isTurnedAway, risen: committed };
+}
+
+/** A rollback has taken over from a rewind, whose undo may wait: what else was asked for is judged by that, and nobody else would look. */
+function leavesRequests({ position }: ActiveExecution, { what, cause }: Event, { pending }: Mail): boolean {
+  if (what.type !== "rollbackRequested" || position.direction === "up") return false;
+  return pending.some(({ id, kind }) => isRequest(kind) && id !== cause?.id);
 }
 
 interface Judged {

@@ -326,16 +326,13 @@ function launchWithin(prepared: PreparedLaunch, within: StoreWithin, host: Clien
   return andThen(written, ({ creates }) => launched(prepared, creates[0]!, host));
 }
 
-function launched(
-  { registered, row, state }: PreparedLaunch,
-  answer: CreateResult,
-  host: ClientHost,
-): MaybePromise<string> {
+function launched(prepared: PreparedLaunch, answer: CreateResult, host: ClientHost): MaybePromise<string> {
+  const { registered, row, state } = prepared;
   const { id, owner } = row;
   if (!answer.created) {
     if (owner !== null) host.places!.giveUp();
     refuseConflict(row, answer.existing);
-    if (row.position.direction === "down") return refuseOtherRollback(row, answer.existing, host).then(() => id);
+    if (row.position.direction === "down") return sameRollback(prepared, answer.existing, host);
   } else if (owner !== null && !answer.owned) {
     // Others took this launcher for dead while it wrote: the execution is theirs.
     host.places!.giveUp();
@@ -357,13 +354,13 @@ function refuseConflict(row: Row, existing: ExecutionRecord): void {
 }
 
 /** Who launches in rollback wants something undone: to be given one that does something else would be a lie. */
-async function refuseOtherRollback(
-  { id, workflow, position }: Row,
-  existing: ExecutionRecord,
-  host: ClientHost,
-): Promise<void> {
-  const [first = existing.position] = await host.store.history(id);
-  if (first.direction === "down" && first.step === position.step) return;
+async function sameRollback(prepared: PreparedLaunch, existing: ExecutionRecord, host: ClientHost): Promise<string> {
+  const { id, workflow, position } = prepared.row;
+  const rows = await host.store.history(id);
+  // It was pruned meanwhile, and its id is free.
+  if (rows.length < existing.revision) return launchPrepared(prepared, host);
+  const [first = existing.position] = rows;
+  if (first.direction === "down" && first.step === position.step) return id;
   const message =
     `Execution "${id}" exists already and was not launched in rollback from step "${position.step}". Nothing was changed, ` +
     `and nothing is undone by this call. Use another id, or ask that execution to roll back.`;

@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { Launcher, memoryStore, pause, workflow } from "../../src/index.js";
+import { Client, Launcher, memoryStore, pause, workflow } from "../../src/index.js";
+import { through } from "../../src/testing/faults/through.js";
 import { errorOf, onEveryStore } from "../support/rig.js";
 
 const input = z.object({ n: z.coerce.number() });
@@ -116,6 +117,32 @@ onEveryStore("launching", (start) => {
     await inRollback("down", "1");
     expect(await errorOf(inRollback("down", "2"))).toMatchObject({ code: "STEPWELL_LAUNCH_CONFLICT" });
     expect(undone).toEqual(["1"]);
+  });
+
+  test("in rollback under the id of one that is pruned in that moment launches it", async () => {
+    const undone: string[] = [];
+    const both = workflow("both", { input })
+      .step("1", { run: () => undefined, rollback: () => void undone.push("1") })
+      .step("2", { run: () => undefined, rollback: () => void undone.push("2") });
+    const { store, clock, launcher } = await start([both]);
+    const inRollback = { id: "o", rollback: { from: "2", reason: "returned" } } as const;
+    await (await launcher.launch(both, { n: 1 }, inRollback)).outcome();
+    await clock.advance("1h");
+    let isPruned = false;
+    const pruning = through(store, (call, name) => async (...given: unknown[]) => {
+      if (name === "history" && !isPruned) {
+        isPruned = true;
+        await launcher.prune({ rolledBack: "1m" });
+      }
+      return call(...given);
+    });
+    const client = new Client({ store: pruning });
+    onTestFinished(() => client.stop());
+    await client.launch(both, { n: 1 }, inRollback);
+    await clock.advance("1m");
+    expect(await launcher.execution("o").outcome()).toMatchObject({ status: "rolledBack" });
+    expect(isPruned).toBe(true);
+    expect(undone).toEqual(["2", "1", "2", "1"]);
   });
 
   test("in rollback from a step after the pivot is refused, and from the pivot itself is not", async () => {

@@ -406,12 +406,19 @@ function answers(evidence: Evidence): string[] {
   return found;
 }
 
-/** An operator has skipped or resolved a step, and before anybody followed that a migration moved the execution to another step. */
-function isOfStepLeft(by: string, { it, rows, mailbox, books }: Evidence): boolean {
+/**
+ * An operator has skipped or resolved a step, and before anybody followed that a migration moved the execution to another step; or has
+ * begun the same step again, of which nothing is in doubt then.
+ */
+function isOfStepLeft(by: string, { it, rows, mailbox, books, trip }: Evidence): boolean {
   const migrated = rows.find(({ migration }) => migration !== undefined);
-  if (migrated === undefined || migrated.stepIndex === books.placeOf(it.id)) return false;
+  if (migrated === undefined) return false;
+  const isLeft = migrated.stepIndex !== books.placeOf(it.id);
+  const restarts = trip.deployment?.restarts === true;
   return mailbox.some(
     ({ kind, status, payload }) =>
-      (kind === "skip" || kind === "resolve") && status === "dead" && (payload.value as OperatorAct).by === by,
+      (kind === "resolve" ? isLeft || restarts : kind === "skip" && isLeft) &&
+      status === "dead" &&
+      (payload.value as OperatorAct).by === by,
   );
 }
