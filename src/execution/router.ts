@@ -158,15 +158,12 @@ function routeUp(flow: Passage, event: FlowEvent, steps: Shape): Routed {
       return { flow, action: "init" };
     case "initOk":
       return { flow, action: "execute" };
-    case "initVetoed": {
-      const vetoed: Passage = { ...flow, lifecycle: "init", lastResult: event.reason };
-      // After a crash the init observers are asked again, and the first step may have half-happened.
-      return event.begun ? turn(vetoed, event.reason, i) : turnBefore(vetoed, event.reason);
-    }
+    case "initVetoed":
     case "beforeStepVetoed": {
-      const vetoed: Passage = { ...flow, lifecycle: "beforeStep", lastResult: event.reason };
+      const lifecycle = event.type === "initVetoed" ? "init" : "beforeStep";
+      const vetoed: Passage = { ...flow, lifecycle, lastResult: event.reason };
       if (isPastPivot(flow, steps)) return { flow: vetoed, action: "park" };
-      // An earlier attempt may have half-happened, so this step is undone too.
+      // After a crash observers are asked again, and an earlier attempt may have half-happened: so this step is undone too.
       return event.begun ? turn(vetoed, event.reason, i) : turnBefore(vetoed, event.reason);
     }
     case "stepOk":
