@@ -115,7 +115,7 @@ export class Books {
     else if (record.owner !== null && record.owner === line.owners.at(-1)) {
       if (record.version !== version)
         this.wrong(`${who} is called of version ${version}, and it is of ${record.version}`);
-      this.#rightly(record, context, func, who, line);
+      this.#rightly(record, context, func, who);
     }
     const name = plainName(numberOf(step.name));
     if (!this.isGone(execution.id)) this.#named(context, `${execution.id} ${name}`, who);
@@ -147,7 +147,7 @@ export class Books {
   }
 
   /** Its owner calls what the last commit says is due, with what it says. */
-  #rightly(record: ExecutionRecord, called: Called, func: StepFunc, who: string, line: Line): void {
+  #rightly(record: ExecutionRecord, called: Called, func: StepFunc, who: string): void {
     const { step, state, given, message, attempt, idempotencyKey: key } = called;
     const before = this.#attempts.get(key);
     // What was taken back without a commit is known to that launcher alone; that there was something, to all.
