@@ -2,7 +2,7 @@
  * Whether an execution that is taken up can go on with the list of steps that is registered: seen to before anything of it
  * runs. It may know another list of the same version, or be of an older version from which there is a way.
  */
-import { outlineOf, type StepOutline } from "../definition/outline.js";
+import type { StepOutline } from "../definition/outline.js";
 import { StepwellError } from "../errors.js";
 import { changeInTheWay } from "../execution/definition-change.js";
 import type { Transition, ExecutionRecord } from "../execution/records.js";
@@ -13,7 +13,7 @@ import { hasBegun, isBegun, type Attempts, type ActiveExecution } from "../execu
 import { keyNameOf } from "../execution/position.js";
 import type { Registered } from "../session/registry.js";
 import { letGoOf } from "./let-go.js";
-import { moved, type MigrationPath } from "./upgrade.js";
+import { moved, olderOutline, type MigrationPath } from "./upgrade.js";
 import { changedError, migrationError, missingStepError } from "./reports.js";
 import type { Work } from "./work.js";
 
@@ -58,11 +58,6 @@ function keepDoubt(work: Work, before: readonly StepOutline[] | undefined): void
   const { execution } = work;
   const position = withItsDoubt(execution, before?.[execution.position.stepIndex]);
   if (before !== undefined && position !== execution.position) work.execution = { ...execution, position };
-}
-
-function olderOutline({ hops: [first] }: MigrationPath): readonly StepOutline[] | undefined {
-  const older = first?.migration.older;
-  return older && outlineOf(older.steps);
 }
 
 /** A changed list of the same version. */

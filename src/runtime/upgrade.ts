@@ -120,20 +120,25 @@ export function moved(
   }
 }
 
+/** The list that the oldest workflow on the way has now. Undefined: none was given. */
+export function olderOutline({ hops: [first] }: MigrationPath): readonly StepOutline[] | undefined {
+  const older = first?.migration.older;
+  return older && outlineOf(older.steps);
+}
+
 function movedAlong(
   moving: MigrationInput,
-  { hops }: MigrationPath,
+  path: MigrationPath,
   before: readonly StepOutline[] | undefined,
   limit: number,
 ): MigrationResult {
-  const { older } = hops[0]!.migration;
-  const first = before ?? (older && outlineOf(older.steps));
+  const first = before ?? olderOutline(path);
   let list = first;
   let begun = hasBegun(moving);
   let now = { ...moving, position: withItsDoubt(moving, first?.[moving.position.stepIndex]), stays: true };
   let state: MigrationResult["state"];
   const lists: { readonly steps: Successors; readonly after: readonly string[] }[] = [];
-  for (const { migration, to } of hops) {
+  for (const { migration, to } of path.hops) {
     const failed = (problem: string, cause?: unknown): MigrationStopped =>
       new MigrationStopped({ problem, from: migration.from, to: to.version, cause });
     if (list === undefined)

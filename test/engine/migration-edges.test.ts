@@ -17,6 +17,12 @@ async function deployed({ launcher, another, clock }: Rig, ...workflows: AnyWork
   return next;
 }
 
+async function rewoundToBook({ launcher, clock }: Rig, id: string): Promise<void> {
+  const asked = launcher.execution(id).rewind({ to: "book", reason: "wrong", by: "ada" });
+  await clock.advance("5s");
+  expect(await asked).toEqual({ accepted: true });
+}
+
 onEveryStore("a migration", (start) => {
   test.each(["retry", "rollback"] as const)(
     "that failed before an execution had begun leaves it so, and a %s finds nothing done",
@@ -243,9 +249,7 @@ onEveryStore("a migration", (start) => {
     const rig = await start([older]);
     const { id } = await rig.launcher.launch(older, {});
     await rig.clock.settle();
-    const asked = rig.launcher.execution(id).rewind({ to: "book", reason: "wrong", by: "ada" });
-    await rig.clock.advance("5s");
-    expect(await asked).toEqual({ accepted: true });
+    await rewoundToBook(rig, id);
     const next = await deployed(rig, newer);
     await next.send(id, "cancelled", {});
     await rig.clock.settle();
@@ -351,9 +355,7 @@ onEveryStore("a migration", (start) => {
     const rig = await start([older]);
     const { id } = await rig.launcher.launch(older, {});
     await rig.clock.settle();
-    const asked = rig.launcher.execution(id).rewind({ to: "book", reason: "wrong", by: "ada" });
-    await rig.clock.advance("5s");
-    expect(await asked).toEqual({ accepted: true });
+    await rewoundToBook(rig, id);
     const next = await deployed(rig, newer);
     await next.send(id, "back", {});
     await rig.clock.settle();
