@@ -95,11 +95,7 @@ export async function childLinesOf(
   if (list === undefined) return [];
   const found: LineRecord[] = [];
   while (found.length < limit) {
-    const some = await lists.lines({
-      list: list.id,
-      from: from + found.length,
-      limit: Math.min(slice, limit - found.length),
-    });
+    const some = await lists.lines(list.id, from + found.length, Math.min(slice, limit - found.length));
     found.push(...some);
     if (some.length < slice) break;
   }

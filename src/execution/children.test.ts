@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  chosen,
   counted,
   lineAfter,
   moveOf,
@@ -9,9 +10,10 @@ import {
   tallyOf,
   type Manner,
   type Move,
+  type Need,
   type Tally,
 } from "./children.js";
-import type { LinePhase } from "./records.js";
+import type { LinePhase, SeenLine } from "./records.js";
 
 const manner: Manner = {
   ...{ count: 3, width: null, undoWidth: null, turnsAtFirst: true, keeps: false },
@@ -19,8 +21,8 @@ const manner: Manner = {
 };
 
 describe("a tally", () => {
-  const line = (position: number, phase: LinePhase, before: LinePhase, isAsked = false) => ({
-    ...{ position, phase, counted: before, isAsked },
+  const told = (was: LinePhase, phase: LinePhase, positions: readonly number[], asked: readonly number[] = []) => ({
+    ...{ was, phase, positions, asked },
   });
 
   test("is the same when it is read back", () => {
@@ -30,11 +32,7 @@ describe("a tally", () => {
 
   test("knows the first in the order of the list that was rolled back by itself, not one that was asked", () => {
     const begun = { ...newTally(manner), next: 3, begun: 3, asked: 1 };
-    const after = counted(begun, [
-      line(0, "rolledBack", "begun", true),
-      line(2, "rolledBack", "begun"),
-      line(1, "rolledBack", "begun"),
-    ]);
+    const after = counted(begun, [told("begun", "rolledBack", [0, 2], [0]), told("begun", "rolledBack", [1])]);
     expect(after).toMatchObject({ begun: 0, rolledBack: 3, failed: 1, asked: 0 });
   });
 
@@ -48,26 +46,69 @@ describe("a tally", () => {
 
   test("keeps what has completed where it says so, and asks only those under way", () => {
     const tally = { ...newTally({ ...manner, keeps: true }), next: 3, begun: 1, completed: 2 };
-    expect(needOf(true, tally)).toEqual({ act: "sweep", from: 0 });
+    expect(needOf(true, tally)).toEqual({ act: "sweep", from: 0, span: 3 });
     const swept = moveOf(true, tally, needOf(true, tally), [1]);
     expect(swept).toMatchObject({ asks: [1], isMarked: false, tells: false });
-    const back = counted(swept.tally, [line(1, "rolledBack", "begun", true)]);
+    const back = counted(swept.tally, [told("begun", "rolledBack", [1], [1])]);
     expect(standingOf(true, back)).toBe("back");
   });
 
-  test("writes into an execution's own line what changes there, and nothing else", () => {
+  test("knows where each line was, also of one that changed twice before it was counted", () => {
+    const begun = { ...newTally(manner), next: 2, begun: 1, stuck: 1 };
+    const news = [told("stuck", "begun", [1]), told("begun", "stuck", [0, 1]), told("stuck", "begun", [0])];
+    expect(counted(begun, news)).toMatchObject({ begun: 1, stuck: 1, completed: 0, rolledBack: 0 });
+    expect(counted(begun, [...news, told("stuck", "completed", [1])])).toMatchObject({
+      begun: 1,
+      stuck: 0,
+      completed: 1,
+    });
+  });
+
+  test("looks at a bounded part of the lines at a time, and asks the last ones first that have completed", () => {
+    const seen = (position: number, phase: LinePhase, isAsked = false) => ({ position, phase, isAsked });
+    const tally = {
+      ...newTally({ ...manner, count: 5_000, undoWidth: 1 }),
+      next: 2_000,
+      completed: 2_000,
+      swept: 2_000,
+    };
+    const need = needOf(true, tally);
+    expect(need).toEqual({ act: "back", from: 1_968, span: 32, limit: 1 });
+    const lines = [
+      seen(1_968, "completed"),
+      seen(1_969, "completed"),
+      seen(1_970, "rolledBack"),
+      seen(1_971, "completed", true),
+    ];
+    if (need === null || need.act === "begin") throw new Error("other");
+    expect(chosen(need, lines)).toEqual([1_969]);
+    expect(moveOf(true, tally, need, [1_969]).tally).toMatchObject({ back: 1_968, asked: 1 });
+    // There is none among them: it goes on before them.
+    expect(moveOf(true, tally, need, [])).toMatchObject({ tally: { back: 1_967, asked: 0 }, isMarked: true });
+    const sweep = needOf(true, { ...tally, swept: 0 });
+    expect(sweep).toEqual({ act: "sweep", from: 0, span: 512 });
+    expect(moveOf(true, { ...tally, swept: 0 }, sweep, [])).toMatchObject({ tally: { swept: 512 }, isMarked: true });
+  });
+
+  test("tells the list of an execution what changes there, and nothing else", () => {
     const own = { list: "p/s", position: 4, parent: "p", depth: 1 };
     expect(lineAfter(null, "running", "completed")).toBeUndefined();
     expect(lineAfter(own, "running", "waiting")).toBeUndefined();
-    expect(lineAfter(own, "running", "completed")).toEqual({ list: "p/s", position: 4, phase: "completed" });
-    expect(lineAfter(own, "completed", "running")).toEqual({ list: "p/s", position: 4, phase: "begun" });
-    expect(lineAfter(own, "stuck", "running")).toEqual({ list: "p/s", position: 4, phase: "begun" });
+    expect(lineAfter(own, "running", "completed")).toEqual({
+      list: "p/s",
+      position: 4,
+      was: "begun",
+      phase: "completed",
+    });
+    expect(lineAfter(own, "completed", "running")).toMatchObject({ was: "completed", phase: "begun" });
+    expect(lineAfter(own, "stuck", "running")).toMatchObject({ was: "stuck", phase: "begun" });
   });
 });
 
 /** A child as the model has it: its line, whether it goes down, whether an ask lies in its mailbox, how often it was undone. */
 interface Child {
   readonly phase: LinePhase;
+  /** In between there is news, of several steps maybe: they come to the same as one. */
   readonly counted: LinePhase;
   readonly isAsked: boolean;
   readonly isDown: boolean;
@@ -78,7 +119,7 @@ interface Child {
 /** What a keeper has read and is about to write. */
 interface Plan {
   readonly isOld: boolean;
-  readonly counts: readonly (readonly [number, LinePhase])[];
+  readonly counts: readonly LinePhase[];
   readonly move: Move;
 }
 
@@ -195,28 +236,19 @@ class Model {
   /** As a keeper reads: the lines with news, then those that are needed. */
   #read({ isClosed, isMarked, tally: before, children }: World): Plan | undefined {
     const lines = children.map((child, position) => ({ ...child, position }));
-    const news = lines.filter((line) => line.phase !== line.counted);
+    const news = lines.flatMap(({ position, phase, counted, isAsked }) =>
+      phase === counted ? [] : { was: counted, phase, positions: [position], asked: isAsked ? [position] : [] },
+    );
     const tally = counted(before, news);
     const need = needOf(isClosed, tally);
-    const found = lines.filter(({ position, phase, isAsked }) => {
-      if (need === null || position >= this.#manner.count) return false;
-      if (need.act === "begin") return position >= need.from && position < need.from + need.limit;
-      if (isAsked || position >= tally.next) return false;
-      return need.act === "sweep"
-        ? position >= need.from && phase !== "completed" && phase !== "rolledBack"
-        : phase === "completed" && position <= need.from;
-    });
-    const positions = found.map(({ position }) => position);
-    const taken = need?.act === "back" ? positions.toReversed().slice(0, need.limit) : positions;
-    const move = moveOf(isClosed, tally, need, taken);
+    const move = moveOf(isClosed, tally, need, found(lines, need));
     if (news.length === 0 && need === null && !move.tells && !isMarked) return undefined;
-    return { isOld: false, counts: news.map(({ position, phase }) => [position, phase]), move };
+    return { isOld: false, counts: children.map(({ phase }) => phase), move };
   }
 
   #written(world: World, { counts, move }: Plan): World {
     const children = world.children.map((child, position): Child => {
-      const count = counts.find(([at]) => at === position);
-      const after = count === undefined ? child : { ...child, counted: count[1] };
+      const after = { ...child, counted: counts[position]! };
       if (move.begins.includes(position)) {
         if (world.isClosed) throw new Error("begun after the list was closed");
         return { ...after, phase: "begun", counted: "begun" };
@@ -227,6 +259,14 @@ class Model {
     const plans = this.#outdated(world);
     return { ...world, children, tally, isMarked, isTold: world.isTold || tells, plans };
   }
+}
+
+/** The positions of the lines that are needed. */
+function found(lines: readonly SeenLine[], need: Need | null): readonly number[] {
+  if (need === null) return [];
+  const length = need.act === "begin" ? need.limit : need.span;
+  const part = lines.slice(need.from, need.from + length);
+  return need.act === "begin" ? part.map(({ position }) => position) : chosen(need, part);
 }
 
 /** All worlds that can be reached, and those from which nothing leads to an end any more. */

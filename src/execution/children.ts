@@ -5,7 +5,7 @@
  * An open list begins its children in their order, until one is rolled back or all are settled. A closed one begins nothing:
  * first it asks all that are under way to go back, then those that have completed, the last one first.
  */
-import type { LineChange, LinePhase } from "./records.js";
+import { phaseOf, type LineChange, type LinePhase, type News, type SeenLine } from "./records.js";
 
 /** What children are alike in that differ in their inputs only. */
 export interface Kin {
@@ -93,34 +93,36 @@ export function tallyOf({ data }: { readonly data: string }): Tally {
   return JSON.parse(data) as Tally;
 }
 
-/** What is read of a line. */
-export interface CountedLine {
-  readonly position: number;
-  readonly phase: LinePhase;
-  readonly counted: LinePhase;
-  readonly isAsked: boolean;
-}
-
 /** At most so many lines are read, begin or are asked in one transaction. */
 export const slice = 512;
+
+/** Where few may go back at a time, so many are looked at for one that can. */
+const shortest = 32;
 
 /** At most so many lines are written before they begin in one transaction. */
 export const stagedAtOnce = 1024;
 
-/** The tally with what has become of these lines. */
-export function counted(tally: Tally, news: readonly CountedLine[]): Tally {
-  if (news.length === 0) return tally;
-  const sums = { begun: tally.begun, stuck: tally.stuck, completed: tally.completed, rolledBack: tally.rolledBack };
+/** The tally with what has become of its lines. */
+export function counted(tally: Tally, all: readonly News[]): Tally {
+  if (all.length === 0) return tally;
+  const sums = {
+    staged: 0,
+    begun: tally.begun,
+    stuck: tally.stuck,
+    completed: tally.completed,
+    rolledBack: tally.rolledBack,
+  };
   let { failed, asked } = tally;
-  for (const line of news) {
-    if (line.counted !== "staged") sums[line.counted]--;
-    if (line.phase === "staged") continue;
-    sums[line.phase]++;
-    if (line.phase !== "rolledBack") continue;
-    if (line.isAsked) asked--;
-    else failed = Math.min(failed ?? line.position, line.position);
+  for (const news of all) {
+    sums[news.was] -= news.positions.length;
+    sums[news.phase] += news.positions.length;
+    if (news.phase !== "rolledBack") continue;
+    asked -= news.asked.length;
+    for (const position of news.positions)
+      if (!news.asked.includes(position)) failed = Math.min(failed ?? position, position);
   }
-  return { ...tally, ...sums, failed, asked };
+  const { begun, stuck, completed, rolledBack } = sums;
+  return { ...tally, begun, stuck, completed, rolledBack, failed, asked };
 }
 
 /** Where a list stands, for its parent. `waits`: there is nothing to be done yet. */
@@ -135,10 +137,10 @@ export function standingOf(isClosed: boolean, tally: Tally): "waits" | Exclude<T
 /** Which lines must be read to go on. Null: none. */
 export type Need =
   | { readonly act: "begin"; readonly from: number; readonly limit: number }
-  /** Those under way, from there on. */
-  | { readonly act: "sweep"; readonly from: number }
-  /** Those that have completed, from there backwards. */
-  | { readonly act: "back"; readonly from: number; readonly limit: number };
+  /** Of so many from there on, those under way. */
+  | { readonly act: "sweep"; readonly from: number; readonly span: number }
+  /** Of so many from there on, those that have completed: the last ones, and at most so many. */
+  | { readonly act: "back"; readonly from: number; readonly span: number; readonly limit: number };
 
 export function needOf(isClosed: boolean, tally: Tally): Need | null {
   return isClosed ? needOfClosed(tally) : needOfOpen(tally);
@@ -151,11 +153,24 @@ function needOfOpen({ width, next, count, begun, stuck, failed, turnsAtFirst }: 
 }
 
 function needOfClosed({ swept, next, keeps, asked, undoWidth, back }: Tally): Need | null {
-  if (swept < next) return { act: "sweep", from: swept };
-  const from = back ?? next - 1;
-  if (keeps || from < 0) return null;
+  if (swept < next) return { act: "sweep", from: swept, span: Math.min(slice, next - swept) };
+  const last = back ?? next - 1;
+  if (keeps || last < 0) return null;
   const limit = Math.min(slice, (undoWidth ?? Infinity) - asked);
-  return limit > 0 ? { act: "back", from, limit } : null;
+  if (limit <= 0) return null;
+  const span = Math.min(Math.max(limit, shortest), last + 1);
+  return { act: "back", from: last + 1 - span, span, limit };
+}
+
+/** Of the lines that were read for it, those that it is done with, in the order in which it is. */
+export function chosen(need: Exclude<Need, { readonly act: "begin" }>, lines: readonly SeenLine[]): readonly number[] {
+  const free = lines.filter(({ isAsked }) => !isAsked);
+  if (need.act === "sweep") return positionsOf(free, ["begun", "stuck"]);
+  return positionsOf(free, ["completed"]).toReversed().slice(0, need.limit);
+}
+
+function positionsOf(lines: readonly SeenLine[], phases: readonly LinePhase[]): number[] {
+  return lines.flatMap(({ position, phase }) => (phases.includes(phase) ? position : []));
 }
 
 /** What is to be done with a list. */
@@ -188,29 +203,24 @@ export function moveOf(isClosed: boolean, tally: Tally, need: Need | null, found
 }
 
 function afterAct(tally: Tally, need: Need, found: readonly number[]): Tally {
-  const last = found.at(-1);
   const asked = tally.asked + found.length;
   switch (need.act) {
     case "begin":
       return { ...tally, next: tally.next + found.length, begun: tally.begun + found.length };
     case "sweep":
-      return { ...tally, asked, swept: found.length < slice || last === undefined ? tally.next : last + 1 };
+      return { ...tally, asked, swept: need.from + need.span };
     case "back":
-      return { ...tally, asked, back: found.length < need.limit || last === undefined ? -1 : last - 1 };
+      return { ...tally, asked, back: (found.length < need.limit ? need.from : found.at(-1)!) - 1 };
   }
 }
 
-/** What a transition writes into the execution's own line. Undefined: nothing, as it is known there. */
+/** What a transition tells the list whose line the execution is. Undefined: nothing, as it is known there. */
 export function lineAfter(
   line: { readonly list: string; readonly position: number } | null,
   before: string,
   after: string,
 ): LineChange | undefined {
   if (line === null) return undefined;
-  const phase = phaseOf(after);
-  return phase === phaseOf(before) ? undefined : { list: line.list, position: line.position, phase };
-}
-
-function phaseOf(status: string): LinePhase {
-  return status === "stuck" || status === "completed" || status === "rolledBack" ? status : "begun";
+  const [was, phase] = [phaseOf(before), phaseOf(after)];
+  return phase === was ? undefined : { list: line.list, position: line.position, was, phase };
 }

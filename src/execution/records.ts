@@ -60,18 +60,41 @@ export interface Line {
 /** What has become of a line. `staged`: nobody reads it, or its execution is still to be created. */
 export type LinePhase = "staged" | "begun" | "stuck" | "completed" | "rolledBack";
 
-/** What an execution becomes is written into its line together with it. */
+/** The phase of a line that has begun, by the status of its execution. */
+export function phaseOf(status: string): LinePhase {
+  return status === "stuck" || status === "completed" || status === "rolledBack" ? status : "begun";
+}
+
+/** So many lines that were in one phase are in another. */
+export interface News {
+  readonly was: LinePhase;
+  readonly phase: LinePhase;
+  readonly positions: readonly number[];
+  /** Of those that are rolled back: which of them were asked to go back. */
+  readonly asked: readonly number[];
+}
+
+/** What is read of a line. */
+export interface SeenLine {
+  readonly position: number;
+  readonly phase: LinePhase;
+  readonly isAsked: boolean;
+}
+
+/** What an execution becomes is told to the list whose line it is, together with it. */
 export interface LineChange {
   readonly list: string;
   readonly position: number;
+  /** The phase in which it was, another one. */
+  readonly was: LinePhase;
   readonly phase: LinePhase;
 }
 
 /** What a transition does to a list of its execution. */
 export type ListChange =
   /**
-   * The list is there from now on, with the lines that were staged for it, and those that are given; what was staged at `count`
-   * or behind it goes. It is open, at revision 1, and wants to be advanced.
+   * The list is there from now on, with the lines that are given, or, where none are, with the slices that were staged for it before
+   * `count`; all else that was staged goes. It is open, at revision 1, and wants to be advanced.
    */
   | {
       readonly list: string;
@@ -242,7 +265,7 @@ export interface Transition {
    * pending become dead. Left out: nothing does.
    */
   readonly forgets?: { readonly subscriptionsOf: readonly string[]; readonly messages: readonly string[] } | undefined;
-  /** What its own line says from now on. Left out: what it said. */
+  /** What its list is told of it. Left out: nothing. */
   readonly line?: LineChange | undefined;
   /** What becomes of a list of its own. Left out: nothing. */
   readonly list?: ListChange | undefined;

@@ -184,7 +184,7 @@ async function lastList(work: Work): Promise<NumberedList | undefined> {
 /** @yields slices of the lines, in the order of the list */
 async function* linesOf(work: Work, list: string): AsyncGenerator<readonly LineRecord[], void> {
   for (let from = 0; ;) {
-    const lines = await work.host.lists.lines({ list, from, limit: slice });
+    const lines = await work.host.lists.lines(list, from, slice);
     yield lines;
     if (lines.length < slice) return;
     from = lines.at(-1)!.position + 1;
@@ -331,7 +331,7 @@ function isKey(value: unknown): value is string {
 async function failedBy(work: Work, { id }: ListRecord, { failed: position }: Tally): Promise<Settled> {
   // It was closed for the step's own deadline.
   if (position === null) return { kind: "failed", reason: "timeout", error: stepDeadlineError(work.execution) };
-  const [line] = await work.host.lists.lines({ list: id, from: position, limit: 1 });
+  const [line] = await work.host.lists.lines(id, position, 1);
   const [child] = await work.host.store.load([line!.execution]);
   const isOwn = child?.line?.list === id;
   const reason = isOwn ? child.position.reason : "child-id-taken";

@@ -6,7 +6,7 @@ import { StepwellError } from "../errors.js";
 import { slice, tallyOf, type Tally } from "../execution/children.js";
 import { keyNameOf } from "../execution/position.js";
 import type { ListedExecution, Store } from "../stores/contract.js";
-import type { ListRecord, ListStore } from "../stores/lists.js";
+import type { LineRecord, ListRecord, ListStore } from "../stores/lists.js";
 
 type Parent = Pick<ListedExecution, "id" | "workflow" | "position">;
 
@@ -27,7 +27,7 @@ async function listsOf(lists: ListStore, execution: string, steps: readonly stri
 
 async function refuseLive(lists: ListStore, record: ListRecord, { id, workflow, position }: Parent): Promise<void> {
   const { begun, stuck, asked } = tallyOf(record);
-  const news = await lists.lines({ list: record.id, news: true, limit: 1 });
+  const news = await lists.news(record.id, 1);
   if (begun + stuck + asked === 0 && news.length === 0) return;
   throw new StepwellError(
     "STEPWELL_CHILDREN_LIVE",
@@ -40,26 +40,35 @@ async function refuseLive(lists: ListStore, record: ListRecord, { id, workflow, 
 /** On the way down. What it is told of twice, since a launcher died in between, is done once. @throws STEPWELL_CHILDREN_LIVE */
 export async function letGo(lists: ListStore, parent: Parent): Promise<void> {
   await refuseLiveChildren({ lists }, parent);
-  for (const { id } of await listsAt(lists, parent)) while (await letSomeGo(lists, id)) continue;
+  for (const { id } of await listsAt(lists, parent)) await letAllGo(lists, id);
 }
 
 /** Of steps that are done, by the names that are in the ids of their children. */
 export async function letGoOf(lists: ListStore, execution: string, steps: readonly string[]): Promise<void> {
-  for (const { id } of await listsOf(lists, execution, steps)) while (await letSomeGo(lists, id)) continue;
+  for (const { id } of await listsOf(lists, execution, steps)) await letAllGo(lists, id);
 }
 
-async function letSomeGo(lists: ListStore, list: string): Promise<boolean> {
-  const [record] = await lists.find([list]);
-  const lines = await lists.lines({ list, from: 0, limit: slice, unasked: ["completed"] });
-  if (record === undefined || lines.length === 0) return false;
+async function letAllGo(lists: ListStore, list: string): Promise<void> {
+  for (let from = 0; ;) {
+    const [record] = await lists.find([list]);
+    const lines = await lists.lines(list, from, slice);
+    if (record === undefined || lines.length === 0) return;
+    const some = lines.filter(({ phase, isAsked }) => phase === "completed" && !isAsked);
+    // Where somebody else was faster, the same lines again.
+    if (some.length === 0 || (await letGoOfLines(lists, record, some))) from += slice;
+  }
+}
+
+/** False: the list has another revision by now. */
+async function letGoOfLines(lists: ListStore, record: ListRecord, lines: readonly LineRecord[]): Promise<boolean> {
   const tally: Tally = tallyOf(record);
   const data: Tally = { ...tally, completed: tally.completed - lines.length, back: -1 };
   const step = {
-    ...{ list, revision: record.revision, data: JSON.stringify(data), isMarked: false },
+    ...{ list: record.id, revision: record.revision, data: JSON.stringify(data), isMarked: false },
     ...{ counts: [], begins: [], arrivals: [] },
     asks: lines.map(({ position }) => position),
     frees: lines.map(({ execution }) => execution),
   };
-  await lists.advance([step]);
-  return true;
+  const [answer = null] = await lists.advance([step]);
+  return answer !== null;
 }

@@ -123,7 +123,7 @@ export class Parking implements CommitListener<CommitResult> {
     this.#dead = requests.map(({ id }) => id);
     const how = { signals: this.#record.signals, dueInMs: null, dead: this.#dead, parks: true } as const;
     const line = lineIn(this.#record);
-    this.#release(line === null ? how : { ...how, line: { list: line.list, position: line.position, phase: "stuck" } });
+    this.#release(line === null ? how : { ...how, line: { list: line.list, position: line.position } });
   }
 
   #release(how: Omit<Release, "id" | "owner">): void {

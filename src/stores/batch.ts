@@ -86,8 +86,8 @@ export interface Release {
   readonly parks?: true;
   /** Mailbox rows that became dead while looking (refused by their step's schema, or by the law). */
   readonly dead: readonly string[];
-  /** As in a transition. */
-  readonly line?: LineChange;
+  /** With `parks`: its line, whose list is told of it where it was not stuck before. */
+  readonly line?: Pick<LineChange, "list" | "position">;
 }
 
 /**

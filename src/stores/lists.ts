@@ -1,5 +1,5 @@
 /** Lists of executions, as a store keeps them: what is read of them, and what is written. */
-import type { LinePhase, StagedLine } from "../execution/records.js";
+import type { News, SeenLine, StagedLine } from "../execution/records.js";
 import type { MaybePromise } from "../values/promise.js";
 import type { Arrival, CreateResult, NewExecution } from "./batch.js";
 
@@ -14,24 +14,21 @@ export interface ListRecord {
   readonly revision: number;
   /** What is counted of its lines, and how it goes on; no store looks into it. */
   readonly data: string;
-  /** It wants to be advanced, also where no line has news. */
+  /** It wants to be advanced, also where there is no news of it. */
   readonly isMarked: boolean;
 }
 
-export interface LineRecord extends Omit<StagedLine, "launch"> {
-  readonly phase: LinePhase;
-  /** The phase in which its list has counted it. Another one: it has news. */
-  readonly counted: LinePhase;
-  /** It was asked to go back. */
-  readonly isAsked: boolean;
-}
+/**
+ * A line as it is now: of one that has begun, the status of its execution says in which phase it is. One whose execution was let go
+ * has completed, and one whose id is another's is rolled back.
+ */
+export interface LineRecord extends SeenLine, Omit<StagedLine, "launch"> {}
 
-/** Which lines of a list, in the order of their positions. */
-export type LineQuery = { readonly list: string; readonly limit: number } & (
-  | { readonly news: true }
-  /** `descending`: from there backwards. `unasked`: only what is in one of these phases, and was not asked yet. */
-  | { readonly from: number; readonly descending?: boolean; readonly unasked?: readonly LinePhase[] }
-);
+/** What has been told of a list, and is not counted yet. */
+export interface NewsRecord extends News {
+  /** By which it is counted; the list has no other with it. */
+  readonly id: string;
+}
 
 /** Lines before they are wanted: only the launcher that has the execution at this revision may bring them. */
 export interface Staging {
@@ -39,7 +36,7 @@ export interface Staging {
   readonly of: string;
   readonly owner: number;
   readonly revision: number;
-  /** Each takes the place of what was staged at its position. */
+  /** A slice, in a row. It takes the place of a slice that was staged from the same position; one that is shorter than that is the last. */
   readonly lines: readonly StagedLine[];
 }
 
@@ -50,14 +47,14 @@ export interface Advance {
   readonly revision: number;
   readonly data: string;
   readonly isMarked: boolean;
-  /** In which phase these lines are counted from now on. */
-  readonly counts: readonly { readonly position: number; readonly phase: LinePhase }[];
+  /** The ids of news that is counted now: it goes. */
+  readonly counts: readonly string[];
   /**
-   * These are created, and their lines are `begun` and counted so; what was needed to create them is forgotten. Where the id is
-   * another's, the line becomes `rolledBack` instead, and has news.
+   * The executions of the lines that are next: these are created, and what was needed to create them is forgotten. Where the id is
+   * another's, the line is rolled back instead, which is news.
    */
-  readonly begins: readonly { readonly position: number; readonly create: NewExecution }[];
-  /** Positions of lines that are asked to go back. */
+  readonly begins: readonly NewExecution[];
+  /** Positions of lines that have begun and are not rolled back: they are asked to go back. */
   readonly asks: readonly number[];
   readonly arrivals: readonly Arrival[];
   /** Ids of executions that are lines no longer: they are let go. */
@@ -65,10 +62,10 @@ export interface Advance {
 }
 
 /**
- * Keeps lists of executions: each line is an execution, and says what has become of it. A list changes under its revision only;
- * a line changes with its execution, and touches nothing that other lines touch.
+ * Keeps lists of executions: each line is an execution, and what it becomes is told to the list. A list changes under its revision
+ * only; what is told touches nothing that others touch.
  *
- * Who writes several of these locks executions first, then lists, then lines, each in the order of their keys.
+ * Who writes several of these locks executions first, then lists, in the order of their keys.
  */
 export interface ListStore {
   /** False: the execution has another owner or another revision, and nothing was written. */
@@ -84,7 +81,10 @@ export interface ListStore {
   find(ids: readonly string[]): MaybePromise<readonly (ListRecord | undefined)[]>;
   /** The lists of an execution, in the order in which they were made. */
   of(execution: string): MaybePromise<readonly ListRecord[]>;
-  lines(query: LineQuery): MaybePromise<readonly LineRecord[]>;
-  /** The same lines, with all that their executions need to be created. Undefined: that was forgotten, or there is no such line. */
+  /** News of about so many lines, in the order in which it was told. What was told together is read together. */
+  news(list: string, limit: number): MaybePromise<readonly NewsRecord[]>;
+  /** The lines at so many positions from that one on, in their order. */
+  lines(list: string, from: number, limit: number): MaybePromise<readonly LineRecord[]>;
+  /** The same, with all that their executions need to be created. Left out: those that have begun. */
   launches(list: string, from: number, limit: number): MaybePromise<readonly StagedLine[]>;
 }

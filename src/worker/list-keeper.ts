@@ -3,11 +3,11 @@
  * to be done is decided by `moveOf`, a pure function. Several launchers advance the same list: its revision says whether another one
  * was faster, and then it is read again.
  *
- * Nothing depends on being told: a line that has news stays so until it is counted.
+ * Nothing depends on being told: news of a list stays there until it is counted.
  */
 import { sleep, type Clock } from "../clock.js";
 import { isRetryable } from "../errors.js";
-import { counted, moveOf, needOf, slice, tallyOf, type Move, type Need, type Tally } from "../execution/children.js";
+import { chosen, counted, moveOf, needOf, slice, tallyOf, type Move, type Need } from "../execution/children.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { RollbackRequest } from "../execution/mail.js";
 import type { StagedLine } from "../execution/records.js";
@@ -127,27 +127,26 @@ export class ListKeeper {
     const isClosed = list.status === "closed";
     const before = tallyOf(list);
     const [news, ahead] = await Promise.all([
-      this.#lists.lines({ list: id, news: true, limit: slice }),
+      this.#lists.news(id, slice),
       this.#readAhead(id, needOf(isClosed, before), known),
     ]);
     const tally = counted(before, news);
     const need = needOf(isClosed, tally);
-    const found = need === null ? nothing : (fitting(ahead, need) ?? (await this.#read(id, tally, need)));
+    const found = need === null ? nothing : (fitting(ahead, need) ?? (await this.#read(id, need)));
     const move = moveOf(isClosed, tally, need, found.positions);
     if (news.length === 0 && need === null && !move.tells && !list.isMarked) return undefined;
     const { asks, isMarked } = move;
-    const creates = createdOf(found.launches, id, tally);
     return {
       list: id,
       revision,
       data: JSON.stringify(move.tally),
       isMarked,
-      counts: news.map(({ position, phase }) => ({ position, phase })),
-      begins: found.launches.map(({ position }, index) => ({ position, create: creates[index]! })),
+      counts: news.map((it) => it.id),
+      begins: createdOf(found.launches, id, tally),
       asks,
       arrivals: await this.#arrivals(list, move, found.lines),
       frees: [],
-      hasMore: isMarked || news.length === slice,
+      hasMore: isMarked || news.flatMap(({ positions }) => positions).length >= slice,
       known,
     };
   }
@@ -164,16 +163,13 @@ export class ListKeeper {
   }
 
   async #advanceTogether(plans: readonly Plan[]): Promise<void> {
-    const placed = plans.map((plan) => ({
-      ...plan,
-      begins: plan.begins.map(({ position, create }) => ({ position, create: this.#placed(create) })),
-    }));
+    const placed = plans.map((plan) => ({ ...plan, begins: plan.begins.map((create) => this.#placed(create)) }));
     let answers: readonly (readonly CreateResult[] | null)[] = [];
     try {
       answers = await this.#lists.advance(placed);
     } finally {
       for (const [index, { begins }] of placed.entries())
-        for (const [place, { create }] of begins.entries()) this.#begin(create, answers[index]?.[place]);
+        for (const [place, create] of begins.entries()) this.#begin(create, answers[index]?.[place]);
     }
     let isLate = false;
     for (const [index, { list, hasMore, known }] of placed.entries()) {
@@ -206,15 +202,10 @@ export class ListKeeper {
     return (known && partOf(known, need)) ?? this.#lists.launches(list, need.from, need.limit);
   }
 
-  async #read(list: string, { next }: Tally, need: Need): Promise<Found> {
+  async #read(list: string, need: Need): Promise<Found> {
     if (need.act === "begin") return beginning(await this.#lists.launches(list, need.from, need.limit));
-    const { from } = need;
-    const wanted =
-      need.act === "sweep"
-        ? ({ list, from, limit: slice, unasked: ["begun", "stuck"] } as const)
-        : ({ list, from, limit: need.limit, descending: true, unasked: ["completed"] } as const);
-    const lines = (await this.#lists.lines(wanted)).filter(({ position }) => position < next);
-    return { launches: [], lines, positions: lines.map(({ position }) => position) };
+    const lines = await this.#lists.lines(list, need.from, need.span);
+    return { launches: [], lines, positions: chosen(need, lines) };
   }
 
   async #arrivals(
@@ -232,7 +223,8 @@ export class ListKeeper {
       isParents: true,
       ...(parent?.position.request !== undefined && { asked: parent.position.request }),
     };
-    for (const { execution, position } of lines) {
+    for (const position of asks) {
+      const { execution } = lines[position - lines[0]!.position]!;
       const row = requestTo(execution, "rollback", request, {
         method: "rollback",
         sizeLimit: this.#host.sizeLimit,

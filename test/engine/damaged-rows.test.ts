@@ -1,6 +1,7 @@
 /** What somebody damaged by hand, or a disk did, concerns that execution alone. */
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { tallyOf } from "../../src/execution/children.js";
 import { fail, pause, workflow } from "../../src/index.js";
 import { errorOf, onEverySqlStore, type Rig, type Start } from "../support/rig.js";
 
@@ -150,7 +151,7 @@ onEverySqlStore("a damaged row", (start) => {
     await launcher.launch(parent, {}, { id: "p" });
     await clock.advance("5s");
     const lists = await store.lists!.of("p");
-    const line = async () => store.lists!.lines({ list: lists[0]!.id, from: 0, limit: 1 });
+    const line = async () => store.lists!.lines(lists[0]!.id, 0, 1);
     const child = (await line())[0]!.execution;
     const kept = (await sql(`SELECT position FROM stepwell_executions WHERE id = '${child}'`)) as {
       readonly position: string;
@@ -159,11 +160,12 @@ onEverySqlStore("a damaged row", (start) => {
     await launcher.send(child, "go", null);
     await clock.advance("5s");
     expect(errors).toMatchObject([undecodable(child)]);
-    expect(await line()).toMatchObject([{ phase: "stuck", counted: "stuck" }]);
+    expect(await line()).toMatchObject([{ phase: "stuck" }]);
+    expect(tallyOf((await store.lists!.of("p"))[0]!)).toMatchObject({ begun: 0, stuck: 1 });
     await sql(`UPDATE stepwell_executions SET position = '${kept[0]!.position}' WHERE id = '${child}'`);
     await launcher.retry(child);
     await clock.advance("5s");
-    expect(await line()).toMatchObject([{ phase: "completed", counted: "completed" }]);
+    expect(await line()).toMatchObject([{ phase: "completed" }]);
     expect(await launcher.execution("p").outcome()).toMatchObject({ status: "completed" });
   });
 

@@ -3,7 +3,7 @@ import type { Status } from "../../src/definition/flow.js";
 import { childId } from "../../src/ids.js";
 import type { ExecutionRecord, HistoryRecord, LinePhase, Transition } from "../../src/execution/records.js";
 import type { CreateResult } from "../../src/stores/batch.js";
-import type { Advance, LineRecord, ListRecord } from "../../src/stores/lists.js";
+import type { Advance, LineRecord, ListRecord, NewsRecord } from "../../src/stores/lists.js";
 import type { Store } from "../../src/stores/contract.js";
 import { tallyOf, type Tally } from "../../src/execution/children.js";
 import { workflowOf } from "../../src/runtime/child-launches.js";
@@ -43,8 +43,12 @@ function isBelow(workflow: string): boolean {
   return workflow.includes(".");
 }
 
+function newsOf(list: string, store: Store): readonly NewsRecord[] {
+  return store.lists!.news(list, 1000) as readonly NewsRecord[];
+}
+
 function linesOf(list: ListRecord, store: Store): readonly LineRecord[] {
-  return store.lists!.lines({ list: list.id, from: 0, limit: 1000 }) as readonly LineRecord[];
+  return store.lists!.lines(list.id, 0, 1000) as readonly LineRecord[];
 }
 
 /** So long after its commit every launcher has looked for news, in milliseconds. */
@@ -84,7 +88,7 @@ export class FamilyWatch {
   /** It says in its own line what it is, and turns after its end for its parent alone. */
   #childTook({ id, status, position, line: at }: ExecutionRecord, before: Status | undefined, hasTold: boolean): void {
     const { list, position: place, parent } = at!;
-    const [line] = this.#store.lists!.lines({ list, from: place, limit: 1 }) as readonly LineRecord[];
+    const [line] = this.#store.lists!.lines(list, place, 1) as readonly LineRecord[];
     if (line === undefined || line.execution !== id) return this.#wrong(id, "has no line");
     if (line.phase !== phaseOf(status)) this.#wrong(id, `is ${status}, and its line says ${line.phase}`);
     if (hasTold) this.#seen.note("sight", `a child tells: ${line.phase}`);
@@ -162,14 +166,14 @@ export class FamilyWatch {
   /** Whether the list of one that is parked has counted it: it must within a while, once no answer of the store gets lost. */
   isHeard({ id, line: at, updatedAt }: ExecutionRecord): boolean {
     if (at === null) return true;
-    const [line] = this.#store.lists!.lines({ list: at.list, from: at.position, limit: 1 }) as readonly LineRecord[];
-    if (line!.counted === "stuck") {
+    const news = newsOf(at.list, this.#store).find(({ positions }) => positions.includes(at.position));
+    if (news === undefined) {
       this.#seen.note("sight", "a stuck child is counted");
       return true;
     }
     const since = this.#books.now() - Math.max(updatedAt, this.#books.healedAt);
     if (!this.#books.isHealed || since < heardBy) return false;
-    this.#wrong(id, `is stuck since ${since} ms, and its list counts it as ${line!.counted}`);
+    this.#wrong(id, `is stuck since ${since} ms, and its list counts it as ${news.was}`);
     return true;
   }
 
@@ -183,7 +187,7 @@ export class FamilyWatch {
       const leg = trip.legs.findIndex((_, index) => `leg-${index}` === tally.step);
       return [
         ...this.#lineage(record, list, trip.legs[leg]!, rows),
-        ...counts(list, tally, linesOf(list, this.#store)),
+        ...counts(list, tally, linesOf(list, this.#store), newsOf(list.id, this.#store)),
         ...opening(tally, rows),
       ];
     });
@@ -229,12 +233,16 @@ function listsAt(id: string, step: string, round: number, store: Store): readonl
 }
 
 /** The list has counted all, and nothing is left to be done with it. */
-function counts({ id, isMarked }: ListRecord, tally: Tally, lines: readonly LineRecord[]): string[] {
+function counts(
+  { id, isMarked }: ListRecord,
+  tally: Tally,
+  lines: readonly LineRecord[],
+  news: readonly NewsRecord[],
+): string[] {
   const found: string[] = [];
   if (isMarked) found.push(`rests, and ${id} is to be advanced`);
-  for (const { execution, phase, counted } of lines)
-    if (phase !== counted && counted !== "staged")
-      found.push(`rests, and ${execution} is ${phase} and counted as ${counted}`);
+  for (const { was, phase, positions } of news)
+    found.push(`rests, and ${id} has not counted that ${positions.join()} went from ${was} to ${phase}`);
   for (const phase of ["begun", "stuck", "rolledBack"] as const) {
     const number = lines.filter((line) => line.phase === phase).length;
     if (number !== tally[phase]) found.push(`has ${number} children that are ${phase}, and counts ${tally[phase]}`);

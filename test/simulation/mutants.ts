@@ -220,8 +220,8 @@ export const mutants: readonly Mutant[] = [
   of("stores/sqlite/lines.ts", "WHERE id = ?3 AND revision = ?4 RETURNING", "WHERE id = ?3 AND ?4 = ?4 RETURNING"),
   of(
     "stores/sqlite/lines.ts",
-    '"WHERE true ON CONFLICT (list, position) DO UPDATE SET phase = excluded.phase"',
-    '"WHERE true ON CONFLICT (list, position) DO NOTHING"',
+    "if (counts.length > 0) database.statement(deleteNews).run(sequence, JSON.stringify(counts));",
+    "",
   ),
   // What is stored.
   of(encode, "(value !== 0 || 1 / value > 0)", "true"),

@@ -199,7 +199,7 @@ export class Witness {
 
   #advanced(advances: readonly Advance[], answers: readonly (readonly CreateResult[] | null)[]): void {
     for (const [index, { begins }] of advances.entries())
-      for (const [at, { create }] of begins.entries())
+      for (const [at, create] of begins.entries())
         if (answers[index]?.[at]?.created === true) this.#creates(create, true);
     this.#families.advanced(advances, answers);
   }

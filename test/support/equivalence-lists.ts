@@ -20,7 +20,7 @@ export function drawing(ids: readonly string[], create: fc.Arbitrary<NewExecutio
   const id = fc.constantFrom(...ids);
   const of = fc.constantFrom(...ids);
   return {
-    line: fc.option(fc.record({ of: id, position, phase }), { nil: undefined, freq: 3 }),
+    line: fc.option(fc.record({ of: id, position, was: phase, phase }), { nil: undefined, freq: 3 }),
     list: fc.option(fc.record({ closes: fc.boolean(), count: fc.nat({ max: 3 }), given: fc.nat({ max: 3 }) }), {
       nil: undefined,
       freq: 2,
@@ -40,7 +40,7 @@ export function drawing(ids: readonly string[], create: fc.Arbitrary<NewExecutio
       late: fc.constantFrom(0, 0, 0, -1),
       data: fc.constantFrom("d1", "d2"),
       isMarked: fc.boolean(),
-      counts: positions,
+      counts: fc.boolean(),
       begins: fc.array(fc.record({ create }), { maxLength: 2 }),
       asks: positions,
       told: fc.subarray([...ids]),
@@ -52,10 +52,13 @@ export function drawing(ids: readonly string[], create: fc.Arbitrary<NewExecutio
 type Drawing = ReturnType<typeof drawing>;
 type Drawn<Name extends keyof Drawing> = Drawing[Name] extends fc.Arbitrary<infer Value> ? Value : never;
 
-const lineOf = (position: number, key: string): StagedLine => ({
+const keys = ["k", "l", "given"];
+
+/** Of the others: they may be there already, or become what the list is told of. */
+const lineOf = (position: number, key: string, others: readonly string[]): StagedLine => ({
   position,
   key: `${key} ${position}`,
-  execution: `${key}-${position}`,
+  execution: others[(position + keys.indexOf(key)) % others.length]!,
   launch: Encoded.ofText(`"${key} ${position}"`),
 });
 
@@ -79,7 +82,7 @@ export class Lawful {
   }
 
   #lines(of: string): readonly LineRecord[] {
-    return this.#lists.lines({ list: listOf(of), from: 0, limit: 10 }) as readonly LineRecord[];
+    return this.#lists.lines(listOf(of), 0, 10) as readonly LineRecord[];
   }
 
   #isBegun(of: string): boolean {
@@ -87,25 +90,23 @@ export class Lawful {
     return status !== "staged";
   }
 
-  /** Of a list that is there, and of a line that has begun. */
+  /** Of a list that is there. */
   line(drawn: Drawn<"line">): { readonly line?: LineChange } {
-    if (drawn === undefined) return {};
-    const { of, position, phase } = drawn;
-    const line = this.#lines(of)[position];
-    // Back in the phase in which it is counted, it has news for some stores and none for others.
-    if (!this.#isBegun(of) || !hasBegun(line) || line!.counted === phase) return {};
-    return { line: { list: listOf(of), position, phase } };
+    if (drawn === undefined || !this.#isBegun(drawn.of)) return {};
+    const { of, position, was, phase } = drawn;
+    return was === phase ? {} : { line: { list: listOf(of), position, was, phase } };
   }
 
-  /** A list is opened once. */
-  list(id: string, drawn: Drawn<"list">): { readonly list?: ListChange } {
+  /** A list is opened once, with all that was staged, or with what is given. */
+  list(id: string, drawn: Drawn<"list">, ids: readonly string[]): { readonly list?: ListChange } {
     if (drawn === undefined) return {};
     const list = listOf(id);
     if (drawn.closes) return { list: { list, closes: true } };
     if (this.#isBegun(id) || this.#opening.has(id)) return {};
     this.#opening.add(id);
-    const lines = Array.from({ length: drawn.given }, (_, position) => lineOf(position, "given"));
-    const count = Math.min(drawn.count, Math.max(drawn.given, this.#lines(id).length));
+    const others = ids.filter((it) => it !== id);
+    const lines = Array.from({ length: drawn.given }, (_, position) => lineOf(position, "given", others));
+    const count = drawn.given > 0 ? drawn.given : drawn.count === 0 ? 0 : this.#lines(id).length;
     return { list: { list, opens: { count, data: "opened", lines } } };
   }
 
@@ -116,13 +117,16 @@ export class Lawful {
     const of = owned[ids.indexOf(drawn)] ?? owned[0] ?? drawn;
     if (this.#isBegun(of)) return undefined;
     const record = records[ids.indexOf(of)];
-    const lines = Array.from({ length: count }, (_, position) => lineOf(position, key));
+    // No shorter one takes the place of a slice: what is behind its end is left out when the list is opened.
+    const length = Math.max(count, this.#lines(of).length);
+    const others = ids.filter((id) => id !== of);
+    const lines = Array.from({ length }, (_, position) => lineOf(position, key, others));
     return { list: listOf(of), of, owner: record?.owner ?? 1, revision: (record?.revision ?? 0) + late, lines };
   }
 
-  /** Counts lines that have begun, and begins the first ones that have not. */
-  advance(drawn: Drawn<"advance">, ids: readonly string[], serial: () => number): Advance {
-    const { late, data, isMarked, counts, begins, asks, told, frees } = drawn;
+  /** Begins the first lines that have not. What it counts has other ids in each store. */
+  advance(drawn: Drawn<"advance">, ids: readonly string[], serial: () => number): Omit<Advance, "counts"> {
+    const { late, data, isMarked, begins, asks, told, frees } = drawn;
     const begun = ids.filter((id) => this.#isBegun(id));
     const of = begun[ids.indexOf(drawn.of)] ?? begun[0] ?? drawn.of;
     const lines = this.#lines(of);
@@ -131,19 +135,13 @@ export class Lawful {
     const revision = this.#isBegun(of) ? this.#list(of)!.revision : -1;
     return {
       ...{ list: listOf(of), revision: revision + late, data, isMarked, frees },
-      counts: counts.flatMap((position) => {
-        const line = lines[position];
-        return line === undefined || !hasBegun(line) ? [] : { position, phase: line.phase };
-      }),
-      asks: asks.filter((position) => lines[position] !== undefined),
+      asks: asks.filter((position) => hasBegun(lines[position]) && lines[position]!.phase !== "rolledBack"),
       begins: this.#isBegun(of)
         ? begins.slice(0, lines.length - first).map(({ create }, index) => ({
-            position: first + index,
-            create: {
-              ...create,
-              line: { list: listOf(of), position: first + index, parent: of, depth: 1 },
-              root: of,
-            },
+            ...create,
+            id: lines[first + index]!.execution,
+            line: { list: listOf(of), position: first + index, parent: of, depth: 1 },
+            root: of,
           }))
         : [],
       arrivals: told.map((execution): Arrival => ({
@@ -176,9 +174,9 @@ export async function readLists(store: Store, ids: readonly string[], tally: Tal
   };
   const lines = async (list: string): Promise<unknown> =>
     Promise.all([
-      counting("lines", lists.lines({ list, from: 0, limit: 10 })),
-      lists.lines({ list, from: 1, descending: true, unasked: ["completed", "staged"], limit: 10 }),
-      lists.lines({ list, news: true, limit: 2 }),
+      counting("lines", lists.lines(list, 0, 10)),
+      lists.lines(list, 1, 1),
+      counting("news", newsIn(store, list)),
       counting("launches", lists.launches(list, 0, 10)),
     ]);
   return {
@@ -189,13 +187,28 @@ export async function readLists(store: Store, ids: readonly string[], tally: Tal
   };
 }
 
+/** Line by line: what was told together in one store was told apart in another. */
+async function newsIn(store: Store, list: string): Promise<string[]> {
+  const news = await store.lists!.news(list, 1_000);
+  const told = news.flatMap(({ was, phase, positions, asked }) =>
+    positions.map((position) => `${position} ${was} ${phase} ${asked.includes(position)}`),
+  );
+  return told.toSorted();
+}
+
+/** As drawn, by what this store has. */
+export async function countedBy(store: Store, list: string, counts: boolean): Promise<readonly string[]> {
+  return counts ? (await store.lists!.news(list, 1_000)).map(({ id }) => id) : [];
+}
+
 /** One call of each read of lists, of the list of an execution. */
 export function listReads(of: string): Readonly<Record<string, (store: Store) => MaybePromise<readonly unknown[]>>> {
   const list = listOf(of);
   return {
     find: (store) => store.lists!.find([list]),
     of: (store) => store.lists!.of(of),
-    lines: (store) => store.lists!.lines({ list, from: 0, limit: 10 }),
+    news: (store) => newsIn(store, list),
+    lines: (store) => store.lists!.lines(list, 0, 10),
     launches: (store) => store.lists!.launches(list, 0, 10),
   };
 }

@@ -7,7 +7,7 @@ export const operations: readonly string[] = [
   ...["load", "list", "count", "history", "mail", "deadMail", "countDeadMail", "countPending"],
   ...["keep", "of"].map((it) => `definitions: ${it}`),
   ...["read", "admit"].map((it) => `limits: ${it}`),
-  ...["stage", "due", "advance", "find", "of", "lines", "launches"].map((it) => `lists: ${it}`),
+  ...["stage", "due", "advance", "find", "of", "news", "lines", "launches"].map((it) => `lists: ${it}`),
   ...["find", "due", "change"].map((it) => `schedules: ${it}`),
   "topics: prune",
   ...["run", "write", "load", "mail"].map((it) => `transactions: ${it}`),

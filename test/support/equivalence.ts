@@ -19,7 +19,7 @@ import type { ExecutionRecord, Transition } from "../../src/execution/records.js
 import type { Beat, DeadMailFilter, MailCounts, MailRecord, MaybePromise, Store } from "../../src/stores/contract.js";
 import type { GateState, ScheduleRecord } from "../../src/stores/records.js";
 import { operations, Tally } from "./equivalence-tally.js";
-import { bornAs, drawing, Lawful, listReads, readLists } from "./equivalence-lists.js";
+import { bornAs, countedBy, drawing, Lawful, listReads, readLists } from "./equivalence-lists.js";
 
 const statuses: readonly Status[] = ["scheduled", "running", "waiting", "stuck", "completed", "rolledBack"];
 const ids = ["a", "b", "c"];
@@ -393,7 +393,7 @@ function batchOf(given: DrawnBatch, reference: Store, { serial, numbers }: Made,
       ...(it.unsubscribes !== undefined && { unsubscribes: it.unsubscribes }),
       ...(it.forgets !== null && { forgets: it.forgets }),
       ...lawful.line(it.line),
-      ...lawful.list(it.id, it.list),
+      ...lawful.list(it.id, it.list, ids),
       history: {
         direction: "up",
         step: "first",
@@ -415,7 +415,7 @@ function batchOf(given: DrawnBatch, reference: Store, { serial, numbers }: Made,
       ...(it.parks && { parks: true }),
       ...(it.resumeAt !== null && { position: { ...position, polls: 2, resumeAt: it.resumeAt } }),
       dead: it.dead.map((index) => boxes.get(it.id)?.[index] ?? "none"),
-      ...lawful.line(it.line),
+      ...(it.parks && lawful.line(it.line)),
     })),
     arrivals: drawn.arrivals.map(({ only, resends, ...it }): Arrival => {
       const row = rows.get(it.execution);
@@ -748,7 +748,8 @@ class Pair {
         const advance = new Lawful(this.#memory).advance(drawn, ids, this.#made.serial);
         return this.#both(
           "lists: advance",
-          (store) => store.lists!.advance([advance]),
+          async (store) =>
+            store.lists!.advance([{ ...advance, counts: await countedBy(store, advance.list, drawn.counts) }]),
           ([answer]: readonly unknown[]) => answer !== null,
         );
       }
@@ -1108,7 +1109,8 @@ const calls: Readonly<Record<string, (store: Store) => unknown>> = {
     ]),
   "lists: find": (store) => store.lists!.find(["a/x"]),
   "lists: of": (store) => store.lists!.of("a"),
-  "lists: lines": (store) => store.lists!.lines({ list: "a/x", from: 0, limit: 1 }),
+  "lists: news": (store) => store.lists!.news("a/x", 1),
+  "lists: lines": (store) => store.lists!.lines("a/x", 0, 1),
   "lists: launches": (store) => store.lists!.launches("a/x", 0, 1),
   "schedules: find": (store) => store.schedules!.find(),
   "schedules: due": (store) => store.schedules!.due({ limit: 1, workflows: [{ name: "sell", version: "1" }] }),

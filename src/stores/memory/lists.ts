@@ -1,20 +1,44 @@
 /** Lists of executions, in memory. */
-import type { LineChange, LinePhase, ListChange, StagedLine, Transition } from "../../execution/records.js";
+import {
+  phaseOf,
+  type LineChange,
+  type LinePhase,
+  type ListChange,
+  type StagedLine,
+  type Transition,
+} from "../../execution/records.js";
 import type { Encoded } from "../../values/encode.js";
 import type { Store } from "../contract.js";
 import type { CreateResult } from "../batch.js";
-import type { Advance, LineQuery, LineRecord, ListRecord, ListStore } from "../lists.js";
+import type { Advance, LineRecord, ListRecord, ListStore, NewsRecord } from "../lists.js";
 import type { MemoryData } from "./shared.js";
 import type { Mutable } from "./rows.js";
 
-interface HeldLine extends Mutable<LineRecord> {
+interface HeldLine {
+  readonly position: number;
+  readonly key: string;
+  readonly execution: string;
   launch: Encoded | undefined;
+  isAsked: boolean;
+  /** Its id is another's. */
+  isTaken: boolean;
+}
+
+interface HeldNews {
+  readonly id: string;
+  readonly was: LinePhase;
+  readonly phase: LinePhase;
+  readonly positions: number[];
 }
 
 interface HeldList {
   readonly record: Mutable<ListRecord>;
   readonly lines: HeldLine[];
-  readonly news: Set<HeldLine>;
+  /** So many have begun, from the first on. */
+  begun: number;
+  readonly news: Map<string, HeldNews>;
+  /** What is told next joins it, where it is alike: nobody has read it yet. */
+  last: HeldNews | undefined;
 }
 
 export class Lists {
@@ -22,6 +46,7 @@ export class Lists {
   readonly #byExecution = new Map<string, HeldList[]>();
   /** What `due` may find. */
   readonly #wanting = new Set<HeldList>();
+  #lastNews = 0;
 
   get(id: string): HeldList | undefined {
     return this.#lists.get(id);
@@ -33,10 +58,8 @@ export class Lists {
 
   stage(id: string, of: string, lines: readonly StagedLine[]): void {
     const list = this.#staged(id, of);
-    for (const { position, key, execution, launch } of lines) {
-      const isAsked = false;
-      list.lines[position] = { position, key, execution, phase: "staged", counted: "staged", isAsked, launch };
-    }
+    for (const { position, key, execution, launch } of lines)
+      list.lines[position] = { position, key, execution, launch, isAsked: false, isTaken: false };
   }
 
   change(change: ListChange, of: string): void {
@@ -49,30 +72,39 @@ export class Lists {
       return this.#look(this.get(change.list)!);
     }
     const { count, data, lines } = change.opens;
-    this.stage(change.list, of, lines);
     const list = this.#staged(change.list, of);
+    if (lines.length > 0) list.lines.length = 0;
+    this.stage(change.list, of, lines);
     list.lines.length = count;
     Object.assign(list.record, { status: "open", revision: 1, data, isMarked: true });
     this.#look(list);
   }
 
-  settle({ list: id, position, phase }: LineChange): void {
+  tell({ list: id, position, was, phase }: LineChange): void {
     const list = this.get(id);
-    const line = list?.lines[position];
-    if (line === undefined) return;
-    line.phase = phase;
-    this.#note(list!, line);
-  }
-
-  count(list: HeldList, position: number, phase: LinePhase): void {
-    const line = list.lines[position]!;
-    line.counted = phase;
-    this.#note(list, line);
-  }
-
-  advanced(list: HeldList, data: string, isMarked: boolean): void {
-    Object.assign(list.record, { data, isMarked, revision: list.record.revision + 1 });
+    if (list === undefined || was === phase) return;
+    if (list.last?.was === was && list.last.phase === phase) {
+      list.last.positions.push(position);
+      return;
+    }
+    list.last = { id: String(++this.#lastNews), was, phase, positions: [position] };
+    list.news.set(list.last.id, list.last);
     this.#look(list);
+  }
+
+  /** @returns the position of the first that begins */
+  advanced(list: HeldList, { data, isMarked, counts, begins, asks }: Advance): number {
+    Object.assign(list.record, { data, isMarked, revision: list.record.revision + 1 });
+    for (const id of counts) {
+      list.news.delete(id);
+      if (list.last?.id === id) list.last = undefined;
+    }
+    for (const position of asks) list.lines[position]!.isAsked = true;
+    const first = list.begun;
+    list.begun += begins.length;
+    for (const line of list.lines.slice(first, list.begun)) line.launch = undefined;
+    this.#look(list);
+    return first;
   }
 
   due(limit: number): string[] {
@@ -96,16 +128,10 @@ export class Lists {
     const there = this.#lists.get(id);
     if (there !== undefined) return there;
     const record: ListRecord = { id, of, status: "staged", revision: 0, data: "", isMarked: false };
-    const list: HeldList = { record, lines: [], news: new Set() };
+    const list: HeldList = { record, lines: [], begun: 0, news: new Map(), last: undefined };
     this.#lists.set(id, list);
     this.#byExecution.set(of, [...this.of(of), list]);
     return list;
-  }
-
-  #note(list: HeldList, line: HeldLine): void {
-    if (line.phase === line.counted) list.news.delete(line);
-    else list.news.add(line);
-    this.#look(list);
   }
 
   #look(list: HeldList): void {
@@ -141,10 +167,14 @@ export function lists(data: MemoryData, write: Store["write"]): ListStore {
       data.mustBeOpen();
       return held.of(execution).map((list) => copyOf(list)!);
     },
-    lines(query) {
+    news(list, limit) {
       data.mustBeOpen();
-      const list = held.get(query.list);
-      return list === undefined ? [] : linesOf(list, query).map(lineOf);
+      return newsOf(held.get(list), limit);
+    },
+    lines(id, from, limit) {
+      data.mustBeOpen();
+      const list = held.get(id);
+      return list?.lines.slice(from, from + limit).map((line) => lineOf(data, list, line)) ?? [];
     },
     launches(list, from, limit) {
       data.mustBeOpen();
@@ -156,8 +186,29 @@ export function lists(data: MemoryData, write: Store["write"]): ListStore {
   };
 }
 
-function lineOf({ position, key, execution, phase, counted, isAsked }: HeldLine): LineRecord {
-  return { position, key, execution, phase, counted, isAsked };
+function lineOf(data: MemoryData, list: HeldList, line: HeldLine): LineRecord {
+  const { position, key, execution, isAsked } = line;
+  return { position, key, execution, phase: phaseIn(data, list, line), isAsked };
+}
+
+function phaseIn(data: MemoryData, { begun }: HeldList, { position, execution, isTaken }: HeldLine): LinePhase {
+  if (position >= begun) return "staged";
+  if (isTaken) return "rolledBack";
+  const record = data.rows.get(execution)?.record;
+  return record?.line === null ? "completed" : phaseOf(record?.status ?? "running");
+}
+
+function newsOf(list: HeldList | undefined, limit: number): NewsRecord[] {
+  const found: NewsRecord[] = [];
+  let left = limit;
+  for (const { id, was, phase, positions } of list?.news.values() ?? []) {
+    if (left <= 0) break;
+    left -= positions.length;
+    const asked = phase === "rolledBack" ? positions.filter((position) => list!.lines[position]?.isAsked) : [];
+    found.push({ id, was, phase, positions: [...positions], asked });
+    if (id === list!.last?.id) list!.last = undefined;
+  }
+  return found;
 }
 
 type Answers = Awaited<ReturnType<Store["write"]>>;
@@ -166,19 +217,9 @@ function copyOf(list: HeldList | undefined): ListRecord | undefined {
   return list === undefined ? undefined : { ...list.record };
 }
 
-function linesOf({ lines, news }: HeldList, query: LineQuery): readonly HeldLine[] {
-  const { limit } = query;
-  if ("news" in query) return [...news].toSorted((one, other) => one.position - other.position).slice(0, limit);
-  const { from, descending, unasked } = query;
-  const found = descending === true ? lines.slice(0, from + 1).toReversed() : lines.slice(from);
-  return found
-    .filter(({ phase, isAsked }) => unasked === undefined || (!isAsked && unasked.includes(phase)))
-    .slice(0, limit);
-}
-
 /** What a transition says of lines and lists. */
 export function changeLists(data: MemoryData, { line, list, id }: Transition): void {
-  if (line !== undefined) data.lists.settle(line);
+  if (line !== undefined) data.lists.tell(line);
   if (list !== undefined) data.lists.change(list, id);
 }
 
@@ -186,17 +227,15 @@ function advanceOne(data: MemoryData, advance: Advance, write: Store["write"]): 
   const held = data.lists;
   const list = held.get(advance.list);
   if (list?.record.revision !== advance.revision) return null;
-  held.advanced(list, advance.data, advance.isMarked);
-  for (const { position, phase } of advance.counts) held.count(list, position, phase);
-  for (const position of advance.asks) list.lines[position]!.isAsked = true;
-  const creates = advance.begins.map(({ create }) => create);
-  const { arrivals, frees } = advance;
+  const { begins: creates, arrivals, frees } = advance;
+  const first = held.advanced(list, advance);
   // All of it is here: nothing is waited for.
   const answers = (write({ creates, transitions: [], releases: [], arrivals }) as Answers).creates;
-  for (const [index, { position }] of advance.begins.entries()) {
-    list.lines[position]!.launch = undefined;
-    held.count(list, position, "begun");
-    held.settle({ list: advance.list, position, phase: answers[index]!.created ? "begun" : "rolledBack" });
+  for (const [index, { created }] of answers.entries()) {
+    if (created) continue;
+    const position = first + index;
+    list.lines[position]!.isTaken = true;
+    held.tell({ list: advance.list, position, was: "begun", phase: "rolledBack" });
   }
   for (const id of frees) {
     const record = data.rows.get(id)?.record;

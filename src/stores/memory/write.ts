@@ -1,7 +1,7 @@
 import { newRecord } from "../batch.js";
 import type { CommitResult, CreateResult, NewExecution, Queueing, Release } from "../batch.js";
 import type { Hint, Store } from "../contract.js";
-import type { Transition } from "../../execution/records.js";
+import { phaseOf, type Transition } from "../../execution/records.js";
 import { movedBy } from "../moves.js";
 import { changeLists } from "./lists.js";
 import { deliver, publish, subscribe } from "./arrivals.js";
@@ -118,11 +118,11 @@ function release(data: MemoryData, it: Release, at: number, hints: Hint[]): Comm
   }
   if (it.position !== undefined) row.record.position = it.position;
   if (it.parks === true) {
+    if (it.line !== undefined) data.lists.tell({ ...it.line, was: phaseOf(row.record.status), phase: "stuck" });
     row.record.status = "stuck";
     row.record.updatedAt = at;
     leave(data, row, hints);
   }
-  if (it.line !== undefined) data.lists.settle(it.line);
   data.dueQueue.letGo(row, it.dueInMs, at, hints, it.position === undefined ? row.record.claims - 1 : 0);
   return "taken";
 }

@@ -46,7 +46,7 @@ export async function prepareSession(client: PostgresClient): Promise<void> {
 
 /** Tables, the sequence, and an index that goes: what is named in statements with its schema. */
 const relations =
-  /\bstepwell_(?:executions|sequence|history|mailbox|tags|launchers|work|signalled|schedules|migrations|subscriptions|publications|gates|queue|places|starts|definitions|burials|lists|lines|news|pruning)\b|(?<=DROP INDEX )\w+/g;
+  /\bstepwell_(?:executions|sequence|history|mailbox|tags|launchers|work|signalled|schedules|migrations|subscriptions|publications|gates|queue|places|starts|definitions|burials|lists|lines|marks|news|pruning)\b|(?<=DROP INDEX )\w+/g;
 
 export function qualified(text: string, schema: string): string {
   return text.replace(relations, `"${schema}".$&`);

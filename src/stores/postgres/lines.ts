@@ -1,11 +1,11 @@
 /**
- * What is written of lists and their lines. What an execution becomes is written in the statement of its transition, as news of its
- * line, and touches no row that others touch; all else is written by who has the execution or the list.
+ * What is written of lists and their lines. What executions become is written in the statement of their transitions, as news of their
+ * list: a row for all that are alike, which touches nothing that others touch. All else is written by who has the execution or the list.
  */
-import type { LineChange, LinePhase, ListChange, StagedLine, Transition } from "../../execution/records.js";
+import type { LineChange, ListChange, StagedLine, Transition } from "../../execution/records.js";
 import type { CreateResult } from "../batch.js";
 import type { Advance, Staging } from "../lists.js";
-import { rangeOf } from "../sql/lists.js";
+import { linesInRow } from "../sql/lists.js";
 import { integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import type { Session } from "./step.js";
@@ -13,21 +13,18 @@ import type { Session } from "./step.js";
 /** For a commit or a release: what the rows of `updated` have become. */
 export const telling = `,
 told AS (
-  INSERT INTO stepwell_news AS n (list, position, phase)
-  SELECT l.list, l.position, u.line_phase FROM updated AS u
-  CROSS JOIN LATERAL (SELECT sequence FROM stepwell_lists WHERE id = u.line_list OFFSET 0) AS k
-  CROSS JOIN LATERAL (
-    SELECT list, position FROM stepwell_lines WHERE list = k.sequence AND position = u.line_place OFFSET 0
-  ) AS l ORDER BY l.list, l.position
-  ON CONFLICT (list, position) DO UPDATE SET phase = excluded.phase
+  INSERT INTO stepwell_news (list, was, phase, positions)
+  SELECT k.sequence, t.line_was, t.line_phase, t.positions FROM (
+    SELECT line_list, line_was, line_phase, array_agg(line_place) AS positions FROM updated
+    WHERE line_list IS NOT NULL AND line_was <> line_phase GROUP BY line_list, line_was, line_phase
+  ) AS t CROSS JOIN LATERAL (SELECT sequence FROM stepwell_lists WHERE id = t.line_list OFFSET 0) AS k
 )`;
 
-/** The columns `line_list`, `line_place` and `line_phase`. */
-export function lineValues(all: readonly { readonly line?: LineChange | undefined }[]): unknown[] {
+/** The columns `line_list` and `line_place`. */
+export function lineValues(all: readonly { readonly line?: Pick<LineChange, "list" | "position"> }[]): unknown[] {
   return [
     textArray(all.map(({ line }) => line?.list ?? null)),
     integerArray(all.map(({ line }) => line?.position ?? null)),
-    textArray(all.map(({ line }) => line?.phase ?? null)),
   ];
 }
 
@@ -49,24 +46,22 @@ export function lockLists(session: Session, lists: readonly string[]): Promise<u
 }
 
 /** The lines that are given, in the list `made`. */
-const putLines = (firstValue: number, where = ""): string => `
+const putLines = (firstValue: number): string => `
 written AS (
-  INSERT INTO stepwell_lines (list, position, asked, phase, key, execution, launch)
-  SELECT m.sequence, g.position, 0, 'staged', g.key, g.execution, g.launch
+  INSERT INTO stepwell_lines (list, first, keys, executions, launches)
+  SELECT m.sequence, min(g.position), array_agg(g.key ORDER BY g.position), array_agg(g.execution ORDER BY g.position),
+    array_agg(g.launch ORDER BY g.position)
   FROM made AS m CROSS JOIN unnest($${firstValue}::integer[], $${firstValue + 1}::text[], $${firstValue + 2}::text[], $${firstValue + 3}::text[])
-    AS g (position, key, execution, launch)${where} ORDER BY g.position
-  ON CONFLICT (list, position) DO UPDATE SET asked = 0, phase = 'staged', key = excluded.key,
-    execution = excluded.execution, launch = excluded.launch
+    AS g (position, key, execution, launch) GROUP BY m.sequence, g.position / ${linesInRow}
+  ON CONFLICT (list, first) DO UPDATE SET keys = excluded.keys, executions = excluded.executions, launches = excluded.launches
 )`;
 
 function valuesOf(lines: readonly StagedLine[]): unknown[] {
-  // Of one position twice, the last counts.
-  const all = [...new Map(lines.map((line) => [line.position, line])).values()];
   return [
-    integerArray(all.map(({ position }) => position)),
-    textArray(all.map(({ key }) => key)),
-    textArray(all.map(({ execution }) => execution)),
-    textArray(all.map(({ launch }) => launch.text)),
+    integerArray(lines.map(({ position }) => position)),
+    textArray(lines.map(({ key }) => key)),
+    textArray(lines.map(({ execution }) => execution)),
+    textArray(lines.map(({ launch }) => launch.text)),
   ];
 }
 
@@ -90,6 +85,7 @@ export async function stageLines(session: Session, { list, of, owner, revision, 
   return found.length > 0;
 }
 
+/** Where lines are given, they take the place of the rows that were staged at the same positions. */
 const openQuery: Statement = {
   name: "open_list",
   text: `
@@ -98,10 +94,7 @@ WITH made AS (
   SELECT $1::text, id, coalesce(root, id), 'open', 1, 0, $3::text, 1 FROM stepwell_executions WHERE id = $2::text
   ON CONFLICT (id) DO UPDATE SET status = 'open', revision = 1, data = excluded.data, marked = 1 RETURNING sequence
 ),
-gone AS (DELETE FROM stepwell_lines AS l USING made AS m WHERE l.list = m.sequence AND l.position >= $4::integer),${putLines(
-    5,
-    " WHERE g.position < $4::integer",
-  )}
+gone AS (DELETE FROM stepwell_lines AS l USING made AS m WHERE l.list = m.sequence AND l.first >= $4::integer),${putLines(5)}
 SELECT 1 FROM made`,
 };
 
@@ -125,14 +118,11 @@ async function changeList(session: Session, change: ListChange, parent: string):
   await session.rows(openQuery, [change.list, parent, data, count, ...valuesOf(lines)]);
 }
 
-/** Where those that begin stand in a row behind those that have begun, this says it of all of them. */
 const advanceQuery: Statement = {
   name: "advance_lists",
   text: `
-UPDATE stepwell_lists AS k SET revision = k.revision + 1, data = g.data, marked = g.marked,
-  begun = CASE WHEN k.begun = g.first THEN g.next ELSE k.begun END
-FROM unnest($1::text[], $2::integer[], $3::text[], $4::integer[], $5::integer[], $6::integer[])
-  AS g (id, revision, data, marked, first, next)
+UPDATE stepwell_lists AS k SET revision = k.revision + 1, data = g.data, marked = g.marked, begun = k.begun + g.begins
+FROM unnest($1::text[], $2::integer[], $3::text[], $4::integer[], $5::integer[]) AS g (id, revision, data, marked, begins)
 WHERE k.id = g.id AND k.revision = g.revision RETURNING k.id, k.sequence, k.begun`,
 };
 
@@ -149,7 +139,6 @@ export async function advanceLists(
 ): Promise<readonly Advanced[] | undefined> {
   const ids = all.map(({ list }) => list);
   if (all.length > 1) await lockLists(session, ids);
-  const ranges = all.map(rangeOf);
   const rows = await session.rows<{ readonly id: string; readonly sequence: number; readonly begun: number }>(
     advanceQuery,
     [
@@ -157,8 +146,7 @@ export async function advanceLists(
       integerArray(all.map(({ revision }) => revision)),
       textArray(all.map(({ data }) => data)),
       integerArray(all.map(({ isMarked }) => (isMarked ? 1 : null))),
-      integerArray(ranges.map((range) => range?.from ?? null)),
-      integerArray(ranges.map((range) => range?.to ?? null)),
+      integerArray(all.map(({ begins }) => begins.length)),
     ],
   );
   if (rows.length < all.length) return undefined;
@@ -166,38 +154,47 @@ export async function advanceLists(
   return ids.map((id) => found.get(id)!);
 }
 
-/** What is counted is forgotten as news, unless there is more by now; and so is what was needed to create it. */
-const linesQuery: Statement = {
-  name: "advance_lines",
+const countQuery: Statement = {
+  name: "count_news",
   text: `
-WITH given AS MATERIALIZED (
-  SELECT g.list::bigint AS list, g.position, g.phase, g.asked
-  FROM unnest($1::text[], $2::integer[], $3::text[], $4::integer[]) AS g (list, position, phase, asked)
-  ORDER BY g.list::bigint, g.position
-),
-written AS (
-  UPDATE stepwell_lines AS l SET phase = coalesce(g.phase, l.phase), asked = greatest(l.asked, g.asked),
-    launch = CASE WHEN g.phase IS NULL THEN l.launch END
-  FROM given AS g WHERE l.list = g.list AND l.position = g.position
-)
-DELETE FROM stepwell_news AS n USING given AS g WHERE n.list = g.list AND n.position = g.position AND n.phase = g.phase`,
+DELETE FROM stepwell_news AS n USING unnest($1::text[], $2::text[]) AS g (list, number)
+WHERE n.list = g.list::bigint AND n.number = g.number::bigint`,
 };
 
-/** Their ids are others'. */
+/** What a row keeps to begin its lines goes with the last of them. */
+const begunQuery: Statement = {
+  name: "begun_lines",
+  text: `
+UPDATE stepwell_lines AS l SET launches = NULL FROM unnest($1::text[], $2::integer[], $3::integer[]) AS g (list, first, begun)
+WHERE l.list = g.list::bigint AND l.first > g.first - ${linesInRow} AND l.first + cardinality(l.keys) <= g.begun
+  AND l.launches IS NOT NULL`,
+};
+
+const markQuery: Statement = {
+  name: "mark_lines",
+  text: `
+INSERT INTO stepwell_marks (list, position, mark)
+SELECT g.list::bigint, g.position, g.mark FROM unnest($1::text[], $2::integer[], $3::text[]) AS g (list, position, mark)
+ORDER BY g.list::bigint, g.position ON CONFLICT (list, position) DO NOTHING`,
+};
+
 const takenQuery: Statement = {
   name: "taken_lines",
   text: `
-INSERT INTO stepwell_news (list, position, phase)
-SELECT g.list::bigint, g.position, 'rolledBack' FROM unnest($1::text[], $2::integer[]) AS g (list, position)
-ORDER BY g.list::bigint, g.position ON CONFLICT (list, position) DO UPDATE SET phase = excluded.phase`,
+INSERT INTO stepwell_news (list, was, phase, positions)
+SELECT g.list::bigint, 'begun', 'rolledBack', array_agg(g.position) FROM unnest($1::text[], $2::integer[]) AS g (list, position)
+GROUP BY g.list`,
 };
 
-interface LineStep {
+interface Place {
   readonly list: string;
   readonly position: number;
-  phase: LinePhase | null;
-  asked: number;
 }
+
+const placeValues = (places: readonly Place[]): unknown[] => [
+  textArray(places.map(({ list }) => list)),
+  integerArray(places.map(({ position }) => position)),
+];
 
 /** @param answers of those that were to begin, in their order */
 export async function advanceLines(
@@ -206,39 +203,29 @@ export async function advanceLines(
   all: readonly Advance[],
   answers: readonly (readonly CreateResult[])[],
 ): Promise<void> {
-  const rows = all.flatMap((it, index) => [...stepsOf(it, lists[index]!).values()]);
-  const taken = all.flatMap(({ begins }, index) =>
-    begins.flatMap(({ position }, place) =>
-      answers[index]![place]!.created ? [] : { list: lists[index]!.number, position },
-    ),
+  const places = (of: (it: Advance, index: number) => readonly number[]): Place[] =>
+    all.flatMap((it, index) => of(it, index).map((position) => ({ list: lists[index]!.number, position })));
+  const firstOf = ({ begins }: Advance, index: number): number => lists[index]!.begun - begins.length;
+  const news = all.flatMap(({ counts }, index) => counts.map((number) => [lists[index]!.number, number] as const));
+  if (news.length > 0)
+    await session.rows(countQuery, [
+      textArray(news.map(([list]) => list)),
+      textArray(news.map(([, number]) => number)),
+    ]);
+  const begun = places((it, index) => (it.begins.length === 0 ? [] : [firstOf(it, index)]));
+  if (begun.length > 0) {
+    const upTo = all.flatMap(({ begins }, index) => (begins.length === 0 ? [] : lists[index]!.begun));
+    await session.rows(begunQuery, [...placeValues(begun), integerArray(upTo)]);
+  }
+  // Their ids are others'.
+  const taken = places((it, index) =>
+    answers[index]!.flatMap(({ created }, place) => (created ? [] : firstOf(it, index) + place)),
   );
-  if (rows.length > 0) {
-    await session.rows(linesQuery, [
-      textArray(rows.map(({ list }) => list)),
-      integerArray(rows.map(({ position }) => position)),
-      textArray(rows.map(({ phase }) => phase)),
-      integerArray(rows.map(({ asked }) => asked)),
-    ]);
-  }
-  if (taken.length > 0) {
-    await session.rows(takenQuery, [
-      textArray(taken.map(({ list }) => list)),
-      integerArray(taken.map(({ position }) => position)),
-    ]);
-  }
-}
-
-function stepsOf({ counts, asks, begins }: Advance, { number, begun }: Advanced): ReadonlyMap<number, LineStep> {
-  const steps = new Map<number, LineStep>();
-  const step = (position: number): LineStep => {
-    const there = steps.get(position) ?? { list: number, position, phase: null, asked: 0 };
-    steps.set(position, there);
-    return there;
-  };
-  for (const { position } of begins) if (position >= begun) step(position).phase = "begun";
-  for (const { position, phase } of counts) step(position).phase = phase;
-  for (const position of asks) step(position).asked = 1;
-  return steps;
+  if (taken.length > 0) await session.rows(takenQuery, placeValues(taken));
+  const asked = places(({ asks }) => asks);
+  if (asked.length + taken.length === 0) return;
+  const marks = [...asked.map(() => "asked"), ...taken.map(() => "taken")];
+  await session.rows(markQuery, [...placeValues([...asked, ...taken]), textArray(marks)]);
 }
 
 /** Their rows are locked by now, in order. */

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { freshSchema, postgresUrl } from "../../../test/support/postgres.js";
 import { Encoded } from "../../values/encode.js";
 import { entry, fromTexts, position } from "../../testing/store-contract/bench.js";
-import type { Batch, NewExecution } from "../batch.js";
+import type { Arrival, Batch, NewExecution } from "../batch.js";
 import type { StagedLine, Transition, HistoryEntry } from "../../execution/records.js";
 import type { Store } from "../contract.js";
 import type { Advance } from "../lists.js";
@@ -43,7 +43,7 @@ const opening = (lines: number, data: string) =>
 
 const ended = (position: number, owner: number): Transition =>
   transition(`c${position}`, owner, {
-    ...{ status: "completed", rests: true, ends: true, line: { list, position, phase: "completed" } },
+    ...{ status: "completed", rests: true, ends: true, line: { list, position, was: "begun", phase: "completed" } },
   });
 
 interface Counted {
@@ -65,16 +65,16 @@ async function advance(store: Store, race: Race): Promise<void> {
   const lists = store.lists!;
   const [record] = await lists.find([list]);
   const { begun, settled }: Counted = JSON.parse(record!.data);
-  const news = await lists.lines({ list, news: true, limit: 10 });
-  const settledNow = settled + news.length;
+  const news = await lists.news(list, 10);
+  const settledNow = settled + news.flatMap(({ positions }) => positions).length;
   const room = record!.status === "open" ? width - (begun - settledNow) : 0;
-  const next = room === 0 ? [] : await lists.lines({ list, from: begun, limit: room });
+  const next = room === 0 ? [] : await lists.lines(list, begun, room);
   const told = `told ${race.told++}`;
   const step: Advance = {
     ...{ list, revision: record!.revision, isMarked: false, asks: [], frees: [] },
     data: JSON.stringify({ begun: begun + next.length, settled: settledNow } satisfies Counted),
-    counts: news.map(({ position, phase }) => ({ position, phase })),
-    begins: next.map(({ position }) => ({ position, create: child(position) })),
+    counts: news.map(({ id }) => id),
+    begins: next.map(({ position }) => child(position)),
     arrivals: [
       {
         ...{ id: told, execution: "p", kind: "told", name: "told", payload: Encoded.ofText("null"), messageId: told },
@@ -125,10 +125,10 @@ test("launchers that race over one list begin and count each line once, and begi
   const race = new Race();
   await Promise.all(stores.map(async (it, index) => work(it, owners[index]!, race, index === 0)));
 
-  const lines = await store!.lists!.lines({ list, from: 0, limit: count });
+  const lines = await store!.lists!.lines(list, 0, count);
   const begun = lines.filter(({ phase }) => phase !== "staged");
   expect(begun.length).toBe(race.begunAtEnd);
-  for (const line of begun) expect(line).toMatchObject({ phase: "completed", counted: "completed" });
+  for (const line of begun) expect(line).toMatchObject({ phase: "completed" });
   expect(race.ended).toBe(begun.length);
   expect(await store!.count({ root: "p" }, count)).toBe(begun.length);
   expect(await store!.lists!.due(10)).toEqual([]);
@@ -155,13 +155,11 @@ test("a batch that closes a list and tells lines of it takes the list before the
   const writing = store.write({ ...nothing, transitions: [ended(0, owner), closes] });
   const waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))";
   while ((await foreign.query(waits)).rows.length === 0) await new Promise((resolve) => setImmediate(resolve));
-  await foreign.query(`UPDATE ${schema}.stepwell_lines SET asked = asked`);
-  await foreign.query(
-    `INSERT INTO ${schema}.stepwell_news SELECT list, position, 'stuck' FROM ${schema}.stepwell_lines`,
-  );
+  await foreign.query(`UPDATE ${schema}.stepwell_lines SET launches = launches`);
+  await foreign.query(`INSERT INTO ${schema}.stepwell_marks SELECT list, first, 'asked' FROM ${schema}.stepwell_lines`);
   await foreign.query("COMMIT");
   expect((await writing).transitions).toEqual(["taken", "taken"]);
-  expect(await store.lists!.lines({ list, from: 0, limit: 1 })).toMatchObject([{ phase: "completed" }]);
+  expect(await store.lists!.news(list, 1)).toMatchObject([{ was: "begun", phase: "completed", positions: [0] }]);
 });
 
 /** The connection breaks at a commit: before it gets there, or once it is done. */
@@ -222,11 +220,11 @@ test.each(["before", "after"] as const)(
     await expect(store.write(opens)).rejects.toMatchObject({ retryable: true });
     expect(await lists.find([list])).toMatchObject([at === "after" ? { status: "open" } : undefined]);
     // Somebody else was faster.
-    if (at === "after") await lists.advance([step({ begins: [{ position: 0, create: child(0) }] })]);
+    if (at === "after") await lists.advance([step({ begins: [child(0)] })]);
     expect((await store.write(opens)).transitions).toEqual(["taken"]);
     const [record] = await lists.find([list]);
     expect(record).toMatchObject({ status: "open", revision: at === "after" ? 2 : 1 });
-    const phases = (await lists.lines({ list, from: 0, limit: 5 })).map(({ phase }) => phase);
+    const phases = (await lists.lines(list, 0, 5)).map(({ phase }) => phase);
     expect(phases).toEqual([at === "after" ? "begun" : "staged", "staged"]);
     expect(await store.history("p")).toHaveLength(1);
 
@@ -244,14 +242,14 @@ test.each(["before", "after"] as const)(
     const { store, owner, breaks } = await breaking();
     await store.write({ ...nothing, transitions: [transition("p", owner, { list: opening(2, "opened") })] });
     // One that its launcher had at once: it is given out by the next claim, since nobody asks for it again.
-    const begins = [{ position: 0, create: { ...child(0), owner } }];
+    const begins = [{ ...child(0), owner }];
     breaks.at = at;
     await expect(Promise.resolve(store.lists!.advance([step({ begins })]))).rejects.toMatchObject({ retryable: true });
     const [answers] = await store.lists!.advance([step({ begins })]);
     expect(answers).toEqual(at === "after" ? null : [{ created: true, owned: true }]);
     expect(await store.lists!.find([list])).toMatchObject([{ revision: 2, data: "advanced" }]);
-    const [line] = await store.lists!.lines({ list, from: 0, limit: 1 });
-    expect(line).toMatchObject({ phase: "begun", counted: "begun" });
+    const [line] = await store.lists!.lines(list, 0, 1);
+    expect(line).toMatchObject({ phase: "begun" });
     const { records } = await store.claim({ owner, limit: 5, workflows: [{ name: "sell", version: "1" }] });
     expect(records.map(({ id }) => id)).toEqual(at === "after" ? ["c0"] : []);
     expect((await store.load(["c0"]))[0]).toMatchObject({ owner, line: { list, position: 0 } });
@@ -261,23 +259,33 @@ test.each(["before", "after"] as const)(
 test("a line is told once, also where the answer to its transition was lost and its list has counted it since", async () => {
   const { store, owner, breaks } = await breaking();
   await store.write({ ...nothing, transitions: [transition("p", owner, { list: opening(2, "opened") })] });
-  await store.lists!.advance([step({ begins: [0, 1].map((position) => ({ position, create: child(position) })) })]);
+  await store.lists!.advance([step({ begins: [0, 1].map(child) })]);
   await store.claim({ owner, limit: 5, workflows: [{ name: "sell", version: "1" }] });
   // With something else in the batch there is a commit of its own.
   const batch = { ...nothing, transitions: [ended(0, owner)], releases: [{ ...release("c1"), owner }] };
   breaks.at = "after";
   await expect(store.write(batch)).rejects.toMatchObject({ retryable: true });
-  await store.lists!.advance([step({ revision: 2, counts: [{ position: 0, phase: "completed" }] })]);
-  expect((await store.write(batch)).transitions).toEqual(["taken"]);
-  const lines = await store.lists!.lines({ list, from: 0, limit: 5 });
-  expect(lines.map(({ phase, counted }) => [phase, counted])).toEqual([
-    ["completed", "completed"],
-    ["stuck", "begun"],
+  const news = await store.lists!.news(list, 5);
+  expect(news.map(({ phase, positions }) => [phase, positions])).toEqual([
+    ["completed", [0]],
+    ["stuck", [1]],
   ]);
+  await store.lists!.advance([step({ revision: 2, counts: news.map(({ id }) => id) })]);
+  // The one that was let go is in the same launcher's hands again.
+  await store.write({ ...nothing, arrivals: [woken("c1")] });
+  await store.claim({ owner, limit: 5, workflows: [{ name: "sell", version: "1" }] });
+  const again = await store.write(batch);
+  expect([again.transitions, again.releases]).toEqual([["taken"], ["taken"]]);
+  expect(await store.lists!.news(list, 5)).toEqual([]);
   expect(await store.history("c0")).toHaveLength(1);
 });
 
+const woken = (execution: string): Arrival => ({
+  ...{ id: "woken", execution, kind: "message", name: "go", payload: Encoded.ofText("null"), messageId: null },
+  ...{ acceptedIn: ["stuck"], wakes: ["stuck"], carried: null },
+});
+
 function release(id: string) {
-  const line = { list, position: 1, phase: "stuck" } as const;
+  const line = { list, position: 1 } as const;
   return { id, signals: null, dueInMs: null, dead: [], parks: true as const, line };
 }

@@ -1,13 +1,15 @@
 /** Lists of executions. */
 import type { CreateResult } from "../batch.js";
-import type { Advance, LineQuery, ListRecord, ListStore } from "../lists.js";
+import type { LinePhase } from "../../execution/records.js";
+import type { Advance, ListRecord, ListStore, NewsRecord } from "../lists.js";
 import {
-  lineColumns,
   linePhase,
   lineRecordOf,
+  linesInRow,
   listColumns,
   listOf,
   stagedLineOf,
+  type LaunchRow,
   type LineRow,
   type ListRow,
 } from "../sql/lists.js";
@@ -30,10 +32,13 @@ export function lists(server: Server): ListStore {
     advance: (all) => advancing.advance(all),
     find: (ids) => server.ask((database) => find(database, ids)),
     of: (execution) => server.ask(async (database) => (await database.rows<ListRow>(ofQuery, [execution])).map(listOf)),
-    lines: (query) => server.ask(async (database) => (await lines(database, query)).map(lineRecordOf)),
+    news: (list, limit) =>
+      server.ask(async (database) => (await database.rows<NewsRow>(newsQuery, [list, limit])).map(newsOf)),
+    lines: (list, from, limit) =>
+      server.ask(async (database) => (await database.rows<LineRow>(linesQuery, [list, from, limit])).map(lineRecordOf)),
     launches: (list, from, limit) =>
       server.ask(async (database) =>
-        (await database.rows<LineRow>(launchesQuery, [list, from, limit])).map(stagedLineOf),
+        (await database.rows<LaunchRow>(launchesQuery, [list, from, limit])).map(stagedLineOf),
       ),
   };
 }
@@ -73,49 +78,65 @@ async function find(database: Database, ids: readonly string[]): Promise<(ListRe
   return ids.map((id) => found.get(id));
 }
 
-const number = "(SELECT k.sequence FROM stepwell_lists AS k WHERE k.id = $1::text)";
-const begun = "(SELECT k.begun FROM stepwell_lists AS k WHERE k.id = $1::text)";
+interface NewsRow {
+  readonly number: number;
+  readonly was: LinePhase;
+  readonly phase: LinePhase;
+  readonly positions: readonly number[];
+  readonly asked: readonly number[] | null;
+}
 
+function newsOf({ number, was, phase, positions, asked }: NewsRow): NewsRecord {
+  return { id: String(number), was, phase, positions, asked: asked ?? [] };
+}
+
+/** Rows until there are as many lines as were asked for. */
 const newsQuery: Statement = {
-  name: "lines_news",
+  name: "list_news",
   text: `
-SELECT ${lineColumns(begun)} FROM (
-  SELECT list, position, phase FROM stepwell_news WHERE list = ${number} ORDER BY position LIMIT $2::integer
-) AS n CROSS JOIN LATERAL (SELECT * FROM stepwell_lines WHERE list = n.list AND position = n.position OFFSET 0) AS l
-ORDER BY n.position`,
+SELECT n.number, n.was, n.phase, to_json(n.positions) AS positions, CASE WHEN n.phase = 'rolledBack' THEN (
+  SELECT json_agg(m.position) FROM stepwell_marks AS m
+  WHERE m.list = n.list AND m.position = ANY (n.positions) AND m.mark = 'asked'
+) END AS asked
+FROM (
+  SELECT f.*, sum(cardinality(f.positions)) OVER (ORDER BY f.number) - cardinality(f.positions) AS before FROM (
+    SELECT * FROM stepwell_news WHERE list = (SELECT k.sequence FROM stepwell_lists AS k WHERE k.id = $1::text)
+    ORDER BY number LIMIT $2::integer
+  ) AS f
+) AS n WHERE n.before < $2::integer ORDER BY n.number`,
 };
 
-const ofList = `
-FROM stepwell_lines AS l LEFT JOIN LATERAL (
-  SELECT phase FROM stepwell_news WHERE list = l.list AND position = l.position OFFSET 0
-) AS n ON true WHERE l.list = ${number}`;
+/** The rows in which those lines stand. */
+const rowsOf = `
+FROM stepwell_lists AS k CROSS JOIN LATERAL (
+  SELECT * FROM stepwell_lines WHERE list = k.sequence AND first > $2::integer - ${linesInRow} AND first < $2::integer + $3::integer
+  ORDER BY first OFFSET 0
+) AS r`;
 
-const unasked = `AND ($4::text[] IS NULL OR (l.asked = 0 AND ${linePhase(begun)} = ANY ($4::text[])))`;
-
-const upQuery: Statement = {
+const linesQuery: Statement = {
   name: "lines",
-  text: `SELECT ${lineColumns(begun)} ${ofList} AND l.position >= $2::integer ${unasked} ORDER BY l.position LIMIT $3::integer`,
-};
-
-const downQuery: Statement = {
-  name: "lines_down",
-  text: `SELECT ${lineColumns(begun)} ${ofList} AND l.position <= $2::integer ${unasked} ORDER BY l.position DESC LIMIT $3::integer`,
+  text: `
+SELECT l.position, l.key, l.execution, ${linePhase} AS phase, m.mark ${rowsOf} CROSS JOIN LATERAL (
+  SELECT k.begun, r.first + u.place::integer - 1 AS position, u.key, u.execution
+  FROM unnest(r.keys, r.executions) WITH ORDINALITY AS u (key, execution, place)
+) AS l
+LEFT JOIN LATERAL (SELECT mark FROM stepwell_marks WHERE list = k.sequence AND position = l.position OFFSET 0) AS m ON true
+LEFT JOIN LATERAL (
+  SELECT id, line, status FROM stepwell_executions WHERE id = l.execution AND l.position < k.begun OFFSET 0
+) AS e ON true
+WHERE k.id = $1::text AND l.position >= $2::integer AND l.position < $2::integer + $3::integer ORDER BY l.position`,
 };
 
 const launchesQuery: Statement = {
   name: "launches",
   text: `
-SELECT l.position, l.key, l.execution, l.launch FROM stepwell_lines AS l
-WHERE l.list = ${number} AND l.position >= greatest($2::integer, ${begun}) AND l.position < $2::integer + $3::integer
-  AND l.launch IS NOT NULL ORDER BY l.position`,
+SELECT l.position, l.key, l.execution, l.launch ${rowsOf} CROSS JOIN LATERAL (
+  SELECT r.first + u.place::integer - 1 AS position, u.key, u.execution, u.launch
+  FROM unnest(r.keys, r.executions, r.launches) WITH ORDINALITY AS u (key, execution, launch, place)
+) AS l
+WHERE k.id = $1::text AND l.position >= greatest($2::integer, k.begun) AND l.position < $2::integer + $3::integer
+ORDER BY l.position`,
 };
-
-function lines(database: Database, query: LineQuery): Promise<LineRow[]> {
-  if ("news" in query) return database.rows(newsQuery, [query.list, query.limit]);
-  const { list, from, limit, descending = false, unasked } = query;
-  const phases = unasked === undefined ? null : textArray(unasked);
-  return database.rows(descending ? downQuery : upQuery, [list, from, limit, phases]);
-}
 
 const revisionsQuery: Statement = {
   name: "list_revisions",
@@ -138,7 +159,7 @@ class Advancing {
     const kept = this.#isContended ? await this.#fresh(all) : all;
     if (kept.length === 0) return all.map(() => null);
     const { database, doubts, terms } = this.#server;
-    const creates = kept.flatMap(({ begins }) => begins.map(({ create }) => create));
+    const creates = kept.flatMap(({ begins }) => begins);
     const tickets = creates.map((create) => doubts.ticketOf(create));
     const hints: Told[] = [];
     try {
@@ -174,7 +195,7 @@ async function advanceIn(
   tickets: readonly number[],
   { terms, hints }: { readonly terms: Terms; readonly hints: Told[] },
 ): Promise<readonly (readonly CreateResult[])[] | null> {
-  const creates = all.flatMap(({ begins }) => begins.map(({ create }) => create));
+  const creates = all.flatMap(({ begins }) => begins);
   const arrivals = all.flatMap((it) => it.arrivals);
   const frees = all.flatMap((it) => it.frees);
   let answers: readonly CreateResult[] = [];

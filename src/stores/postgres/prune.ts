@@ -86,7 +86,7 @@ interface Row {
   readonly counts: Partial<Record<Status, number>> | null;
 }
 
-/** So many executions of a tree, or lines of their lists, are removed in one transaction, and so many transactions are made by one call. */
+/** So many executions of a tree, or rows of their lists, are removed in one transaction, and so many transactions are made by one call. */
 const slice = 200;
 const linesInSlice = 5_000;
 const mostSlices = 20;
@@ -112,12 +112,20 @@ WITH given AS MATERIALIZED (
   SELECT g.id, g.sequence::bigint AS sequence, g.created_at, g.tags
   FROM unnest($1::text[], $2::float8[], $3::float8[], $4::text[]) AS g (id, sequence, created_at, tags)
 ),
+lists AS MATERIALIZED (SELECT k.sequence FROM given AS c JOIN stepwell_lists AS k ON k.parent = c.id),
 lines AS MATERIALIZED (
-  SELECT l.list, l.position FROM given AS c JOIN stepwell_lists AS k ON k.parent = c.id
-  CROSS JOIN LATERAL (SELECT list, position FROM stepwell_lines WHERE list = k.sequence LIMIT ${linesInSlice}) AS l LIMIT ${linesInSlice}
+  SELECT l.list, l.first FROM lists AS k
+  CROSS JOIN LATERAL (SELECT list, first FROM stepwell_lines WHERE list = k.sequence LIMIT ${linesInSlice}) AS l LIMIT ${linesInSlice}
 ),
-unlined AS (DELETE FROM stepwell_lines AS d USING lines AS l WHERE d.list = l.list AND d.position = l.position),
-gone AS MATERIALIZED (SELECT * FROM given WHERE (SELECT count(*) FROM lines) < ${linesInSlice}),
+marks AS MATERIALIZED (
+  SELECT m.list, m.position FROM lists AS k
+  CROSS JOIN LATERAL (SELECT list, position FROM stepwell_marks WHERE list = k.sequence LIMIT ${linesInSlice}) AS m LIMIT ${linesInSlice}
+),
+unlined AS (DELETE FROM stepwell_lines AS d USING lines AS l WHERE d.list = l.list AND d.first = l.first),
+unmarked AS (DELETE FROM stepwell_marks AS d USING marks AS m WHERE d.list = m.list AND d.position = m.position),
+gone AS MATERIALIZED (
+  SELECT * FROM given WHERE greatest((SELECT count(*) FROM lines), (SELECT count(*) FROM marks)) < ${linesInSlice}
+),
 unlisted AS (DELETE FROM stepwell_lists AS k USING gone AS c WHERE k.parent = c.id),
 over AS (DELETE FROM stepwell_pruning AS p USING gone AS c WHERE p.root = c.id),${removing("gone")}
 SELECT (SELECT count(*) FROM gone) > 0 AS removed`,

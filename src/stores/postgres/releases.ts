@@ -1,4 +1,5 @@
 import { positionText } from "../sql/json-columns.js";
+import { executionPhase } from "../sql/lists.js";
 import type { CommitResult, Release } from "../batch.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
@@ -16,20 +17,27 @@ const parking =
   `updated_at = CASE WHEN g.parks = 1 THEN ${time} ELSE e.updated_at END, ` +
   "admission = CASE WHEN g.parks = 1 THEN NULL ELSE e.admission END";
 
+/** In which phase they are, also where a try whose answer was lost has parked them: what is told twice would be counted twice. */
+const before = `
+before AS MATERIALIZED (
+  SELECT e.id, ${executionPhase} AS phase FROM stepwell_executions AS e
+  JOIN (SELECT id FROM unnest($3::text[]) AS g (id) ORDER BY id) AS g ON g.id = e.id FOR NO KEY UPDATE OF e
+),`;
+
 const textOf = (mail: boolean, parks = false, lined = false): string => `
-WITH ${moment},
+WITH ${moment},${lined ? before : ""}
 updated AS (
   UPDATE stepwell_executions AS e SET claims = CASE WHEN g.position IS NULL THEN e.claims - 1 ELSE 0 END, owner = NULL,
     due_at = ${time} + g.due_in, position = coalesce(g.position, e.position),
     seen = CASE WHEN g.signals IS NULL THEN e.seen ELSE e.signals END${parks ? `, ${parking}` : ""}
   FROM unnest($3::text[], $4::integer[], $5::integer[], $6::float8[], $7::text[], $8::text[]${parks ? ", $9::integer[]" : ""}${
-    lined ? ", $10::text[], $11::integer[], $12::text[]" : ""
+    lined ? ", $10::text[], $11::integer[]" : ""
   }) WITH ORDINALITY AS g (id, owner, signals, due_in, settled, position${parks ? ", parks" : ""}${
-    lined ? ", line_list, line_place, line_phase" : ""
-  }, n)
+    lined ? ", line_list, line_place" : ""
+  }, n)${lined ? " JOIN before AS b ON b.id = g.id" : ""}
   WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM g.owner AND e.signals = coalesce(g.signals, e.signals)
   RETURNING g.n, e.sequence, e.id, g.owner, g.settled, NULL AS step, 0 AS ends${parks ? ", g.parks AS leaves" : ""}${
-    lined ? ", g.line_list, g.line_place, g.line_phase" : ""
+    lined ? ", g.line_list, g.line_place, b.phase AS line_was, 'stuck' AS line_phase" : ""
   }
 )${heard}${mail ? settling : ""}${parks ? leaving : ""}${lined ? telling : ""}
 SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;

@@ -45,7 +45,7 @@ updated AS (
     AND e.signals = ${has("rare") ? "g.signals" : "0"}
   RETURNING g.n, e.sequence, e.id, $3::integer AS owner, g.revision, g.entry, g.patch${
     has("mail") ? ", g.step, g.settled, g.ends" : ""
-  }${has("topics") ? ", g.keeps" : ""}${has("limits") ? ", g.leaves" : ""}${lined ? ", g.line_list, g.line_place, g.line_phase" : ""}
+  }${has("topics") ? ", g.keeps" : ""}${has("limits") ? ", g.leaves" : ""}${lined ? ", g.line_list, g.line_place, g.line_was, g.line_phase" : ""}
 ),
 written AS (
   INSERT INTO stepwell_history (execution, revision, owner, at, entry, patch)
@@ -109,6 +109,7 @@ const given: Readonly<Record<Word, readonly Column[]>> = {
 const givenOfLines: readonly Column[] = [
   text("line_list", ({ line }) => line?.list ?? null),
   integer("line_place", ({ line }) => line?.position ?? null),
+  text("line_was", ({ line }) => line?.was ?? null),
   text("line_phase", ({ line }) => line?.phase ?? null),
 ];
 

@@ -1,7 +1,7 @@
 /** How lists and their lines stand in the tables. */
 import type { LinePhase, StagedLine } from "../../execution/records.js";
 import { Encoded } from "../../values/encode.js";
-import type { Advance, LineRecord, ListRecord } from "../lists.js";
+import type { LineRecord, ListRecord } from "../lists.js";
 
 export interface ListRow {
   readonly id: string;
@@ -19,43 +19,40 @@ export function listOf({ id, parent, status, revision, data, marked }: ListRow):
   return { id, of: parent, status, revision, data, isMarked: marked === 1 };
 }
 
+/** Lines stand in rows of so many, as they were staged in a row: a row costs something, whatever it holds. */
+export const linesInRow = 32;
+
+/** What is said of a line apart from its row: that it was asked to go back, or that its id is another's. */
+export type LineMark = "asked" | "taken";
+
 export interface LineRow {
   readonly position: number;
   readonly key: string;
   readonly execution: string;
   readonly phase: LinePhase;
-  readonly counted: LinePhase;
-  readonly asked: number;
-  /** Null: it was forgotten. */
-  readonly launch: string | null;
+  readonly mark: LineMark | null;
 }
 
-/** What a query for lines selects, without what their executions need to be created. `begun`: as an expression. */
-export function lineColumns(begun: string): string {
-  return `l.position, l.key, l.execution, ${linePhase(begun)} AS phase, ${countedPhase(begun)} AS counted, l.asked`;
+/** Of the execution `e`, that may not be there. */
+export const executionPhase =
+  "CASE WHEN e.status IN ('stuck', 'completed', 'rolledBack') THEN e.status ELSE 'begun' END";
+
+/** What has become of a line `l`, which knows how many of its list have begun, with the mark `m` and the execution `e`. */
+export const linePhase =
+  "CASE WHEN l.position >= l.begun THEN 'staged' WHEN m.mark = 'taken' THEN 'rolledBack' " +
+  `WHEN e.id IS NOT NULL AND e.line IS NULL THEN 'completed' ELSE ${executionPhase} END`;
+
+export function lineRecordOf({ position, key, execution, phase, mark }: LineRow): LineRecord {
+  return { position, key, execution, phase, isAsked: mark === "asked" };
 }
 
-/** What has become of a line `l`, of which there may be news `n`. */
-export function linePhase(begun: string): string {
-  return `coalesce(n.phase, ${countedPhase(begun)})`;
+export interface LaunchRow {
+  readonly position: number;
+  readonly key: string;
+  readonly execution: string;
+  readonly launch: string;
 }
 
-/** Lines that begin in the order of their positions are not written for it. */
-function countedPhase(begun: string): string {
-  return `CASE WHEN l.phase = 'staged' AND l.position < ${begun} THEN 'begun' ELSE l.phase END`;
-}
-
-/** Those that begin, where they stand in a row. Undefined: they don't, or none begins. */
-export function rangeOf({ begins }: Advance): { readonly from: number; readonly to: number } | undefined {
-  const from = begins[0]?.position;
-  if (from === undefined || begins.some(({ position }, index) => position !== from + index)) return undefined;
-  return { from, to: from + begins.length };
-}
-
-export function lineRecordOf({ position, key, execution, phase, counted, asked }: LineRow): LineRecord {
-  return { position, key, execution, phase, counted, isAsked: asked === 1 };
-}
-
-export function stagedLineOf({ position, key, execution, launch }: LineRow): StagedLine {
-  return { position, key, execution, launch: Encoded.ofText(launch!) };
+export function stagedLineOf({ position, key, execution, launch }: LaunchRow): StagedLine {
+  return { position, key, execution, launch: Encoded.ofText(launch) };
 }

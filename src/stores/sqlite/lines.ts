@@ -2,7 +2,7 @@
 import type { LineChange, ListChange, StagedLine } from "../../execution/records.js";
 import type { CreateResult } from "../batch.js";
 import type { Advance } from "../lists.js";
-import { rangeOf } from "../sql/lists.js";
+import { linesInRow, type LineMark } from "../sql/lists.js";
 import type { Database } from "./database.js";
 
 const findList = "SELECT sequence FROM stepwell_lists WHERE id = ?";
@@ -22,15 +22,23 @@ function stagedList(database: Database, id: string, parent: string): number {
   return there ?? (database.statement(insertList).get(id, parent) as { readonly sequence: number }).sequence;
 }
 
-const putLine =
-  "INSERT INTO stepwell_lines (list, position, key, execution, launch, phase, asked) " +
-  "VALUES (?, ?, ?, ?, ?, 'staged', 0) ON CONFLICT (list, position) DO UPDATE SET " +
-  "key = excluded.key, execution = excluded.execution, launch = excluded.launch, phase = 'staged', asked = 0";
+const putLines =
+  "INSERT INTO stepwell_lines (list, first, keys, executions, launches) VALUES (?, ?, ?, ?, ?) ON CONFLICT (list, first) DO UPDATE SET " +
+  "keys = excluded.keys, executions = excluded.executions, launches = excluded.launches";
 
+/** @param lines in a row */
 export function stageLines(database: Database, id: string, parent: string, lines: readonly StagedLine[]): number {
   const list = stagedList(database, id, parent);
-  const statement = database.statement(putLine);
-  for (const { position, key, execution, launch } of lines) statement.run(list, position, key, execution, launch.text);
+  const statement = database.statement(putLines);
+  for (let at = 0; at < lines.length; at += linesInRow) {
+    const row = lines.slice(at, at + linesInRow);
+    const texts = [
+      row.map(({ key }) => key),
+      row.map(({ execution }) => execution),
+      row.map(({ launch }) => launch.text),
+    ];
+    statement.run(list, row[0]!.position, ...texts.map((it) => JSON.stringify(it)));
+  }
   return list;
 }
 
@@ -46,33 +54,28 @@ export function changeList(database: Database, change: ListChange, parent: strin
   }
   const { count, data, lines } = change.opens;
   const list = stageLines(database, change.list, parent, lines);
-  database.statement("DELETE FROM stepwell_lines WHERE list = ? AND position >= ?").run(list, count);
+  database.statement("DELETE FROM stepwell_lines WHERE list = ? AND first >= ?").run(list, count);
   database.statement(updateOpened).run(data, list);
 }
 
-/** Of many at once, by their positions: a statement costs more than what it does to one line. */
 const insertNews =
-  "INSERT INTO stepwell_news (list, position, phase) SELECT l.list, l.position, ?1 FROM json_each(?3) AS w " +
-  "CROSS JOIN stepwell_lines AS l ON l.list = (SELECT sequence FROM stepwell_lists WHERE id = ?2) AND l.position = w.value " +
-  "WHERE true ON CONFLICT (list, position) DO UPDATE SET phase = excluded.phase";
+  "INSERT INTO stepwell_news (list, was, phase, positions) SELECT sequence, ?2, ?3, ?4 FROM stepwell_lists WHERE id = ?1";
 
-/** What executions have become. Of one line twice, the last counts. */
+/** What executions have become: a row for all that are alike. */
 export function tellLines(database: Database, told: readonly LineChange[]): void {
-  const last = new Map(told.map((change) => [`${change.position} ${change.list}`, change]));
   const alike = new Map<string, { readonly of: LineChange; readonly positions: number[] }>();
-  for (const change of last.values()) {
-    const key = `${change.phase} ${change.list}`;
+  for (const change of told) {
+    const key = `${change.was} ${change.phase} ${change.list}`;
     const there = alike.get(key);
     if (there === undefined) alike.set(key, { of: change, positions: [change.position] });
     else there.positions.push(change.position);
   }
   const statement = database.statement(insertNews);
-  for (const { of, positions } of alike.values()) statement.run(of.phase, of.list, JSON.stringify(positions));
+  for (const { of, positions } of alike.values()) statement.run(of.list, of.was, of.phase, JSON.stringify(positions));
 }
 
-/** Where those that begin stand in a row behind those that have begun, this says it of all of them. */
 const updateAdvanced =
-  "UPDATE stepwell_lists SET revision = revision + 1, data = ?1, marked = ?2, begun = iif(begun = ?5, ?6, begun) " +
+  "UPDATE stepwell_lists SET revision = revision + 1, data = ?1, marked = ?2, begun = begun + ?5 " +
   "WHERE id = ?3 AND revision = ?4 RETURNING sequence, begun";
 
 export interface Advanced {
@@ -83,19 +86,20 @@ export interface Advanced {
 
 /** The list, as it is now. Undefined: it has another revision. */
 export function advanceList(database: Database, advance: Advance): Advanced | undefined {
-  const { list, revision, data, isMarked } = advance;
-  const range = rangeOf(advance);
-  const values = [data, isMarked ? 1 : null, list, revision, range?.from ?? null, range?.to ?? null];
+  const { list, revision, data, isMarked, begins } = advance;
+  const values = [data, isMarked ? 1 : null, list, revision, begins.length];
   return database.statement(updateAdvanced).get(...values) as Advanced | undefined;
 }
 
-const updateCounted =
-  "UPDATE stepwell_lines SET phase = ?, launch = NULL WHERE list = ? AND position IN (SELECT w.value FROM json_each(?) AS w)";
-/** Unless there is more by now. */
 const deleteNews =
-  "DELETE FROM stepwell_news WHERE phase = ? AND list = ? AND position IN (SELECT w.value FROM json_each(?) AS w)";
-const updateAsked =
-  "UPDATE stepwell_lines SET asked = 1 WHERE list = ? AND position IN (SELECT w.value FROM json_each(?) AS w)";
+  "DELETE FROM stepwell_news WHERE list = ? AND number IN (SELECT CAST(w.value AS INTEGER) FROM json_each(?) AS w)";
+/** What a row keeps to begin its lines goes with the last of them. */
+const updateBegun =
+  `UPDATE stepwell_lines SET launches = NULL WHERE list = ?1 AND first > ?2 - ${linesInRow} ` +
+  "AND first + json_array_length(keys) <= ?3 AND launches IS NOT NULL";
+const insertMarks =
+  "INSERT INTO stepwell_marks (list, position, mark) SELECT ?1, w.value, ?2 FROM json_each(?3) AS w WHERE true " +
+  "ON CONFLICT (list, position) DO NOTHING";
 
 /** @param answers of those that were to begin, in their order */
 export function advanceLines(
@@ -104,19 +108,19 @@ export function advanceLines(
   { list, counts, asks, begins }: Advance,
   answers: readonly CreateResult[],
 ): void {
-  const single = begins.flatMap(({ position }) => (position < begun ? [] : position));
-  if (single.length > 0) database.statement(updateCounted).run("begun", sequence, JSON.stringify(single));
-  for (const phase of new Set(counts.map((it) => it.phase))) {
-    const positions = JSON.stringify(counts.flatMap((it) => (it.phase === phase ? it.position : [])));
-    database.statement(updateCounted).run(phase, sequence, positions);
-    database.statement(deleteNews).run(phase, sequence, positions);
-  }
-  if (asks.length > 0) database.statement(updateAsked).run(sequence, JSON.stringify(asks));
+  const first = begun - begins.length;
+  const mark = (positions: readonly number[], mark: LineMark): void => {
+    if (positions.length > 0) database.statement(insertMarks).run(sequence, mark, JSON.stringify(positions));
+  };
+  if (counts.length > 0) database.statement(deleteNews).run(sequence, JSON.stringify(counts));
+  if (begins.length > 0) database.statement(updateBegun).run(sequence, first, begun);
+  mark(asks, "asked");
   // Their ids are others'.
-  const taken = begins.filter((_, place) => !answers[place]!.created);
+  const taken = answers.flatMap(({ created }, place) => (created ? [] : first + place));
+  mark(taken, "taken");
   tellLines(
     database,
-    taken.map(({ position }) => ({ list, position, phase: "rolledBack" })),
+    taken.map((position) => ({ list, position, was: "begun", phase: "rolledBack" })),
   );
 }
 

@@ -1,20 +1,21 @@
 /** Lists of executions. */
 import type { CreateResult } from "../batch.js";
 import type { Hint } from "../contract.js";
-import type { Advance, LineQuery, ListStore, Staging } from "../lists.js";
+import type { LinePhase, StagedLine } from "../../execution/records.js";
+import type { Advance, LineRecord, ListStore, NewsRecord, Staging } from "../lists.js";
 import {
   linePhase,
   lineRecordOf,
-  lineColumns,
+  linesInRow,
   listColumns,
   listOf,
   stagedLineOf,
+  type LaunchRow,
   type LineRow,
   type ListRow,
 } from "../sql/lists.js";
 import { deliver } from "./arrivals.js";
 import type { Database } from "./database.js";
-import type { Value } from "./driver.js";
 import { advanceLines, advanceList, freeLines, listNumber, stageLines } from "./lines.js";
 import type { SqliteFile } from "./shared.js";
 import { applyCreates } from "./write.js";
@@ -38,12 +39,9 @@ export function lists(file: SqliteFile): ListStore {
         });
       }),
     of: (execution) => reading((database) => (database.statement(ofExecution).all(execution) as ListRow[]).map(listOf)),
-    lines: (query) => reading((database) => lines(database, query).map(lineRecordOf)),
-    launches: (list, from, limit) =>
-      reading((database) => {
-        const values = [listNumber(database, list) ?? -1, from, from + limit];
-        return (database.statement(launches).all(...values) as LineRow[]).map(stagedLineOf);
-      }),
+    news: (list, limit) => reading((database) => news(database, list, limit)),
+    lines: (list, from, limit) => reading((database) => lines(database, list, from, limit)),
+    launches: (list, from, limit) => reading((database) => launches(database, list, from, limit)),
   };
 }
 
@@ -79,8 +77,7 @@ function due(database: Database, limit: number): readonly string[] {
 function advance(database: Database, it: Advance, at: number, hints: Hint[]): readonly CreateResult[] | null {
   const list = advanceList(database, it);
   if (list === undefined) return null;
-  const creates = it.begins.map(({ create }) => create);
-  const answers = applyCreates(database, creates, at, hints);
+  const answers = applyCreates(database, it.begins, at, hints);
   for (const arrival of it.arrivals) deliver(database, arrival, at, hints);
   advanceLines(database, list, it, answers);
   freeLines(database, it.frees);
@@ -89,30 +86,57 @@ function advance(database: Database, it: Advance, at: number, hints: Hint[]): re
 
 const ofExecution = `SELECT ${listColumns} FROM stepwell_lists WHERE parent = ? ORDER BY sequence`;
 
-const begun = "(SELECT k.begun FROM stepwell_lists AS k WHERE k.sequence = ?1)";
-const news =
-  `SELECT ${lineColumns(begun)} FROM stepwell_news AS n CROSS JOIN stepwell_lines AS l ` +
-  "ON l.list = n.list AND l.position = n.position WHERE n.list = ?1 ORDER BY n.position LIMIT ?2";
-const select =
-  `SELECT ${lineColumns(begun)} FROM stepwell_lines AS l ` +
-  "LEFT JOIN stepwell_news AS n ON n.list = l.list AND n.position = l.position WHERE l.list = ?1";
-const launches =
-  "SELECT l.position, l.key, l.execution, l.launch FROM stepwell_lines AS l " +
-  `WHERE l.list = ?1 AND l.position >= max(?2, ${begun}) AND l.position < ?3 AND l.launch IS NOT NULL ORDER BY l.position`;
+interface NewsRow {
+  readonly number: number;
+  readonly was: LinePhase;
+  readonly phase: LinePhase;
+  readonly positions: string;
+  readonly asked: string;
+}
 
-function lines(database: Database, query: LineQuery): LineRow[] {
-  const list = listNumber(database, query.list);
-  if (list === undefined) return [];
-  if ("news" in query) return database.statement(news).all(list, query.limit) as LineRow[];
-  const { from, descending = false, unasked, limit } = query;
-  const range = descending ? "l.position <= ?2" : "l.position >= ?2";
-  const values: Value[] = [list, from, limit];
-  let fits = "";
-  if (unasked !== undefined) {
-    if (unasked.length === 0) return [];
-    fits = ` AND l.asked = 0 AND ${linePhase(begun)} IN (${unasked.map((_, index) => `?${index + 4}`).join(", ")})`;
-    values.push(...unasked);
-  }
-  const text = `${select} AND ${range}${fits} ORDER BY l.position ${descending ? "DESC" : "ASC"} LIMIT ?3`;
-  return database.statement(text).all(...values) as LineRow[];
+/** Rows until there are as many lines as were asked for. */
+const selectNews =
+  "SELECT told.number, told.was, told.phase, told.positions, iif(told.phase = 'rolledBack', (" +
+  "SELECT json_group_array(m.position) FROM json_each(told.positions) AS w CROSS JOIN stepwell_marks AS m " +
+  "ON m.list = told.list AND m.position = w.value AND m.mark = 'asked'), '[]') AS asked FROM (" +
+  "SELECT *, sum(json_array_length(positions)) OVER (ORDER BY number) - json_array_length(positions) AS before " +
+  "FROM (SELECT * FROM stepwell_news WHERE list = ?1 ORDER BY number LIMIT ?2)) AS told " +
+  "WHERE told.before < ?2 ORDER BY told.number";
+
+function news(database: Database, list: string, limit: number): NewsRecord[] {
+  const rows = database.statement(selectNews).all(listNumber(database, list) ?? -1, limit) as NewsRow[];
+  return rows.map(({ number, was, phase, positions, asked }) => {
+    return {
+      ...{ id: String(number), was, phase },
+      ...{ positions: JSON.parse(positions) as number[], asked: JSON.parse(asked) as number[] },
+    };
+  });
+}
+
+/** The lines at some positions of a list, and of the rows in which they stand all others. */
+const rowsAt = (columns: string): string =>
+  `SELECT k.sequence AS list, k.begun, r.first + w.key AS position, ${at("keys")} AS key, w.value AS execution${columns} ` +
+  "FROM stepwell_lists AS k CROSS JOIN stepwell_lines AS r ON r.list = k.sequence " +
+  `AND r.first > ?2 - ${linesInRow} AND r.first < ?2 + ?3 CROSS JOIN json_each(r.executions) AS w WHERE k.id = ?1`;
+
+function at(column: string): string {
+  return `json_extract(r.${column}, '$[' || w.key || ']')`;
+}
+
+const selectLines =
+  `SELECT l.position, l.key, l.execution, ${linePhase} AS phase, m.mark FROM (${rowsAt("")}) AS l ` +
+  "LEFT JOIN stepwell_marks AS m ON m.list = l.list AND m.position = l.position " +
+  "LEFT JOIN stepwell_executions AS e ON e.id = l.execution AND l.position < l.begun " +
+  "WHERE l.position >= ?2 AND l.position < ?2 + ?3 ORDER BY l.position";
+
+function lines(database: Database, list: string, from: number, limit: number): LineRecord[] {
+  return (database.statement(selectLines).all(list, from, limit) as LineRow[]).map(lineRecordOf);
+}
+
+const selectLaunches =
+  `SELECT l.position, l.key, l.execution, l.launch FROM (${rowsAt(`, ${at("launches")} AS launch`)}) AS l ` +
+  "WHERE l.position >= max(?2, l.begun) AND l.position < ?2 + ?3 ORDER BY l.position";
+
+function launches(database: Database, list: string, from: number, limit: number): StagedLine[] {
+  return (database.statement(selectLaunches).all(list, from, limit) as LaunchRow[]).map(stagedLineOf);
 }

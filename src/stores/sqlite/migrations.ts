@@ -295,8 +295,9 @@ ALTER TABLE stepwell_launchers_after RENAME TO stepwell_launchers;`,
 
 /**
  * Lists of executions. Who has a `line` is found apart from those that are free, and by its `root`: so a list of either is read
- * without the other. `marked` says of a list that it wants to be advanced, and lines before `begun` have begun. What an execution
- * becomes is told beside its line, in `news`, until its list has counted it. In `pruning` are roots of trees that are being pruned.
+ * without the other. `marked` says of a list that it wants to be advanced, and lines before `begun` have begun. Many lines stand in
+ * one row, which changes no more once they have begun: what executions become is told in `news` until their list has counted it,
+ * many in one row too, and what is rare of a line is in `marks`. In `pruning` are roots of trees that are being pruned.
  * A launcher that does not know of lines would tell them nothing.
  */
 const lists: Migration = {
@@ -329,21 +330,28 @@ CREATE INDEX stepwell_lists_marked ON stepwell_lists (sequence) WHERE marked = 1
 
 CREATE TABLE stepwell_lines (
   list INTEGER NOT NULL,
-  position INTEGER NOT NULL,
-  phase TEXT NOT NULL,
-  asked INTEGER NOT NULL,
-  key TEXT NOT NULL,
-  execution TEXT NOT NULL,
-  launch TEXT
+  first INTEGER NOT NULL,
+  keys TEXT NOT NULL,
+  executions TEXT NOT NULL,
+  launches TEXT
 );
-CREATE UNIQUE INDEX stepwell_lines_position ON stepwell_lines (list, position);
+CREATE UNIQUE INDEX stepwell_lines_first ON stepwell_lines (list, first);
 
-CREATE TABLE stepwell_news (
+CREATE TABLE stepwell_marks (
   list INTEGER NOT NULL,
   position INTEGER NOT NULL,
-  phase TEXT NOT NULL,
+  mark TEXT NOT NULL,
   PRIMARY KEY (list, position)
 ) WITHOUT ROWID;
+
+CREATE TABLE stepwell_news (
+  number INTEGER PRIMARY KEY,
+  list INTEGER NOT NULL,
+  was TEXT NOT NULL,
+  phase TEXT NOT NULL,
+  positions TEXT NOT NULL
+);
+CREATE INDEX stepwell_news_list ON stepwell_news (list);
 
 CREATE TABLE stepwell_pruning (root TEXT PRIMARY KEY) WITHOUT ROWID;`,
 };

@@ -66,6 +66,11 @@ const countBelow =
   "SELECT iif(shelf = '', 'completed', shelf) AS status, count(*) AS count " +
   "FROM stepwell_executions INDEXED BY stepwell_executions_root WHERE root = ? GROUP BY shelf";
 
+const rowsOfLists = [
+  ["stepwell_lines", "first"],
+  ["stepwell_marks", "position"],
+] as const;
+
 const allGoing = "SELECT root FROM stepwell_pruning ORDER BY root";
 /** Those that rest; and the root itself, when nothing else is left. */
 const restingBelow =
@@ -152,12 +157,11 @@ class Pruner {
       row.id,
     );
     for (const { sequence } of lists) {
-      this.#left -= this.#run(
-        "DELETE FROM stepwell_lines WHERE rowid IN (SELECT rowid FROM stepwell_lines WHERE list = ? LIMIT ?)",
-        sequence,
-        this.#left,
-      );
-      if (this.#left <= 0) return false;
+      for (const [table, key] of rowsOfLists) {
+        const some = `SELECT ${key} FROM ${table} WHERE list = ?1 LIMIT ?2`;
+        this.#left -= this.#run(`DELETE FROM ${table} WHERE list = ?1 AND ${key} IN (${some})`, sequence, this.#left);
+        if (this.#left <= 0) return false;
+      }
       this.#run("DELETE FROM stepwell_lists WHERE sequence = ?", sequence);
     }
     this.#remove(row);

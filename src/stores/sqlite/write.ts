@@ -3,7 +3,7 @@ import { prunedMeanwhile, reachable } from "../sql/pruning.js";
 import { lineText } from "../sql/rows.js";
 import { shelfOf } from "../sql/shelves.js";
 import type { Batch, BatchResult, CommitResult, CreateResult, NewExecution, Release } from "../batch.js";
-import type { Transition } from "../../execution/records.js";
+import { phaseOf, type Transition } from "../../execution/records.js";
 import type { Hint } from "../contract.js";
 import { movedBy } from "../moves.js";
 import { deliver } from "./arrivals.js";
@@ -233,7 +233,7 @@ function update(
 const updateReleased =
   "UPDATE stepwell_executions SET claims = iif(?5 IS NULL, claims - 1, 0), owner = NULL, due_at = ?1, " +
   "seen = iif(?4 IS NULL, seen, signals), position = coalesce(?5, position) " +
-  "WHERE id = ?2 AND owner = ?3 AND signals = coalesce(?4, signals) RETURNING sequence";
+  "WHERE id = ?2 AND owner = ?3 AND signals = coalesce(?4, signals) RETURNING sequence, status";
 
 /** Names what an index names, so it is kept apart. */
 const updateParked =
@@ -243,11 +243,12 @@ function release(database: Database, it: Release, at: number, hints: Hint[]): Co
   const position = it.position === undefined ? null : positionText(it.position, it.id, "compact");
   const row = database.statement(updateReleased).get(dueAt(at, it.dueInMs), it.id, it.owner, it.signals, position);
   if (row === undefined) return isOwner(database, it.id, it.owner) ? "signalled" : "lost";
-  const { sequence } = row as { sequence: number };
+  const { sequence, status } = row as { readonly sequence: number; readonly status: string };
   database.places.forget(it.id);
   for (const arrival of it.dead) settle(database, sequence, arrival, "dead", null);
-  if (it.line !== undefined) tellLines(database, [it.line]);
   if (it.parks === true) {
+    const was = phaseOf(status);
+    if (it.line !== undefined && was !== "stuck") tellLines(database, [{ ...it.line, was, phase: "stuck" }]);
     database.statement(updateParked).run(at, sequence);
     leave(database, sequence);
     hints.push({ type: "due", inMs: 0 });

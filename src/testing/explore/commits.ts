@@ -52,6 +52,6 @@ function written({ transitions, creates }: Batch): Commit | undefined {
 
 function advanced({ name, given }: StoreCall): Commit | undefined {
   if (name !== "lists.advance") return undefined;
-  const begins = (given[0] as readonly Advance[]).flatMap((one) => one.begins.map(({ create }) => create.id));
+  const begins = (given[0] as readonly Advance[]).flatMap((one) => one.begins.map(({ id }) => id));
   return { name: "advance of the children", ids: begins, isUp: false, step: undefined };
 }

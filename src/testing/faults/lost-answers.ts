@@ -56,8 +56,7 @@ export class LostAnswers {
     else if (name === "claim") for (const { id } of (answer as Claimed).records) this.#stranded.add(id);
     // They are not asked for again.
     else if (name === "lists.advance") {
-      for (const { begins } of given as readonly Advance[])
-        for (const { create } of begins) this.#stranded.add(create.id);
+      for (const { begins } of given as readonly Advance[]) for (const { id } of begins) this.#stranded.add(id);
     }
   }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Line, LinePhase, ListChange, StagedLine } from "../../execution/records.js";
-import type { Advance, LineQuery, ListRecord, Staging } from "../../stores/lists.js";
+import type { Advance, ListRecord, Staging } from "../../stores/lists.js";
 import { Encoded } from "../../values/encode.js";
 import { entry, needing, type Bench, type StoreContractCase } from "./bench.js";
 
@@ -48,24 +48,36 @@ export async function advance(bench: Bench, more: Partial<Advance> = {}) {
 
 /** These lines begin: what they create is nobody's. */
 export function begins(bench: Bench, ...positions: number[]): Advance["begins"] {
-  return positions.map((position) => ({
-    position,
-    create: bench.newExecution(`c${position}`, { owner: null, line: lineAt(position), root: "p" }),
-  }));
-}
-
-/** `position phase` of each, with the phase in which it is counted where that is another one, and `asked`. */
-export async function linesOf(bench: Bench, query: Partial<LineQuery> = { from: 0 }): Promise<string[]> {
-  const lines = await bench.the("lists").lines({ list, limit: 100, ...query } as LineQuery);
-  return lines.map(
-    ({ position, phase, counted, isAsked }) =>
-      `${position} ${phase}${counted === phase ? "" : ` (${counted})`}${isAsked ? " asked" : ""}`,
+  return positions.map((position) =>
+    bench.newExecution(`c${position}`, { owner: null, line: lineAt(position), root: "p" }),
   );
 }
 
+/** `position phase` of each, and `asked`. */
+export async function linesOf(bench: Bench, from = 0, limit = 100): Promise<string[]> {
+  const lines = await bench.the("lists").lines(list, from, limit);
+  return lines.map(({ position, phase, isAsked }) => `${position} ${phase}${isAsked ? " asked" : ""}`);
+}
+
+/** `position: phase before, phase` of each line of which there is news, and `asked`; what is alike stands together, in the order of the list. */
+export async function newsOf(bench: Bench, limit = 100): Promise<string[]> {
+  const news = await bench.the("lists").news(list, limit);
+  return news.flatMap(({ was, phase, positions, asked }) =>
+    positions
+      .toSorted((one, other) => one - other)
+      .map((position) => `${position}: ${was}, ${phase}${asked.includes(position) ? " asked" : ""}`),
+  );
+}
+
+/** All of which there is news is counted. */
+export async function countAll(bench: Bench, id = list): Promise<void> {
+  const news = await bench.the("lists").news(id, 1_000);
+  assert.deepEqual(await advance(bench, { list: id, counts: news.map((it) => it.id) }), []);
+}
+
 /** What a child's transition says. */
-export function telling(position: number, phase: LinePhase) {
-  return { line: { list, position, phase } } as const;
+export function telling(position: number, phase: Exclude<LinePhase, "staged">, was: LinePhase = "begun") {
+  return { status: phase === "begun" ? "running" : phase, line: { list, position, was, phase } } as const;
 }
 
 const due = async (bench: Bench, limit = 100): Promise<readonly string[]> =>
@@ -78,8 +90,8 @@ export const lists: readonly StoreContractCase[] = [
     await bench.create("p");
     assert.equal(await stage(bench, [0, 1]), true);
     assert.equal(await stage(bench, [2]), true);
-    assert.deepEqual(await bench.the("lists").lines({ list, from: 0, limit: 1 }), [
-      { position: 0, key: "key 0", execution: "c0", phase: "staged", counted: "staged", isAsked: false },
+    assert.deepEqual(await bench.the("lists").lines(list, 0, 1), [
+      { position: 0, key: "key 0", execution: "c0", phase: "staged", isAsked: false },
     ]);
     const launches = await bench.the("lists").launches(list, 1, 2);
     assert.deepEqual(
@@ -94,9 +106,10 @@ export const lists: readonly StoreContractCase[] = [
   listsCase("a slice is staged again as if it had been once, and what is new takes its place", async (bench) => {
     await bench.create("p");
     await stage(bench, [0, 1]);
+    await stage(bench, [2]);
     const other = { ...staged(1), key: "other", execution: "c-other", launch: Encoded.ofText('"other"') };
-    assert.equal(await stage(bench, [], { lines: [other, staged(2)] }), true);
-    const lines = await bench.the("lists").lines({ list, from: 0, limit: 10 });
+    assert.equal(await stage(bench, [], { lines: [staged(0), other] }), true);
+    const lines = await bench.the("lists").lines(list, 0, 10);
     assert.deepEqual(
       lines.map(({ position, key, execution }) => [position, key, execution]),
       [
@@ -130,28 +143,39 @@ export const lists: readonly StoreContractCase[] = [
   }),
 
   listsCase(
-    "a transition opens a list of what was staged and of what it gives, and leaves out the rest",
+    "a transition opens a list of the slices that were staged before its end, and leaves out the rest",
     async (bench) => {
       await bench.create("p");
-      await stage(bench, [0, 1, 2, 3, 4]);
-      const other = { ...staged(1), key: "other" };
-      assert.equal(await bench.commit("p", { list: opening(3, [other]) }), "taken");
+      for (const slice of [[0, 1], [2], [3, 4]]) await stage(bench, slice);
+      assert.equal(await bench.commit("p", { list: opening(3) }), "taken");
       assert.deepEqual(await listOf(bench), {
         ...{ id: list, of: "p", status: "open", revision: 1, data: "opened", isMarked: true },
       });
-      const lines = await bench.the("lists").lines({ list, from: 0, limit: 10 });
-      assert.deepEqual(
-        lines.map(({ position, key }) => [position, key]),
-        [
-          [0, "key 0"],
-          [1, "other"],
-          [2, "key 2"],
-        ],
-      );
+      assert.deepEqual(await linesOf(bench), ["0 staged", "1 staged", "2 staged"]);
       assert.deepEqual(await due(bench), [list]);
       assert.equal((await bench.the("lists").launches(list, 0, 10)).length, 3);
     },
   ),
+
+  listsCase("a transition opens a list of the lines that it gives, whatever was staged before", async (bench) => {
+    await bench.create("p");
+    await stage(
+      bench,
+      Array.from({ length: 100 }, (_, position) => position),
+    );
+    const given = [staged(0), { ...staged(1), key: "other" }, staged(2)];
+    assert.equal(await bench.commit("p", { list: opening(3, given) }), "taken");
+    const lines = await bench.the("lists").lines(list, 0, 10);
+    assert.deepEqual(
+      lines.map(({ position, key }) => [position, key]),
+      [
+        [0, "key 0"],
+        [1, "other"],
+        [2, "key 2"],
+      ],
+    );
+    assert.deepEqual(await linesOf(bench, 3), []);
+  }),
 
   listsCase("a list without lines is opened too", async (bench) => {
     await opened(bench, 0);
@@ -209,7 +233,7 @@ export const lists: readonly StoreContractCase[] = [
     await opened(bench, 2);
     await advance(bench, { begins: begins(bench, 0, 1) });
     await bench.claim();
-    const end = { status: "completed", rests: true, ends: true } as const;
+    const end = { rests: true, ends: true } as const;
     await bench.send("c1");
     assert.equal(await bench.commit("c0", { ...end, revision: 2, ...telling(0, "completed") }), "lost");
     assert.equal(await bench.commit("c0", { ...end, owner: 99, ...telling(0, "completed") }), "lost");
@@ -222,31 +246,30 @@ export const lists: readonly StoreContractCase[] = [
       ],
     });
     assert.deepEqual(transitions, ["taken", "lost"]);
-    assert.deepEqual([await linesOf(bench), await due(bench)], [["0 begun", "1 completed (begun)"], [list]]);
+    assert.deepEqual([await linesOf(bench), await due(bench)], [["0 begun", "1 completed"], [list]]);
+    assert.deepEqual(await newsOf(bench), ["1: begun, completed"]);
     assert.equal((await listOf(bench))!.revision, 2);
   }),
 
   listsCase("a line is told whatever else its transition does", async (bench) => {
     await opened(bench, 5);
     const queue = { gate: "sell", key: null, rateKey: null, leadMs: 0 };
-    const [first, ...others] = begins(bench, 0, 1, 2, 3, 4);
-    await advance(bench, { begins: [first!, ...others] });
+    await advance(bench, { begins: begins(bench, 0, 1, 2, 3, 4) });
     if (bench.store.limits !== undefined) {
       await bench.create("free", { owner: null, status: "scheduled", queue });
     }
     await bench.claim();
     await bench.send("c1");
-    const whole = { status: "completed", rests: true, ends: true } as const;
+    const whole = { rests: true, ends: true } as const;
     const { transitions } = await bench.write({
       transitions: [
         bench.transition("c0", { ...whole, ...telling(0, "completed") }),
         bench.transition("c1", {
           ...{ ...whole, signals: 1, settled: [{ arrival: "arrival-1", as: "dead" }], ...telling(1, "completed") },
         }),
-        bench.transition("c2", { status: "stuck", rests: true, dueInMs: 50, ...telling(2, "stuck") }),
+        bench.transition("c2", { rests: true, dueInMs: 50, ...telling(2, "stuck") }),
         bench.transition("c3", {
-          ...{ ...whole, status: "rolledBack", leaves: true, unsubscribes: "all", carried: "x" },
-          ...telling(3, "rolledBack"),
+          ...{ ...whole, leaves: true, unsubscribes: "all", carried: "x", ...telling(3, "rolledBack") },
         }),
         bench.transition("c4", { definition: { version: "2", fingerprint: "f" } }),
       ],
@@ -255,40 +278,62 @@ export const lists: readonly StoreContractCase[] = [
       transitions,
       [0, 1, 2, 3, 4].map(() => "taken"),
     );
-    const told = ["0 completed (begun)", "1 completed (begun)", "2 stuck (begun)", "3 rolledBack (begun)", "4 begun"];
-    assert.deepEqual(await linesOf(bench), told);
-    assert.equal(await bench.commit("c4", { revision: 2, ...telling(4, "begun") }), "taken");
-    assert.deepEqual(await linesOf(bench), told);
+    assert.deepEqual(await linesOf(bench), ["0 completed", "1 completed", "2 stuck", "3 rolledBack", "4 begun"]);
+    const told = ["0: begun, completed", "1: begun, completed", "2: begun, stuck", "3: begun, rolledBack"];
+    assert.deepEqual((await newsOf(bench)).toSorted(), told);
     assert.deepEqual(
       (await bench.history("c3")).map(({ revision }) => revision),
       [1],
     );
   }),
 
-  listsCase(
-    "a line that is not there, or whose list is not, is told nothing, and nothing is the matter",
-    async (bench) => {
-      await opened(bench, 1);
-      await advance(bench);
-      await bench.create("lonely");
-      const told = { line: { list: "none", position: 0, phase: "stuck" } } as const;
-      assert.equal(await bench.commit("lonely", told), "taken");
-      assert.equal(await bench.commit("lonely", { revision: 2, ...telling(7, "stuck") }), "taken");
-      assert.deepEqual([await linesOf(bench), await due(bench)], [["0 staged"], []]);
-    },
-  ),
+  listsCase("a list that is not there is told nothing, and nothing is the matter", async (bench) => {
+    await opened(bench, 1);
+    await advance(bench);
+    await bench.create("lonely");
+    const told = { line: { list: "none", position: 0, was: "begun", phase: "stuck" } } as const;
+    assert.equal(await bench.commit("lonely", told), "taken");
+    assert.deepEqual([await linesOf(bench), await due(bench)], [["0 staged"], []]);
+    assert.deepEqual(await bench.the("lists").news("none", 10), []);
+  }),
+
+  listsCase("what is told twice of a line is counted twice, each time from where it was", async (bench) => {
+    await opened(bench, 1);
+    await advance(bench, { begins: begins(bench, 0) });
+    await bench.claim();
+    await bench.commit("c0", telling(0, "stuck"));
+    assert.deepEqual(await newsOf(bench), ["0: begun, stuck"]);
+    await bench.commit("c0", { revision: 2, ...telling(0, "begun", "stuck") });
+    await bench.commit("c0", { revision: 3, ...telling(0, "stuck") });
+    assert.deepEqual((await newsOf(bench)).toSorted(), ["0: begun, stuck", "0: begun, stuck", "0: stuck, begun"]);
+    assert.deepEqual(await linesOf(bench), ["0 stuck"]);
+    await countAll(bench);
+    assert.deepEqual([await newsOf(bench), await due(bench)], [[], []]);
+  }),
 
   listsCase("who lets go of an execution without a transition tells its line as well", async (bench) => {
     await opened(bench, 2);
     await advance(bench, { begins: begins(bench, 0, 1) });
     await bench.claim();
     await bench.send("c1");
-    assert.equal(await bench.release("c0", { parks: true, ...telling(0, "stuck") }), "taken");
-    assert.equal(await bench.release("c0", { parks: true, ...telling(0, "stuck") }), "lost");
-    assert.equal(await bench.release("c1", { ...telling(1, "stuck") }), "signalled");
-    assert.deepEqual(await linesOf(bench), ["0 stuck (begun)", "1 begun"]);
+    const parked = (position: number) => ({ parks: true, line: { list, position } }) as const;
+    assert.equal(await bench.release("c0", parked(0)), "taken");
+    assert.equal(await bench.release("c0", parked(0)), "lost");
+    assert.equal(await bench.release("c1", parked(1)), "signalled");
+    assert.deepEqual([await linesOf(bench), await newsOf(bench)], [["0 stuck", "1 begun"], ["0: begun, stuck"]]);
     assert.equal(await bench.release("c1", { signals: null, dueInMs: 5 }), "taken");
-    assert.deepEqual(await linesOf(bench), ["0 stuck (begun)", "1 begun"]);
+    assert.deepEqual([await linesOf(bench), await newsOf(bench)], [["0 stuck", "1 begun"], ["0: begun, stuck"]]);
+  }),
+
+  listsCase("who is parked where it is stuck already is no news", async (bench) => {
+    await opened(bench, 2);
+    await advance(bench, { begins: begins(bench, 0, 1) });
+    await bench.claim();
+    await bench.commit("c0", telling(0, "stuck"));
+    await countAll(bench);
+    for (const position of [0, 1])
+      assert.equal(await bench.release(`c${position}`, { parks: true, line: { list, position } }), "taken");
+    assert.deepEqual(await newsOf(bench), ["1: begun, stuck"]);
   }),
 
   listsCase("a list with news is due until all of it is counted", async (bench) => {
@@ -296,37 +341,51 @@ export const lists: readonly StoreContractCase[] = [
     await advance(bench, { begins: begins(bench, 0, 1, 2) });
     await bench.claim();
     for (const position of [2, 0]) {
-      const told = { status: "completed", rests: true, ends: true, ...telling(position, "completed") } as const;
-      await bench.commit(`c${position}`, told);
+      await bench.commit(`c${position}`, { rests: true, ends: true, ...telling(position, "completed") });
+      assert.deepEqual(await newsOf(bench, 1), ["2: begun, completed"]);
     }
-    assert.deepEqual(await linesOf(bench, { news: true }), ["0 completed (begun)", "2 completed (begun)"]);
-    assert.deepEqual(await linesOf(bench, { news: true, limit: 1 }), ["0 completed (begun)"]);
-    assert.deepEqual(await due(bench), [list]);
-    await advance(bench, { counts: [{ position: 0, phase: "completed" }] });
-    assert.deepEqual(await linesOf(bench, { news: true }), ["2 completed (begun)"]);
-    assert.deepEqual(await due(bench), [list]);
-    await advance(bench, { counts: [{ position: 2, phase: "completed" }] });
-    assert.deepEqual([await linesOf(bench, { news: true }), await due(bench)], [[], []]);
+    assert.deepEqual(await newsOf(bench), ["2: begun, completed", "0: begun, completed"]);
+    const [first, ...others] = await bench.the("lists").news(list, 10);
+    await advance(bench, { counts: [first!.id] });
+    assert.deepEqual([await newsOf(bench), await due(bench)], [["0: begun, completed"], [list]]);
+    assert.equal(await advance(bench, { revision: 1, counts: others.map(({ id }) => id) }), null);
+    assert.deepEqual(await newsOf(bench), ["0: begun, completed"]);
+    await advance(bench, { counts: others.map(({ id }) => id) });
+    assert.deepEqual([await newsOf(bench), await due(bench)], [[], []]);
   }),
 
-  listsCase("lines are read from a position on, either way, and only those that were not asked", async (bench) => {
-    await opened(bench, 6);
-    await advance(bench, { begins: begins(bench, 0, 1, 2, 3, 4) });
+  listsCase("of those that are rolled back, news says which were asked", async (bench) => {
+    await opened(bench, 3);
+    await advance(bench, { begins: begins(bench, 0, 1, 2) });
     await bench.claim();
-    for (const position of [0, 2, 3]) await bench.commit(`c${position}`, telling(position, "completed"));
-    await advance(bench, { asks: [2] });
-    assert.deepEqual(await linesOf(bench, { from: 4 }), ["4 begun", "5 staged"]);
-    assert.deepEqual(await linesOf(bench, { from: 1, limit: 2 }), ["1 begun", "2 completed (begun) asked"]);
-    assert.deepEqual(await linesOf(bench, { from: 9, descending: true, limit: 2 }), ["5 staged", "4 begun"]);
-    assert.deepEqual(await linesOf(bench, { from: 1, descending: true }), ["1 begun", "0 completed (begun)"]);
-    assert.deepEqual(await linesOf(bench, { from: 4, descending: true, unasked: ["completed"] }), [
-      "3 completed (begun)",
-      "0 completed (begun)",
+    await advance(bench, { asks: [0, 2] });
+    const transitions = [0, 1].map((position) => bench.transition(`c${position}`, telling(position, "rolledBack")));
+    await bench.write({ transitions: [...transitions, bench.transition("c2", telling(2, "stuck"))] });
+    assert.deepEqual((await newsOf(bench)).toSorted(), [
+      "0: begun, rolledBack asked",
+      "1: begun, rolledBack",
+      "2: begun, stuck",
     ]);
-    assert.deepEqual(await linesOf(bench, { from: 0, unasked: ["begun", "staged"], limit: 2 }), ["1 begun", "4 begun"]);
-    assert.deepEqual(await linesOf(bench, { from: 0, unasked: [] }), []);
-    assert.deepEqual(await linesOf(bench, { list: "none", from: 0 }), []);
-    assert.deepEqual(await linesOf(bench, { list: "none", news: true }), []);
+  }),
+
+  listsCase("lines are read at some positions, over the rows that a store may keep them in", async (bench) => {
+    await opened(bench, 100);
+    await advance(bench, {
+      begins: begins(bench, ...Array.from({ length: 66 }, (_, position) => position)),
+    });
+    await bench.claim();
+    await bench.commit("c32", telling(32, "completed"));
+    await advance(bench, { asks: [32, 65] });
+    assert.deepEqual(await linesOf(bench, 31, 3), ["31 begun", "32 completed asked", "33 begun"]);
+    assert.deepEqual(await linesOf(bench, 64, 4), ["64 begun", "65 begun asked", "66 staged", "67 staged"]);
+    assert.deepEqual(await linesOf(bench, 98), ["98 staged", "99 staged"]);
+    assert.deepEqual([await linesOf(bench, 100), await linesOf(bench, 0, 0)], [[], []]);
+    const launches = await bench.the("lists").launches(list, 60, 10);
+    assert.deepEqual(
+      launches.map(({ position, launch }) => [position, launch.text]),
+      [66, 67, 68, 69].map((position) => [position, staged(position).launch.text]),
+    );
+    assert.deepEqual(await bench.the("lists").lines("none", 0, 10), []);
     assert.deepEqual(await bench.the("lists").launches("none", 0, 10), []);
   }),
 

@@ -66,7 +66,7 @@ export const transacting: readonly StoreContractCase[] = [
       assert.equal(await run(() => bench.transition("c0", { revision: 2, ...begun })), "lost");
       assert.deepEqual([await linesOf(bench), await listOf(bench, "c0/step")], [["0 begun"], undefined]);
       assert.equal(await run(() => bench.transition("c0", begun)), "taken");
-      assert.deepEqual([await linesOf(bench), (await listOf(bench, "c0/step"))?.data], [["0 stuck (begun)"], "inner"]);
+      assert.deepEqual([await linesOf(bench), (await listOf(bench, "c0/step"))?.data], [["0 stuck"], "inner"]);
     },
     ["lists", "transactions"],
   ),
