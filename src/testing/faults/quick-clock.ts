@@ -22,6 +22,11 @@ export class QuickClock extends VirtualClock {
     void quiet().then(take);
   }
 
+  /** To let everything settle takes less here than to ask. */
+  protected override isDoneSoon(): boolean {
+    return false;
+  }
+
   override async settle(): Promise<void> {
     let isOver = false;
     while (!isOver) {
