@@ -314,14 +314,10 @@ function deadlineOf(deadline: Duration | undefined, where: string, about: ErrorD
 
 /** The workflow of a definition that is checked already. */
 export function built(definition: WorkflowDefinition): AnyWorkflow {
-  // Copies are made of what is not frozen: to copy that is quick.
-  const frozen = Object.freeze({
-    ...definition,
-    steps: Object.freeze(definition.steps),
-    guards: Object.freeze(definition.guards),
-    watchers: Object.freeze(definition.watchers),
-    migrations: Object.freeze(definition.migrations),
-  });
+  for (const list of [definition.steps, definition.guards, definition.watchers, definition.migrations])
+    Object.freeze(list);
+  // Others are made of what is not frozen itself: to copy that is quick.
+  const frozen = Object.freeze({ ...definition });
   return Object.freeze({
     name: frozen.name,
     version: frozen.version,
