@@ -1,20 +1,17 @@
 /** One history: a plan from a seed, played on a store. The same seed gives the same again. */
 import fc from "fast-check";
 import { memoryStore, type Store } from "../../src/index.js";
-import { sqliteStoreOn } from "../../src/stores/sqlite/sqlite-store.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
-import { KeptTables } from "./kept-tables.js";
+import { sqliteInMemory } from "./kept-tables.js";
 import { plans, type Plan } from "./plan.js";
 import { Seen } from "./seen.js";
 import { play, type Played } from "./world.js";
 
 export type StoreName = "memory" | "sqlite";
 
-const tables = new KeptTables();
-
 const stores: Readonly<Record<StoreName, (clock: VirtualClock) => Store>> = {
   memory: (clock) => memoryStore({ clock }),
-  sqlite: (clock) => sqliteStoreOn(":memory:", clock, "full", () => tables),
+  sqlite: sqliteInMemory,
 };
 
 const planned: Readonly<Record<StoreName, fc.Arbitrary<Plan>>> = {

@@ -2,9 +2,12 @@
  * SQLite in memory for one history after the other. To make the tables takes longer than many a history: they are made once, by the
  * migrations, and what a history leaves in them is deleted before the next one.
  */
+import type { Clock } from "../../src/clock.js";
+import type { Store } from "../../src/stores/contract.js";
 import type { Connection, Driver, Statement, Value } from "../../src/stores/sqlite/driver.js";
 import { findDriver } from "../../src/stores/sqlite/driver.js";
 import { openDatabase } from "../../src/stores/sqlite/open.js";
+import { sqliteStoreOn } from "../../src/stores/sqlite/sqlite-store.js";
 
 type Row = Readonly<Record<string, Value>>;
 
@@ -76,4 +79,11 @@ class KeptConnection implements Connection {
     }[];
     return rows.map(({ name }) => name);
   }
+}
+
+const tables = new KeptTables();
+
+/** A store that finds its tables there, and empty. */
+export function sqliteInMemory(clock: Clock): Store {
+  return sqliteStoreOn(":memory:", clock, "full", () => tables);
 }
