@@ -20,7 +20,7 @@ export interface Report {
   readonly counts: Seen["counts"];
 }
 
-/** Which seed is played twice. */
+/** Which seed is played twice, on each of the stores. */
 const compared = 1000;
 
 /** More than that are not looked at. */
@@ -33,8 +33,16 @@ export async function playShare({ from, until, stores }: Share): Promise<Report>
     const store = stores[seed % stores.length]!;
     const { violations } = await playSeed(seed, store, { seen });
     if (violations.length > 0) found.push({ seed, store, what: violations });
-    const differs = seed % compared === 0 ? await difference(seed, store) : undefined;
-    if (differs !== undefined) found.push({ seed, store, what: [`is different when it is played again: ${differs}`] });
+    if (seed % compared === 0) found.push(...(await differences(seed, stores)));
   }
   return { found, counts: seen.counts };
+}
+
+async function differences(seed: number, stores: readonly StoreName[]): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const store of new Set(stores)) {
+    const differs = await difference(seed, store);
+    if (differs !== undefined) found.push({ seed, store, what: [`is different when it is played again: ${differs}`] });
+  }
+  return found;
 }
