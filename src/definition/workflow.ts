@@ -314,25 +314,22 @@ function deadlineOf(deadline: Duration | undefined, where: string, about: ErrorD
 
 /** The workflow of a definition that is checked already. */
 export function built(definition: WorkflowDefinition): AnyWorkflow {
-  const frozen = Object.freeze({
-    ...definition,
-    steps: Object.freeze(definition.steps),
-    guards: Object.freeze(definition.guards),
-    watchers: Object.freeze(definition.watchers),
-    migrations: Object.freeze(definition.migrations),
-  });
+  for (const list of [definition.steps, definition.guards, definition.watchers, definition.migrations])
+    Object.freeze(list);
+  // Others are made of what is not frozen itself: to copy that is quick.
+  const frozen = Object.freeze({ ...definition });
   return Object.freeze({
     name: frozen.name,
     version: frozen.version,
     [definitionKey]: frozen,
-    step: (...given: readonly unknown[]) => built(withStep(frozen, stepGiven(given, frozen.name))),
+    step: (...given: readonly unknown[]) => built(withStep(definition, stepGiven(given, frozen.name))),
     sleep: (name: unknown, time: unknown, options?: unknown) =>
-      built(withStep(frozen, sleepDefinition(name, time, options, { workflow: frozen.name }))),
+      built(withStep(definition, sleepDefinition(name, time, options, { workflow: frozen.name }))),
     waitFor: (name: unknown, messages: unknown, options?: unknown) =>
-      built(withStep(frozen, waitDefinition(name, messages, options, { workflow: frozen.name }))),
-    ...childrenSteps(frozen),
-    observe: (...observers: readonly ObserverOf<Bag>[]) => built(withObservers(frozen, observers)),
-    migrate: (older: unknown, options: unknown) => built(withMigration(frozen, older, options)),
+      built(withStep(definition, waitDefinition(name, messages, options, { workflow: frozen.name }))),
+    ...childrenSteps(definition),
+    observe: (...observers: readonly ObserverOf<Bag>[]) => built(withObservers(definition, observers)),
+    migrate: (older: unknown, options: unknown) => built(withMigration(definition, older, options)),
     toString: () => printed(frozen),
     [inspectKey]: () => printed(frozen),
   });

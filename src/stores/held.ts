@@ -192,7 +192,7 @@ function lastOf(mailbox: readonly MailboxRecord[], count: number): MailboxRecord
 
 /** Copies: the rows go on changing. */
 export function mailOf({ record, mailbox = [] }: HeldExecution, filter: MailFilter): MailRecord[] {
-  if ("last" in filter) return lastOf([...mailbox], filter.last).map((it) => ({ ...it, workflow: record.workflow }));
+  if ("last" in filter) return lastOf([...mailbox], filter.last).map((it) => ({ workflow: record.workflow, ...it }));
   let left = "status" in filter ? (filter.limit ?? Infinity) : 0;
   const isWanted = (it: MailboxRecord): boolean => {
     if (!("status" in filter)) {
@@ -202,5 +202,5 @@ export function mailOf({ record, mailbox = [] }: HeldExecution, filter: MailFilt
     if (it.kind !== "message") return filter.name === undefined;
     return (filter.name ?? it.name) === it.name && left-- > 0;
   };
-  return [...mailbox].filter(isWanted).map((it) => ({ ...it, workflow: record.workflow }));
+  return [...mailbox].filter(isWanted).map((it) => ({ workflow: record.workflow, ...it }));
 }

@@ -21,6 +21,14 @@ export interface HeartbeatOwner {
   freed(): void;
 }
 
+/** What a beat has heard. */
+interface Heard extends Pick<Beat, "others"> {
+  readonly waiting: Waiting | undefined;
+  readonly isHeard: boolean;
+}
+
+const nothingHeard: Heard = { others: [], waiting: undefined, isHeard: false };
+
 /** A beat that is not answered may be lost with its connection, so the next one is sent; but no more than this many at once. */
 const mostUnanswered = 3;
 
@@ -124,22 +132,22 @@ export class Heartbeat {
   }
 
   /** Waits for nothing but the answer to this beat. Skipped where too many beats are unanswered. */
-  async #beat(): Promise<Pick<Beat, "others" | "waiting"> & { readonly isHeard: boolean }> {
-    if (this.#unanswered === mostUnanswered) return { others: [], isHeard: false };
+  async #beat(): Promise<Heard> {
+    if (this.#unanswered === mostUnanswered) return nothingHeard;
     this.#unanswered++;
     try {
       const { owner } = this;
       const { store } = this.#settings;
       const asks = !this.#isLookingAfterOthers && !this.#isAsking;
-      const { alive, ...beaten } = await (asks ? this.#ask(owner) : store.beat(owner));
+      const { alive, others, waiting } = await (asks ? this.#ask(owner) : store.beat(owner));
       // This launcher has stopped meanwhile, and is gone by its own will.
-      if (this.#ended) return { others: [], isHeard: false };
+      if (this.#ended) return nothingHeard;
       this.#heard();
       if (!alive) await this.wasBuried(owner);
-      return { ...beaten, isHeard: alive };
+      return { others, waiting, isHeard: alive };
     } catch (error) {
       if (!this.#ended) this.#launcher.storeFailed("beat", error);
-      return { others: [], isHeard: false };
+      return nothingHeard;
     } finally {
       this.#unanswered--;
     }

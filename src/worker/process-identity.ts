@@ -26,8 +26,10 @@ export function ownIdentity(): ProcessIdentity {
 /** Whether the process has ended. False also where that can't be seen from here. */
 export function isGone({ host, pid }: ProcessIdentity): boolean {
   const [place, began = ""] = host.split(separator);
-  const [here] = ownIdentity().host.split(separator);
+  const [here, ownBegan = ""] = ownIdentity().host.split(separator);
   if (place !== here || pid <= 0) return false;
+  // This very process, or one that had its number before.
+  if (pid === process.pid) return began !== "" && ownBegan !== "" && began !== ownBegan;
   if (!exists(pid)) return true;
   const status = began === "" ? undefined : statusOf(pid);
   return status !== undefined && (ended.has(status.state) || status.began !== began);

@@ -54,18 +54,16 @@ export function deploymentOf(trip: Trip): Deployment | null {
 
 const plainDeed: Deed = { gives: "ok", how: "sync", milliseconds: 1, throws: 0 };
 
-function plainLeg(value: string): Leg {
-  return {
-    ...{ when: null, hasOtherwise: false, recover: null, deadline: null, pause: null, retry: null, timeout: null },
-    ...{ run: plainDeed, onMessage: plainDeed, onTimeout: null, undo: plainDeed, onUndoMessage: plainDeed },
-    ...{ undoPause: null, undoRetry: null, probe: null, inDoubt: null, listens: null, shares: false },
-    ...{ isIrreversible: false, value, group: null },
-  };
-}
+const plainLeg: Leg = {
+  ...{ when: null, hasOtherwise: false, recover: null, deadline: null, pause: null, retry: null, timeout: null },
+  ...{ run: plainDeed, onMessage: plainDeed, onTimeout: null, undo: plainDeed, onUndoMessage: plainDeed },
+  ...{ undoPause: null, undoRetry: null, probe: null, inDoubt: null, listens: null, shares: false },
+  ...{ isIrreversible: false, value: "", group: null },
+};
 
 function prepended(prepends: Deployment["prepends"]): Leg[] {
   if (prepends === null) return [];
-  const leg = plainLeg("prepended");
+  const leg: Leg = { ...plainLeg, value: "prepended" };
   if (prepends === "irreversible") return [{ ...leg, isIrreversible: true }];
   return [prepends === "plain" ? leg : { ...leg, undo: { ...plainDeed, gives: "pause" } }];
 }
@@ -75,7 +73,7 @@ export function withAll(trip: Trip): Trip {
   const deployed = deploymentOf(trip);
   if (deployed === null) return trip;
   const { adds, prepends } = deployed;
-  const legs = [...prepended(prepends), ...trip.legs, ...(adds ? [plainLeg("added")] : [])];
+  const legs = [...prepended(prepends), ...trip.legs, ...(adds ? [{ ...plainLeg, value: "added" }] : [])];
   const pivot = trip.pivot === null ? null : trip.pivot + (prepends === null ? 0 : 1);
   const all: Trip = { ...trip, legs, pivot };
   return { ...all, changes: changesOf(all, deployed, trip.legs.length) };

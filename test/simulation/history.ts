@@ -1,8 +1,8 @@
 /** One history: a plan from a seed, played on a store. The same seed gives the same again. */
 import fc from "fast-check";
 import { memoryStore, type Store } from "../../src/index.js";
-import { sqliteStore } from "../../src/stores/sqlite/index.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
+import { sqliteInMemory } from "./kept-tables.js";
 import { plans, type Plan } from "./plan.js";
 import { Seen } from "./seen.js";
 import { play, type Played } from "./world.js";
@@ -11,7 +11,7 @@ export type StoreName = "memory" | "sqlite";
 
 const stores: Readonly<Record<StoreName, (clock: VirtualClock) => Store>> = {
   memory: (clock) => memoryStore({ clock }),
-  sqlite: (clock) => sqliteStore(":memory:", { clock }),
+  sqlite: sqliteInMemory,
 };
 
 const planned: Readonly<Record<StoreName, fc.Arbitrary<Plan>>> = {

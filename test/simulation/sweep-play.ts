@@ -3,10 +3,11 @@ import { isRetryable, type StepwellError } from "../../src/errors.js";
 import { silentLogger } from "../../src/definition/logger.js";
 import { Client, Launcher, memoryStore, observer, type AnyWorkflow, type Observer } from "../../src/index.js";
 import type { Store } from "../../src/stores/contract.js";
-import { sqliteStore, transaction } from "../../src/stores/sqlite/index.js";
+import { transaction } from "../../src/stores/sqlite/index.js";
 import type { Connection } from "../../src/stores/sqlite/driver.js";
 import { QuickClock } from "../../src/testing/faults/quick-clock.js";
 import type { VirtualClock } from "../../src/testing/virtual-clock.js";
+import { sqliteInMemory } from "./kept-tables.js";
 import { Callers, type Counter } from "./sweep-callers.js";
 import { fenced, isAtRest, violationsOf } from "./sweep-checks.js";
 import { Outside, type Asker } from "./sweep-outside.js";
@@ -217,7 +218,7 @@ export type LocalStore = "memory" | "sqlite";
 
 const bases: Readonly<Record<LocalStore, (clock: VirtualClock) => Store>> = {
   memory: (clock) => memoryStore({ clock }),
-  sqlite: (clock) => sqliteStore(":memory:", { clock }),
+  sqlite: sqliteInMemory,
 };
 
 /** In this process, on virtual time alone. */

@@ -76,7 +76,9 @@ export function tripsOn(line: Line, plans: readonly Trip[], books: Books, versio
 function tripOn(name: string, plan: Trip, line: Line, books: Books, version: Version = "1"): AnyWorkflow {
   const input: StandardSchemaV1<State, State> = schema(plan.asyncSchemas, isState) as never;
   const options = {
-    ...{ input, version, ...(plan.limits !== null && limitsOf(plan.limits)) },
+    input,
+    version,
+    ...(plan.limits !== null && limitsOf(plan.limits)),
     ...(plan.deadline !== null && { deadline: plan.deadline }),
   };
   let trip = workflow(name, options) as unknown as Untyped;

@@ -58,6 +58,7 @@ export function inAllLegs<Row extends Pick<HistoryRecord, "step" | "stepIndex" |
   const { step, backTo } = row;
   if (!pattern.test(step)) return row;
   const stepIndex = numberOf(step);
+  if (backTo === undefined && row.stepIndex === stepIndex && step === plainName(stepIndex)) return row;
   const to = backTo === undefined ? {} : { backTo: plainName(numberOf(backTo)) };
   return { ...row, stepIndex, step: plainName(stepIndex), ...to };
 }

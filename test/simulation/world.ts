@@ -94,8 +94,14 @@ class World {
     this.#witness = new Witness(seen, new Map(shapes), this.#gates, this.#families, migrations, timers, wrong);
     this.#watched = this.#witness.over(this.#store);
     this.#callers = new Callers({
-      ...{ trips, families: this.#families },
-      ...{ plan, store: this.#store, books: this.#books, seen, machines: this.#machines, clients: this.#clients },
+      trips,
+      families: this.#families,
+      plan,
+      store: this.#store,
+      books: this.#books,
+      seen,
+      machines: this.#machines,
+      clients: this.#clients,
       clock: this.#clock,
     });
     this.#retention = new Retention(this.#callers, (id) => this.#witness.forget(id));
@@ -146,11 +152,18 @@ class World {
     const number = this.#machines.length;
     const { poll, beat, grace } = plan.waits;
     const launcher = new Launcher({
-      ...{ store: line.store, clock: line.clock, workflows, concurrency: plan.concurrency, drainTimeout: plan.drain },
-      ...(plan.retention !== null && { retention: plan.retention }),
-      ...{ pollInterval: poll, heartbeat: { interval: beat[0], timeout: beat[1] }, abortGrace: grace },
+      store: line.store,
+      clock: line.clock,
+      workflows,
+      concurrency: plan.concurrency,
+      drainTimeout: plan.drain,
+      pollInterval: poll,
+      heartbeat: { interval: beat[0], timeout: beat[1] },
+      abortGrace: grace,
       // What fails is in the trace.
-      ...{ logger: silentLogger, onError: (error) => this.#heard(error, String(number)) },
+      logger: silentLogger,
+      onError: (error) => this.#heard(error, String(number)),
+      ...(plan.retention !== null && { retention: plan.retention }),
     });
     const machine: Machine = {
       ...{ name: String(number), line, client: launcher, launcher, workflows, version, isUp: true, isStarted: false },

@@ -67,14 +67,14 @@ export function launchers(data: MemoryData): Pick<Store, "register" | "beat" | "
     register: (launcher, formerly) => data.launchers.register(launcher, formerly, data.now()),
     beat(owner, overdueForMs) {
       const at = data.now();
-      const beaten = data.launchers.beat(owner, at);
-      if (overdueForMs === undefined) return beaten;
+      const { alive, others } = data.launchers.beat(owner, at);
+      if (overdueForMs === undefined) return { alive, others };
       const before = at - overdueForMs;
       const executions = dueQueue
         .overdue(before)
         .map(({ record: { workflow: name, version } }) => ({ what: "executions" as const, name, version }));
       const overdue = [...executions, ...data.schedules.overdue(before)];
-      return { ...beaten, waiting: { overdue, gates: data.gates.waitedAt() } };
+      return { alive, others, waiting: { overdue, gates: data.gates.waitedAt() } };
     },
     removeLaunchers(owners, fate) {
       const at = data.now();

@@ -22,9 +22,10 @@ export function launchers(file: SqliteFile): Pick<Store, "register" | "beat" | "
       ),
     beat: (owner, overdueForMs) =>
       file.patiently((database, at) => {
-        const beaten = database.transaction(() => beat(database, owner, at));
-        if (overdueForMs === undefined) return beaten;
-        return { ...beaten, waiting: { overdue: overdue(database, at - overdueForMs), gates: waitedAt(database) } };
+        const { alive, others } = database.transaction(() => beat(database, owner, at));
+        if (overdueForMs === undefined) return { alive, others };
+        const waiting = { overdue: overdue(database, at - overdueForMs), gates: waitedAt(database) };
+        return { alive, others, waiting };
       }),
     removeLaunchers: (owners, fate) =>
       file.patiently((database, at, hints) =>

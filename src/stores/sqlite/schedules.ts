@@ -21,6 +21,8 @@ function find(database: Database, name: string | undefined): ScheduleRecord[] {
   return rows.map(scheduleOf);
 }
 
+/** Whether there are any: each launcher looks each second, for each of its workflows. */
+const any = "SELECT 1 FROM stepwell_schedules LIMIT 1";
 const due =
   `SELECT ${scheduleColumns} FROM stepwell_schedules WHERE workflow = ? AND version = ? AND next_at <= ? ` +
   "ORDER BY next_at, name LIMIT ?";
@@ -28,6 +30,7 @@ const next = "SELECT min(next_at) AS at FROM stepwell_schedules WHERE workflow =
 
 function dueSchedules(database: Database, { workflows, limit }: Omit<ClaimOptions, "owner">, at: number): DueSchedules {
   return database.read(() => {
+    if (database.statement(any).get() === undefined) return { records: [], at, nextDueInMs: null };
     const rows: ScheduleRow[] = [];
     let nextAt = Infinity;
     for (const { name, version } of workflows) {

@@ -22,6 +22,11 @@ export class QuickClock extends VirtualClock {
     void quiet().then(take);
   }
 
+  /** To let everything settle takes less here than to ask. */
+  protected override isDoneSoon(): boolean {
+    return false;
+  }
+
   override async settle(): Promise<void> {
     let isOver = false;
     while (!isOver) {
@@ -33,7 +38,6 @@ export class QuickClock extends VirtualClock {
 }
 
 /** What is queued from a promise's reaction comes when no other reaction is left. */
-async function quiet(): Promise<void> {
-  await Promise.resolve();
-  await new Promise<void>((resolve) => process.nextTick(resolve));
+function quiet(): Promise<void> {
+  return new Promise((resolve) => void Promise.resolve().then(() => process.nextTick(resolve)));
 }
