@@ -58,6 +58,25 @@ describe("a result against what came while the step ran", () => {
     },
   );
 
+  test.each([
+    ["rollback", { reason: "returned", ifCompleted: "undo" }, true],
+    ["rewind", { to: "a", reason: "again", by: "ada" }, true],
+    ["rollback", { reason: "returned", ifCompleted: "refuse" }, false],
+    ["rewind", { to: "nowhere", reason: "again", by: "ada" }, false],
+  ] as const)(
+    "a %s that came while an operator's act completed it goes on where it may: %o",
+    (kind, request, goesOn) => {
+      const single = definitionOf(workflow("single", { input: z.object({}) }).step("a", functions));
+      const skip = arrival("skip", { reason: "done by hand", by: "ada" });
+      const stuck = executionAt({ lifecycle: "step" }, { status: "stuck" });
+      const mail = mailOf(skip, arrival(kind, request));
+      const shape = { count: 1, pivot: -1, steps: [{ name: "a", irreversible: false }] };
+      const details = { cause: skip, by: "ada", result: "skipped" };
+      const { transition } = decided(stuck, { type: "stepOk" }, { ...factsOf(single), mail, shape }, details);
+      expect(transition).toMatchObject({ status: "completed", ends: !goesOn, rests: !goesOn });
+    },
+  );
+
   const rarely = { ...functions, when: () => false };
   const optional = definitionOf(
     workflow("flow", { input: z.object({}) })

@@ -10,7 +10,7 @@ import { changesOf, leftNothing, type ActiveExecution } from "./execution.js";
 import { risen, type Ground } from "./contributions.js";
 import type { Event } from "./events.js";
 import { lineAfter } from "./children.js";
-import { awaitedMessage, isLasting, sift, turnOf, type Mail, type Turn } from "./mail.js";
+import { awaitedMessage, sift, turnOf, turns, type Mail, type Turn } from "./mail.js";
 import { keyNameOf, roundOf, type Position } from "./position.js";
 import { positionAfter, takenOver } from "./position-after.js";
 import { isRequest, type Transition } from "./records.js";
@@ -67,12 +67,8 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
   const looksAgain = action === "wait" && event.what.type === "resumed" && step?.children !== undefined;
   // A rollback was asked for that takes over from the rewind: it is followed at once, also where its undo waits or has failed.
   const isAsked = request === undefined && stood.position.until !== undefined && turn?.arrival !== undefined;
-  // An operator's act has completed it, and its parent has asked it to go back meanwhile: as if that had come just after.
   const isAskedAtEnd =
-    action === "succeed" &&
-    turn?.arrival === undefined &&
-    !isPastPivot(position, facts.shape) &&
-    mail.pending.some(isLasting);
+    action === "succeed" && turn?.arrival === undefined && isAskedBack(execution, position, mail, facts);
   const goesOn = kept !== undefined || looksAgain || isAsked || isAskedAtEnd || leavesRequests(stood, event, mail);
   const resting = goesOn ? undefined : restOf(execution, position, action, mail, facts, step);
   const ends = (action === "succeed" && !isAskedAtEnd) || action === "finish";
@@ -113,6 +109,13 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
 function leavesRequests({ position }: ActiveExecution, { what, cause }: Event, { pending }: Mail): boolean {
   if (what.type !== "rollbackRequested" || position.direction === "up") return false;
   return pending.some(({ id, kind }) => isRequest(kind) && id !== cause?.id);
+}
+
+/** An operator's act has completed it, and somebody has asked it to go back meanwhile: as if that had come just after. */
+function isAskedBack(execution: ActiveExecution, position: Position, mail: Mail, { shape }: Facts): boolean {
+  if (mail.pending.length === 0) return false;
+  const request = sift(mail, { ...execution, status: "completed", position }, shape)?.request;
+  return request !== undefined && turns(request);
 }
 
 interface Judged {

@@ -1,7 +1,15 @@
 /** What who asks for a rollback is told, where the execution moves on while it is asked. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { fail, pause, workflow, type Launcher, type RollbackAnswer, type RollbackOptions } from "../../src/index.js";
+import {
+  fail,
+  observer,
+  pause,
+  workflow,
+  type Launcher,
+  type RollbackAnswer,
+  type RollbackOptions,
+} from "../../src/index.js";
 import type { Store } from "../../src/stores/contract.js";
 import { onEveryStore, type Start } from "../support/rig.js";
 
@@ -15,6 +23,15 @@ const made = workflow("made", { input }).step("1", {
   rollbackMessages: { undone: z.null() },
   rollback: () => pause(undefined, { timeout: "1h" }),
   onRollbackMessage: () => undefined,
+});
+
+/** Nobody knows what becomes of it. */
+const doubtful = workflow("doubtful", { input }).step("1", {
+  inDoubt: "park",
+  timeout: "1s",
+  retry: { attempts: 1 },
+  run: () => new Promise<never>(() => undefined),
+  rollback: () => undefined,
 });
 
 const other = workflow("other", { input }).step("1", { run: () => undefined });
@@ -77,6 +94,25 @@ onEveryStore("who asks one that moves on all the time", (start) => {
 
   test("has it undone where it has completed", async () => {
     expect(await asked(start, [...moves, "complete"])).toEqual({ accepted: true });
+  });
+
+  test.each([
+    ["tells nobody of its end", doubtful],
+    ["tells an observer of its end", doubtful.observe(observer({ name: "ends", success: () => undefined }))],
+  ])("has it undone where an operator's skip that came first completes it, and it %s", async (_, doubted) => {
+    const { launcher, clock, another } = await start([doubted]);
+    const asker = await another([other]);
+    await launcher.launch(doubted, {}, { id: "e" });
+    await clock.advance("10s");
+    await launcher.stop();
+    await asker.skip("e", "done by hand");
+    const answer = asker.rollback("e", "back");
+    await clock.settle();
+    await another([doubted]);
+    await clock.advance("10s");
+    expect(await answer).toEqual({ accepted: true });
+    const history = await asker.execution("e").history();
+    expect(history.slice(-3).map(({ result }) => result)).toEqual(["skipped", "back", "in-doubt"]);
   });
 
   test.each([

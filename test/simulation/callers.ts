@@ -15,10 +15,10 @@ import { crowdOf } from "./limits.js";
 import type { Line } from "./machine.js";
 import { kinOf, type FamilyWatch } from "./family-checks.js";
 import { firstChildId, hasGroups, isKept } from "./families.js";
-import type { Act, CasePlan, LastSeen, Plan, Trip } from "./plan.js";
+import type { Act, AskedPatch, CasePlan, LastSeen, Plan, Trip } from "./plan.js";
 import type { Seen } from "./seen.js";
 import type { LaunchOptions } from "../../src/runtime/launch.js";
-import { downMessage, sharedMessage, topic, tripName, upMessage } from "./trips.js";
+import { downMessage, refusedField, sharedMessage, topic, tripName, upMessage } from "./trips.js";
 import { launchedIn, legsIn, nameIn, namesIn, numberOf, plainName, versions, type Version } from "./versions.js";
 
 /** A process that asks: a client, and what it runs on. */
@@ -60,6 +60,8 @@ export interface Case {
   readonly repeating: string[];
   /** Operators' acts that were accepted. */
   operated: string[];
+  /** Who has asked with a patch that the input's schema refuses: nothing becomes of it. */
+  readonly refused: string[];
   /** What `outcome()` gave, and whether an accepted request came before the call. */
   outcomes: { readonly outcome: Outcome; readonly requested: boolean }[];
 }
@@ -175,13 +177,17 @@ export class Callers {
   /** The same each time. */
   launchOf(it: Case, place: Place): { workflow: AnyWorkflow; input: object; options: LaunchOptions } {
     const trip = this.tripOf(it.plan);
-    const { value, delay } = it.plan;
+    const { value, delay, priority } = it.plan;
     const { from } = it;
     const version = versionOf(place);
     const without = it.trip.legs.flatMap(({ group }, at) => (group !== null && at <= (from ?? 0) ? [`leg-${at}`] : []));
     const reason = "launched-so";
     const rollback = from === null ? undefined : { from: nameIn(version, from, it.trip), reason, without };
-    const options = { id: it.id, delay, ...(rollback !== undefined && { rollback }) };
+    const options = {
+      ...{ id: it.id, delay },
+      ...(rollback !== undefined && { rollback }),
+      ...(priority !== undefined && { priority }),
+    };
     const input = { value, ...(this.#plan.trips[trip]!.limits !== null && { lane: it.number % 2 }) };
     return { workflow: place.workflows[trip]!, input, options };
   }
@@ -272,6 +278,9 @@ export class Callers {
     const handle: Execution = client.execution(it.id);
     const missing = "STEPWELL_EXECUTION_NOT_FOUND";
     const name = `${act.act}-${++this.#requests}`;
+    const isRefused = "patch" in act && act.patch === "refused" && !("kind" in act && act.kind === "resolve");
+    if (isRefused) it.refused.push(name);
+    const refusal = isRefused ? ["STEPWELL_INVALID_PATCH"] : [];
     const call = (what: string, asked: () => Promise<unknown>, allowed: readonly string[] = []): void =>
       this.call(place, what, async () => this.#sighted(act.act, it, await asked()), allowed);
     switch (act.act) {
@@ -294,7 +303,8 @@ export class Callers {
             keepFor: act.keepFor,
             ...(act.id !== null && { messageId: `news-${act.id}` }),
           });
-        return call(`publish ${this.messageOf(it, act)}`, publish, ["STEPWELL_UNKNOWN_MESSAGE"]);
+        const published = act.twice ? async () => [await publish(), await publish()] : publish;
+        return call(`publish ${this.messageOf(it, act)}`, published, ["STEPWELL_UNKNOWN_MESSAGE"]);
       }
       case "rollback": {
         const revision = this.#seenOf(it, act.seen);
@@ -320,7 +330,7 @@ export class Callers {
         const rewind = async (): Promise<unknown> => {
           const answer = await handle.rewind({
             ...{ to, reason: name, by: name },
-            ...(act.patch && { patch: { rewound: name } }),
+            ...patchOf({ rewound: name }, act.patch),
             ...(act.repeats && { repeat: kept }),
             ...revision,
           });
@@ -331,14 +341,15 @@ export class Callers {
         };
         // It may have become one of a version that has no such step.
         const isOfBoth = versions.every((version) => namesIn(version, trip).includes(to));
-        return call(`${name} of ${it.id}`, rewind, isOfBoth ? [] : ["STEPWELL_INVALID_ARGUMENT"]);
+        return call(`${name} of ${it.id}`, rewind, [...refusal, ...(isOfBoth ? [] : ["STEPWELL_INVALID_ARGUMENT"])]);
       }
       case "operate": {
-        const patch = act.patch ? { patch: { operated: name } } : {};
+        const patch = patchOf({ operated: name }, act.patch);
         const operate = async (): Promise<void> => {
           if (act.kind === "retry") await handle.retry({ by: name, ...patch });
           else if (act.kind === "resolve") await this.#resolve(it, handle, name);
-          else if (act.kind === "patchState") await handle.patchState({ operated: name }, "a try", { by: name });
+          else if (act.kind === "patchState")
+            await handle.patchState(patch.patch ?? { operated: name }, "a try", { by: name });
           else await handle.skip("for the simulation", { by: name, ...patch });
           operated.push(name);
         };
@@ -348,6 +359,7 @@ export class Callers {
           "STEPWELL_CHILDREN_LIVE",
           "STEPWELL_CHILD_NOT_BEGUN",
           "STEPWELL_MIGRATION_FAILED",
+          ...refusal,
           // A patch is waited for, and may find that nobody can go on with the execution.
           ...(act.kind === "patchState" ? (["STEPWELL_EXECUTION_STUCK"] as const) : []),
           // So is a skip with a patch, which may find the execution migrated to another step.
@@ -477,7 +489,7 @@ interface Target {
 }
 
 function newCase(number: number, id: string, plan: CasePlan, trip: Trip): Case {
-  const told = { sent: [], requests: [], rewound: [], repeating: [], operated: [], outcomes: [] };
+  const told = { sent: [], requests: [], rewound: [], repeating: [], operated: [], refused: [], outcomes: [] };
   return { number, id, plan, trip, from: fromOf(plan, trip), ...told };
 }
 
@@ -486,6 +498,11 @@ function fromOf({ from }: CasePlan, trip: Trip): number | null {
   const newer = legsIn(trip, "2");
   const legs = legsIn(trip, "1").filter((it) => newer.includes(it) && !(trip.pivot !== null && it > trip.pivot));
   return from === null || legs.length === 0 ? null : legs[from % legs.length]!;
+}
+
+function patchOf(given: object, patch: AskedPatch): { readonly patch?: object } {
+  if (patch === null) return {};
+  return { patch: patch === "refused" ? { ...given, [refusedField]: true } : given };
 }
 
 function versionOf(place: Place): Version {

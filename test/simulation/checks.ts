@@ -392,6 +392,8 @@ function answers(evidence: Evidence): string[] {
   if (consumed > followed) found.push(`consumed ${consumed} rewinds, and followed ${followed}`);
   for (const by of it.rewound)
     if (!rows.some((row) => row.by === by && row.backTo !== undefined)) found.push(`accepted ${by} and did not follow`);
+  for (const by of it.refused)
+    if (rows.some((row) => row.by === by)) found.push(`followed ${by}, whose patch is refused`);
   // A request that came at the same time goes first, and turns it.
   const isOvertaken = turned && mailbox.some(({ kind, status }) => isRequest(kind) && status === "dead");
   for (const by of it.operated)

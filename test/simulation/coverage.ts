@@ -5,6 +5,7 @@ import { allEdges } from "./edges.js";
 import { familyPairs, familySights } from "./family-sights.js";
 import { letterSights } from "./letters.js";
 import { limitSights } from "./limits.js";
+import { publicationSights } from "./publications.js";
 import { retentionSights } from "./retention.js";
 import { scheduleSights } from "./schedules.js";
 import { recallSights } from "./recalls.js";
@@ -40,6 +41,7 @@ const operations = [
   "register",
   "lists.advance",
   "lists.lines",
+  "limits.admit",
 ];
 
 export function coverageOf({ counts }: Pick<Seen, "counts">): Coverage {
@@ -52,6 +54,7 @@ export function coverageOf({ counts }: Pick<Seen, "counts">): Coverage {
       ...batchSights,
       ...letterSights,
       ...limitSights,
+      ...publicationSights,
       ...retentionSights,
       ...scheduleSights,
       ...recallSights,

@@ -16,9 +16,12 @@ export interface LimitsPlan {
   readonly whole: number | null;
   readonly perKey: number | null;
   readonly rate: { readonly limit: number; readonly per: number; readonly isKeyed: boolean } | null;
-  /** So many executions more. */
-  readonly crowd: number;
+  /** Executions more. */
+  readonly crowd: readonly { readonly late: boolean; readonly priority: number }[];
 }
+
+/** What is launched late, and goes before what waits. */
+const urgent = { late: true, priority: 1 };
 
 export const limitsPlan: fc.Arbitrary<LimitsPlan> = fc
   .record({
@@ -28,9 +31,15 @@ export const limitsPlan: fc.Arbitrary<LimitsPlan> = fc
       fc.record({ limit: fc.constantFrom(1, 2), per: fc.constantFrom(700, 4000), isKeyed: fc.boolean() }),
       { nil: null, freq: 2 },
     ),
-    crowd: fc.integer({ min: 1, max: 4 }),
+    crowd: fc.array(fc.record({ late: fc.boolean(), priority: fc.constantFrom(0, 0, 1) }), {
+      maxLength: 3,
+      size: "max",
+    }),
   })
-  .map((it) => (it.whole === null && it.perKey === null && it.rate === null ? { ...it, whole: 1 } : it));
+  .map(({ crowd, whole, ...it }) => {
+    const isUnlimited = whole === null && it.perKey === null && it.rate === null;
+    return { ...it, whole: isUnlimited ? 1 : whole, crowd: [urgent, ...crowd] };
+  });
 
 export const limitSights = ["all places are taken", "the places of a key are taken", "a rate is used up"].map(
   (what) => `limits: ${what}`,
@@ -51,8 +60,8 @@ export function limitsOf({ whole, perKey, rate }: LimitsPlan): object {
 
 export function crowdOf(trips: readonly Trip[]): CasePlan[] {
   return trips.flatMap(({ limits }, trip) =>
-    Array.from({ length: limits?.crowd ?? 0 }, (_, number) => ({
-      ...{ trip, launcher: number, delay: 0, value: number, from: null, late: false, usurps: false },
+    (limits?.crowd ?? []).map(({ late, priority }, number) => ({
+      ...{ trip, launcher: number, delay: 0, value: number, from: null, late, usurps: false, priority },
     })),
   );
 }

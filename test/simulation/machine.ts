@@ -13,7 +13,7 @@ import type { Advance } from "../../src/stores/lists.js";
 import type { Batch, BatchResult } from "../../src/stores/batch.js";
 import { shrunk } from "./buggify.js";
 import type { Witness } from "./seen.js";
-import type { Failing, LinePlan, Operation } from "./plan.js";
+import type { Failing, LinePlan, MeetAct, Operation } from "./plan.js";
 
 /** What the next requests of a kind meet with. */
 interface Trap {
@@ -24,13 +24,21 @@ interface Trap {
 
 /** What happens while a request of a kind is on its way. */
 interface Meeting {
-  readonly operation: Operation;
+  readonly operation: MeetAct["operation"];
   left: number;
   readonly happens: () => void;
 }
 
+/** A request of a kind, or its answer, that takes long. */
+interface Stall {
+  readonly operation: Operation;
+  left: number;
+  readonly milliseconds: number;
+  readonly isAnswer: boolean;
+}
+
 /** So long a request takes that meets something, in milliseconds: the other one is there before. */
-const longWay = 100;
+const longWay = 250;
 
 /** A store as one machine reaches it. */
 export class Line implements Faults {
@@ -44,6 +52,9 @@ export class Line implements Faults {
   readonly down = new Set<Operation>();
   readonly #traps: Trap[] = [];
   readonly #meetings: Meeting[] = [];
+  readonly #stalls: Stall[] = [];
+  /** Ends what is under way for long. */
+  readonly #stalled = new Set<() => void>();
   readonly #dies: () => void;
   /** Of so many answers one gets lost. */
   #loses: number | null;
@@ -70,8 +81,13 @@ export class Line implements Faults {
     this.#meetings.push(meeting);
   }
 
+  setStall(stall: Stall): void {
+    this.#stalls.push(stall);
+  }
+
   heal(): void {
-    this.#traps.length = this.#meetings.length = 0;
+    this.#traps.length = this.#meetings.length = this.#stalls.length = 0;
+    for (const end of this.#stalled) end();
     this.down.clear();
     this.#loses = null;
     this.isDeaf = false;
@@ -79,12 +95,16 @@ export class Line implements Faults {
 
   before({ name, given }: StoreCall): BeforeCall {
     const springs = this.down.has(name as Operation) ? "refused" : this.#sprung(name, isBefore);
-    if (springs === undefined) return this.#meets(name) ?? "goes";
+    if (springs === undefined) return this.#meets(name) ?? this.#delayed(name, false) ?? "goes";
     this.#sprang(name, springs, given, undefined);
     return springs === "dies-before" ? "dies" : "refused";
   }
 
-  after({ name, given }: StoreCall, answer: unknown): AfterCall {
+  after(call: StoreCall, answer: unknown): AfterCall | Promise<AfterCall> {
+    return this.#delayed(call.name, true)?.then(() => this.#answered(call, answer)) ?? this.#answered(call, answer);
+  }
+
+  #answered({ name, given }: StoreCall, answer: unknown): AfterCall {
     // A claim that finds nothing leaves nothing behind: it is not worth a trap.
     const isIdle = name === "claim" && (answer as Claimed).records.length === 0;
     const springs =
@@ -129,6 +149,23 @@ export class Line implements Faults {
     this.#meetings.splice(this.#meetings.indexOf(meeting), 1);
     meeting.happens();
     return new Promise((resolve) => void this.clock.world.after(longWay, resolve));
+  }
+
+  /** A request arrives whatever becomes of its process meanwhile; an answer comes to a process that goes. */
+  #delayed(name: string, isAnswer: boolean): Promise<void> | undefined {
+    const stall = this.#stalls.find((it) => it.operation === name && it.isAnswer === isAnswer);
+    if (stall === undefined || --stall.left > 0) return undefined;
+    this.#stalls.splice(this.#stalls.indexOf(stall), 1);
+    this.#witness.seen.note("fault", `${name} ${isAnswer ? "is answered late" : "comes late"}`);
+    const clock = isAnswer ? this.clock : this.clock.world;
+    return new Promise((resolve) => {
+      const timer = clock.after(stall.milliseconds, resolve);
+      this.#stalled.add(() => {
+        if (isAnswer && this.clock.life === "gone") return;
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   #forgotten(): "unknown" | undefined {

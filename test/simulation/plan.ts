@@ -9,6 +9,7 @@ import { nightAct, scheduleAct, type NightAct, type ScheduleAct } from "./schedu
 import { recallAct, steerAct, type RecallAct, type SteerAct } from "./recalls.js";
 import { deployAct, deployment, type DeployAct, type Deployment } from "./deployments.js";
 import { mostAtOnce, patienceOfLauncher, type PatienceOfLauncher } from "./buggify.js";
+import { rush, stallAct, withRush, type StallAct, type Trap } from "./early.js";
 import { limitsPlan, type LimitsPlan } from "./limits.js";
 import type { Changes } from "./versions.js";
 
@@ -115,6 +116,8 @@ export interface CasePlan {
   readonly late: boolean;
   /** It has the id that a child of the first one would have. */
   readonly usurps: boolean;
+  /** Where it waits for a limit. Left out: none. */
+  readonly priority?: number;
 }
 
 export const operations = [
@@ -129,11 +132,15 @@ export const operations = [
   "transactions.run",
   "lists.advance",
   "lists.lines",
+  "limits.admit",
 ] as const;
 export type Operation = (typeof operations)[number];
 
 /** `refused`: nothing is done. `unknown`: it is done, and the answer is an error that allows to try again. */
 export type Failing = "refused" | "unknown";
+
+/** `refused`: the schema of the input does not accept it. Who does not know the workflow finds that out from who follows. */
+export type AskedPatch = "fine" | "refused" | null;
 
 export type Act =
   | LaunchManyAct
@@ -160,6 +167,7 @@ export type Act =
       readonly name: number;
       readonly id: number | null;
       readonly keepFor: number;
+      readonly twice: boolean;
     }
   | {
       readonly act: "slip";
@@ -182,7 +190,7 @@ export type Act =
       readonly child: number | null;
       readonly by: number;
       readonly to: number;
-      readonly patch: boolean;
+      readonly patch: AskedPatch;
       /** Irreversible steps may be done again. */
       readonly repeats: boolean;
       readonly seen: LastSeen;
@@ -193,7 +201,7 @@ export type Act =
       readonly child: number | null;
       readonly by: number;
       readonly kind: "retry" | "skip" | "patchState" | "resolve";
-      readonly patch: boolean;
+      readonly patch: AskedPatch;
     }
   | {
       readonly act: "outcome";
@@ -213,6 +221,7 @@ export type Act =
       readonly applied: boolean;
     }
   | MeetAct
+  | StallAct
   | {
       readonly act: "failAt";
       readonly launcher: number;
@@ -232,9 +241,9 @@ export type Act =
 export interface MeetAct {
   readonly act: "meet";
   readonly launcher: number;
-  readonly operation: "write" | "claim" | "lists.advance";
+  readonly operation: "write" | "claim" | "lists.advance" | "limits.read" | "limits.admit";
   readonly nth: number;
-  readonly it: Extract<Act, { readonly act: "send" | "publish" | "rollback" | "rewind" | "operate" }>;
+  readonly it: Extract<Act, { readonly act: "send" | "publish" | "rollback" | "rewind" | "operate" | "launch" }>;
 }
 
 export interface Plan {
@@ -244,6 +253,8 @@ export interface Plan {
   /** Processes that ask, and do not work. */
   readonly clients: readonly LinePlan[];
   readonly cases: readonly CasePlan[];
+  /** Before anything is launched. */
+  readonly early: readonly Trap[];
   readonly acts: readonly TimedAct[];
 }
 
@@ -411,16 +422,16 @@ const launcherPlan: fc.Arbitrary<LauncherPlan> = fc.record({
 
 const small = fc.nat(3);
 
-function act(): fc.Arbitrary<Act> {
-  const operation = mostly<Operation>("write", "write", "claim", "transactions.run", "lists.advance", ...operations);
-  const nth = mostly<number>(1, 1, 2, 3, 6);
-  const failing = fc.constantFrom<Failing>("refused", "unknown");
-  const launcher = fc.nat(4);
-  const child = fc.option(fc.nat(6), { nil: null, freq: 2 });
-  const at = { case: small, by: fc.nat(5) };
+const operation = mostly<Operation>("write", "write", "claim", "transactions.run", "lists.advance", ...operations);
+const askedPatch = mostly<AskedPatch>(null, "fine", "fine", "refused");
+const launcher = fc.nat(4);
+const at = { case: small, by: fc.nat(5) };
+const child = fc.option(fc.nat(6), { nil: null, freq: 2 });
+
+function asking(): fc.WeightedArbitrary<Exclude<MeetAct["it"], { readonly act: "launch" }>>[] {
   const which = { ...at, child };
   const seen = mostly<LastSeen>(null, "now", "before");
-  const asks: fc.WeightedArbitrary<MeetAct["it"]>[] = [
+  return [
     {
       weight: 5,
       arbitrary: fc.record({
@@ -439,6 +450,7 @@ function act(): fc.Arbitrary<Act> {
         name: fc.nat(11),
         id: fc.option(fc.nat(2), { nil: null }),
         keepFor: fc.constantFrom(0, 3000, 60_000),
+        twice: mostly<boolean>(false, true),
       }),
     },
     {
@@ -456,7 +468,7 @@ function act(): fc.Arbitrary<Act> {
         act: fc.constant("rewind" as const),
         ...which,
         to: fc.nat(4),
-        patch: fc.boolean(),
+        patch: askedPatch,
         repeats: mostly<boolean>(true, true, false),
         seen,
       }),
@@ -467,21 +479,40 @@ function act(): fc.Arbitrary<Act> {
         act: fc.constant("operate" as const),
         ...which,
         kind: fc.constantFrom("retry" as const, "skip" as const, "patchState" as const, "resolve" as const),
-        patch: fc.boolean(),
+        patch: askedPatch,
       }),
     },
   ];
+}
+
+/** @param nth which request of a kind */
+function trap(nth: fc.Arbitrary<number>): fc.Arbitrary<Trap> {
+  const failing = fc.constantFrom<Failing>("refused", "unknown");
   return fc.oneof(
-    ...asks,
     {
       weight: 4,
       arbitrary: fc.record({
         act: fc.constant("meet" as const),
         ...{ launcher, nth },
         operation: mostly<MeetAct["operation"]>("write", "write", "claim", "lists.advance"),
-        it: fc.oneof(...asks),
+        it: fc.oneof(...asking()),
       }),
     },
+    {
+      weight: 4,
+      arbitrary: fc.record({ act: fc.constant("crashAt" as const), launcher, operation, nth, applied: fc.boolean() }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({ act: fc.constant("failAt" as const), launcher, operation, nth, failing }),
+    },
+    { weight: 3, arbitrary: stallAct(operation, nth) },
+  );
+}
+
+function act(): fc.Arbitrary<Act> {
+  return fc.oneof(
+    ...asking(),
     {
       weight: 1,
       arbitrary: fc.record({
@@ -496,7 +527,7 @@ function act(): fc.Arbitrary<Act> {
       weight: 2,
       arbitrary: fc.record({
         act: fc.constant("outcome" as const),
-        ...which,
+        ...{ ...at, child },
         timeout: rarely(wait),
       }),
     },
@@ -517,14 +548,7 @@ function act(): fc.Arbitrary<Act> {
       }),
     },
     { weight: 1, arbitrary: fc.record({ act: fc.constant("crash" as const), launcher, bury: fc.boolean() }) },
-    {
-      weight: 4,
-      arbitrary: fc.record({ act: fc.constant("crashAt" as const), launcher, operation, nth, applied: fc.boolean() }),
-    },
-    {
-      weight: 4,
-      arbitrary: fc.record({ act: fc.constant("failAt" as const), launcher, operation, nth, failing }),
-    },
+    { weight: 15, arbitrary: trap(mostly<number>(1, 1, 2, 3, 6)) },
     {
       weight: 2,
       arbitrary: fc.record({
@@ -556,11 +580,25 @@ const takeover: fc.Arbitrary<TimedAct[]> = fc
   .map(({ case: of, by, launcher, nth, to, gap }) => {
     const at = { case: of, by, child: null, seen: null };
     return [
-      { after: gap, it: { act: "rewind", ...at, to, patch: false, repeats: true } },
+      { after: gap, it: { act: "rewind", ...at, to, patch: null, repeats: true } },
       { after: 0, it: { act: "crashAt", launcher, operation: "write", nth, applied: false } },
       { after: 50, it: { act: "rollback", ...at, refuse: false } },
     ];
   });
+
+/** An operator acts on what may be parked, and the launcher that follows dies of a commit. */
+const mending: fc.Arbitrary<TimedAct[]> = fc
+  .record({
+    ...{ case: small, child, by: fc.nat(5), launcher: fc.nat(1), nth: fc.constantFrom(1, 1, 2), gap: wait },
+    ...{
+      kind: mostly("patchState" as const, "retry" as const, "skip" as const),
+      applied: mostly<boolean>(true, false),
+    },
+  })
+  .map(({ case: of, child, by, launcher, nth, gap, kind, applied }) => [
+    { after: gap, it: { act: "crashAt", launcher, operation: "write", nth, applied } },
+    { after: 0, it: { act: "operate", case: of, child, by, kind, patch: null } },
+  ]);
 
 /** A machine with a new version comes, one with the older version goes, and what may have been migrated is asked to go back, before or after. */
 const replacement: fc.Arbitrary<TimedAct[]> = fc
@@ -571,7 +609,7 @@ const replacement: fc.Arbitrary<TimedAct[]> = fc
   })
   .map(({ gaps, launcher, leaves, case: of, by, before, asks, to }) => {
     const at = { case: of, by, child: null, seen: null };
-    const rewind = { act: "rewind", ...at, to, patch: false, repeats: true } as const;
+    const rewind = { act: "rewind", ...at, to, patch: null, repeats: true } as const;
     const acts: TimedAct[] = [
       { after: gaps[1], it: { act: "deploy", launcher } },
       {
@@ -591,29 +629,34 @@ function timedActs(): fc.Arbitrary<TimedAct[]> {
     { withCrossShrink: true },
     { weight: 40, arbitrary: one },
     { weight: 2, arbitrary: takeover },
+    { weight: 2, arbitrary: mending },
     { weight: 4, arbitrary: replacement },
   );
   return some(few, 0, 6, 16).map((all) => all.flat());
 }
 
 export function plans(options: PlanOptions): fc.Arbitrary<Plan> {
-  return fc.record({
-    seed: fc.nat(1_000_000),
-    trips: some(trip(options), 1, 1, 2),
-    launchers: some(launcherPlan, 1, 2, 3),
-    clients: some(fc.record(line), 0, 1, 2),
-    cases: some(
-      fc.record({
-        trip: fc.nat(1),
-        launcher: small,
-        delay: mostly(0, 0, 2500),
-        value: rich,
-        from: rarely(fc.nat(4)),
-        late: mostly<boolean>(false, false, true),
-        usurps: mostly<boolean>(false, false, true),
-      }),
-      ...([1, 1, 3] as const),
-    ),
-    acts: timedActs(),
-  });
+  return fc
+    .record({
+      seed: fc.nat(1_000_000),
+      trips: some(trip(options), 1, 1, 2),
+      launchers: some(launcherPlan, 1, 2, 3),
+      clients: some(fc.record(line), 0, 1, 2),
+      cases: some(
+        fc.record({
+          trip: fc.nat(1),
+          launcher: small,
+          delay: mostly(0, 0, 2500),
+          value: rich,
+          from: rarely(fc.nat(4)),
+          late: mostly<boolean>(false, false, true),
+          usurps: mostly<boolean>(false, false, true),
+        }),
+        ...([1, 1, 3] as const),
+      ),
+      early: fc.array(trap(mostly<number>(1, 2, 3, 4, 6, 9)), { maxLength: 2, size: "max" }),
+      acts: timedActs(),
+      rushes: rush(launcherPlan),
+    })
+    .map(({ rushes, ...plan }) => withRush(plan, rushes));
 }

@@ -12,6 +12,7 @@ import type { FamilyWatch } from "./family-checks.js";
 import { actsOf, listAct } from "./family-sights.js";
 import type { Gates } from "./limits.js";
 import type { MigrationWatch } from "./migration-watch.js";
+import { Publications } from "./publications.js";
 import type { RecallWatch } from "./recalls.js";
 import type { Schedules } from "./schedules.js";
 import type { Timers } from "./timers.js";
@@ -51,6 +52,7 @@ export class Witness {
   readonly #created = new Set<string>();
   readonly #forgotten = new Set<string>();
   readonly #migrations: MigrationWatch;
+  readonly #publications: Publications;
 
   /** @param shapes by the name of their workflow */
   constructor(
@@ -68,6 +70,7 @@ export class Witness {
     this.#gates = gates;
     this.#wrong = wrong;
     this.seen = seen;
+    this.#publications = new Publications(seen, wrong);
     this.#shapes = shapes;
   }
 
@@ -175,6 +178,8 @@ export class Witness {
       this.recalls.arrived(arrival);
       this.#migrations.arrived(arrival);
     }
+    for (const [index, it] of (batch.publications ?? []).entries())
+      this.#publications.answered(it, answer.publications[index]!, answer.at);
     for (const [index, { id, parks }] of batch.releases.entries())
       if (parks === true && answer.releases[index] === "taken") this.#gates.left(id);
     for (const [index, it] of batch.transitions.entries()) if (answer.transitions[index] === "taken") this.#took(it);

@@ -74,7 +74,7 @@ export function tripsOn(line: Line, plans: readonly Trip[], books: Books, versio
 }
 
 function tripOn(name: string, plan: Trip, line: Line, books: Books, version: Version = "1"): AnyWorkflow {
-  const input: StandardSchemaV1<State, State> = schema(plan.asyncSchemas, isState) as never;
+  const input: StandardSchemaV1<State, State> = schema(plan.asyncSchemas, isInput) as never;
   const options = {
     input,
     version,
@@ -102,6 +102,13 @@ export function shapeOf({ legs, pivot }: Trip): Shape {
 
 function isState(value: unknown): boolean {
   return typeof value === "object" && value !== null;
+}
+
+/** What an input must not have. */
+export const refusedField = "refused";
+
+function isInput(value: unknown): boolean {
+  return isState(value) && (value as State)[refusedField] === undefined;
 }
 
 function isPayload(value: unknown): boolean {

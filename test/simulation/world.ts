@@ -48,6 +48,9 @@ const plainLauncher: LauncherPlan = {
 /** How long it may take after everything was healed, in rounds of two seconds: an undo waits up to five minutes for its next try. */
 const rounds = 450;
 
+/** More often no execution is taken up by one launcher while it does not go on. */
+const mostTold = 20;
+
 export interface Playing {
   readonly seen: Seen;
   readonly traced: boolean;
@@ -120,6 +123,7 @@ class World {
       for (const it of this.#plan.launchers) this.#add(it);
       for (const it of this.#plan.clients) this.#addClient(it);
       await this.#clock.advance(500);
+      for (const it of this.#plan.early) this.#act(it);
       for (const it of this.#callers.cases) if (!it.plan.late) this.#callers.launch(it, it.plan.launcher);
       for (const { after, it } of this.#plan.acts) {
         await this.#clock.advance(after);
@@ -201,6 +205,10 @@ class World {
       error.code === "STEPWELL_INVARIANT_VIOLATED" ||
       (error.code === "STEPWELL_UNKNOWN_WORKFLOW" && !isDeployed(this.#plan)) ||
       (error.code === "STEPWELL_STORE_FAILED" && !error.retryable);
+    const isTold = error.code === "STEPWELL_INVALID_MESSAGE" || error.code === "STEPWELL_INVALID_PATCH";
+    // Each time that the execution is taken up.
+    if (isTold && this.#books.count(`${who} is told ${error.message}`) > mostTold)
+      this.#books.wrong(`${who} is told again and again: ${error.message}`);
     if (isMistake) this.#books.wrong(`${error.code}: ${error.message}`);
   }
 
@@ -284,6 +292,8 @@ class World {
           ...{ operation: act.operation, left: act.nth },
           happens: () => this.#callers.ask(act.it),
         });
+      case "stall":
+        return line.setStall({ ...act, left: act.nth });
       case "failAt":
         return line.setTrap({ operation: act.operation, left: act.nth, springs: act.failing });
       case "outage": {

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { memoryStore } from "../../stores/memory/memory-store.js";
 import type { Hint, Store } from "../../stores/contract.js";
 import { Bench } from "../store-contract/bench.js";
+import { lineAt, list, opened } from "../store-contract/lists.js";
 import { VirtualClock } from "../virtual-clock.js";
 import { faultyStore, type AfterCall, type BeforeCall, type Faults, type FaultyStoreOptions } from "./faulty-store.js";
 import { ProcessClock } from "./process-clock.js";
@@ -180,6 +181,40 @@ test("nothing is claimed while a release is in doubt", async () => {
   await expect(bench.claim()).resolves.toMatchObject({ records: [], nextDueInMs: 50, alive: true });
   await expect(bench.write({ releases })).resolves.toMatchObject({ releases: ["taken"] });
   await expect(bench.claimedIds()).resolves.toEqual(["1"]);
+});
+
+test("what a lost launch found there is not given out by a claim: its launcher may drive it", async () => {
+  const { bench, store, next } = await rig();
+  await bench.create("1");
+  const again = bench.newExecution("1");
+  next.after = "lost";
+  await expect(bench.write({ creates: [again] })).rejects.toMatchObject(busy);
+  (store as Required<Store>).abandon(again);
+  await expect(bench.claimedIds()).resolves.toEqual([]);
+});
+
+test("of children whose beginning was lost, a claim gives out what began: none that was there", async () => {
+  const { bench, plain, next } = await rig();
+  await opened(plain, 2);
+  await bench.create("c1");
+  const begun = [0, 1].map((at) => ({
+    position: at,
+    create: bench.newExecution(`c${at}`, { line: lineAt(at), root: "p" }),
+  }));
+  next.after = "lost";
+  const one = {
+    list,
+    revision: 1,
+    data: "",
+    isMarked: false,
+    counts: [],
+    begins: begun,
+    asks: [],
+    arrivals: [],
+    frees: [],
+  };
+  await expect(async () => bench.the("lists").advance([one])).rejects.toMatchObject(busy);
+  await expect(bench.claimedIds()).resolves.toEqual(["c0"]);
 });
 
 test("a launch that nobody asks for again is given out by a claim", async () => {

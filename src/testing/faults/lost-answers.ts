@@ -3,7 +3,7 @@
  * objects, and is told then what became of them, as by the PostgreSQL store; see "Lost answers" in ARCHITECTURE.md.
  */
 import type { ExecutionRecord } from "../../execution/records.js";
-import type { Batch, BatchResult, NewExecution } from "../../stores/batch.js";
+import type { Batch, BatchResult, CreateResult, NewExecution } from "../../stores/batch.js";
 import type { Advance } from "../../stores/lists.js";
 import type { Claimed, ClaimOptions, MaybePromise, Store } from "../../stores/contract.js";
 
@@ -56,7 +56,9 @@ export class LostAnswers {
     else if (name === "claim") for (const { id } of (answer as Claimed).records) this.#stranded.add(id);
     // They are not asked for again.
     else if (name === "lists.advance") {
-      for (const { begins } of given as readonly Advance[]) for (const { id } of begins) this.#stranded.add(id);
+      const answers = answer as readonly (readonly CreateResult[] | null)[];
+      for (const [index, { begins }] of (given as readonly Advance[]).entries())
+        for (const [at, { id }] of begins.entries()) this.#strands(id, answers[index]?.[at]);
     }
   }
 
@@ -69,8 +71,14 @@ export class LostAnswers {
 
   /** Nobody will ask for it again: a claim gives it out. */
   abandon(create: NewExecution): void {
-    if (!this.#answers.delete(create)) return;
-    this.#stranded.add(create.id);
+    const answer = this.#answers.get(create) as CreateResult | undefined;
+    this.#answers.delete(create);
+    this.#strands(create.id, answer);
+  }
+
+  /** What was there before, its launcher may know and drive. */
+  #strands(id: string, answer: CreateResult | undefined): void {
+    if (answer?.created === true && answer.owned) this.#stranded.add(id);
   }
 
   claim(options: ClaimOptions): MaybePromise<Claimed> {
