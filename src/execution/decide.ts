@@ -55,7 +55,8 @@ export interface Facts {
 
 export function decide(stood: ActiveExecution, happened: Event, facts: Facts): Decision {
   const { definition, time } = facts;
-  const { execution, event, mail, turn, step, routed, nothingLeft, request } = judged(stood, happened, facts);
+  const found = judged(stood, happened, facts);
+  const { execution, event, mail, step, routed, nothingLeft, request } = found;
   const { action } = routed;
   const upInto = event.what.type === "migrated" ? undefined : roundInto(execution, routed);
   const committed = upInto === undefined ? execution : risen(execution, event, facts.ground!, facts.limit);
@@ -65,13 +66,10 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
   const kept = keptStatus(execution, event.what);
   // Its children may have been settled while it was parked, of which nobody tells it again.
   const looksAgain = action === "wait" && event.what.type === "resumed" && step?.children !== undefined;
-  // A rollback was asked for that takes over from the rewind: it is followed at once, also where its undo waits or has failed.
-  const isAsked = request === undefined && stood.position.until !== undefined && turn?.arrival !== undefined;
-  const isAskedAtEnd =
-    action === "succeed" && turn?.arrival === undefined && isAskedBack(execution, position, mail, facts);
-  const goesOn = kept !== undefined || looksAgain || isAsked || isAskedAtEnd || leavesRequests(stood, event, mail);
+  const isAsked = leavesRequest(stood, found, position, facts);
+  const goesOn = kept !== undefined || looksAgain || isAsked;
   const resting = goesOn ? undefined : restOf(execution, position, action, mail, facts, step);
-  const ends = (action === "succeed" && !isAskedAtEnd) || action === "finish";
+  const ends = (action === "succeed" && !isAsked) || action === "finish";
   const status = resting?.status ?? kept ?? statusOf[action];
   const history = entryOf(committed, event, upInto);
   if (isPassedOver) history.leftNothing = true;
@@ -105,17 +103,22 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
     : { action, transition, isTurnedAway, risen: committed };
 }
 
-/** A rollback has taken over from a rewind, whose undo may wait: what else was asked for is judged by that, and nobody else would look. */
-function leavesRequests({ position }: ActiveExecution, { what, cause }: Event, { pending }: Mail): boolean {
-  if (what.type !== "rollbackRequested" || position.direction === "up") return false;
-  return pending.some(({ id, kind }) => isRequest(kind) && id !== cause?.id);
-}
-
-/** An operator's act has completed it, and somebody has asked it to go back meanwhile: as if that had come just after. */
-function isAskedBack(execution: ActiveExecution, position: Position, mail: Mail, { shape }: Facts): boolean {
-  if (mail.pending.length === 0) return false;
-  const request = sift(mail, { ...execution, status: "completed", position }, shape)?.request;
-  return request !== undefined && turns(request);
+/** Whoever rests leaves no request behind that is not judged: nobody else would look at it. */
+function leavesRequest(
+  { position: stood }: ActiveExecution,
+  { execution, event, mail, turn, routed, request }: Judged,
+  position: Position,
+  { shape }: Facts,
+): boolean {
+  // A rollback takes over from the rewind: it is followed at once, also where its undo waits or has failed.
+  if (request === undefined && stood.until !== undefined && turn?.arrival !== undefined) return true;
+  // It has taken over: what else was asked for is judged by that.
+  if (event.what.type === "rollbackRequested" && stood.direction === "down")
+    return mail.pending.some(({ id, kind }) => isRequest(kind) && id !== event.cause?.id);
+  if (routed.action !== "succeed" || turn?.arrival !== undefined || mail.pending.length === 0) return false;
+  // An operator's act has completed it, and somebody has asked it to go back meanwhile: as if that had come just after.
+  const last = sift(mail, { ...execution, status: "completed", position }, shape)?.request;
+  return last !== undefined && turns(last);
 }
 
 interface Judged {

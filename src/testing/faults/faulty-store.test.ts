@@ -197,10 +197,7 @@ test("of children whose beginning was lost, a claim gives out what began: none t
   const { bench, plain, next } = await rig();
   await opened(plain, 2);
   await bench.create("c1");
-  const begun = [0, 1].map((at) => ({
-    position: at,
-    create: bench.newExecution(`c${at}`, { line: lineAt(at), root: "p" }),
-  }));
+  const begun = [0, 1].map((at) => bench.newExecution(`c${at}`, { line: lineAt(at), root: "p" }));
   next.after = "lost";
   const one = {
     list,
