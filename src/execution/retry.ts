@@ -3,6 +3,7 @@ import type { RetryDefinition, StepDefinition } from "../definition/definition.j
 import { defaultRetry, defaultRollbackRetry } from "../definition/retry-policy.js";
 import type { Position } from "./position.js";
 import { isPastPivot, type Shape } from "./router.js";
+import type { StoreTime } from "./time.js";
 
 /**
  * How long to wait before the next attempt, in milliseconds; undefined when the policy is used up.
@@ -35,9 +36,9 @@ export function policyOf({ retry, rollbackRetry }: StepDefinition, position: Pos
 }
 
 /** Whether an attempt that is due begins later than its policy allows. */
-export function isTooLate(step: StepDefinition, position: Position, shape: Shape, storeNow: number): boolean {
+export function isTooLate(step: StepDefinition, position: Position, shape: Shape, time: StoreTime): boolean {
   const { attempts, firstAttemptAt, lastResult } = position;
   // After a pause it is no attempt that is due, but what the pause was for.
   if (attempts === 0 || firstAttemptAt === null || lastResult === "continue") return false;
-  return storeNow - firstAttemptAt > policyOf(step, position, shape).within;
+  return time.storeNow() - firstAttemptAt > policyOf(step, position, shape).within;
 }

@@ -158,11 +158,14 @@ function timesAsked({ asked = 0 }: Doubt, { position, claims }: Work["execution"
 
 /** What the step being undone gave on the way up. */
 function givenBy({ given: all = [], execution }: Work): object {
-  let given = {};
+  let given: object | undefined;
   for (const { step, patch } of all) {
-    if (step === execution.position.step && patch !== null) given = merge(given, patch.value as object);
+    if (step !== execution.position.step || patch === null) continue;
+    // Most steps give something once.
+    const more = patch.value as object;
+    given = given === undefined ? more : merge(given, more);
   }
-  return given;
+  return given ?? {};
 }
 
 /** `subscribe`, as a step function has it: for as long as it runs, and as long as its launcher has the execution. */

@@ -84,7 +84,7 @@ export class StepRunner {
     const first = beginning(work, step);
     if (first !== undefined) return first;
     const { shape } = work.registered;
-    return isTooLate(step, work.execution.position, shape, work.host.storeNow()) ? this.#giveUp() : this.call();
+    return isTooLate(step, work.execution.position, shape, work.host) ? this.#giveUp() : this.call();
   }
 
   /** Asks the probe of the step where it stands. */
