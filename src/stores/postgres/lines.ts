@@ -118,12 +118,25 @@ async function changeList(session: Session, change: ListChange, parent: string):
   await session.rows(openQuery, [change.list, parent, data, count, ...valuesOf(lines)]);
 }
 
+/** What a row of lines keeps to begin them goes with the last of them. */
 const advanceQuery: Statement = {
   name: "advance_lists",
   text: `
-UPDATE stepwell_lists AS k SET revision = k.revision + 1, data = g.data, marked = g.marked, begun = k.begun + g.begins
-FROM unnest($1::text[], $2::integer[], $3::text[], $4::integer[], $5::integer[]) AS g (id, revision, data, marked, begins)
-WHERE k.id = g.id AND k.revision = g.revision RETURNING k.id, k.sequence, k.begun`,
+WITH advanced AS (
+  UPDATE stepwell_lists AS k SET revision = k.revision + 1, data = g.data, marked = g.marked, begun = k.begun + g.begins
+  FROM unnest($1::text[], $2::integer[], $3::text[], $4::integer[], $5::integer[]) AS g (id, revision, data, marked, begins)
+  WHERE k.id = g.id AND k.revision = g.revision RETURNING k.id, k.sequence, k.begun, g.begins
+),
+counted AS (
+  DELETE FROM stepwell_news AS n USING advanced AS a, unnest($6::text[], $7::text[]) AS g (id, number)
+  WHERE a.id = g.id AND n.list = a.sequence AND n.number = g.number::bigint
+),
+begun AS (
+  UPDATE stepwell_lines AS l SET launches = NULL FROM advanced AS a
+  WHERE a.begins > 0 AND l.list = a.sequence AND l.first > a.begun - a.begins - ${linesInRow}
+    AND l.first + cardinality(l.keys) <= a.begun AND l.launches IS NOT NULL
+)
+SELECT id, sequence, begun FROM advanced`,
 };
 
 interface Advanced {
@@ -147,6 +160,8 @@ export async function advanceLists(
       textArray(all.map(({ data }) => data)),
       integerArray(all.map(({ isMarked }) => (isMarked ? 1 : null))),
       integerArray(all.map(({ begins }) => begins.length)),
+      textArray(all.flatMap(({ list, counts }) => counts.map(() => list))),
+      textArray(all.flatMap(({ counts }) => counts)),
     ],
   );
   if (rows.length < all.length) return undefined;
@@ -154,78 +169,44 @@ export async function advanceLists(
   return ids.map((id) => found.get(id)!);
 }
 
-const countQuery: Statement = {
-  name: "count_news",
-  text: `
-DELETE FROM stepwell_news AS n USING unnest($1::text[], $2::text[]) AS g (list, number)
-WHERE n.list = g.list::bigint AND n.number = g.number::bigint`,
-};
-
-/** What a row keeps to begin its lines goes with the last of them. */
-const begunQuery: Statement = {
-  name: "begun_lines",
-  text: `
-UPDATE stepwell_lines AS l SET launches = NULL FROM unnest($1::text[], $2::integer[], $3::integer[]) AS g (list, first, begun)
-WHERE l.list = g.list::bigint AND l.first > g.first - ${linesInRow} AND l.first + cardinality(l.keys) <= g.begun
-  AND l.launches IS NOT NULL`,
-};
-
 const markQuery: Statement = {
   name: "mark_lines",
   text: `
+WITH given AS MATERIALIZED (
+  SELECT g.list::bigint AS list, g.position, g.mark FROM unnest($1::text[], $2::integer[], $3::text[]) AS g (list, position, mark)
+),
+told AS (
+  INSERT INTO stepwell_news (list, was, phase, positions)
+  SELECT list, 'begun', 'rolledBack', array_agg(position) FROM given WHERE mark = 'taken' GROUP BY list
+)
 INSERT INTO stepwell_marks (list, position, mark)
-SELECT g.list::bigint, g.position, g.mark FROM unnest($1::text[], $2::integer[], $3::text[]) AS g (list, position, mark)
-ORDER BY g.list::bigint, g.position ON CONFLICT (list, position) DO NOTHING`,
+SELECT list, position, mark FROM given ORDER BY list, position ON CONFLICT (list, position) DO NOTHING`,
 };
-
-const takenQuery: Statement = {
-  name: "taken_lines",
-  text: `
-INSERT INTO stepwell_news (list, was, phase, positions)
-SELECT g.list::bigint, 'begun', 'rolledBack', array_agg(g.position) FROM unnest($1::text[], $2::integer[]) AS g (list, position)
-GROUP BY g.list`,
-};
-
-interface Place {
-  readonly list: string;
-  readonly position: number;
-}
-
-const placeValues = (places: readonly Place[]): unknown[] => [
-  textArray(places.map(({ list }) => list)),
-  integerArray(places.map(({ position }) => position)),
-];
 
 /** @param answers of those that were to begin, in their order */
-export async function advanceLines(
+export async function markLines(
   session: Session,
   lists: readonly Advanced[],
   all: readonly Advance[],
   answers: readonly (readonly CreateResult[])[],
 ): Promise<void> {
-  const places = (of: (it: Advance, index: number) => readonly number[]): Place[] =>
-    all.flatMap((it, index) => of(it, index).map((position) => ({ list: lists[index]!.number, position })));
-  const firstOf = ({ begins }: Advance, index: number): number => lists[index]!.begun - begins.length;
-  const news = all.flatMap(({ counts }, index) => counts.map((number) => [lists[index]!.number, number] as const));
-  if (news.length > 0)
-    await session.rows(countQuery, [
-      textArray(news.map(([list]) => list)),
-      textArray(news.map(([, number]) => number)),
-    ]);
-  const begun = places((it, index) => (it.begins.length === 0 ? [] : [firstOf(it, index)]));
-  if (begun.length > 0) {
-    const upTo = all.flatMap(({ begins }, index) => (begins.length === 0 ? [] : lists[index]!.begun));
-    await session.rows(begunQuery, [...placeValues(begun), integerArray(upTo)]);
-  }
-  // Their ids are others'.
-  const taken = places((it, index) =>
-    answers[index]!.flatMap(({ created }, place) => (created ? [] : firstOf(it, index) + place)),
-  );
-  if (taken.length > 0) await session.rows(takenQuery, placeValues(taken));
-  const asked = places(({ asks }) => asks);
-  if (asked.length + taken.length === 0) return;
-  const marks = [...asked.map(() => "asked"), ...taken.map(() => "taken")];
-  await session.rows(markQuery, [...placeValues([...asked, ...taken]), textArray(marks)]);
+  const places = all.flatMap(({ asks, begins }, index) => {
+    const { number, begun } = lists[index]!;
+    const first = begun - begins.length;
+    // Their ids are others'.
+    const taken = answers[index]!.flatMap(({ created }, place) => (created ? [] : first + place));
+    return [
+      ...asks.map((position) => ({ list: number, position, mark: "asked" })),
+      ...taken.map((position) => ({ list: number, position, mark: "taken" })),
+    ];
+  });
+  if (places.length === 0) return;
+  const values = [
+    textArray(places.map(({ list }) => list)),
+    integerArray(places.map(({ position }) => position)),
+    textArray(places.map(({ mark }) => mark)),
+  ];
+  await session.rows(markQuery, values);
 }
 
 /** Their rows are locked by now, in order. */

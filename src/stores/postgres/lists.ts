@@ -17,7 +17,7 @@ import { integerArray, textArray } from "./arrays.js";
 import { deliveries } from "./arrivals.js";
 import { creating } from "./creates.js";
 import type { Database, Statement, Transaction } from "./database.js";
-import { advanceLines, advanceLists, freeQuery, stageLines } from "./lines.js";
+import { advanceLists, freeQuery, markLines, stageLines } from "./lines.js";
 import type { Server, Terms, Told } from "./shared.js";
 import { lockRows } from "./step.js";
 
@@ -220,6 +220,6 @@ async function advanceIn(
   }
   let next = 0;
   const answersOf = all.map(({ begins }) => answers.slice(next, (next += begins.length)));
-  await advanceLines(transaction, lists, all, answersOf);
+  await markLines(transaction, lists, all, answersOf);
   return answersOf;
 }
