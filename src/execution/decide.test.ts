@@ -77,6 +77,23 @@ describe("a result against what came while the step ran", () => {
     },
   );
 
+  test("a rollback that takes over from a rewind at a step of children looks at them again: the rewind may have heard of their end", () => {
+    const child = workflow("child", { input: z.object({}) }).step("a", functions);
+    const parent = definitionOf(workflow("parent", { input: z.object({}) }).child("s", child, { input: () => ({}) }));
+    const waits = {
+      direction: "down",
+      stepFunc: "rollbackContinue",
+      lifecycle: "rollback",
+      lastResult: "continue",
+    } as const;
+    const stood = executionAt({ ...waits, step: "s", until: 0 }, { status: "running" });
+    const takesOver = { type: "rollbackRequested", reason: "returned", begun: true } as const;
+    const details = { cause: asked.pending[0]! };
+    const { transition } = decided(stood, takesOver, { ...factsOf(parent), mail: asked }, details);
+    expect(transition.position).toMatchObject({ direction: "down", stepFunc: "rollbackContinue", reason: "returned" });
+    expect(transition.rests).toBe(false);
+  });
+
   const rarely = { ...functions, when: () => false };
   const optional = definitionOf(
     workflow("flow", { input: z.object({}) })

@@ -64,8 +64,9 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
   const isPassedOver = nothingLeft && execution.position.direction === "up" && routed.flow.direction === "down";
   // One whose state was patched stays stuck, one that was migrated is as it was, and what is due is seen after that.
   const kept = keptStatus(execution, event.what);
-  // Its children may have been settled while it was parked, of which nobody tells it again.
-  const looksAgain = action === "wait" && event.what.type === "resumed" && step?.children !== undefined;
+  // Its children may have been settled by now, of which nobody tells it again: while it was parked, or where the rewind has heard it.
+  const hasHeard = event.what.type === "resumed" || event.what.type === "rollbackRequested";
+  const looksAgain = action === "wait" && hasHeard && step?.children !== undefined;
   const isAsked = leavesRequest(stood, found, position, facts);
   const goesOn = kept !== undefined || looksAgain || isAsked;
   const resting = goesOn ? undefined : restOf(execution, position, action, mail, facts, step);
