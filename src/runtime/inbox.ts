@@ -30,18 +30,18 @@ export class Inbox {
   unreadable: StepwellError | undefined;
   /** The last look was answered, and what it showed was taken over: all that `signals` counts is known. */
   hasTaken = false;
+  /** There are rewinds whose patch nobody has checked, of which the rest of the execution knows nothing until that is done. */
+  isUnchecked = false;
   readonly #work: Work;
   /** Of which names there may be more messages than were read. */
   #names: PendingMail["names"];
+  #looks = 0;
 
   /** @param mail as it was read with the claim */
   constructor(work: Work, mail?: PendingMail) {
     this.isUnseen = work.mail.signals > 0 && mail === undefined;
     this.#work = work;
-    if (mail === undefined) return;
-    this.#take(work.mail.signals, mail.pending);
-    // The look checks them.
-    this.isUnseen ||= work.mail.pending.some(isUncheckedRewind);
+    if (mail !== undefined) this.#take(work.mail.signals, this.#checked(mail.pending));
   }
 
   /** Reads the mailbox. */
@@ -50,29 +50,47 @@ export class Inbox {
     this.hasTaken = false;
     const work = this.#work;
     const { revision } = work.committed;
+    const number = ++this.#looks;
     return andThen(readInbox(work.host.store, work.id, this.#awaited(), work.mail.dead.length), (it) => {
       const { signals, dead } = work.mail;
       // An answer from before the last commit may show what that commit consumed.
-      if (work.committed.revision !== revision || it.signals < signals) this.isUnseen = true;
-      else {
-        this.hasTaken = true;
-        this.#names = it.names;
-        this.#take(
-          it.signals,
-          it.pending.filter(({ id }) => !dead.includes(id)),
-        );
-        if (work.mail.pending.some(isUncheckedRewind)) return this.#checkRewinds();
+      if (work.committed.revision !== revision || it.signals < signals) {
+        this.isUnseen = true;
+        return undefined;
       }
-      return undefined;
+      this.#names = it.names;
+      const pending = it.pending.filter(({ id }) => !dead.includes(id));
+      const checked = this.#checked(pending);
+      this.hasTaken = !this.isUnchecked;
+      // Until all is checked nothing is committed: more has come than `signals` says.
+      this.#take(this.isUnchecked ? signals : it.signals, checked);
+      if (!this.isUnchecked) return undefined;
+      return this.#checkRewinds(pending).then((all) => {
+        if (this.#looks !== number || work.committed.revision !== revision) this.isUnseen = true;
+        else {
+          this.isUnchecked = false;
+          this.hasTaken = true;
+          this.#take(it.signals, all.pending);
+          work.bury(all.refused);
+        }
+      });
     });
   }
 
+  /** Those that are no rewinds to be checked. */
+  #checked(pending: readonly MailboxRecord[]): readonly MailboxRecord[] {
+    const checked = pending.filter((row) => !isUncheckedRewind(row));
+    this.isUnchecked = checked.length < pending.length;
+    return this.isUnchecked ? checked : pending;
+  }
+
   /** Who asked did not know the workflow. A patch that is refused is refused before anything of the rewind is done. */
-  async #checkRewinds(): Promise<void> {
-    const work = this.#work;
+  async #checkRewinds(
+    all: readonly MailboxRecord[],
+  ): Promise<{ readonly pending: readonly MailboxRecord[]; readonly refused: readonly string[] }> {
     const refused: string[] = [];
     const pending: MailboxRecord[] = [];
-    for (const row of work.mail.pending) {
+    for (const row of all) {
       if (!isUncheckedRewind(row)) pending.push(row);
       else {
         const { unchecked: _unchecked, ...request } = row.payload.value as RewindRequest;
@@ -81,7 +99,7 @@ export class Inbox {
         else pending.push({ ...row, payload: encode({ ...request, patch }, { what: "A request", limit: Infinity }) });
       }
     }
-    work.mail = { ...work.mail, pending, dead: [...work.mail.dead, ...refused] };
+    return { pending, refused };
   }
 
   /** Whether messages that the step waits for may be there and were not read. */
@@ -136,7 +154,7 @@ export class Inbox {
   }
 
   #acted(request: ActRequest): MaybePromise<Event | undefined> {
-    return request.act.unchecked === true ? this.#checked(request) : this.#act(request, request.act.patch);
+    return request.act.unchecked === true ? this.#checkedAct(request) : this.#act(request, request.act.patch);
   }
 
   async #skippedChildren(request: ActRequest): Promise<Event | undefined> {
@@ -170,7 +188,7 @@ export class Inbox {
   }
 
   /** Who asked did not know the workflow: the patch is checked before it is merged. */
-  async #checked(request: ActRequest): Promise<Event | undefined> {
+  async #checkedAct(request: ActRequest): Promise<Event | undefined> {
     const patch = await this.#checkedPatch(request.act.patch!);
     if (patch !== undefined) return this.#act(request, patch);
     this.#work.bury([request.arrival.id]);

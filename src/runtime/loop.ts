@@ -104,7 +104,8 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
 
   /** One thing at a time. */
   protected turn(): void {
-    const isUnseen = this.#inbox.isUnseen && !(this.#hasLooked && this.#inbox.hasTaken);
+    const { isUnseen: isNew, isUnchecked, hasTaken } = this.#inbox;
+    const isUnseen = (isNew || isUnchecked) && !(this.#hasLooked && hasTaken);
     this.#hasLooked = isUnseen;
     if (isUnseen || this.#inbox.lacks) return this.goOnWith(this.#inbox.look());
     const { event } = this.#commits;

@@ -1,7 +1,16 @@
 /** Rewinds that meet something else on their way: a migration, a seal, another rewind, limits, kept publications. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { Client, pause, workflow, type AnyWorkflow, type Execution, type Launcher } from "../../src/index.js";
+import {
+  Client,
+  pause,
+  StepwellError,
+  workflow,
+  type AnyWorkflow,
+  type Execution,
+  type Launcher,
+} from "../../src/index.js";
+import { through } from "../../src/testing/faults/through.js";
 import { errorOf, onEveryStore, type Rig } from "../support/rig.js";
 
 const input = z.object({});
@@ -191,6 +200,38 @@ onEveryStore("a rewind", (start) => {
     expect((await execution.mailbox()).map(({ status }) => status)).toEqual(["consumed", "dead"]);
     await asked(rig, launcher.publish("prices", "price", 3, { messageId: "p-3" }));
     expect(heard).toEqual(["price 1", "price 3"]);
+  });
+
+  test("is not followed before its patch is checked, also where the store is away while that is done", async () => {
+    const log: string[] = [];
+    const order = workflow("order", { input: z.object({ address: z.string() }) })
+      .step("ship", { run: () => void log.push("ship"), rollback: () => void log.push("undo ship") })
+      .step("stay", { messages: { go: z.null() }, run: () => pause(), onMessage: undo });
+    const rig = await start([workflow("other", { input }).step("s", { run: undo })]);
+    let outages = 0;
+    const failing = through(rig.store, (call, name) => {
+      if (name !== "history") return call;
+      return async (...given) => {
+        if (outages === 0) return call(...given);
+        outages -= 1;
+        throw new StepwellError("STEPWELL_STORE_BUSY", "It is away.", { retryable: true });
+      };
+    });
+    const told: string[] = [];
+    const onError = ({ code }: StepwellError): void => void told.push(code);
+    const launcher = await rig.another([order], { store: failing, onError });
+    const execution = await launcher.launch(order, { address: "Elm Street" });
+    await rig.clock.advance("1s");
+    outages = 2;
+    await using client = new Client({ store: rig.store });
+    const refused = await asked(
+      rig,
+      client.execution(execution.id).rewind({ ...wrong, to: "ship", patch: { address: 4 } }),
+    );
+    expect(refused).toMatchObject({ accepted: false });
+    expect([outages, log]).toEqual([0, ["ship"]]);
+    expect(told).toContain("STEPWELL_INVALID_PATCH");
+    expect(await execution.summary()).toMatchObject({ status: "waiting", flow: { direction: "up", step: "stay" } });
   });
 
   test("is refused where nobody is named, and where a step is meant that is undone already", async () => {

@@ -176,7 +176,6 @@ export const mutants: readonly Mutant[] = [
   ),
   of(children, "(width ?? Infinity) - begun - stuck)", "(width ?? Infinity))"),
   of(children, "asked -= news.asked.length;", ""),
-  of(children, "Math.max(limit, shortest)", "limit"),
   of("runtime/children.ts", 'if (standingOf(true, tallyOf(record)) === "waits") return undefined;', ""),
   of(
     "stores/memory/lists.ts",
