@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { isDeepStrictEqual } from "node:util";
 import { fail, type AnyWorkflow } from "../../src/index.js";
+import type { Line } from "../../src/execution/records.js";
 import { childId } from "../../src/ids.js";
 import type { Books } from "./books.js";
 import type { Leg, Trip } from "./plan.js";
@@ -216,10 +217,17 @@ function wrongJoin(children: Joining["children"], group: Group, books: Books): s
     const record = books.record(child.id);
     if (child.reason === "child-id-taken") continue;
     if (record?.line === undefined || record.line === null) found.push(`is given ${child.id}, which is no child`);
+    else if (hasMovedOn(record.line, books)) continue;
     else if (record.status !== child.status)
       found.push(`is given ${child.id} as ${child.status}, and it is ${record.status}`);
     else if (record.position.reason !== child.reason) found.push(`is given another reason of ${child.id}`);
     else if (!isDeepStrictEqual(record.state.value, child.state)) found.push(`is given another state of ${child.id}`);
   }
   return found;
+}
+
+/** Another launcher has the parent, and has turned it: nothing comes of what is joined. */
+function hasMovedOn({ list, parent }: Line, books: Books): boolean {
+  const { direction, round = 0 } = books.record(parent)!.position;
+  return direction === "down" || (round > 0 && !list.includes(`~r${round}`));
 }
