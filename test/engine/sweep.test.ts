@@ -20,7 +20,7 @@ const seed = Math.floor(systemClock.random() * 2 ** 30);
 const used: Readonly<Record<LocalStore, readonly string[]>> = {
   memory: [
     ...["register", "beat", "removeLaunchers", "definitions.keep", "definitions.of", "claim", "write", "load", "mail"],
-    ...["history", "lists.due", "lists.find", "lists.lines", "lists.launches", "lists.advance"],
+    ...["history", "lists.due", "lists.find", "lists.news", "lists.lines", "lists.launches", "lists.advance"],
     ...["limits.read", "limits.admit", "schedules.find", "schedules.due", "schedules.change"],
   ],
   sqlite: [

@@ -41,6 +41,7 @@ const operations = [
   "register",
   "lists.advance",
   "lists.lines",
+  "lists.news",
   "limits.admit",
 ];
 

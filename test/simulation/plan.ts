@@ -132,6 +132,7 @@ export const operations = [
   "transactions.run",
   "lists.advance",
   "lists.lines",
+  "lists.news",
   "limits.admit",
 ] as const;
 export type Operation = (typeof operations)[number];

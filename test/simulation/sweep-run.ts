@@ -34,7 +34,7 @@ export class Tally {
 /** Calls that leave nothing behind: a fault there is the engine's business alone, and no store has a part in it. */
 const reads = new Set([
   ...["load", "list", "mail", "history", "deaths", "limits.read", "schedules.find", "schedules.due", "definitions.of"],
-  ...["lists.due", "lists.find", "lists.lines", "lists.launches"],
+  ...["lists.due", "lists.find", "lists.news", "lists.lines", "lists.launches"],
 ]);
 
 export const changes = ({ name }: Made): boolean => !reads.has(name);
