@@ -111,12 +111,13 @@ function leavesRequest(
   position: Position,
   { shape }: Facts,
 ): boolean {
+  if (turn === undefined && mail.pending.length === 0) return false;
   // A rollback takes over from the rewind: it is followed at once, also where its undo waits or has failed.
   if (request === undefined && stood.until !== undefined && turn?.arrival !== undefined) return true;
   // It has taken over: what else was asked for is judged by that.
   if (event.what.type === "rollbackRequested" && stood.direction === "down")
     return mail.pending.some(({ id, kind }) => isRequest(kind) && id !== event.cause?.id);
-  if (routed.action !== "succeed" || turn?.arrival !== undefined || mail.pending.length === 0) return false;
+  if (routed.action !== "succeed" || turn?.arrival !== undefined) return false;
   // An operator's act has completed it, and somebody has asked it to go back meanwhile: as if that had come just after.
   const last = sift(mail, { ...execution, status: "completed", position }, shape)?.request;
   return last !== undefined && turns(last);
