@@ -7,8 +7,10 @@ import type { Report, Share } from "./share.js";
 
 const root = join(import.meta.dirname, "../..");
 
-/** A history is over before the young generation is full: little of it has to be copied. */
-// Each has a processor to itself: threads of the collector would only take from the other.
+/**
+ * A history is over before the young generation is full: little of it has to be copied. Each process has a processor to itself: threads
+ * of the collector would only take from the other.
+ */
 const flags = ["--min-semi-space-size=16", "--max-semi-space-size=32", "--single-threaded-gc"];
 
 export interface Player {
