@@ -5,7 +5,7 @@
 import { encode } from "../values/encode.js";
 import { merge } from "../values/isolate.js";
 import type { Event } from "./events.js";
-import type { ActiveExecution } from "./execution.js";
+import { type ActiveExecution, executionWith } from "./execution.js";
 import { stateAfter } from "./history.js";
 import type { HistoryEntry } from "./records.js";
 
@@ -122,5 +122,5 @@ export function risen(execution: ActiveExecution, event: Event, ground: Ground, 
   const patch = event.patchThen ?? ground.patch ?? {};
   const state = [undo, guards, patch].reduce(merge, ground.state);
   const unsaved = encode(state, { what: "The state", limit });
-  return { ...execution, state, isRich: !unsaved.isPlain, unsaved, changed: null };
+  return executionWith(execution, { state, isRich: !unsaved.isPlain, unsaved, changed: null });
 }

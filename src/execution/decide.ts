@@ -6,7 +6,7 @@
 import type { StepDefinition, WorkflowDefinition } from "../definition/definition.js";
 import type { Status } from "../definition/flow.js";
 import { holdsTurns, isClean, untaken } from "./doubt.js";
-import { changesOf, leftNothing, type ActiveExecution } from "./execution.js";
+import { changesOf, leftNothing, type ActiveExecution, executionWith } from "./execution.js";
 import { risen, type Ground } from "./contributions.js";
 import type { Event } from "./events.js";
 import { lineAfter } from "./children.js";
@@ -147,7 +147,9 @@ function judged(stood: ActiveExecution, happened: Event, facts: Facts): Judged {
   const turn = isForeign ? undefined : turnOf(stood, sifted?.request, shape, time);
   const isLeft = isDone(happened) || happened.what.type === "probeDidNotHappen";
   const takesOver = isLeft && stood.position.until !== undefined && turn?.arrival !== undefined;
-  const execution = takesOver ? { ...stood, position: takenOver(stood, turn.reason, turn.asked, definition) } : stood;
+  const execution = takesOver
+    ? executionWith(stood, { position: takenOver(stood, turn.reason, turn.asked, definition) })
+    : stood;
   // A pivot that succeeded is a point of no return: a request that came while it ran is too late.
   const isPassed = happened.what.type === "stepPassedOver";
   const tooLate = !takesOver && !isPassed && isDone(happened) && execution.position.stepIndex === shape.pivot;

@@ -148,7 +148,7 @@ export function committedAs(before: ActiveExecution, transition: Transition): Ac
 export function withoutPatches(execution: ActiveExecution, committed: ActiveExecution): ActiveExecution {
   if (execution.unsaved === null && execution.others === undefined) return execution;
   const { state, isRich, changed } = committed;
-  return { ...execution, state, isRich, changed, unsaved: null, others: undefined };
+  return executionWith(execution, { state, isRich, changed, unsaved: null, others: undefined });
 }
 
 /**
@@ -160,11 +160,20 @@ export function withoutPatches(execution: ActiveExecution, committed: ActiveExec
 export function withPatch(execution: ActiveExecution, patch: object, limit: number): ActiveExecution {
   const state = merge(execution.state, patch);
   const unsaved = encode(state, { what: "The state", limit });
-  return withState(execution, state, unsaved, execution.changed === null ? null : merge(execution.changed, patch));
+  const patched = copyOf(execution);
+  patched.state = state;
+  patched.isRich = !unsaved.isPlain;
+  patched.unsaved = unsaved;
+  if (execution.changed !== null) patched.changed = merge(execution.changed, patch);
+  return patched;
 }
 
-/** Written out: most steps give a patch, and spreading costs. */
-function withState(it: ActiveExecution, state: object, unsaved: Encoded, changed: object | null): ActiveExecution {
+/** The execution with these changes, in the shape that all have: to spread it would make one of another. */
+export function executionWith(it: ActiveExecution, changes: Partial<ActiveExecution>): ActiveExecution {
+  return Object.assign(copyOf(it), changes);
+}
+
+function copyOf(it: ActiveExecution): Writable {
   return {
     identity: it.identity,
     owner: it.owner,
@@ -173,8 +182,8 @@ function withState(it: ActiveExecution, state: object, unsaved: Encoded, changed
     claims: it.claims,
     status: it.status,
     position: it.position,
-    state,
-    isRich: !unsaved.isPlain,
+    state: it.state,
+    isRich: it.isRich,
     admission: it.admission,
     line: it.line,
     root: it.root,
@@ -184,19 +193,21 @@ function withState(it: ActiveExecution, state: object, unsaved: Encoded, changed
     initial: it.initial,
     changedAt: it.changedAt,
     wholeLength: it.wholeLength,
-    changed,
-    unsaved,
+    changed: it.changed,
+    unsaved: it.unsaved,
     others: it.others,
     guardErrors: it.guardErrors,
     isAhead: it.isAhead,
   };
 }
 
+type Writable = { -readonly [Field in keyof ActiveExecution]: ActiveExecution[Field] };
+
 /** As `withPatch`, for what a guard or an operator gives: the history keeps it apart from what steps give. */
 export function withOthersPatch(execution: ActiveExecution, patch: object, limit: number): ActiveExecution {
   const { others = none } = execution;
   const added = Object.keys(patch).filter((key) => !others.includes(key));
-  return { ...withPatch(execution, patch, limit), others: [...others, ...added] };
+  return executionWith(withPatch(execution, patch, limit), { others: [...others, ...added] });
 }
 
 /** The state as users see it. What can't be frozen, a Map or a Date, is a copy that they may change for themselves. */

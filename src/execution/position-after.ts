@@ -3,7 +3,7 @@ import type { StepDefinition, WorkflowDefinition } from "../definition/definitio
 import { doubtsAfter, openDoubt, untaken } from "./doubt.js";
 import { attemptOf, isInDoubt, leftNothing, type ActiveExecution } from "./execution.js";
 import type { Event } from "./events.js";
-import { irreversibleIn, nextRounds, type AskedBack, type Position } from "./position.js";
+import { irreversibleIn, nextRounds, positionOf, type AskedBack, type Position } from "./position.js";
 import type { Action, Passage, RoutedEvent, Routed } from "./router.js";
 import type { StoreTime } from "./time.js";
 
@@ -18,16 +18,16 @@ export function positionAfter(
   const { position } = execution;
   const { what, error } = event;
   if (what.type === "patched") return position;
-  if (what.type === "migrated") return what.position;
+  if (what.type === "migrated") return positionOf(what.position);
   // A rollback request takes over from a rewind that goes down already.
   if (what.type === "rollbackRequested" && position.direction === "down")
-    return numbered(execution, takenOver(execution, what.reason, event.asked, definition));
+    return positionOf(numbered(execution, takenOver(execution, what.reason, event.asked, definition)));
   const stays = staysAt(what, action, position.direction === flow.direction && position.stepIndex === flow.stepIndex);
   const failed = isFailure(what, action);
   const ends = action === "succeed" || action === "finish";
   const turns = position.direction === "up" && flow.direction === "down";
   const rises = flow.round !== position.round;
-  const after: Writable = {
+  const after: Position = {
     direction: flow.direction,
     reason: ends ? onExit(flow.reason) : flow.reason,
     stepIndex: flow.stepIndex,
@@ -64,11 +64,9 @@ export function positionAfter(
   const { rounds, deadlineAt } = rises ? countedAnew(position, round!, flow.stepIndex, definition, time) : position;
   const kept = { keys, gone, priority, passed, doubtful, doubts, irreversible, request };
   const way = { round, rounds, until, deadlineAt, sealedAt };
-  const more = { inDoubt, partly, warned, ...here, ...kept, ...way };
-  return asksFirst(withPresent(after, more), what, action, definition.steps[flow.stepIndex]);
+  const stands = { ...after, inDoubt, partly, warned, ...here, ...kept, ...way };
+  return positionOf(asksFirst(stands as Position, what, action, definition.steps[flow.stepIndex]));
 }
-
-type Writable = { -readonly [Key in keyof Position]: Position[Key] };
 
 /** What was parked untouched is no further than it was: a step that had not begun has still not begun. */
 function isFailure(what: RoutedEvent, action: Action): boolean {
@@ -149,16 +147,6 @@ function staysAt({ type }: RoutedEvent, action: Action, isThere: boolean): boole
   if (type === "resumed") return false;
   if (type === "probeDidNotHappen") return isThere;
   return counting.has(type) || action === "park" || action === "wait";
-}
-
-/** Into the position itself: to spread it would make each one of a shape of its own, which engines of JavaScript read slowly. */
-function withPresent(
-  position: Writable,
-  fields: { readonly [Key in keyof Position]?: Position[Key] | undefined },
-): Position {
-  const into: Record<string, unknown> = position;
-  for (const [name, value] of Object.entries(fields)) if (value !== undefined) into[name] = value;
-  return position;
 }
 
 type More = Pick<Position, "begins" | "stepDeadlineAt" | "failing" | "polls">;

@@ -184,3 +184,101 @@ export function positionAt(
     stuckBy: null,
   };
 }
+
+/** A field that may be left out is undefined. */
+type Loose = { readonly [Field in keyof Position]: Position[Field] | undefined };
+
+type Left = { [Field in keyof Position]-?: object extends Pick<Position, Field> ? Field : never }[keyof Position];
+
+/** An object, so that the compiler misses none. */
+const leftOut: Readonly<Record<Left, true>> = {
+  round: true,
+  until: true,
+  inDoubt: true,
+  partly: true,
+  irreversible: true,
+  keys: true,
+  warned: true,
+  gone: true,
+  passed: true,
+  doubtful: true,
+  doubts: true,
+  begins: true,
+  stepDeadlineAt: true,
+  failing: true,
+  polls: true,
+  request: true,
+  sealedAt: true,
+  rounds: true,
+  priority: true,
+  deadlineAt: true,
+};
+
+const fieldsLeftOut = Object.keys(leftOut) as readonly Left[];
+
+/**
+ * The position in one of two shapes: most have no field that may be left out, and the others have all of them, undefined where they are left
+ * out. V8 compiles code for few shapes of objects, and throws it away with a shape that no object has for a while.
+ */
+export function positionOf(it: Loose): Position {
+  const position: Loose = fieldsLeftOut.every((field) => it[field] === undefined) ? plain(it) : whole(it);
+  return position as Position;
+}
+
+function plain(it: Loose): Loose {
+  return {
+    direction: it.direction,
+    reason: it.reason,
+    stepIndex: it.stepIndex,
+    stepFunc: it.stepFunc,
+    lifecycle: it.lifecycle,
+    lastResult: it.lastResult,
+    step: it.step,
+    attempts: it.attempts,
+    firstAttemptAt: it.firstAttemptAt,
+    uncounted: it.uncounted,
+    waitUntil: it.waitUntil,
+    resumeAt: it.resumeAt,
+    error: it.error,
+    stuckBy: it.stuckBy,
+  };
+}
+
+function whole(it: Loose): Required<Loose> {
+  return {
+    direction: it.direction,
+    reason: it.reason,
+    stepIndex: it.stepIndex,
+    stepFunc: it.stepFunc,
+    lifecycle: it.lifecycle,
+    lastResult: it.lastResult,
+    step: it.step,
+    attempts: it.attempts,
+    firstAttemptAt: it.firstAttemptAt,
+    uncounted: it.uncounted,
+    waitUntil: it.waitUntil,
+    resumeAt: it.resumeAt,
+    error: it.error,
+    stuckBy: it.stuckBy,
+    round: it.round,
+    until: it.until,
+    inDoubt: it.inDoubt,
+    partly: it.partly,
+    irreversible: it.irreversible,
+    keys: it.keys,
+    warned: it.warned,
+    gone: it.gone,
+    passed: it.passed,
+    doubtful: it.doubtful,
+    doubts: it.doubts,
+    begins: it.begins,
+    stepDeadlineAt: it.stepDeadlineAt,
+    failing: it.failing,
+    polls: it.polls,
+    request: it.request,
+    sealedAt: it.sealedAt,
+    rounds: it.rounds,
+    priority: it.priority,
+    deadlineAt: it.deadlineAt,
+  };
+}

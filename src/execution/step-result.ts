@@ -1,11 +1,12 @@
 /** What a settled call of a step's function means: which event it is, with what it gave merged into the state. */
+import { positionOf } from "./position.js";
 import { isolate } from "../values/isolate.js";
 import type { StepDefinition } from "../definition/definition.js";
 import { Again, Complete, Fail, Pause, patchProblem } from "../definition/outcome.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { reasonOf, serializeError } from "../values/serialize-error.js";
 import type { Event, Happened } from "./events.js";
-import { withPatch, type ActiveExecution } from "./execution.js";
+import { withPatch, type ActiveExecution, executionWith } from "./execution.js";
 import type { MailboxRecord } from "./records.js";
 import { nextDelay, policyOf } from "./retry.js";
 import { isPastPivot, type Shape } from "./router.js";
@@ -109,12 +110,10 @@ type Result = Pick<Event, "what" | "result" | "error" | "patch" | "pause"> & {
 
 /** What `run` would have come to with this result, of which its probe says that it happened. */
 export function happenedOf(execution: ActiveExecution, result: unknown, call: SettledCall, facts: CallFacts): Happened {
-  const asRun: ActiveExecution = {
-    ...execution,
-    position: { ...execution.position, direction: "up", stepFunc: "run" },
-  };
+  const position = positionOf({ ...execution.position, direction: "up", stepFunc: "run" });
+  const asRun = executionWith(execution, { position });
   const happened = resultOf(asRun, { kind: "returned", value: result }, call, facts);
-  return { ...happened, execution: { ...happened.execution, position: execution.position } };
+  return { ...happened, execution: executionWith(happened.execution, { position: execution.position }) };
 }
 
 /** A value that can't even be looked at, such as a revoked proxy, is nonsense like any other. */

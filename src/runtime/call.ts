@@ -4,7 +4,7 @@ import type { StepFunc } from "../definition/flow.js";
 import type { StepDefinition, StepFunction } from "../definition/definition.js";
 import { eventAt, type Event } from "../execution/events.js";
 import { openDoubt } from "../execution/doubt.js";
-import { attemptOf } from "../execution/execution.js";
+import { attemptOf, executionWith } from "../execution/execution.js";
 import { isPolling } from "../execution/position.js";
 import type { MailboxRecord } from "../execution/records.js";
 import { resultOf, waitTimedOut, type Settled, type SettledCall } from "../execution/step-result.js";
@@ -108,7 +108,7 @@ export function waitTimedOutEvent(work: Work): Event {
 
 /** For the next launcher, which must know of an attempt that was begun. */
 export function cutOffEvent(work: Work): Event {
-  work.execution = { ...work.execution, takenBack: work.execution.takenBack - 1 };
+  work.execution = executionWith(work.execution, { takenBack: work.execution.takenBack - 1 });
   return eventAt(work.execution, { type: "cutOff" }, "cut-off");
 }
 

@@ -2,7 +2,7 @@
 import { deepestTree } from "../definition/children.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { Kin, Tally } from "../execution/children.js";
-import { initialFlow, positionAt, type Position } from "../execution/position.js";
+import { initialFlow, positionAt, type Position, positionOf } from "../execution/position.js";
 import type { ExecutionRecord, StagedLine } from "../execution/records.js";
 import { childId, type WhichList } from "../ids.js";
 import type { NewExecution, Queueing } from "../stores/batch.js";
@@ -152,7 +152,7 @@ export function createdOf(lines: readonly StagedLine[], list: string, tally: Tal
 
 function beginningAt({ step, priority }: Kin): Position {
   const position = positionAt(initialFlow, step);
-  return priority === undefined ? position : { ...position, priority };
+  return priority === undefined ? position : positionOf({ ...position, priority });
 }
 
 type Own = Pick<NewExecution, "input" | "state" | "queue" | "line" | "root">;

@@ -2,10 +2,10 @@
 import { isRetryable, type StepwellError } from "../errors.js";
 import { decide, dueIn, type Decision, type Facts } from "../execution/decide.js";
 import { eventAt, isBeforehand, type Event } from "../execution/events.js";
-import { attemptOf, type ActiveExecution } from "../execution/execution.js";
+import { attemptOf, type ActiveExecution, executionWith } from "../execution/execution.js";
 import { brokenInvariant } from "../execution/invariants.js";
 import { sift, turnOf } from "../execution/mail.js";
-import { isPolling, strugglingFrom, type Position } from "../execution/position.js";
+import { isPolling, strugglingFrom, type Position, positionOf } from "../execution/position.js";
 import type { Transition } from "../execution/records.js";
 import type { CommitResult } from "../stores/batch.js";
 import type { CommitListener } from "../session/batch-entries.js";
@@ -158,13 +158,13 @@ export class Commits {
     this.event = undefined;
     const work = this.#work;
     const { position } = work.execution;
-    const waiting = {
+    const waiting = positionOf({
       ...position,
       uncounted: attemptOf(work.execution),
       polls: (position.polls ?? 0) + 1,
       resumeAt: work.host.storeNowAtMost() + what.wait,
-    };
-    work.execution = { ...work.execution, position: waiting, isAhead: true, claims: 1, takenBack: 0 };
+    });
+    work.execution = executionWith(work.execution, { position: waiting, isAhead: true, claims: 1, takenBack: 0 });
     return dueIn(work.execution, waiting, work.registered.shape, work.host);
   }
 
@@ -212,7 +212,8 @@ export class Commits {
     this.#toCarry = null;
     if (transition.line !== undefined) host.listMoved(transition.line.list);
     const { list } = transition;
-    if (list !== undefined) host.listMoved(list.list, "opens" in list ? list.opens.lines : undefined);
+    if (list !== undefined)
+      host.listMoved(list.list, "opens" in list ? { of: transition.id, ...list.opens } : undefined);
     if (transition.settled.length > 0) host.settled(transition.settled.map(({ arrival }) => arrival));
     tellCommit(work, before, transition, event, at);
     if (action === "park") host.report(stuckError(work.execution));

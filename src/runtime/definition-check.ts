@@ -9,8 +9,8 @@ import type { Transition, ExecutionRecord } from "../execution/records.js";
 import type { MaybePromise } from "../stores/contract.js";
 import { eventAt, type Event } from "../execution/events.js";
 import { withItsDoubt, withoutProbe } from "../execution/doubt.js";
-import { hasBegun, isBegun, type Attempts, type ActiveExecution } from "../execution/execution.js";
-import { keyNameOf } from "../execution/position.js";
+import { hasBegun, isBegun, type Attempts, type ActiveExecution, executionWith } from "../execution/execution.js";
+import { keyNameOf, positionOf } from "../execution/position.js";
 import type { Registered } from "../session/registry.js";
 import { letGoOf } from "./let-go.js";
 import { moved, olderOutline, type MigrationPath } from "./upgrade.js";
@@ -57,7 +57,7 @@ export function checkDefinition(
 function keepDoubt(work: Work, before: readonly StepOutline[] | undefined): void {
   const { execution } = work;
   const position = withItsDoubt(execution, before?.[execution.position.stepIndex]);
-  if (before !== undefined && position !== execution.position) work.execution = { ...execution, position };
+  if (before !== undefined && position !== execution.position) work.execution = executionWith(execution, { position });
 }
 
 /** A changed list of the same version. */
@@ -74,9 +74,12 @@ function taken(
   const position = withoutProbe(withItsDoubt(execution, was), definition.steps[execution.position.stepIndex]);
   // What has not begun begins with whatever is the first step.
   if (!hasBegun(execution))
-    work.execution = { ...execution, position: { ...position, step: definition.steps[0]!.name } };
-  else if (isBegun(execution, was)) work.execution = { ...execution, position: { ...position, begins: true } };
-  else if (position !== execution.position) work.execution = { ...execution, position };
+    work.execution = executionWith(execution, {
+      position: positionOf({ ...position, step: definition.steps[0]!.name }),
+    });
+  else if (isBegun(execution, was))
+    work.execution = executionWith(execution, { position: positionOf({ ...position, begins: true }) });
+  else if (position !== execution.position) work.execution = executionWith(execution, { position });
   return { definition: { version: definition.version, fingerprint: stepList.fingerprint }, event: undefined };
 }
 
@@ -93,7 +96,12 @@ function migrated(
   const { status, position, state, migration, stays } = it;
   if (state !== undefined) {
     const { value, encoded } = state;
-    work.execution = { ...work.execution, state: value, unsaved: encoded, changed: null, isRich: !encoded.isPlain };
+    work.execution = executionWith(work.execution, {
+      state: value,
+      unsaved: encoded,
+      changed: null,
+      isRich: !encoded.isPlain,
+    });
   }
   const event = eventAt(work.execution, { type: "migrated", status, position, migration, stays }, "migrated");
   const check = { definition: { version: definition.version, fingerprint: stepList.fingerprint }, event };

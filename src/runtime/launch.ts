@@ -9,7 +9,7 @@ import type { WorkflowDefinition } from "../definition/definition.js";
 import { patchProblem } from "../definition/outcome.js";
 import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
-import { initialFlow, irreversibleIn, positionAt, type Position } from "../execution/position.js";
+import { initialFlow, irreversibleIn, positionAt, type Position, positionOf } from "../execution/position.js";
 import { startedInRollback } from "../execution/router.js";
 import { checkExecutionId, newId } from "../ids.js";
 import { newRecord, type CreateResult, type NewExecution } from "../stores/batch.js";
@@ -189,7 +189,7 @@ function checkedRow(
       fingerprint: stepList.fingerprint,
       tags: options.tags === undefined ? noTags : checkedTags(options.tags, "launch"),
       status: delay > 0 || queue !== undefined ? "scheduled" : "running",
-      position: resumeAt === null ? position : { ...position, resumeAt },
+      position: resumeAt === null ? position : positionOf({ ...position, resumeAt }),
       state: state === given ? encoded : encode(state, { what: "The state", limit }),
       input: encoded,
       dueInMs: resumeAt === null ? 0 : resumeAt - host.storeNow(),
@@ -202,7 +202,7 @@ function checkedRow(
 
 /** What has none is of the shape that most positions have. */
 function prioritized(position: Position, { priority = 0 }: LaunchOptions): Position {
-  return priority === 0 ? position : { ...position, priority };
+  return priority === 0 ? position : positionOf({ ...position, priority });
 }
 
 function invalidInput({ name }: WorkflowDefinition, { id }: LaunchOptions, problem: string): StepwellError {
@@ -234,12 +234,12 @@ function firstPosition({ definition }: Registered, { id, rollback }: LaunchOptio
   const position = positionAt(startedInRollback(index, rollback.reason), rollback.from);
   const irreversible = irreversibleIn(0, index, definition);
   const passed = withoutChildren(definition, index, rollback.without ?? []);
-  return {
+  return positionOf({
     ...position,
     request: { reason: rollback.reason },
-    ...(irreversible !== undefined && { irreversible }),
-    ...(passed.length > 0 && { passed }),
-  };
+    irreversible,
+    passed: passed.length > 0 ? passed : undefined,
+  });
 }
 
 /** The steps of children up to that one, by index: each must be named. */

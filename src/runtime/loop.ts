@@ -9,7 +9,7 @@
 import { isRetryable, StepwellError } from "../errors.js";
 import { dueIn } from "../execution/decide.js";
 import type { Event } from "../execution/events.js";
-import type { ActiveExecution } from "../execution/execution.js";
+import { type ActiveExecution, executionWith } from "../execution/execution.js";
 import { isParents, turns } from "../execution/mail.js";
 import { mustNote, type Task } from "../execution/next.js";
 import type { ExecutionRecord, MailboxRecord } from "../execution/records.js";
@@ -208,7 +208,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     if (answer === "signalled") {
       // All of it was rolled back, and the step runs again, knowing what came. What it did elsewhere has been done.
       this.#inbox.isUnseen = true;
-      work.execution = { ...work.execution, takenBack: work.execution.takenBack + 1 };
+      work.execution = executionWith(work.execution, { takenBack: work.execution.takenBack + 1 });
       if (isOutage) this.#waitOut();
       return;
     }

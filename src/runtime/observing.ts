@@ -5,7 +5,7 @@ import type { Flow } from "../definition/flow.js";
 import type { CallbackName, Carried, MessageIdentity, ObserverEvent } from "../definition/observer.js";
 import { StepwellError } from "../errors.js";
 import { flowOf } from "../execution/position.js";
-import { shownState, withOthersPatch } from "../execution/execution.js";
+import { shownState, withOthersPatch, executionWith } from "../execution/execution.js";
 import type { MailboxRecord } from "../execution/records.js";
 import type { Veto } from "../session/observer-calls.js";
 import type { Work } from "./work.js";
@@ -32,7 +32,7 @@ export function messageIdentity(cause: MailboxRecord | undefined): MessageIdenti
 export function noteGuard(work: Work, callback: CallbackName, error: unknown): void {
   const { identity, position, guardErrors } = work.execution;
   const kept = serializeError(error);
-  work.execution = { ...work.execution, guardErrors: [...guardErrors, kept] };
+  work.execution = executionWith(work.execution, { guardErrors: [...guardErrors, kept] });
   work.host.report(
     new StepwellError(
       "STEPWELL_OBSERVER_FAILED",

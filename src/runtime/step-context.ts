@@ -6,7 +6,7 @@ import type { Direction, StepFunc } from "../definition/flow.js";
 import type { SubscribeOptions, UndoRequest } from "../definition/contexts.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { doubtOf, type Doubt } from "../execution/doubt.js";
-import { attemptOf, isInDoubt, shownState } from "../execution/execution.js";
+import { attemptOf, isInDoubt, shownState, executionWith } from "../execution/execution.js";
 import { untilBits, type Until } from "../execution/records.js";
 import { checkTopic } from "../session/reasons.js";
 import { Encoded } from "../values/encode.js";
@@ -207,7 +207,7 @@ class Subscribing {
     if (this.#call.isAbortedBy("STEPWELL_OWNERSHIP_LOST")) throw lostError(work.execution);
     if (this.#call.isOver) throw errorAbout(work.execution, "STEPWELL_SUBSCRIBE_TOO_LATE", tooLate);
     // Asked for, it may be there: from now on each transition sees to its end.
-    work.execution = { ...work.execution, subscribed: work.execution.subscribed | untilBits[until] };
+    work.execution = executionWith(work.execution, { subscribed: work.execution.subscribed | untilBits[until] });
     const row = { execution: identity.id, owner, revision, topic, until, step: this.#call.keyName };
     const result = await work.host.committer.subscribe(row);
     if (result === "lost") throw lostError(work.execution);

@@ -1,9 +1,10 @@
 /** Calls what is due of a step: the observers before it, what is committed before it begins, its function. */
+import { positionOf } from "../execution/position.js";
 import { decode } from "../values/encode.js";
 import { validate } from "../definition/schema.js";
 import type { ErrorCode } from "../errors.js";
 import { eventAt, type Event } from "../execution/events.js";
-import { attemptOf } from "../execution/execution.js";
+import { attemptOf, executionWith } from "../execution/execution.js";
 import { awaitedMessage } from "../execution/mail.js";
 import type { Task } from "../execution/next.js";
 import { inDoubtReason } from "../execution/probe-answer.js";
@@ -154,7 +155,8 @@ export class StepRunner {
       ...(position.error !== null && { error: position.error }),
     });
     if (veto !== undefined) noteGuard(work, "startRollback", veto.error);
-    work.execution = { ...work.execution, position: { ...position, lifecycle: "startRollback" } };
+    const there = positionOf({ ...position, lifecycle: "startRollback" });
+    work.execution = executionWith(work.execution, { position: there });
   }
 
   /** The time for attempts is over before this one has begun: the step fails with what the last one failed with. */

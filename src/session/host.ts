@@ -17,6 +17,14 @@ export interface PendingMail {
   readonly names?: ReadonlyMap<string, boolean>;
 }
 
+/** A list as it was opened, with those of its lines that were written then. */
+export interface OpenedList {
+  /** The execution that it belongs to. */
+  readonly of: string;
+  readonly data: string;
+  readonly lines: readonly StagedLine[];
+}
+
 export interface Host {
   readonly clock: Clock;
   /** To ask for what is there. What becomes of an execution goes by the committer. */
@@ -37,8 +45,8 @@ export interface Host {
   readonly lists: ListStore;
   /** A workflow of children: whoever has registered one has all that are below it. */
   registeredAs(name: string, version: string): Registered | undefined;
-  /** There is news of this list, or more to do. @param lines those with which it was opened */
-  listMoved(list: string, lines?: readonly StagedLine[]): void;
+  /** There is news of this list, or more to do. @param opened it was opened here */
+  listMoved(list: string, opened?: OpenedList): void;
   report(error: StepwellError): void;
   /** Tells the logger, or the console where there is no logger. */
   warn(fields: object, message: string): void;

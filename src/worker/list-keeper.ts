@@ -12,12 +12,13 @@ import type { WorkflowDefinition } from "../definition/definition.js";
 import type { RollbackRequest } from "../execution/mail.js";
 import type { StagedLine } from "../execution/records.js";
 import { createdOf } from "../runtime/child-launches.js";
+import type { OpenedList } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
 import { requestTo, toldOf } from "../session/mailbox-entry.js";
 import type { Places } from "../session/client-host.js";
 import { newRecord, type Arrival, type CreateResult, type NewExecution } from "../stores/batch.js";
 import type { Store } from "../stores/contract.js";
-import type { Advance, LineRecord, ListRecord, ListStore } from "../stores/lists.js";
+import type { Advance, LineRecord, ListRecord, ListStore, NewsRecord } from "../stores/lists.js";
 import { Polling } from "./polling.js";
 
 /** So many lists are looked for at once. */
@@ -41,8 +42,8 @@ export class ListKeeper {
   readonly #host: ListKeeperHost;
   readonly #interval: number;
   readonly #polling: Polling;
-  /** Of which it was heard that there is something to do, with lines of them that need not be read to begin. */
-  #moved = new Map<string, Lines | undefined>();
+  /** Of which it was heard that there is something to do, with what need not be read of them. */
+  #moved = new Map<string, Known | undefined>();
   #looking: Promise<boolean> = Promise.resolve(true);
   /** When all lists were asked for last, by the clock's `monotonic`. */
   #soughtAt = -Infinity;
@@ -69,9 +70,9 @@ export class ListKeeper {
     await this.#looking;
   }
 
-  /** There is news of this list, or more to do. @param lines those with which it was opened here */
-  moved(list: string, lines = this.#moved.get(list)): void {
-    this.#moved.set(list, lines);
+  /** There is news of this list, or more to do. @param opened it was opened here */
+  moved(list: string, opened?: OpenedList): void {
+    this.#moved.set(list, opened === undefined ? toBeRead(this.#moved.get(list)) : justOpened(list, opened));
     this.#polling.soon();
   }
 
@@ -81,10 +82,7 @@ export class ListKeeper {
     try {
       const heard = this.#moved;
       this.#moved = new Map();
-      const records = await this.#lists.find(await this.#wanting([...heard.keys()]));
-      const plans = (
-        await Promise.all(records.map((record) => this.#safelyPlanned(record, heard.get(record?.id ?? ""))))
-      ).filter((plan) => plan !== undefined);
+      const plans = await this.#planned(await this.#wanting([...heard.keys()]), heard);
       if (plans.length > 0) {
         isIdle = false;
         await this.#advance(plans);
@@ -99,10 +97,35 @@ export class ListKeeper {
 
   /** Those of which it was heard; at intervals, and where it was heard of none, all that want something. */
   async #wanting(heard: readonly string[]): Promise<readonly string[]> {
-    const now = this.#clock.monotonic();
-    if (heard.length > 0 && now - this.#soughtAt < this.#interval) return heard;
-    this.#soughtAt = now;
+    if (heard.length > 0 && !this.#isTimeToSeek()) return heard;
+    this.#soughtAt = this.#clock.monotonic();
     return [...new Set([...heard, ...(await this.#lists.due(mostLists))])];
+  }
+
+  #isTimeToSeek(): boolean {
+    return this.#clock.monotonic() - this.#soughtAt >= this.#interval;
+  }
+
+  /** What is to be done with these lists; of those that are known well enough without reading. */
+  async #planned(ids: readonly string[], heard: ReadonlyMap<string, Known | undefined>): Promise<readonly Plan[]> {
+    const foreseen = new Map(ids.map((id) => [id, this.#foreseen(heard.get(id))]));
+    const unread = ids.filter((id) => foreseen.get(id) === undefined);
+    const records = unread.length === 0 ? [] : await this.#lists.find(unread);
+    const read = await Promise.all(
+      records.map((record) => this.#safelyPlanned(record, heard.get(record?.id ?? "")?.lines)),
+    );
+    return [...foreseen.values(), ...read].filter((plan) => plan !== undefined);
+  }
+
+  /** The next lines begin, as far as these are known here. Undefined: it has to be read what is to be done. */
+  #foreseen(known: Known | undefined): Plan | undefined {
+    if (known?.list === undefined) return undefined;
+    const { list, lines } = known;
+    const tally = tallyOf(list);
+    const need = needOf(list.status === "closed", tally);
+    const next = need?.act === "begin" ? partOf(lines, need) : undefined;
+    if (next === undefined) return undefined;
+    return planOf(list, moveOf(false, tally, need, positionsOf(next)), { launches: next, known: lines });
   }
 
   /** What can't be read of a list concerns that list alone: the others go on. */
@@ -123,7 +146,7 @@ export class ListKeeper {
   /** One bounded part of what is to be done with a list. Undefined: there is nothing. */
   async #plan(list: ListRecord | undefined, known: Lines | undefined): Promise<Plan | undefined> {
     if (list === undefined || list.status === "staged") return undefined;
-    const { id, revision } = list;
+    const { id } = list;
     const isClosed = list.status === "closed";
     const before = tallyOf(list);
     const [news, ahead] = await Promise.all([
@@ -135,20 +158,8 @@ export class ListKeeper {
     const found = need === null ? nothing : (fitting(ahead, need) ?? (await this.#read(id, need)));
     const move = moveOf(isClosed, tally, need, found.positions);
     if (news.length === 0 && need === null && !move.tells && !list.isMarked) return undefined;
-    const { asks, isMarked } = move;
-    return {
-      list: id,
-      revision,
-      data: JSON.stringify(move.tally),
-      isMarked,
-      counts: news.map((it) => it.id),
-      begins: createdOf(found.launches, id, tally),
-      asks,
-      arrivals: await this.#arrivals(list, move, found.lines),
-      frees: [],
-      hasMore: isMarked || news.flatMap(({ positions }) => positions).length >= slice,
-      known,
-    };
+    const arrivals = await this.#arrivals(list, move, found.lines);
+    return planOf(list, move, { news, arrivals, launches: found.launches, known });
   }
 
   async #advance(plans: readonly Plan[]): Promise<void> {
@@ -164,21 +175,39 @@ export class ListKeeper {
 
   async #advanceTogether(plans: readonly Plan[]): Promise<void> {
     const placed = plans.map((plan) => ({ ...plan, begins: plan.begins.map((create) => this.#placed(create)) }));
-    let answers: readonly (readonly CreateResult[] | null)[] = [];
+    let answers: Answers = [];
+    let following: ReadonlyMap<string, Plan> = new Map();
+    let going: Promise<void> | undefined;
     try {
       answers = await this.#lists.advance(placed);
+      following = this.#following(placed, answers);
+      // The store creates what is next while what has begun is worked on.
+      if (following.size > 0) going = this.#advance([...following.values()]);
     } finally {
       for (const [index, { begins }] of placed.entries())
         for (const [place, create] of begins.entries()) this.#begin(create, answers[index]?.[place]);
     }
     let isLate = false;
-    for (const [index, { list, hasMore, known }] of placed.entries()) {
+    for (const [index, plan] of placed.entries()) {
       const answer = answers[index] ?? null;
       if (answer === null) isLate = true;
-      if (answer === null || hasMore || answer.some(({ created }) => !created)) this.#moved.set(list, known);
+      const isDone = isTaken(answer) && (!plan.hasMore || following.has(plan.list));
+      if (!isDone) this.#moved.set(plan.list, knownAfter(plan, answer));
     }
     // Another launcher was faster: not both at once again.
-    if (isLate) await sleep(this.#clock, this.#clock.random() * longestRetreat);
+    await Promise.all([going, isLate ? sleep(this.#clock, this.#clock.random() * longestRetreat) : undefined]);
+  }
+
+  /** What begins next in these lists, by list, where nothing was heard meanwhile, of these or of others. */
+  #following(plans: readonly Plan[], answers: Answers): ReadonlyMap<string, Plan> {
+    const following = new Map<string, Plan>();
+    if (this.#moved.size > 0 || this.#isTimeToSeek()) return following;
+    for (const [index, plan] of plans.entries()) {
+      const answer = answers[index] ?? null;
+      const next = plan.hasMore ? this.#foreseen(knownAfter(plan, answer)) : undefined;
+      if (next !== undefined) following.set(plan.list, next);
+    }
+    return following;
   }
 
   /** Owned by this launcher from the start, if there is room for it. */
@@ -240,10 +269,71 @@ export class ListKeeper {
 
 type Lines = readonly StagedLine[];
 
+/** What a launcher knows of a list without reading. */
+interface Known {
+  /** Undefined: there is news, or another one has advanced it. */
+  readonly list: ListRecord | undefined;
+  readonly lines: Lines;
+}
+
 interface Plan extends Advance {
+  /** The list before. */
+  readonly from: ListRecord;
   /** There may be more to do. */
   readonly hasMore: boolean;
   readonly known: Lines | undefined;
+}
+
+type Answers = Awaited<ReturnType<ListStore["advance"]>>;
+
+function justOpened(id: string, { of, data, lines }: OpenedList): Known {
+  return { list: { id, of, data, status: "open", revision: 1, isMarked: true }, lines };
+}
+
+function toBeRead(known: Known | undefined): Known | undefined {
+  return known && { ...known, list: undefined };
+}
+
+function isTaken(answer: readonly CreateResult[] | null): answer is readonly CreateResult[] {
+  return answer?.every(({ created }) => created) === true;
+}
+
+/** What is known of a list after this was done with it, or was not. */
+function knownAfter({ from, revision, data, isMarked, known }: Plan, answer: readonly CreateResult[] | null): Known {
+  const list = isTaken(answer) ? { ...from, revision: revision + 1, data, isMarked } : undefined;
+  return { list, lines: known ?? [] };
+}
+
+function planOf(
+  from: ListRecord,
+  { tally, asks, isMarked }: Move,
+  {
+    news = [],
+    arrivals = [],
+    launches,
+    known,
+  }: {
+    readonly news?: readonly NewsRecord[];
+    readonly arrivals?: readonly Arrival[];
+    readonly launches: Lines;
+    readonly known: Lines | undefined;
+  },
+): Plan {
+  const { id, revision } = from;
+  return {
+    list: id,
+    revision,
+    data: JSON.stringify(tally),
+    isMarked,
+    counts: news.map((it) => it.id),
+    begins: createdOf(launches, id, tally),
+    asks,
+    arrivals,
+    frees: [],
+    from,
+    hasMore: isMarked || news.flatMap(({ positions }) => positions).length >= slice,
+    known,
+  };
 }
 
 interface Found {
@@ -255,7 +345,11 @@ interface Found {
 const nothing: Found = { launches: [], lines: [], positions: [] };
 
 function beginning(launches: Lines): Found {
-  return { launches, lines: [], positions: launches.map(({ position }) => position) };
+  return { launches, lines: [], positions: positionsOf(launches) };
+}
+
+function positionsOf(lines: Lines): number[] {
+  return lines.map(({ position }) => position);
 }
 
 /** Undefined: others are needed. */

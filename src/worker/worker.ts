@@ -7,7 +7,6 @@ import type { Logger } from "../definition/logger.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import { definitionOf } from "../definition/definition-of.js";
 import { StepwellError } from "../errors.js";
-import type { StagedLine } from "../execution/records.js";
 import type { Store } from "../stores/contract.js";
 import type { ListStore } from "../stores/lists.js";
 import { ErrorReporter, unlessLogged } from "../session/error-reporter.js";
@@ -16,7 +15,7 @@ import type { ClientHost, Places } from "../session/client-host.js";
 import { ArrivalListeners } from "../session/arrival-listeners.js";
 import { needed } from "../session/capabilities.js";
 import { Committer } from "../session/group-commit.js";
-import type { Host } from "../session/host.js";
+import type { Host, OpenedList } from "../session/host.js";
 import { type Registered, registryKey, definitionsOf } from "../session/registry.js";
 import { StoredStepLists } from "../session/step-lists.js";
 import { migrationPathsOf } from "../runtime/upgrade.js";
@@ -229,8 +228,8 @@ export class Worker implements Host, ClientHost {
     return this.#registry.get(registryKey(name, version));
   }
 
-  listMoved(list: string, lines?: readonly StagedLine[]): void {
-    this.#listKeeper?.moved(list, lines);
+  listMoved(list: string, opened?: OpenedList): void {
+    this.#listKeeper?.moved(list, opened);
   }
 
   storeFailed(doing: string, error: unknown): void {

@@ -28,9 +28,32 @@ export interface Row extends Due, Subscriber {
   mailbox: Mailbox | undefined;
 }
 
-/** A copy: the row goes on changing. */
-export function recordOf({ record }: Row): ExecutionRecord {
-  return { ...record };
+/** A copy, of the same shape: the row goes on changing. */
+export function recordOf({ record: it }: Row): ExecutionRecord {
+  return {
+    id: it.id,
+    workflow: it.workflow,
+    version: it.version,
+    fingerprint: it.fingerprint,
+    tags: it.tags,
+    status: it.status,
+    position: it.position,
+    state: it.state,
+    input: it.input,
+    revision: it.revision,
+    signals: it.signals,
+    owner: it.owner,
+    claims: it.claims,
+    dueAt: it.dueAt,
+    deadlineAt: it.deadlineAt,
+    createdAt: it.createdAt,
+    updatedAt: it.updatedAt,
+    carried: it.carried,
+    subscribed: it.subscribed,
+    admission: it.admission,
+    line: it.line,
+    root: it.root,
+  };
 }
 
 /** In order of revision. */

@@ -5,7 +5,7 @@
  */
 import { Encoded } from "../../values/encode.js";
 import type { StepwellError } from "../../errors.js";
-import type { Position } from "../../execution/position.js";
+import { positionOf, type Position } from "../../execution/position.js";
 import type { Status } from "../../definition/flow.js";
 import type { SerializedError } from "../../values/serialize-error.js";
 import type { LauncherRecord, SchedulePlan, ScheduleRecord } from "../records.js";
@@ -122,38 +122,41 @@ function errorIn(entry: string, revision: number, id: string): SerializedError |
 
 /** What can't be read of it throws when it is asked for. */
 export function executionOf(row: ExecutionRow, errors: Errors = noErrors): ExecutionRecord {
-  const record: { -readonly [Field in keyof ExecutionRecord]?: ExecutionRecord[Field] } = listedOf(row, errors);
-  record.state = stateOf(row);
-  record.input = Encoded.ofText(row.input);
-  return record as ExecutionRecord;
+  const read = columnsOf(row, errors);
+  const { tags, status, position, admission, line } = read ?? unread(row);
+  // Field by field, and as a launch makes it: what is read is worked on by the same code.
+  const record: ExecutionRecord = {
+    id: row.id,
+    workflow: row.workflow,
+    version: row.version,
+    fingerprint: row.fingerprint,
+    tags,
+    status,
+    position,
+    state: stateOf(row),
+    input: Encoded.ofText(row.input),
+    revision: row.revision,
+    signals: row.signals,
+    owner: row.owner,
+    claims: row.claims,
+    dueAt: row.due_at,
+    deadlineAt: row.deadline_at,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    carried: row.carried,
+    subscribed: row.subscribed ?? 0,
+    admission,
+    line,
+    root: row.root,
+  };
+  return read === undefined ? withThrowing(record, row, errors) : record;
 }
 
 /** As `executionOf`. */
 export function listedOf(row: ListedRow, errors: Errors = noErrors): ListedExecution {
-  try {
-    return recordOf(row, tagsOf(row), statusOf(row), positionOf(row, errors), admissionOf(row), lineOf(row));
-  } catch {
-    const unread = recordOf(row, [], row.status, {} as Position, null, null);
-    return Object.defineProperties(unread, {
-      tags: { get: () => tagsOf(row) },
-      status: { get: () => statusOf(row) },
-      position: { get: () => positionOf(row, errors) },
-      admission: { get: () => admissionOf(row) },
-      line: { get: () => lineOf(row) },
-    });
-  }
-}
-
-/** Of one shape, field by field: most of what is read is read so. */
-function recordOf(
-  row: ListedRow,
-  tags: readonly string[],
-  status: Status,
-  position: Position,
-  admission: ExecutionRecord["admission"],
-  line: Line | null,
-): ListedExecution {
-  return {
+  const read = columnsOf(row, errors);
+  const { tags, status, position, admission, line } = read ?? unread(row);
+  const record: ListedExecution = {
     id: row.id,
     workflow: row.workflow,
     version: row.version,
@@ -175,6 +178,39 @@ function recordOf(
     line,
     root: row.root,
   };
+  return read === undefined ? withThrowing(record, row, errors) : record;
+}
+
+/** What is read of a row rather than taken as it is. */
+type Columns = Pick<ExecutionRecord, "tags" | "status" | "position" | "admission" | "line">;
+
+/** Undefined: one of them can't be read. */
+function columnsOf(row: ListedRow, errors: Errors): Columns | undefined {
+  try {
+    return {
+      tags: tagsOf(row),
+      status: statusOf(row),
+      position: positionIn(row, errors),
+      admission: admissionOf(row),
+      line: lineOf(row),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function unread({ status }: ListedRow): Columns {
+  return { tags: [], status, position: {} as Position, admission: null, line: null };
+}
+
+function withThrowing<Record extends ListedExecution>(record: Record, row: ListedRow, errors: Errors): Record {
+  return Object.defineProperties(record, {
+    tags: { get: () => tagsOf(row) },
+    status: { get: () => statusOf(row) },
+    position: { get: () => positionIn(row, errors) },
+    admission: { get: () => admissionOf(row) },
+    line: { get: () => lineOf(row) },
+  });
 }
 
 function stateOf(row: ExecutionRow): Encoded {
@@ -190,9 +226,11 @@ function tagsOf({ id, tags }: ListedRow): readonly string[] {
   return readJson(tags, asItIs, tagsProblem, ofExecution("tags", id));
 }
 
-function positionOf({ id, sequence, position }: ListedRow, errors: Errors): Position {
+function positionIn({ id, sequence, position }: ListedRow, errors: Errors): Position {
   const errorOf = (revision: number): SerializedError | undefined => errors.get(errorKey(sequence, revision));
-  return readJson(position, (value) => positionWhole(value, errorOf), positionProblem, ofExecution("position", id));
+  return positionOf(
+    readJson(position, (value) => positionWhole(value, errorOf), positionProblem, ofExecution("position", id)),
+  );
 }
 
 function statusOf({ id, status }: Pick<ExecutionRow, "id" | "status">): Status {
