@@ -8,7 +8,7 @@ import type { Status } from "../definition/flow.js";
 import { holdsTurns, isClean, untaken } from "./doubt.js";
 import { changesOf, leftNothing, type ActiveExecution, executionWith } from "./execution.js";
 import { risen, type Ground } from "./contributions.js";
-import type { Event } from "./events.js";
+import { eventWith, type Event } from "./events.js";
 import { lineAfter } from "./children.js";
 import { awaitedMessage, sift, turnOf, turns, type Mail, type Turn } from "./mail.js";
 import { keyNameOf, roundOf, type Position } from "./position.js";
@@ -204,7 +204,7 @@ const turning = new Set<RoutedEvent["type"]>([
 
 /** The last undo of a rewind is done, and it goes on all the way down: its row says who wanted that. */
 function askedBy(event: Event, { by, why, asked }: Turn): Event {
-  return { ...event, by, why, ...(asked !== undefined && { asked }) };
+  return eventWith(event, asked === undefined ? { by, why } : { by, why, asked });
 }
 
 function isDone({ what: { type } }: Event): boolean {
@@ -265,25 +265,27 @@ function interrupted(
   const asked =
     turn.asked === undefined || (isVeto(was) && turn.rewind !== undefined) ? undefined : { asked: turn.asked };
   // A guard's veto turned it first: the undos are told of the request all the same, since it was accepted.
-  if (isVeto(was)) return asked === undefined ? event : { ...event, ...asked };
+  if (isVeto(was)) return asked === undefined ? event : eventWith(event, asked);
   const isPivot = position.stepIndex === pivot;
   // It need not be parked: it turns, and what became of the step is asked before that is undone.
-  if (was.type === "probed" && was.parks && !isPivot) return { ...event, what: { ...was, parks: false } };
+  if (was.type === "probed" && was.parks && !isPivot) return eventWith(event, { what: { ...was, parks: false } });
   if (!interruptible.has(was.type)) return event;
   // An operator's act stands in the history; the deadline turns it after that.
   if (turn.arrival === undefined && event.cause !== undefined && isRequest(event.cause.kind)) return event;
   const isAsked = step?.probe !== undefined || step?.inDoubt === "park";
   // What became of the pivot decides what becomes of the turn.
-  if (isPivot && isAsked && event.lost === true)
-    return was.type === "retry" ? { ...event, what: { ...was, wait: 0 } } : event;
+  if (isPivot && isAsked && event.lost)
+    return was.type === "retry" ? eventWith(event, { what: { ...was, wait: 0 } }) : event;
   // That asks the children to go back, whose end decides what becomes of the turn.
   if (event.list !== undefined && "closes" in event.list) return event;
   const { reason, by, why, rewind } = turn;
   const result = answered === undefined ? reason : event.result;
-  const turned = { ...event, result, by, why, isUnexpected: false, ...asked };
-  if (rewind === undefined) return { ...turned, what: { type: "rollbackRequested", reason, begun: true } };
+  const turned = { result, by, why, isUnexpected: false, ...asked };
+  if (rewind === undefined)
+    return eventWith(event, { ...turned, what: { type: "rollbackRequested", reason, begun: true } });
   const { to, request } = rewind;
-  return { ...turned, what: { type: "rewindRequested", reason, to }, backTo: request.to, patchThen: request.patch };
+  const what = { type: "rewindRequested", reason, to } as const;
+  return eventWith(event, { ...turned, what, backTo: request.to, patchThen: request.patch });
 }
 
 function isVeto({ type }: RoutedEvent): boolean {

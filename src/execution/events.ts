@@ -32,63 +32,72 @@ export interface Event {
   readonly gave: boolean;
   /** It threw, took too long or gave back nonsense, rather than said so with `fail`. */
   readonly isUnexpected: boolean;
-  /** The request that turns the execution. Left out: none does. */
-  readonly asked?: AskedBack;
+  /** The request that turns the execution. Undefined: none does. */
+  readonly asked: AskedBack | undefined;
   /** A rewind was asked for: the step to which it goes back, and what is merged into the state where the execution goes up again. */
-  readonly backTo?: string | undefined;
-  readonly patchThen?: object | undefined;
-  /** The function that was called, on the way up, gave nothing back: it threw, took too long or was cut off. Left out: no. */
-  readonly lost?: boolean;
-  /** What was said, by the probe or an operator, of an attempt in doubt; `failed`: nothing, since the probe failed. Left out: nobody was asked. */
-  readonly answered?: "happened" | "did-not-happen" | "unknown" | "again" | "failed";
-  /** What a step of children does to its list while the execution goes on waiting there. Left out: nothing. */
-  readonly list?: ListChange;
-  /** With it: the step has failed, and what is done before it is asked whether it recovers. Left out: it has not. */
-  readonly failing?: Failing;
+  readonly backTo: string | undefined;
+  readonly patchThen: object | undefined;
+  /** The function that was called, on the way up, gave nothing back: it threw, took too long or was cut off. */
+  readonly lost: boolean;
+  /** What was said, by the probe or an operator, of an attempt in doubt; `failed`: nothing, since the probe failed. Undefined: nobody was asked. */
+  readonly answered: "happened" | "did-not-happen" | "unknown" | "again" | "failed" | undefined;
+  /** What a step of children does to its list while the execution goes on waiting there. Undefined: nothing. */
+  readonly list: ListChange | undefined;
+  /** With it: the step has failed, and what is done before it is asked whether it recovers. Undefined: it has not. */
+  readonly failing: Failing | undefined;
 }
 
-/** An event, and the execution with what is committed together with the event. */
 /** It says that a step is to begin or to be passed over, and nothing has come of that yet. */
 export function isBeforehand({ called, patch, what: { type } }: Event): boolean {
   return !called && patch === undefined && (type === "stepPassedOver" || type === "begins");
 }
 
+/** An event, and the execution with what is committed together with the event. */
 export interface Happened {
   readonly execution: ActiveExecution;
   readonly event: Event;
 }
 
-type Details = Pick<
-  Event,
-  | ("error" | "cause" | "by" | "why" | "called" | "durationMs" | "patch" | "failedItself" | "asked")
-  | ("backTo" | "patchThen")
->;
-
-/** An event that no function of a step has answered. */
+/** An event that no function of a step has answered, unless `details` say otherwise. */
 export function eventAt(
   execution: ActiveExecution,
   what: RoutedEvent,
   result: string,
-  details: Partial<Details> = {},
+  details: Partial<Event> = {},
 ): Event {
+  return newEvent({ what, func: execution.position.stepFunc, attempt: attemptOf(execution), result, ...details });
+}
+
+/** The event with these changes. */
+export function eventWith(event: Event, changes: Partial<Event>): Event {
+  return newEvent({ ...event, ...changes });
+}
+
+/** Of the shape that all events have: what is left out is as where nothing special happens. */
+export function newEvent(it: Partial<Event> & Pick<Event, "what" | "func" | "attempt" | "result">): Event {
   return {
-    what,
-    func: execution.position.stepFunc,
-    attempt: attemptOf(execution),
-    durationMs: details.durationMs ?? 0,
-    result,
-    error: details.error ?? null,
-    patch: details.patch,
-    pause: undefined,
-    cause: details.cause,
-    by: details.by,
-    why: details.why,
-    failedItself: details.failedItself ?? false,
-    called: details.called ?? false,
-    gave: false,
-    isUnexpected: false,
-    ...(details.asked !== undefined && { asked: details.asked }),
-    ...(details.backTo !== undefined && { backTo: details.backTo, patchThen: details.patchThen }),
+    what: it.what,
+    func: it.func,
+    attempt: it.attempt,
+    durationMs: it.durationMs ?? 0,
+    result: it.result,
+    error: it.error ?? null,
+    patch: it.patch,
+    pause: it.pause,
+    cause: it.cause,
+    by: it.by,
+    why: it.why,
+    failedItself: it.failedItself ?? false,
+    called: it.called ?? false,
+    gave: it.gave ?? false,
+    isUnexpected: it.isUnexpected ?? false,
+    asked: it.asked,
+    backTo: it.backTo,
+    patchThen: it.patchThen,
+    lost: it.lost ?? false,
+    answered: it.answered,
+    list: it.list,
+    failing: it.failing,
   };
 }
 

@@ -188,41 +188,20 @@ export function positionAt(
 /** A field that may be left out is undefined. */
 type Loose = { readonly [Field in keyof Position]: Position[Field] | undefined };
 
-type Left = { [Field in keyof Position]-?: object extends Pick<Position, Field> ? Field : never }[keyof Position];
-
-/** An object, so that the compiler misses none. */
-const leftOut: Readonly<Record<Left, true>> = {
-  round: true,
-  until: true,
-  inDoubt: true,
-  partly: true,
-  irreversible: true,
-  keys: true,
-  warned: true,
-  gone: true,
-  passed: true,
-  doubtful: true,
-  doubts: true,
-  begins: true,
-  stepDeadlineAt: true,
-  failing: true,
-  polls: true,
-  request: true,
-  sealedAt: true,
-  rounds: true,
-  priority: true,
-  deadlineAt: true,
-};
-
-const fieldsLeftOut = Object.keys(leftOut) as readonly Left[];
-
 /**
  * The position in one of two shapes: most have no field that may be left out, and the others have all of them, undefined where they are left
  * out. V8 compiles code for few shapes of objects, and throws it away with a shape that no object has for a while.
  */
 export function positionOf(it: Loose): Position {
-  const position: Loose = fieldsLeftOut.every((field) => it[field] === undefined) ? plain(it) : whole(it);
-  return position as Position;
+  return (hasMore(it) ? whole(it) : plain(it)) as Position;
+}
+
+function hasMore(it: Loose): boolean {
+  const way = it.round ?? it.until ?? it.rounds ?? it.request ?? it.passed ?? it.irreversible ?? it.sealedAt;
+  const doubt = it.inDoubt ?? it.partly ?? it.doubtful ?? it.doubts ?? it.begins ?? it.failing ?? it.polls;
+  return (
+    (way ?? doubt ?? it.keys ?? it.gone ?? it.warned ?? it.priority ?? it.deadlineAt ?? it.stepDeadlineAt) !== undefined
+  );
 }
 
 function plain(it: Loose): Loose {

@@ -4,7 +4,7 @@ import { defaultRollbackRetry } from "../definition/retry-policy.js";
 import { StepwellError } from "../errors.js";
 import { reasonOf, serializeError } from "../values/serialize-error.js";
 import { doubtOf, type Doubt } from "./doubt.js";
-import type { Event, Happened } from "./events.js";
+import { newEvent, eventWith, type Event, type Happened } from "./events.js";
 import type { ActiveExecution } from "./execution.js";
 import type { OperatorAct } from "./mail.js";
 import { nextDelay } from "./retry.js";
@@ -32,11 +32,11 @@ export function answerOf(execution: ActiveExecution, settled: Settled, call: Set
     const parks = call.step.inDoubt === "park";
     const what = { type: "probed", reason: inDoubtReason, wait: null, parks } as const;
     const error = parks ? serializeError(facts.inDoubtError()) : null;
-    return { execution, event: { ...answered(call, what, "unknown", error), answered: "unknown" } };
+    return { execution, event: answered(call, what, "unknown", { error, answered: "unknown" }) };
   }
   if (value instanceof Again && isEmpty(value.patch)) {
     const what = { type: "probed", reason: "again", wait: value.after, parks: false } as const;
-    return { execution, event: { ...answered(call, what, "again", null), answered: "again" } };
+    return { execution, event: answered(call, what, "again", { answered: "again" }) };
   }
   const error = nonsenseError(execution, call);
   return { execution, event: failedToAnswer({ kind: "threw", error }, call, doubt, facts) };
@@ -45,10 +45,10 @@ export function answerOf(execution: ActiveExecution, settled: Settled, call: Set
 /** It happened, and `result` is what `run` would have given back. */
 function happened(execution: ActiveExecution, result: unknown, call: SettledCall, facts: CallFacts): Happened {
   const as = happenedOf(execution, result, call, facts);
-  const event: Event = { ...as.event, func: "probe", result: "happened", answered: "happened" };
+  const event = eventWith(as.event, { func: "probe", result: "happened", answered: "happened" });
   if (execution.position.direction === "up") return { ...as, event };
   // On the way down only the patch counts: the step is undone next.
-  return { ...as, event: { ...event, what: { type: "probeHappened" }, pause: undefined, failedItself: false } };
+  return { ...as, event: eventWith(event, { what: { type: "probeHappened" }, pause: undefined, failedItself: false }) };
 }
 
 /**
@@ -64,36 +64,21 @@ export function resolved(
   if (what === "happened") return happened(execution, patch, call, facts);
   const event = didNotHappen(call);
   const isPartly = doubtOf(execution, call.step)?.partly === true && execution.position.direction === "down";
-  return { execution, event: isPartly ? { ...event, what: { type: "probeHappened" } } : event };
+  return { execution, event: isPartly ? eventWith(event, { what: { type: "probeHappened" } }) : event };
 }
 
 function didNotHappen(call: SettledCall): Event {
-  const event = answered(call, { type: "probeDidNotHappen" }, "did-not-happen", null);
-  return { ...event, answered: "did-not-happen" };
+  return answered(call, { type: "probeDidNotHappen" }, "did-not-happen", { answered: "did-not-happen" });
 }
 
 function isEmpty(patch: object | undefined): boolean {
   return patch === undefined || Object.keys(patch).length === 0;
 }
 
-function answered(call: SettledCall, what: Event["what"], result: string, error: Event["error"]): Event {
-  return {
-    what,
-    func: "probe",
-    attempt: call.attempt,
-    durationMs: Math.round(call.elapsed),
-    result,
-    error,
-    patch: undefined,
-    pause: undefined,
-    cause: call.cause,
-    by: undefined,
-    why: undefined,
-    failedItself: false,
-    called: call.called,
-    gave: true,
-    isUnexpected: false,
-  };
+function answered(call: SettledCall, what: Event["what"], result: string, details?: Partial<Event>): Event {
+  const { attempt, cause, called, elapsed } = call;
+  const durationMs = Math.round(elapsed);
+  return newEvent({ what, func: "probe", attempt, durationMs, result, cause, called, gave: true, ...details });
 }
 
 /** Tried again as an undo is, then parked: that it failed is no answer. */
@@ -103,14 +88,15 @@ function failedToAnswer(
   doubt: Doubt,
   { time, clock }: CallFacts,
 ): Event {
-  if (settled.kind === "cutOff") return answered(call, { type: "cutOff" }, "cut-off", null);
+  if (settled.kind === "cutOff") return answered(call, { type: "cutOff" }, "cut-off");
   const reason = settled.kind === "timedOut" ? "timeout" : reasonOf(settled.error);
   const { attempts = 0, firstAttemptAt } = doubt;
   const elapsed = firstAttemptAt === undefined ? call.elapsed : time.storeNow() - firstAttemptAt;
   const policy = call.step.rollbackRetry ?? defaultRollbackRetry;
   const wait = mistakes.has(reason) ? undefined : nextDelay(policy, attempts + 1, elapsed, clock.random());
   const what = { type: "probed", reason, wait: wait ?? null, parks: wait === undefined } as const;
-  return { ...answered(call, what, reason, serializeError(settled.error)), answered: "failed", isUnexpected: true };
+  const error = serializeError(settled.error);
+  return answered(call, what, reason, { error, answered: "failed", isUnexpected: true });
 }
 
 function nonsenseError({ identity }: ActiveExecution, { step }: SettledCall): StepwellError {

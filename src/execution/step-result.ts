@@ -5,7 +5,7 @@ import type { StepDefinition } from "../definition/definition.js";
 import { Again, Complete, Fail, Pause, patchProblem } from "../definition/outcome.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { reasonOf, serializeError } from "../values/serialize-error.js";
-import type { Event, Happened } from "./events.js";
+import { eventWith, type Event, type Happened } from "./events.js";
 import { withPatch, type ActiveExecution, executionWith } from "./execution.js";
 import type { MailboxRecord } from "./records.js";
 import { nextDelay, policyOf } from "./retry.js";
@@ -67,11 +67,17 @@ export function resultOf(execution: ActiveExecution, settled: Settled, call: Set
     called: call.called,
     gave: settled.kind === "returned" && result.isKept,
     isUnexpected: result.isUnexpected,
+    asked: undefined,
+    backTo: undefined,
+    patchThen: undefined,
     lost: isLost(settled, call),
+    answered: undefined,
+    list: undefined,
+    failing: undefined,
   };
   return {
     execution: isMerged ? kept.execution : execution,
-    event: event.lost === true ? lostEvent(event, call) : event,
+    event: event.lost ? lostEvent(event, call) : event,
   };
 }
 
@@ -85,7 +91,7 @@ function lostEvent(event: Event, { step }: SettledCall): Event {
   const { what, func } = event;
   const isAsked = func === "run" && (step.probe !== undefined || step.inDoubt === "park");
   if (!isAsked || what.type !== "stepFailed") return event;
-  return { ...event, what: { type: "doubted", reason: what.reason }, failedItself: false };
+  return eventWith(event, { what: { type: "doubted", reason: what.reason }, failedItself: false });
 }
 
 /** Nobody came. On the way up the step fails; where nothing turns any more it is tried again from its beginning. */
@@ -99,7 +105,7 @@ export function waitTimedOut(
   const happened = resultOf(execution, { kind: "timedOut", error, isFinal }, call, facts);
   const { what } = happened.event;
   if (what.type !== "retry") return happened;
-  return { ...happened, event: { ...happened.event, what: { ...what, afresh: true } } };
+  return { ...happened, event: eventWith(happened.event, { what: { ...what, afresh: true } }) };
 }
 
 /** `isKept`: not if what was given back is lost. */

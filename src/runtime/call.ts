@@ -2,7 +2,7 @@
 import { serializeError } from "../values/serialize-error.js";
 import type { StepFunc } from "../definition/flow.js";
 import type { StepDefinition, StepFunction } from "../definition/definition.js";
-import { eventAt, type Event } from "../execution/events.js";
+import { eventWith, eventAt, type Event } from "../execution/events.js";
 import { openDoubt } from "../execution/doubt.js";
 import { attemptOf, executionWith } from "../execution/execution.js";
 import { isPolling } from "../execution/position.js";
@@ -119,7 +119,7 @@ export function stepOverdueEvent(work: Work): Event {
   const doubt = openDoubt(work.execution, work.step);
   if (doubt !== undefined) {
     const doubted = { type: "doubted", reason: "timeout" } as const;
-    return { ...eventAt(work.execution, doubted, "timeout", { error: serializeError(error) }), func: "run" };
+    return eventAt(work.execution, doubted, "timeout", { error: serializeError(error), func: "run" });
   }
   // Of what waits, the observers were told that it began; of an attempt that failed, how it ended.
   if (position.stepFunc === "runContinue" || isPolling(position))
@@ -153,5 +153,5 @@ function afterStep(work: Work, event: Event, call: Call, settled: Settled): Even
     return event;
   }
   const what = { type: "stepFailed", reason: veto.reason } as const;
-  return { ...event, what, result: veto.reason, error: serializeError(veto.error) };
+  return eventWith(event, { what, result: veto.reason, error: serializeError(veto.error) });
 }

@@ -76,8 +76,7 @@ async function joinedOrClosed(work: Work, children: ChildrenDefinition, list: Li
   const { execution, event } = resultOf(work.execution, settled, callOf(work), work.callFacts);
   if (event.what.type !== "stepFailed") return ended(work, settled);
   work.execution = execution;
-  const failing = { reason: event.what.reason, error: event.error };
-  return { ...closes(work, list), patch: event.patch, failing };
+  return closes(work, list, { patch: event.patch, failing: { reason: event.what.reason, error: event.error } });
 }
 
 /** One list after the other: all are closed, and all that they hold is back. */
@@ -116,12 +115,12 @@ export async function overdueChildren(work: Work): Promise<Event | undefined> {
   return mustClose ? closes(work, last.record) : undefined;
 }
 
-function closes(work: Work, { id }: ListRecord): Event {
-  return { ...waits(work), list: { list: id, closes: true } };
+function closes(work: Work, { id }: ListRecord, details?: Partial<Event>): Event {
+  return waits(work, { list: { list: id, closes: true }, ...details });
 }
 
-function waits(work: Work): Event {
-  return eventAt(work.execution, { type: "stepPaused" }, "continue");
+function waits(work: Work, details?: Partial<Event>): Event {
+  return eventAt(work.execution, { type: "stepPaused" }, "continue", details);
 }
 
 function returned(value: unknown): Settled {
@@ -250,7 +249,7 @@ async function openedWith(work: Work, number: number, entries: readonly Entry[])
       if (!(await host.lists.stage(staged))) break;
     }
   }
-  return { ...waits(work), list: { list, opens } };
+  return waits(work, { list: { list, opens } });
 }
 
 const refusals = new Set<string>([

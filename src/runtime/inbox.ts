@@ -2,7 +2,7 @@
 import { encode } from "../values/encode.js";
 import { isolate } from "../values/isolate.js";
 import { isRetryable, StepwellError } from "../errors.js";
-import { eventAt, operatorEvent, type Event } from "../execution/events.js";
+import { eventWith, eventAt, operatorEvent, type Event } from "../execution/events.js";
 import { attemptOf, hasBegun, withOthersPatch } from "../execution/execution.js";
 import {
   askedIn,
@@ -235,7 +235,7 @@ export class Inbox {
       return undefined;
     }
     work.execution = execution;
-    return { ...event, by: act.by, why: act.reason };
+    return eventWith(event, { by: act.by, why: act.reason });
   }
 }
 

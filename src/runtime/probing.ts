@@ -40,6 +40,6 @@ export function parkedInDoubt(work: Work): Event {
 /** The attempt at hand has failed for good, as `reason` says, and nothing more is to be learnt of it. */
 export function failedForGood(work: Work, reason: string, error: Event["error"]): Event {
   const { execution } = work;
-  const event = eventAt(execution, { type: "stepFailed", reason }, reason, { error, failedItself: true });
-  return { ...event, attempt: Math.max(1, attemptOf(execution) - 1) };
+  const attempt = Math.max(1, attemptOf(execution) - 1);
+  return eventAt(execution, { type: "stepFailed", reason }, reason, { attempt, error, failedItself: true });
 }

@@ -5,7 +5,7 @@
  */
 import { Encoded } from "../../values/encode.js";
 import type { StepwellError } from "../../errors.js";
-import { positionOf, type Position } from "../../execution/position.js";
+import type { Position } from "../../execution/position.js";
 import type { Status } from "../../definition/flow.js";
 import type { SerializedError } from "../../values/serialize-error.js";
 import type { LauncherRecord, SchedulePlan, ScheduleRecord } from "../records.js";
@@ -190,7 +190,7 @@ function columnsOf(row: ListedRow, errors: Errors): Columns | undefined {
     return {
       tags: tagsOf(row),
       status: statusOf(row),
-      position: positionIn(row, errors),
+      position: positionOf(row, errors),
       admission: admissionOf(row),
       line: lineOf(row),
     };
@@ -207,7 +207,7 @@ function withThrowing<Record extends ListedExecution>(record: Record, row: Liste
   return Object.defineProperties(record, {
     tags: { get: () => tagsOf(row) },
     status: { get: () => statusOf(row) },
-    position: { get: () => positionIn(row, errors) },
+    position: { get: () => positionOf(row, errors) },
     admission: { get: () => admissionOf(row) },
     line: { get: () => lineOf(row) },
   });
@@ -226,11 +226,9 @@ function tagsOf({ id, tags }: ListedRow): readonly string[] {
   return readJson(tags, asItIs, tagsProblem, ofExecution("tags", id));
 }
 
-function positionIn({ id, sequence, position }: ListedRow, errors: Errors): Position {
+function positionOf({ id, sequence, position }: ListedRow, errors: Errors): Position {
   const errorOf = (revision: number): SerializedError | undefined => errors.get(errorKey(sequence, revision));
-  return positionOf(
-    readJson(position, (value) => positionWhole(value, errorOf), positionProblem, ofExecution("position", id)),
-  );
+  return readJson(position, (value) => positionWhole(value, errorOf), positionProblem, ofExecution("position", id));
 }
 
 function statusOf({ id, status }: Pick<ExecutionRow, "id" | "status">): Status {
