@@ -8,7 +8,7 @@ import type { SerializedError } from "../values/serialize-error.js";
 import type { StepOutline } from "../definition/outline.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
 import type { Status } from "../definition/flow.js";
-import { positionOf, type Position } from "./position.js";
+import type { Position } from "./position.js";
 import { bitsKept, type ExecutionRecord, type Transition } from "./records.js";
 
 export interface ActiveExecution {
@@ -87,7 +87,7 @@ export function activeExecution(record: ExecutionRecord, state: object, owner: n
     revision: record.revision,
     claims: record.claims,
     status: record.status,
-    position: positionOf(record.position),
+    position: record.position,
     state,
     isRich: !record.state.isPlain,
     admission: record.admission,

@@ -196,6 +196,11 @@ export function positionOf(it: Loose): Position {
   return (hasMore(it) ? whole(it) : plain(it)) as Position;
 }
 
+/** A position as it was read: in the shape that most have, if it has no other fields. */
+export function positionRead(it: Position): Position {
+  return hasMore(it) ? it : (plain(it) as Position);
+}
+
 function hasMore(it: Loose): boolean {
   const way = it.round ?? it.until ?? it.rounds ?? it.request ?? it.passed ?? it.irreversible ?? it.sealedAt;
   const doubt = it.inDoubt ?? it.partly ?? it.doubtful ?? it.doubts ?? it.begins ?? it.failing ?? it.polls;

@@ -5,7 +5,7 @@
  */
 import { Encoded } from "../../values/encode.js";
 import type { StepwellError } from "../../errors.js";
-import type { Position } from "../../execution/position.js";
+import { positionRead, type Position } from "../../execution/position.js";
 import type { Status } from "../../definition/flow.js";
 import type { SerializedError } from "../../values/serialize-error.js";
 import type { LauncherRecord, SchedulePlan, ScheduleRecord } from "../records.js";
@@ -228,7 +228,8 @@ function tagsOf({ id, tags }: ListedRow): readonly string[] {
 
 function positionOf({ id, sequence, position }: ListedRow, errors: Errors): Position {
   const errorOf = (revision: number): SerializedError | undefined => errors.get(errorKey(sequence, revision));
-  return readJson(position, (value) => positionWhole(value, errorOf), positionProblem, ofExecution("position", id));
+  const fail = ofExecution("position", id);
+  return positionRead(readJson(position, (value) => positionWhole(value, errorOf), positionProblem, fail));
 }
 
 function statusOf({ id, status }: Pick<ExecutionRow, "id" | "status">): Status {
