@@ -135,8 +135,13 @@ export function workflowOf(
   return { name: workflow, version };
 }
 
+/** A child that is about to be created: who is to own it is said last. */
+export interface NewChild extends NewExecution {
+  owner: number | null;
+}
+
 /** The children of some lines, as they are created. */
-export function createdOf(lines: readonly StagedLine[], list: string, tally: Tally): NewExecution[] {
+export function createdOf(lines: readonly StagedLine[], list: string, tally: Tally): NewChild[] {
   const { kin, parent, root, depth } = tally;
   // One for all of them: nobody writes into it.
   const first = kin && beginningAt(kin);
@@ -157,7 +162,7 @@ function beginningAt({ step, priority }: Kin): Position {
 
 type Own = Pick<NewExecution, "input" | "state" | "queue" | "line" | "root">;
 
-function newChild(id: string, kin: Kin, position: Position, { input, state, queue, line, root }: Own): NewExecution {
+function newChild(id: string, kin: Kin, position: Position, { input, state, queue, line, root }: Own): NewChild {
   const { workflow, version, fingerprint, deadlineInMs, carried } = kin;
   return {
     id,

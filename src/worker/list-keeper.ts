@@ -11,7 +11,7 @@ import { chosen, counted, moveOf, needOf, slice, tallyOf, type Move, type Need }
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { RollbackRequest } from "../execution/mail.js";
 import type { StagedLine } from "../execution/records.js";
-import { createdOf } from "../runtime/child-launches.js";
+import { createdOf, type NewChild } from "../runtime/child-launches.js";
 import type { OpenedList } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
 import { requestTo, toldOf } from "../session/mailbox-entry.js";
@@ -174,47 +174,40 @@ export class ListKeeper {
   }
 
   async #advanceTogether(plans: readonly Plan[]): Promise<void> {
-    const placed = plans.map((plan) => ({ ...plan, begins: plan.begins.map((create) => this.#placed(create)) }));
+    for (const { begins } of plans) for (const create of begins) create.owner = this.#placeFor(create);
     let answers: Answers = [];
-    let following: ReadonlyMap<string, Plan> = new Map();
+    let following: readonly Plan[] = [];
     let going: Promise<void> | undefined;
     try {
-      answers = await this.#lists.advance(placed);
-      following = this.#following(placed, answers);
-      // The store creates what is next while what has begun is worked on.
-      if (following.size > 0) going = this.#advance([...following.values()]);
+      const asked = this.#lists.advance(plans);
+      // What is next is put together while the store creates this, and created while this is worked on.
+      const next = plans.map((plan) => (plan.hasMore ? this.#foreseen(knownAfter(plan)) : undefined));
+      answers = await asked;
+      if (this.#isUndisturbed) following = next.flatMap((plan, index) => (plan && isTaken(answers[index]) ? plan : []));
+      if (following.length > 0) going = this.#advance(following);
     } finally {
-      for (const [index, { begins }] of placed.entries())
+      for (const [index, { begins }] of plans.entries())
         for (const [place, create] of begins.entries()) this.#begin(create, answers[index]?.[place]);
     }
-    let isLate = false;
-    for (const [index, plan] of placed.entries()) {
-      const answer = answers[index] ?? null;
-      if (answer === null) isLate = true;
-      const isDone = isTaken(answer) && (!plan.hasMore || following.has(plan.list));
-      if (!isDone) this.#moved.set(plan.list, knownAfter(plan, answer));
+    const goingOn = new Set(following.map(({ list }) => list));
+    for (const [index, plan] of plans.entries()) {
+      if (!isTaken(answers[index])) this.#moved.set(plan.list, toBeRead(knownAfter(plan)));
+      else if (plan.hasMore && !goingOn.has(plan.list)) this.#moved.set(plan.list, knownAfter(plan));
     }
     // Another launcher was faster: not both at once again.
+    const isLate = plans.some((_, index) => (answers[index] ?? null) === null);
     await Promise.all([going, isLate ? sleep(this.#clock, this.#clock.random() * longestRetreat) : undefined]);
   }
 
-  /** What begins next in these lists, by list, where nothing was heard meanwhile, of these or of others. */
-  #following(plans: readonly Plan[], answers: Answers): ReadonlyMap<string, Plan> {
-    const following = new Map<string, Plan>();
-    if (this.#moved.size > 0 || this.#isTimeToSeek()) return following;
-    for (const [index, plan] of plans.entries()) {
-      const answer = answers[index] ?? null;
-      const next = plan.hasMore ? this.#foreseen(knownAfter(plan, answer)) : undefined;
-      if (next !== undefined) following.set(plan.list, next);
-    }
-    return following;
+  /** Nothing was heard of any list, and it is not time to look for those that nobody tells of. */
+  get #isUndisturbed(): boolean {
+    return this.#moved.size === 0 && !this.#isTimeToSeek();
   }
 
   /** Owned by this launcher from the start, if there is room for it. */
-  #placed(create: NewExecution): NewExecution {
-    const isKnown = this.#host.registeredAs(create.workflow, create.version) !== undefined;
-    const owner = isKnown && create.queue === undefined ? this.#host.places.reserve() : null;
-    return owner === null ? create : { ...create, owner };
+  #placeFor({ workflow, version, queue }: NewExecution): number | null {
+    const isKnown = this.#host.registeredAs(workflow, version) !== undefined;
+    return isKnown && queue === undefined ? this.#host.places.reserve() : null;
   }
 
   #begin(create: NewExecution, answer: CreateResult | undefined): void {
@@ -277,6 +270,7 @@ interface Known {
 }
 
 interface Plan extends Advance {
+  readonly begins: readonly NewChild[];
   /** The list before. */
   readonly from: ListRecord;
   /** There may be more to do. */
@@ -294,14 +288,14 @@ function toBeRead(known: Known | undefined): Known | undefined {
   return known && { ...known, list: undefined };
 }
 
-function isTaken(answer: readonly CreateResult[] | null): answer is readonly CreateResult[] {
+/** It was done as it was planned. */
+function isTaken(answer: readonly CreateResult[] | null | undefined): boolean {
   return answer?.every(({ created }) => created) === true;
 }
 
-/** What is known of a list after this was done with it, or was not. */
-function knownAfter({ from, revision, data, isMarked, known }: Plan, answer: readonly CreateResult[] | null): Known {
-  const list = isTaken(answer) ? { ...from, revision: revision + 1, data, isMarked } : undefined;
-  return { list, lines: known ?? [] };
+/** What is known of a list after this was done with it. */
+function knownAfter({ from, revision, data, isMarked, known }: Plan): Known {
+  return { list: { ...from, revision: revision + 1, data, isMarked }, lines: known ?? [] };
 }
 
 function planOf(
