@@ -194,8 +194,8 @@ export class ListKeeper {
       if (!isTaken(answers[index])) this.#moved.set(plan.list, toBeRead(knownAfter(plan)));
       else if (plan.hasMore && !goingOn.has(plan.list)) this.#moved.set(plan.list, knownAfter(plan));
     }
-    // Another launcher was faster: not both at once again.
-    const isLate = plans.some((_, index) => (answers[index] ?? null) === null);
+    // Another launcher was faster: not both at once again. What was not read may just be older than what is known here.
+    const isLate = plans.some(({ isRead }, index) => isRead && (answers[index] ?? null) === null);
     await Promise.all([going, isLate ? sleep(this.#clock, this.#clock.random() * longestRetreat) : undefined]);
   }
 
@@ -273,6 +273,8 @@ interface Plan extends Advance {
   readonly begins: readonly NewChild[];
   /** The list before. */
   readonly from: ListRecord;
+  /** It was read for this, rather than foreseen. */
+  readonly isRead: boolean;
   /** There may be more to do. */
   readonly hasMore: boolean;
   readonly known: Lines | undefined;
@@ -302,7 +304,7 @@ function planOf(
   from: ListRecord,
   { tally, asks, isMarked }: Move,
   {
-    news = [],
+    news,
     arrivals = [],
     launches,
     known,
@@ -319,13 +321,14 @@ function planOf(
     revision,
     data: JSON.stringify(tally),
     isMarked,
-    counts: news.map((it) => it.id),
+    counts: news?.map((it) => it.id) ?? [],
     begins: createdOf(launches, id, tally),
     asks,
     arrivals,
     frees: [],
     from,
-    hasMore: isMarked || news.flatMap(({ positions }) => positions).length >= slice,
+    isRead: news !== undefined,
+    hasMore: isMarked || (news?.flatMap(({ positions }) => positions).length ?? 0) >= slice,
     known,
   };
 }

@@ -1,0 +1,51 @@
+/** How a launcher goes on with lists of which it does not know everything. */
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { workflow } from "../../src/index.js";
+import type { Batch } from "../../src/stores/batch.js";
+import { through } from "../../src/testing/faults/through.js";
+import { onEveryStore, patient } from "../support/rig.js";
+
+const none = z.object({});
+
+onEveryStore("a list of children", (start) => {
+  test("goes on at once where others have begun it before its parent heard that it is there", async () => {
+    const done: number[] = [];
+    const child = workflow("child", { input: z.object({ n: z.number() }) }).step("work", {
+      run: ({ state }) => void done.push(state.n),
+    });
+    const parent = workflow("parent", { input: none }).forEach("work", child, {
+      items: () => [{ n: 0 }, { n: 1 }, { n: 2 }],
+    });
+    const { store, clock, another } = await start([
+      workflow("other", { input: none }).step("a", { run: () => undefined }),
+    ]);
+    let answer = (): void => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    let refused = 0;
+    const late = through(store, (call, name) => {
+      if (name === "lists.advance")
+        return async (...given) => {
+          const answers = (await call(...given)) as readonly unknown[];
+          refused += answers.filter((it) => it === null).length;
+          return answers;
+        };
+      if (name !== "write") return call;
+      return async (...given) => {
+        const { transitions = [] } = given[0] as Batch;
+        const result = await call(...given);
+        if (transitions.some(({ list }) => list !== undefined && "opens" in list)) await answered;
+        return result;
+      };
+    });
+    const launcher = await another([parent], { store: late });
+    const execution = await launcher.launch(parent, {}, { id: "p" });
+    // It looks for lists that nobody has told it of.
+    await clock.advance("1m");
+    expect(done).toEqual([0, 1, 2]);
+    answer();
+    await clock.settle();
+    expect(await execution.summary()).toMatchObject({ status: "completed" });
+    expect(refused).toBe(1);
+  });
+});
