@@ -10,15 +10,49 @@ import { integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import type { Session } from "./step.js";
 
-/** For a commit or a release: what the rows of `updated` have become. */
-export const telling = `,
+/** @param all for each list, `was` and `phase`: the positions */
+const told = (all: string): string => `,
 told AS (
   INSERT INTO stepwell_news (list, was, phase, positions)
-  SELECT k.sequence, t.line_was, t.line_phase, t.positions FROM (
-    SELECT line_list, line_was, line_phase, array_agg(line_place) AS positions FROM updated
-    WHERE line_list IS NOT NULL AND line_was <> line_phase GROUP BY line_list, line_was, line_phase
-  ) AS t CROSS JOIN LATERAL (SELECT sequence FROM stepwell_lists WHERE id = t.line_list OFFSET 0) AS k
+  SELECT k.sequence, t.was, t.phase, t.positions FROM (${all}) AS t
+  CROSS JOIN LATERAL (SELECT sequence FROM stepwell_lists WHERE id = t.list OFFSET 0) AS k
 )`;
+
+/** For a release: what the rows of `updated` have become. */
+export const telling = told(`
+    SELECT line_list AS list, line_was AS was, line_phase AS phase, array_agg(line_place) AS positions FROM updated
+    WHERE line_list IS NOT NULL AND line_was <> line_phase GROUP BY line_list, line_was, line_phase
+  `);
+
+/** For a commit: a row knows which kind of news it is, by its number from 1. The kinds are the values from `first` on. */
+export const tellingKinds = (first: number): string =>
+  told(`
+    SELECT n.list, n.was, n.phase, u.positions
+    FROM (SELECT line_kind, array_agg(line_place) AS positions FROM updated WHERE line_kind IS NOT NULL GROUP BY line_kind) AS u
+    JOIN unnest($${first}::text[], $${first + 1}::text[], $${first + 2}::text[]) WITH ORDINALITY AS n (list, was, phase, kind)
+      ON n.kind = u.line_kind
+  `);
+
+/** News of some lines, and which kind each is. */
+export class NewsKinds {
+  readonly #kinds: LineChange[] = [];
+
+  /** From 1. Null: it is none. */
+  of(line: LineChange | undefined): number | null {
+    if (line === undefined) return null;
+    const { list, was, phase } = line;
+    const found = this.#kinds.findLastIndex((it) => it.list === list && it.was === was && it.phase === phase);
+    return found < 0 ? this.#kinds.push(line) : found + 1;
+  }
+
+  get values(): unknown[] {
+    return [
+      textArray(this.#kinds.map(({ list }) => list)),
+      textArray(this.#kinds.map(({ was }) => was)),
+      textArray(this.#kinds.map(({ phase }) => phase)),
+    ];
+  }
+}
 
 /** The columns `line_list` and `line_place`. */
 export function lineValues(all: readonly { readonly line?: Pick<LineChange, "list" | "position"> }[]): unknown[] {

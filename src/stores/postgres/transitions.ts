@@ -4,7 +4,7 @@ import { type Transition, bitsKept } from "../../execution/records.js";
 import { arrayOf, type ColumnType } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { leaving } from "./gates.js";
-import { changeLists, telling } from "./lines.js";
+import { changeLists, NewsKinds, tellingKinds } from "./lines.js";
 import { moment, at as time } from "./moment.js";
 import { reasons, takenIn, type TakenRow } from "./refusal.js";
 import { settledText, settling } from "./settling.js";
@@ -45,12 +45,12 @@ updated AS (
     AND e.signals = ${has("rare") ? "g.signals" : "0"}
   RETURNING g.n, e.sequence, e.id, $3::integer AS owner, g.revision, g.entry, g.patch${
     has("mail") ? ", g.step, g.settled, g.ends" : ""
-  }${has("topics") ? ", g.keeps" : ""}${has("limits") ? ", g.leaves" : ""}${lined ? ", g.line_list, g.line_place, g.line_was, g.line_phase" : ""}
+  }${has("topics") ? ", g.keeps" : ""}${has("limits") ? ", g.leaves" : ""}${lined ? ", g.line_kind, g.line_place" : ""}
 ),
 written AS (
   INSERT INTO stepwell_history (execution, revision, owner, at, entry, patch)
   SELECT sequence, revision, owner, ${time}, entry, patch FROM updated
-)${has("mail") ? heard + settling : ""}${has("topics") ? unsubscribing : ""}${has("limits") ? leaving : ""}${lined ? telling : ""}
+)${has("mail") ? heard + settling : ""}${has("topics") ? unsubscribing : ""}${has("limits") ? leaving : ""}${lined ? tellingKinds(firstColumn + allGiven({ word, single, lined }).length) : ""}
 SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;
 }
 
@@ -59,6 +59,8 @@ interface Texts {
   readonly entry: string;
   readonly state: string | null;
   readonly changes: string | null;
+  /** Which kind of news it is for its list. */
+  readonly kind: number | null;
 }
 
 interface Column {
@@ -72,7 +74,7 @@ const text = (name: string, of: (it: Transition, texts: Texts) => string | null)
   type: "text",
   of,
 });
-const integer = (name: string, of: (it: Transition) => number | null): Column => ({ name, type: "integer", of });
+const integer = (name: string, of: Column["of"]): Column => ({ name, type: "integer", of });
 
 /** What is given with each transition: a column costs something for each row, so most batches have the first ones only. */
 const given: Readonly<Record<Word, readonly Column[]>> = {
@@ -107,10 +109,8 @@ const given: Readonly<Record<Word, readonly Column[]>> = {
 };
 
 const givenOfLines: readonly Column[] = [
-  text("line_list", ({ line }) => line?.list ?? null),
+  integer("line_kind", (_, { kind }) => kind),
   integer("line_place", ({ line }) => line?.position ?? null),
-  text("line_was", ({ line }) => line?.was ?? null),
-  text("line_phase", ({ line }) => line?.phase ?? null),
 ];
 
 function allGiven({ word, lined }: Form): readonly Column[] {
@@ -201,10 +201,12 @@ export function committing(
 
 /** The statement that has what these transitions need, and no more. */
 function commitOf(all: readonly Transition[], { now, format }: Terms): { statement: Statement; values: unknown[] } {
+  const kinds = new NewsKinds();
   const texts = all.map((it): Texts => {
     const changes = format === "compact" ? (it.changes?.text ?? null) : null;
     const { position, entry } = transitionTexts(it, format);
-    return { position, entry, changes, state: changes === null ? (it.state?.text ?? null) : null };
+    const state = changes === null ? (it.state?.text ?? null) : null;
+    return { position, entry, changes, state, kind: kinds.of(it.line) };
   });
   const form = { word: wordFor(all), single: all.length === 1, lined: all.some(({ line }) => line !== undefined) };
   const columns = allGiven(form);
@@ -219,6 +221,7 @@ function commitOf(all: readonly Transition[], { now, format }: Terms): { stateme
           ),
     );
   }
+  if (form.lined) values.push(...kinds.values);
   return { statement: statementOf(form), values };
 }
 
