@@ -46,7 +46,7 @@ function claim(database: Database, options: ClaimOptions, at: number): Claimed {
 function candidates(database: Database, { workflows }: ClaimOptions, limit: number): Candidate[][] {
   const statement = database.statement(
     "SELECT sequence, due_at FROM stepwell_executions INDEXED BY stepwell_executions_due " +
-      "WHERE workflow = ? AND version = ? AND due_at IS NOT NULL ORDER BY due_at, sequence LIMIT ?",
+      "WHERE workflow = ? AND version = ? AND due_at IS NOT NULL ORDER BY due_at, sequence LIMIT ? + 0",
   );
   return workflows.map(({ name, version }) => statement.all(name, version, limit) as Candidate[]);
 }

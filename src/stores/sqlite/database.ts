@@ -21,7 +21,10 @@ export class Database {
     this.#guarded(() => this.#connection.exec(sql));
   }
 
-  /** For use within `transaction`, or with `read`. Kept: its text must be one of few. */
+  /**
+   * For use within `transaction`, or with `read`. Kept: its text must be one of few. A limit that is a parameter stands there as
+   * `LIMIT ? + 0`: for each value of a bare `LIMIT ?` SQLite plans the whole statement anew, which takes far longer than to run it.
+   */
   statement(sql: string): Statement {
     let statement = this.#statements.get(sql);
     if (statement === undefined) this.#statements.set(sql, (statement = this.#connection.prepare(sql)));

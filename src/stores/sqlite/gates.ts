@@ -64,7 +64,7 @@ WHERE q.gate = ?1 AND q.turn <= ?2 AND q.ready_at <= ?2 AND e.owner IS NULL
   AND q.version IN (${Array.from({ length: versions }, (_, index) => `?${index + 7}`).join(", ")})
   AND (q.key IS NULL OR q.key NOT IN (${fullKeys}))
   AND q.rate_key NOT IN (SELECT rate_key ${fullRates})
-ORDER BY q.turn, q.execution LIMIT ?6`;
+ORDER BY q.turn, q.execution LIMIT ?6 + 0`;
 
 /** The numbers that it leaves out are those of the other values that candidates are asked for with. */
 const fullRatesQuery = `SELECT min(at) AS at ${fullRates}`;

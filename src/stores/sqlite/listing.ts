@@ -232,10 +232,10 @@ function ofThese(sequences: readonly number[], asked: Asked): Route {
 }
 
 const owned =
-  "SELECT sequence FROM stepwell_executions INDEXED BY stepwell_executions_owned WHERE owner IS NOT NULL LIMIT ?";
+  "SELECT sequence FROM stepwell_executions INDEXED BY stepwell_executions_owned WHERE owner IS NOT NULL LIMIT ? + 0";
 const due =
   "SELECT sequence FROM stepwell_executions INDEXED BY stepwell_executions_due " +
-  "WHERE workflow = ? AND version = ? AND due_at <= ? ORDER BY due_at LIMIT ?";
+  "WHERE workflow = ? AND version = ? AND due_at <= ? ORDER BY due_at LIMIT ? + 0";
 
 /** What is running is either in work, or due by now: it was let go of when its launcher stopped, or died. Undefined: it is too much. */
 function inWork(database: Database, at: number): number[] | undefined {

@@ -56,7 +56,7 @@ function stage(database: Database, { list, of, owner, revision, lines }: Staging
 }
 
 const marked =
-  "SELECT id FROM stepwell_lists INDEXED BY stepwell_lists_marked WHERE marked = 1 ORDER BY sequence LIMIT ?";
+  "SELECT id FROM stepwell_lists INDEXED BY stepwell_lists_marked WHERE marked = 1 ORDER BY sequence LIMIT ? + 0";
 /** Jumps from one list to the next in the index: how much news there is does not matter. */
 const nextWithNews =
   "SELECT sequence, id FROM stepwell_lists WHERE sequence = (SELECT min(list) FROM stepwell_news WHERE list > ?)";
@@ -100,7 +100,7 @@ const selectNews =
   "SELECT json_group_array(m.position) FROM json_each(told.positions) AS w CROSS JOIN stepwell_marks AS m " +
   "ON m.list = told.list AND m.position = w.value AND m.mark = 'asked'), '[]') AS asked FROM (" +
   "SELECT *, sum(json_array_length(positions)) OVER (ORDER BY number) - json_array_length(positions) AS before " +
-  "FROM (SELECT * FROM stepwell_news WHERE list = ?1 ORDER BY number LIMIT ?2)) AS told " +
+  "FROM (SELECT * FROM stepwell_news WHERE list = ?1 ORDER BY number LIMIT ?2 + 0)) AS told " +
   "WHERE told.before < ?2 ORDER BY told.number";
 
 function news(database: Database, list: string, limit: number): NewsRecord[] {

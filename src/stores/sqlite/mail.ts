@@ -50,26 +50,26 @@ const messages = `${pending} AND m.kind = 'message'`;
 function rowsOf(database: Database, execution: string, filter: MailFilter): MailRow[] {
   const rows = (text: string, ...values: Value[]): MailRow[] =>
     database.statement(text).all(execution, ...values) as MailRow[];
-  if ("last" in filter) return rows(`${selected} ORDER BY m.id DESC LIMIT ?`, filter.last);
+  if ("last" in filter) return rows(`${selected} ORDER BY m.id DESC LIMIT ? + 0`, filter.last);
   if (!("status" in filter)) {
     if (filter.id !== undefined) return rows(`${selected} AND m.id = ?`, filter.id);
     return filter.messageId === undefined ? rows(selected) : rows(`${selected} AND m.message_id = ?`, filter.messageId);
   }
   const { name, limit = -1 } = filter;
-  if (name !== undefined) return rows(`${messages} AND m.name = ? ORDER BY m.sequence LIMIT ?`, name, limit);
+  if (name !== undefined) return rows(`${messages} AND m.name = ? ORDER BY m.sequence LIMIT ? + 0`, name, limit);
   if (limit === -1) return rows(pending);
-  return [...rows(others), ...rows(`${messages} ORDER BY m.name, m.sequence LIMIT ?`, limit)];
+  return [...rows(others), ...rows(`${messages} ORDER BY m.name, m.sequence LIMIT ? + 0`, limit)];
 }
 
 const countOfPending =
   "SELECT count(*) AS found FROM (SELECT 1 FROM stepwell_mailbox " +
   `WHERE execution = (SELECT sequence FROM stepwell_executions WHERE id = ? AND ${reachable()}) ` +
-  "AND status = 'pending' AND kind = 'message' LIMIT ?)";
+  "AND status = 'pending' AND kind = 'message' LIMIT ? + 0)";
 
 function deadMail(database: Database, { limit, lookAt, ...filter }: DeadMailFilter): DeadMailPage {
   const { text, values } = looked("m.sequence", filter, lookAt);
   const rows = database.rows<LetterRow>(
-    `SELECT ${mailColumns}, l.fits, l.number FROM (SELECT * FROM (${text}) WHERE fits OR number = ? LIMIT ?) AS l ` +
+    `SELECT ${mailColumns}, l.fits, l.number FROM (SELECT * FROM (${text}) WHERE fits OR number = ? LIMIT ? + 0) AS l ` +
       "CROSS JOIN stepwell_mailbox AS m ON m.sequence = l.sequence CROSS JOIN stepwell_executions AS e ON e.sequence = m.execution",
     ...[...values, lookAt, limit + 1],
   );
@@ -110,7 +110,7 @@ function looked(
   const index = execution === undefined ? "stepwell_mailbox_dead" : "stepwell_mailbox_dead_in";
   const found =
     `SELECT ${columns}, ${fits.join(" AND ")} AS fits FROM stepwell_mailbox AS m INDEXED BY ${index} ` +
-    `WHERE ${where.join(" AND ")} ORDER BY m.sequence DESC LIMIT ?`;
+    `WHERE ${where.join(" AND ")} ORDER BY m.sequence DESC LIMIT ? + 0`;
   return { text: `SELECT *, row_number() OVER () AS number FROM (${found})`, values: [...values, most] };
 }
 

@@ -26,7 +26,7 @@ const columns = "sequence, id, created_at, status, revision, tags";
 const page =
   `SELECT ${columns}, updated_at, CASE WHEN json_valid(position) THEN position ->> '$.sealedAt' END AS sealed_at, owner IS NOT NULL OR due_at IS NOT NULL OR root IS NOT NULL AS kept, ` +
   "EXISTS (SELECT 1 FROM stepwell_lists WHERE parent = stepwell_executions.id) AS hasLists " +
-  "FROM stepwell_executions WHERE created_at <= ? AND (created_at, sequence) > (?, ?) ORDER BY created_at, sequence LIMIT ?";
+  "FROM stepwell_executions WHERE created_at <= ? AND (created_at, sequence) > (?, ?) ORDER BY created_at, sequence LIMIT ? + 0";
 
 interface Row {
   readonly sequence: number;
@@ -75,7 +75,7 @@ const allGoing = "SELECT root FROM stepwell_pruning ORDER BY root";
 /** Those that rest; and the root itself, when nothing else is left. */
 const restingBelow =
   `SELECT ${columns} FROM stepwell_executions INDEXED BY stepwell_executions_root ` +
-  "WHERE root = ?1 AND id <> ?1 AND owner IS NULL AND due_at IS NULL LIMIT ?2";
+  "WHERE root = ?1 AND id <> ?1 AND owner IS NULL AND due_at IS NULL LIMIT ?2 + 0";
 const leftBelow =
   "SELECT 1 FROM stepwell_executions INDEXED BY stepwell_executions_root WHERE root = ?1 AND id <> ?1 LIMIT 1";
 const theRoot = `SELECT ${columns} FROM stepwell_executions WHERE id = ?`;
@@ -158,7 +158,7 @@ class Pruner {
     );
     for (const { sequence } of lists) {
       for (const [table, key] of rowsOfLists) {
-        const some = `SELECT ${key} FROM ${table} WHERE list = ?1 LIMIT ?2`;
+        const some = `SELECT ${key} FROM ${table} WHERE list = ?1 LIMIT ?2 + 0`;
         this.#left -= this.#run(`DELETE FROM ${table} WHERE list = ?1 AND ${key} IN (${some})`, sequence, this.#left);
         if (this.#left <= 0) return false;
       }

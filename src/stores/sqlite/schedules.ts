@@ -25,7 +25,7 @@ function find(database: Database, name: string | undefined): ScheduleRecord[] {
 const any = "SELECT 1 FROM stepwell_schedules LIMIT 1";
 const due =
   `SELECT ${scheduleColumns} FROM stepwell_schedules WHERE workflow = ? AND version = ? AND next_at <= ? ` +
-  "ORDER BY next_at, name LIMIT ?";
+  "ORDER BY next_at, name LIMIT ? + 0";
 const next = "SELECT min(next_at) AS at FROM stepwell_schedules WHERE workflow = ? AND version = ? AND next_at > ?";
 
 function dueSchedules(database: Database, { workflows, limit }: Omit<ClaimOptions, "owner">, at: number): DueSchedules {

@@ -134,7 +134,7 @@ function deliver(database: Database, row: Reached, it: Publication, at: number, 
 
 const deleteExpired =
   "DELETE FROM stepwell_publications WHERE sequence IN " +
-  "(SELECT sequence FROM stepwell_publications WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)";
+  "(SELECT sequence FROM stepwell_publications WHERE expires_at <= ? ORDER BY expires_at LIMIT ? + 0)";
 
 export function topics(file: SqliteFile): TopicStore {
   return {

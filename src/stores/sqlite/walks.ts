@@ -91,7 +91,7 @@ export class Walk {
 
   #readAll(): void {
     const size = Math.min(readAtOnce, this.#limit + 1);
-    const text = `SELECT ${this.#columns} ${this.#from} ${this.#order} LIMIT ?`;
+    const text = `SELECT ${this.#columns} ${this.#from} ${this.#order} LIMIT ? + 0`;
     const rows = this.#database.rows<Row>(text, ...this.#values, size);
     this.#isRead = rows.length < size;
     this.#found = rows.map((row) => ({ ...row, fits: true }));
@@ -103,9 +103,9 @@ export class Walk {
   #readFitting(): void {
     const fits = this.#route.fits!;
     const size = Math.max(1, Math.min(lookedAtAtOnce, this.#limit + passedOver - this.#looked));
-    const looked = `SELECT ${this.#columns}, ${fits.text} AS fits ${this.#from} ${this.#order} LIMIT ?`;
+    const looked = `SELECT ${this.#columns}, ${fits.text} AS fits ${this.#from} ${this.#order} LIMIT ? + 0`;
     const rows = this.#database.rows<Row>(
-      `SELECT * FROM (SELECT *, row_number() OVER () AS number FROM (${looked})) WHERE fits OR number = ? LIMIT ?`,
+      `SELECT * FROM (SELECT *, row_number() OVER () AS number FROM (${looked})) WHERE fits OR number = ? LIMIT ? + 0`,
       ...[...fits.values, ...this.#values, size, size, this.#limit + 1],
     );
     const last = rows.at(-1);
@@ -123,7 +123,7 @@ export class Walk {
     const { fits } = this.#route;
     const most = fits === undefined ? this.#limit + 1 : this.#limit + passedOver;
     const [row] = this.#database.rows<{ readonly looked: number; readonly found: number | null }>(
-      `SELECT count(*) AS looked, sum(fits) AS found FROM (SELECT ${fits?.text ?? "1"} AS fits ${this.#from} LIMIT ?)`,
+      `SELECT count(*) AS looked, sum(fits) AS found FROM (SELECT ${fits?.text ?? "1"} AS fits ${this.#from} LIMIT ? + 0)`,
       ...[...(fits?.values ?? []), ...this.#values, most],
     );
     const { looked, found } = row!;
