@@ -18,8 +18,8 @@ SELECT 'executions' AS what, workflow AS name, version FROM known WHERE EXISTS (
   SELECT 1 FROM stepwell_executions INDEXED BY stepwell_executions_due
   WHERE workflow = known.workflow AND version = known.version AND due_at < ?1)
 UNION ALL
-SELECT DISTINCT 'schedules', workflow, version FROM stepwell_schedules INDEXED BY stepwell_schedules_due
-WHERE next_at IS NOT NULL AND next_at < ?1`;
+SELECT 'schedules', workflow, version FROM stepwell_schedules INDEXED BY stepwell_schedules_due
+WHERE next_at IS NOT NULL AND next_at < ?1 GROUP BY workflow, version`;
 
 export function overdue(database: Database, before: number): readonly Overdue[] {
   return database.read(() => database.statement(overdueQuery).all(before)) as Overdue[];
