@@ -223,10 +223,11 @@ export class Intake implements Places, LoopOwner {
         this.#emptied = undefined;
         resolve(false);
       });
-      this.#emptied = () => {
+      const emptied = (): void => {
         timer.cancel();
         resolve(true);
       };
+      this.#emptied = emptied;
     });
   }
 }

@@ -14,6 +14,7 @@ import type { Gates } from "./limits.js";
 import type { MigrationWatch } from "./migration-watch.js";
 import { Publications } from "./publications.js";
 import type { RecallWatch } from "./recalls.js";
+import type { Retention } from "./retention.js";
 import type { Schedules } from "./schedules.js";
 import type { Timers } from "./timers.js";
 import { inAllLegs } from "./versions.js";
@@ -88,7 +89,7 @@ export class Witness {
           return answer instanceof Promise ? answer.then(written) : written(answer);
         };
       }
-      if (name === "prune") return (options) => this.prune(call, options as PruneOptions);
+      if (name === "prune") return (options) => this.retention.prune(call, options as PruneOptions);
       if (name === "schedules.due") return (options) => this.schedules.due(call(options) as DueSchedules);
       if (name === "schedules.change") return (change) => this.schedules.change(call, change as ScheduleChange);
       if (name === "limits.admit") {
@@ -111,8 +112,7 @@ export class Witness {
   }
 
   /** Whoever looks at what is deleted. */
-  prune: (call: (options: PruneOptions) => unknown, options: PruneOptions) => unknown = (call, options) =>
-    call(options);
+  retention!: Pick<Retention, "prune">;
 
   /** Whoever looks at recalls. */
   recalls!: Pick<RecallWatch, "created" | "arrived" | "forget">;

@@ -112,7 +112,7 @@ class World {
     this.#recalls = new RecallWatch(this.#callers);
     this.#witness.recalls = this.#recalls;
     this.#witness.schedules = this.#schedules;
-    this.#witness.prune = (call, options) => this.#retention.prune(call, options);
+    this.#witness.retention = this.#retention;
   }
 
   async play(): Promise<Played> {

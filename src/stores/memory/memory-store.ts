@@ -35,19 +35,18 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   refuseUnknownOptions(options, ["clock"], "memoryStore");
   const data = new MemoryData(options.clock ?? systemClock);
   const { write } = writing(data);
-  return {
+  const store: Store & { isOpen: boolean } = {
     name: "memory",
     gathers: false,
     clock: data.clock,
-    get isOpen() {
-      return data.isOpen;
-    },
+    // Not a getter: V8 makes it for long, and it would keep all that the store holds until the whole heap is collected.
+    isOpen: false,
     open() {
       if (data.isOpen) throw new StepwellError("STEPWELL_INVALID_ARGUMENT", "The memory store is open already.");
-      data.isOpen = true;
+      store.isOpen = data.isOpen = true;
     },
     close() {
-      data.isOpen = false;
+      store.isOpen = data.isOpen = false;
     },
     write,
     ...claiming(data),
@@ -62,4 +61,5 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     lists: lists(data, write),
     schedules: schedules(data, write),
   };
+  return store;
 }

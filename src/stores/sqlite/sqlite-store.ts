@@ -27,15 +27,20 @@ export interface SqliteStore extends Store {
 /** Everything is synchronous, on the thread of the caller; each concern has its own file. */
 export function sqliteStoreOn(path: string, clock: Clock, durability: Durability, driver: () => Driver): SqliteStore {
   const file = new SqliteFile(path, clock, durability, driver);
-  return {
+  const store: SqliteStore & { isOpen: boolean } = {
     name: "sqlite",
     gathers: true,
     clock,
-    get isOpen() {
-      return file.isOpen;
+    // Not a getter: see the memory store.
+    isOpen: false,
+    open() {
+      file.open();
+      store.isOpen = true;
     },
-    open: () => file.open(),
-    close: () => file.close(),
+    close() {
+      store.isOpen = false;
+      file.close();
+    },
     ...writing(file),
     ...claiming(file),
     ...launchers(file),
@@ -52,4 +57,5 @@ export function sqliteStoreOn(path: string, clock: Clock, durability: Durability
     topics: topics(file),
     transactions: transactions(file),
   };
+  return store;
 }
