@@ -45,6 +45,8 @@ describe("a step of children", () => {
     expect(made.children).toEqual({
       kind: "forEach",
       workflows: { "": definitionOf(item) },
+      below: new Set([definitionOf(item)]),
+      generations: 1,
       input: run,
       items,
       key,

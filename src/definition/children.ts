@@ -48,9 +48,12 @@ export function childrenStep(
   refuseUnknownOptions(options, optionNames[kind], where, here);
   const { input, items, key, join, onFailure, concurrency, undo, ...others } = options as Untyped;
   checkOptions(kind, options as Untyped, where, here);
+  const kept = workflowsOf(kind, workflows, where, here);
   const children: ChildrenDefinition = Object.freeze({
     kind,
-    workflows: workflowsOf(kind, workflows, where, here),
+    workflows: kept,
+    below: new Set(Object.values(kept).flatMap((it) => [...familyOf(it)])),
+    generations: 1 + Math.max(...Object.values(kept).map(generationsOf)),
     input,
     items,
     key,
@@ -126,31 +129,14 @@ function withKeys(join: StateFunction): StateFunction {
   };
 }
 
-/** What stands below a workflow. */
-interface Below {
-  /** Itself, and then each one below it once. */
-  readonly family: ReadonlySet<WorkflowDefinition>;
-  readonly generations: number;
-}
-
-/** A workflow may stand below others many times; it is looked through once. */
-const known = new WeakMap<WorkflowDefinition, Below>();
-
-function belowOf(definition: WorkflowDefinition): Below {
-  const found = known.get(definition);
-  if (found !== undefined) return found;
-  const children = definition.steps.flatMap((step) => Object.values(step.children?.workflows ?? {}).map(belowOf));
-  const below = {
-    family: new Set([definition, ...children.flatMap(({ family }) => [...family])]),
-    generations: Math.max(0, ...children.map(({ generations }) => generations + 1)),
-  };
-  known.set(definition, below);
-  return below;
-}
-
 /** A workflow and all that stand below it, each once. */
 export function familyOf(definition: WorkflowDefinition): ReadonlySet<WorkflowDefinition> {
-  return belowOf(definition).family;
+  return new Set([definition, ...definition.steps.flatMap(({ children }) => [...(children?.below ?? [])])]);
+}
+
+/** How many stand below a workflow. */
+function generationsOf({ steps }: WorkflowDefinition): number {
+  return Math.max(0, ...steps.map(({ children }) => children?.generations ?? 0));
 }
 
 /**
@@ -170,9 +156,9 @@ export function inTree(
   };
   let staying: string | undefined;
   for (const child of Object.values(children.workflows)) {
-    const { family, generations } = belowOf(child);
+    const generations = generationsOf(child);
     if (child.name === definition.name) refuse(`a workflow can't be a child of itself, in whatever version`);
-    if ([...family].some(({ name }) => name === definition.name)) {
+    if ([...familyOf(child)].some(({ name }) => name === definition.name)) {
       refuse(`workflow "${child.name}" has "${definition.name}" below it, so that this one would be below itself`);
     }
     if (generations >= deepestTree) {

@@ -31,6 +31,10 @@ export interface ChildrenDefinition {
   readonly kind: "child" | "parallel" | "forEach";
   /** By key for `parallel`; else one under "". */
   readonly workflows: Readonly<Record<string, WorkflowDefinition>>;
+  /** These, and all that stand below them, each once. */
+  readonly below: ReadonlySet<WorkflowDefinition>;
+  /** How many generations those are. */
+  readonly generations: number;
   /**
    * `child`: `({ state })` gives the input; undefined: no child. `parallel`: `({ state })` gives inputs by key; undefined: none of that
    * key. `forEach`: `({ state, item, index, key })` gives the input. Undefined: the item is the input.
