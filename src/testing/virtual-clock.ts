@@ -1,6 +1,5 @@
 import { systemClock, type Clock, type Look, type Timer } from "../clock.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
-import type { MaybePromise } from "../stores/contract.js";
 
 export interface VirtualClockOptions {
   /** Milliseconds since 1970. Default: 2026-01-01, noon, UTC. */
@@ -168,22 +167,22 @@ export class VirtualClock implements Clock {
     return soonest + Math.floor((until - soonest) / interval) * interval;
   }
 
-  async #fire({ timer, at }: { readonly timer: Pending; readonly at: number }): Promise<void> {
+  #fire({ timer, at }: { readonly timer: Pending; readonly at: number }): Promise<void> {
     if (!this.#idle.delete(timer)) this.#timers.splice(this.#timers.indexOf(timer), 1);
     this.#now = Math.max(this.#now, at);
     if (timer.look === undefined) this.#happened++;
     const happened = this.#happened;
     const done = timer.callback();
-    const isShort = timer.look !== undefined && (await this.isDoneSoon(done));
-    if (!isShort || happened !== this.#happened) await this.settle();
+    return timer.look === undefined ? this.settle() : this.settleLook(done, () => happened !== this.#happened);
   }
 
-  /** Whether a look had nothing to do, so that nothing has to settle. */
-  protected isDoneSoon(done: unknown): MaybePromise<boolean> {
-    return isDoneSoon(done);
+  /** Lets what a look has set off come to rest. One that had nothing to do has set off nothing. */
+  protected async settleLook(done: unknown, hasFound: () => boolean): Promise<void> {
+    if (!(await isDoneSoon(done)) || hasFound()) await this.settle();
   }
 }
 
+/** Whether a look had nothing to do. */
 async function isDoneSoon(done: unknown): Promise<boolean> {
   if (!(done instanceof Promise)) return true;
   const is = { done: false };

@@ -19,25 +19,28 @@ export class QuickClock extends VirtualClock {
         if (this.#turns.length > 0) this.#next();
       }
     };
-    void quiet().then(take);
+    void new Promise<void>(whenQuiet).then(take);
   }
 
-  /** To let everything settle takes less here than to ask. */
-  protected override isDoneSoon(): boolean {
-    return false;
+  /** To let everything settle takes less here than to ask whether there is anything. */
+  protected override settleLook(): Promise<void> {
+    return this.settle();
   }
 
-  override async settle(): Promise<void> {
-    let isOver = false;
-    while (!isOver) {
-      const wasQuiet = this.#turns.length === 0;
-      await quiet();
-      isOver = wasQuiet && this.#turns.length === 0;
-    }
+  override settle(): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const wasQuiet = this.#turns.length === 0;
+        whenQuiet(() => (wasQuiet && this.#turns.length === 0 ? resolve() : look()));
+      };
+      look();
+    });
   }
 }
 
+const nothing = Promise.resolve();
+
 /** What is queued from a promise's reaction comes when no other reaction is left. */
-function quiet(): Promise<void> {
-  return new Promise((resolve) => void Promise.resolve().then(() => process.nextTick(resolve)));
+function whenQuiet(callback: () => void): void {
+  void nothing.then(() => process.nextTick(callback));
 }
