@@ -8,7 +8,7 @@ import type { Store } from "../../src/stores/contract.js";
 import { tallyOf, type Tally } from "../../src/execution/children.js";
 import { workflowOf } from "../../src/runtime/child-launches.js";
 import type { Books } from "./books.js";
-import { isKept, type Group } from "./families.js";
+import { hasGroups, isKept, type Group } from "./families.js";
 import type { Leg, Trip } from "./plan.js";
 import type { Seen } from "./seen.js";
 
@@ -59,8 +59,10 @@ export class FamilyWatch {
   readonly #trips: ReadonlyMap<string, Trip>;
   readonly #books: Books;
   readonly #seen: Seen;
+  readonly #isNeeded: boolean;
 
   constructor(store: Store, trips: ReadonlyMap<string, Trip>, books: Books, seen: Seen) {
+    this.#isNeeded = [...trips.values()].some(hasGroups);
     this.#store = store;
     this.#trips = trips;
     this.#books = books;
@@ -69,6 +71,7 @@ export class FamilyWatch {
 
   /** Something is committed. @param before the status until then */
   took(transition: Transition, before: Status | undefined): void {
+    if (!this.#isNeeded) return;
     const { id, line, list, history } = transition;
     if (list !== undefined)
       this.#seen.note("sight", "opens" in list ? "a list is opened" : `a list is closed ${history.direction}`);
