@@ -11,7 +11,11 @@ const root = join(import.meta.dirname, "../..");
  * A history is over before the young generation is full: little of it has to be copied. Each process has a processor to itself: threads
  * of the collector would only take from the other.
  */
-const flags = ["--min-semi-space-size=16", "--max-semi-space-size=32", "--single-threaded-gc"];
+const flags = [
+  ...["--min-semi-space-size=16", "--max-semi-space-size=32", "--single-threaded-gc"],
+  // Many errors are a part of the game, and their stacks are looked at only where a seed is traced.
+  "--stack-trace-limit=1",
+];
 
 export interface Player {
   play(share: Share): Promise<Report>;
