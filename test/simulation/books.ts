@@ -65,6 +65,7 @@ export class Books {
   /** By line and execution: whether it is awake there, and the last commit that it told. */
   readonly #bursts = new Map<Line, Map<string, number>>();
 
+  readonly #denied = new Set<string>();
   #notes = 0;
   readonly #traced: boolean;
 
@@ -187,14 +188,20 @@ export class Books {
     this.#places.delete(id);
   }
 
-  do(key: string, execution: string, step: string): void {
+  do(key: string, execution: string, step: string, line: Line): void {
     if (this.#undone.has(`${execution} ${step} ${roundOfKey(key)}`)) return;
+    if (this.#denied.has(key) && this.record(execution)?.owner !== line.owners.at(-1)) return;
     if (!this.#effects.has(key)) this.#effects.set(key, { key, execution, step, cancelled: false });
   }
 
   /** The effect under that key came, and stands. */
   has(key: string): boolean {
     return this.#effects.get(key)?.cancelled === false;
+  }
+
+  /** A probe says that nothing came under that key, and leaves time for who was taken for dead: what such a one still does came before. */
+  deny(key: string): void {
+    this.#denied.add(key);
   }
 
   /** Nobody does it any more: what comes later is turned away. */

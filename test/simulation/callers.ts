@@ -359,11 +359,14 @@ export class Callers {
           "STEPWELL_CHILDREN_LIVE",
           "STEPWELL_CHILD_NOT_BEGUN",
           "STEPWELL_MIGRATION_FAILED",
+          ...(act.kind === "resolve" ? (["STEPWELL_EXECUTION_CHANGED"] as const) : []),
           ...refusal,
           // A patch is waited for, and may find that nobody can go on with the execution.
           ...(act.kind === "patchState" ? (["STEPWELL_EXECUTION_STUCK"] as const) : []),
           // So is a skip with a patch, which may find the execution migrated to another step.
           ...(act.kind === "skip" && it.trip.changes !== undefined ? (["STEPWELL_EXECUTION_STUCK"] as const) : []),
+          // And a retry with a patch that only a launcher of the version can check which it is migrated to.
+          ...(act.kind === "retry" && isRefused ? (["STEPWELL_EXECUTION_STUCK"] as const) : []),
           missing,
         ]);
       }
@@ -396,7 +399,9 @@ export class Callers {
     const key = idempotencyKey(id, nameIn(version, number, trip), "run", undefined, round);
     const isThere = this.#books.has(key);
     if (!isThere && position?.direction === "down") this.#books.close(key, id, plainName(number));
-    await handle.resolve(isThere ? { happened: { resolved: by } } : { didNotHappen: true }, "it was looked at", { by });
+    // What was seen is said of that moment, however long it takes to say it.
+    const seen = { by, ...(record !== undefined && { ifRevision: record.revision }) };
+    await handle.resolve(isThere ? { happened: { resolved: by } } : { didNotHappen: true }, "it was looked at", seen);
   }
 
   #outcome(it: Case, handle: Execution, timeout: number | null): [() => Promise<unknown>, string[]] {

@@ -197,7 +197,7 @@ function perform(
   const calls = books.called(context, func, line, version);
   const name = plainName(numberOf(context.step.name));
   const { id } = context.execution;
-  if (isUp && !leg.isIrreversible) books.do(context.idempotencyKey, id, name);
+  if (isUp && !leg.isIrreversible) books.do(context.idempotencyKey, id, name, line);
   const end = (): unknown => {
     if (calls <= deed.throws && !books.isHealed) {
       const policy = isUp ? leg.retry : leg.undoRetry;
@@ -260,6 +260,7 @@ function probed(context: Context, { probe, value }: Leg, books: Books): unknown 
   }
   if (books.has(key)) return happened({ [name]: value, probed: asked });
   if (context.reason !== undefined) books.close(key, execution.id, name);
+  books.deny(key);
   return didNotHappen();
 }
 
