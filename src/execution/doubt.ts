@@ -147,7 +147,7 @@ function ownAfter(
 ): Doubt | undefined {
   const doubt = doubtOf(execution, step);
   const { what } = event;
-  if (event.called && event.func === "run") return event.lost === true ? lost(execution, event, step, time) : undefined;
+  if (event.called && event.func === "run") return event.lost ? lost(execution, event, step, time) : undefined;
   if (doubt === undefined || event.answered === "happened") return undefined;
   switch (what.type) {
     case "probed":

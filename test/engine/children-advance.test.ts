@@ -4,7 +4,7 @@ import { z } from "zod";
 import { workflow } from "../../src/index.js";
 import type { Batch } from "../../src/stores/batch.js";
 import { through } from "../../src/testing/faults/through.js";
-import { onEveryStore, patient } from "../support/rig.js";
+import { onEveryStore } from "../support/rig.js";
 
 const none = z.object({});
 
@@ -32,7 +32,7 @@ onEveryStore("a list of children", (start) => {
         };
       if (name !== "write") return call;
       return async (...given) => {
-        const { transitions = [] } = given[0] as Batch;
+        const { transitions } = given[0] as Batch;
         const result = await call(...given);
         if (transitions.some(({ list }) => list !== undefined && "opens" in list)) await answered;
         return result;

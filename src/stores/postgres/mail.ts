@@ -11,7 +11,7 @@ import type {
 } from "../contract.js";
 import { reachable } from "../sql/pruning.js";
 import { letterCounts, letterPage, type CountRow, type LetterRow } from "../sql/letters.js";
-import { mailColumns, mailOf, type MailRow } from "../sql/rows.js";
+import { mailColumns, mailOf, type MailRow } from "../sql/mail-rows.js";
 import { textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import type { Server } from "./shared.js";

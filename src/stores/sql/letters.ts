@@ -1,6 +1,6 @@
 /** Pages and counts of dead messages, as queries give them: what fits, and where the looking ended. */
 import type { DeadMailPage, MailCounts } from "../contract.js";
-import { mailOf, type MailRow } from "./rows.js";
+import { mailOf, type MailRow } from "./mail-rows.js";
 
 /** A dead message that was looked at: it fits, or it is the last one. */
 export interface LetterRow extends MailRow {

@@ -9,16 +9,8 @@ import { positionRead, type Position } from "../../execution/position.js";
 import type { Status } from "../../definition/flow.js";
 import type { SerializedError } from "../../values/serialize-error.js";
 import type { LauncherRecord, SchedulePlan, ScheduleRecord } from "../records.js";
-import type {
-  ArrivalKind,
-  ArrivalStatus,
-  ExecutionRecord,
-  HistoryEntry,
-  HistoryRecord,
-  Line,
-  Standing,
-} from "../../execution/records.js";
-import type { ListedExecution, MailRecord } from "../contract.js";
+import type { ExecutionRecord, HistoryEntry, HistoryRecord, Line, Standing } from "../../execution/records.js";
+import type { ListedExecution } from "../contract.js";
 import { entryWhole, errorThatStands, positionWhole, revisionsIn, stateTextOf } from "./json-columns.js";
 import {
   admissionProblem,
@@ -316,45 +308,6 @@ export function historyOf({ revision, at, entry, patch }: HistoryRow, id: string
     ...(replaced !== undefined && { replaced: Encoded.ofText(replaced) }),
     ...(details !== undefined && { details: Encoded.ofText(details) }),
     ...(patchThen !== undefined && { patchThen: Encoded.ofText(patchThen) }),
-  };
-}
-
-export interface MailRow {
-  readonly execution_id: string;
-  readonly workflow: string;
-  readonly sequence: number;
-  readonly id: string;
-  readonly kind: ArrivalKind | "resend";
-  readonly name: string;
-  readonly payload: string;
-  readonly message_id: string | null;
-  readonly status: ArrivalStatus;
-  readonly received_at: number;
-  readonly step: string | null;
-  readonly carried: string | null;
-  readonly topic: string | null;
-}
-
-/** What a query for `MailRow` selects, from the mailbox `m` and its execution `e`. */
-export const mailColumns =
-  "m.sequence, m.id, m.kind, m.name, m.payload, m.message_id, m.status, m.received_at, m.step, m.carried, m.topic, " +
-  "e.id AS execution_id, e.workflow";
-
-export function mailOf(row: MailRow): MailRecord {
-  return {
-    id: row.id,
-    execution: row.execution_id,
-    workflow: row.workflow,
-    sequence: row.sequence,
-    kind: row.kind,
-    name: row.name,
-    payload: Encoded.ofText(row.payload),
-    messageId: row.message_id,
-    status: row.status,
-    receivedAt: row.received_at,
-    step: row.step,
-    carried: row.carried,
-    topic: row.topic,
   };
 }
 

@@ -2,7 +2,7 @@
 import { otherKinds } from "../../execution/records.js";
 import { reachable } from "../sql/pruning.js";
 import { letterCounts, letterPage, type CountRow, type LetterRow } from "../sql/letters.js";
-import { mailColumns, mailOf, type MailRow } from "../sql/rows.js";
+import { mailColumns, mailOf, type MailRow } from "../sql/mail-rows.js";
 import type { Arrival } from "../batch.js";
 import type {
   DeadMailConditions,
