@@ -173,7 +173,8 @@ export class RecallWatch {
       }
       if (!completed.has(execution)) books.wrong(`${execution} had not completed, and is asked by ${recall}`);
       asked.push(execution);
-      if (!this.#isCalm) continue;
+      // By whose limits it goes is not known where it was asked for twice.
+      if (!this.#isCalm || this.#askedAgain.has(recall)) continue;
       const { live, rolledBack } = this.#standingOf(recall, asked);
       if (live > plan.atOnce) books.wrong(`${live} go down at once for ${recall}, and ${plan.atOnce} may`);
       const canary = Math.min(plan.canary, plan.atOnce);
