@@ -10,8 +10,8 @@ import { hasControlCharacter } from "./values/text.js";
 const pool = new Uint8Array(16 * 256);
 let poolUsed = pool.length;
 
-let lastTime = 0;
-let sequence = 0;
+/** One object for all ids, since each launch makes one. */
+const parts = { random: new Uint8Array(16), msecs: 0, seq: 0 };
 
 /** A UUID of version 7: later ids sort after earlier ones, which keeps indexes small. */
 export function newId(): string {
@@ -19,11 +19,11 @@ export function newId(): string {
     fillRandom(pool);
     poolUsed = 0;
   }
-  const random = pool.subarray(poolUsed, (poolUsed += 16));
+  for (let at = 0; at < 16; at++) parts.random[at] = pool[poolUsed++]!;
   const now = systemClock.now();
-  sequence = now > lastTime ? 0 : sequence + 1;
-  lastTime = Math.max(lastTime, now);
-  return v7({ random, msecs: lastTime, seq: sequence });
+  parts.seq = now > parts.msecs ? 0 : parts.seq + 1;
+  parts.msecs = Math.max(parts.msecs, now);
+  return v7(parts);
 }
 
 const longestId = 255;

@@ -11,6 +11,8 @@ import { recordOf, type Row } from "./rows.js";
 const owned: CreateResult = { created: true, owned: true };
 const unowned: CreateResult = { created: true, owned: false };
 
+const taken: readonly CommitResult[] = ["taken"];
+
 /** Most batches of a store that gathers nothing hold one row in all. */
 const none: readonly never[] = [];
 
@@ -45,7 +47,10 @@ function answers<Item, Answer>(
   hints: Hint[],
 ): readonly Answer[] {
   if (rows.length === 0) return none;
-  return rows.length === 1 ? [write(data, rows[0]!, at, hints)] : rows.map((row) => write(data, row, at, hints));
+  if (rows.length > 1) return rows.map((row) => write(data, row, at, hints));
+  const answer = write(data, rows[0]!, at, hints);
+  // The same for all that are taken.
+  return answer === "taken" ? (taken as readonly Answer[]) : [answer];
 }
 
 function create(data: MemoryData, it: NewExecution, at: number, hints: Hint[]): CreateResult {
