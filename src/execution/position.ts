@@ -188,12 +188,21 @@ export function positionAt(
 /** A field that may be left out is undefined. */
 type Loose = { readonly [Field in keyof Position]: Position[Field] | undefined };
 
+type Writable = { -readonly [Field in keyof Loose]: Loose[Field] };
+
 /**
  * The position in one of two shapes: most have no field that may be left out, and the others have all of them, undefined where they are left
  * out. V8 compiles code for few shapes of objects, and throws it away with a shape that no object has for a while.
  */
 export function positionOf(it: Loose): Position {
   return (hasMore(it) ? whole(it) : plain(it)) as Position;
+}
+
+/** As `positionOf`; of a position that has one of the shapes already, and without another object in between. */
+export function withLifecycle(it: Position, lifecycle: Position["lifecycle"]): Position {
+  const position: Writable = hasMore(it) ? whole(it) : plain(it);
+  position.lifecycle = lifecycle;
+  return position as Position;
 }
 
 /** A position as it was read: in the shape that most have, if it has no other fields. */

@@ -82,15 +82,19 @@ export interface PreparedLaunch {
 
 const optionNames = ["id", "tags", "delay", "at", "priority", "rollback", "tx"];
 
+/** What an item of `launchMany` may have. */
+const itemNames = ["input", ...optionNames];
+
 /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
 export function checkItems(items: unknown, { definition }: Registered): void {
+  const about = { workflow: definition.name };
   const where = `launchMany of "${definition.name}"`;
   if (!Array.isArray(items)) {
     const message = `${where} takes an array of { input, id, … }, not ${shown(items)}.`;
     throw new StepwellError("STEPWELL_INVALID_ARGUMENT", message, { workflow: definition.name });
   }
   for (const [index, item] of items.entries()) {
-    refuseUnknownOptions(item, ["input", ...optionNames], `${where}, item ${index},`, { workflow: definition.name });
+    refuseUnknownOptions(item, itemNames, `${where}, item ${index},`, about);
   }
 }
 

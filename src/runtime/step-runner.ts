@@ -1,5 +1,5 @@
 /** Calls what is due of a step: the observers before it, what is committed before it begins, its function. */
-import { positionOf } from "../execution/position.js";
+import { withLifecycle } from "../execution/position.js";
 import { decode } from "../values/encode.js";
 import { validate } from "../definition/schema.js";
 import type { ErrorCode } from "../errors.js";
@@ -155,8 +155,7 @@ export class StepRunner {
       ...(position.error !== null && { error: position.error }),
     });
     if (veto !== undefined) noteGuard(work, "startRollback", veto.error);
-    const there = positionOf({ ...position, lifecycle: "startRollback" });
-    work.execution = executionWith(work.execution, { position: there });
+    work.execution = executionWith(work.execution, { position: withLifecycle(position, "startRollback") });
   }
 
   /** The time for attempts is over before this one has begun: the step fails with what the last one failed with. */
