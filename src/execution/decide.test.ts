@@ -137,6 +137,14 @@ describe("a result against what came while the step ran", () => {
     expect(transition.position).not.toHaveProperty("until");
   });
 
+  test("a rollback that the deadline came before was asked for all the same, so that no rewind takes it back", () => {
+    const mail = mailOf(arrival("rollback", { reason: "returned", ifCompleted: "undo", by: "ada" }));
+    const turned = { type: "rollbackRequested", reason: "deadline", begun: true } as const;
+    const { transition } = decided(executionAt(), turned, { ...facts, mail });
+    expect(transition.position).toMatchObject({ reason: "deadline", request: { reason: "returned", by: "ada" } });
+    expect(transition.settled).toMatchObject([{ as: "consumed" }]);
+  });
+
   test("undos are told of the request that turned it, and of one that a guard's veto came before", () => {
     const request = { reason: "returned", by: "ada", details: "30" };
     const mail = mailOf(arrival("rollback", { ...request, ifCompleted: "undo" }));

@@ -263,9 +263,12 @@ function interrupted(
   const { what: was, answered } = event;
   if (turn === undefined || position.direction === "down") return event;
   const asked =
-    turn.asked === undefined || (isVeto(was) && turn.rewind !== undefined) ? undefined : { asked: turn.asked };
-  // A guard's veto turned it first: the undos are told of the request all the same, since it was accepted.
-  if (isVeto(was)) return asked === undefined ? event : eventWith(event, asked);
+    turn.asked === undefined || (!interruptible.has(was.type) && turn.rewind !== undefined)
+      ? undefined
+      : { asked: turn.asked };
+  // A guard's veto turned it first, or the deadline: the undos are told of the request all the same, since it was accepted.
+  const isTurnedFirst = isVeto(was) || (was.type === "rollbackRequested" && event.cause === undefined);
+  if (isTurnedFirst) return asked === undefined ? event : eventWith(event, asked);
   const isPivot = position.stepIndex === pivot;
   // It need not be parked: it turns, and what became of the step is asked before that is undone.
   if (was.type === "probed" && was.parks && !isPivot) return eventWith(event, { what: { ...was, parks: false } });
