@@ -46,7 +46,11 @@ const delay = fc.constantFrom(0, 5, 20.5);
 const age = fc.constantFrom(0, 0, 5);
 const count = fc.nat({ max: 3 });
 const someStatuses = fc.subarray([...statuses]);
-const encoded = fc.string({ unit: "grapheme", maxLength: 8 }).map((it) => Encoded.ofText(it));
+/** Any text but one that the tables keep for "the same as the input": nothing that is encoded is like it. */
+const encoded = fc
+  .string({ unit: "grapheme", maxLength: 8 })
+  .filter((it) => it !== "=")
+  .map((it) => Encoded.ofText(it));
 const text = fc.string({ unit: "grapheme", maxLength: 8 });
 const name = fc.oneof(text, fc.constantFrom("paid", "seen"));
 
