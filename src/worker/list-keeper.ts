@@ -191,8 +191,11 @@ export class ListKeeper {
     }
     const goingOn = new Set(following.map(({ list }) => list));
     for (const [index, plan] of plans.entries()) {
-      if (!isTaken(answers[index])) this.#moved.set(plan.list, toBeRead(knownAfter(plan)));
-      else if (plan.hasMore && !goingOn.has(plan.list)) this.#moved.set(plan.list, knownAfter(plan));
+      const known = knownAfter(plan);
+      // What was heard of it meanwhile is to be read, and not forgotten.
+      const isStale = !isTaken(answers[index]) || this.#moved.has(plan.list);
+      if (isStale) this.#moved.set(plan.list, toBeRead(known));
+      else if (plan.hasMore && !goingOn.has(plan.list)) this.#moved.set(plan.list, known);
     }
     // Another launcher was faster: not both at once again. What was not read may just be older than what is known here.
     const isLate = plans.some(({ isRead }, index) => isRead && (answers[index] ?? null) === null);
