@@ -1,4 +1,5 @@
 /** What goes wrong in the work of a transaction is an attempt of the step's; what goes wrong with the store is not. */
+import type { Socket } from "node:net";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
@@ -143,7 +144,10 @@ test("a work that fails leaves its connection to the next one", async () => {
 
 /** The next COMMIT on that connection reaches the server and its answer is lost, or it is lost itself. */
 function loseCommit(connection: PostgresConnection, proxy: TcpProxy, reaches: boolean): void {
-  const client = connection as unknown as { query: (query: { readonly text?: string }) => Promise<unknown> };
+  const client = connection as unknown as {
+    query: (query: { readonly text?: string }) => Promise<unknown>;
+    readonly connection: { readonly stream: Socket };
+  };
   const send = client.query.bind(client);
   const broken = (): void => {
     proxy.cut();
@@ -152,7 +156,7 @@ function loseCommit(connection: PostgresConnection, proxy: TcpProxy, reaches: bo
   client.query = (asked) => {
     if (asked.text !== "COMMIT") return send(asked);
     proxy.mode = reaches ? "mute" : "frozen";
-    if (reaches) void proxy.answered().then(broken);
+    if (reaches) void proxy.answered(client.connection.stream.localPort!).then(broken);
     else setTimeout(broken, 20);
     return send(asked);
   };

@@ -1,5 +1,6 @@
 /** The work of a transaction whose launcher has lost the execution, and one whose COMMIT was not heard of, on both SQL stores. */
 import { mkdtempSync, rmSync } from "node:fs";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -134,7 +135,8 @@ async function breakingAtCommit(): Promise<{ readonly pool: PostgresPool; arm: (
           isArmed = false;
           commits += 1;
           proxy.mode = "mute";
-          void proxy.answered().then(() => {
+          const { stream } = (client as unknown as { readonly connection: { readonly stream: Socket } }).connection;
+          void proxy.answered(stream.localPort!).then(() => {
             proxy.mode = "open";
             proxy.cut();
           });

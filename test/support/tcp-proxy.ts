@@ -17,7 +17,7 @@ export class TcpProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #target: URL;
-  #heard: (() => void) | undefined;
+  #heard: ((port: number) => void) | undefined;
 
   private constructor(target: string) {
     this.#target = new URL(target);
@@ -38,9 +38,16 @@ export class TcpProxy {
     return url.href;
   }
 
-  /** The next thing that the server says while it is mute. */
-  answered(): Promise<void> {
-    return new Promise((resolve) => (this.#heard = resolve));
+  /**
+   * The next thing that the server says while it is mute; with `port`, to the connection that has it on the client's
+   * side, since a heartbeat on another one may be answered first.
+   */
+  answered(port?: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#heard = (heard) => {
+        if (port === undefined || heard === port) resolve();
+      };
+    });
   }
 
   /** Breaks all connections. */
@@ -68,13 +75,14 @@ export class TcpProxy {
         other.destroy();
       });
     }
+    const port = client.remotePort!;
     const later = { there: this.#way(), back: this.#way() };
     client.on("data", (data) => {
       if (this.mode !== "frozen") later.there(() => server.write(data));
     });
     server.on("data", (data) => {
       if (this.mode === "open") later.back(() => client.write(data));
-      else if (this.mode === "mute") this.#heard?.();
+      else if (this.mode === "mute") this.#heard?.(port);
     });
   }
 
