@@ -6,7 +6,7 @@ import type { Database, Statement } from "./database.js";
 import { at, moment } from "./moment.js";
 import { executionsOf } from "./read.js";
 import type { Server, Terms } from "./shared.js";
-import { inHand, takenUp, unseen } from "./work.js";
+import { inHand, overAndDone, takenUp, unseen } from "./work.js";
 
 /** When to ask again for due work while a release is in doubt, in milliseconds. */
 const heldPause = 50;
@@ -25,7 +25,6 @@ export function claiming(server: Server): Pick<Store, "claim"> {
           return { ...held, nextDueInMs: heldPause };
         }
         const claimed = await claim(database, options, ticket, server.terms);
-        await server.work.clear(database);
         if (stranded.length === 0 || options.limit === 0) return claimed;
         const lost = await claimLost(database, owner, stranded, ticket, server.now);
         return {
@@ -64,7 +63,7 @@ taken AS (
   FROM (SELECT id, due_at, turn, round FROM due ORDER BY round, turn LIMIT $5::integer) AS d
   WHERE e.id = d.id AND (SELECT alive FROM launcher)
   RETURNING d.due_at AS due_since, d.turn, d.round, e.signals - e.seen AS unseen, ${columns}
-)${takenUp("taken", "$6")}${unseen("taken")}
+)${takenUp("taken", "$6")}${unseen("taken")}${overAndDone("$7", "$8")}
 SELECT m.at, l.alive,
   CASE WHEN (SELECT count(*) FROM due) > (SELECT count(*) FROM taken) THEN m.at
   ELSE (
@@ -115,6 +114,7 @@ async function claim(
   ticket: number,
   { now, format, work }: Terms,
 ): Promise<Claimed> {
+  const over = work.over();
   const rows = await database.rows<Summary & (ClaimedRow | { readonly id: null })>(claimDue[format], [
     now,
     owner,
@@ -122,6 +122,8 @@ async function claim(
     textArray(workflows.map(({ version }) => version)),
     limit,
     ticket,
+    over.owners,
+    over.numbers,
   ]);
   const { at, alive, next, signalled } = rows[0]!;
   const taken = rows.filter((row): row is Summary & ClaimedRow => row.id !== null);

@@ -3,7 +3,6 @@
  * of theirs. A row has all that was taken up at once, and goes when the last of these was let go: what it says is where to
  * look, and the execution itself says whose it is. `stepwell_signalled` has what of it has an arrival that no commit has seen.
  */
-import type { Database, Statement } from "./database.js";
 import { doubleArray, integerArray } from "./arrays.js";
 
 /**
@@ -39,12 +38,12 @@ signalling AS (
   ON CONFLICT DO NOTHING
 )`;
 
-const remove: Statement = {
-  name: "work_over",
-  text:
-    "DELETE FROM stepwell_work AS w USING unnest($1::integer[], $2::float8[]) AS g (owner, number) " +
-    "WHERE w.owner = g.owner AND w.number = g.number::bigint",
-};
+/** What is over goes with the next claim, given what `WorkInHand.over` says. */
+export const overAndDone = (owners: string, numbers: string): string => `,
+over AS (
+  DELETE FROM stepwell_work AS w USING unnest(${owners}::integer[], ${numbers}::float8[]) AS o (owner, number)
+  WHERE w.owner = o.owner AND w.number = o.number::bigint
+)`;
 
 /** What was taken up by one call. */
 interface Handful {
@@ -53,6 +52,14 @@ interface Handful {
   /** How many of it are still in work. */
   left: number;
 }
+
+/** Keys of rows, as arrays for PostgreSQL. */
+interface Over {
+  readonly owners: Buffer;
+  readonly numbers: Buffer;
+}
+
+const none: Over = { owners: integerArray([]), numbers: doubleArray([]) };
 
 /** What this process has in work, so that it knows which rows are over. */
 export class WorkInHand {
@@ -77,14 +84,14 @@ export class WorkInHand {
     if (handful.left === 0) this.#over.push(handful);
   }
 
-  /** Removes rows that are over. One that could not be removed stays until its launcher leaves: it only costs a look. */
-  async clear(database: Database): Promise<void> {
-    if (this.#over.length === 0) return;
+  /** Which rows are over, said once. One that is not removed then stays until its launcher leaves: it only costs a look. */
+  over(): Over {
+    if (this.#over.length === 0) return none;
     const over = this.#over;
     this.#over = [];
-    await database.rows(remove, [
-      integerArray(over.map(({ owner }) => owner)),
-      doubleArray(over.map(({ number }) => number)),
-    ]);
+    return {
+      owners: integerArray(over.map(({ owner }) => owner)),
+      numbers: doubleArray(over.map(({ number }) => number)),
+    };
   }
 }
