@@ -217,15 +217,27 @@ describe("the connection for notifications", () => {
     return { clock, wires, heard, moved, followed, it, fails };
   }
 
-  test("gathers what is told within a moment, each thing once", async () => {
+  const said = (wire: Wire | undefined): unknown[] =>
+    wire!.said.filter((text) => text.startsWith("{")).map((text) => JSON.parse(text) as unknown);
+  const from = expect.any(String) as string;
+
+  test("tells the first at once, and what comes within a moment after it as one, each thing once", async () => {
     const { clock, wires, it } = await listening();
-    it.send([due, { type: "signalled", execution: "a" }]);
-    it.send([{ type: "signalled", execution: "a" }, due, { type: "signalled", execution: "b" }]);
-    await clock.advance(10);
+    const a: Hint = { type: "signalled", execution: "a" };
+    it.send([a]);
+    it.send([due, { type: "signalled", execution: "b" }]);
+    it.send([{ type: "signalled", execution: "b" }, due, { type: "signalled", execution: "c" }]);
     expect(wires[0]!.said[0]).toBe('LISTEN "stepwell_orders"');
-    expect(wires[0]!.said.slice(1).map((text) => JSON.parse(text) as unknown)).toEqual([
-      { from: expect.any(String) as string, due: true, signalled: ["a", "b"] },
-    ]);
+    expect(said(wires[0])).toEqual([{ from, signalled: ["a"] }]);
+    await clock.advance(2);
+    expect(said(wires[0]).slice(1)).toEqual([{ from, due: true, signalled: ["b", "c"] }]);
+    it.send([a]);
+    expect(said(wires[0])).toHaveLength(2);
+    await clock.advance(2);
+    expect(said(wires[0]).slice(2)).toEqual([{ from, signalled: ["a"] }]);
+    await clock.advance(2);
+    it.send([a]);
+    expect(said(wires[0])).toHaveLength(4);
   });
 
   test("says only that there is something where there is too much to say", async () => {
@@ -245,11 +257,7 @@ describe("the connection for notifications", () => {
     expect(heard).toEqual([{ type: "signalled", execution: "a" }, due]);
   });
 
-  const said = (wire: Wire | undefined): unknown[] =>
-    wire!.said.filter((text) => text.startsWith("{")).map((text) => JSON.parse(text) as unknown);
-  const from = expect.any(String) as string;
-
-  test("tells others of what they follow, gathered within a moment, and of nothing that nobody follows", async () => {
+  test("tells others of what they follow, the first at once and the rest of a moment as one, and of nothing that nobody follows", async () => {
     const { clock, wires, it } = await listening();
     expect(it.isFollowed).toBe(false);
     it.moved(["a", "b"]);
@@ -258,9 +266,11 @@ describe("the connection for notifications", () => {
     wires[0]!.emit("notification", { payload: '{"from":"x","follows":["a","c"]}' });
     wires[0]!.emit("notification", { payload: '{"from":"y","follows":["d"]}' });
     expect(it.isFollowed).toBe(true);
-    for (const ids of [["a", "b"], ["a"], ["d"]]) it.moved(ids);
+    for (const ids of [["a", "b"], ["a"], ["d"], ["d", "a"]]) it.moved(ids);
+    expect(said(wires[0])).toEqual([{ from, moved: ["a"] }]);
+    await clock.advance(10);
+    expect(said(wires[0]).slice(1)).toEqual([{ from, moved: ["a", "d"] }]);
     await clock.advance(100);
-    expect(said(wires[0])).toEqual([{ from, moved: ["a", "d"] }]);
     wires[0]!.emit("notification", { payload: '{"from":"x","follows":"all"}' });
     it.moved(["b"]);
     await clock.advance(100);

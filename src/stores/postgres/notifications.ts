@@ -7,6 +7,7 @@ import { sleep, systemClock, type Clock, type Timer } from "../../clock.js";
 import { newId } from "../../ids.js";
 import type { Hint, Wanted } from "../contract.js";
 import type { PostgresClient } from "./driver.js";
+import { Gathering } from "./gathering.js";
 import { Announcement, Followers, saidEvery } from "./followers.js";
 
 /** One connection that is kept. */
@@ -14,7 +15,7 @@ export interface Line extends PostgresClient {
   close(): void;
 }
 
-/** Notifications of this time go as one, in milliseconds. */
+/** What comes in this time after a notification goes as one, in milliseconds. */
 const gathering = 2;
 
 /** The same for executions that have moved: some hundredths of a second more are not seen. */
@@ -60,11 +61,11 @@ export class Notifications {
   #closed = false;
   #due = false;
   #signalled = new Set<string>();
-  #sending: Timer | undefined;
+  readonly #sending: Gathering;
   /** What others follow, what of it has moved, and what is followed here. */
   readonly #followers: Followers;
   #moved = new Set<string>();
-  #sendingMoved: Timer | undefined;
+  readonly #sendingMoved: Gathering;
   readonly #announcement: Announcement;
   #announcing: Timer | undefined;
   #ping: Timer | undefined;
@@ -77,6 +78,8 @@ export class Notifications {
     this.#listener = listener;
     this.#followers = new Followers(clock);
     this.#announcement = new Announcement(clock);
+    this.#sending = new Gathering(clock, gathering, () => this.#tellHints());
+    this.#sendingMoved = new Gathering(clock, gatheringMoves, () => this.#tellMoved());
   }
 
   /** Whether another process follows anything. */
@@ -91,36 +94,27 @@ export class Notifications {
 
   close(): void {
     this.#closed = true;
-    this.#sending?.cancel();
-    this.#sendingMoved?.cancel();
+    this.#sending.close();
+    this.#sendingMoved.close();
     this.#announcing?.cancel();
     this.#hangUp();
   }
 
-  /** Tells other processes, soon. */
+  /** Tells other processes. */
   send(hints: readonly Hint[]): void {
     if (this.#closed || hints.length === 0) return;
     for (const hint of hints) {
       if (hint.type === "due") this.#due = true;
       else this.#signalled.add(hint.execution);
     }
-    this.#sending ??= this.#clock.after(gathering, () => {
-      this.#sending = undefined;
-      this.#flush();
-    });
+    this.#sending.add();
   }
 
-  /** Tells those who follow them, soon. */
+  /** Tells those who follow them. */
   moved(ids: readonly string[]): void {
     if (this.#closed) return;
     for (const id of this.#followers.wantedOf(ids)) this.#moved.add(id);
-    if (this.#moved.size === 0) return;
-    this.#sendingMoved ??= this.#clock.after(gatheringMoves, () => {
-      this.#sendingMoved = undefined;
-      const moved = [...this.#moved];
-      this.#moved = new Set();
-      for (const part of inPayloads(moved).slice(0, mostPayloads)) this.#notify({ from: this.#self, moved: part });
-    });
+    if (this.#moved.size > 0) this.#sendingMoved.add();
   }
 
   /** To be called when something is followed here: others are told, and again until it is no longer followed. */
@@ -136,13 +130,19 @@ export class Notifications {
     if (follows.length > 0) this.#announcing = this.#clock.after(saidEvery, () => this.announce());
   }
 
-  #flush(): void {
+  #tellHints(): void {
     const base: Payload = { from: this.#self, ...(this.#due && { due: true }) };
     const signalled = [...this.#signalled];
     this.#due = false;
     this.#signalled = new Set();
     // Who claims is told which of its executions have mail.
     this.#notify(sizeOf(signalled) > largestPayload ? { ...base, due: true } : { ...base, signalled });
+  }
+
+  #tellMoved(): void {
+    const moved = [...this.#moved];
+    this.#moved = new Set();
+    for (const part of inPayloads(moved).slice(0, mostPayloads)) this.#notify({ from: this.#self, moved: part });
   }
 
   #notify(payload: Payload): void {
