@@ -1,12 +1,11 @@
 /** Throughput on the memory store: what the engine itself takes. */
 import { memoryStore, type Launcher } from "stepwell";
-import { median, type Figure } from "../figures.js";
+import type { Figure } from "../figures.js";
 import { allAtOnce, collectGarbage, launcherOn, oneAfterTheOther } from "../support/load.js";
+import { ratesInTurns } from "../support/turns.js";
 import { down, up } from "../support/work.js";
 
 const many = 20_000;
-/** Of each load; those that go before warm the compiler, which goes on for tens of thousands of executions. */
-const turns = { warming: 2, measured: 3 };
 
 type Load = readonly [name: string, load: (launcher: Launcher, count: number) => Promise<number>, concurrency?: number];
 
@@ -17,14 +16,11 @@ const loads: readonly Load[] = [
   ["memory.down.at-once", (launcher, count) => allAtOnce(launcher, down, count), many],
 ];
 
-/** In turns, so that no load has the compiler for itself. */
 export async function memory(): Promise<Figure[]> {
-  const rates = loads.map((): number[] => []);
-  for (let turn = 0; turn < turns.warming + turns.measured; turn++)
-    for (const [index, load] of loads.entries()) rates[index]!.push(await rateOf(load));
+  const rates = await ratesInTurns(loads, rateOf);
   return loads.map(([name, , concurrency], index) => ({
     name,
-    value: median(rates[index]!.slice(turns.warming)),
+    value: rates[index]!,
     unit: "executions/s",
     ...(concurrency !== undefined && { note: `concurrency ${concurrency}` }),
   }));

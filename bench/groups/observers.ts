@@ -8,6 +8,7 @@ import { logger } from "stepwell/observers/logger";
 import { opentelemetry } from "stepwell/observers/opentelemetry";
 import type { Figure } from "../figures.js";
 import { collectGarbage, oneAfterTheOther } from "../support/load.js";
+import { ratesInTurns } from "../support/turns.js";
 import { up } from "../support/work.js";
 
 const many = 20_000;
@@ -29,33 +30,31 @@ function instruments(): Parameters<typeof opentelemetry>[0] {
   };
 }
 
-/** Each on a fresh store, once to warm the compiler and once more; `ratio` is to none. */
+/** `ratio` is to none. */
 export async function observers(): Promise<Figure[]> {
   const used = instruments();
-  const watchers: Record<string, () => readonly Observer[]> = {
-    none: () => [],
-    logger: () => [logger(pino({}, nowhere))],
-    opentelemetry: () => [opentelemetry(used)],
-    changes: () => [changes(() => undefined)],
-  };
-  const rates = new Map<string, number>();
-  for (const count of [many / 2, many]) {
-    for (const [name, make] of Object.entries(watchers)) rates.set(name, await measured(make(), count));
-  }
-  return [...rates].map(([name, value]) => ({
+  const watchers: readonly (readonly [name: string, observers: () => readonly Observer[]])[] = [
+    ["none", () => []],
+    ["logger", () => [logger(pino({}, nowhere))]],
+    ["opentelemetry", () => [opentelemetry(used)]],
+    ["changes", () => [changes(() => undefined)]],
+  ];
+  const rates = await ratesInTurns(watchers, ([, observing]) => rateOf(observing()));
+  return watchers.map(([name], index) => ({
     name: `observers.${name}`,
-    value,
+    value: rates[index]!,
     unit: "executions/s",
-    ...(name !== "none" && { ratio: value / rates.get("none")!, to: "nobody watching" }),
+    ...(name !== "none" && { ratio: rates[index]! / rates[0]!, to: "nobody watching" }),
   }));
 }
 
-async function measured(observing: readonly Observer[], count: number): Promise<number> {
+/** On a fresh store. */
+async function rateOf(observing: readonly Observer[]): Promise<number> {
   collectGarbage();
   const watched = observing.length === 0 ? up : up.observe(...observing);
   const launcher = new Launcher({ store: memoryStore(), workflows: [watched], onError });
   await launcher.start();
-  const rate = await oneAfterTheOther(launcher, watched, count);
+  const rate = await oneAfterTheOther(launcher, watched, many);
   await launcher.stop();
   return rate;
 }

@@ -1,5 +1,5 @@
-/** The engine and its raw limit in turns, on tables that grow: both have the same machine. */
-import type { Figure } from "../figures.js";
+/** What is compared is measured in turns: so both have the same machine, and none has the compiler for itself. */
+import { median, type Figure } from "../figures.js";
 import { described, type Writes } from "../raw/writes.js";
 import { busy } from "./load.js";
 
@@ -8,7 +8,25 @@ export type Limit = (first: number, count: number) => Promise<number>;
 
 const turns = 3;
 
-/** @param engine how many executions a second it makes */
+/** Those that go before warm the compiler, which goes on for tens of thousands of executions. */
+const compiling = { warming: 2, measured: 3 };
+
+/** The median of each load's turns. */
+export async function ratesInTurns<Load>(
+  loads: readonly Load[],
+  rateOf: (load: Load) => Promise<number>,
+): Promise<number[]> {
+  const rates = loads.map((): number[] => []);
+  for (let turn = 0; turn < compiling.warming + compiling.measured; turn++)
+    for (const [index, load] of loads.entries()) rates[index]!.push(await rateOf(load));
+  return rates.map((all) => median(all.slice(compiling.warming)));
+}
+
+/**
+ * The engine and its raw limit, on tables that grow.
+ *
+ * @param engine how many executions a second it makes
+ */
 export async function besideLimit(
   name: string,
   {
