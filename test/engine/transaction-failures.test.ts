@@ -156,7 +156,7 @@ function loseCommit(connection: PostgresConnection, proxy: TcpProxy, reaches: bo
   client.query = (asked) => {
     if (asked.text !== "COMMIT") return send(asked);
     proxy.mode = reaches ? "mute" : "frozen";
-    if (reaches) void proxy.answered(client.connection.stream.localPort!).then(broken);
+    if (reaches) void proxy.answered(client.connection.stream.localPort).then(broken);
     else setTimeout(broken, 20);
     return send(asked);
   };

@@ -136,7 +136,7 @@ async function breakingAtCommit(): Promise<{ readonly pool: PostgresPool; arm: (
           commits += 1;
           proxy.mode = "mute";
           const { stream } = (client as unknown as { readonly connection: { readonly stream: Socket } }).connection;
-          void proxy.answered(stream.localPort!).then(() => {
+          void proxy.answered(stream.localPort).then(() => {
             proxy.mode = "open";
             proxy.cut();
           });

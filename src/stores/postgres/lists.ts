@@ -150,12 +150,29 @@ class Advancing {
   readonly #server: Server;
   /** Another launcher was faster: it may be so again, and who comes too late need not begin. */
   #isContended = false;
+  /** Of each list that is advanced from here: what comes after it creates its executions beside it, and changes the list after it. */
+  readonly #underWay = new Map<string, Promise<unknown>>();
 
   constructor(server: Server) {
     this.#server = server;
   }
 
   async advance(all: readonly Advance[]): Promise<Answers> {
+    const before = Promise.all(all.flatMap(({ list }) => this.#underWay.get(list) ?? []));
+    const answers = this.#advance(all, before);
+    const isOver = answers.catch(() => undefined);
+    for (const { list } of all) this.#underWay.set(list, isOver);
+    try {
+      return await answers;
+    } finally {
+      for (const { list } of all) if (this.#underWay.get(list) === isOver) this.#underWay.delete(list);
+    }
+  }
+
+  /** @param before never rejects */
+  async #advance(all: readonly Advance[], before: Promise<unknown>): Promise<Answers> {
+    // Who waits for its turn must not have the connection that this would need.
+    if (this.#isContended) await before;
     const kept = this.#isContended ? await this.#fresh(all) : all;
     if (kept.length === 0) return all.map(() => null);
     const { database, doubts, terms } = this.#server;
@@ -163,9 +180,12 @@ class Advancing {
     const tickets = creates.map((create) => doubts.ticketOf(create));
     const hints: Told[] = [];
     try {
-      const answers = await database.transaction((transaction) =>
-        advanceIn(transaction, kept, tickets, { terms, hints }),
-      );
+      const answers =
+        kept.length === 1 && isCountOnly(kept[0]!)
+          ? await counting(database, kept[0]!)
+          : await database.transaction((transaction) =>
+              advanceIn(transaction, kept, tickets, { terms, hints, before }),
+            );
       this.#isContended = answers === null;
       if (answers === null) return all.map(() => null);
       this.#server.tell(hints);
@@ -193,33 +213,47 @@ async function advanceIn(
   transaction: Transaction,
   all: readonly Advance[],
   tickets: readonly number[],
-  { terms, hints }: { readonly terms: Terms; readonly hints: Told[] },
+  { terms, hints, before }: { readonly terms: Terms; readonly hints: Told[]; readonly before: Promise<unknown> },
 ): Promise<readonly (readonly CreateResult[])[] | null> {
   const creates = all.flatMap(({ begins }) => begins);
-  const arrivals = all.flatMap((it) => it.arrivals);
   const frees = all.flatMap((it) => it.frees);
-  let answers: readonly CreateResult[] = [];
-  if (creates.length > 0) {
-    const created = creating(creates, tickets, terms);
-    await created.run(transaction);
-    await created.explain(transaction);
-    hints.push(...created.hints);
-    answers = created.answers;
-  }
-  const touched = [...new Set([...arrivals.map(({ execution }) => execution), ...frees])];
-  if (touched.length > 0) await transaction.rows(lockRows, [textArray(touched)]);
-  for (const step of deliveries(arrivals, terms.now)) {
-    await step.run(transaction);
-    hints.push(...step.hints);
-  }
-  if (frees.length > 0) await transaction.rows(freeQuery, [textArray(frees)]);
-  const lists = await advanceLists(transaction, all);
+  const created = creates.length === 0 ? undefined : creating(creates, tickets, terms);
+  const delivering = deliveries(
+    all.flatMap((it) => it.arrivals),
+    terms.now,
+  );
+  // In one go, where the driver can do that: nothing here depends on an answer.
+  const sent: Promise<unknown>[] = [];
+  if (created !== undefined) sent.push(created.run(transaction));
+  const touched = touchedBy(all);
+  if (touched.length > 1) sent.push(transaction.rows(lockRows, [textArray(touched)]));
+  for (const step of delivering) sent.push(step.run(transaction));
+  if (frees.length > 0) sent.push(transaction.rows(freeQuery, [textArray(frees)]));
+  await before;
+  const [lists] = await Promise.all([advanceLists(transaction, all), ...sent]);
   if (lists === undefined) {
     await transaction.rollback();
     return null;
   }
+  await created?.explain(transaction);
   let next = 0;
+  const answers = created?.answers ?? [];
   const answersOf = all.map(({ begins }) => answers.slice(next, (next += begins.length)));
   await markLines(transaction, lists, all, answersOf);
+  for (const step of created === undefined ? delivering : [created, ...delivering]) hints.push(...step.hints);
   return answersOf;
+}
+
+/** Executions that are there already. */
+function touchedBy(all: readonly Advance[]): readonly string[] {
+  return [...new Set(all.flatMap(({ arrivals, frees }) => [...arrivals.map(({ execution }) => execution), ...frees]))];
+}
+
+/** Where nothing but the list itself changes, one statement does it. Null: it has moved. */
+async function counting(database: Database, list: Advance): Promise<Answers | null> {
+  return (await advanceLists(database, [list])) === undefined ? null : [[]];
+}
+
+function isCountOnly({ begins, asks, arrivals, frees }: Advance): boolean {
+  return [begins, asks, arrivals, frees].every((it) => it.length === 0);
 }
