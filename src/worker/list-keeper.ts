@@ -199,7 +199,7 @@ export class ListKeeper {
   async #advanceTogether(plans: readonly Plan[], isSecond: boolean): Promise<void> {
     for (const { begins } of plans) for (const create of begins) create.owner = this.#placeFor(create);
     const asked = this.#ask(plans);
-    const next = plans.map((plan) => (plan.hasMore ? this.#foreseen(knownAfter(plan)) : undefined));
+    const next = await this.#nextOf(plans, asked);
     let following = isSecond ? [] : this.#ifUndisturbed(next);
     let going = this.#goOn(following, true);
     let answers: Answers = [];
@@ -223,6 +223,15 @@ export class ListKeeper {
 
   async #ask(plans: readonly Plan[]): Promise<Answers> {
     return this.#lists.advance(plans);
+  }
+
+  /** For each, what is next as far as that is known. It takes a while to put that together: what is under way goes first. */
+  async #nextOf(plans: readonly Plan[], asked: Promise<Answers>): Promise<readonly (Plan | undefined)[]> {
+    if (!plans.some(({ hasMore }) => hasMore)) return [];
+    // Who calls awaits it after this.
+    asked.catch(() => undefined);
+    await new Promise<void>((resolve) => this.#clock.soon(resolve));
+    return plans.map((plan) => (plan.hasMore ? this.#foreseen(knownAfter(plan)) : undefined));
   }
 
   /** Resolves when it has gone as far as it can. What is left out then is found by looking. */

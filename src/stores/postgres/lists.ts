@@ -150,29 +150,23 @@ class Advancing {
   readonly #server: Server;
   /** Another launcher was faster: it may be so again, and who comes too late need not begin. */
   #isContended = false;
-  /** Of each list that is advanced from here: what comes after it creates its executions beside it, and changes the list after it. */
-  readonly #underWay = new Map<string, Promise<unknown>>();
 
   constructor(server: Server) {
     this.#server = server;
   }
 
-  async advance(all: readonly Advance[]): Promise<Answers> {
-    const before = Promise.all(all.flatMap(({ list }) => this.#underWay.get(list) ?? []));
-    const answers = this.#advance(all, before);
-    const isOver = answers.catch(() => undefined);
-    for (const { list } of all) this.#underWay.set(list, isOver);
-    try {
-      return await answers;
-    } finally {
-      for (const { list } of all) if (this.#underWay.get(list) === isOver) this.#underWay.delete(list);
-    }
+  advance(all: readonly Advance[]): Promise<Answers> {
+    const { lists } = this.#server;
+    const ids = all.map(({ list }) => list);
+    const answers = this.#advance(all, lists.before(ids));
+    lists.add(ids, answers);
+    return answers;
   }
 
-  /** @param before never rejects */
+  /** What begins is created beside what goes before; all else is done after it. */
   async #advance(all: readonly Advance[], before: Promise<unknown>): Promise<Answers> {
-    // Who waits for its turn must not have the connection that this would need.
-    if (this.#isContended) await before;
+    // Who waits for its turn must not have the connection that another one needs.
+    if (this.#isContended || all.every(({ begins }) => begins.length === 0)) await before;
     const kept = this.#isContended ? await this.#fresh(all) : all;
     if (kept.length === 0) return all.map(() => null);
     const { database, doubts, terms } = this.#server;
@@ -225,11 +219,12 @@ async function advanceIn(
   // In one go, where the driver can do that: nothing here depends on an answer.
   const sent: Promise<unknown>[] = [];
   if (created !== undefined) sent.push(created.run(transaction));
+  // What goes before may want the rows that are there already.
+  await before;
   const touched = touchedBy(all);
   if (touched.length > 1) sent.push(transaction.rows(lockRows, [textArray(touched)]));
   for (const step of delivering) sent.push(step.run(transaction));
   if (frees.length > 0) sent.push(transaction.rows(freeQuery, [textArray(frees)]));
-  await before;
   const [lists] = await Promise.all([advanceLists(transaction, all), ...sent]);
   if (lists === undefined) {
     await transaction.rollback();
