@@ -162,6 +162,8 @@ export class Notifications {
       line.on("end", lost);
       line.on("notification", ({ payload }: { readonly payload?: string }) => this.#heard(payload));
       this.#line = line;
+      // What may get lost is not worth waiting for the disk.
+      await line.query({ text: "SET synchronous_commit TO off" });
       await line.query({ text: `LISTEN "${this.#channel}"` });
       if (this.#line !== line) return;
       // What was sent while nobody listened is not sent again.

@@ -82,6 +82,19 @@ export const advancing: readonly StoreContractCase[] = [
     assert.ok((await linesOf(bench, 0, 300)).every((line) => line.endsWith(" begun")));
   }),
 
+  listsCase("a list is advanced after the transition that opens it, where both are asked together", async (bench) => {
+    await bench.create("p");
+    const positions = range(0, 100);
+    const opening = bench.commit("p", {
+      list: { list, opens: { count: 100, data: "", lines: positions.map(staged) } },
+    });
+    const nothing = { list, data: "more", isMarked: true, counts: [], asks: [], arrivals: [], frees: [] };
+    const first = { ...nothing, revision: 1, begins: begins(bench, 0) };
+    const [taken, [answer]] = await Promise.all([opening, bench.the("lists").advance([first])]);
+    assert.deepEqual([taken, answer], ["taken", [{ created: true, owned: false }]]);
+    assert.deepEqual(await linesOf(bench, 0, 2), ["0 begun", "1 staged"]);
+  }),
+
   listsCase("of advances that read the same revision only one is taken", async (bench) => {
     await opened(bench, 8);
     const answers = await Promise.all(
