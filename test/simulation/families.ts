@@ -72,7 +72,12 @@ function lawfulLeg(leg: Leg, index: number, { pivot }: Trip): Leg {
 
 /** Nothing undoes what it has done: it says so, or its children have pivots of their own. */
 export function isKept({ isIrreversible, group }: Leg): boolean {
-  return isIrreversible || group?.trips.some(({ pivot }) => pivot !== null) === true;
+  return isIrreversible || group?.trips.some((trip) => pivotOf(trip) >= 0) === true;
+}
+
+/** Which leg is the pivot; -1: none. A plan may name a leg that its trip does not have. */
+export function pivotOf({ legs, pivot }: Pick<Trip, "legs" | "pivot">): number {
+  return pivot !== null && pivot < legs.length ? pivot : -1;
 }
 
 export function hasGroups({ legs }: Trip): boolean {

@@ -20,7 +20,7 @@ import type { StepFunc } from "../../src/definition/flow.js";
 import type { Shape } from "../../src/execution/router.js";
 import { sleep } from "../../src/clock.js";
 import type { Books } from "./books.js";
-import { familiesOf, nameBelow, withGroup } from "./families.js";
+import { familiesOf, nameBelow, pivotOf, withGroup } from "./families.js";
 import { limitsOf } from "./limits.js";
 import { deploymentOf, migrating, withAll } from "./deployments.js";
 import type { Line } from "./machine.js";
@@ -96,8 +96,8 @@ function tripOn(name: string, plan: Trip, line: Line, books: Books, version: Ver
   return trip;
 }
 
-export function shapeOf({ legs, pivot }: Trip): Shape {
-  return { count: legs.length, pivot: pivot !== null && pivot < legs.length ? pivot : -1 };
+export function shapeOf(trip: Trip): Shape {
+  return { count: trip.legs.length, pivot: pivotOf(trip) };
 }
 
 function isState(value: unknown): boolean {
