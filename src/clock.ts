@@ -53,9 +53,18 @@ export const systemClock: Clock = {
   random: () => Math.random(),
 };
 
-/** Resolves after `milliseconds` of the clock's time. */
-export function sleep(clock: Clock, milliseconds: number): Promise<void> {
-  return new Promise((resolve) => void clock.after(milliseconds, resolve));
+/** Resolves after `milliseconds` of the clock's time, or as soon as the signal is aborted: then nothing of it is left. */
+export function sleep(clock: Clock, milliseconds: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted === true) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      timer.cancel();
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = clock.after(milliseconds, done);
+    signal?.addEventListener("abort", done);
+  });
 }
 
 /** Bytes that nobody can guess, for identifiers. */

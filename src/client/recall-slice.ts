@@ -76,7 +76,7 @@ export async function recallSlice(
       // What was done is in the state; a store that is away is waited for.
       if (!isRetryable(error) || !host.isRunning) throw error;
       failures++;
-      await wait(parts, signal, Math.min(longestLook, tick * 2 ** failures));
+      await sleep(host.clock, Math.min(longestLook, tick * 2 ** failures), signal);
       continue;
     }
     const { state, idleMs } = recall;
@@ -86,16 +86,8 @@ export async function recallSlice(
     if (idleMs > looksAfter || recall.isBlocked || nextTokenIn(state.bucket, state.plan) > looksAfter)
       return { state, inMs: idleMs };
     if (await recall.isActedOn()) return { state, inMs: 0 };
-    if (idleMs > 0) await wait(parts, signal, idleMs);
+    if (idleMs > 0) await sleep(host.clock, idleMs, signal);
   }
-}
-
-async function wait({ host }: RecallParts, signal: AbortSignal, milliseconds: number): Promise<void> {
-  let wake = (): void => undefined;
-  const aborted = new Promise<void>((resolve) => (wake = resolve));
-  signal.addEventListener("abort", wake, { once: true });
-  await Promise.race([sleep(host.clock, milliseconds), aborted]);
-  signal.removeEventListener("abort", wake);
 }
 
 class Slice {

@@ -2,7 +2,7 @@
  * Callers that follow executions. One look of a process serves all of them, and only callers that wait are looked for: who is slow,
  * or gone, costs nothing, and finds what it has missed in the store.
  */
-import type { Clock, Timer } from "../clock.js";
+import { sleep, type Clock, type Timer } from "../clock.js";
 import type { Status } from "../definition/flow.js";
 import { isRetryable } from "../errors.js";
 import type { ListConditions, Store } from "../stores/contract.js";
@@ -123,20 +123,8 @@ export class Follows {
         if (!isRetryable(error)) throw error;
         this.#host.storeFailed("follow executions", error);
       }
-      await this.#sleep(pause, signal);
+      await sleep(this.#clock, pause, signal);
     }
-  }
-
-  #sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        timer.cancel();
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = this.#clock.after(milliseconds, done);
-      signal.addEventListener("abort", done);
-    });
   }
 
   /** Nobody waits any more. */

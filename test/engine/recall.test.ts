@@ -12,6 +12,8 @@ import {
 import { through } from "../../src/testing/faults/through.js";
 import type { ListedExecution } from "../../src/stores/contract.js";
 import { systemClock } from "../../src/clock.js";
+import { StepwellError } from "../../src/errors.js";
+import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { mortal } from "../support/dying.js";
 import { errorOf, onEveryStore, told, type Rig, type Start } from "../support/rig.js";
 
@@ -474,6 +476,27 @@ onEveryStore(
   },
   ["sqlite", "postgres"],
 );
+
+test("a recall that waits for a store which is away leaves no timer behind when its launcher stops", async () => {
+  const clock = new VirtualClock();
+  const store = memoryStore({ clock });
+  const away = new StepwellError("STEPWELL_STORE_BUSY", "away", { retryable: true });
+  let tries = 0;
+  const failing = through(store, (call, name) => (...given) => {
+    if (name !== "list") return call(...given);
+    tries++;
+    throw away;
+  });
+  const launcher = new Launcher({ store: failing, workflows: [orders(newWorld())], clock, drainTimeout: "1s" });
+  await launcher.start();
+  await launcher.recall({ ...orderFilter, ...asked, id: "r" });
+  await clock.advance("20s");
+  expect(tries).toBeGreaterThan(4);
+  const stopped = launcher.stop();
+  await clock.advance("1s");
+  await stopped;
+  expect(clock.pending).toBe(0);
+});
 
 test("a recall must say what, why and who, and within which bounds", async () => {
   const client = new Client({ store: memoryStore() });
