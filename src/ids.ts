@@ -30,7 +30,7 @@ const bytes = new Uint8Array(16);
 const text = Buffer.alloc(36, "-");
 /** Where the two digits of each byte stand. */
 const places = Uint8Array.of(0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34);
-const digits = Buffer.from("0123456789abcdef");
+const digits = new TextEncoder().encode("0123456789abcdef");
 
 /** In one piece: a text that is put together from pieces is joined when it is looked up first, which takes longer than all else of an id. */
 function textOf(id: Uint8Array): string {

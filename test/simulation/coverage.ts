@@ -13,7 +13,7 @@ import { deploymentSights } from "./migration-watch.js";
 import { commitFaults, type Kind, type Seen } from "./seen.js";
 
 /** So many histories see all of it; a shorter run demands nothing. */
-export const enough = 200_000;
+export const enough = 400_000;
 
 export interface Coverage {
   readonly edges: string;

@@ -216,12 +216,17 @@ async function advanceIn(
     all.flatMap((it) => it.arrivals),
     terms.now,
   );
-  // In one go, where the driver can do that: nothing here depends on an answer.
+  // In one go, where the driver can do that.
   const sent: Promise<unknown>[] = [];
-  if (created !== undefined) sent.push(created.run(transaction));
+  const touched = touchedBy(all);
+  if (created !== undefined) {
+    const done = created.run(transaction);
+    sent.push(done);
+    // An execution that is there already is told as it was before anything else here.
+    if (touched.length > 0) await done.then(() => created.explain(transaction));
+  }
   // What goes before may want the rows that are there already.
   await before;
-  const touched = touchedBy(all);
   if (touched.length > 1) sent.push(transaction.rows(lockRows, [textArray(touched)]));
   for (const step of delivering) sent.push(step.run(transaction));
   if (frees.length > 0) sent.push(transaction.rows(freeQuery, [textArray(frees)]));

@@ -21,10 +21,15 @@ import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Database, Statement } from "./database.js";
 import type { Server } from "./shared.js";
 import type { Session } from "./step.js";
+import { Together } from "./together.js";
 
 export function reading(server: Server): Pick<Store, "load" | "history"> {
+  const together = <Only extends LoadOnly>(only: Only | undefined): Together<unknown> =>
+    new Together<unknown>((ids) => server.ask((database) => load(database, ids, only)));
+  const reads = { standing: together("standing"), listed: together("listed"), all: together(undefined) };
   return {
-    load: (ids, only) => server.ask((database) => load(database, ids, only)),
+    load: async <Only extends LoadOnly>(ids: readonly string[], only?: Only) =>
+      (await reads[only ?? "all"].read(ids)) as Loaded<Only>,
     history: (id, range) => server.ask((database) => history(database, id, range)),
   };
 }
