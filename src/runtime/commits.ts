@@ -7,7 +7,6 @@ import { brokenInvariant } from "../execution/invariants.js";
 import { sift, turnOf } from "../execution/mail.js";
 import { isPolling, strugglingFrom, type Position, positionOf } from "../execution/position.js";
 import type { Transition } from "../execution/records.js";
-import type { OpenedList } from "../session/host.js";
 import type { CommitResult } from "../stores/batch.js";
 import type { CommitListener } from "../session/batch-entries.js";
 import { listId } from "../ids.js";
@@ -38,8 +37,6 @@ export class Commits {
   readonly #listener: CommitListener<CommitResult>;
   /** What is being committed. Undefined: nothing, or it is let go of without a transition. */
   #decision: Decision | undefined;
-  /** Of the list that the decision opens others heard when it was sent. */
-  #isListTold = false;
   /** What observers gave this activation to carry, until it is committed; undefined: they were not asked yet. */
   #toCarry: string | null | undefined;
   /** One object for all decisions: most of the facts stay as they are. */
@@ -134,14 +131,6 @@ export class Commits {
     return this.#work.host.committer.commit(transition, this.#listener);
   }
 
-  /** The first children of a list are created beside the commit that opens it: the store does the one after the other. */
-  sent(): void {
-    const opened = this.#decision && openedBy(this.#decision.transition);
-    if (opened === undefined) return;
-    this.#isListTold = true;
-    this.#work.host.listMoved(opened.list, opened);
-  }
-
   /** Lets go without a transition. Refused if something arrived meanwhile. Undefined: the store has not answered yet. */
   release(dueInMs: number | null): CommitResult | undefined {
     const { id, execution, mail, host } = this.#work;
@@ -223,8 +212,8 @@ export class Commits {
     this.#toCarry = null;
     if (transition.line !== undefined) host.listMoved(transition.line.list);
     const { list } = transition;
-    if (list !== undefined) host.listMoved(list.list, this.#isListTold ? undefined : openedBy(transition));
-    this.#isListTold = false;
+    if (list !== undefined)
+      host.listMoved(list.list, "opens" in list ? { of: transition.id, ...list.opens } : undefined);
     if (transition.settled.length > 0) host.settled(transition.settled.map(({ arrival }) => arrival));
     tellCommit(work, before, transition, event, at);
     if (action === "park") host.report(stuckError(work.execution));
@@ -241,8 +230,4 @@ export class Commits {
     const { fields, message } = failureWarning(stood, transition);
     host.warn(fields, message);
   }
-}
-
-function openedBy({ id, list }: Transition): (OpenedList & { readonly list: string }) | undefined {
-  return list === undefined || !("opens" in list) ? undefined : { of: id, list: list.list, ...list.opens };
 }

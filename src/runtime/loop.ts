@@ -274,10 +274,6 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     if (result !== undefined) this.#answered(result);
   }
 
-  sent(): void {
-    this.#commits.sent();
-  }
-
   committed(result: CommitResult): void {
     if (this.isOver) return this.#commits.answeredLate(result);
     this.safely(() => this.#answered(result));

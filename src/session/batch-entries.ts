@@ -18,8 +18,6 @@ import type { Transition } from "../execution/records.js";
 /** Is told the answer of the store, where it could not be given at once. */
 export interface CommitListener<Answer> {
   committed(answer: Answer): void;
-  /** The store was asked, and has not answered: it may be asked again. */
-  sent?(): void;
   /** The store did not take the row and will not. */
   refused(error: unknown): void;
 }

@@ -163,7 +163,6 @@ export class Committer {
         this.at = written.at;
         return pick(written);
       }
-      listener.sent?.();
       this.#later(written, pick, listener);
     } catch (error) {
       listener.refused(error);
@@ -328,7 +327,6 @@ export class Committer {
     let result: BatchResult;
     try {
       const written = this.#store.write(batchOf(entries));
-      if (written instanceof Promise) for (const { listener } of entries) listener.sent?.();
       result = written instanceof Promise ? await written : written;
     } catch (error) {
       return error;

@@ -74,9 +74,7 @@ export interface ListStore {
   due(limit: number): MaybePromise<readonly string[]>;
   /**
    * Of different lists, all in one transaction. For each: null, where the list has another revision by now, and nothing was done of it;
-   * else the answers for what begins, in that order. A store may answer null for all where one is too late. Of what is asked of one list without
-   * waiting for answers, its opening included, each is done after the one before: who knows what a list will be asks for the next part
-   * beside that.
+   * else the answers for what begins, in that order. A store may answer null for all where one is too late.
    */
   advance(advances: readonly Advance[]): MaybePromise<readonly (readonly CreateResult[] | null)[]>;
   /** In the order of the ids. */

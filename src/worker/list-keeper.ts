@@ -10,30 +10,15 @@ import { isRetryable } from "../errors.js";
 import { chosen, counted, moveOf, needOf, slice, tallyOf, type Move, type Need } from "../execution/children.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { RollbackRequest } from "../execution/mail.js";
+import type { StagedLine } from "../execution/records.js";
+import { createdOf, type NewChild } from "../runtime/child-launches.js";
 import type { OpenedList } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
 import { requestTo, toldOf } from "../session/mailbox-entry.js";
 import type { Places } from "../session/client-host.js";
 import { newRecord, type Arrival, type CreateResult, type NewExecution } from "../stores/batch.js";
 import type { Store } from "../stores/contract.js";
-import type { LineRecord, ListRecord, ListStore } from "../stores/lists.js";
-import {
-  beginning,
-  fitting,
-  isTaken,
-  justOpened,
-  knownAfter,
-  nothing,
-  partOf,
-  planOf,
-  positionsOf,
-  toBeRead,
-  type Answers,
-  type Found,
-  type Known,
-  type Lines,
-  type Plan,
-} from "./list-plans.js";
+import type { Advance, LineRecord, ListRecord, ListStore, NewsRecord } from "../stores/lists.js";
 import { Polling } from "./polling.js";
 
 /** So many lists are looked for at once. */
@@ -41,9 +26,6 @@ const mostLists = 64;
 
 /** Who was slower than another launcher looks again after up to so many milliseconds. */
 const longestRetreat = 20;
-
-/** For messages. */
-const advancing = "advance lists of children";
 
 export interface ListKeeperHost {
   readonly places: Places;
@@ -106,7 +88,7 @@ export class ListKeeper {
         await this.#advance(plans);
       }
     } catch (error) {
-      this.#host.storeFailed(advancing, error);
+      this.#host.storeFailed("advance lists of children", error);
       return false;
     }
     if (this.#moved.size > 0) this.#polling.soon();
@@ -180,77 +162,34 @@ export class ListKeeper {
     return planOf(list, move, { news, arrivals, launches: found.launches, known });
   }
 
-  /** @param isSecond the part before it is not answered yet */
-  async #advance(plans: readonly Plan[], isSecond = false): Promise<void> {
+  async #advance(plans: readonly Plan[]): Promise<void> {
     try {
-      return await this.#advanceTogether(plans, isSecond);
+      return await this.#advanceTogether(plans);
     } catch (error) {
       if (isRetryable(error)) throw error;
       if (plans.length === 1) return this.#refused(plans[0]!.list, error);
     }
     // What is wrong with one of them concerns that one alone.
-    for (const plan of plans) await this.#advance([plan], isSecond);
+    for (const plan of plans) await this.#advance([plan]);
   }
 
-  /**
-   * What is next is put together while the store creates this, and created beside it, before anything here is worked on. What comes after
-   * that is created while these two are worked on: so the parts of a long list do not crowd out all else.
-   */
-  async #advanceTogether(plans: readonly Plan[], isSecond: boolean): Promise<void> {
+  async #advanceTogether(plans: readonly Plan[]): Promise<void> {
     for (const { begins } of plans) for (const create of begins) create.owner = this.#placeFor(create);
-    const asked = this.#ask(plans);
-    const next = await this.#nextOf(plans, asked);
-    let following = isSecond ? [] : this.#ifUndisturbed(next);
-    let going = this.#goOn(following, true);
     let answers: Answers = [];
+    let following: readonly Plan[] = [];
+    let going: Promise<void> | undefined;
     try {
+      const asked = this.#lists.advance(plans);
+      // What is next is put together while the store creates this, and created while this is worked on.
+      const next = plans.map((plan) => (plan.hasMore ? this.#foreseen(knownAfter(plan)) : undefined));
       answers = await asked;
-      if (isSecond) {
-        following = this.#ifUndisturbed(next.filter((_, index) => isTaken(answers[index])));
-        going = this.#goOn(following, false);
-      }
-    } catch (error) {
-      this.#beginAll(plans, answers);
-      await going;
-      throw error;
+      if (this.#isUndisturbed) following = next.flatMap((plan, index) => (plan && isTaken(answers[index]) ? plan : []));
+      if (following.length > 0) going = this.#advance(following);
+    } finally {
+      for (const [index, { begins }] of plans.entries())
+        for (const [place, create] of begins.entries()) this.#begin(create, answers[index]?.[place]);
     }
-    this.#beginAll(plans, answers);
-    this.#note(plans, answers, new Set(following.map(({ list }) => list)));
-    // Another launcher was faster: not both at once again. What was not read may just be older than what is known here.
-    const isLate = plans.some(({ isRead }, index) => isRead && (answers[index] ?? null) === null);
-    await Promise.all([going, isLate ? sleep(this.#clock, this.#clock.random() * longestRetreat) : undefined]);
-  }
-
-  async #ask(plans: readonly Plan[]): Promise<Answers> {
-    return this.#lists.advance(plans);
-  }
-
-  /** For each, what is next as far as that is known. It takes a while to put that together: what is under way goes first. */
-  async #nextOf(plans: readonly Plan[], asked: Promise<Answers>): Promise<readonly (Plan | undefined)[]> {
-    if (!plans.some(({ hasMore }) => hasMore)) return [];
-    // Who calls awaits it after this.
-    asked.catch(() => undefined);
-    await new Promise<void>((resolve) => this.#clock.soon(resolve));
-    return plans.map((plan) => (plan.hasMore ? this.#foreseen(knownAfter(plan)) : undefined));
-  }
-
-  /** Resolves when it has gone as far as it can. What is left out then is found by looking. */
-  async #goOn(plans: readonly Plan[], isSecond: boolean): Promise<void> {
-    if (plans.length === 0) return;
-    try {
-      await this.#advance(plans, isSecond);
-    } catch (error) {
-      this.#host.storeFailed(advancing, error);
-    }
-  }
-
-  #beginAll(plans: readonly Plan[], answers: Answers): void {
-    for (const [index, { begins }] of plans.entries())
-      for (const [place, create] of begins.entries()) this.#begin(create, answers[index]?.[place]);
-  }
-
-  /** What is to be looked at again. @param goingOn lists that are not left alone meanwhile */
-  #note(plans: readonly Plan[], answers: Answers, goingOn: ReadonlySet<string>): void {
+    const goingOn = new Set(following.map(({ list }) => list));
     for (const [index, plan] of plans.entries()) {
       const known = knownAfter(plan);
       // What was heard of it meanwhile is to be read, and not forgotten.
@@ -258,11 +197,14 @@ export class ListKeeper {
       if (isStale) this.#moved.set(plan.list, toBeRead(known));
       else if (plan.hasMore && !goingOn.has(plan.list)) this.#moved.set(plan.list, known);
     }
+    // Another launcher was faster: not both at once again. What was not read may just be older than what is known here.
+    const isLate = plans.some(({ isRead }, index) => isRead && (answers[index] ?? null) === null);
+    await Promise.all([going, isLate ? sleep(this.#clock, this.#clock.random() * longestRetreat) : undefined]);
   }
 
-  /** None where something was heard of a list, or it is time to look for those that nobody tells of. */
-  #ifUndisturbed(next: readonly (Plan | undefined)[]): readonly Plan[] {
-    return this.#moved.size > 0 || this.#isTimeToSeek() ? [] : next.filter((plan) => plan !== undefined);
+  /** Nothing was heard of any list, and it is not time to look for those that nobody tells of. */
+  get #isUndisturbed(): boolean {
+    return this.#moved.size === 0 && !this.#isTimeToSeek();
   }
 
   /** Owned by this launcher from the start, if there is room for it. */
@@ -319,6 +261,107 @@ export class ListKeeper {
     }
     return arrivals;
   }
+}
+
+type Lines = readonly StagedLine[];
+
+/** What a launcher knows of a list without reading. */
+interface Known {
+  /** Undefined: there is news, or another one has advanced it. */
+  readonly list: ListRecord | undefined;
+  readonly lines: Lines;
+}
+
+interface Plan extends Advance {
+  readonly begins: readonly NewChild[];
+  /** The list before. */
+  readonly from: ListRecord;
+  /** It was read for this, rather than foreseen. */
+  readonly isRead: boolean;
+  /** There may be more to do. */
+  readonly hasMore: boolean;
+  readonly known: Lines | undefined;
+}
+
+type Answers = Awaited<ReturnType<ListStore["advance"]>>;
+
+function justOpened(id: string, { of, data, lines }: OpenedList): Known {
+  return { list: { id, of, data, status: "open", revision: 1, isMarked: true }, lines };
+}
+
+function toBeRead(known: Known | undefined): Known | undefined {
+  return known && { ...known, list: undefined };
+}
+
+/** It was done as it was planned. */
+function isTaken(answer: readonly CreateResult[] | null | undefined): boolean {
+  return answer?.every(({ created }) => created) === true;
+}
+
+/** What is known of a list after this was done with it. */
+function knownAfter({ from, revision, data, isMarked, known }: Plan): Known {
+  return { list: { ...from, revision: revision + 1, data, isMarked }, lines: known ?? [] };
+}
+
+function planOf(
+  from: ListRecord,
+  { tally, asks, isMarked }: Move,
+  {
+    news,
+    arrivals = [],
+    launches,
+    known,
+  }: {
+    readonly news?: readonly NewsRecord[];
+    readonly arrivals?: readonly Arrival[];
+    readonly launches: Lines;
+    readonly known: Lines | undefined;
+  },
+): Plan {
+  const { id, revision } = from;
+  return {
+    list: id,
+    revision,
+    data: JSON.stringify(tally),
+    isMarked,
+    counts: news?.map((it) => it.id) ?? [],
+    begins: createdOf(launches, id, tally),
+    asks,
+    arrivals,
+    frees: [],
+    from,
+    isRead: news !== undefined,
+    hasMore: isMarked || (news?.flatMap(({ positions }) => positions).length ?? 0) >= slice,
+    known,
+  };
+}
+
+interface Found {
+  readonly launches: Lines;
+  readonly lines: readonly LineRecord[];
+  readonly positions: readonly number[];
+}
+
+const nothing: Found = { launches: [], lines: [], positions: [] };
+
+function beginning(launches: Lines): Found {
+  return { launches, lines: [], positions: positionsOf(launches) };
+}
+
+function positionsOf(lines: Lines): number[] {
+  return lines.map(({ position }) => position);
+}
+
+/** Undefined: others are needed. */
+function fitting(ahead: Lines, need: Need): Found | undefined {
+  return need.act === "begin" && ahead.length >= need.limit ? beginning(ahead.slice(0, need.limit)) : undefined;
+}
+
+/** Undefined: some of those that begin are not among them. */
+function partOf(known: Lines, { from, limit }: Extract<Need, { act: "begin" }>): Lines | undefined {
+  const first = from - (known[0]?.position ?? Infinity);
+  const part = first < 0 ? [] : known.slice(first, first + limit);
+  return part.length === limit ? part : undefined;
 }
 
 const underWay = ["scheduled", "running", "waiting", "stuck"] as const;

@@ -155,18 +155,7 @@ class Advancing {
     this.#server = server;
   }
 
-  advance(all: readonly Advance[]): Promise<Answers> {
-    const { lists } = this.#server;
-    const ids = all.map(({ list }) => list);
-    const answers = this.#advance(all, lists.before(ids));
-    lists.add(ids, answers);
-    return answers;
-  }
-
-  /** What begins is created beside what goes before; all else is done after it. */
-  async #advance(all: readonly Advance[], before: Promise<unknown>): Promise<Answers> {
-    // Who waits for its turn must not have the connection that another one needs.
-    if (this.#isContended || all.every(({ begins }) => begins.length === 0)) await before;
+  async advance(all: readonly Advance[]): Promise<Answers> {
     const kept = this.#isContended ? await this.#fresh(all) : all;
     if (kept.length === 0) return all.map(() => null);
     const { database, doubts, terms } = this.#server;
@@ -174,12 +163,9 @@ class Advancing {
     const tickets = creates.map((create) => doubts.ticketOf(create));
     const hints: Told[] = [];
     try {
-      const answers =
-        kept.length === 1 && isCountOnly(kept[0]!)
-          ? await counting(database, kept[0]!)
-          : await database.transaction((transaction) =>
-              advanceIn(transaction, kept, tickets, { terms, hints, before }),
-            );
+      const answers = await database.transaction((transaction) =>
+        advanceIn(transaction, kept, tickets, { terms, hints }),
+      );
       this.#isContended = answers === null;
       if (answers === null) return all.map(() => null);
       this.#server.tell(hints);
@@ -207,53 +193,33 @@ async function advanceIn(
   transaction: Transaction,
   all: readonly Advance[],
   tickets: readonly number[],
-  { terms, hints, before }: { readonly terms: Terms; readonly hints: Told[]; readonly before: Promise<unknown> },
+  { terms, hints }: { readonly terms: Terms; readonly hints: Told[] },
 ): Promise<readonly (readonly CreateResult[])[] | null> {
   const creates = all.flatMap(({ begins }) => begins);
+  const arrivals = all.flatMap((it) => it.arrivals);
   const frees = all.flatMap((it) => it.frees);
-  const created = creates.length === 0 ? undefined : creating(creates, tickets, terms);
-  const delivering = deliveries(
-    all.flatMap((it) => it.arrivals),
-    terms.now,
-  );
-  // In one go, where the driver can do that.
-  const sent: Promise<unknown>[] = [];
-  const touched = touchedBy(all);
-  if (created !== undefined) {
-    const done = created.run(transaction);
-    sent.push(done);
-    // An execution that is there already is told as it was before anything else here.
-    if (touched.length > 0) await done.then(() => created.explain(transaction));
+  let answers: readonly CreateResult[] = [];
+  if (creates.length > 0) {
+    const created = creating(creates, tickets, terms);
+    await created.run(transaction);
+    await created.explain(transaction);
+    hints.push(...created.hints);
+    answers = created.answers;
   }
-  // What goes before may want the rows that are there already.
-  await before;
-  if (touched.length > 1) sent.push(transaction.rows(lockRows, [textArray(touched)]));
-  for (const step of delivering) sent.push(step.run(transaction));
-  if (frees.length > 0) sent.push(transaction.rows(freeQuery, [textArray(frees)]));
-  const [lists] = await Promise.all([advanceLists(transaction, all), ...sent]);
+  const touched = [...new Set([...arrivals.map(({ execution }) => execution), ...frees])];
+  if (touched.length > 0) await transaction.rows(lockRows, [textArray(touched)]);
+  for (const step of deliveries(arrivals, terms.now)) {
+    await step.run(transaction);
+    hints.push(...step.hints);
+  }
+  if (frees.length > 0) await transaction.rows(freeQuery, [textArray(frees)]);
+  const lists = await advanceLists(transaction, all);
   if (lists === undefined) {
     await transaction.rollback();
     return null;
   }
-  await created?.explain(transaction);
   let next = 0;
-  const answers = created?.answers ?? [];
   const answersOf = all.map(({ begins }) => answers.slice(next, (next += begins.length)));
   await markLines(transaction, lists, all, answersOf);
-  for (const step of created === undefined ? delivering : [created, ...delivering]) hints.push(...step.hints);
   return answersOf;
-}
-
-/** Executions that are there already. */
-function touchedBy(all: readonly Advance[]): readonly string[] {
-  return [...new Set(all.flatMap(({ arrivals, frees }) => [...arrivals.map(({ execution }) => execution), ...frees]))];
-}
-
-/** Where nothing but the list itself changes, one statement does it. Null: it has moved. */
-async function counting(database: Database, list: Advance): Promise<Answers | null> {
-  return (await advanceLists(database, [list])) === undefined ? null : [[]];
-}
-
-function isCountOnly({ begins, asks, arrivals, frees }: Advance): boolean {
-  return [begins, asks, arrivals, frees].every((it) => it.length === 0);
 }

@@ -7,7 +7,6 @@ import type { RowFormat } from "../sql/json-columns.js";
 import type { Database } from "./database.js";
 import { InDoubt } from "./in-doubt.js";
 import { Notifications, type Line } from "./notifications.js";
-import { InTurn } from "./in-turn.js";
 import { WorkInHand } from "./work.js";
 import { openDatabase, type Opened, type OpenOptions, type Source } from "./open.js";
 
@@ -33,8 +32,6 @@ export class Server {
   readonly moves = new Moves();
   readonly doubts = new InDoubt();
   readonly work = new WorkInHand();
-  /** Lists, each with what is under way with it: what is asked of a list is done after what was asked before. */
-  readonly lists = new InTurn();
   /** Launchers of this process. */
   readonly owners = new Set<number>();
   /** Until it is known that no process of an older version is at work, rows are written as that one reads them. */

@@ -24,26 +24,21 @@ export interface Written extends BatchResult {
 
 export function writing(server: Server): Pick<Store, "write" | "abandon"> {
   const { doubts } = server;
-  const asked = async (batch: Batch): Promise<BatchResult> => {
-    const { database } = server;
-    const tickets = batch.creates.map((create) => doubts.ticketOf(create));
-    try {
-      const { hints, ...result } = await write(database, batch, tickets, server.terms);
-      doubts.answered(batch);
-      server.tell(hints);
-      if (server.isFollowed) server.moved(movedBy(batch));
-      return result;
-    } catch (error) {
-      // Whatever it was: it may have come after the commit, while it was asked why a part had been refused.
-      doubts.lostWrite(batch, tickets);
-      throw error;
-    }
-  };
   return {
-    write(batch) {
-      const written = asked(batch);
-      server.lists.add(listsOf(batch.transitions), written);
-      return written;
+    async write(batch) {
+      const { database } = server;
+      const tickets = batch.creates.map((create) => doubts.ticketOf(create));
+      try {
+        const { hints, ...result } = await write(database, batch, tickets, server.terms);
+        doubts.answered(batch);
+        server.tell(hints);
+        if (server.isFollowed) server.moved(movedBy(batch));
+        return result;
+      } catch (error) {
+        // Whatever it was: it may have come after the commit, while it was asked why a part had been refused.
+        doubts.lostWrite(batch, tickets);
+        throw error;
+      }
     },
     abandon: (create) => doubts.abandon(create),
   };

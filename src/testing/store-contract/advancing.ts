@@ -11,10 +11,6 @@ async function begun(bench: Bench, ...positions: number[]): Promise<void> {
   await bench.claim();
 }
 
-function range(from: number, until: number): number[] {
-  return Array.from({ length: until - from }, (_, index) => from + index);
-}
-
 export const advancing: readonly StoreContractCase[] = [
   listsCase("several lists are advanced together, and one that is too late is not", async (bench) => {
     await begun(bench, 0, 1);
@@ -63,36 +59,6 @@ export const advancing: readonly StoreContractCase[] = [
       ...{ id: list, of: "p", status: "open", revision: 3, data: "more", isMarked: true },
     });
     assert.deepEqual([await linesOf(bench), await newsOf(bench)], [["0 completed", "1 begun", "2 begun"], []]);
-  }),
-
-  listsCase("of advances that are asked together, each is done after the one before", async (bench) => {
-    await opened(bench, 300);
-    const nothing = { list, data: "", isMarked: true, counts: [], asks: [], arrivals: [], frees: [] };
-    const parts = [range(0, 200), range(200, 290), range(290, 300)];
-    const answers = await Promise.all(
-      parts.map(async (positions, index) =>
-        bench.the("lists").advance([{ ...nothing, revision: index + 1, begins: begins(bench, ...positions) }]),
-      ),
-    );
-    assert.deepEqual(
-      answers.map(([answer]) => answer?.filter(({ created }) => created).length),
-      [200, 90, 10],
-    );
-    assert.equal((await listOf(bench))?.revision, 4);
-    assert.ok((await linesOf(bench, 0, 300)).every((line) => line.endsWith(" begun")));
-  }),
-
-  listsCase("a list is advanced after the transition that opens it, where both are asked together", async (bench) => {
-    await bench.create("p");
-    const positions = range(0, 100);
-    const opening = bench.commit("p", {
-      list: { list, opens: { count: 100, data: "", lines: positions.map(staged) } },
-    });
-    const nothing = { list, data: "more", isMarked: true, counts: [], asks: [], arrivals: [], frees: [] };
-    const first = { ...nothing, revision: 1, begins: begins(bench, 0) };
-    const [taken, [answer]] = await Promise.all([opening, bench.the("lists").advance([first])]);
-    assert.deepEqual([taken, answer], ["taken", [{ created: true, owned: false }]]);
-    assert.deepEqual(await linesOf(bench, 0, 2), ["0 begun", "1 staged"]);
   }),
 
   listsCase("of advances that read the same revision only one is taken", async (bench) => {
