@@ -254,13 +254,15 @@ function counts(
   return found;
 }
 
-/** A child exists only if its parent's commit does: there is a row for each list, and a second one only where an operator asked. */
+/** A child exists only if its parent's commit does: there is a row for each list, and a second one only where an operator retried the step, or it is known that it had not happened. */
 function opening({ step, round, number }: Tally, rows: readonly HistoryRecord[]): string[] {
   const own = rows.filter((row) => row.step === step && (row.round ?? 0) === round && row.direction === "up");
   const opened = own.filter(({ func, result }) => func === "run" && result === "continue").length;
-  const retried = own.filter(({ result }) => result === "retried").length;
+  const isAgain = ({ func, result }: HistoryRecord): boolean =>
+    result === "retried" || (func === "probe" && result === "did-not-happen");
+  const again = own.filter(isAgain).length;
   if (opened < number) return [`has list ${number} of ${step} without a commit`];
-  return retried < number - 1 ? [`has list ${number} of ${step}, which nobody asked for`] : [];
+  return again < number - 1 ? [`has list ${number} of ${step}, which nobody asked for`] : [];
 }
 
 function phaseOf(status: Status): LinePhase {
