@@ -3,7 +3,8 @@ import { encode } from "../values/encode.js";
 import { isolate, merge } from "../values/isolate.js";
 import type { AnyWorkflow, StatePatch, StepsOf } from "../definition/bag.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
-import { isLasting, judgeRewind, type RefusedRewind, type RewindRequest } from "../execution/mail.js";
+import { isLasting, isLeftDone, judgeRewind, type RefusedRewind, type RewindRequest } from "../execution/mail.js";
+import type { Position } from "../execution/position.js";
 import { recallName } from "../execution/recall.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { Shape } from "../execution/router.js";
@@ -198,7 +199,7 @@ function explanationOf(
       };
     }
     case "would-repeat":
-      return repeating(to, position.stepIndex, steps);
+      return repeating(to, position, steps);
     case "belongs-to-parent":
       return {
         code: "STEPWELL_BELONGS_TO_PARENT",
@@ -233,9 +234,13 @@ function explanationOf(
   }
 }
 
-function repeating(to: string, reached: number, steps: NonNullable<Shape["steps"]>): Explanation {
+function repeating(to: string, position: Position, steps: NonNullable<Shape["steps"]>): Explanation {
   const from = steps.findIndex(({ name }) => name === to);
-  const marked = steps.slice(from, reached + 1).flatMap(({ name, irreversible }) => (irreversible ? `"${name}"` : []));
+  const marked = steps.flatMap(({ name, irreversible }, index) =>
+    irreversible && index >= from && (index <= position.stepIndex || isLeftDone(position, name, index))
+      ? `"${name}"`
+      : [],
+  );
   return {
     code: "STEPWELL_WOULD_REPEAT",
     says:

@@ -53,6 +53,26 @@ describe("requests", () => {
     expect(judged({ position: positionAt({ resumeAt: now + 1, attempts: 1 }) })).toBe(0);
   });
 
+  test("a rewind of what is stuck on its way down is refused where it would repeat what it has come past and left done", () => {
+    const steps = ["a", "b", "c"].map((name) => ({ name, irreversible: name === "c" }));
+    const stuck = (more: Partial<Position>): Parameters<typeof judgeRewind>[0] => ({
+      ...{ status: "stuck", line: null, owner: null, admission: null },
+      position: positionAt({
+        direction: "down",
+        stepIndex: 1,
+        irreversible: [{ step: "c", reason: "marked" }],
+        ...more,
+      }),
+    });
+    const to = (name: string, execution: Parameters<typeof judgeRewind>[0], repeat: readonly string[] = []) =>
+      judgeRewind(execution, { ...shape, pivot: -1, steps }, { reason: "wrong", by: "ada", to: name, repeat }, now);
+    expect(to("a", stuck({}))).toBe("would-repeat");
+    expect(to("a", stuck({}), ["c"])).toBe(0);
+    expect(to("a", stuck({ irreversible: [] }))).toBe(0);
+    // It never ran.
+    expect(to("a", stuck({ passed: [2] }))).toBe(0);
+  });
+
   test("a rollback request is refused once nothing turns any more", () => {
     const refused = (status: Status, position: Position, request: RollbackRequest, line: Line | null = null) =>
       refuseRollback({ status, position, line }, shape, request, now);

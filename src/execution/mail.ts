@@ -202,7 +202,10 @@ export function judgeRewind(
   if (isSealed(position, at)) return "sealed";
   const repeats = steps.some(
     ({ name, irreversible }, index) =>
-      irreversible && index >= to && isReached(execution, index, at) && request.repeat?.includes(name) !== true,
+      irreversible &&
+      index >= to &&
+      (isReached(execution, index, at) || isLeftDone(position, name, index)) &&
+      request.repeat?.includes(name) !== true,
   );
   return repeats ? "would-repeat" : to;
 }
@@ -217,6 +220,13 @@ function isReached({ status, position, owner, admission }: Judged, index: number
   if (attempts + uncounted > 0 || begins === true || inDoubt === true) return true;
   // Who only looks at one that waits to begin, for its launch was delayed or by its limits, calls nothing of it.
   return owner !== null && admission !== "queued" && (resumeAt === null || resumeAt <= at);
+}
+
+/** On its way down the execution has come past that step, which was begun and can't be undone. */
+export function isLeftDone({ direction, irreversible, passed }: Position, name: string, index: number): boolean {
+  return (
+    direction === "down" && passed?.includes(index) !== true && irreversible?.some(({ step }) => step === name) === true
+  );
 }
 
 function isPivotDone({ passed, direction, stepIndex, lifecycle, until = 0 }: Position, pivot: number): boolean {
