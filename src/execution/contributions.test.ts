@@ -30,6 +30,15 @@ test("what the undone steps gave is gone, also where it had taken the place of s
   expect(all.without("b")).toEqual({ state: { n: 1, a: 1 }, patch: undefined, undone: ["c", "b"] });
 });
 
+test("what a step gave that had not happened, and at which it turned, is gone with what was undone before it", () => {
+  const failed = up("c", { asked: true }, { stepIndex: 2, result: "no" });
+  const all = after(up("a", { a: 1 }), up("b", { b: 1 }, { stepIndex: 1 }), failed, down("b", { stepIndex: 1 }));
+  expect(all.without("b").state).toEqual({ n: 0, a: 1 });
+  // What is done is there as long as nobody has come past it.
+  const under = after(up("a", { a: 1 }), down("b", { stepIndex: 1, result: "rewind-1", backTo: "b" }));
+  expect(under.without("b").state).toEqual({ n: 0, a: 1 });
+});
+
 test("what guards, operators and undos changed stays", () => {
   const all = after(
     up("a", { n: 1 }),

@@ -32,6 +32,8 @@ export class Contributions {
   #all: Contribution[] = [];
   /** Steps that were undone since the execution went up last. */
   #undone = new Set<string>();
+  /** Where it was on its way up, until it turns. */
+  #reached: { readonly step: string; readonly index: number } | undefined;
   /** The state as it is. */
   #state: object;
   /** What the rewind that is under way was asked to merge. */
@@ -44,8 +46,12 @@ export class Contributions {
   }
 
   add(row: HistoryEntry): void {
-    const { direction, func, step, patch, others, migration, replaced, backTo, patchThen, upInto } = row;
+    const { direction, func, step, stepIndex, patch, others, migration, replaced, backTo, patchThen, upInto } = row;
     if (direction === "down") this.#undone.add(step);
+    // Where it turned at a step that had not happened, nothing of that was undone; it gave nothing all the same.
+    if (direction === "down" && this.#reached !== undefined && this.#reached.index > stepIndex)
+      this.#undone.add(this.#reached.step);
+    this.#reached = direction === "up" ? { step, index: stepIndex } : undefined;
     // What a probe has found on the way down was done on the way up.
     const isSteps = direction === "up" || func === "probe";
     if (patch !== null) this.#all.push({ step: isSteps ? step : undefined, fields: patch.value as object });
