@@ -1,12 +1,13 @@
 /** A step of many trivial children, beside launches of the same; and what a parent that waits for children that wait costs. */
-import { memoryStore, type Store } from "stepwell";
+import { memoryStore, type Launcher, type Store } from "stepwell";
 import { postgresStore } from "stepwell/postgres";
 import { sqliteStore } from "stepwell/sqlite";
-import { median, type Figure } from "../figures.js";
+import type { Figure } from "../figures.js";
 import { family, trivial } from "../support/family.js";
 import { helper } from "../support/helper.js";
 import { allAtOnce, collectGarbage, launcherOn, perSecond } from "../support/load.js";
 import { withFolder, withPostgres } from "../support/places.js";
+import { ratesInTurns } from "../support/turns.js";
 import { order } from "../support/work.js";
 
 const count = 1_000;
@@ -24,24 +25,27 @@ export async function children(): Promise<Figure[]> {
   ];
 }
 
-/** In turns. */
 async function beside(name: string, store: Store): Promise<Figure> {
   const launcher = await launcherOn(store, [family, trivial], { concurrency: count + 1 });
-  const rates = { plain: [] as number[], below: [] as number[] };
-  for (let turn = 0; turn < turns.warming + turns.measured; turn++) {
-    collectGarbage();
-    rates.plain.push(await allAtOnce(launcher, trivial, count));
-    collectGarbage();
-    const began = performance.now();
-    const { status } = await (
-      await launcher.launch(family, { items: Array.from({ length: count }, () => order) })
-    ).outcome();
-    if (status !== "completed") throw new Error(`The parent is ${status}.`);
-    rates.below.push(perSecond(count, began));
-  }
+  const loads = [() => allAtOnce(launcher, trivial, count), () => belowOne(launcher)];
+  const rates = await ratesInTurns(loads, measured, turns);
   await launcher.stop();
-  const [plain, below] = [rates.plain, rates.below].map((all) => median(all.slice(turns.warming))) as [number, number];
+  const [plain, below] = rates as [number, number];
   return { name, value: below, unit: "executions/s", ratio: below / plain, to: "launches of the same" };
+}
+
+function measured(load: () => Promise<number>): Promise<number> {
+  collectGarbage();
+  return load();
+}
+
+/** As children of one step. */
+async function belowOne(launcher: Launcher): Promise<number> {
+  const began = performance.now();
+  const items = Array.from({ length: count }, () => order);
+  const { status } = await (await launcher.launch(family, { items })).outcome();
+  if (status !== "completed") throw new Error(`The parent is ${status}.`);
+  return perSecond(count, began);
 }
 
 /** Few warm the process: what it holds more with many others is theirs. Memory that the system gives is taken in large pieces, so that it says less. */

@@ -11,15 +11,16 @@ const turns = 3;
 /** Those that go before warm the compiler, which goes on for tens of thousands of executions. */
 const compiling = { warming: 2, measured: 3 };
 
-/** The median of each load's turns. */
+/** The median of each load's turns. @param turns how many, of which those that warm are left out */
 export async function ratesInTurns<Load>(
   loads: readonly Load[],
   rateOf: (load: Load) => Promise<number>,
+  turns = compiling,
 ): Promise<number[]> {
   const rates = loads.map((): number[] => []);
-  for (let turn = 0; turn < compiling.warming + compiling.measured; turn++)
+  for (let turn = 0; turn < turns.warming + turns.measured; turn++)
     for (const [index, load] of loads.entries()) rates[index]!.push(await rateOf(load));
-  return rates.map((all) => median(all.slice(compiling.warming)));
+  return rates.map((all) => median(all.slice(turns.warming)));
 }
 
 /**

@@ -3,8 +3,7 @@ import { encode } from "../values/encode.js";
 import { isolate, merge } from "../values/isolate.js";
 import type { AnyWorkflow, StatePatch, StepsOf } from "../definition/bag.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
-import { isLasting, isLeftDone, judgeRewind, type RefusedRewind, type RewindRequest } from "../execution/mail.js";
-import type { Position } from "../execution/position.js";
+import { doneForGood, isLasting, judgeRewind, type RefusedRewind, type RewindRequest } from "../execution/mail.js";
 import { recallName } from "../execution/recall.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { Shape } from "../execution/router.js";
@@ -179,11 +178,12 @@ interface Explanation {
 }
 
 function explanationOf(
-  { position, line, root, status }: ExecutionRecord,
+  record: ExecutionRecord,
   why: WhyRefused,
   { to }: RewindRequest,
   { pivot, steps = [] }: Shape = unknownShape,
 ): Explanation {
+  const { position, line, root, status } = record;
   switch (why) {
     case "past-pivot":
       return {
@@ -199,7 +199,7 @@ function explanationOf(
       };
     }
     case "would-repeat":
-      return repeating(to, position, steps);
+      return repeating(to, record, steps);
     case "belongs-to-parent":
       return {
         code: "STEPWELL_BELONGS_TO_PARENT",
@@ -234,13 +234,9 @@ function explanationOf(
   }
 }
 
-function repeating(to: string, position: Position, steps: NonNullable<Shape["steps"]>): Explanation {
+function repeating(to: string, record: ExecutionRecord, steps: NonNullable<Shape["steps"]>): Explanation {
   const from = steps.findIndex(({ name }) => name === to);
-  const marked = steps.flatMap(({ name, irreversible }, index) =>
-    irreversible && index >= from && (index <= position.stepIndex || isLeftDone(position, name, index))
-      ? `"${name}"`
-      : [],
-  );
+  const marked = doneForGood(record, steps, from, Infinity).map((name) => `"${name}"`);
   return {
     code: "STEPWELL_WOULD_REPEAT",
     says:

@@ -200,14 +200,23 @@ export function judgeRewind(
   if (!isReached(execution, to, at)) return "step-not-begun";
   if (isPivotDone(position, pivot) && pivot >= to) return "past-pivot";
   if (isSealed(position, at)) return "sealed";
-  const repeats = steps.some(
-    ({ name, irreversible }, index) =>
-      irreversible &&
-      index >= to &&
-      (isReached(execution, index, at) || isLeftDone(position, name, index)) &&
-      request.repeat?.includes(name) !== true,
-  );
+  const repeats = doneForGood(execution, steps, to, at).some((name) => request.repeat?.includes(name) !== true);
   return repeats ? "would-repeat" : to;
+}
+
+/** The irreversible steps that were begun, from that one on; on the way down also those that the execution has come past. */
+export function doneForGood(
+  execution: Judged,
+  steps: NonNullable<Shape["steps"]>,
+  from: number,
+  at: number,
+): readonly string[] {
+  const { direction, irreversible: marked = [], passed } = execution.position;
+  const isLeft = (name: string, index: number): boolean =>
+    direction === "down" && passed?.includes(index) !== true && marked.some(({ step }) => step === name);
+  return steps.flatMap(({ name, irreversible }, index) =>
+    irreversible && index >= from && (isReached(execution, index, at) || isLeft(name, index)) ? name : [],
+  );
 }
 
 /** It was begun and is not undone, or may have been: an attempt of which nothing is committed may be under way. */
@@ -220,13 +229,6 @@ function isReached({ status, position, owner, admission }: Judged, index: number
   if (attempts + uncounted > 0 || begins === true || inDoubt === true) return true;
   // Who only looks at one that waits to begin, for its launch was delayed or by its limits, calls nothing of it.
   return owner !== null && admission !== "queued" && (resumeAt === null || resumeAt <= at);
-}
-
-/** On its way down the execution has come past that step, which was begun and can't be undone. */
-export function isLeftDone({ direction, irreversible, passed }: Position, name: string, index: number): boolean {
-  return (
-    direction === "down" && passed?.includes(index) !== true && irreversible?.some(({ step }) => step === name) === true
-  );
 }
 
 function isPivotDone({ passed, direction, stepIndex, lifecycle, until = 0 }: Position, pivot: number): boolean {
