@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { StepFunc } from "./definition/flow.js";
 import { checkExecutionId, idempotencyKey, newId } from "./ids.js";
 
@@ -9,6 +9,25 @@ test("new ids are UUIDs of version 7, all different, and sort in the order in wh
   expect(new Set(ids).size).toBe(ids.length);
   expect(ids.toSorted()).toEqual(ids);
   expect(() => checkExecutionId(ids[0])).not.toThrow();
+});
+
+/** The 31 bits that count within a millisecond. */
+function countOf(id: string): number {
+  const [b6, b7, b8, b9, b10] = Buffer.from(id.replaceAll("-", ""), "hex").subarray(6) as unknown as number[];
+  return ((b6! & 7) << 28) | (b7! << 20) | ((b8! & 0x3f) << 14) | (b9! << 6) | (b10! >> 2);
+}
+
+test("in each millisecond ids are counted from another random number, or two processes would make the same one", () => {
+  let now = Date.now() + 1_000;
+  const clock = vi.spyOn(Date, "now").mockImplementation(() => now);
+  const counts = Array.from({ length: 100 }, () => {
+    now++;
+    const [first, second] = [countOf(newId()), countOf(newId())];
+    expect(second).toBe(first + 1);
+    return first;
+  });
+  clock.mockRestore();
+  for (let bit = 0; bit < 31; bit++) expect(new Set(counts.map((count) => (count >>> bit) & 1)).size).toBe(2);
 });
 
 test.each(["a", "order 17/β:#%", "🚚", "x".repeat(255)])("%j can be the id of an execution", (id) => {

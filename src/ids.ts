@@ -6,23 +6,32 @@ import type { StepFunc } from "./definition/flow.js";
 import { StepwellError } from "./errors.js";
 import { hasControlCharacter } from "./values/text.js";
 
-/** Random bytes for many ids: to ask the system for 16 bytes costs as much as to ask for many. */
-const pool = new Uint8Array(16 * 256);
+/** Random bytes for many ids: to ask the system for a few costs as much as to ask for many. */
+const pool = new Uint8Array(4096);
 let poolUsed = pool.length;
 
-/** One object for all ids, since each launch makes one. */
-const parts = { random: new Uint8Array(16), msecs: 0, seq: 0 };
-
-/** A UUID of version 7: later ids sort after earlier ones, which keeps indexes small. */
-export function newId(): string {
+function randomByte(): number {
   if (poolUsed === pool.length) {
     fillRandom(pool);
     poolUsed = 0;
   }
-  for (let at = 0; at < 16; at++) parts.random[at] = pool[poolUsed++]!;
+  return pool[poolUsed++]!;
+}
+
+/** One object for all ids, since each launch makes one. `v7` takes the last six bytes, where it is given a count. */
+const parts = { random: new Uint8Array(16), msecs: 0, seq: 0 };
+
+/**
+ * A UUID of version 7: later ids sort after earlier ones, which keeps indexes small. Those of one millisecond are counted from a
+ * random number of 31 bits, so that two processes seldom have the same count (RFC 9562, 6.2, method 1).
+ */
+export function newId(): string {
+  for (let at = 10; at < 16; at++) parts.random[at] = randomByte();
   const now = systemClock.now();
-  parts.seq = now > parts.msecs ? 0 : parts.seq + 1;
-  parts.msecs = Math.max(parts.msecs, now);
+  if (now > parts.msecs) {
+    parts.msecs = now;
+    parts.seq = ((randomByte() & 0x7f) << 24) | (randomByte() << 16) | (randomByte() << 8) | randomByte();
+  } else parts.seq++;
   return textOf(v7(parts, bytes));
 }
 
