@@ -175,6 +175,10 @@ export interface EngineCallbacks<Returned, in State = unknown, in Steps extends 
   readonly wake?: (event: WakeEvent<State, Steps>) => Returned;
   /** A transition has been committed. A crash right after the commit loses this call, never the row of the history. */
   readonly commit?: (event: CommitEvent<State, Steps>) => Returned;
+  /** Of these commits only those that say what became of a step in doubt: as its probe answered, or as an operator said. After `commit`. */
+  readonly probed?: (event: CommitEvent<State, Steps>) => Returned;
+  /** Of these commits only those with which a rewind goes up again. After `commit`. */
+  readonly rewound?: (event: CommitEvent<State, Steps>) => Returned;
   /** The launcher has let go of the execution: it ended, waits, is stuck, or another launcher owns it. */
   readonly rest?: (event: RestEvent<State, Steps>) => Returned;
   /** An error about this workflow or one of its executions was reported to `onError`. */
@@ -227,7 +231,7 @@ const madeKey = Symbol.for("stepwell.observer");
 
 const stepCallbacks = ["init", "beforeStep", "afterStep", "startRollback", "success", "failure", "stuck"] as const;
 
-const engineCallbacks = ["wake", "commit", "rest", "error", "carry"] as const;
+const engineCallbacks = ["wake", "commit", "probed", "rewound", "rest", "error", "carry"] as const;
 
 /** The callbacks of a watcher; a guard has only those of the steps. */
 export const callbacks = [...stepCallbacks, ...engineCallbacks] as const;

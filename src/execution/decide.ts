@@ -3,7 +3,7 @@
  * what is to be done next, comes out. Pure, save for the user's `onExit`. The way goes by the router's table; everything
  * beside the way (turns from outside, doubt, status, when it is due again, mail, history) is decided here.
  */
-import type { StepDefinition, WorkflowDefinition } from "../definition/definition.js";
+import type { StepDefinition } from "../definition/definition.js";
 import type { Status } from "../definition/flow.js";
 import { holdsTurns, isClean, untaken } from "./doubt.js";
 import { changesOf, leftNothing, type ActiveExecution, executionWith } from "./execution.js";
@@ -12,7 +12,7 @@ import { eventWith, type Event } from "./events.js";
 import { lineAfter } from "./children.js";
 import { awaitedMessage, sift, turnOf, turns, type Mail, type Turn } from "./mail.js";
 import { keyNameOf, roundOf, type Position } from "./position.js";
-import { positionAfter, takenOver } from "./position-after.js";
+import { positionAfter, takenOver, type Surroundings } from "./position-after.js";
 import { isRequest, type Transition } from "./records.js";
 import { isPastPivot, route, type Action, type Routed, type RoutedEvent, type Shape } from "./router.js";
 import type { StoreTime } from "./time.js";
@@ -30,10 +30,8 @@ export interface Decision {
 /** What observers hear when an execution has come to rest. */
 const callbackOf = { succeed: "success", finish: "failure", park: "stuck" } as const;
 
-export interface Facts {
-  readonly definition: WorkflowDefinition;
+export interface Facts extends Surroundings {
   readonly shape: Shape;
-  readonly time: StoreTime;
   /** What came while the step ran is in there. */
   readonly mail: Mail;
   /** Where observers hear how the execution came to rest, that is before it is let go. */
@@ -48,19 +46,17 @@ export interface Facts {
   readonly list: Transition["definition"];
   /** What observers gave this activation to carry; null: nothing new. */
   readonly carried: string | null;
-  readonly onExit: (reason: string) => string;
   /** The id of the first list of children that a step has in a round. */
-  readonly firstListOf: (step: string, round: number) => string;
+  firstListOf(step: string, round: number): string;
 }
 
 export function decide(stood: ActiveExecution, happened: Event, facts: Facts): Decision {
-  const { definition, time } = facts;
   const found = judged(stood, happened, facts);
   const { execution, event, mail, step, routed, nothingLeft, request } = found;
   const { action } = routed;
   const upInto = event.what.type === "migrated" ? undefined : roundInto(execution, routed);
   const committed = upInto === undefined ? execution : risen(execution, event, facts.ground!, facts.limit);
-  const position = positionAfter(execution, event, routed, definition, time, facts.onExit);
+  const position = positionAfter(execution, event, routed, facts);
   const isPassedOver = nothingLeft && execution.position.direction === "up" && routed.flow.direction === "down";
   // One whose state was patched stays stuck, one that was migrated is as it was, and what is due is seen after that.
   const kept = keptStatus(execution, event.what);
@@ -228,13 +224,13 @@ function listAfter(
   { position: before }: ActiveExecution,
   { what, list }: Event,
   position: Position,
-  { definition, firstListOf }: Facts,
+  facts: Facts,
 ): Transition["list"] {
   if (list !== undefined && what.type === "stepPaused") return list;
   const { direction, stepIndex, step, keys } = position;
   const isNew = direction === "down" && (before.direction === "up" || before.stepIndex !== stepIndex);
-  if (!isNew || definition.steps[stepIndex]?.children === undefined) return undefined;
-  return { list: firstListOf(keyNameOf(step, keys), roundOf(position, stepIndex)), closes: true };
+  if (!isNew || facts.definition.steps[stepIndex]?.children === undefined) return undefined;
+  return { list: facts.firstListOf(keyNameOf(step, keys), roundOf(position, stepIndex)), closes: true };
 }
 
 const statusOf: Record<Action, Status> = {

@@ -7,15 +7,22 @@ import { irreversibleIn, nextRounds, positionOf, type AskedBack, type Position }
 import type { Action, Passage, RoutedEvent, Routed } from "./router.js";
 import type { StoreTime } from "./time.js";
 
+/** What a position depends on beside the execution and the event. */
+export interface Surroundings {
+  readonly definition: WorkflowDefinition;
+  readonly time: StoreTime;
+  /** The reason with which the execution ends. */
+  onExit(reason: string): string;
+}
+
 export function positionAfter(
   execution: ActiveExecution,
   event: Event,
   { flow, action }: Routed,
-  definition: WorkflowDefinition,
-  time: StoreTime,
-  onExit: (reason: string) => string,
+  facts: Surroundings,
 ): Position {
   const { position } = execution;
+  const { definition, time } = facts;
   const { what, error } = event;
   if (what.type === "patched") return position;
   if (what.type === "migrated") return positionOf(what.position);
@@ -29,7 +36,7 @@ export function positionAfter(
   const rises = flow.round !== position.round;
   const after: Position = {
     direction: flow.direction,
-    reason: ends ? onExit(flow.reason) : flow.reason,
+    reason: ends ? facts.onExit(flow.reason) : flow.reason,
     stepIndex: flow.stepIndex,
     stepFunc: flow.stepFunc,
     lifecycle: flow.lifecycle,

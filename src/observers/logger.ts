@@ -83,10 +83,11 @@ export function logger(target: FieldsFirst | MessageFirst = pinoLogger(), option
     success: (event) => log("info", event, "execution completed"),
     failure: (event) => log("warn", event, "execution rolled back"),
     stuck: (event) => log("error", event, "execution stuck"),
-    commit: (event) => {
+    probed: (event) => {
       const [level, message] = lineOf(event) ?? [];
-      if (level !== undefined && message !== undefined) log(level, committed(event), message);
+      if (level !== undefined && message !== undefined) log(level, committed(event, event.transition.result), message);
     },
+    rewound: (event) => log("info", committed(event, event.flow.reason), "execution goes up again"),
     error: (event) => {
       const { code } = event.error;
       // An execution that is stuck was logged as `stuck`.
@@ -108,10 +109,8 @@ const needSomeone: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "STEPWELL_UNKNOWN_WORKFLOW",
 ]);
 
-/** What no callback around steps hears of: what became of an attempt in doubt, and that a rewind goes up again. */
-function lineOf({ transition: { func, result, upInto }, called }: CommitEvent): readonly [Level, string] | undefined {
-  if (upInto !== undefined) return ["info", "execution goes up again"];
-  if (func !== "probe") return undefined;
+/** What became of an attempt in doubt. */
+function lineOf({ transition: { result }, called }: CommitEvent): readonly [Level, string] | undefined {
   const isFound = result === "happened" || result === "did-not-happen";
   // Without a probe the execution is parked, and that is logged.
   if (!called) return isFound ? ["info", "doubt resolved"] : undefined;
@@ -119,9 +118,8 @@ function lineOf({ transition: { func, result, upInto }, called }: CommitEvent): 
 }
 
 /** The event as it is about the step that was committed, not about the one that comes next. */
-function committed(event: CommitEvent): ObserverEvent {
-  const { step: name, stepIndex: index, direction, result, upInto } = event.transition;
-  const reason = upInto === undefined ? result : event.flow.reason;
+function committed(event: CommitEvent, reason: string): ObserverEvent {
+  const { step: name, stepIndex: index, direction } = event.transition;
   return { ...event, step: { name, index }, flow: { ...event.flow, direction }, reason };
 }
 

@@ -1,14 +1,14 @@
 /** One call of a step's function: what it is called with, and what its result is with the observers around it. */
 import { serializeError } from "../values/serialize-error.js";
-import type { StepFunc } from "../definition/flow.js";
+import type { Flow, StepFunc } from "../definition/flow.js";
 import type { StepDefinition, StepFunction } from "../definition/definition.js";
 import { eventWith, eventAt, type Event } from "../execution/events.js";
 import { openDoubt } from "../execution/doubt.js";
 import { attemptOf, executionWith } from "../execution/execution.js";
-import { isPolling } from "../execution/position.js";
+import { flowOf, isPolling } from "../execution/position.js";
 import type { MailboxRecord } from "../execution/records.js";
 import { resultOf, waitTimedOut, type Settled, type SettledCall } from "../execution/step-result.js";
-import { messageIdentity, noteGuard, observe } from "./observing.js";
+import { messageIdentity, noteGuard, observe, type Told } from "./observing.js";
 import { stepDeadlineError, waitTimeoutError } from "./reports.js";
 import { StepContext, type DeliveredMessage } from "./step-context.js";
 import type { Work } from "./work.js";
@@ -138,15 +138,13 @@ function afterStep(work: Work, event: Event, call: Call, settled: Settled): Even
   const down = position.direction === "down";
   const thrown = "error" in settled ? settled.error : (event.error ?? undefined);
   const message = messageIdentity(call.cause);
-  const veto = observe(work, "afterStep", {
-    flow: { ...position, lifecycle: down ? "rollback" : "step", lastResult: event.result },
-    step: call.context.step,
-    attempt: call.attempt,
-    durationMs: event.durationMs,
-    ...(message !== undefined && { message }),
-    ...(thrown !== undefined && { error: thrown }),
-    ...(event.result !== "ok" && { reason: event.result }),
-  });
+  // Field by field: each step makes one, and spreading costs.
+  const flow: Flow = { ...flowOf(position), lifecycle: down ? "rollback" : "step", lastResult: event.result };
+  const seen: Told = { flow, step: call.context.step, attempt: call.attempt, durationMs: event.durationMs };
+  if (message !== undefined) seen.message = message;
+  if (thrown !== undefined) seen.error = thrown;
+  if (event.result !== "ok") seen.reason = event.result;
+  const veto = observe(work, "afterStep", seen);
   if (veto === undefined) return event;
   if (down || (type !== "stepOk" && type !== "stepCompleted")) {
     noteGuard(work, "afterStep", veto.error);

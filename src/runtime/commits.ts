@@ -26,6 +26,41 @@ function isFifthFailure({ what: { type }, answered }: Event, { attempts, doubts,
   return type === "probed" && answered === "failed" && asked === strugglingFrom;
 }
 
+/** One object for all decisions on an execution: most of the facts stay as they are. */
+class FactsOfWork implements Facts {
+  /** The one that is decided on. */
+  work: Work;
+  readonly definition: Facts["definition"];
+  readonly shape: Facts["shape"];
+  readonly observing: Facts["observing"];
+  readonly time: Facts["time"];
+  readonly limit: number;
+  mail: Facts["mail"];
+  ground: Facts["ground"] = undefined;
+  stopping = false;
+  list: Facts["list"] = undefined;
+  carried: string | null = null;
+
+  constructor(work: Work) {
+    const { definition, shape, observing } = work.registered;
+    this.work = work;
+    this.definition = definition;
+    this.shape = shape;
+    this.observing = observing;
+    this.time = work.host;
+    this.limit = work.host.sizeLimit;
+    this.mail = work.mail;
+  }
+
+  onExit(reason: string): string {
+    return exitReason(this.work, reason);
+  }
+
+  firstListOf(step: string, round: number): string {
+    return listId(this.work.id, { step, round, number: 1 });
+  }
+}
+
 type AskedAgain = Event & { readonly what: { readonly type: "again" } };
 
 export class Commits {
@@ -39,30 +74,12 @@ export class Commits {
   #decision: Decision | undefined;
   /** What observers gave this activation to carry, until it is committed; undefined: they were not asked yet. */
   #toCarry: string | null | undefined;
-  /** One object for all decisions: most of the facts stay as they are. */
-  readonly #facts: { -readonly [Key in keyof Facts]: Facts[Key] };
-  /** Of what is being decided. */
-  #deciding: Work;
+  readonly #facts: FactsOfWork;
 
   constructor(work: Work, listener: CommitListener<CommitResult>) {
-    const { definition, shape, observing } = work.registered;
     this.#work = work;
-    this.#deciding = work;
     this.#listener = listener;
-    this.#facts = {
-      definition,
-      shape,
-      observing,
-      time: work.host,
-      mail: work.mail,
-      ground: undefined,
-      limit: work.host.sizeLimit,
-      stopping: false,
-      list: undefined,
-      carried: null,
-      onExit: (reason) => exitReason(this.#deciding, reason),
-      firstListOf: (step, round) => listId(work.id, { step, round, number: 1 }),
-    };
+    this.#facts = new FactsOfWork(work);
   }
 
   /** What is committed of what happened. @throws STEPWELL_INVARIANT_VIOLATED, which parks the execution */
@@ -95,12 +112,12 @@ export class Commits {
 
   #decide(work: Work, event: Event): Decision {
     const facts = this.#facts;
+    facts.work = work;
     facts.mail = work.mail;
     facts.ground = groundOf(work);
     facts.stopping = this.#work.isStopping;
     facts.list = this.list;
     facts.carried = this.#carries();
-    this.#deciding = work;
     const decision = decide(work.execution, event, facts);
     const broken = brokenInvariant(work.execution, event.what, decision.transition);
     if (broken !== undefined) throw invariantError(work.execution, broken);

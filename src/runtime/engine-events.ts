@@ -1,6 +1,7 @@
 /** What watchers hear of the engine's own work: bursts, commits, and what is carried from one to the next. */
 import type { CommitEvent, ExecutionIdentity, RestEvent, WakeEvent } from "../definition/observer.js";
 import { isStruggling } from "../execution/position.js";
+import type { StepwellError } from "../errors.js";
 import type { Transition } from "../execution/records.js";
 import type { Event } from "../execution/events.js";
 import { shownState, type ActiveExecution } from "../execution/execution.js";
@@ -46,7 +47,10 @@ export function tellCommit(
   at: number,
 ): void {
   const { observing } = registered;
-  if (!observing.hears("commit")) return;
+  const { func, upInto } = history;
+  const probed = func === "probe" && observing.hears("probed");
+  const rewound = upInto !== undefined && observing.hears("rewound");
+  if (!probed && !rewound && !observing.hears("commit")) return;
   const { identity, position, status } = execution;
   const message = messageIdentity(committed?.cause);
   const make = (): CommitEvent => {
@@ -69,7 +73,10 @@ export function tellCommit(
     if (history.error !== undefined) event.error = history.error;
     return event;
   };
-  observing.tellWatchers("commit", make, (error) => host.report(error));
+  const report = (error: StepwellError): void => host.report(error);
+  observing.tellWatchers("commit", make, report);
+  if (probed) observing.tellWatchers("probed", make, report);
+  if (rewound) observing.tellWatchers("rewound", make, report);
 }
 
 /** The launcher has let go of the execution. */

@@ -42,12 +42,13 @@ export function noteGuard(work: Work, callback: CallbackName, error: unknown): v
   );
 }
 
+/** What a callback around steps is told, beside the execution as it is. */
+export type Told = {
+  -readonly [Key in keyof Omit<ObserverEvent, "execution" | "state" | "revision">]: ObserverEvent[Key];
+};
+
 /** Calls one observer callback: guards, then watchers. Gives back the veto, if there was one. */
-export function observe(
-  work: Work,
-  callback: CallbackName,
-  event: Omit<ObserverEvent, "execution" | "state" | "revision">,
-): Veto | undefined {
+export function observe(work: Work, callback: CallbackName, event: Readonly<Told>): Veto | undefined {
   const { registered, host } = work;
   const { observing } = registered;
   if (!observing.hears(callback)) return undefined;
@@ -64,7 +65,7 @@ export function observe(
 /** Written out field by field: every step makes some, and spreading costs more than most observers do. */
 function eventOf(
   execution: ObserverEvent["execution"],
-  { step, attempt, durationMs, error, reason, message }: Omit<ObserverEvent, "execution" | "state" | "revision">,
+  { step, attempt, durationMs, error, reason, message }: Readonly<Told>,
   flow: Flow,
   state: object,
   revision: number,
