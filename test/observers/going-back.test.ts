@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { happened, unknown, workflow, type Observer } from "../../src/index.js";
+import { happened, observer, unknown, workflow, type Observer } from "../../src/index.js";
 import { changes, type ChangeRecord } from "../../src/observers/changes.js";
 import { logger } from "../../src/observers/logger.js";
 import { metrics } from "../../src/observers/metrics.js";
@@ -49,7 +49,15 @@ onEveryStore("observers of an execution that was in doubt, and rewound", (start)
     const told = telemetry();
     const registry = new Registry();
     const records: ChangeRecord[] = [];
-    const steps = paying([logger(log), told.observer, metrics({ registry }), changes((it) => records.push(it))]);
+    const heard: string[] = [];
+    const doubts = observer({
+      name: "doubts",
+      probed: ({ transition: { step, result }, called }) => void heard.push(`${step} ${result} ${called}`),
+      rewound: ({ transition: { step, upInto }, flow }) =>
+        void heard.push(`${step} up into ${upInto}, ${flow.direction}`),
+    });
+    const watchers = [logger(log), told.observer, metrics({ registry }), changes((it) => records.push(it)), doubts];
+    const steps = paying(watchers);
     const { launcher, clock } = await start([steps]);
     const execution = await launcher.launch(steps, { card: secret }, { id: "e" });
     await clock.advance("1m");
@@ -93,6 +101,13 @@ onEveryStore("observers of an execution that was in doubt, and rewound", (start)
       "info: execution completed",
     ]);
     expect(JSON.stringify(lines)).not.toContain(secret);
+    expect(heard).toEqual([
+      "pay happened true",
+      "pay up into 1, up",
+      "pay EBANK true",
+      "pay unknown true",
+      "pay happened false",
+    ]);
 
     const spans = told.named("probe pay").map(({ attributes }) => short(attributes));
     expect(spans).toMatchObject([
