@@ -47,6 +47,8 @@ export class Heartbeat {
   readonly #launcher: HeartbeatOwner;
   /** This launcher is being registered under a new number. */
   #registering: Promise<void> | undefined;
+  /** Nobody is registered under that number any more. */
+  #isBuried = false;
   #timer: Timer | undefined;
   #ended = false;
   /** Beats that the store has not answered yet. */
@@ -82,6 +84,12 @@ export class Heartbeat {
   async register(): Promise<void> {
     const before = this.owner === 0 ? undefined : this.owner;
     this.owner = await this.#settings.store.register(ownIdentity(), before);
+    this.#isBuried = false;
+  }
+
+  /** Whether this launcher is registered under that number, for all that it knows: if not, what it had under it is due for others. */
+  isRegisteredAs(owner: number | null): boolean {
+    return this.owner === owner && !this.#isBuried;
   }
 
   /** Another launcher took this one for dead, when it had this number. A claim and a beat may both find out. */
@@ -94,6 +102,7 @@ export class Heartbeat {
   }
 
   async #registerAnew(): Promise<void> {
+    this.#isBuried = true;
     this.#launcher.buried();
     await this.register();
     this.#launcher.freed();

@@ -103,8 +103,9 @@ export class Intake implements Places, LoopOwner {
     this.#tellEmptied();
   }
 
-  /** Begins to drive an execution for which room was reserved. */
+  /** Begins to drive an execution for which room was reserved. Not where this launcher was buried while it created that. */
   take(record: ExecutionRecord, state: object, registered: Registered): void {
+    if (!this.#heartbeat.isRegisteredAs(record.owner)) return this.giveUp();
     this.#reserved--;
     this.#loops.add(new ExecutionLoop(record, state, this.#heartbeat.owner, registered, this.#host, this));
   }
@@ -149,7 +150,7 @@ export class Intake implements Places, LoopOwner {
         () => new Map<string, PendingMail>(),
       );
       // This launcher was buried meanwhile: what it claimed is due for others.
-      if (this.#heartbeat.owner !== owner) return false;
+      if (!this.#heartbeat.isRegisteredAs(owner)) return false;
       this.#fairOrder.tookUp(workflows, claimed.records);
       for (const [index, record] of claimed.records.entries()) {
         const lateMs = Math.max(0, claimed.at - claimed.dueSince[index]!);

@@ -2,7 +2,9 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { StepwellError, workflow, type Launcher, type Store } from "../../src/index.js";
+import type { Batch } from "../../src/stores/batch.js";
 import type { Fate } from "../../src/stores/records.js";
+import { through } from "../../src/testing/faults/through.js";
 import { onEveryStore } from "../support/rig.js";
 
 const input = z.object({});
@@ -172,4 +174,40 @@ onEveryStore("a launcher that is buried", (start) => {
       error: { code: "STEPWELL_CRASHES_LAUNCHER" },
     });
   }, 60_000);
+
+  test("while its launch is under way, begins nothing of that once it hears of it: others have it", async () => {
+    const calls: string[] = [];
+    const noting = workflow("noting", { input }).step("work", {
+      run: ({ attempt, signal }) =>
+        new Promise<undefined>((_, reject) => {
+          calls.push(`attempt ${attempt}`);
+          signal.addEventListener("abort", () => reject(signal.reason as Error));
+        }),
+    });
+    const options = { ...calm, heartbeat: { interval: "1s", timeout: "15s" } } as const;
+    const { store, clock, another, launcher: first } = await start([noting], options);
+    await first.stop();
+    let answer = (): void => undefined;
+    const late = through(store, (call, name) => {
+      if (name !== "write") return call;
+      return async (...given) => {
+        const written = await call(...given);
+        if ((given[0] as Batch).creates.length > 0) await new Promise<void>((resolve) => (answer = resolve));
+        return written;
+      };
+    });
+    const launcher = await another([noting], { ...options, store: late });
+    const { owner } = (await store.beat(0)).others[0]!;
+    await another([noting], options);
+    const launching = launcher.launch(noting, {}, { id: "e" });
+    await clock.settle();
+    await store.removeLaunchers([owner], "silent");
+    // A beat says so, and the other one looks for what is due.
+    await clock.advance("2s");
+    expect(calls).toEqual(["attempt 2"]);
+    answer();
+    await launching;
+    await clock.settle();
+    expect(calls).toEqual(["attempt 2"]);
+  });
 });
