@@ -6,6 +6,7 @@ import fc from "fast-check";
 import type { ExecutionRecord, HistoryRecord, MailboxRecord } from "../../src/execution/records.js";
 import type { RecallRate } from "../../src/client/recall-options.js";
 import type { Arrival } from "../../src/stores/batch.js";
+import type { MailFilter } from "../../src/stores/mail-filters.js";
 import type { Callers } from "./callers.js";
 import type { Plan } from "./plan.js";
 import { tripName } from "./trips.js";
@@ -74,6 +75,8 @@ interface Known {
   readonly completed: Set<string>;
   readonly launchedAt: number;
   readonly asked: string[];
+  /** Those that it has seen stuck since its last commit: it begins with a look after each. */
+  readonly seenStuck: Set<string>;
   isResumed: boolean;
   /** Somebody completed in the millisecond in which it was launched, and may be asked without having been counted. */
   isClose: boolean;
@@ -147,6 +150,7 @@ export class RecallWatch {
       completed: new Set(completed.map((it) => it.id)),
       launchedAt: this.#callers.scene.clock.now(),
       asked: [],
+      seenStuck: new Set(),
       isResumed: false,
       isClose: false,
     });
@@ -155,6 +159,23 @@ export class RecallWatch {
   /** Something is deleted. */
   forget(id: string): void {
     if (this.#known.delete(id)) this.#forgotten.add(id);
+  }
+
+  /** Something is committed. */
+  took(id: string): void {
+    this.#known.get(id)?.seenStuck.clear();
+  }
+
+  /** Somebody reads mailboxes: a recall that looks how those stand that are at rest reads what became of its requests to them. */
+  reads(filter: MailFilter): void {
+    if (!("messageId" in filter)) return;
+    const { executions, messageId } = filter;
+    for (const [recall, { seenStuck }] of this.#known) {
+      if (messageId !== keyOf(recall)) continue;
+      for (const record of this.#callers.scene.store.load(executions) as (ExecutionRecord | undefined)[])
+        if (record?.status === "stuck") seenStuck.add(record.id);
+        else if (record !== undefined) seenStuck.delete(record.id);
+    }
   }
 
   /** Something has come into a mailbox. */
@@ -175,26 +196,34 @@ export class RecallWatch {
       asked.push(execution);
       // By whose limits it goes is not known where it was asked for twice.
       if (!this.#isCalm || this.#askedAgain.has(recall)) continue;
-      const { live, rolledBack } = this.#standingOf(recall, asked);
-      if (live > plan.atOnce) books.wrong(`${live} go down at once for ${recall}, and ${plan.atOnce} may`);
+      const { live, unseen, rolledBack } = this.#standingOf(recall, known);
+      // Who is stuck takes no place. Where somebody helps it up, the recall knows of that at its next look.
+      if (live - unseen > plan.atOnce) books.wrong(`${live} go down at once for ${recall}, and ${plan.atOnce} may`);
       const canary = Math.min(plan.canary, plan.atOnce);
       if (!isResumed && rolledBack < canary && live + rolledBack > canary)
         books.wrong(`${execution} is asked by ${recall} before its canary is rolled back`);
     }
   }
 
-  #standingOf(recall: string, asked: readonly string[]): { readonly live: number; readonly rolledBack: number } {
+  /** Unseen: of those live, who was stuck when the recall looked last. */
+  #standingOf(
+    recall: string,
+    { asked, seenStuck }: Known,
+  ): { readonly live: number; readonly unseen: number; readonly rolledBack: number } {
     const { store } = this.#callers.scene;
     const records = store.load(asked) as (ExecutionRecord | undefined)[];
     const mail = store.mail({ executions: asked, messageId: keyOf(recall) }) as readonly MailboxRecord[];
-    let [live, rolledBack] = [0, 0];
+    let [live, unseen, rolledBack] = [0, 0, 0];
     for (const record of records) {
       const request = mail.find(({ execution }) => execution === record?.id)?.status;
       if (record === undefined || request === "dead") continue;
       if (record.status === "rolledBack") rolledBack++;
-      else if (!atRest.has(record.status) || request === "pending") live++;
+      else if (!atRest.has(record.status) || request === "pending") {
+        live++;
+        if (seenStuck.has(record.id)) unseen++;
+      }
     }
-    return { live, rolledBack };
+    return { live, unseen, rolledBack };
   }
 
   /** Whether they are over; those that pause are resumed. */

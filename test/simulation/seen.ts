@@ -5,6 +5,7 @@ import type { Shape } from "../../src/execution/router.js";
 import type { Batch, BatchResult, CreateResult, NewExecution } from "../../src/stores/batch.js";
 import type { Advance } from "../../src/stores/lists.js";
 import type { DueSchedules, MaybePromise, PruneOptions, ScheduleChange, Store } from "../../src/stores/contract.js";
+import type { MailFilter } from "../../src/stores/mail-filters.js";
 import type { Admission } from "../../src/stores/records.js";
 import { through } from "../../src/testing/faults/through.js";
 import { edgeOf, whatOf } from "./edges.js";
@@ -90,6 +91,12 @@ export class Witness {
         };
       }
       if (name === "prune") return (options) => this.retention.prune(call, options as PruneOptions);
+      if (name === "mail") {
+        return (filter) => {
+          this.recalls.reads(filter as MailFilter);
+          return call(filter);
+        };
+      }
       if (name === "schedules.due") return (options) => this.schedules.due(call(options) as DueSchedules);
       if (name === "schedules.change") return (change) => this.schedules.change(call, change as ScheduleChange);
       if (name === "limits.admit") {
@@ -115,7 +122,7 @@ export class Witness {
   retention!: Pick<Retention, "prune">;
 
   /** Whoever looks at recalls. */
-  recalls!: Pick<RecallWatch, "created" | "arrived" | "forget">;
+  recalls!: Pick<RecallWatch, "created" | "arrived" | "took" | "reads" | "forget">;
 
   /** Whoever looks at schedules. */
   schedules!: Pick<Schedules, "due" | "change">;
@@ -231,6 +238,7 @@ export class Witness {
     this.#gates.took(transition);
     this.#timers.committed(transition);
     this.#migrations.took(transition);
+    this.recalls.took(id);
     const shape = this.#workflows.get(id);
     const before = this.#statuses.get(id);
     if (shape !== undefined) this.seen.note("edge", edgeOf(transition, before, shape));
