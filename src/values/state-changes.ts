@@ -53,9 +53,10 @@ export function stateDifference(redact: unknown, where: string): Difference {
 
 function difference(before: object, after: object, redactor: Redactor | undefined): ChangeOperation[] {
   // A transition changes few fields, and states share the others: those need not be looked into.
-  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])]
-    .filter((name) => !Object.is((before as View)[name], (after as View)[name]))
-    .toSorted();
+  const isChanged = (name: string): boolean => !Object.is((before as View)[name], (after as View)[name]);
+  const names = Object.keys(after).filter(isChanged);
+  for (const name of Object.keys(before)) if (!Object.hasOwn(after, name) && isChanged(name)) names.push(name);
+  names.sort();
   if (names.length === 0) return [];
   let [from, to] = [viewOfFields(before, names), viewOfFields(after, names)];
   if (redactor !== undefined) [from, to] = redactor(from, to);
