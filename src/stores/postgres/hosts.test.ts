@@ -4,6 +4,7 @@ import { freshSchema, postgresUrl } from "../../../test/support/postgres.js";
 import { startPostgres, type PostgresServer } from "../../../test/support/postgres-server.js";
 import { TcpProxy } from "../../../test/support/tcp-proxy.js";
 import { checkUrl, eachHost, placeOf } from "./address.js";
+import { Hosts, type HostClient } from "./hosts.js";
 import { postgresHealth, postgresStore } from "./index.js";
 import { connect } from "./open.js";
 
@@ -77,6 +78,27 @@ test("of several hosts the one is used that takes writes, and another one after 
       message: expect.stringContaining(`127.0.0.1:1, 127.0.0.1:${portOf(two)}, 127.0.0.1:${portOf(one)}`),
     });
 }, 60_000);
+
+test("a connection that is cut while its host is asked what it is, since another one leads, is made to that one", async () => {
+  const hosts = new Hosts("postgres://one,two/shop?target_session_attrs=read-write");
+  let cut = (): void => undefined;
+  const answer = new Promise<never>(
+    (_, reject) => (cut = () => reject(new Error("Connection terminated unexpectedly"))),
+  );
+  const standby = { numberOfHost: 0, query: () => answer, cut: () => cut() } as unknown as HostClient;
+  const rows = [{ transaction_read_only: "off" }];
+  const leader = { numberOfHost: 1, query: async () => ({ rows }), cut: () => undefined } as unknown as HostClient;
+  hosts.opened(standby);
+  hosts.opened(leader);
+  const connecting = hosts.connect(async () => {
+    const client = hosts.at === 0 ? standby : leader;
+    await hosts.check(client);
+    return client;
+  });
+  // Another one, at the same time.
+  await hosts.check(leader);
+  expect(await connecting).toBe(leader);
+});
 
 test("what was asked of a machine that is silent is given up once another host is found to lead", async () => {
   const servers = [await startPostgres({ fsync: false }), await startPostgres({ fsync: false })] as const;

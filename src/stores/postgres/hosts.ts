@@ -75,12 +75,21 @@ export class Hosts {
   /** To be asked of each new connection. */
   async check(client: HostClient): Promise<void> {
     if (!this.#wantsPrimary) return;
-    const { rows } = await client.query({ text: "SHOW transaction_read_only", query_timeout: checkPatience });
-    const [{ transaction_read_only: readOnly }] = rows as [{ readonly transaction_read_only: string }];
-    if (readOnly !== "on") return this.#leads(client.numberOfHost);
+    if (!(await this.#isReadOnly(client))) return this.#leads(client.numberOfHost);
     const refusal = Object.assign(new Error("this server takes no writes: it is a standby"), { code: readOnlyCode });
     this.leave(client.numberOfHost, refusal);
     throw refusal;
+  }
+
+  async #isReadOnly(client: HostClient): Promise<boolean> {
+    try {
+      const { rows } = await client.query({ text: "SHOW transaction_read_only", query_timeout: checkPatience });
+      return (rows as [{ readonly transaction_read_only: string }])[0].transaction_read_only === "on";
+    } catch (error) {
+      // It has not answered; perhaps it was cut, since another connection has found out meanwhile which host leads.
+      this.leave(client.numberOfHost, error as object);
+      throw error;
+    }
   }
 }
 
