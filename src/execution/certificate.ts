@@ -2,6 +2,7 @@
  * What an execution at rest did, by which key, and what undid it or why nothing did. Pure: made of the rows of its history and the stored
  * list of its steps, without any value that it holds.
  */
+import type { Mutable } from "../values/mutable.js";
 import type { StepOutline } from "../definition/outline.js";
 import type { Status } from "../definition/flow.js";
 import type { HistoryRecord } from "./records.js";
@@ -59,9 +60,8 @@ export type WhyLeft = "irreversible" | "no-undo" | "skipped" | "dropped" | "undo
 /** How the keys of a step's functions are made. */
 export type KeyOf = (step: string, func: "run" | "rollback", round: number) => string;
 
-type Writable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
-type Made = Writable<Omit<CertifiedDoing, "undo">> & {
-  undo?: Writable<CertifiedUndo>;
+type Made = Mutable<Omit<CertifiedDoing, "undo">> & {
+  undo?: Mutable<CertifiedUndo>;
   /** Under which name others know what it did. */
   readonly known: string;
   isDropped?: true;

@@ -4,6 +4,7 @@
  */
 import { encode, type Encoded } from "../values/encode.js";
 import { isolate, merge } from "../values/isolate.js";
+import type { Mutable } from "../values/mutable.js";
 import type { SerializedError } from "../values/serialize-error.js";
 import type { StepOutline } from "../definition/outline.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
@@ -173,7 +174,7 @@ export function executionWith(it: ActiveExecution, changes: Partial<ActiveExecut
   return Object.assign(copyOf(it), changes);
 }
 
-function copyOf(it: ActiveExecution): Writable {
+function copyOf(it: ActiveExecution): Mutable<ActiveExecution> {
   return {
     identity: it.identity,
     owner: it.owner,
@@ -200,8 +201,6 @@ function copyOf(it: ActiveExecution): Writable {
     isAhead: it.isAhead,
   };
 }
-
-type Writable = { -readonly [Field in keyof ActiveExecution]: ActiveExecution[Field] };
 
 /** As `withPatch`, for what a guard or an operator gives: the history keeps it apart from what steps give. */
 export function withOthersPatch(execution: ActiveExecution, patch: object, limit: number): ActiveExecution {

@@ -4,6 +4,7 @@
  */
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { Flow, Status } from "../definition/flow.js";
+import type { Mutable } from "../values/mutable.js";
 import type { SerializedError } from "../values/serialize-error.js";
 import type { Doubt } from "./doubt.js";
 
@@ -188,8 +189,6 @@ export function positionAt(
 /** A field that may be left out is undefined. */
 type Loose = { readonly [Field in keyof Position]: Position[Field] | undefined };
 
-type Writable = { -readonly [Field in keyof Loose]: Loose[Field] };
-
 /**
  * The position in one of two shapes: most have no field that may be left out, and the others have all of them, undefined where they are left
  * out. V8 compiles code for few shapes of objects, and throws it away with a shape that no object has for a while.
@@ -200,7 +199,7 @@ export function positionOf(it: Loose): Position {
 
 /** As `positionOf`; of a position that has one of the shapes already, and without another object in between. */
 export function withLifecycle(it: Position, lifecycle: Position["lifecycle"]): Position {
-  const position: Writable = hasMore(it) ? whole(it) : plain(it);
+  const position: Mutable<Loose> = hasMore(it) ? whole(it) : plain(it);
   position.lifecycle = lifecycle;
   return position as Position;
 }

@@ -1,6 +1,7 @@
 /** What is committed of an event beside the position: the row of the history, what becomes of mail and subscriptions. */
 import { encode, Encoded } from "../values/encode.js";
 import { isolate } from "../values/isolate.js";
+import type { Mutable } from "../values/mutable.js";
 import type { ActiveExecution } from "./execution.js";
 import type { Event } from "./events.js";
 import { isLasting, type Mail } from "./mail.js";
@@ -26,13 +27,13 @@ export function unsubscribedBy(
 const patchOptions = { what: "A patch", limit: Infinity };
 
 /** @param upInto the round into which the execution goes up again with it. Default: it does not */
-export function entryOf(execution: ActiveExecution, event: Event, upInto?: number): Writable<HistoryEntry> {
+export function entryOf(execution: ActiveExecution, event: Event, upInto?: number): Mutable<HistoryEntry> {
   const { guardErrors, others, initial } = execution;
   const { position } = execution;
   const { direction, step, stepIndex } = position;
   const { func, attempt, result, durationMs, cause, error, by, why, what } = event;
   const patch = event.patch === undefined ? null : encode(event.patch, patchOptions);
-  const entry: Writable<HistoryEntry> = { direction, step, stepIndex, func, attempt, result, durationMs, patch };
+  const entry: Mutable<HistoryEntry> = { direction, step, stepIndex, func, attempt, result, durationMs, patch };
   // Field by field: most entries have one of these or none, and spreading costs.
   if (cause?.kind === "message") entry.message = { id: cause.messageId ?? cause.id, name: cause.name };
   if (error !== null) entry.error = error;
@@ -52,12 +53,10 @@ export function entryOf(execution: ActiveExecution, event: Event, upInto?: numbe
   return entry;
 }
 
-function noteRound(entry: Writable<HistoryEntry>, position: Position): void {
+function noteRound(entry: Mutable<HistoryEntry>, position: Position): void {
   const round = roundOf(position, position.stepIndex);
   if (round > 0) entry.round = round;
 }
-
-type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 function fieldsOf(state: object, names: readonly string[]): object {
   return isolate(Object.fromEntries(Object.entries(state).filter(([name]) => names.includes(name))));

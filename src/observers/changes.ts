@@ -1,6 +1,7 @@
 import { escapeUnprintable, messageOf } from "../values/text.js";
 import { appendFileSync, closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { checkedObserver, type CommitEvent, type Observer, type Synchronous } from "../definition/observer.js";
+import type { Mutable } from "../values/mutable.js";
 import { refuseUnknownOptions, shown } from "../values/options.js";
 import { StepwellError } from "../errors.js";
 import { stateDifference, type ChangeOperation } from "../values/state-changes.js";
@@ -100,8 +101,6 @@ function recordOf({ execution, transition }: CommitEvent, operations: ChangeOper
   record.changes = operations;
   return record as ChangeRecord;
 }
-
-type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 /**
  * A sink for `changes`: appends each record to a file, as one line of JSON. Several processes of one

@@ -9,14 +9,13 @@ import { transitionOf } from "../execution/history.js";
 import type { Host } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
 import { flowOf } from "../execution/position.js";
+import type { Mutable } from "../values/mutable.js";
 import { carriedOf, messageIdentity } from "./observing.js";
 import type { Work } from "./work.js";
 
 type Telling = Pick<Host, "report" | "storeNow">;
 
 // The events are written out field by field: every step makes some, and spreading costs more than most observers do.
-
-type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 /** A launcher begins to drive the execution, which had been due for `lateMs`. */
 export function tellWake({ execution, registered, host }: Work, lateMs: number): void {

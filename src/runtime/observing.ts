@@ -1,5 +1,6 @@
 /** Observers around steps: guards first, whose patches are merged into the state, then watchers. */
 import { isolate } from "../values/isolate.js";
+import type { Mutable } from "../values/mutable.js";
 import { serializeError } from "../values/serialize-error.js";
 import type { Flow } from "../definition/flow.js";
 import type { CallbackName, Carried, MessageIdentity, ObserverEvent } from "../definition/observer.js";
@@ -43,9 +44,7 @@ export function noteGuard(work: Work, callback: CallbackName, error: unknown): v
 }
 
 /** What a callback around steps is told, beside the execution as it is. */
-export type Told = {
-  -readonly [Key in keyof Omit<ObserverEvent, "execution" | "state" | "revision">]: ObserverEvent[Key];
-};
+export type Told = Mutable<Omit<ObserverEvent, "execution" | "state" | "revision">>;
 
 /** Calls one observer callback: guards, then watchers. Gives back the veto, if there was one. */
 export function observe(work: Work, callback: CallbackName, event: Readonly<Told>): Veto | undefined {
@@ -70,7 +69,7 @@ function eventOf(
   state: object,
   revision: number,
 ): ObserverEvent {
-  const event: { -readonly [Key in keyof ObserverEvent]: ObserverEvent[Key] } = { execution, flow, state, revision };
+  const event: Mutable<ObserverEvent> = { execution, flow, state, revision };
   if (step !== undefined) event.step = step;
   if (attempt !== undefined) event.attempt = attempt;
   if (durationMs !== undefined) event.durationMs = durationMs;
