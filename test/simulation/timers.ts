@@ -114,6 +114,8 @@ export function wrongCounts(rows: readonly HistoryRecord[], trip: Trip): string[
   if (trip.guard !== null) return [];
   const found: string[] = [];
   let failures = 0;
+  // By something else than its step, such as a migration that failed; it stays so through one that does not.
+  let isParked = false;
   for (const [index, { direction, stepIndex, step, result, backTo, func, by, why, migration }] of rows.entries()) {
     const before = rows[index - 1];
     if (before?.stepIndex !== stepIndex || before.direction !== direction || before.upInto !== undefined) failures = 0;
@@ -126,9 +128,10 @@ export function wrongCounts(rows: readonly HistoryRecord[], trip: Trip): string[
       (migration !== undefined && trip.deployment?.restarts === true) ||
       result === "retried" ||
       backTo !== undefined ||
-      (result.startsWith("rollback-") && failures >= tried)
+      (result.startsWith("rollback-") && (isParked || failures >= tried))
     )
       failures = 0;
+    isParked = result.startsWith("STEPWELL_") || (isParked && migration !== undefined);
     // It is the reason of who has asked.
     if ((result !== "Error" && result !== "timeout") || why !== undefined) continue;
     failures += 1;
