@@ -100,6 +100,22 @@ test("a connection that is cut while its host is asked what it is, since another
   expect(await connecting).toBe(leader);
 });
 
+test("a connection to a host that accepts, and does not say what it is, is made to the next one", async () => {
+  const hosts = new Hosts("postgres://one,two/shop?target_session_attrs=read-write");
+  const asked: number[] = [];
+  const connected = await hosts.connect(async () => {
+    const numberOfHost = hosts.at;
+    const query = async () => {
+      asked.push(numberOfHost);
+      if (numberOfHost === 0) throw new Error("Query read timeout");
+      return { rows: [{ transaction_read_only: "off" }] };
+    };
+    await hosts.check({ numberOfHost, query, cut: () => undefined } as unknown as HostClient);
+    return numberOfHost;
+  });
+  expect([connected, asked]).toEqual([1, [0, 1]]);
+});
+
 test("what was asked of a machine that is silent is given up once another host is found to lead", async () => {
   const servers = [await startPostgres({ fsync: false }), await startPostgres({ fsync: false })] as const;
   const proxy = await TcpProxy.before(servers[0].url);
