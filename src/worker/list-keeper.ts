@@ -184,7 +184,11 @@ export class ListKeeper {
       const next = plans.map((plan) => (plan.hasMore ? this.#foreseen(knownAfter(plan)) : undefined));
       answers = await asked;
       if (this.#isUndisturbed) following = next.flatMap((plan, index) => (plan && isTaken(answers[index]) ? plan : []));
-      if (following.length > 0) going = this.#advance(following);
+      if (following.length > 0) {
+        going = this.#advance(following);
+        // It is on its way before these begin, which keeps the process busy. Where it fails, that is heard of below.
+        await Promise.race([going.catch(() => undefined), new Promise<void>((sent) => this.#clock.soon(sent))]);
+      }
     } finally {
       for (const [index, { begins }] of plans.entries())
         for (const [place, create] of begins.entries()) this.#begin(create, answers[index]?.[place]);

@@ -185,8 +185,8 @@ export async function advanceLists(
   all: readonly Advance[],
 ): Promise<readonly Advanced[] | undefined> {
   const ids = all.map(({ list }) => list);
-  if (all.length > 1) await lockLists(session, ids);
-  const rows = await session.rows<{ readonly id: string; readonly sequence: number; readonly begun: number }>(
+  const locked = all.length > 1 ? lockLists(session, ids) : undefined;
+  const advanced = session.rows<{ readonly id: string; readonly sequence: number; readonly begun: number }>(
     advanceQuery,
     [
       textArray(ids),
@@ -198,6 +198,8 @@ export async function advanceLists(
       textArray(all.flatMap(({ counts }) => counts)),
     ],
   );
+  await locked;
+  const rows = await advanced;
   if (rows.length < all.length) return undefined;
   const found = new Map(rows.map(({ id, sequence, begun }) => [id, { number: String(sequence), begun }]));
   return ids.map((id) => found.get(id)!);

@@ -198,26 +198,23 @@ async function advanceIn(
   const creates = all.flatMap(({ begins }) => begins);
   const arrivals = all.flatMap((it) => it.arrivals);
   const frees = all.flatMap((it) => it.frees);
-  let answers: readonly CreateResult[] = [];
-  if (creates.length > 0) {
-    const created = creating(creates, tickets, terms);
-    await created.run(transaction);
-    await created.explain(transaction);
-    hints.push(...created.hints);
-    answers = created.answers;
-  }
+  const created = creates.length === 0 ? undefined : creating(creates, tickets, terms);
+  const delivering = deliveries(arrivals, terms.now);
   const touched = [...new Set([...arrivals.map(({ execution }) => execution), ...frees])];
-  if (touched.length > 0) await transaction.rows(lockRows, [textArray(touched)]);
-  for (const step of deliveries(arrivals, terms.now)) {
-    await step.run(transaction);
-    hints.push(...step.hints);
-  }
-  if (frees.length > 0) await transaction.rows(freeQuery, [textArray(frees)]);
-  const lists = await advanceLists(transaction, all);
+  // Sent one behind the other, and waited for together.
+  const sent: Promise<unknown>[] = [];
+  if (created !== undefined) sent.push(created.run(transaction));
+  if (touched.length > 0) sent.push(transaction.rows(lockRows, [textArray(touched)]));
+  for (const step of delivering) sent.push(step.run(transaction));
+  if (frees.length > 0) sent.push(transaction.rows(freeQuery, [textArray(frees)]));
+  const [lists] = await Promise.all([advanceLists(transaction, all), ...sent]);
   if (lists === undefined) {
     await transaction.rollback();
     return null;
   }
+  await created?.explain(transaction);
+  for (const step of [created, ...delivering]) hints.push(...(step?.hints ?? []));
+  const answers = created?.answers ?? [];
   let next = 0;
   const answersOf = all.map(({ begins }) => answers.slice(next, (next += begins.length)));
   await markLines(transaction, lists, all, answersOf);
