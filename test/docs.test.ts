@@ -4,6 +4,7 @@ import { dirname, join, posix, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { defaultRollbackRetry } from "../src/definition/retry-policy.js";
 import { errorCodes } from "../src/errors.js";
 import { commandReference } from "./support/command-reference.js";
 
@@ -181,6 +182,28 @@ describe("the tables and lists", () => {
     const options = [...names.matchAll(/"(\w+)"/g)].map(([, option = ""]) => option);
     expect(options).not.toEqual([]);
     expect(firstColumn("docs/guide.md", "Options of a step").toSorted()).toEqual(options.toSorted());
+  });
+
+  it("README.md and ARCHITECTURE.md count the methods and the capabilities of a store as the contract has them", async () => {
+    const source = await readFile(join(root, "src/stores/contract.ts"), "utf8");
+    const bodyOf = (name: string): string =>
+      new RegExp(`^export interface ${name}\\b.*\\{\\n([^]*?)^\\}`, "m").exec(source)?.[1] ?? "";
+    const capabilities = [...bodyOf("Capabilities").matchAll(/^ {2}readonly (\w+)\?: \w+Store;/gm)].map(
+      ([, name = ""]) => name,
+    );
+    const methods = [...bodyOf("Store").matchAll(/^ {2}(\w+)[(<]/gm)].length;
+    const numbers = ["five", "six", "seven", "eight"][capabilities.length - 5]!;
+    expect(page("README.md")).toContain(`${methods} methods, ${numbers} capabilities`);
+    const told = section("ARCHITECTURE.md", "The contract of the stores").replaceAll("\n", " ");
+    expect(told).toContain(`${methods} methods that every store must have, and ${numbers} capabilities`);
+    expect(told).toContain(`${capabilities.map((name) => `\`${name}\``).join(", ")}. `);
+  });
+
+  it("docs/operating.md says for how long an undo is retried by default", () => {
+    expect(defaultRollbackRetry).toMatchObject({ attempts: Infinity, within: 24 * 60 * 60_000 });
+    expect(section("docs/operating.md", "Before it matters: `stepwell check`")).toContain(
+      "by default it is retried for a day",
+    );
   });
 
   it("docs/command-line.md says of each command what its help says", () => {

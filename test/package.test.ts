@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, posix } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pageSize } from "./support/page-size.js";
@@ -11,6 +11,7 @@ import { storeContract } from "../src/testing/store.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const vite = join(root, "node_modules", "vite", "bin", "vite.js");
+const tsx = join(root, "node_modules", "tsx", "dist", "loader.mjs");
 const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
 
 interface Manifest {
@@ -59,6 +60,7 @@ async function pack(): Promise<string> {
   }
   await symlink(join(root, "node_modules"), join(copy, "node_modules"), "junction");
   await run(process.execPath, [tsc, "-p", "tsconfig.build.json"], copy);
+  await run(process.execPath, ["scripts/unmap-desk.mjs"], copy);
   await run(process.execPath, [vite, "build", "--logLevel", "error"], copy);
   const answer = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], copy);
   const [{ filename, files }]: [{ filename: string; files: { path: string; size: number }[] }] = JSON.parse(answer);
@@ -144,6 +146,16 @@ describe("the packed package", () => {
     expect(lost).toEqual([]);
   });
 
+  it("points at no map that does not ship", async () => {
+    const pointing: string[] = [];
+    for (const path of shipped.filter((it) => /^dist\/.+\.(js|d\.ts)$/.test(it) && !it.startsWith(page))) {
+      const text = await readFile(join(consumer, "node_modules", "stepwell", path), "utf8");
+      const [, map] = /^\/\/# sourceMappingURL=(.+)$/m.exec(text) ?? [];
+      if (map !== undefined && !shipped.includes(posix.join(posix.dirname(path), map))) pointing.push(path);
+    }
+    expect(pointing).toEqual([]);
+  });
+
   it("ships the desk's page without its sources, and has grown by the desk by no more than 700 KiB", () => {
     const desk = [...sizes].filter(([path]) => /^(dist|src)\/desk\//.test(path));
     expect(shipped).toContain(`${page}index.html`);
@@ -219,6 +231,16 @@ describe("the packed package", () => {
     await writeFile(join(consumer, "example.mjs"), code);
     expect(await run(process.execPath, ["example.mjs"], consumer)).toBe(printed);
     expect(printed).toContain("rolledBack");
+    // As a folder is after `npm init`, in which nothing says that files are modules.
+    const fresh = join(folder, "fresh");
+    await mkdir(fresh);
+    await writeFile(join(fresh, "package.json"), JSON.stringify({ type: "commonjs" }));
+    await symlink(join(consumer, "node_modules"), join(fresh, "node_modules"), "junction");
+    for (const [file, ...loading] of [["example.mjs"], ["example.mts", "--import", pathToFileURL(tsx).href]]) {
+      await rm(join(fresh, "orders.db"), { force: true });
+      await writeFile(join(fresh, file!), code);
+      expect(await run(process.execPath, [...loading, file!], fresh)).toBe(printed);
+    }
   });
 
   it.each([

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { systemClock } from "../clock.js";
 import { Encoded } from "../values/encode.js";
 import { StepwellError } from "../errors.js";
 import type { Arrival, Batch, BatchResult, Publication, Release, Subscription } from "../stores/batch.js";
@@ -61,7 +60,8 @@ const subscription = (topic: string): Subscription => ({
   ...{ execution: "e", owner: 1, revision: 0, topic, until: "step", step: "first" },
 });
 const sink = { committed: () => undefined, refused: () => undefined };
-const turn = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, 5));
+const clock = new VirtualClock();
+const turn = (): Promise<void> => clock.settle();
 const idsOf = ({ releases, arrivals, subscriptions = [], publications = [] }: Batch): string[] => [
   ...[...releases, ...arrivals, ...publications].map(({ id }) => id),
   ...subscriptions.map(({ topic }) => topic),
@@ -70,7 +70,7 @@ const idsOf = ({ releases, arrivals, subscriptions = [], publications = [] }: Ba
 describe("group commit on a store with several lanes", () => {
   test("writes as many batches at once, and what comes meanwhile with the next one", async () => {
     const hall = new Hall(2);
-    const committer = new Committer(hall.store, systemClock);
+    const committer = new Committer(hall.store, clock);
     for (const id of ["a", "b", "c"]) {
       committer.release(release(id), sink);
       await turn();
@@ -85,7 +85,7 @@ describe("group commit on a store with several lanes", () => {
 
   test("shares a great deal between the lanes, and keeps a little together", async () => {
     const hall = new Hall(2);
-    const committer = new Committer(hall.store, systemClock);
+    const committer = new Committer(hall.store, clock);
     for (let n = 0; n < 20; n++) committer.release(release(`${n}`), sink);
     await turn();
     hall.take(0);
@@ -97,7 +97,7 @@ describe("group commit on a store with several lanes", () => {
 
   test("writes arrivals one batch after the other, so that they keep their order, and apart from the rest", async () => {
     const hall = new Hall(3);
-    const committer = new Committer(hall.store, systemClock);
+    const committer = new Committer(hall.store, clock);
     const sent = ["1", "2", "3"].map(async (id) => {
       const answer = committer.deliver(arrival(id));
       return answer;
@@ -116,7 +116,7 @@ describe("group commit on a store with several lanes", () => {
 
   test("writes subscriptions and publications apart from all else, which so never waits for the lock of a topic", async () => {
     const hall = new Hall(2);
-    const committer = new Committer(hall.store, systemClock);
+    const committer = new Committer(hall.store, clock);
     const answers = [committer.subscribe(subscription("t")), committer.publish(publication("p"))];
     await turn();
     const later = committer.publish(publication("q"));
@@ -139,7 +139,7 @@ describe("group commit on a store with several lanes", () => {
 
   test("writes what is about other topics while a batch waits for a topic, and what is about that one in its order", async () => {
     const hall = new Hall(2, 2);
-    const committer = new Committer(hall.store, systemClock);
+    const committer = new Committer(hall.store, clock);
     const answers: Promise<unknown>[] = [];
     const publish = async (id: string, topic: string): Promise<void> => {
       answers.push(committer.publish(publication(id, topic)));
@@ -177,7 +177,7 @@ describe("group commit on a store with several lanes", () => {
 
   test("is drained when the last batch of all lanes has been taken", async () => {
     const hall = new Hall(2);
-    const committer = new Committer(hall.store, systemClock);
+    const committer = new Committer(hall.store, clock);
     committer.release(release("a"), sink);
     await turn();
     const sent = committer.deliver(arrival("1"));
@@ -215,7 +215,7 @@ test("while the store is away a subscription waits, as a commit does; a publicat
 
 test("a store with one lane gets one batch at a time, of everything", async () => {
   const hall = new Hall(undefined);
-  const committer = new Committer(hall.store, systemClock);
+  const committer = new Committer(hall.store, clock);
   void committer.deliver(arrival("1"));
   committer.release(release("a"), sink);
   await turn();

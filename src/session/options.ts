@@ -49,7 +49,7 @@ export interface LauncherOptions {
   readonly pollInterval?: Duration;
   /**
    * How often this launcher says that it lives, and after what silence another one is taken for dead.
-   * Default: every "3s", "10s". A dead process of the same machine is found sooner.
+   * Default: every "3s", "10s". A dead process is found sooner by a launcher that sees the process numbers of the same machine.
    */
   readonly heartbeat?: { readonly interval?: Duration; readonly timeout?: Duration };
   /** How long `start` waits for a store that can't be reached yet, or is busy; 0: not at all. Default: "10s". */

@@ -1,9 +1,11 @@
 /** That a launcher says that it lives, whatever else its store keeps waiting. */
 import type { Beat, Store } from "../../src/stores/contract.js";
 import { through } from "../../src/testing/faults/through.js";
+import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { workflow } from "../../src/index.js";
+import { ownIdentity } from "../../src/worker/process-identity.js";
 import { onEveryStore } from "../support/rig.js";
 
 const job = workflow("job", { input: z.object({}) }).step("work", {
@@ -59,5 +61,19 @@ onEveryStore("a heartbeat", (start) => {
     expect(errors).toEqual([]);
     const { others } = await store.beat(await store.register({ host: "elsewhere", pid: 4712 }));
     expect(others).toHaveLength(1);
+  });
+
+  test("that two in a row of a process are missed is when another one of its machine looks whether it is gone, and not sooner", async () => {
+    const { store, clock, another } = await start([job]);
+    await another([job]);
+    const { pid } = spawnSync(process.execPath, ["--version"]);
+    const ended = await store.register({ host: ownIdentity().host, pid });
+    const asks = await store.register({ host: "elsewhere", pid: 4712 });
+    const isThere = async (): Promise<boolean> => (await store.beat(asks)).others.some(({ owner }) => owner === ended);
+    await clock.advance("6s");
+    expect(await isThere()).toBe(true);
+    // Before its silence is longer than the timeout of ten.
+    await clock.advance("3.5s");
+    expect(await isThere()).toBe(false);
   });
 });

@@ -103,6 +103,23 @@ test.each(["fails", "silent"] as const)(
   },
 );
 
+test("where ten thousand calls wait for a store that does not answer, one more is refused at once", async () => {
+  const { clock, outage, launcher } = await started();
+  outage.way = "silent";
+  const waiting = Array.from({ length: 10_000 }, () => errorOf(launcher.launch(waits, {})));
+  const first = errorOf(launcher.launch(waits, {}));
+  // A batch is stuck once it has had its time; those behind it have some left.
+  await clock.advance("4s");
+  const late = Array.from({ length: 10_000 }, () => errorOf(launcher.launch(waits, {})));
+  await clock.advance("2s");
+  expect(await Promise.all([first, ...waiting])).toHaveLength(10_001);
+  const refused = errorOf(launcher.launch(waits, {}));
+  const answer = await Promise.race([refused, clock.settle().then(() => "not yet")]);
+  expect(answer).toMatchObject({ code: "STEPWELL_STORE_UNREACHABLE", retryable: true });
+  await clock.advance("5s");
+  await Promise.all(late);
+});
+
 test("ten thousand callers who try again and again for a minute leave no more behind than in the first round", async () => {
   const { clock, outage, launcher } = await started();
   outage.way = "fails";
