@@ -100,12 +100,21 @@ export function activeExecution(record: ExecutionRecord, state: object, owner: n
     initial: record.revision === 0 && !record.state.isSame(record.input) ? record.state : undefined,
     changedAt: record.updatedAt,
     wholeLength: whole.textLength,
-    changed: changes === undefined ? changedSince(whole.textLength) : (changes.value as object),
+    changed: changes === undefined ? changedSince(whole.textLength) : changesIn(changes),
     unsaved: null,
     others: undefined,
     guardErrors: none,
     isAhead: false,
   };
+}
+
+/** Null: they can't be read, and the execution is parked as it is. */
+function changesIn(changes: Encoded): object | null {
+  try {
+    return changes.value as object;
+  } catch {
+    return null;
+  }
 }
 
 function identityIn({ id, workflow, version, line, root }: ExecutionRecord): ExecutionIdentity {

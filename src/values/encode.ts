@@ -98,6 +98,11 @@ export interface EncodedParts {
   readonly changes: Encoded;
 }
 
+function objectIn({ value }: Encoded): object {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw undecodable(new TypeError("a part of it is no object"));
+}
+
 class EncodedInParts extends Encoded {
   readonly #parts: EncodedParts;
 
@@ -111,7 +116,8 @@ class EncodedInParts extends Encoded {
   }
 
   override get value(): unknown {
-    return merge(this.#parts.whole.value as object, this.#parts.changes.value as object);
+    const { whole, changes } = this.#parts;
+    return merge(objectIn(whole), objectIn(changes));
   }
 
   override get isPlain(): boolean {

@@ -30,6 +30,17 @@ const damages: readonly [what: string, column: string, value: string][] = [
   ["names of steps that are no object", "position", '{"direction":"up","keys":null}'],
   ["a number of polls that is none", "position", '{"direction":"up","polls":"many"}'],
   ["a deadline of a step that is no time", "position", '{"direction":"up","stepDeadlineAt":"soon"}'],
+  ["a deadline that is no time", "position", '{"direction":"up","deadlineAt":"soon"}'],
+  ["doubts that are no list", "position", '{"direction":"up","doubts":5}'],
+  ["a doubt that is none", "position", '{"direction":"up","doubts":[null]}'],
+  ["rounds that are no list", "position", '{"direction":"up","rounds":5}'],
+  ["a round that is none", "position", '{"direction":"up","rounds":[null]}'],
+  ["a number of its round that is none", "position", '{"direction":"up","round":"x"}'],
+  ["a step to rewind to that is none", "position", '{"direction":"up","until":"x"}'],
+  ["a failure kept for later that is none", "position", '{"direction":"up","failing":5}'],
+  ["a flag that is none", "position", '{"direction":"up","partly":5}'],
+  ["a function that nobody knows", "position", "runContinue -> sideways"],
+  ["a stage of its life that nobody knows", "position", "step -> later"],
   ["tags that are no JSON", "tags", '["a'],
   ["tags that are null", "tags", "null"],
   ["a status that nobody knows", "status", "wandering"],
@@ -42,10 +53,13 @@ const damages: readonly [what: string, column: string, value: string][] = [
 
 /** Of what stands beside a direction, the rest of the position stays as it is. */
 async function damage({ sql }: Rig, id: string, column: string, value: string): Promise<void> {
+  const [word, instead] = value.split(" -> ");
   const text =
-    value.startsWith('{"direction"') && value.endsWith("}")
-      ? `replace(position, '{"step"', '${value.slice(0, -1)},"step"')`
-      : `'${value}'`;
+    instead !== undefined
+      ? `replace(position, ':"${word}"', ':"${instead}"')`
+      : value.startsWith('{"direction"') && value.endsWith("}")
+        ? `replace(position, '{"step"', '${value.slice(0, -1)},"step"')`
+        : `'${value}'`;
   await sql(`UPDATE stepwell_executions SET ${column} = ${text} WHERE id = '${id}'`);
 }
 
@@ -130,6 +144,37 @@ onEverySqlStore("a damaged row", (start) => {
     },
   );
 
+  test.each([
+    ["changes", "{"],
+    ["changes", '~[{"a":0}]'],
+    ["changes", "null"],
+    ["changes", "[]"],
+    ["state", "null"],
+    ["state", "[]"],
+    ["state", "{"],
+  ])("with a large state, of which the %s are %s, is parked alone, and loses no field", async (column, value) => {
+    const large = workflow("large", { input: z.object({ text: z.string() }) })
+      .step("first", { run: () => ({ first: 1 }) })
+      .step("wait", { messages: { go: z.null() }, run: () => pause({ paused: 1 }), onMessage: () => ({ went: 1 }) });
+    const { launcher, clock, errors, sql } = await start([large]);
+    for (const id of ["e0", "e1", "e2"]) await launcher.launch(large, { text: "x".repeat(5000) }, { id });
+    await clock.settle();
+    const rows = (await sql("SELECT changes FROM stepwell_executions")) as { readonly changes: unknown }[];
+    expect(rows.filter(({ changes }) => changes === null)).toEqual([]);
+    await sql(`UPDATE stepwell_executions SET ${column} = '${value}' WHERE id = 'e1'`);
+    await sql("UPDATE stepwell_executions SET due_at = 0");
+    for (const id of ["e0", "e1", "e2"]) await launcher.send(id, "go", null);
+    await clock.advance("5s");
+    expect(errors.map(({ execution }) => execution)).toEqual(["e1"]);
+    expect(await errorOf(launcher.execution("e1").state())).toMatchObject(undecodable("e1"));
+    expect((await launcher.execution("e1").summary()).status).toBe("stuck");
+    for (const id of ["e0", "e2"])
+      expect(await launcher.execution(id).outcome()).toMatchObject({
+        status: "completed",
+        state: { first: 1, went: 1 },
+      });
+  });
+
   test("that says of which list it is a line, and can't be read, is parked alone", async () => {
     const rig = await waiting(start, 3);
     const { launcher, clock, errors, store, sql } = rig;
@@ -202,6 +247,21 @@ onEverySqlStore("a damaged row", (start) => {
     expect((await launcher.list()).damaged).toEqual([]);
   });
 
+  test.each(['["a', "null", "5", '[5,"all"]'])(
+    "whose tags are %s is pruned as the others are, with what is left of its tags",
+    async (tags) => {
+      const rig = await waiting(start, 3);
+      const { launcher, clock, sql, ids } = rig;
+      for (const id of ids) await launcher.send(id, "go", null);
+      await clock.advance("1s");
+      await damage(rig, "e1", "tags", tags);
+      await clock.advance("1h");
+      expect(await launcher.prune({ completed: "30m" })).toMatchObject({ completed: 3 });
+      expect(await sql("SELECT tag FROM stepwell_tags")).toEqual([]);
+      expect(await sql("SELECT id FROM stepwell_executions")).toEqual([]);
+    },
+  );
+
   test("that holds a place of a limit gives it back", async () => {
     const limited = workflow("limited", { input, concurrency: 1 }).step("wait", {
       messages: { go: z.null() },
@@ -245,13 +305,15 @@ onEverySqlStore("a damaged row", (start) => {
   });
 
   test("of a mailbox is a dead letter where it is a message, and parks its execution where it is a request", async () => {
-    const rig = await waiting(start, 3);
+    const rig = await waiting(start, 4);
     const { launcher, clock, errors, sql } = rig;
     const at = (id: string): string => `execution = (SELECT sequence FROM stepwell_executions WHERE id = '${id}')`;
     // Nobody looks until the rows are as they are to be.
     await sql("UPDATE stepwell_executions SET owner = 4711, due_at = NULL");
     await launcher.send("e0", "go", null);
     await launcher.send("e2", "go", null);
+    await launcher.send("e3", "go", null);
+    await launcher.send("e3", "go", null);
     await launcher.rollback("e1", "recalled");
     await sql(`UPDATE stepwell_mailbox SET payload = '{' WHERE ${at("e0")} OR ${at("e1")}`);
     await sql("UPDATE stepwell_executions SET owner = NULL, due_at = 0");
@@ -264,9 +326,9 @@ onEverySqlStore("a damaged row", (start) => {
       error: { code: "STEPWELL_NOT_DECODABLE" },
     });
     expect(errors.map(({ execution }) => execution)).toEqual(expect.arrayContaining(["e0", "e1"]));
-    expect(await launcher.countDeadLetters()).toEqual({ count: 1, more: false });
+    expect(await launcher.countDeadLetters()).toEqual({ count: 2, more: false });
     const { letters, damaged } = await launcher.deadLetters();
-    expect([letters, damaged]).toMatchObject([[], [{ id: "e0", workflow: "booking" }]]);
+    expect([letters, damaged]).toMatchObject([[{ execution: "e3" }], [{ id: "e0", workflow: "booking" }]]);
     expect(await errorOf(launcher.execution("e0").mailbox())).toMatchObject(undecodable("e0"));
     await launcher.send("e0", "go", null);
     await clock.advance("3s");

@@ -10,6 +10,9 @@ export function pruning(server: Server): Pick<Store, "prune"> {
   return { prune: (options) => server.ask((database, now) => prune(database, options, now)) };
 }
 
+/** A list of texts, as it was written. Damaged ones are looked for among the tags of all. */
+const readable = String.raw`c.tags ~ '^\[("([^"\\[:cntrl:]]|\\["\\])*"(,"([^"\\[:cntrl:]]|\\["\\])*")*)?\]$'`;
+
 /** All of an execution, for those in `from`: a part of a query with `id`, `sequence`, `created_at` and `tags`. */
 const removing = (from: string): string => `
 history AS (DELETE FROM stepwell_history AS h USING ${from} AS c WHERE h.execution = c.sequence),
@@ -17,9 +20,18 @@ subscriptions AS (DELETE FROM stepwell_subscriptions AS s USING ${from} AS c WHE
 mail AS (DELETE FROM stepwell_mailbox AS m USING ${from} AS c WHERE m.execution = c.sequence),
 tags AS (
   DELETE FROM stepwell_tags AS g USING (
-    SELECT c.sequence, c.created_at, t.tag FROM ${from} AS c CROSS JOIN LATERAL json_array_elements_text(c.tags::json) AS t (tag)
+    SELECT c.sequence, c.created_at, t.tag FROM ${from} AS c
+    CROSS JOIN LATERAL json_array_elements_text((CASE WHEN ${readable} THEN c.tags ELSE '[]' END)::json) AS t (tag)
   ) AS c
   WHERE g.tag = c.tag AND g.created_at = c.created_at AND g.execution = c.sequence
+),
+unreadable AS (
+  DELETE FROM stepwell_tags WHERE ctid IN (
+    SELECT t.ctid FROM (SELECT * FROM ${from} AS c WHERE NOT ${readable} OFFSET 0) AS c
+    CROSS JOIN LATERAL (
+      SELECT g.ctid FROM stepwell_tags AS g WHERE g.created_at = c.created_at AND g.execution = c.sequence OFFSET 0
+    ) AS t
+  )
 ),
 executions AS (DELETE FROM stepwell_executions AS e USING ${from} AS c WHERE e.id = c.id)`;
 

@@ -4,7 +4,7 @@
  */
 import type { Direction, Lifecycle, StepFunc, Status } from "../../definition/flow.js";
 import { StepwellError } from "../../errors.js";
-import type { AskedBack, Position } from "../../execution/position.js";
+import type { AskedBack, Failing, Position, Round } from "../../execution/position.js";
 import type { SchedulePlan } from "../records.js";
 import type { ExecutionRecord } from "../../execution/records.js";
 
@@ -100,7 +100,7 @@ export function positionProblem(value: unknown): Problem {
 
 /** Most positions have none of these fields. */
 function sometimes(it: Partial<Record<keyof Position, unknown>>): Problem {
-  const { passed, doubtful, irreversible, gone, keys, polls, stepDeadlineAt, request, sealedAt, priority } = it;
+  const { passed, doubtful, irreversible, gone, keys, polls, request, priority, doubts, rounds, round, until } = it;
   return (
     (passed === undefined ? undefined : list(passed, "passed", isIndex)) ??
     (doubtful === undefined ? undefined : list(doubtful, "doubtful", isIndex)) ??
@@ -109,10 +109,38 @@ function sometimes(it: Partial<Record<keyof Position, unknown>>): Problem {
     (keys === undefined || isObject(keys) ? undefined : `"keys" is ${kindOf(keys)}, no object`) ??
     (polls === undefined ? undefined : count(polls, "polls")) ??
     (request === undefined ? undefined : requestProblem(request)) ??
-    (stepDeadlineAt === undefined ? undefined : someTime(stepDeadlineAt, "stepDeadlineAt")) ??
-    (sealedAt === undefined ? undefined : someTime(sealedAt, "sealedAt")) ??
-    (priority === undefined ? undefined : count(priority, "priority"))
+    (doubts === undefined ? undefined : list(doubts, "doubts", isDoubt)) ??
+    (rounds === undefined ? undefined : list(rounds, "rounds", isRound)) ??
+    (round === undefined ? undefined : count(round, "round")) ??
+    (until === undefined ? undefined : count(until, "until")) ??
+    (it.failing === undefined ? undefined : failingProblem(it.failing)) ??
+    (priority === undefined ? undefined : count(priority, "priority")) ??
+    sometimesTimes.map((field) => (it[field] === undefined ? undefined : someTime(it[field], field))).find(isThere) ??
+    flags
+      .map((field) => (it[field] === undefined || it[field] === true ? undefined : flag(it[field], field)))
+      .find(isThere)
   );
+}
+
+const sometimesTimes = ["stepDeadlineAt", "sealedAt", "deadlineAt"] as const;
+const flags = ["inDoubt", "partly", "warned", "begins"] as const;
+
+function isDoubt(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { index, since } = value as Partial<Record<keyof NonNullable<Position["doubts"]>[number], unknown>>;
+  return isIndex(index) && typeof since === "number";
+}
+
+function isRound(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { round, from } = value as Partial<Record<keyof Round, unknown>>;
+  return isIndex(round) && isIndex(from);
+}
+
+function failingProblem(value: unknown): Problem {
+  if (!isObject(value)) return `"failing" is ${kindOf(value)}, no object`;
+  const { reason, error } = value as Partial<Record<keyof Failing, unknown>>;
+  return text(reason, "reason") ?? object(error, "error");
 }
 
 function requestProblem(value: unknown): Problem {
@@ -190,6 +218,10 @@ function time(value: unknown, field: string): Problem {
 
 function someTime(value: unknown, field: string): Problem {
   return typeof value === "number" ? undefined : `"${field}" is ${kindOf(value)}, no time`;
+}
+
+function flag(value: unknown, field: string): Problem {
+  return `"${field}" is ${kindOf(value)}, and is true where it is there`;
 }
 
 function object(value: unknown, field: string): Problem {

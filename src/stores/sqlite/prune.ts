@@ -1,4 +1,5 @@
 import type { Status } from "../../definition/flow.js";
+import { tagsProblem } from "../sql/readable.js";
 import { cursorOf, firstPlace, placeOf } from "../cursor.js";
 import type { Pruned, PruneOptions, Store } from "../contract.js";
 import type { Database } from "./database.js";
@@ -175,15 +176,20 @@ class Pruner {
     const { sequence, created_at, tags } = row;
     removeHistory(this.#database, sequence);
     for (const table of owned) this.#run(`DELETE FROM ${table} WHERE execution = ?`, sequence);
-    for (const tag of JSON.parse(tags) as string[]) {
-      this.#run(
-        "DELETE FROM stepwell_tags WHERE tag = ? AND created_at = ? AND execution = ?",
-        tag,
-        created_at,
-        sequence,
-      );
-    }
+    this.#removeTags(tags, created_at, sequence);
     this.#run("DELETE FROM stepwell_executions WHERE sequence = ?", sequence);
+  }
+
+  #removeTags(text: string, createdAt: number, sequence: number): void {
+    const tags = tagsIn(text);
+    if (tags === undefined) {
+      // They are damaged, and looked for among all: that is enough for one call.
+      this.#run("DELETE FROM stepwell_tags WHERE created_at = ? AND execution = ?", createdAt, sequence);
+      this.#left = 0;
+      return;
+    }
+    const one = "DELETE FROM stepwell_tags WHERE tag = ? AND created_at = ? AND execution = ?";
+    for (const tag of tags) this.#run(one, tag, createdAt, sequence);
   }
 
   #going(): string[] {
@@ -201,6 +207,16 @@ class Pruner {
   /** How many rows changed. */
   #run(text: string, ...values: (string | number)[]): number {
     return Number(this.#database.statement(text).run(...values).changes);
+  }
+}
+
+/** Undefined: they can't be read. */
+function tagsIn(text: string): readonly string[] | undefined {
+  try {
+    const tags: unknown = JSON.parse(text);
+    return tagsProblem(tags) === undefined ? (tags as string[]) : undefined;
+  } catch {
+    return undefined;
   }
 }
 
