@@ -1,7 +1,7 @@
 /** A launcher whose store is far away, and keeps another time. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { pause, workflow, type AnyWorkflow, type Launcher } from "../../src/index.js";
+import { again as asksAgain, pause, workflow, type AnyWorkflow, type Launcher } from "../../src/index.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { far, setWrong, type Way } from "../support/far-store.js";
 import { onEveryStore, type Rig } from "../support/rig.js";
@@ -67,7 +67,7 @@ onEveryStore("a second and a half from its store", (start) => {
     expect((await rig.store.load(["signalled"]))[0]!.status).toBe("completed");
   });
 
-  test("neither is a retry, nor a delayed launch, nor a deadline", async () => {
+  test("neither is a retry, nor a delayed launch, nor what asks again, nor a deadline of a step or a workflow", async () => {
     const times: number[] = [];
     const note = (): void => void times.push(rig.clock.now());
     const again = workflow("again", { input }).step("try", {
@@ -77,6 +77,16 @@ onEveryStore("a second and a half from its store", (start) => {
         if (times.length === 2) throw new Error("once more");
       },
     });
+    const asks = workflow("asks", { input }).step("ask", {
+      run: () => (note(), times.length === 1 ? asksAgain({ after: "4s" }) : undefined),
+    });
+    const slow = workflow("slow", { input }).step("wait", {
+      deadline: "4s",
+      messages: { never: z.null() },
+      run: () => (note(), pause()),
+      onMessage: () => undefined,
+      rollback: () => note(),
+    });
     const late = workflow("late", { input, deadline: "4s" }).step("wait", {
       messages: { never: z.null() },
       run: () => (note(), pause()),
@@ -84,7 +94,7 @@ onEveryStore("a second and a half from its store", (start) => {
       rollback: () => note(),
     });
     const rig = await start([other], { heartbeat: { timeout: "1m" } });
-    const launcher = await farAway(rig, [again, late]);
+    const launcher = await farAway(rig, [again, asks, slow, late]);
     note();
     const delayed = launcher.launch(again, {}, { delay: "4s" });
     await rig.clock.advance("1m");
@@ -92,6 +102,14 @@ onEveryStore("a second and a half from its store", (start) => {
     expect(times).toHaveLength(3);
     expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(4000);
     expect(times[2]! - times[1]!).toBeGreaterThanOrEqual(4000);
+    for (const [id, flow] of Object.entries({ asks, slow })) {
+      times.length = 0;
+      const going = launcher.launch(flow, {}, { id });
+      await rig.clock.advance("1m");
+      await going;
+      expect([id, times.length]).toEqual([id, 2]);
+      expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(4000);
+    }
     times.length = 0;
     const launched = launcher.launch(late, {}, { id: "late" });
     await rig.clock.advance("1m");

@@ -326,7 +326,7 @@ test("a stop does not wait for a store that does not answer for longer than the 
   const gone = new Proxy(store, {
     get(target, key) {
       if (key === "gathers") return true;
-      if (down && (key === "write" || key === "bury")) {
+      if (down && (key === "write" || key === "removeLaunchers")) {
         return () => {
           throw new StepwellError("STEPWELL_STORE_FAILED", "the disk is gone", { retryable: true });
         };

@@ -1,4 +1,6 @@
 /** A store that is away, or that does not answer, for a minute. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { fail, Launcher, memoryStore, pause, StepwellError, workflow, type Store } from "../../src/index.js";
@@ -127,18 +129,19 @@ test("ten thousand callers who try again and again for a minute leave no more be
     go();
     await clock.settle();
   }
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
   const sizes: number[] = [];
   let refusals = 0;
   for (let round = 0; round < 8; round++) {
     const calls = Array.from({ length: 10_000 }, () => launcher.launch(waits, {}).catch(() => void refusals++));
     await clock.advance("7s");
     await Promise.race([Promise.all(calls), clock.settle()]);
-    globalThis.gc?.();
+    collect();
     sizes.push(process.memoryUsage().heapUsed);
   }
   expect(refusals).toBe(80_000);
-  // Where the garbage can be collected on demand, the heap is measured as well.
-  if (globalThis.gc !== undefined) expect(sizes.at(-1)! - sizes[1]!).toBeLessThan(10_000_000);
+  expect(sizes.at(-1)! - sizes[1]!).toBeLessThan(10_000_000);
 }, 60_000);
 
 test("executions that wait for the store do not come back to it in one moment", async () => {
@@ -189,7 +192,7 @@ test("a look at the mailbox that fails is made again before anything is committe
       const value: unknown = Reflect.get(target, key);
       if (typeof value !== "function") return value;
       return (...given: unknown[]): unknown => {
-        if (key === "mailbox" && fails) return Promise.reject(away);
+        if (key === "mail" && fails) return Promise.reject(away);
         return Reflect.apply(value, target, given);
       };
     },

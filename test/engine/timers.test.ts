@@ -1,7 +1,7 @@
 /** Nothing that waits for a time begins before it, by the store's clock, also where something else wakes the execution just before. */
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { fail, pause, workflow, type AnyWorkflow, type Execution, type LaunchOptions } from "../../src/index.js";
+import { again, fail, pause, workflow, type AnyWorkflow, type Execution, type LaunchOptions } from "../../src/index.js";
 import { onEveryStore, type Rig } from "../support/rig.js";
 
 const input = z.object({});
@@ -100,6 +100,35 @@ const waits: Record<string, Waiting> = {
         .step("0", { run: () => undefined, pivot: true })
         .step("1", { retry, run: throwsOnce(fired) }),
     isPast: true,
+  },
+  "the deadline of a step that waits": {
+    make: () =>
+      workflow("w", { input })
+        .step("1", { deadline: "10s", messages: go, run: () => pause(), onMessage: () => undefined })
+        .step("2", last),
+    result: "timeout",
+  },
+  "the deadline of a step that runs": {
+    make: (fired) =>
+      workflow("w", { input }).step("1", {
+        deadline: "10s",
+        run: ({ signal }) =>
+          new Promise<void>((_, reject) => {
+            signal.addEventListener("abort", () => reject((fired(), new Error("aborted"))));
+          }),
+      }),
+  },
+  "what asks again": {
+    make: (fired) => {
+      let asked = 0;
+      return workflow("w", { input }).step("1", { run: () => (asked++ === 0 ? again({ after: "10s" }) : fired()) });
+    },
+  },
+  "a sleep": {
+    make: (fired) =>
+      workflow("w", { input })
+        .sleep("nap", "10s")
+        .step("1", { run: () => fired() }),
   },
   "a delayed launch": {
     make: (fired) => workflow("w", { input }).step("1", { run: () => fired() }),
