@@ -71,6 +71,7 @@ const arrival = (id: string, execution: string, more: Partial<Arrival> = {}): Ar
 });
 
 interface Scene {
+  readonly schema: string;
   readonly store: Store;
   readonly owner: number;
   /** The call is carried out, and its answer lost. */
@@ -79,7 +80,8 @@ interface Scene {
 
 async function scene(): Promise<Scene> {
   const proxy = await TcpProxy.before(postgresUrl());
-  const store = postgresStore(proxy.url, { schema: freshSchema(), notifications: false, connections: 2 });
+  const schema = freshSchema();
+  const store = postgresStore(proxy.url, { schema, notifications: false, connections: 2 });
   await store.open();
   onTestFinished(async () => {
     if (store.isOpen) await store.close();
@@ -95,7 +97,7 @@ async function scene(): Promise<Scene> {
     proxy.mode = "open";
     expect(await calling).toMatchObject({ code: "STEPWELL_STORE_UNREACHABLE", retryable: true });
   };
-  return { store, owner, lose };
+  return { schema, store, owner, lose };
 }
 
 test("a create that was made is answered as created, and made once", async () => {
@@ -280,6 +282,23 @@ test("what a claim took up is given out by the next one, once", async () => {
   for (const since of dueSince) expect(since).toBeGreaterThanOrEqual(at);
   expect(dueSince).toHaveLength(2);
   expect((await store.claim(options)).records).toEqual([]);
+});
+
+test("what a claim took up and somebody keeps locked holds up none of the rest, and is given out later", async () => {
+  const { store, owner, lose, schema } = await scene();
+  await store.write({ ...nothing, creates: [create("one", null), create("two", null)] });
+  const options = { owner, limit: 5, workflows: [sell] };
+  await lose(() => store.claim(options));
+  const foreign = new pg.Client(postgresUrl());
+  await foreign.connect();
+  onTestFinished(() => foreign.end());
+  await foreign.query("BEGIN");
+  await foreign.query(`SELECT 1 FROM ${schema}.stepwell_executions WHERE id = 'one' FOR UPDATE`);
+  const claimed = async (): Promise<string[]> => (await store.claim(options)).records.map(({ id }) => id);
+  expect(await claimed()).toEqual(["two"]);
+  await foreign.query("COMMIT");
+  expect(await claimed()).toEqual(["one"]);
+  expect(await claimed()).toEqual([]);
 });
 
 test("a create that its caller gave up is given out by the next claim", async () => {

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { freshSchema, postgresUrl } from "../../../test/support/postgres.js";
 import { errorOf } from "../../../test/support/rig.js";
 import { Launcher, pause as wait, workflow, type AnyWorkflow, type StepwellError } from "../../index.js";
+import { VirtualClock } from "../../testing/virtual-clock.js";
 import { postgresStore, transaction } from "./index.js";
 
 const input = z.object({});
@@ -80,3 +81,45 @@ test("the work of a step waits for a lock of its own tables for longer than the 
   expect((await execution.outcome()).status).toBe("completed");
   expect(attempts).toBe(1);
 });
+
+test("a launcher that is frozen inside the transaction of a step keeps what it has locked no longer than the server allows", async () => {
+  const schema = freshSchema();
+  const foreign = new pg.Client(postgresUrl());
+  await foreign.connect();
+  onTestFinished(() => foreign.end());
+  await foreign.query(`CREATE SCHEMA ${schema}; CREATE TABLE ${schema}.stock (n INTEGER)`);
+  await foreign.query(`INSERT INTO ${schema}.stock VALUES (5)`);
+  let reached = (): void => undefined;
+  const isIn = new Promise<void>((resolve) => (reached = resolve));
+  const takes = workflow("takes", { input }).step("1", {
+    run: transaction(async (tx, { attempt }) => {
+      await tx.query(`UPDATE ${schema}.stock SET n = n - 1`);
+      if (attempt > 1) return;
+      reached();
+      await new Promise(() => undefined);
+    }),
+  });
+  const quick = workflow("quick", { input }).step("1", { run: () => undefined });
+  const workflows = [takes, quick];
+  // Its clock stands still: it neither beats nor hears that it was buried.
+  const frozen = new Launcher({
+    ...{ store: postgresStore(postgresUrl(), { schema, notifications: false }), workflows },
+    ...{ clock: new VirtualClock(), onError: () => undefined },
+  });
+  await frozen.start();
+  await frozen.launch(takes, {}, { id: "frozen" });
+  await isIn;
+  const heartbeat = { interval: 100, timeout: 500 };
+  const heir = new Launcher({
+    store: postgresStore(postgresUrl(), { schema }),
+    workflows,
+    pollInterval: 50,
+    heartbeat,
+  });
+  await heir.start();
+  onTestFinished(() => heir.stop());
+  const other = await heir.launch(quick, {});
+  expect((await other.outcome({ timeout: "5s" })).status).toBe("completed");
+  expect((await heir.execution("frozen").outcome({ timeout: "25s" })).status).toBe("completed");
+  expect((await foreign.query(`SELECT n FROM ${schema}.stock`)).rows).toEqual([{ n: 4 }]);
+}, 60_000);

@@ -57,3 +57,30 @@ test("a tree of which some is gone is not to be found any more, and goes on goin
   );
   expect(rows).toEqual([]);
 });
+
+test("one whose row somebody keeps locked is passed over, and holds up nobody else", async () => {
+  const schema = freshSchema();
+  const clock = new VirtualClock();
+  const store = postgresStore(postgresUrl(), { schema, clock, notifications: false });
+  await store.open();
+  const foreign = new pg.Client(postgresUrl());
+  await foreign.connect();
+  onTestFinished(async () => {
+    await foreign.end();
+    await store.close();
+  });
+  const bench = new Bench(store, clock, await store.register({ host: "here", pid: 1 }));
+  for (const id of ["locked", "free"]) {
+    await bench.create(id);
+    await bench.commit(id, { status: "completed", rests: true, ends: true });
+  }
+  await clock.advance(10);
+  const prune = () =>
+    promised(() => store.prune({ olderThanMs: { completed: 5 }, limit: 100, after: null, dry: false }));
+  await foreign.query("BEGIN");
+  await foreign.query(`SELECT 1 FROM ${schema}.stepwell_executions WHERE id = 'locked' FOR UPDATE`);
+  expect(await prune()).toEqual({ counts: { completed: 1 }, cursor: null });
+  expect((await store.load(["locked", "free"])).map((it) => it?.id)).toEqual(["locked", undefined]);
+  await foreign.query("COMMIT");
+  expect(await prune()).toEqual({ counts: { completed: 1 }, cursor: null });
+});

@@ -185,3 +185,15 @@ test.each(["REPEATABLE READ", "SERIALIZABLE"])(
     expect(rows).toEqual([]);
   },
 );
+
+test("a publication whose row somebody keeps locked is passed over where old ones are pruned", async () => {
+  const { schema, left } = await scene();
+  const publications = ["locked", "free"].map((id) => ({ ...publication(id, "t", id), keepForMs: 0 }));
+  await left.write({ ...nothing, publications });
+  const foreign = await client();
+  await foreign.query("BEGIN");
+  await foreign.query(`SELECT 1 FROM ${schema}.stepwell_publications WHERE message_id = 'locked' FOR UPDATE`);
+  expect(await left.topics!.prune(0, 10)).toBe(1);
+  await foreign.query("COMMIT");
+  expect(await left.topics!.prune(0, 10)).toBe(1);
+});
