@@ -162,6 +162,36 @@ describe("a list", () => {
   });
 });
 
+describe("children", () => {
+  const child = line({ id: "day-2/orders/1041", workflow: "fulfil-order", status: "stuck" });
+  const now = new Date().toISOString();
+
+  it("are one link from their parent: what is below it and nothing else, and acts are on that alone", async () => {
+    const bulk = { matched: 1, accepted: 1, refused: [], refusedInAll: 0, undecided: 0, aborted: false, dry: true };
+    desk.answers = {
+      ...answers,
+      "api/executions": (query) =>
+        query.get("root") === "day-2"
+          ? { now, executions: [child], damaged: [], cursor: null }
+          : answers["api/executions"]!(query),
+      "api/acts/bulk-retry": () => ({ said: "1 would be tried again.", decided: "done", bulk }),
+    };
+    await open("execution?id=order-1041", "order-1041");
+    await page.getByRole("region", { name: "Children" }).getByRole("link", { name: "all of its tree" }).click();
+    await page.getByText("Only what is below day-2").waitFor();
+    const rows = page.getByRole("table", { name: "Executions" }).locator("tbody tr");
+    await expect.poll(() => rows.allInnerTexts()).toMatchObject([expect.stringContaining(child.id)]);
+    await page.getByRole("button", { name: "Retry all" }).click();
+    await page.getByRole("dialog").getByText("1 of 1 executions of any workflow, below day-2 would be").waitFor();
+    expect(desk.posted).toMatchObject([
+      { path: "api/acts/bulk-retry", body: { filter: { root: "day-2" }, dry: true } },
+    ]);
+    await open("executions?root=day-2&status=completed", "Executions");
+    await page.getByRole("button", { name: "Roll back all" }).waitFor();
+    expect(await page.getByRole("button", { name: "Recall all" }).count()).toBe(0);
+  });
+});
+
 describe("a text that is meant to do harm", () => {
   const poison = `"><img src=x onerror="window.harmed=1"><script>window.harmed=1</script>\${window.harmed=1}{{1}}'\u202e`;
 

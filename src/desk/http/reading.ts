@@ -115,13 +115,14 @@ export async function executions({ client }: Reading, search: URLSearchParams): 
 
 function fits(
   it: ExecutionSummary,
-  { id, direction, reason, workflow, status, tag, from, before }: ExecutionsQuery,
+  { id, direction, reason, workflow, root, status, tag, from, before }: ExecutionsQuery,
 ): boolean {
   return (
     (id === undefined || it.id.startsWith(id)) &&
     (direction === undefined || it.flow.direction === direction) &&
     (reason === undefined || it.flow.reason === reason) &&
     (workflow === undefined || it.workflow === workflow) &&
+    (root === undefined || it.root === root) &&
     (status === undefined || status.includes(it.status)) &&
     (tag ?? []).every((one) => it.tags.includes(one)) &&
     (from === undefined || it.createdAt >= new Date(from)) &&

@@ -36,10 +36,12 @@ function actedView<Acted extends RecallActed>(acted: Acted): Omit<Acted, "at"> &
   return { ...acted, at: acted.at.toISOString() };
 }
 
-/** Of what has completed: a filter may say so, and nothing else. */
+/** Of what has completed, and was launched by itself: a filter may say so, and nothing else. */
 export async function beginRecall({ client, by }: Acting, body: Fields): Promise<ActAnswer> {
   const { status = ["completed"], ...filter } = filterIn(object(body, "filter"));
   if (status.join() !== "completed") throw badRequest("A recall is of executions that have completed.");
+  if (filter.root !== undefined)
+    throw badRequest("A recall is of what was launched by itself: its children go back with it. Choose without root.");
   const conditions = conditionsOf(filter);
   if (Object.keys(conditions).length === 0) throw badRequest("Choose by at least one condition.");
   const expected = optionalCount(body, "expected");

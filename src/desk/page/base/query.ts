@@ -28,6 +28,7 @@ export function queryOf(asked: URLSearchParams): ExecutionsQuery {
     workflow: text("workflow"),
     status: asked.getAll("status").filter(isStatus),
     tag: asked.getAll("tag").filter((tag) => tag !== ""),
+    root: text("root"),
     direction: direction === "up" || direction === "down" ? direction : undefined,
     reason: text("reason"),
     id: text("id"),
@@ -40,9 +41,20 @@ export function queryOf(asked: URLSearchParams): ExecutionsQuery {
 }
 
 /** What is asked, in words: for the sentence before an act on all of it. */
-export function askedInWords({ workflow, status, tag, direction, reason, id, from, before }: ExecutionsQuery): string {
+export function askedInWords({
+  workflow,
+  root,
+  status,
+  tag,
+  direction,
+  reason,
+  id,
+  from,
+  before,
+}: ExecutionsQuery): string {
   const parts = [
     workflow === undefined ? "of any workflow" : `of ${workflow}`,
+    ...(root === undefined ? [] : [`below ${root}`]),
     ...(status === undefined ? [] : [`that are ${status.map((one) => statusWords[one]).join(" or ")}`]),
     ...(direction === undefined ? [] : [`on the way ${direction}`]),
     ...(reason === undefined ? [] : [`with the reason “${reason}”`]),

@@ -122,6 +122,8 @@ function BulkButtons({ asked, choose }: { readonly asked: URLSearchParams; reado
   const title = isSlow
     ? "Take the filters for id, direction and reason away: an act on many chooses without them."
     : undefined;
+  // Children go back with their parents.
+  const isRecallable = asked.getAll("status").join() === "completed" && !asked.has("root");
   return (
     <span className="flex gap-2">
       <Button disabled={isSlow} title={title} onClick={() => choose("bulk-retry")}>
@@ -130,7 +132,7 @@ function BulkButtons({ asked, choose }: { readonly asked: URLSearchParams; reado
       <Button disabled={isSlow} title={title} onClick={() => choose("bulk-rollback")}>
         Roll back all …
       </Button>
-      {asked.getAll("status").join() === "completed" && (
+      {isRecallable && (
         <Button disabled={isSlow} title={title} onClick={() => choose("recall")}>
           Recall all …
         </Button>

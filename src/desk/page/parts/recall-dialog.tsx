@@ -34,10 +34,7 @@ const fields = [
   ["onStuck", "Pause at", "So many that are stuck or struggling"],
 ] as const;
 
-export function RecallDialog({ query: { workflow, tag, from, before }, close }: Props) {
-  const filter: ExecutionsQuery = Object.fromEntries(
-    Object.entries({ workflow, tag, from, before }).filter(([, value]) => value !== undefined),
-  );
+export function RecallDialog({ query: { status: _status, after: _after, ...filter }, close }: Props) {
   const completed: ExecutionsQuery = { ...filter, status: ["completed"] };
   const count = useRead<Count>("api/executions/count", { ...completed });
   const [how, change] = useState(usual);

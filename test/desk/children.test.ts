@@ -1,0 +1,43 @@
+/** What the desk tells of children, and what an act on many does to them. */
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { Client, fail, workflow } from "../../src/index.js";
+import type { Count, ExecutionsPage } from "../../src/desk/index.js";
+import { deskRig } from "../support/desk.js";
+import { onEveryStore } from "../support/rig.js";
+
+const input = z.object({ cents: z.number().default(1) });
+
+/** Its undo fails, so that it gets stuck. */
+const item = workflow("item", { input })
+  .step("reserve", { run: () => ({}), rollback: () => fail("no-carrier") })
+  .step("pack", { run: ({ state: { cents } }) => (cents === 1 ? fail("sold-out") : {}), rollback: () => ({}) });
+
+const order = workflow("order", { input }).forEach("items", item, { items: () => [{ cents: 1 }, { cents: 2 }] });
+
+onEveryStore("the desk, of children", (start) => {
+  test("an act on what is below one execution leaves all others alone, and a recall is not of children", async () => {
+    const { launcher, clock, store } = await start([order]);
+    await launcher.launch(order, {}, { id: "o-1" });
+    await launcher.launch(order, {}, { id: "o-2" });
+    await clock.settle();
+    const { get, act } = deskRig(new Client({ store }));
+    const ids = async (query: Record<string, string>): Promise<string[]> =>
+      (await get<ExecutionsPage>("executions", query)).body.executions.map(({ id }) => id).toSorted();
+    expect(await ids({ root: "o-1" })).toEqual(["o-1/items/0", "o-1/items/1"]);
+    expect(await ids({ root: "o-1", id: "o-1/items/1" })).toEqual(["o-1/items/1"]);
+    expect(await ids({ root: "o-1", id: "o-2/items/1" })).toEqual([]);
+    const filter = { root: "o-1", status: ["stuck"] as const };
+    expect((await get<Count>("executions/count", { root: "o-1", status: "stuck" })).body.count).toBe(1);
+    const dry = await act("bulk-retry", { filter, dry: true });
+    expect(dry.body.bulk).toMatchObject({ matched: 1, accepted: 1 });
+    expect((await act("bulk-retry", { filter, reason: "again", expected: 1 })).status).toBe(200);
+    await clock.settle();
+    const retried = async (id: string): Promise<number> =>
+      (await launcher.execution(id).history()).filter(({ result }) => result === "retried").length;
+    expect(await Promise.all(["o-1/items/0", "o-2/items/0"].map(retried))).toEqual([1, 0]);
+    const recall = await act("recall", { filter: { root: "o-1" }, reason: "wrong-price" });
+    expect(recall).toMatchObject({ status: 400, body: { error: { code: "DESK_BAD_REQUEST" } } });
+    expect(recall.body.error.message).toContain("launched by itself");
+  });
+});
