@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { Client, fail, workflow } from "../../src/index.js";
-import type { Count, ExecutionsPage } from "../../src/desk/index.js";
+import type { Count, ExecutionsPage, Overview, WorkflowsView, WorkflowView } from "../../src/desk/index.js";
 import { deskRig } from "../support/desk.js";
 import { onEveryStore } from "../support/rig.js";
 
@@ -15,7 +15,48 @@ const item = workflow("item", { input })
 
 const order = workflow("order", { input }).forEach("items", item, { items: () => [{ cents: 1 }, { cents: 2 }] });
 
+/** Tried again and again. */
+const call = workflow("call", { input }).step("call", {
+  retry: { attempts: 50, delay: "1s", factor: 1 },
+  run: () => {
+    throw new Error("no answer");
+  },
+  rollback: () => ({}),
+});
+
+const round = workflow("round", { input }).child("call", call, { input: () => ({}) });
+
 onEveryStore("the desk, of children", (start) => {
+  test("a child that is stuck or struggles needs a person, and is counted, as any other execution", async () => {
+    const { launcher, clock, store } = await start([order, round]);
+    await launcher.launch(order, {}, { id: "o-1" });
+    await launcher.launch(round, {}, { id: "r-1" });
+    await clock.advance("10s");
+    const { get, act } = deskRig(new Client({ store }));
+    const { counts, stuck, struggling } = (await get<Overview>("overview")).body;
+    expect(stuck.map(({ id }) => id)).toEqual(["o-1/items/0"]);
+    expect(struggling.map(({ id }) => id)).toEqual(["r-1/call/0"]);
+    expect(counts.stuck.count).toBe(1);
+    const ids = async (query: Record<string, string>): Promise<string[]> =>
+      (await get<ExecutionsPage>("executions", query)).body.executions.map(({ id }) => id).toSorted();
+    expect(await ids({ status: "stuck" })).toEqual([]);
+    expect(await ids({ status: "stuck", children: "true" })).toEqual(["o-1/items/0"]);
+    expect(await ids({ children: "true" })).toEqual(["o-1", "o-1/items/0", "o-1/items/1", "r-1", "r-1/call/0"]);
+    expect((await get<Count>("executions/count")).body.count).toBe(2);
+    expect((await get<Count>("executions/count", { children: "true" })).body.count).toBe(5);
+    expect((await get("executions", { children: "some" })).status).toBe(400);
+    const { workflows } = (await get<WorkflowsView>("workflows")).body;
+    expect(workflows.find(({ name }) => name === "item")).toMatchObject({ stuck: { count: 1 } });
+    const { versions } = (await get<WorkflowView>("workflow", { name: "call" })).body;
+    expect(versions).toMatchObject([{ inFlight: { count: 1 } }]);
+    const dry = { dry: true, reason: "again" };
+    const retried = await act("bulk-retry", { filter: { status: ["stuck"], children: true }, ...dry });
+    expect(retried.body.bulk).toMatchObject({ matched: 1, accepted: 1 });
+    // That children are chosen too chooses none of them.
+    expect((await act("bulk-rollback", { filter: { children: true }, ...dry })).status).toBe(400);
+    expect((await act("recall", { filter: { workflow: "item", children: true }, reason: "no" })).status).toBe(400);
+  });
+
   test("an act on what is below one execution leaves all others alone, and a recall is not of children", async () => {
     const { launcher, clock, store } = await start([order]);
     await launcher.launch(order, {}, { id: "o-1" });

@@ -53,7 +53,7 @@ export interface Acts {
     readonly dry?: boolean;
     readonly expected?: number;
   };
-  /** Of what has completed and was launched by itself, so not with `root`. `expected`: as above. The others as in `client.recall`. */
+  /** Of what has completed and was launched by itself, so not with `root` or `children`. `expected`: as above. The others as in `client.recall`. */
   readonly recall: Pick<BulkBody, "filter" | "expected"> & {
     readonly reason: string;
     readonly order?: "newest" | "oldest";

@@ -6,7 +6,7 @@ import { count, flag, object, optionalCount, optionalText, text, texts, typed, t
 import type { Executions } from "./one-execution.js";
 import type { DeskSettings } from "./options.js";
 import { filterIn } from "./filter.js";
-import { conditionsOf } from "./query.js";
+import { conditionsOf, isEverything } from "./query.js";
 import { actOnRecall, beginRecall } from "./recalls.js";
 import { countOf } from "./reading.js";
 import type { Count, DeskRight } from "./shapes.js";
@@ -235,7 +235,7 @@ async function onMany(
   ) => ReturnType<ReturnType<Client["select"]>["retry"]>,
 ): Promise<ActAnswer> {
   const conditions = conditionsOf(filterIn(object(body, "filter")));
-  if (Object.keys(conditions).length === 0) throw badRequest("Choose by at least one condition.");
+  if (isEverything(conditions)) throw badRequest("Choose by at least one condition.");
   const [dry, expected] = [flag(body, "dry"), optionalCount(body, "expected")];
   const now = await countOf(client, conditions);
   if (!dry && expected !== undefined && now.count > expected) {

@@ -13,12 +13,15 @@ export function executionsQuery(search: URLSearchParams): ExecutionsQuery {
   if (direction !== undefined && direction !== "up" && direction !== "down") {
     throw badRequest(`"direction" is up or down.`);
   }
+  const children = one("children");
+  if (children !== undefined && children !== "true") throw badRequest(`"children" is true, or left out.`);
   const given = {
     workflow: one("workflow"),
     // The client refuses a word that is no status.
     status: many("status") as readonly Status[] | undefined,
     tag: many("tag"),
     root: one("root"),
+    children: children === undefined ? undefined : (true as const),
     direction,
     reason: one("reason"),
     id: one("id"),
@@ -31,15 +34,21 @@ export function executionsQuery(search: URLSearchParams): ExecutionsQuery {
 }
 
 /** Those that a store can find. */
-export function conditionsOf({ workflow, status, tag, root, from, before }: ExecutionsQuery): ListConditions {
+export function conditionsOf({ workflow, status, tag, root, children, from, before }: ExecutionsQuery): ListConditions {
   return {
     ...(workflow !== undefined && { workflow }),
     ...(status !== undefined && { status }),
     ...(tag !== undefined && { tags: tag }),
     ...(root !== undefined && { root }),
+    ...(children !== undefined && { children }),
     ...(from !== undefined && { createdFrom: timeIn(from, "from") }),
     ...(before !== undefined && { createdBefore: timeIn(before, "before") }),
   };
+}
+
+/** Where nothing is chosen, or only that children are too. */
+export function isEverything(conditions: ListConditions): boolean {
+  return Object.keys(conditions).every((name) => name === "children");
 }
 
 /** @throws Refused */

@@ -4,7 +4,7 @@ import type { Feed } from "./feed.js";
 import { Refused } from "./answers.js";
 import type { DeskSettings } from "./options.js";
 import type { Printer } from "./print.js";
-import { conditionsOf, executionsQuery, needed, numberIn } from "./query.js";
+import { conditionsOf, executionsQuery, isEverything, needed, numberIn } from "./query.js";
 import type {
   Count,
   DeadLettersPage,
@@ -45,22 +45,27 @@ const mostLookedAt = 2_000;
 const defaultPage = 50;
 
 export async function overview({ client, feed }: Reading): Promise<Overview> {
-  const count = async (status: Status): Promise<[Status, Count]> => [status, await countOf(client, { status })];
-  const moving = ["scheduled", "running", "waiting"] as const;
-  const [now, counts, deadLetters, stuck, others] = await Promise.all([
+  const all = { children: true } as const;
+  const count = async (status: Status): Promise<[Status, Count]> => [status, await countOf(client, { status, ...all })];
+  const moving = { status: ["scheduled", "running", "waiting"], limit: lookedAtForTrouble } as const;
+  const [now, counts, deadLetters, stuck, free, any] = await Promise.all([
     client.fleet.now(),
     Promise.all(statuses.map(count)),
     client.countDeadLettersByWorkflow(),
-    client.list({ status: "stuck", limit: mostTroubled }),
-    client.list({ status: moving, limit: lookedAtForTrouble }),
+    client.list({ status: "stuck", ...all, limit: mostTroubled }),
+    // By themselves too: the children of one step may be more than are looked at.
+    client.list(moving),
+    client.list({ ...moving, ...all }),
   ]);
+  const others = new Map([...any.executions, ...free.executions].map((it) => [it.id, it]));
   return {
     now: now.toISOString(),
     counts: Object.fromEntries(counts) as unknown as Overview["counts"],
     deadLetters,
     stuck: stuck.executions.map(lineOf),
-    struggling: others.executions
+    struggling: [...others.values()]
       .filter(({ struggling }) => struggling)
+      .toSorted((one, other) => other.createdAt.getTime() - one.createdAt.getTime())
       .slice(0, mostTroubled)
       .map(lineOf),
     window: feed.window(),
@@ -71,7 +76,7 @@ type Conditions = ReturnType<typeof conditionsOf>;
 
 export async function countOf(client: Client, conditions: Conditions): Promise<Count> {
   try {
-    return await client.select(Object.keys(conditions).length === 0 ? { all: true } : conditions).count();
+    return await client.select(isEverything(conditions) ? { ...conditions, all: true } : conditions).count();
   } catch (error) {
     if ((error as { code?: unknown }).code === "STEPWELL_FILTER_TOO_WIDE")
       return { count: 0, more: true, unknown: true };
@@ -130,7 +135,7 @@ function fits(
   );
 }
 
-/** The one with this very id. Undefined: there is none, or it can't be read. */
+/** The one with this very id, also where it is a child and the list is not of children. Undefined: there is none, or it can't be read. */
 async function found(client: Client, id: string): Promise<ExecutionSummary | undefined> {
   try {
     return await client.execution(id).summary();
@@ -158,7 +163,7 @@ export async function workflows(reading: Reading): Promise<WorkflowsView> {
   return {
     workflows: await Promise.all(
       sorted.map(async ([name, versions]): Promise<WorkflowLine> => {
-        const count = (status: Status): Promise<Count> => countOf(client, { workflow: name, status });
+        const count = (status: Status): Promise<Count> => countOf(client, { workflow: name, status, children: true });
         const [running, waiting, scheduled, stuck] = await Promise.all([
           count("running"),
           count("waiting"),
@@ -184,7 +189,12 @@ export async function workflow({ client, settings }: Reading, search: URLSearchP
   const name = needed(search, "name");
   const kept = (await client.fleet.workflows()).filter((it) => it.name === name);
   const here = settings.workflows.filter((it) => it.name === name);
-  const { executions: moving, cursor } = await client.list({ workflow: name, status: live, limit: 1000 });
+  const { executions: moving, cursor } = await client.list({
+    workflow: name,
+    status: live,
+    children: true,
+    limit: 1000,
+  });
   const versions = new Set([...kept, ...here, ...moving].map(({ version }) => version));
   if (versions.size === 0)
     throw new Refused(404, "DESK_NOT_FOUND", `No workflow ${JSON.stringify(name)} was seen here.`);
@@ -246,7 +256,8 @@ export async function limits({ client }: Reading): Promise<LimitsView> {
 }
 
 async function queuedOf(client: Client, workflow: string): Promise<Count> {
-  const { executions: all, cursor } = await client.list({ workflow, status: "scheduled", limit: 1000 });
+  const queued = { workflow, status: "scheduled", children: true, limit: 1000 } as const;
+  const { executions: all, cursor } = await client.list(queued);
   return { count: all.filter(({ queued }) => queued).length, more: cursor !== null };
 }
 

@@ -40,8 +40,10 @@ function actedView<Acted extends RecallActed>(acted: Acted): Omit<Acted, "at"> &
 export async function beginRecall({ client, by }: Acting, body: Fields): Promise<ActAnswer> {
   const { status = ["completed"], ...filter } = filterIn(object(body, "filter"));
   if (status.join() !== "completed") throw badRequest("A recall is of executions that have completed.");
-  if (filter.root !== undefined)
-    throw badRequest("A recall is of what was launched by itself: its children go back with it. Choose without root.");
+  if (filter.root !== undefined || filter.children !== undefined)
+    throw badRequest(
+      "A recall is of what was launched by itself, whose children go back with it. Choose without root and children.",
+    );
   const conditions = conditionsOf(filter);
   if (Object.keys(conditions).length === 0) throw badRequest("Choose by at least one condition.");
   const expected = optionalCount(body, "expected");

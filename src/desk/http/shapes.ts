@@ -74,6 +74,7 @@ export interface Count {
   readonly unknown?: true;
 }
 
+/** Of all executions, children too. */
 export interface Overview {
   readonly now: string;
   readonly counts: Readonly<Record<Status, Count>>;
@@ -115,7 +116,10 @@ export interface ExecutionsQuery {
   readonly workflow?: string;
   readonly status?: readonly Status[];
   readonly tag?: readonly string[];
+  /** Only what is below this execution, which is at the top: children and theirs. */
   readonly root?: string;
+  /** Children too. Left out: only what was launched by itself. */
+  readonly children?: true;
   readonly direction?: "up" | "down";
   readonly reason?: string;
   /** The id, or its beginning. */
@@ -274,6 +278,7 @@ export interface WorkflowLine {
   readonly versions: readonly string[];
   /** The desk's own process knows its code, so that it can be launched from here. */
   readonly launchable: boolean;
+  /** These count children too. */
   readonly running: Count;
   readonly waiting: Count;
   readonly scheduled: Count;

@@ -6,7 +6,7 @@ import type { ActName } from "../../model/words.js";
 import { addressOf } from "./address.js";
 import { heard } from "./live.js";
 
-type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
 /** The desk answered, and the answer was no. */
 export class RequestFailed extends Error {
@@ -30,7 +30,7 @@ function pathOf(path: string, query: Query): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     const values = Array.isArray(value) ? value : [value];
-    for (const one of values as readonly (string | number | undefined)[]) {
+    for (const one of values as readonly (string | number | boolean | undefined)[]) {
       if (one !== undefined && one !== "") search.append(name, String(one));
     }
   }

@@ -29,6 +29,7 @@ export function queryOf(asked: URLSearchParams): ExecutionsQuery {
     status: asked.getAll("status").filter(isStatus),
     tag: asked.getAll("tag").filter((tag) => tag !== ""),
     root: text("root"),
+    children: asked.get("children") === "true" ? (true as const) : undefined,
     direction: direction === "up" || direction === "down" ? direction : undefined,
     reason: text("reason"),
     id: text("id"),
@@ -37,13 +38,16 @@ export function queryOf(asked: URLSearchParams): ExecutionsQuery {
     after: text("after"),
   };
   // Without what is not asked.
-  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined && value.length > 0));
+  const isAsked = (value: string | readonly string[] | true | undefined): boolean =>
+    value === true || (value !== undefined && value.length > 0);
+  return Object.fromEntries(Object.entries(query).filter(([, value]) => isAsked(value)));
 }
 
 /** What is asked, in words: for the sentence before an act on all of it. */
 export function askedInWords({
   workflow,
   root,
+  children,
   status,
   tag,
   direction,
@@ -55,6 +59,7 @@ export function askedInWords({
   const parts = [
     workflow === undefined ? "of any workflow" : `of ${workflow}`,
     ...(root === undefined ? [] : [`below ${root}`]),
+    ...(children === undefined ? [] : ["children too"]),
     ...(status === undefined ? [] : [`that are ${status.map((one) => statusWords[one]).join(" or ")}`]),
     ...(direction === undefined ? [] : [`on the way ${direction}`]),
     ...(reason === undefined ? [] : [`with the reason “${reason}”`]),

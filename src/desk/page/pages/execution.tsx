@@ -14,7 +14,16 @@ import { Button } from "../parts/button.js";
 import { ErrorView } from "../parts/error-view.js";
 import { Lanes } from "../parts/lanes.js";
 import { Mailbox } from "../parts/mailbox.js";
-import { certificatePath, countText, ExecutionLink, Facts, listPath, rowKeys, Tag } from "../parts/pieces.js";
+import {
+  certificatePath,
+  countText,
+  ExecutionLink,
+  Facts,
+  listPath,
+  rowKeys,
+  Tag,
+  withChildren,
+} from "../parts/pieces.js";
 import { Section } from "../parts/section.js";
 import { PageHead } from "../parts/shell.js";
 import { StateView } from "../parts/state-view.js";
@@ -77,7 +86,7 @@ function Shown({ execution }: { readonly execution: ExecutionView }) {
   return (
     <>
       <Link
-        href={listPath({ workflow })}
+        href={listPath({ workflow, ...(execution.parent !== undefined && withChildren) })}
         className="mb-1 inline-flex items-center gap-1 rounded text-sm text-soft hover:text-water-deep hover:underline"
       >
         <Icon name="left" className="size-3.5" />

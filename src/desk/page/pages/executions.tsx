@@ -122,8 +122,7 @@ function BulkButtons({ asked, choose }: { readonly asked: URLSearchParams; reado
   const title = isSlow
     ? "Take the filters for id, direction and reason away: an act on many chooses without them."
     : undefined;
-  // Children go back with their parents.
-  const isRecallable = asked.getAll("status").join() === "completed" && !asked.has("root");
+  const isOfChildren = asked.has("root") || asked.get("children") === "true";
   return (
     <span className="flex gap-2">
       <Button disabled={isSlow} title={title} onClick={() => choose("bulk-retry")}>
@@ -132,8 +131,15 @@ function BulkButtons({ asked, choose }: { readonly asked: URLSearchParams; reado
       <Button disabled={isSlow} title={title} onClick={() => choose("bulk-rollback")}>
         Roll back all …
       </Button>
-      {isRecallable && (
-        <Button disabled={isSlow} title={title} onClick={() => choose("recall")}>
+      {asked.getAll("status").join() === "completed" && (
+        <Button
+          disabled={isSlow || isOfChildren}
+          title={
+            title ??
+            (isOfChildren ? "A recall is of what was launched by itself; its children go back with it." : undefined)
+          }
+          onClick={() => choose("recall")}
+        >
           Recall all …
         </Button>
       )}

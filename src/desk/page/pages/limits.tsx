@@ -1,7 +1,7 @@
 import { Link } from "wouter";
 import type { LimitsView, LimitView } from "../../http/shapes.js";
 import { useRead } from "../base/api.js";
-import { countText, listPath, numberText } from "../parts/pieces.js";
+import { countText, listPath, numberText, withChildren } from "../parts/pieces.js";
 import { PageHead } from "../parts/shell.js";
 import { Failure, Loading, Notice } from "../parts/states.js";
 import { cell, Table } from "../parts/table.js";
@@ -45,7 +45,7 @@ function Row({ limit: { workflow, limit, keyLimit, rate, held, queued } }: { rea
     <tr>
       <td className={cell}>
         <Link
-          href={listPath({ workflow })}
+          href={listPath({ workflow, ...withChildren })}
           className="one-line block rounded font-medium text-water-deep hover:underline"
         >
           {workflow}

@@ -7,7 +7,7 @@ import { useKeys } from "../base/keys.js";
 import { statuses } from "../base/query.js";
 import { standingOf, type Tone } from "../parts/badge.js";
 import { ExecutionTable } from "../parts/execution-table.js";
-import { countText, listPath, rowKeys } from "../parts/pieces.js";
+import { countText, listPath, rowKeys, withChildren } from "../parts/pieces.js";
 import { Section } from "../parts/section.js";
 import { PageHead } from "../parts/shell.js";
 import { Failure, Loading } from "../parts/states.js";
@@ -63,7 +63,7 @@ function Counts({ counts }: { readonly counts: OverviewData["counts"] | undefine
         return (
           <li key={status}>
             <Link
-              href={listPath({ status })}
+              href={listPath({ status, ...withChildren })}
               data-row=""
               className={`card block px-4 py-3 transition-colors hover:border-water ${status === "stuck" && !isNone ? "border-bad" : ""}`}
             >
@@ -91,7 +91,11 @@ function Parts({ data }: { readonly data: OverviewData }) {
       ) : (
         <Section
           title="Needs a person"
-          aside={<More to={listPath({ status: "stuck" })}>{`All that are stuck (${countText(counts.stuck)})`}</More>}
+          aside={
+            <More
+              to={listPath({ status: "stuck", ...withChildren })}
+            >{`All that are stuck (${countText(counts.stuck)})`}</More>
+          }
         >
           <ExecutionTable label="Stuck executions" executions={stuck} />
         </Section>

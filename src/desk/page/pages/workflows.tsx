@@ -9,7 +9,7 @@ import { useAsked } from "../base/url.js";
 import { Badge } from "../parts/badge.js";
 import { Button } from "../parts/button.js";
 import { LanePiece, type Sign } from "../parts/lane-marks.js";
-import { countText, listPath, rowKeys } from "../parts/pieces.js";
+import { countText, listPath, rowKeys, withChildren } from "../parts/pieces.js";
 import { Section } from "../parts/section.js";
 import { PageHead } from "../parts/shell.js";
 import { Failure, Loading, Notice } from "../parts/states.js";
@@ -95,7 +95,7 @@ function Row({ line }: { readonly line: WorkflowLine }) {
       {counts.map((status) => (
         <td key={status} className={`${cell} text-right ${status === "stuck" ? "" : "hidden sm:table-cell"}`}>
           <Link
-            href={listPath({ workflow: name, status })}
+            href={listPath({ workflow: name, status, ...withChildren })}
             aria-label={`${countText(line[status])} ${status} of ${name}`}
             className={`num rounded hover:underline ${line[status].count === 0 ? "text-faint" : status === "stuck" ? "font-semibold text-bad" : ""}`}
           >

@@ -44,6 +44,16 @@ export function Filters({ asked, ask: askMore }: Props) {
           />
         </label>
         <WorkflowChoice value={asked.get("workflow") ?? ""} change={(workflow) => ask({ workflow })} />
+        {!asked.has("root") && (
+          <label className="inline-flex min-h-9 items-center gap-1.5">
+            <input
+              type="checkbox"
+              checked={asked.get("children") === "true"}
+              onChange={(event) => ask({ children: event.currentTarget.checked ? "true" : undefined })}
+            />
+            Children too
+          </label>
+        )}
         <Button aria-expanded={open} onClick={() => setOpen(!open)}>
           More filters{others > 0 && ` (${others})`}
         </Button>

@@ -23,6 +23,9 @@ export const recallPath = (id: string): string => `/recalls?${new URLSearchParam
 export const listPath = (query: Readonly<Record<string, string>>): string =>
   `/executions?${new URLSearchParams(query).toString()}`;
 
+/** For a list of children too, where what leads to it counts them. */
+export const withChildren = { children: "true" } as const;
+
 export function ExecutionLink({ id, className = "" }: { readonly id: string; readonly className?: string }) {
   return (
     <Link
