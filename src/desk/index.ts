@@ -8,8 +8,6 @@ export type {
   Session,
   Count,
   Overview,
-  ActivityWindow,
-  ActivityMinute,
   ExecutionsQuery,
   ExecutionLine,
   DamagedLine,
@@ -36,7 +34,7 @@ export type {
   LimitView,
   LaunchersView,
   LauncherView,
-  DeskEvent,
 } from "./http/shapes.js";
+export type { ActivityMinute, ActivityWindow, DeskEvent } from "./http/feed-shapes.js";
 export type { RecallActedView, RecallsView, RecallView } from "./http/recall-shapes.js";
 export type { ShownValue, ShownChange, ShownError } from "./http/value-shapes.js";

@@ -1,7 +1,7 @@
 /** What happens is told to the page as it happens. */
 import { expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { pause, workflow } from "../../src/index.js";
+import { pause, StepwellError, workflow } from "../../src/index.js";
 import type { DeskEvent, Overview } from "../../src/desk/index.js";
 import { deskRig } from "../support/desk.js";
 import { scene } from "../support/seen.js";
@@ -42,6 +42,44 @@ test("every listener hears of an execution that moves, and the overview counts i
   await clock.advance(0);
   const { window } = (await get<Overview>("overview")).body;
   expect(window!.minutes.reduce((sum, { launched }) => sum + launched, 0)).toBe(1);
+});
+
+test("of a child it is told whose it is, and who is at the top", async () => {
+  const leg = workflow("leg", { input: z.object({}) }).child("ask", made, { input: () => ({}) });
+  const journey = workflow("journey", { input: z.object({}) }).child("leg", leg, { input: () => ({}) });
+  const { launch, launcher, clock } = await scene([journey]);
+  const { ask, get } = deskRig(launcher);
+  const all = await ask("api/events");
+  await clock.advance(0);
+  await launch(journey);
+  const above: Record<string, unknown> = {};
+  for await (const event of eventsIn(all)) {
+    if (event.type !== "transition") continue;
+    above[event.execution] = [event.parent, event.root];
+    if (Object.keys(above).length === 3) break;
+  }
+  expect(above).toEqual({
+    e: [undefined, undefined],
+    "e/leg/0": ["e", "e"],
+    "e/leg/0/ask/0": ["e/leg/0", "e"],
+  });
+  const { window } = (await get<Overview>("overview")).body;
+  expect(window!.minutes.reduce((sum, { launched }) => sum + launched, 0)).toBe(3);
+});
+
+test("where there is too much to follow, listeners are told to read again, and the overview tells no figures", async () => {
+  const { launcher, clock } = await scene([made]);
+  const follow = (): never => {
+    throw new StepwellError("STEPWELL_FILTER_TOO_WIDE", "follow: more than 10000 executions that have not ended fit.");
+  };
+  const { ask, get } = deskRig(Object.assign(launcher, { follow }));
+  const all = await ask("api/events");
+  await clock.advance(0);
+  for await (const { type } of eventsIn(all)) {
+    expect(type).toBe("gap");
+    expect((await get<Overview>("overview")).body.window).toBeNull();
+    break;
+  }
 });
 
 test("of one execution every transition is told, and a browser that comes back goes on where it was", async () => {

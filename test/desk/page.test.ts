@@ -418,6 +418,22 @@ describe("what happens meanwhile", () => {
   });
 });
 
+describe("what happens to a child", () => {
+  it("is shown on the page of its parent, and on that of its root", async () => {
+    await open("execution?id=order-1041", "order-1041");
+    const asked = () => desk.asked.get("api/execution") ?? 0;
+    const event = { type: "transition", execution: "c", workflow: "w", status: "stuck", revision: 1, step: "s" };
+    for (const above of [
+      { parent: "order-1041", root: "day-2" },
+      { parent: "leg-2", root: "order-1041" },
+    ]) {
+      const before = asked();
+      desk.tell({ ...event, ...above });
+      await expect.poll(asked, { timeout: 5000 }).toBe(before + 1);
+    }
+  });
+});
+
 describe("the keyboard", () => {
   it("leads everywhere, moves along lists, and says which keys there are", async () => {
     await open("", "Overview");

@@ -4,7 +4,7 @@ import { systemClock, type Timer } from "../../clock.js";
 import { answer } from "./answers.js";
 import type { Feed } from "./feed.js";
 import { needed, numberIn } from "./query.js";
-import type { DeskEvent } from "./shapes.js";
+import type { DeskEvent } from "./feed-shapes.js";
 
 /** A proxy that hears nothing for longer may end the connection, in milliseconds. */
 const quiet = 15_000;

@@ -1,7 +1,7 @@
 /** What happens, as it happens: one look at the store for all who listen, and the figures of the last hour. */
 import type { Client, ExecutionSummary } from "../../index.js";
 import { systemClock, type Timer } from "../../clock.js";
-import type { ActivityMinute, ActivityWindow, DeskEvent } from "./shapes.js";
+import type { ActivityMinute, ActivityWindow, DeskEvent } from "./feed-shapes.js";
 
 type Listener = (event: DeskEvent, cursor?: number) => void;
 
@@ -40,7 +40,7 @@ export class Feed {
   readonly #listeners = new Map<Listener, () => void>();
   readonly #known = new Map<string, Known>();
   #minutes: Minute[] = [];
-  /** By the store's time. 0: it does not look yet. */
+  /** By the store's time. 0: it does not look. */
   #since = 0;
   /** How far the store's time is ahead of this process's. */
   #ahead = 0;
@@ -52,7 +52,7 @@ export class Feed {
     this.#client = client;
   }
 
-  /** Null: it has just begun to look. */
+  /** Null: it has just begun to look, or there is too much to be seen. */
   window(): ActivityWindow | null {
     this.#look();
     if (this.#since === 0) return null;
@@ -107,10 +107,12 @@ export class Feed {
     try {
       this.#since = (await this.#client.fleet.now()).getTime();
       this.#ahead = this.#since - systemClock.now();
-      for await (const summary of this.#client.follow({ signal })) this.#take(summary);
+      for await (const summary of this.#client.follow({ children: true, signal })) this.#take(summary);
     } catch (error) {
       const isTooMuch = (error as { readonly code?: unknown }).code === "STEPWELL_FILTER_TOO_WIDE";
       this.#tell({ type: "gap" });
+      // What it does not see it does not count.
+      this.#since = 0;
       if (isTooMuch) await this.#tellBlindly(signal);
     }
   }
@@ -123,7 +125,7 @@ export class Feed {
   }
 
   #take(summary: ExecutionSummary): void {
-    const { id, workflow, status, revision, flow, attempts, createdAt, updatedAt } = summary;
+    const { id, workflow, status, revision, flow, attempts, createdAt, updatedAt, parent, root } = summary;
     const known = this.#known.get(id);
     this.#known.delete(id);
     this.#known.set(id, { status, revision, direction: flow.direction, attempts });
@@ -132,7 +134,8 @@ export class Feed {
     // What was there before it began to look is where the counting begins.
     if (known !== undefined || isNew) this.#count(summary, known);
     if (known !== undefined || isNew || updatedAt.getTime() >= this.#since) {
-      this.#tell({ type: "transition", execution: id, workflow, status, revision, step: flow.step });
+      const above = parent !== undefined && root !== undefined ? { parent, root } : undefined;
+      this.#tell({ type: "transition", execution: id, ...above, workflow, status, revision, step: flow.step });
     }
   }
 

@@ -43,6 +43,7 @@ import type { CertificateTables, certificateHeads, ChildGroup, RollbackPreview, 
 import type { StepFacts, TransitionFacts } from "../model/facts.js";
 import type { Lanes } from "../model/lanes.js";
 import type { Words } from "../model/words.js";
+import type { ActivityWindow } from "./feed-shapes.js";
 import type { ShownChange, ShownError, ShownValue } from "./value-shapes.js";
 
 // ---- Who is there ------------------------------------------------------------------------------
@@ -86,27 +87,6 @@ export interface Overview {
   readonly struggling: readonly ExecutionLine[];
   /** What this process has seen since it looks. Null: it does not look. */
   readonly window: ActivityWindow | null;
-}
-
-/** Figures of the last hour at most, by minute, of what this process has seen; the oldest minute first. */
-export interface ActivityWindow {
-  readonly since: string;
-  readonly minutes: readonly ActivityMinute[];
-}
-
-export interface ActivityMinute {
-  /** When the minute began. */
-  readonly at: string;
-  readonly transitions: number;
-  readonly launched: number;
-  readonly completed: number;
-  readonly turned: number;
-  readonly rolledBack: number;
-  readonly stuck: number;
-  readonly failedAttempts: number;
-  /** How long executions took that came to rest in it, from their launch on, in milliseconds. Null: none did. */
-  readonly p50: number | null;
-  readonly p95: number | null;
 }
 
 // ---- Executions --------------------------------------------------------------------------------
@@ -380,21 +360,3 @@ export interface LauncherView {
   /** How long since its last heartbeat. */
   readonly silentMs: number;
 }
-
-// ---- Events ------------------------------------------------------------------------------------
-
-/** The `data` of a server-sent event. `id:` is a cursor for `Last-Event-ID`. */
-export type DeskEvent =
-  /** A transition was committed. */
-  | {
-      readonly type: "transition";
-      readonly execution: string;
-      readonly workflow: string;
-      readonly status: Status;
-      readonly revision: number;
-      readonly step: string;
-    }
-  /** Events may have been missed: read again. */
-  | { readonly type: "gap" }
-  /** Nothing; so that a proxy keeps the connection. */
-  | { readonly type: "still-here" };

@@ -4,7 +4,7 @@
  */
 import { useSyncExternalStore } from "react";
 import { focusManager, onlineManager, type Query, type QueryClient } from "@tanstack/react-query";
-import type { DeskEvent } from "../../http/shapes.js";
+import type { DeskEvent } from "../../http/feed-shapes.js";
 import { addressOf } from "./address.js";
 
 export type Following = "on" | "paused" | "lost";
@@ -34,13 +34,13 @@ function tell(): void {
   for (const listener of listeners) listener();
 }
 
-/** Of an event: whose page it concerns. Every list may show it. */
+/** Of an event: whose pages it concerns. Every list may show it. */
 let touched: Set<string> | "all" = new Set();
 
 /** Many events in one moment ask for one look, and a busy store for one in a second. */
-function refresh(execution?: string): void {
-  if (execution === undefined) touched = "all";
-  else if (touched !== "all") touched.add(execution);
+function refresh(executions: readonly (string | undefined)[] | "all"): void {
+  if (executions === "all") touched = "all";
+  else if (touched !== "all") for (const id of executions) if (id !== undefined) touched.add(id);
   stale ??= setTimeout(look, Math.max(250, lastLook + 1000 - Date.now()));
 }
 
@@ -62,8 +62,8 @@ function look(): void {
 
 function onEvent({ data }: MessageEvent<string>): void {
   const event: DeskEvent = JSON.parse(data);
-  if (event.type === "transition") refresh(event.execution);
-  else if (event.type === "gap") refresh();
+  if (event.type === "transition") refresh([event.execution, event.parent, event.root]);
+  else if (event.type === "gap") refresh("all");
 }
 
 function close(): void {
@@ -76,7 +76,7 @@ function open(): void {
   const opened = new EventSource(addressOf("api/events"));
   source = opened;
   opened.addEventListener("open", () => {
-    if (lost) refresh();
+    if (lost) refresh("all");
     lost = false;
     tell();
   });
@@ -97,7 +97,7 @@ export function setPaused(next: boolean): void {
   if (paused) close();
   else {
     open();
-    refresh();
+    refresh("all");
   }
   tell();
 }
@@ -112,11 +112,11 @@ export function follow(queries: QueryClient): void {
     if (document.hidden) close();
     else if (!paused) {
       open();
-      refresh();
+      refresh("all");
     }
   });
   addEventListener("online", () => {
-    if (!paused) refresh();
+    if (!paused) refresh("all");
   });
   open();
 }

@@ -1,7 +1,7 @@
 /** What this process has seen of the last hour. */
 import type { ReactNode } from "react";
 import { useMemo } from "react";
-import type { ActivityMinute, ActivityWindow } from "../../http/shapes.js";
+import type { ActivityMinute, ActivityWindow } from "../../http/feed-shapes.js";
 import { Ago } from "../base/time.js";
 import { Chart, type Line } from "./chart.js";
 import { numberText } from "./pieces.js";
