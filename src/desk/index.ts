@@ -35,6 +35,7 @@ export type {
   LaunchersView,
   LauncherView,
 } from "./http/shapes.js";
+export type { ChildrenPage } from "./http/child-shapes.js";
 export type { ActivityMinute, ActivityWindow, DeskEvent } from "./http/feed-shapes.js";
 export type { RecallActedView, RecallsView, RecallView } from "./http/recall-shapes.js";
 export type { ShownValue, ShownChange, ShownError } from "./http/value-shapes.js";

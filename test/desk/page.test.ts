@@ -6,7 +6,16 @@ import { fail, Launcher, memoryStore, pause, workflow, type Store } from "../../
 import { postgresStore } from "../../src/stores/postgres/index.js";
 import { sqliteStore } from "../../src/stores/sqlite/index.js";
 import { faultsOn, startBrowser } from "../support/browser.js";
-import { answers, executionView, historyPage, line, nothing, poisoned, stateView } from "../support/desk-fixtures.js";
+import {
+  answers,
+  childrenPage,
+  executionView,
+  historyPage,
+  line,
+  nothing,
+  poisoned,
+  stateView,
+} from "../support/desk-fixtures.js";
 import { Refused, serveDesk, startDesk, type DeskServer, type ServedDesk } from "../support/desk-server.js";
 import { freshSchema, postgresUrl } from "../support/postgres.js";
 
@@ -21,6 +30,7 @@ const pages = [
   ["Overview", ""],
   ["Executions", "executions?status=stuck&direction=down"],
   ["order-1041", "execution?id=order-1041"],
+  ["Children of ship-items", "children?id=order-1041&step=ship-items"],
   ["Workflows", "workflows"],
   ["fulfil-order", "workflows?name=fulfil-order"],
   ["Recalls", "recalls"],
@@ -188,6 +198,33 @@ describe("children", () => {
 
   const child = line({ id: "day-2/orders/1041", workflow: "fulfil-order", status: "stuck" });
   const now = new Date().toISOString();
+
+  it("stand on the page of their parent, counted by step, and each count leads to these, one by one", async () => {
+    const asked: string[] = [];
+    desk.answers = {
+      ...answers,
+      "api/execution/children": (query) => {
+        asked.push(query.toString());
+        const lines = childrenPage.lines.filter(({ status }) => status === query.get("status"));
+        return { ...childrenPage, lines };
+      },
+    };
+    await open("execution?id=order-1041", "order-1041");
+    await page.getByRole("link", { name: "batch-7" }).waitFor();
+    await page.getByRole("link", { name: "day-2" }).waitFor();
+    const counts = page.getByRole("region", { name: "Children" }).getByRole("listitem").getByRole("link");
+    expect(await counts.allInnerTexts()).toEqual(["3 in all", "1 under way", "1 stuck", "1 not begun"]);
+    await counts.filter({ hasText: "stuck" }).click();
+    const rows = page.getByRole("table", { name: "Children" }).locator("tbody tr");
+    await expect.poll(() => rows.allInnerTexts()).toMatchObject([expect.stringMatching(/A-1[^]*Stuck/)]);
+    await page.getByRole("button", { name: "Not begun 1" }).click();
+    await expect.poll(() => rows.allInnerTexts()).toMatchObject([expect.stringMatching(/C-3[^]*Not begun/)]);
+    // There is nothing to look at yet.
+    expect(await rows.getByRole("link").count()).toBe(0);
+    const group = "id=order-1041&step=ship-items&round=0&number=1";
+    expect(asked).toEqual([`${group}&status=stuck`, `${group}&status=notBegun`]);
+    expect(complaints).toEqual([]);
+  });
 
   it("are one link from their parent: what is below it and nothing else, and acts are on that alone", async () => {
     const bulk = { matched: 1, accepted: 1, refused: [], refusedInAll: 0, undecided: 0, aborted: false, dry: true };
@@ -587,6 +624,39 @@ describe("the page on a real store", () => {
     expect(await launcher.execution("order-8").outcome()).toMatchObject({ status: "rolledBack" });
     const acts = (await launcher.execution("order-8").history()).filter(({ by }) => by !== undefined);
     expect(acts.map(({ by, result }) => `${by} ${result}`)).toEqual(["bob patched", "ada skipped"]);
+  });
+
+  it("shows the children of a step as they go on, each one link from its parent, and its parent one from it", async () => {
+    const pack = workflow("pack", { input }).step("pick", {
+      messages: { picked: z.object({}) },
+      run: () => pause({}),
+      onMessage: () => ({}),
+      rollback: () => ({}),
+    });
+    const parcels = workflow("parcels", { input }).forEach("pack", pack, {
+      items: () => [{ cents: 1 }, { cents: 2 }, { cents: 3 }],
+      concurrency: 2,
+    });
+    await stop();
+    launcher = new Launcher({ store: memoryStore(), workflows: [parcels], onError: () => undefined });
+    await launcher.start();
+    real = await serveDesk(launcher, { token: "t".repeat(32), by: "ada", mount: "/ops" });
+    await launcher.launch(parcels, { cents: 1 }, { id: "p" });
+    await signedIn("execution?id=p", "p");
+    const counts = page.getByRole("region", { name: "Children" }).getByRole("listitem").getByRole("link");
+    await expect.poll(() => counts.allInnerTexts()).toEqual(["3 in all", "2 under way", "1 not begun"]);
+    await launcher.send("p/pack/1", "picked", {});
+    await expect.poll(() => counts.allInnerTexts()).toEqual(["3 in all", "2 under way", "1 completed"]);
+    await counts.filter({ hasText: "completed" }).click();
+    const rows = page.getByRole("table", { name: "Children" }).locator("tbody tr");
+    await expect.poll(() => rows.allInnerTexts()).toMatchObject([expect.stringContaining("p/pack/1")]);
+    await launcher.send("p/pack/0", "picked", {});
+    await expect.poll(() => rows.count()).toBe(2);
+    await page.getByRole("link", { name: "p/pack/0" }).click();
+    await page.getByRole("heading", { level: 1, name: "p/pack/0", exact: true }).waitFor();
+    await page.getByRole("region", { name: "Facts" }).getByRole("link", { name: "p", exact: true }).click();
+    await page.getByRole("heading", { level: 1, name: "p", exact: true }).waitFor();
+    expect(complaints).toEqual([]);
   });
 
   it("launches an execution, sends to it what the schema refuses, and rolls back many", async () => {

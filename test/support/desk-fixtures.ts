@@ -19,6 +19,7 @@ import type {
   WorkflowsView,
   WorkflowView,
 } from "../../src/desk/http/shapes.js";
+import type { ChildrenPage } from "../../src/desk/http/child-shapes.js";
 import type { RecallsView, RecallView } from "../../src/desk/http/recall-shapes.js";
 import type { ShownError, ShownValue } from "../../src/desk/http/value-shapes.js";
 import type { LaneRow } from "../../src/desk/model/lanes.js";
@@ -114,16 +115,27 @@ export function historyPage(beneath: number, limit: number): HistoryPage {
   return { rows, before: oldest > 1 ? oldest : null };
 }
 
+const children: ChildrenPage["group"] = {
+  ...{ step: "ship-items", round: 0, number: 1, count: 3, isClosed: false },
+  ...{ notBegun: 1, underWay: 1, stuck: 1, completed: 0, rolledBack: 0 },
+};
+
+export const childrenPage: ChildrenPage = {
+  execution: "order-1041",
+  group: children,
+  lines: [
+    { position: 0, key: "A-1", id: "order-1041/ship-items/A-1", status: "stuck", isAsked: true },
+    { position: 1, key: "B-2", id: "order-1041/ship-items/B-2", status: "underWay", isAsked: false },
+    { position: 2, key: "C-3", id: "order-1041/ship-items/C-3", status: "notBegun", isAsked: false },
+  ],
+  next: null,
+};
+
 export const executionView = (revision = 40): ExecutionView => ({
   ...stuck,
   parent: "batch-7",
   root: "day-2",
-  children: [
-    {
-      ...{ step: "ship-items", round: 0, number: 1, count: 3, isClosed: false },
-      ...{ notBegun: 1, underWay: 1, stuck: 1, completed: 0, rolledBack: 0 },
-    },
-  ],
+  children: [children],
   revision,
   now,
   deadlineAt: before(-3600),
@@ -406,6 +418,7 @@ export const answers: Answers = {
   "api/execution/history": (query) => historyPage(Number(query.get("before")), Number(query.get("limit") ?? 100)),
   "api/execution/state": (query) => stateView(Number(query.get("revision"))),
   "api/execution/mailbox": () => mailbox,
+  "api/execution/children": () => childrenPage,
   "api/workflows": () => workflows,
   "api/workflows/names": () => ({ names: workflows.workflows.map(({ name }) => name) }),
   "api/workflow": () => workflow,

@@ -6,6 +6,7 @@ import type { Acts } from "./act-shapes.js";
 import { answer, json, refusal, refusedBy, Refused } from "./answers.js";
 import { assetAt, page } from "./assets.js";
 import { bodyOf, text } from "./body.js";
+import { childrenOf } from "./children.js";
 import { allEvents, executionEvents } from "./events.js";
 import { Feed } from "./feed.js";
 import { Guard, hostOf } from "./guard.js";
@@ -167,6 +168,7 @@ function reads(reading: Reading, one: Executions): ReadonlyMap<string, Read> {
     ["execution/state", async (_, search) => json(await one.state(search))],
     ["execution/mailbox", async (_, search) => json(await one.mailbox(search))],
     ["execution/preview", async (_, search) => json(await one.preview(search))],
+    ["execution/children", async (_, search) => json(await childrenOf(client, search))],
     ["execution/certificate", async (_, search) => json(await one.certificate(search))],
     ["execution/value", async (_, search) => answer(await one.value(search), "text/plain; charset=utf-8")],
     ["workflows", given(workflows)],

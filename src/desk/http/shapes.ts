@@ -16,6 +16,7 @@
  * | `api/execution/state?id=&revision=` | `StateView`; without `revision`: as it is now |
  * | `api/execution/mailbox?id=` | `Mailbox` |
  * | `api/execution/preview?id=&to=` | `PreviewView`: what a rollback would do; with `to`: what a rewind to that step would |
+ * | `api/execution/children?id=&step=&round=&number=&status=&from=&limit=` | `ChildrenPage`; without `round` and `number`: the last group |
  * | `api/execution/certificate?id=` | `CertificateView`, of one that is at rest |
  * | `api/execution/value?id=&of=state&revision=`, `…&of=message&message=` | `text/plain`: the whole of a value that was folded |
  * | `api/workflows` | `WorkflowsView` |

@@ -17,6 +17,7 @@ const Execution = lazy(async () => ({ default: (await import("./pages/execution.
 const Workflows = lazy(async () => ({ default: (await import("./pages/workflows.js")).Workflows }));
 const Recalls = lazy(async () => ({ default: (await import("./pages/recalls.js")).Recalls }));
 const Certificate = lazy(async () => ({ default: (await import("./pages/certificate.js")).CertificatePage }));
+const Children = lazy(async () => ({ default: (await import("./pages/children.js")).Children }));
 const Schedules = lazy(async () => ({ default: (await import("./pages/schedules.js")).Schedules }));
 const DeadLetters = lazy(async () => ({ default: (await import("./pages/dead-letters.js")).DeadLetters }));
 const Limits = lazy(async () => ({ default: (await import("./pages/limits.js")).Limits }));
@@ -45,6 +46,7 @@ function Desk() {
             <Route path="/" component={Overview} />
             <Route path="/executions" component={Executions} />
             <Route path="/execution" component={Execution} />
+            <Route path="/children" component={Children} />
             <Route path="/certificate" component={Certificate} />
             <Route path="/workflows" component={Workflows} />
             <Route path="/recalls" component={Recalls} />

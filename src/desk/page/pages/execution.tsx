@@ -11,6 +11,7 @@ import { Ago } from "../base/time.js";
 import { useAsked } from "../base/url.js";
 import { StatusBadge } from "../parts/badge.js";
 import { Button } from "../parts/button.js";
+import { ChildGroups } from "../parts/child-groups.js";
 import { ErrorView } from "../parts/error-view.js";
 import { Lanes } from "../parts/lanes.js";
 import { Mailbox } from "../parts/mailbox.js";
@@ -115,7 +116,7 @@ function Shown({ execution }: { readonly execution: ExecutionView }) {
             <FactsOf execution={execution} />
           </Section>
         </div>
-        {execution.children.length > 0 && <ChildrenOf execution={execution} />}
+        {execution.children.length > 0 && <ChildGroups execution={execution} />}
         <Parts execution={execution} />
       </div>
     </>
@@ -181,60 +182,6 @@ function Matter({ execution }: { readonly execution: ExecutionView }) {
         </Suspense>
       )}
     </section>
-  );
-}
-
-const childCounts = [
-  ["underWay", "under way", ["scheduled", "running", "waiting"]],
-  ["stuck", "stuck", ["stuck"]],
-  ["completed", "completed", ["completed"]],
-  ["rolledBack", "rolled back", ["rolledBack"]],
-] as const;
-
-/** The children of each step, counted; each count is a link to its list. */
-function ChildrenOf({ execution: { id, root, children } }: { readonly execution: ExecutionView }) {
-  const below = (statuses: readonly string[]): string =>
-    `/executions?${new URLSearchParams([["root", root ?? id], ...statuses.map((status) => ["status", status])]).toString()}`;
-  const what = root === undefined ? "all that is below it" : "all of its tree";
-  return (
-    <Section
-      title="Children"
-      aside={
-        <Link className="rounded text-sm text-water-deep hover:underline" href={below([])}>
-          {what}
-        </Link>
-      }
-    >
-      <ul className="flex flex-col gap-2 px-4 py-3">
-        {children.map((group) => (
-          <li key={`${group.step} ${group.number}`} className="flex flex-wrap items-baseline gap-x-4 gap-y-1">
-            <span className="text-any font-medium">
-              {group.step}
-              {group.number > 1 && `, time ${group.number}`}
-            </span>
-            <span className="num text-soft">{group.count.toLocaleString("en")} in all</span>
-            {childCounts.map(
-              ([field, word, statuses]) =>
-                group[field] > 0 && (
-                  <Link
-                    key={field}
-                    className={`num rounded hover:underline ${field === "stuck" ? "font-semibold text-bad" : "text-water-deep"}`}
-                    href={below(statuses)}
-                  >
-                    {group[field].toLocaleString("en")} {word}
-                  </Link>
-                ),
-            )}
-            {group.notBegun > 0 && (
-              <span className="num text-faint">
-                {group.notBegun.toLocaleString("en")} {group.isClosed ? "never begun" : "not begun"}
-              </span>
-            )}
-            {group.isClosed && <span className="text-faint">asked to go back</span>}
-          </li>
-        ))}
-      </ul>
-    </Section>
   );
 }
 

@@ -13,7 +13,7 @@ export function countText({ count, more, unknown }: Count): string {
 
 export const numberText = (count: number): string => whole.format(count);
 
-const executionPath = (id: string, tab?: string): string =>
+export const executionPath = (id: string, tab?: string): string =>
   `/execution?${new URLSearchParams({ id, ...(tab !== undefined && { tab }) }).toString()}`;
 
 export const certificatePath = (id: string): string => `/certificate?${new URLSearchParams({ id }).toString()}`;

@@ -44,8 +44,9 @@ function Places() {
   return (
     <nav aria-label="Pages" className="-mx-1 flex gap-0.5 overflow-x-auto px-1 py-1 lg:flex-col lg:overflow-visible">
       {places.map(({ to, name, icon }) => {
-        // The page of one execution belongs to their list.
-        const isHere = to === "/" ? here === "/" : here === to || `${here}s` === to;
+        // The page of one execution belongs to their list, and so do its children.
+        const place = here === "/children" || here === "/execution" ? "/executions" : here;
+        const isHere = place === to;
         return (
           <Link
             key={to}
