@@ -1,5 +1,5 @@
 /** What happens is told to the page as it happens. */
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
 import { pause, StepwellError, workflow } from "../../src/index.js";
 import type { DeskEvent, Overview } from "../../src/desk/index.js";
@@ -80,6 +80,30 @@ test("where there is too much to follow, listeners are told to read again, and t
     expect((await get<Overview>("overview")).body.window).toBeNull();
     break;
   }
+});
+
+test("after a minute in which there was too much to follow it is followed again, and what moves is told", async () => {
+  const { launch, launcher, clock } = await scene([made]);
+  const { ask, get } = deskRig(launcher);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const tooWide = vi.spyOn(launcher, "follow").mockImplementationOnce(() => {
+    throw new StepwellError("STEPWELL_FILTER_TOO_WIDE", "follow: more than 10000 executions that have not ended fit.");
+  });
+  const all = await ask("api/events");
+  await vi.advanceTimersByTimeAsync(55_000);
+  expect(tooWide).toHaveBeenCalledOnce();
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(tooWide).toHaveBeenCalledTimes(2);
+  await clock.advance(0);
+  expect((await get<Overview>("overview")).body.window).not.toBeNull();
+  await launch(made);
+  const types: string[] = [];
+  for await (const { type } of eventsIn(all)) {
+    types.push(type);
+    if (type === "transition") break;
+  }
+  expect(types.filter((type) => type !== "still-here")).toEqual([...Array<string>(13).fill("gap"), "transition"]);
 });
 
 test("of one execution every transition is told, and a browser that comes back goes on where it was", async () => {

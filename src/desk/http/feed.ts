@@ -83,8 +83,6 @@ export class Feed {
     if (this.#running !== undefined) return;
     const running = new AbortController();
     this.#running = running;
-    this.#minutes = [];
-    this.#known.clear();
     this.#watchIdle(running);
     void this.#follow(running).finally(() => {
       this.#idle?.cancel();
@@ -104,21 +102,32 @@ export class Feed {
   }
 
   async #follow({ signal }: AbortController): Promise<void> {
+    while (!signal.aborted) {
+      if (!(await this.#isTooMuch(signal)) || this.#listeners.size === 0) return;
+      await this.#tellBlindly(signal);
+    }
+  }
+
+  /** Looks for as long as it can. True: there was too much to be seen. */
+  async #isTooMuch(signal: AbortSignal): Promise<boolean> {
+    this.#minutes = [];
+    this.#known.clear();
     try {
       this.#since = (await this.#client.fleet.now()).getTime();
       this.#ahead = this.#since - systemClock.now();
       for await (const summary of this.#client.follow({ children: true, signal })) this.#take(summary);
+      return false;
     } catch (error) {
-      const isTooMuch = (error as { readonly code?: unknown }).code === "STEPWELL_FILTER_TOO_WIDE";
       this.#tell({ type: "gap" });
       // What it does not see it does not count.
       this.#since = 0;
-      if (isTooMuch) await this.#tellBlindly(signal);
+      return (error as { readonly code?: unknown }).code === "STEPWELL_FILTER_TOO_WIDE";
     }
   }
 
+  /** For a minute: then there may be less to be seen. */
   async #tellBlindly(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && this.#listeners.size > 0) {
+    for (let told = 0; told < minute && !signal.aborted && this.#listeners.size > 0; told += toldBlindly) {
       await new Promise<void>((resolve) => void systemClock.after(toldBlindly, resolve));
       this.#tell({ type: "gap" });
     }
