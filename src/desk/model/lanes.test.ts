@@ -101,6 +101,58 @@ test("a completed execution that is undone was done all the way", async () => {
   ]);
 });
 
+test("a step of children waits for so many of them, and is undone when they are", async () => {
+  const child = workflow("child", { input: z.object({ n: z.number() }) }).step("work", {
+    messages: yes,
+    run: () => pause({}),
+    onMessage: () => ({}),
+    rollbackMessages: yes,
+    rollback: () => pause({}),
+    onRollbackMessage: () => ({}),
+  });
+  const made = workflow("w", { input })
+    .step("charge", { run: () => ({}), rollback: undo })
+    .forEach("items", child, { items: () => [{ n: 0 }, { n: 1 }, { n: 2 }] })
+    .child("label", child, { input: () => ({ n: 3 }) })
+    .step("ship", { run: () => fail("sold-out"), rollback: undo });
+  const { launch, clock, launcher } = await scene([made]);
+  const execution = await launch(made);
+  const sent = async (id: string) => {
+    await launcher.send(`e/${id}`, "yes", {});
+    await clock.settle();
+    return (await seen(execution, clock)).rows;
+  };
+  const going = await sent("items/0");
+  expect(marks(going)[1]).toBe("items: waiting / none, here");
+  expect(going[1]!.up.note).toBe("for 2 of 3 children");
+  await sent("items/1");
+  expect((await sent("items/2"))[2]!.up.note).toBe("for its child");
+  expect(marks(await sent("label/0"))).toEqual([
+    "charge: done / to-undo",
+    "items: done / to-undo",
+    "label: done / waiting, here",
+    "ship: failed / undone",
+  ]);
+  await sent("label/0");
+  await sent("items/2");
+  const { rows, words } = await seen(execution, clock);
+  expect(marks(rows)).toEqual([
+    "charge: done / to-undo",
+    "items: done / waiting, here",
+    "label: done / undone",
+    "ship: failed / undone",
+  ]);
+  expect(rows[1]!.down.note).toBe("for 2 of 3 children");
+  expect(words.lines).toContain('Still to undo: "items" and "charge".');
+  await sent("items/1");
+  expect(marks(await sent("items/0"))).toEqual([
+    "charge: done / undone",
+    "items: done / undone",
+    "label: done / undone",
+    "ship: failed / undone",
+  ]);
+});
+
 test("past the pivot nothing turns, and what fails there is stuck", async () => {
   const made = workflow("w", { input })
     .step("charge", { run: () => ({}), rollback: undo })

@@ -1,4 +1,5 @@
 /** The two lanes: what was done on the way up, and what of it was undone on the way down, a row for each step. */
+import { waitedFor } from "./children.js";
 import type { ErrorFacts, ExecutionFacts, StepFacts, TransitionFacts } from "./facts.js";
 import { isoOf, listed, oneLine } from "./spans.js";
 import { tallyOf, type ClosedRound, type StepTally, type Tally } from "./tally.js";
@@ -254,7 +255,7 @@ function downMark(step: StepFacts, index: number, place: Place): DownMark {
     // It had not begun, so the way down began before it.
     if (upMark(step, index, place) === "to-do") return "none";
   }
-  if (step.rollback === undefined) return "nothing";
+  if (step.rollback === undefined && step.children === undefined) return "nothing";
   if (tally.steps.get(`down ${step.name}`)?.last.result === "skipped") return "skipped";
   if (facts.status === "rolledBack" || index > facts.flow.stepIndex) return "undone";
   if (index < facts.flow.stepIndex) return "to-undo";
@@ -308,10 +309,8 @@ function noteOf(
       return facts.irreversible.find((it) => it.step === step.name)?.reason;
     case "skipped":
       return seen?.last.why;
-    case "waiting": {
-      const names = (direction === "up" ? step.messages : step.rollbackMessages) ?? [];
-      return names.length === 0 ? "sleeps" : `for ${listed(names, "or")}`;
-    }
+    case "waiting":
+      return waitNote(facts, step, direction);
     case "nothing":
       if (index === turn?.index && didNotHappen(tally, step)) return "did not happen";
       return index === turn?.index && turn.row?.leftNothing === true ? "left nothing" : "has no undo";
@@ -324,6 +323,16 @@ function noteOf(
     default:
       return seen?.last.result === "recovered" ? "recovered" : undefined;
   }
+}
+
+function waitNote(facts: ExecutionFacts, step: StepFacts, direction: "up" | "down"): string {
+  if (step.children !== undefined) {
+    const group = waitedFor(facts);
+    if (group === undefined) return "for its children";
+    return group.count === 1 ? "for its child" : `for ${group.left} of ${group.count} children`;
+  }
+  const names = (direction === "up" ? step.messages : step.rollbackMessages) ?? [];
+  return names.length === 0 ? "sleeps" : `for ${listed(names, "or")}`;
 }
 
 /** Under which key others may know it, and what was said of it. */

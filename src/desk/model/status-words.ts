@@ -1,5 +1,5 @@
 /** What is the matter with an execution, in sentences. */
-import type { ChildGroup } from "../../index.js";
+import { waitedFor, type WaitedFor } from "./children.js";
 import type { ErrorFacts, ExecutionFacts } from "./facts.js";
 import type { Lanes, LaneRow, Round } from "./lanes.js";
 import { isoOf, listed, milliseconds, oneLine, quoted, span } from "./spans.js";
@@ -81,7 +81,7 @@ function moving(facts: ExecutionFacts, round: Round, now: number): Omit<Words, "
     return { headline, lines: [...lastError(errorHere(facts, round)), ...turned], urgency: "calm" };
   }
   if (facts.status === "waiting") {
-    const group = groupHere(facts);
+    const group = waitedFor(facts);
     if (group !== undefined) return waitsForChildren(facts, group, turned);
     return { headline: waitsFor(facts, now), lines: turned, urgency: "calm" };
   }
@@ -136,19 +136,12 @@ function nextTry({ resumeAt }: ExecutionFacts, now: number): string {
   return left > 0 ? `, the next one comes in ${span(left)}` : ", the next one is due";
 }
 
-/** The children that it waits for. */
-function groupHere({ flow, steps, children }: ExecutionFacts): ChildGroup | undefined {
-  if (steps?.[flow.stepIndex]?.children === undefined) return undefined;
-  return children.findLast(({ step }) => step === flow.step);
-}
-
 function waitsForChildren(
   { flow }: ExecutionFacts,
-  { count, notBegun, underWay, stuck, completed, rolledBack }: ChildGroup,
+  { left, count, notBegun, underWay, stuck, completed, rolledBack }: WaitedFor,
   turned: readonly string[],
 ): Omit<Words, "acts"> {
   const down = flow.direction === "down";
-  const left = down ? underWay + stuck + completed : notBegun + underWay + stuck;
   const headline = down
     ? `On the way down at ${quoted(flow.step)} it waits until its children are undone: ${left} of ${count} are left.`
     : `At ${quoted(flow.step)} it waits for its children: ${left} of ${count} are not settled.`;
