@@ -333,7 +333,7 @@ describe("stepwell schedules and stats", () => {
     const [stats] = await json("stats");
     const counts = stats!["executions"] as Record<string, { count: number; more: boolean }>;
     for (const [status, { count, more }] of Object.entries(counts)) {
-      const found = await launcher.list({ status: status as "stuck", limit: 1000 });
+      const found = await launcher.list({ status: status as "stuck", limit: 1000, children: status === "stuck" });
       expect([status, count, more]).toEqual([status, found.executions.length, false]);
     }
     expect((await stepwell("stats")).output).toMatch(/waiting +│ +\d+ │/);
@@ -346,7 +346,7 @@ describe("stepwell doctor", () => {
     const told = await stepwell("doctor");
     expect(told.code).toBe(1);
     expect(told.output).toMatch(
-      /^‼ act +\d+ executions are stuck: they need a person\.\n +stepwell list --status stuck$/m,
+      /^‼ act +\d+ executions are stuck: they need a person\.\n +stepwell list --status stuck --children$/m,
     );
     const kinds = (await json("doctor")).map(({ kind }) => kind);
     expect(kinds).toContain("stuck");

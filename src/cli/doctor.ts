@@ -7,7 +7,7 @@ import { migratePostgres, postgresHealth, type PostgresHealth } from "../stores/
 import { asking, operateCodes, type OperateOptions } from "./asking.js";
 import type { Screen } from "./screen.js";
 import { isPostgres } from "./store.js";
-import { clean, jsonLine, paintFor } from "./text.js";
+import { clean, jsonLine, paintFor, shellWord } from "./text.js";
 
 interface Finding {
   /** Stable, for scripts. */
@@ -125,16 +125,20 @@ function ofNames(launchers: readonly LauncherSummary[]): Finding[] {
 
 async function ofExecutions(client: Client): Promise<Finding[]> {
   const found: Finding[] = [];
-  const stuck = await client.select({ status: "stuck" }).count();
+  const stuck = await client.select({ status: "stuck", children: true }).count();
   if (stuck.count > 0) {
     found.push({
       kind: "stuck",
       urgency: "act",
       message: `${stuck.count}${stuck.more ? "+" : ""} executions are stuck: they need a person.`,
-      mend: "stepwell list --status stuck",
+      mend: "stepwell list --status stuck --children",
     });
   }
-  const { executions, damaged } = await client.list({ status: ["running", "waiting", "scheduled"], limit: lookedAt });
+  const { executions, damaged } = await client.list({
+    status: ["running", "waiting", "scheduled"],
+    children: true,
+    limit: lookedAt,
+  });
   const struggling = executions.filter((it) => it.struggling);
   if (struggling.length > 0) {
     found.push({
@@ -145,7 +149,7 @@ async function ofExecutions(client: Client): Promise<Finding[]> {
         "and",
         3,
       )}.`,
-      mend: `stepwell show ${struggling[0]!.id}`,
+      mend: `stepwell show ${shellWord(struggling[0]!.id)}`,
     });
   }
   if (damaged.length > 0) {

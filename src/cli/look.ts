@@ -1,9 +1,10 @@
 /** What operators look at from a terminal. No workflow is needed, and no step runs here. */
 import Table from "cli-table3";
-import type { ExecutionSummary, HistoryRow, ListOptions } from "../index.js";
+import type { Client, ExecutionSummary, HistoryRow, ListConditions } from "../index.js";
 import { asking, type OperateOptions } from "./asking.js";
 import type { Screen } from "./screen.js";
-import { clean, jsonLine } from "./text.js";
+import { stuckBelow } from "./stuck-below.js";
+import { clean, jsonLine, shellWord } from "./text.js";
 
 export interface ListCommandOptions extends OperateOptions {
   readonly workflow?: string;
@@ -23,7 +24,7 @@ export function list(options: ListCommandOptions, screen: Screen): Promise<numbe
   const conditions = {
     ...(workflow !== undefined && { workflow }),
     // The client refuses a word that is no status.
-    ...(status !== undefined && { status: status as NonNullable<ListOptions["status"]> }),
+    ...(status !== undefined && { status: status as NonNullable<ListConditions["status"]> }),
     ...(tag !== undefined && { tags: tag }),
     ...(root !== undefined && { root }),
     ...(children !== undefined && { children }),
@@ -33,9 +34,8 @@ export function list(options: ListCommandOptions, screen: Screen): Promise<numbe
       const all = Object.keys(conditions).every((name) => name === "children");
       const found = await client.select(all ? { ...conditions, all: true } : conditions).count();
       const { count: executions, more } = found;
-      return screen.result(
-        json ? jsonLine({ executions, more }) : more ? `more than ${executions}` : String(executions),
-      );
+      screen.result(json ? jsonLine({ executions, more }) : more ? `more than ${executions}` : String(executions));
+      return executions === 0 ? hintAtChildren(client, conditions, screen) : undefined;
     }
     const found: ExecutionSummary[] = [];
     let after: string | undefined;
@@ -45,10 +45,23 @@ export function list(options: ListCommandOptions, screen: Screen): Promise<numbe
       found.push(...page.executions);
       after = page.cursor ?? undefined;
     } while (after !== undefined && found.length < limit);
-    if (json) for (const one of found) screen.result(jsonLine(one));
-    else screen.result(found.length === 0 ? "No executions." : listed(found));
+    const stuck = await stuckBelow(client, found);
+    if (json) for (const one of found) screen.result(jsonLine({ ...one, ...named(stuck.get(one.id)) }));
+    else screen.result(found.length === 0 ? "No executions." : listed(found, stuck));
+    if (found.length === 0) await hintAtChildren(client, conditions, screen);
     if (after !== undefined) screen.note(`There are more than ${found.length}. Show more of them with --limit.`);
   });
+}
+
+/** Nothing was found that was launched by itself. */
+async function hintAtChildren(client: Client, conditions: ListConditions, screen: Screen): Promise<void> {
+  if (conditions.children !== undefined || conditions.root !== undefined) return;
+  const { executions } = await client.list({ ...conditions, children: true, limit: 1 });
+  if (executions.length > 0) screen.note("There are children that fit. See them with --children.");
+}
+
+function named(stuck: ExecutionSummary | undefined): { readonly stuckBelow?: string } {
+  return stuck === undefined ? {} : { stuckBelow: stuck.id };
 }
 
 export function history(id: string, options: OperateOptions, screen: Screen): Promise<number> {
@@ -62,14 +75,19 @@ export function history(id: string, options: OperateOptions, screen: Screen): Pr
 /** Without colours: this may go into a file. */
 const plain = { style: { head: [], border: [] } };
 
-function listed(found: readonly ExecutionSummary[]): string {
+function listed(found: readonly ExecutionSummary[], stuck: ReadonlyMap<string, ExecutionSummary>): string {
   const table = new Table({ head: ["id", "workflow", "status", "way", "step", "since", "why"], ...plain });
   table.push(
-    ...found.map(({ id, workflow, status, flow, updatedAt, error }) =>
-      [id, workflow, status, flow.direction, flow.step, updatedAt.toISOString(), whyOf(flow.reason, error)].map(clean),
-    ),
+    ...found.map(({ id, workflow, status, flow, updatedAt, error }) => {
+      const why = [whyOf(flow.reason, error), ...waitsFor(stuck.get(id))].filter((it) => it !== "").join("; ");
+      return [id, workflow, status, flow.direction, flow.step, updatedAt.toISOString(), why].map(clean);
+    }),
   );
   return table.toString();
+}
+
+function waitsFor(stuck: ExecutionSummary | undefined): string[] {
+  return stuck === undefined ? [] : [`waits for a child that is stuck: stepwell show ${shellWord(stuck.id)}`];
 }
 
 export function whyOf(reason: string, error: ExecutionSummary["error"]): string {

@@ -13,6 +13,8 @@ export function addOperateCommands(program: Command, done: (exitCode: number) =>
   const out = screen(process.stdout, process.stderr);
   const finish: Finish = async (code) => done(await code);
   addLooks(program, out, finish);
+  addTail(program, out, finish);
+  addSurveys(program, out, finish);
   addCertificate(program, out, finish);
   addActs(program, out, finish);
   addResolve(program, out, finish);
@@ -26,7 +28,10 @@ export function addOperateCommands(program: Command, done: (exitCode: number) =>
 function addLooks(program: Command, out: Screen, finish: Finish): void {
   onStore(program.command("list"))
     .summary("list executions, the newest first")
-    .description("Lists the executions of a store, the newest first. All conditions that are given must hold.")
+    .description(
+      "Lists the executions of a store, the newest first. All conditions that are given must hold. Of one that waits for children it says " +
+        "which of them is stuck.",
+    )
     .option("--workflow <name>", "only of this workflow")
     .addOption(new Option("--status <status...>", "only in one of these").choices(statuses))
     .option("--tag <tag...>", "only executions that have all of these")
@@ -34,7 +39,7 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     .option("--children", "children too, not only what was launched by itself")
     .option("--limit <number>", "at most so many, up to 10000 (default: 100)", wholeNumber)
     .option("--count", "print only how many there are, whatever the limit")
-    .addHelpText("after", example("stepwell list --status stuck --store orders.db"))
+    .addHelpText("after", example("stepwell list --status stuck --children --store orders.db"))
     .action(async (options) => finish((await import("./look.js")).list(options, out)));
 
   onStore(program.command("show"))
@@ -53,7 +58,9 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     .argument("<execution>", "its id")
     .addHelpText("after", example("stepwell history order-1001 --store orders.db"))
     .action(async (id, options) => finish((await import("./look.js")).history(id, options, out)));
+}
 
+function addTail(program: Command, out: Screen, finish: Finish): void {
   onStore(program.command("tail"))
     .summary("follow executions, one or many, as they go on")
     .description(
@@ -66,7 +73,9 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     .option("--from <revision>", "of one: only what was committed after this revision (default: 0)", revision)
     .addHelpText("after", tailNotes)
     .action(async (id, options) => finish((await import("./tail.js")).tail(id, options, out)));
+}
 
+function addSurveys(program: Command, out: Screen, finish: Finish): void {
   onStore(program.command("doctor"))
     .summary("say what is wrong around the executions, and which command mends it")
     .description(
@@ -78,7 +87,9 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
 
   onStore(program.command("stats"))
     .summary("count executions by status, dead letters and schedules")
-    .description("Counts executions by status, exactly up to 10000, dead letters by workflow, and schedules.")
+    .description(
+      "Counts executions by status, exactly up to 10000, dead letters by workflow, and schedules. Children are counted where they are stuck.",
+    )
     .option("--workflow <name>", "only of this workflow")
     .addHelpText("after", example("stepwell stats --store orders.db"))
     .action(async (options) => finish((await import("./stats.js")).stats(options, out)));

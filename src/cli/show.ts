@@ -1,13 +1,15 @@
 /** `stepwell show`: where an execution stands and why, its two lanes, its state, and what can be done about it. */
 import { inspect } from "node:util";
-import type { Execution, ExecutionDetails } from "../index.js";
+import type { Execution, ExecutionDetails, ExecutionSummary } from "../index.js";
 import { lanesOf } from "../desk/model/lanes.js";
 import { tallyOf, type Tally } from "../desk/model/tally.js";
 import { wordsOf, type Words } from "../desk/model/words.js";
 import { asking, type OperateOptions } from "./asking.js";
 import { drawnLanes } from "./draw-lanes.js";
+import { whyOf } from "./look.js";
 import type { Screen } from "./screen.js";
-import { clean, jsonLine, paintFor, type Paint } from "./text.js";
+import { stuckBelow } from "./stuck-below.js";
+import { clean, jsonLine, paintFor, shellWord, type Paint } from "./text.js";
 
 /** So many are shown. */
 const mostMessages = 100;
@@ -21,10 +23,12 @@ export function show(id: string, options: OperateOptions, screen: Screen): Promi
     ]);
     const lanes = lanesOf(details, await tallied(execution, details.revision));
     const words = wordsOf(details, lanes, (await client.fleet.now()).getTime());
+    const stuck = details.children.length === 0 ? undefined : (await stuckBelow(client, [details])).get(id);
     if (options.json === true) {
       screen.result(
         jsonLine({
           ...details,
+          ...(stuck !== undefined && { stuckBelow: stuck.id }),
           headline: words.headline,
           lanes,
           acts: words.acts,
@@ -37,7 +41,7 @@ export function show(id: string, options: OperateOptions, screen: Screen): Promi
     }
     const paint = paintFor(process.stdout);
     const parts = [headOf(details, words, paint), drawnLanes(lanes, paint)];
-    if (details.children.length > 0) parts.push(childrenOf(id, details.children, paint));
+    if (details.children.length > 0) parts.push(childrenOf(details, stuck, paint));
     if (words.acts.length > 0) parts.push(actsOf(id, words, paint));
     parts.push(stateOf(state, paint));
     if (pending.length > 0) parts.push(mailOf(pending, inAll, paint));
@@ -80,10 +84,6 @@ const commands: Readonly<Partial<Record<Words["acts"][number]["act"], (id: strin
   send: (id) => `stepwell send ${id} name '{}'`,
 };
 
-function shellWord(id: string): string {
-  return /^[\w.:@/-]+$/.test(id) ? id : `'${id.replaceAll("'", `'\\''`)}'`;
-}
-
 function actsOf(id: string, { acts }: Words, paint: Paint): string {
   const word = shellWord(id);
   return acts
@@ -94,17 +94,24 @@ function actsOf(id: string, { acts }: Words, paint: Paint): string {
     .join("\n");
 }
 
-/** Where one child is stuck among thousands, a list finds it. */
-function childrenOf(id: string, groups: ExecutionDetails["children"], paint: Paint): string {
-  const lines = groups.map(({ step, number, count, notBegun, underWay, stuck, completed, rolledBack, isClosed }) => {
+/** Where one child is stuck among thousands, it is named. */
+function childrenOf({ id, children }: ExecutionDetails, stuck: ExecutionSummary | undefined, paint: Paint): string {
+  const lines = children.map(({ step, number, count, notBegun, underWay, stuck: parked, ...ended }) => {
     const which = number > 1 ? `${step} (${number})` : step;
-    const counts = `${underWay} under way, ${stuck} stuck, ${completed} completed, ${rolledBack} rolled back`;
+    const counts = `${underWay} under way, ${parked} stuck, ${ended.completed} completed, ${ended.rolledBack} rolled back`;
     return clean(
-      `  ${which}: ${count} children, ${counts}, ${notBegun} not begun${isClosed ? ", asked to go back" : ""}`,
+      `  ${which}: ${count} children, ${counts}, ${notBegun} not begun${ended.isClosed ? ", asked to go back" : ""}`,
     );
   });
-  const hint = paint("dim", clean(`  stepwell list --root ${shellWord(id)}`));
-  return [paint("dim", "children"), ...lines, hint].join("\n");
+  if (stuck !== undefined) {
+    const why = whyOf(stuck.flow.reason, stuck.error);
+    lines.push(clean(`  ${stuck.id} is stuck at ${stuck.flow.step}${why === "" ? "" : `: ${why}`}`));
+  }
+  const hints = [
+    ...(stuck === undefined ? [] : [`stepwell show ${shellWord(stuck.id)}`]),
+    `stepwell list --root ${shellWord(id)}`,
+  ];
+  return [paint("dim", "children"), ...lines, ...hints.map((it) => paint("dim", clean(`  ${it}`)))].join("\n");
 }
 
 function stateOf(state: unknown, paint: Paint): string {

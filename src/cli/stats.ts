@@ -9,7 +9,7 @@ export interface StatsOptions extends OperateOptions {
   readonly workflow?: string;
 }
 
-/** Those that need somebody come first. */
+/** Those that need somebody come first, and are counted with those below others: each of them needs somebody. */
 const statuses: readonly Status[] = ["stuck", "running", "waiting", "scheduled", "completed", "rolledBack"];
 
 export function stats(options: StatsOptions, screen: Screen): Promise<number> {
@@ -17,7 +17,10 @@ export function stats(options: StatsOptions, screen: Screen): Promise<number> {
   const ofWorkflow = workflow === undefined ? {} : { workflow };
   return asking(options, screen, async (client) => {
     const counts = await Promise.all(
-      statuses.map(async (status) => ({ status, ...(await client.select({ ...ofWorkflow, status }).count()) })),
+      statuses.map(async (status) => {
+        const which = { ...ofWorkflow, status, children: status === "stuck" };
+        return { status, ...(await client.select(which).count()) };
+      }),
     );
     const letters = (await client.countDeadLettersByWorkflow()).filter(
       (it) => workflow === undefined || it.workflow === workflow,
@@ -32,7 +35,12 @@ export function stats(options: StatsOptions, screen: Screen): Promise<number> {
       return;
     }
     const table = new Table({ head: ["", "count"], style: { head: [], border: [] }, colAligns: ["left", "right"] });
-    table.push(...counts.map(({ status, count, more }) => [status, more ? `${count}+` : String(count)]));
+    table.push(
+      ...counts.map(({ status, count, more }) => [
+        status === "stuck" ? "stuck, children too" : status,
+        more ? `${count}+` : String(count),
+      ]),
+    );
     table.push(
       ...letters.map((it) => [clean(`dead letters of ${it.workflow}`), it.more ? `${it.count}+` : String(it.count)]),
     );

@@ -63,7 +63,7 @@ interface ClientParts {
  *
  * @example
  * await using client = new Client({ store: postgresStore(process.env.DATABASE_URL) });
- * for (const { id, error } of (await client.list({ status: "stuck" })).executions) {
+ * for (const { id, error } of (await client.list({ status: "stuck", children: true })).executions) {
  *   console.log(id, error?.message);
  *   await client.retry(id, { by: "ada", reason: "the bank is back" });
  * }

@@ -1,8 +1,9 @@
+import { readFileSync } from "node:fs";
 import { register, Registry, type OpenMetricsContentType } from "prom-client";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { deaf, onEveryStore, type Rig } from "../../test/support/rig.js";
-import { fail, observer, pause, workflow } from "../index.js";
+import { fail, observer, pause, workflow, type ListOptions } from "../index.js";
 import { VirtualClock } from "../testing/virtual-clock.js";
 import { metrics } from "./metrics.js";
 
@@ -144,12 +145,29 @@ onEveryStore("metrics", (start) => {
     const one = await paid(rig, before, "no");
     bank.isClosed = false;
     const registry = new Registry();
-    const stuck = () => rig.launcher.list({ status: "stuck", limit: 1000 });
+    const stuck = () => rig.launcher.list({ status: "stuck", children: true, limit: 1000 });
     metrics({ registry, stuck });
     expect(await of("stepwell_executions_stuck", registry)).toEqual({ "{workflow=paying}": 1 });
     await one.retry();
     await one.outcome();
     expect(await of("stepwell_executions_stuck", registry)).toEqual({ "{workflow=paying}": 0 });
+  });
+
+  test.each(["deploying", "observers"])("counts children that are stuck, asked as docs/%s.md says", async (page) => {
+    const text = readFileSync(new URL(`../../docs/${page}.md`, import.meta.url), "utf8");
+    const [, options] = /stuck: \(\) => launcher(?:\(\))?\.list\((\{[^}]*\})\)/.exec(text)!;
+    const asked = JSON.parse(options!.replace(/(\w+):/g, '"$1":')) as ListOptions;
+    const parent = workflow("buying", { input }).child("pay", paying(new Registry()), { input: () => ({}) });
+    const { launcher, clock } = await start([parent]);
+    bank.isClosed = true;
+    await launcher.launch(parent, {}, { id: "b" });
+    await clock.settle();
+    await launcher.send("b/pay/0", "answer", "no");
+    await clock.settle();
+    bank.isClosed = false;
+    const registry = new Registry();
+    metrics({ registry, stuck: () => launcher.list(asked) });
+    expect(await of("stepwell_executions_stuck", registry)).toEqual({ "{workflow=paying}": 1 });
   });
 
   test("asks the store how many dead letters each workflow has, where it is told how; an outage leaves the last count", async () => {

@@ -12,7 +12,7 @@ export interface MetricsOptions {
   readonly registry?: MetricsRegistry;
   /**
    * Asks the store which executions are stuck, at each scrape; such as
-   * `() => launcher.list({ status: "stuck", limit: 1000 })`. Default: what this process has seen getting stuck and
+   * `() => launcher.list({ status: "stuck", children: true, limit: 1000 })`. Default: what this process has seen getting stuck and
    * not yet seen going on, which after a restart is none.
    */
   readonly stuck?: () => PromiseLike<StuckPage>;
@@ -44,7 +44,7 @@ export interface LetterCount {
  * called as often as you like with the same registry.
  *
  * @example
- * fulfilOrder.observe(metrics({ stuck: () => launcher.list({ status: "stuck", limit: 1000 }) }));
+ * fulfilOrder.observe(metrics({ stuck: () => launcher.list({ status: "stuck", children: true, limit: 1000 }) }));
  * server.get("/metrics", async () => register.metrics());
  *
  * @throws STEPWELL_INVALID_ARGUMENT if prom-client is not installed, or an option is not usable; STEPWELL_UNKNOWN_OPTION
