@@ -39,22 +39,39 @@ const visit = workflow("visit", { input: z.object({}) }).child(
   { input: () => ({}) },
 );
 
+/** Its children begin one after the other, and the first waits. */
+const quiet = workflow("quiet", { input: z.object({}) }).forEach(
+  "lists",
+  workflow("asleep", { input: z.object({ name: z.string() }) }).sleep("night", "1d"),
+  {
+    items: () => [{ name: "first" }, { name: "second" }, { name: "third" }],
+    key: ({ item }) => item.name,
+    concurrency: 1,
+  },
+);
+
 const hotel = "j/legs/Pisa/bookings/1";
 
 let folder: string;
 let launcher: Launcher;
 
-/** A journey whose hotel in Pisa can't be undone, one that has completed, and a visit whose passport is tried again and again. */
+/** A journey whose hotel in Pisa can't be undone, one that has completed, a visit whose passport is tried again and again, and one that sleeps. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "stepwell-children-"));
   const store = await storeOn(join(folder, "trips.db"), undefined);
-  launcher = new Launcher({ store, workflows: [journey, visit], pollInterval: "50ms", onError: () => undefined });
+  launcher = new Launcher({
+    store,
+    workflows: [journey, visit, quiet],
+    pollInterval: "50ms",
+    onError: () => undefined,
+  });
   await launcher.start();
   const until = async (isSo: () => Promise<boolean>) => vi.waitUntil(isSo, { timeout: 20_000 });
   await launcher.launch(journey, { cities: ["Bonn"] }, { id: "k" });
   await launcher.execution("k").outcome();
   await launcher.launch(journey, { cities: ["Rome", "Pisa"] }, { id: "j" });
   await launcher.launch(visit, {}, { id: "v" });
+  await launcher.launch(quiet, {}, { id: "q" });
   await until(async () => (await launcher.list({ root: "v" })).executions.some(({ struggling }) => struggling));
   await until(async () => (await launcher.list({ root: "j", status: "stuck" })).executions.length === 1);
 });
@@ -94,6 +111,40 @@ test("show names the child that is stuck below, and why", async () => {
   expect((await run("show", "j/legs/Rome")).output).not.toContain("is stuck at");
 });
 
+test("children lists the children of an execution, also those that have not begun", async () => {
+  const { code, output } = await run("children", "j/legs/Rome");
+  expect(code).toBe(0);
+  expect(output).toMatch(/bookings +│ 0 +│ 0 +│ completed +│ j\/legs\/Rome\/bookings\/0 +│/);
+  const told = async (...words: string[]) =>
+    (await rows("children", ...words)).map(({ step, key, id, status }) => [step, key, id, status]);
+  expect(await told("q")).toEqual([
+    ["lists", "first", "q/lists/first", "underWay"],
+    ["lists", "second", "q/lists/second", "notBegun"],
+    ["lists", "third", "q/lists/third", "notBegun"],
+  ]);
+  expect(await told("q", "lists", "--from", "1", "--limit", "1")).toEqual([
+    ["lists", "second", "q/lists/second", "notBegun"],
+  ]);
+  expect((await run("children", "q", "--limit", "2")).errors).toMatch(/^There are more than 2\./);
+  expect((await run("children", "q", "none")).output).toBe("No children.\n");
+  expect(await run("children", "nobody")).toMatchObject({
+    code: 1,
+    errors: expect.stringMatching(/^error STEPWELL_EXECUTION_NOT_FOUND: /) as string,
+  });
+});
+
+test("show of a child says whose child it is, and names the commands that find its children and its tree", async () => {
+  const { output } = await run("show", "j/legs/Pisa");
+  expect(output).toMatch(/^j\/legs\/Pisa {2}leg, version 1, child of j$/m);
+  expect(output).toContain("\n  stepwell children j/legs/Pisa\n  stepwell list --root j\n");
+  expect(await run("list", "--root", "j/legs/Pisa")).toMatchObject({
+    code: 2,
+    errors: expect.stringMatching(
+      /^error STEPWELL_INVALID_ARGUMENT: .* is a child in the tree of "j"\. Give "j"/,
+    ) as string,
+  });
+});
+
 test("list hints at children where nothing was found that was launched by itself", async () => {
   const hint = "There are children that fit. See them with --children.\n";
   expect(await run("list", "--status", "stuck")).toEqual({ code: 0, output: "No executions.\n", errors: hint });
@@ -107,7 +158,7 @@ test("doctor and stats count children that are stuck, and doctor those that stru
   expect(output).toMatch(/1 executions are stuck: they need a person\.\n +stepwell list --status stuck --children$/m);
   expect(output).toMatch(/tried again, such as "v\/passport\/0"\.\n +stepwell show v\/passport\/0$/m);
   expect(await rows("stats")).toMatchObject([
-    { executions: { stuck: { count: 1 }, waiting: { count: 2 }, completed: { count: 1 } } },
+    { executions: { stuck: { count: 1 }, waiting: { count: 3 }, completed: { count: 1 } } },
   ]);
   expect((await run("stats")).output).toMatch(/stuck, children too +│ +1 │/);
   expect(await rows("stats", "--workflow", "booking")).toMatchObject([{ executions: { stuck: { count: 1 } } }]);

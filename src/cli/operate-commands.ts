@@ -35,7 +35,10 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     .option("--workflow <name>", "only of this workflow")
     .addOption(new Option("--status <status...>", "only in one of these").choices(statuses))
     .option("--tag <tag...>", "only executions that have all of these")
-    .option("--root <execution>", "only what is below this one: its children, and theirs")
+    .option(
+      "--root <execution>",
+      "only what is below this one, which is at the top of its tree: its children, and theirs",
+    )
     .option("--children", "children too, not only what was launched by itself")
     .option("--limit <number>", "at most so many, up to 10000 (default: 100)", wholeNumber)
     .option("--count", "print only how many there are, whatever the limit")
@@ -51,6 +54,19 @@ function addLooks(program: Command, out: Screen, finish: Finish): void {
     .argument("<execution>", "its id")
     .addHelpText("after", example("stepwell show order-1001 --store orders.db"))
     .action(async (id, options) => finish((await import("./show.js")).show(id, options, out)));
+
+  onStore(program.command("children"))
+    .summary("list the children of one execution, also those that have not begun")
+    .description(
+      "Lists the children of a step, in the order of its list, also those that have not begun; or of each step that has begun any. " +
+        "Theirs are below their own ids.",
+    )
+    .argument("<execution>", "its id")
+    .argument("[step]", "the name of the step; left out: all")
+    .option("--from <position>", "only from this position of a list on (default: 0)", revision)
+    .option("--limit <number>", "at most so many, up to 10000 (default: 100)", wholeNumber)
+    .addHelpText("after", example("stepwell children order-1001 items --store orders.db"))
+    .action(async (id, step, options) => finish((await import("./children.js")).children(id, step, options, out)));
 
   onStore(program.command("history"))
     .summary("show everything that was committed of one execution")

@@ -63,8 +63,10 @@ async function tallied(execution: Execution, revision: number): Promise<Tally> {
 const tones = { act: "red", watch: "yellow", calm: "green" } as const;
 
 function headOf(details: ExecutionDetails, { headline, lines, urgency }: Words, paint: Paint): string {
-  const { id, workflow, version, status, tags, createdAt, updatedAt } = details;
-  const about = `${workflow}, version ${version}${tags.length === 0 ? "" : `, ${tags.join(", ")}`}`;
+  const { id, workflow, version, status, tags, parent, createdAt, updatedAt } = details;
+  const about = [workflow, `version ${version}`, ...tags, ...(parent === undefined ? [] : [`child of ${parent}`])].join(
+    ", ",
+  );
   return [
     `${paint("bold", clean(id))}  ${paint("dim", clean(about))}`,
     `${paint(tones[urgency], status)} since ${updatedAt.toISOString()}, launched ${createdAt.toISOString()}`,
@@ -95,7 +97,11 @@ function actsOf(id: string, { acts }: Words, paint: Paint): string {
 }
 
 /** Where one child is stuck among thousands, it is named. */
-function childrenOf({ id, children }: ExecutionDetails, stuck: ExecutionSummary | undefined, paint: Paint): string {
+function childrenOf(
+  { id, root, children }: ExecutionDetails,
+  stuck: ExecutionSummary | undefined,
+  paint: Paint,
+): string {
   const lines = children.map(({ step, number, count, notBegun, underWay, stuck: parked, ...ended }) => {
     const which = number > 1 ? `${step} (${number})` : step;
     const counts = `${underWay} under way, ${parked} stuck, ${ended.completed} completed, ${ended.rolledBack} rolled back`;
@@ -109,7 +115,8 @@ function childrenOf({ id, children }: ExecutionDetails, stuck: ExecutionSummary 
   }
   const hints = [
     ...(stuck === undefined ? [] : [`stepwell show ${shellWord(stuck.id)}`]),
-    `stepwell list --root ${shellWord(id)}`,
+    `stepwell children ${shellWord(id)}`,
+    `stepwell list --root ${shellWord(root ?? id)}`,
   ];
   return [paint("dim", "children"), ...lines, ...hints.map((it) => paint("dim", clean(`  ${it}`)))].join("\n");
 }

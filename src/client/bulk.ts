@@ -5,7 +5,7 @@ import type { ListConditions as StoredConditions, ListedExecution, ListPage, Sto
 import { OperatorActs, checkRetry, type RetryOptions } from "./operator.js";
 import type { ClientHost } from "../session/client-host.js";
 import type { Registered } from "../session/registry.js";
-import { conditionsOf, tooWide, type ListConditions } from "./listing.js";
+import { checkRoot, conditionsOf, tooWide, type ListConditions } from "./listing.js";
 import { RollbackRequests, type RollbackAnswer, type RollbackOptions } from "./rollback.js";
 
 export interface SelectOptions extends ListConditions {
@@ -96,10 +96,11 @@ export class BulkActs {
   /**
    * How many executions fit now: exactly up to 10,000, else that there are more.
    *
-   * @throws STEPWELL_FILTER_TOO_WIDE
+   * @throws STEPWELL_FILTER_TOO_WIDE, STEPWELL_INVALID_ARGUMENT where `root` is a child
    */
   async count(): Promise<ExecutionCount> {
     await this.#host.ready("count");
+    await checkRoot(this.#store, this.#conditions, "select");
     const found = await this.#store.count(this.#conditions, countedTo);
     if (found === null) throw tooWide("count", this.#conditions);
     return { count: Math.min(found, countedTo), more: found > countedTo };
@@ -178,6 +179,7 @@ export class BulkActs {
   async #page(after: string | undefined): Promise<ListPage | undefined> {
     try {
       if (!this.#host.isRunning) return undefined;
+      if (after === undefined) await checkRoot(this.#store, this.#conditions, "select");
       return await this.#store.list({ ...this.#conditions, limit: pageSize, after });
     } catch (error) {
       if (!this.#host.isRunning) return undefined;

@@ -17,7 +17,7 @@ import type { Registered } from "../session/registry.js";
 import type { LaunchItem, LaunchOptions } from "../runtime/launch.js";
 import { asked } from "../session/caller-transaction.js";
 import { Launches } from "./launches.js";
-import { filterOf, pageOf, type ExecutionPage, type ListOptions } from "./listing.js";
+import { checkRoot, filterOf, pageOf, type ExecutionPage, type ListOptions } from "./listing.js";
 import {
   Letters,
   type LetterAddress,
@@ -334,6 +334,8 @@ export class Client {
   async list(options: ListOptions = {}): Promise<ExecutionPage> {
     await this.#host.ready("list");
     const filter = filterOf(options);
+    // Of a page after the first it was checked.
+    if (filter.after === undefined) await checkRoot(this.#store, filter, "list");
     const page = await this.#store.list(filter);
     return pageOf(page, filter, this.#host.storeNow());
   }

@@ -3,7 +3,7 @@ import { invalidArgument, longestName, refuseUnknownOptions, shown } from "../va
 import { isLine } from "../values/text.js";
 import { StepwellError } from "../errors.js";
 import type { Status } from "../definition/flow.js";
-import type { ListConditions as StoredConditions, ListFilter, ListPage } from "../stores/contract.js";
+import type { ListConditions as StoredConditions, ListFilter, ListPage, Store } from "../stores/contract.js";
 import { checkExecutionId } from "../ids.js";
 import { summaryOf, type ExecutionSummary } from "./execution-summary.js";
 import { checkedTags } from "../runtime/tags.js";
@@ -20,7 +20,7 @@ export interface ListConditions {
   readonly createdFrom?: Date;
   /** Created before. */
   readonly createdBefore?: Date;
-  /** The id of an execution: all that are below it, children and their children. */
+  /** The id of an execution at the top of its tree: all that are below it, children and their children. One of a child is refused. */
   readonly root?: string;
   /** Children too. Default: with `root`, yes; else only what was launched by itself. */
   readonly children?: boolean;
@@ -110,6 +110,23 @@ export function conditionsOf(
     createdFrom: timeOf(createdFrom, "createdFrom", where),
     createdBefore: timeOf(createdBefore, "createdBefore", where),
   };
+}
+
+/**
+ * A tree is kept under its top: below a child nothing would be found, whatever is there.
+ *
+ * @param where the call whose conditions they are
+ * @throws STEPWELL_INVALID_ARGUMENT
+ */
+export async function checkRoot(store: Pick<Store, "load">, { root }: StoredConditions, where: string): Promise<void> {
+  if (root === undefined) return;
+  const [record] = await store.load([root], "listed");
+  const top = record?.root ?? null;
+  if (top === null) return;
+  throw invalidArgument(
+    `${where}: "root" must be an execution at the top of its tree, and ${shown(root)} is a child in the tree of ${shown(top)}. ` +
+      `Give ${shown(top)}; or read the children of ${shown(root)} alone with childrenOf, or stepwell children`,
+  );
 }
 
 /** An object, so that the compiler misses none. */

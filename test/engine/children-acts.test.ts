@@ -65,6 +65,34 @@ onEveryStore("who looks at children, or acts on them", (start) => {
     });
   });
 
+  test("is told the root of a child, where it asks for all below that one", async () => {
+    const middle = workflow("middle", { input: z.object({ n: z.number() }) }).forEach("work", waiting("child"), three);
+    const parent = workflow("parent", { input: none }).forEach("parts", middle, three);
+    const { launcher, clock } = await start([parent], patient);
+    await launcher.launch(parent, {}, { id: "p" });
+    await clock.settle();
+    const below = { root: "p/parts/1" };
+    const chosen = launcher.select(below);
+    for (const asked of [
+      launcher.list(below),
+      chosen.count(),
+      chosen.retry(),
+      chosen.rollback("no", { dryRun: true }),
+    ]) {
+      await expect(asked).rejects.toMatchObject({
+        code: "STEPWELL_INVALID_ARGUMENT",
+        message: expect.stringContaining('"p/parts/1" is a child in the tree of "p". Give "p"') as string,
+      });
+    }
+    expect((await launcher.list({ root: "p" })).executions).toHaveLength(12);
+    expect((await launcher.list({ root: "nobody" })).executions).toEqual([]);
+    expect((await launcher.execution("p/parts/1").childrenOf("work")).map(({ id }) => id)).toEqual([
+      "p/parts/1/work/0",
+      "p/parts/1/work/1",
+      "p/parts/1/work/2",
+    ]);
+  });
+
   test("lists what was launched by itself, unless it asks for children, or for all below one", async () => {
     const parent = workflow("parent", { input: none }).forEach("work", waiting("child"), three);
     const { launcher, clock } = await start([parent], patient);
