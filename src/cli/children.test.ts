@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { stepwell, type Ended } from "../../test/support/command.js";
+import { interrupted, stepwell, type Ended } from "../../test/support/command.js";
 import { fail, Launcher, workflow } from "../index.js";
 import { storeOn } from "./store.js";
 
@@ -143,6 +143,17 @@ test("show of a child says whose child it is, and names the commands that find i
       /^error STEPWELL_INVALID_ARGUMENT: .* is a child in the tree of "j"\. Give "j"/,
     ) as string,
   });
+});
+
+test("tail follows a tree, with the execution at its top, or children too", async () => {
+  const tailed = async (ids: readonly string[], ...words: string[]) => {
+    const has = (output: string) => ids.every((id) => output.includes(` ${id}  at `));
+    return interrupted(folder, has, "tail", ...words, "--store", "trips.db");
+  };
+  const tree = await tailed(["j", "j/legs/Pisa", hotel], "--root", "j");
+  expect(tree).toMatchObject({ code: 0, errors: "" });
+  expect(tree.output).not.toMatch(/ (?:q|v) {2}at /);
+  expect((await tailed(["q", "q/lists/first", hotel], "--children")).code).toBe(0);
 });
 
 test("list hints at children where nothing was found that was launched by itself", async () => {

@@ -86,6 +86,8 @@ function addTail(program: Command, out: Screen, finish: Finish): void {
     .argument("[execution]", "its id; left out: all that fit")
     .option("--workflow <name>", "of many: only of this workflow")
     .option("--tag <tag...>", "of many: only executions that have all of these")
+    .option("--root <execution>", "of many: only this one, which is at the top of its tree, and all that is below it")
+    .option("--children", "of many: children too, not only what was launched by itself")
     .option("--from <revision>", "of one: only what was committed after this revision (default: 0)", revision)
     .addHelpText("after", tailNotes)
     .action(async (id, options) => finish((await import("./tail.js")).tail(id, options, out)));
@@ -335,7 +337,8 @@ Exit codes:
 
 Example:
   stepwell tail order-1001 --store orders.db
-  stepwell tail --workflow fulfil-order --json --store orders.db`;
+  stepwell tail --workflow fulfil-order --json --store orders.db
+  stepwell tail --root order-1001 --store orders.db`;
 
 const doctorNotes = `
 Exit codes:

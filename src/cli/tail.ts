@@ -10,6 +10,8 @@ import { clean, jsonLine } from "./text.js";
 export interface TailOptions extends OperateOptions {
   readonly workflow?: string;
   readonly tag?: string[];
+  readonly root?: string;
+  readonly children?: boolean;
   readonly from?: number;
 }
 
@@ -45,8 +47,14 @@ async function one(
 }
 
 async function many(client: Client, options: TailOptions, screen: Screen, signal: AbortSignal): Promise<void> {
-  const { workflow, tag, json = false } = options;
-  const filter = { ...(workflow !== undefined && { workflow }), ...(tag !== undefined && { tags: tag }), signal };
+  const { workflow, tag, root, children, json = false } = options;
+  const filter = {
+    ...(workflow !== undefined && { workflow }),
+    ...(tag !== undefined && { tags: tag }),
+    ...(root !== undefined && { root }),
+    ...(children !== undefined && { children }),
+    signal,
+  };
   for await (const summary of client.follow(filter)) screen.result(json ? jsonLine(summary) : summaryLine(summary));
 }
 

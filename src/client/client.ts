@@ -351,7 +351,8 @@ export class Client {
    * @example
    * for await (const { id, status, flow } of client.follow({ workflow: "fulfil-order" })) console.log(id, status, flow.step);
    *
-   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION at once; while iterating STEPWELL_FILTER_TOO_WIDE, and
+   * @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION at once; while iterating STEPWELL_FILTER_TOO_WIDE,
+   * STEPWELL_INVALID_ARGUMENT where `root` is a child, and
    * STEPWELL_LAUNCHER_NOT_RUNNING or STEPWELL_CLIENT_STOPPED where the launcher or client stops
    */
   follow(filter: FollowFilter = {}): AsyncIterableIterator<ExecutionSummary> {

@@ -8,9 +8,11 @@ import { statusIn, type Follower, type Fresh, type Seen } from "../session/follo
 import type { ListConditions as StoredConditions, ListedExecution, Store } from "../stores/contract.js";
 import { summaryOf, type ExecutionSummary } from "./execution-summary.js";
 import { checkedSignal, isOver } from "./follow.js";
-import { conditionsOf, tooWide, type ListConditions } from "./listing.js";
+import { checkRoot, conditionsOf, tooWide, type ListConditions } from "./listing.js";
 
-export interface FollowFilter extends Omit<ListConditions, "status"> {
+export interface FollowFilter extends Omit<ListConditions, "status" | "root"> {
+  /** The id of an execution at the top of its tree: that one, also where it has ended, and all that are below it. */
+  readonly root?: string;
   /** Only these, at most 1,000, whether they are there by now or not; no other condition then. */
   readonly ids?: readonly string[];
   /** When it is aborted, the iteration ends. */
@@ -137,6 +139,8 @@ export class ManyFollower implements Follower {
     if (this.wanted === "all" && (this.#newest === undefined || this.#now() >= this.#reviewAt)) {
       this.#reviewAt = this.#now() + reviewEvery;
       this.#isNew = true;
+      // No list of what is below it has it.
+      if (this.#conditions.root !== undefined) this.#strangers.add(this.#conditions.root);
       yield* this.#pages({ ...this.#conditions, status: live }, read);
     }
     if (this.#isNew) {
@@ -229,7 +233,7 @@ function fits(
   { workflow, tags = [], createdFrom, createdBefore, isFree, root }: StoredConditions,
 ): boolean {
   if (isFree === true && record.line !== null) return false;
-  if (root !== undefined && record.root !== root) return false;
+  if (root !== undefined && record.root !== root && record.id !== root) return false;
   if (workflow !== undefined && workflow !== record.workflow) return false;
   if (createdFrom !== undefined && record.createdAt < createdFrom) return false;
   if (createdBefore !== undefined && record.createdAt >= createdBefore) return false;
@@ -269,6 +273,7 @@ export async function* followMany(
   };
   try {
     await read(async () => host.opened());
+    await read(async () => checkRoot(store, chosen.conditions, "follow"));
     const follower = new ManyFollower(chosen, () => host.storeNow());
     for (;;) {
       for await (const records of follower.found(read)) {

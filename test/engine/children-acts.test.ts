@@ -187,8 +187,8 @@ onEveryStore("who looks at children, or acts on them", (start) => {
     await launcher.launch(parent, {}, { id: "q" });
     await clock.settle();
     const seen = new Set<string>();
-    for await (const { id } of launcher.follow({ root: "p" })) if (seen.add(id).size === 3) break;
-    expect([...seen].toSorted()).toEqual(["p/work/0", "p/work/1", "p/work/2"]);
+    for await (const { id } of launcher.follow({ root: "p" })) if (seen.add(id).size === 4) break;
+    expect([...seen].toSorted()).toEqual(["p", "p/work/0", "p/work/1", "p/work/2"]);
     const stuck = workflow("stuck", { input: none })
       .step("pay", { pivot: true, run: () => undefined })
       .step("fails", { run: () => fail("no") });

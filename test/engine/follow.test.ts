@@ -29,6 +29,9 @@ const many = workflow("many", { input }).step("1", {
   run: ({ state }) => (state.n < 450 ? again({ n: state.n + 1 }, { after: "1s" }) : undefined),
 });
 
+const son = workflow("son", { input }).child("asked", asks, { input: ({ state: { n } }) => ({ n }) });
+const grand = workflow("grand", { input }).child("sons", son, { input: ({ state: { n } }) => ({ n }) });
+
 const all = [short, asks, sticks, many];
 
 interface Followed<Item> {
@@ -284,6 +287,40 @@ onEveryStore("many executions, followed", (start) => {
       expect(followed).toEqual({ items: [], end: undefined });
     },
   );
+
+  test.each(from)("gives a tree, its root and all generations below it: from %s", async (_, clientOf) => {
+    const rig = await start([grand, short]);
+    const { launcher, clock } = rig;
+    const client = clientOf(rig);
+    const early = collected(client.follow({ root: "g" }));
+    const byWorkflow = collected(client.follow({ root: "g", workflow: "asks" }));
+    await clock.advance("1s");
+    expect(early.items).toEqual([]);
+    await launcher.launch(grand, { n: 1 }, { id: "g" });
+    await launcher.launch(grand, { n: 1 }, { id: "other" });
+    await clock.advance("15s");
+    const late = collected(client.follow({ root: "g" }));
+    await clock.advance("5s");
+    const tree = ["g waiting", "g/sons/0 waiting", "g/sons/0/asked/0 waiting"];
+    expect(told(late).toSorted()).toEqual(tree);
+    expect(told(early)).toEqual(expect.arrayContaining(tree));
+    await launcher.send("g/sons/0/asked/0", "answer", { yes: true });
+    await clock.advance("15s");
+    for (const followed of [early, late]) {
+      const last = new Map(followed.items.splice(0).map(({ id, status }) => [id, status]));
+      expect(last).toEqual(new Map(["g", "g/sons/0", "g/sons/0/asked/0"].map((id) => [id, "completed"])));
+    }
+    expect(new Set(told(byWorkflow).map((line) => line.split(" ")[0]))).toEqual(new Set(["g/sons/0/asked/0"]));
+    await launcher.rollback("g", "returned");
+    await clock.advance("15s");
+    expect(told(late).at(-1)).toBe("g rolledBack");
+    const over = collected(client.follow({ root: "g" }));
+    await clock.advance("1m");
+    expect(told(over)).toEqual(["g rolledBack"]);
+    const below = collected(client.follow({ root: "g/sons/0" }));
+    await clock.advance("1s");
+    expect(below.end).toMatchObject({ code: "STEPWELL_INVALID_ARGUMENT" });
+  });
 
   test("tells of one that had ended and is undone", async () => {
     const { launcher, clock } = await start(all);

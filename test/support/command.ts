@@ -15,11 +15,30 @@ export interface Ended {
 
 /** Runs `stepwell` in that folder, to its end. */
 export function stepwell(folder: string, ...args: readonly string[]): Promise<Ended> {
+  return running(folder, args);
+}
+
+/** The same, interrupted once it has printed enough. */
+export function interrupted(
+  folder: string,
+  isEnough: (output: string) => boolean,
+  ...args: readonly string[]
+): Promise<Ended> {
+  return running(folder, args, isEnough);
+}
+
+function running(folder: string, args: readonly string[], isEnough?: (output: string) => boolean): Promise<Ended> {
   const words = ["--import", loader, join(root, "src", "cli", "main.ts"), ...args];
   return new Promise((resolve) => {
     const env = { ...process.env, DEBUG: "", NO_COLOR: undefined };
-    execFile(process.execPath, words, { cwd: folder, env }, (error, output, errors) =>
+    const child = execFile(process.execPath, words, { cwd: folder, env }, (error, output, errors) =>
       resolve({ code: error === null ? 0 : Number(error.code), output, errors }),
     );
+    if (isEnough === undefined) return;
+    let output = "";
+    child.stdout!.on("data", (part) => {
+      output += String(part);
+      if (isEnough(output)) child.kill("SIGINT");
+    });
   });
 }
