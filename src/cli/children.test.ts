@@ -164,6 +164,11 @@ test("list hints at children where nothing was found that was launched by itself
   expect((await run("list", "--status", "stuck", "--children")).output).toContain(hotel);
 });
 
+test("list says of one that has failed five times or more that it struggles", async () => {
+  const { output } = await run("list", "--root", "v");
+  expect(output).toMatch(/ v\/passport\/0 +│ passport +│ (?:scheduled|running), struggling +│ up +│ ask +│/);
+});
+
 test("doctor and stats count children that are stuck, and doctor those that struggle", async () => {
   const { output } = await run("doctor");
   expect(output).toMatch(/1 executions are stuck: they need a person\.\n +stepwell list --status stuck --children$/m);

@@ -78,9 +78,10 @@ const plain = { style: { head: [], border: [] } };
 function listed(found: readonly ExecutionSummary[], stuck: ReadonlyMap<string, ExecutionSummary>): string {
   const table = new Table({ head: ["id", "workflow", "status", "way", "step", "since", "why"], ...plain });
   table.push(
-    ...found.map(({ id, workflow, status, flow, updatedAt, error }) => {
+    ...found.map(({ id, workflow, status, struggling, flow, updatedAt, error }) => {
       const why = [whyOf(flow.reason, error), ...waitsFor(stuck.get(id))].filter((it) => it !== "").join("; ");
-      return [id, workflow, status, flow.direction, flow.step, updatedAt.toISOString(), why].map(clean);
+      const where = struggling ? `${status}, struggling` : status;
+      return [id, workflow, where, flow.direction, flow.step, updatedAt.toISOString(), why].map(clean);
     }),
   );
   return table.toString();
