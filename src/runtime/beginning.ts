@@ -11,8 +11,7 @@ import { eventAt, type Event } from "../execution/events.js";
 import { leftNothing, shownState } from "../execution/execution.js";
 import type { RoutedEvent } from "../execution/router.js";
 import { keptPatch } from "../execution/step-result.js";
-import { forgotten } from "../session/observer-calls.js";
-import { isPromise } from "../values/promise.js";
+import { forgotten, isPromise } from "../values/promise.js";
 import { decidingError } from "./reports.js";
 import type { Work } from "./work.js";
 

@@ -1,6 +1,7 @@
 /** From the inputs of children to lines of a list, with all that is needed to create them; and back. */
 import { deepestTree } from "../definition/children.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
+import { StepwellError, type ErrorCode } from "../errors.js";
 import type { Kin, Tally } from "../execution/children.js";
 import { initialFlow, positionAt, type Position, positionOf } from "../execution/position.js";
 import type { ExecutionRecord, StagedLine } from "../execution/records.js";
@@ -11,6 +12,22 @@ import { carriedBy } from "./engine-events.js";
 import { prepareChild } from "./launch.js";
 import { errorAbout } from "./reports.js";
 import type { Work } from "./work.js";
+
+const refusals = new Set<string>([
+  "STEPWELL_INVALID_CHILDREN",
+  "STEPWELL_INVALID_INPUT",
+  "STEPWELL_INVALID_LIMIT_KEY",
+  "STEPWELL_NOT_ENCODABLE",
+  "STEPWELL_TOO_LARGE",
+] satisfies ErrorCode[]);
+
+/** What the program gave is at fault; anything else is the store's. */
+export function isRefusal(error: unknown): error is StepwellError {
+  return error instanceof StepwellError && refusals.has(error.code);
+}
+
+/** Said of children that can't begin. */
+export const nothingBegun = "Nothing of it has begun.";
 
 /** A child that is to begin. */
 export interface Entry {
@@ -34,7 +51,7 @@ interface Beginning {
 }
 
 /**
- * The lines of a list, checked: all of them, or none.
+ * The lines of a list, checked: all of them, or none. An error that says why one can't begin names it, by key and position.
  *
  * @throws STEPWELL_INVALID_CHILDREN, STEPWELL_INVALID_INPUT, STEPWELL_INVALID_LIMIT_KEY, STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE
  */
@@ -44,7 +61,7 @@ export async function beginningOf(work: Work, list: WhichList, entries: readonly
   await checkTree(work, new Set(entries.map(({ workflow }) => workflow.name)));
   const carried = new Map<string, string | null>();
   const rows: Row[] = [];
-  for (const { key, workflow, input } of entries) {
+  for (const [position, { key, workflow, input }] of entries.entries()) {
     const registered = host.registeredAs(workflow.name, workflow.version);
     if (registered === undefined) {
       const message = `Child workflow "${workflow.name}" version "${workflow.version}" is not registered with this launcher.`;
@@ -53,8 +70,13 @@ export async function beginningOf(work: Work, list: WhichList, entries: readonly
     const id = childId(identity.id, list, key);
     // Asked once a list: what observers give is about the parent, not about each of thousands.
     if (!carried.has(workflow.name)) carried.set(workflow.name, carriedBy("child", identity, registered, host));
-    const prepared = prepareChild(registered, input, { id, priority: execution.position.priority }, host);
-    const row = prepared instanceof Promise ? await prepared : prepared;
+    let row;
+    try {
+      const prepared = prepareChild(registered, input, { id, priority: execution.position.priority }, host);
+      row = prepared instanceof Promise ? await prepared : prepared;
+    } catch (error) {
+      throw refusal(execution, key, position, error);
+    }
     rows.push({ key, row, kin: kinOf(row, carried.get(workflow.name)!, workflow.steps[0]!.name) });
   }
   const kin = commonOf(rows);
@@ -62,6 +84,13 @@ export async function beginningOf(work: Work, list: WhichList, entries: readonly
     return { position, key, execution: row.id, launch: kin === undefined ? keptOf(row, own) : row.input };
   });
   return kin === undefined ? { lines } : { lines, kin };
+}
+
+/** Who reads the parent's history sees which of its children was refused; anything but a refusal stays as it is. */
+function refusal(execution: Work["execution"], key: string, position: number, error: unknown): unknown {
+  if (!isRefusal(error)) return error;
+  const which = `Step "${execution.position.step}": child "${key}" (position ${position}) is refused.`;
+  return errorAbout(execution, error.code, `${which} ${nothingBegun} ${error.message}`, error.cause);
 }
 
 interface Row {
@@ -95,7 +124,7 @@ async function checkTree(work: Work, names: ReadonlySet<string>): Promise<void> 
     throw errorAbout(
       execution,
       "STEPWELL_INVALID_CHILDREN",
-      `Step "${execution.position.step}": ${problem} Nothing of it has begun.`,
+      `Step "${execution.position.step}": ${problem} ${nothingBegun}`,
     );
   };
   const depth = (execution.line?.depth ?? 0) + 1;

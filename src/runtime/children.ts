@@ -4,7 +4,7 @@
  */
 import type { ChildrenDefinition, StepDefinition } from "../definition/definition.js";
 import { Fail, patchProblem } from "../definition/outcome.js";
-import { StepwellError, type ErrorCode } from "../errors.js";
+import type { ErrorCode } from "../errors.js";
 import { newTally, slice, stagedAtOnce, standingOf, tallyOf, type Tally } from "../execution/children.js";
 import { eventAt, type Event } from "../execution/events.js";
 import { attemptOf, shownState } from "../execution/execution.js";
@@ -13,11 +13,10 @@ import type { ExecutionRecord } from "../execution/records.js";
 import { resultOf, type Settled } from "../execution/step-result.js";
 import { listId, type WhichList } from "../ids.js";
 import { keyNameOf, roundOf } from "../execution/position.js";
-import { forgotten } from "../session/observer-calls.js";
 import type { LineRecord, ListRecord } from "../stores/lists.js";
-import { isPromise } from "../values/promise.js";
+import { forgotten, isPromise } from "../values/promise.js";
 import { reasonOf } from "../values/serialize-error.js";
-import { beginningOf, type Entry } from "./child-launches.js";
+import { beginningOf, isRefusal, nothingBegun, type Entry } from "./child-launches.js";
 import { callOf, settledEvent } from "./call.js";
 import { isLine } from "../values/text.js";
 import { longestName } from "../values/options.js";
@@ -221,7 +220,7 @@ async function openedWith(work: Work, number: number, entries: readonly Entry[])
   try {
     beginning = await beginningOf(work, whichOf(work, number), entries);
   } catch (error) {
-    if (!(error instanceof StepwellError) || !isRefusal(error)) throw error;
+    if (!isRefusal(error)) throw error;
     return ended(work, { kind: "failed", reason: error.code, error });
   }
   const { lines, kin } = beginning;
@@ -252,19 +251,6 @@ async function openedWith(work: Work, number: number, entries: readonly Entry[])
   return waits(work, { list: { list, opens } });
 }
 
-const refusals = new Set<string>([
-  "STEPWELL_INVALID_CHILDREN",
-  "STEPWELL_INVALID_INPUT",
-  "STEPWELL_INVALID_LIMIT_KEY",
-  "STEPWELL_NOT_ENCODABLE",
-  "STEPWELL_TOO_LARGE",
-] satisfies ErrorCode[]);
-
-/** What the program gave is at fault; anything else is the store's. */
-function isRefusal({ code }: StepwellError): boolean {
-  return refusals.has(code);
-}
-
 const mostChildren = 100_000;
 
 /** What is to begin, as the step's functions say. */
@@ -282,12 +268,12 @@ function entriesOf(work: Work, { kind, workflows, input, items, key }: ChildrenD
     throw errorAbout(
       work.execution,
       "STEPWELL_INVALID_CHILDREN",
-      `Step "${stepOf(work).name}": ${problem} Nothing of it has begun.`,
+      `Step "${stepOf(work).name}": ${problem} ${nothingBegun}`,
     );
   };
   const ask = (option: string, fn: ((context: never) => unknown) | undefined, context: object): unknown => {
     const given = fn!(context as never);
-    return isPromise(given) ? refuse(`"${option}" gave back ${forgotten(given)}, and must answer at once.`) : given;
+    return isPromise(given) ? refuse(`"${option}" gave back ${forgotten(given)}: it must answer at once.`) : given;
   };
   if (kind === "child") {
     const given = ask("input", input, { state });
@@ -308,13 +294,14 @@ function entriesOf(work: Work, { kind, workflows, input, items, key }: ChildrenD
   if (!Array.isArray(given)) return refuse(`"items" must give an array.`);
   if (given.length > mostChildren)
     return refuse(`"items" gave ${given.length} items; at most ${mostChildren} can be children of one step.`);
-  const seen = new Set<string>();
+  const seen = new Map<string, number>();
   return given.map((item: unknown, index): Entry => {
     const name = key === undefined ? String(index) : ask("key", key, { item, index });
     if (!isKey(name))
       return refuse(`"key" of item ${index} must be a text of 1 to 255 characters without control characters.`);
-    if (seen.has(name)) return refuse(`two items have the key "${name}", and each child has its own.`);
-    seen.add(name);
+    if (seen.has(name))
+      return refuse(`items ${seen.get(name)} and ${index} have the key "${name}", and each child has its own.`);
+    seen.set(name, index);
     const own = input === undefined ? item : ask("input", input, { state, item, index, key: name });
     return { key: name, workflow: workflows[""]!, input: own };
   });
@@ -346,7 +333,7 @@ async function joined(work: Work, { join }: ChildrenDefinition): Promise<Settled
   if (join === undefined) return returned(undefined);
   const children = await joinedChildren(work);
   if (children === undefined) {
-    const message = `The states of the children are more than ${largestJoin} characters long. Let them keep less, or leave out "join".`;
+    const message = `Step "${stepOf(work).name}": the states of its children are more than ${largestJoin} characters long. Let them keep less, or leave out "join".`;
     return failed(work, "STEPWELL_TOO_LARGE", message);
   }
   let given: unknown;
@@ -358,7 +345,7 @@ async function joined(work: Work, { join }: ChildrenDefinition): Promise<Settled
   const patch = given instanceof Fail ? given.patch : (given ?? undefined);
   const problem = isPromise(given) ? forgotten(given) : patch === undefined ? undefined : patchProblem(patch);
   if (problem === undefined) return returned(given);
-  const message = `"join" gave back ${problem}. Give back nothing, an object of fields, or fail(…).`;
+  const message = `Step "${stepOf(work).name}": "join" gave back ${problem}. Give back nothing, an object of fields, or fail(…).`;
   const error = errorAbout(work.execution, "STEPWELL_INVALID_RETURN_VALUE", message);
   return { kind: "failed", reason: "invalid-return-value", error };
 }

@@ -1,7 +1,6 @@
 import { meansSuccess } from "../values/text.js";
 import { shownState } from "../execution/execution.js";
-import { forgotten } from "../session/observer-calls.js";
-import { isPromise } from "../values/promise.js";
+import { forgotten, isPromise } from "../values/promise.js";
 import { errorAbout, messageOf } from "./reports.js";
 import type { Work } from "./work.js";
 

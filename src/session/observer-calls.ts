@@ -1,5 +1,5 @@
 /** Calls observers: guards first, then watchers, each kind in the order listed. */
-import { ignoreRejection, isPromise } from "../values/promise.js";
+import { forgotten, isPromise } from "../values/promise.js";
 import type { Clock } from "../clock.js";
 import { callbacks, type CallbackName, type CarryEvent, type Observer } from "../definition/observer.js";
 import { Fail, patchProblem } from "../definition/outcome.js";
@@ -130,10 +130,4 @@ export class ObserverCalls {
   #error(message: string, cause?: unknown): StepwellError {
     return new StepwellError("STEPWELL_OBSERVER_FAILED", message, { workflow: this.#workflow, cause });
   }
-}
-
-/** What an observer gave back that is a promise, in words. Nobody waits for it. */
-export function forgotten(promise: PromiseLike<unknown>): string {
-  ignoreRejection(promise);
-  return "a promise, but observers are synchronous";
 }

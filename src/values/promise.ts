@@ -8,5 +8,11 @@ export function ignoreRejection(promise: PromiseLike<unknown>): void {
   void Promise.resolve(promise).then(undefined, () => undefined);
 }
 
+/** What a function gave back that is a promise, and should have answered at once, in words. */
+export function forgotten(promise: PromiseLike<unknown>): string {
+  ignoreRejection(promise);
+  return "a promise that nobody waits for";
+}
+
 /** What is there at once, or later. */
 export type MaybePromise<T> = T | Promise<T>;

@@ -258,17 +258,107 @@ onEveryStore("a step of children", (start) => {
     expect(world.lines.filter((line) => line === "unpack A")).toHaveLength(1);
   });
 
-  test("fails before anything has begun where an input is refused, or two items have one key", async () => {
+  test("fails before anything has begun where an input is refused, and says which", async () => {
     const world = new World();
+    const given: Record<string, unknown> = { A: "A", X: 7, odd: () => undefined, long: "A".repeat(2_000) };
     const order = world.order({
-      items: ({ state }: { state: { items: string[] } }) => state.items.map((sku) => ({ sku: sku === "X" ? 7 : sku })),
+      items: ({ state }: { state: { items: string[] } }) => state.items.map((sku) => ({ sku: given[sku] })),
+      key: undefined,
     });
-    const { launcher } = await start([order], patient);
-    const refused = await launcher.launch(order, { items: ["A", "X"] });
-    expect(await refused.outcome()).toMatchObject({ status: "rolledBack", reason: "STEPWELL_INVALID_CHILDREN" });
-    const twice = await launcher.launch(order, { items: ["A", "A"] });
-    expect(await twice.outcome()).toMatchObject({ status: "rolledBack", reason: "STEPWELL_INVALID_CHILDREN" });
+    const loose = workflow("loose", { input: z.object({ sku: z.unknown() }) }).step("work", {
+      run: () => void world.lines.push("pack loose"),
+    });
+    const free = workflow("free", { input }).forEach("items", loose, {
+      items: ({ state }) => state.items.map((sku) => ({ sku: given[sku] })),
+      key: ({ index }) => `${index}-th`,
+    });
+    const { launcher } = await start([order, free], { ...patient, sizeLimit: 1_024 });
+    const refusedOf = async (parent: typeof order | typeof free, bad: string) => {
+      const execution = await launcher.launch(parent, { items: ["A", bad, "A"] });
+      const outcome = await execution.outcome();
+      expect(outcome.status).toBe("rolledBack");
+      expect((await execution.history()).map(({ step }) => step)).not.toContain("ship");
+      return { reason: outcome.reason, ...("error" in outcome && { message: outcome.error?.message }) };
+    };
+    expect(await refusedOf(order, "X")).toEqual({
+      reason: "STEPWELL_INVALID_INPUT",
+      message: expect.stringMatching(
+        /^Step "items": child "1" \(position 1\) is refused\. Nothing of it has begun\. The input of workflow "item" was refused by its schema: sku: /,
+      ),
+    });
+    expect(await refusedOf(free, "odd")).toEqual({
+      reason: "STEPWELL_NOT_ENCODABLE",
+      message: expect.stringMatching(
+        /^Step "items": child "1-th" \(position 1\) is refused\. Nothing of it has begun\. .*sku/,
+      ),
+    });
+    expect(await refusedOf(free, "long")).toEqual({
+      reason: "STEPWELL_TOO_LARGE",
+      message: expect.stringMatching(
+        /^Step "items": child "1-th" \(position 1\) is refused\. Nothing of it has begun\. The input is too/,
+      ),
+    });
     expect(world.lines.filter((line) => line.startsWith("pack"))).toEqual([]);
+    expect((await launcher.list({ children: true })).executions.map(({ workflow: of }) => of).toSorted()).toEqual([
+      "free",
+      "free",
+      "order",
+    ]);
+  });
+
+  test("fails before anything has begun where two items have one key, and says which", async () => {
+    const world = new World();
+    const order = world.order();
+    const { launcher } = await start([order], patient);
+    const twice = await launcher.launch(order, { items: ["B", "A", "A"] });
+    expect(await twice.outcome()).toMatchObject({
+      status: "rolledBack",
+      reason: "STEPWELL_INVALID_CHILDREN",
+      error: {
+        message: `Step "items": items 1 and 2 have the key "A", and each child has its own. Nothing of it has begun.`,
+      },
+    });
+    expect(world.lines).toEqual(["reserve", "free"]);
+  });
+
+  test("fails before anything has begun where a function that must answer at once gives back a promise", async () => {
+    const world = new World();
+    const later = () => Promise.reject(new Error("later"));
+    for (const option of ["items", "key", "input"]) {
+      const order = world.order({ [option]: later });
+      const { launcher } = await start([order], patient);
+      const execution = await launcher.launch(order, { items: ["A"] });
+      expect(await execution.outcome(), option).toMatchObject({
+        status: "rolledBack",
+        reason: "STEPWELL_INVALID_CHILDREN",
+        error: {
+          message: `Step "items": "${option}" gave back a promise that nobody waits for: it must answer at once. Nothing of it has begun.`,
+        },
+      });
+    }
+    expect(world.lines.filter((line) => line.startsWith("pack"))).toEqual([]);
+  });
+
+  test("fails, and undoes what has completed, where `join` gives back a promise or nonsense", async () => {
+    const world = new World();
+    for (const [given, problem] of [
+      [Promise.resolve({}), "a promise that nobody waits for"],
+      [7, "a number"],
+    ] as const) {
+      world.lines.length = 0;
+      const order = world.order({ join: () => given });
+      const { launcher } = await start([order], patient);
+      const execution = await launcher.launch(order, { items: ["A"] });
+      expect(await execution.outcome(), problem).toMatchObject({
+        status: "rolledBack",
+        reason: "invalid-return-value",
+        error: {
+          code: "STEPWELL_INVALID_RETURN_VALUE",
+          message: expect.stringContaining(`Step "items": "join" gave back ${problem}`),
+        },
+      });
+      expect(world.lines).toEqual(["reserve", "pack A", "unpack A", "free"]);
+    }
   });
 
   test("counts a child whose id somebody else has as rolled back", async () => {
