@@ -27,7 +27,19 @@ describe("a tally", () => {
 
   test("is the same when it is read back", () => {
     const tally = newTally(manner);
-    expect(tallyOf({ data: JSON.stringify(tally) })).toEqual(tally);
+    expect(tallyOf({ id: "p/s", of: "p", data: JSON.stringify(tally) })).toEqual(tally);
+  });
+
+  test.each([
+    ["is no JSON", "{"],
+    ["is null", "null"],
+    ["lacks what it counts", "{}"],
+    ["counts in words", JSON.stringify({ ...newTally(manner), begun: "two" })],
+  ])("is refused where it %s, and the error names the list and its execution", (_, data) => {
+    const message = expect.stringContaining('list "p/s" of children of execution "p"') as string;
+    expect(() => tallyOf({ id: "p/s", of: "p", data })).toThrow(
+      expect.objectContaining({ code: "STEPWELL_NOT_DECODABLE", execution: "p", message }),
+    );
   });
 
   test("knows the first in the order of the list that was rolled back by itself, not one that was asked", () => {

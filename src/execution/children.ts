@@ -5,6 +5,7 @@
  * An open list begins its children in their order, until one is rolled back or all are settled. A closed one begins nothing:
  * first it asks all that are under way to go back, then those that have completed, the last one first.
  */
+import { StepwellError } from "../errors.js";
 import { phaseOf, type LineChange, type LinePhase, type News, type SeenLine } from "./records.js";
 
 /** What children are alike in that differ in their inputs only. */
@@ -89,8 +90,28 @@ export function newTally(manner: Manner): Tally {
   };
 }
 
-export function tallyOf({ data }: { readonly data: string }): Tally {
-  return JSON.parse(data) as Tally;
+interface Counted {
+  readonly id: string;
+  /** The execution that the list belongs to. */
+  readonly of: string;
+  readonly data: string;
+}
+
+const numbers = ["count", "next", "begun", "stuck", "completed", "rolledBack", "asked", "swept", "depth"] as const;
+
+/** @throws STEPWELL_NOT_DECODABLE, which names the execution that the list belongs to */
+export function tallyOf({ id, of, data }: Counted): Tally {
+  let problem: string;
+  try {
+    const tally = JSON.parse(data) as Tally | null;
+    const lacking = numbers.find((name) => !Number.isInteger(tally?.[name]));
+    if (lacking === undefined) return tally!;
+    problem = `its "${lacking}" is no number`;
+  } catch (error) {
+    problem = error instanceof Error ? error.message : String(error);
+  }
+  const message = `The list "${id}" of children of execution "${of}" can't be read back: ${problem}`;
+  throw new StepwellError("STEPWELL_NOT_DECODABLE", message, { execution: of });
 }
 
 /** At most so many lines are read, begin or are asked in one transaction. */

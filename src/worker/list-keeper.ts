@@ -6,7 +6,7 @@
  * Nothing depends on being told: news of a list stays there until it is counted.
  */
 import { sleep, type Clock } from "../clock.js";
-import { isRetryable } from "../errors.js";
+import { isRetryable, StepwellError } from "../errors.js";
 import { chosen, counted, moveOf, needOf, slice, tallyOf, type Move, type Need } from "../execution/children.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { RollbackRequest } from "../execution/mail.js";
@@ -14,6 +14,7 @@ import type { StagedLine } from "../execution/records.js";
 import { createdOf, type NewChild } from "../runtime/child-launches.js";
 import type { OpenedList } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
+import { isUndecodable } from "../session/damaged-rows.js";
 import { requestTo, toldOf } from "../session/mailbox-entry.js";
 import type { Places } from "../session/client-host.js";
 import { newRecord, type Arrival, type CreateResult, type NewExecution } from "../stores/batch.js";
@@ -134,13 +135,25 @@ export class ListKeeper {
       return await this.#plan(list, known);
     } catch (error) {
       if (isRetryable(error)) throw error;
+      if (isUndecodable(error) && error.execution === list?.of) return this.#tellOfDamage(list!);
       this.#refused(list?.id ?? "", error);
       return undefined;
     }
   }
 
+  /** Nobody knows where the list stands, and its parent waits for it: that one looks too, and is parked. */
+  async #tellOfDamage({ id, of, revision, data, isMarked }: ListRecord): Promise<undefined> {
+    const [parent] = await this.#host.store.load([of], "listed");
+    if (parent?.status !== "waiting") return;
+    const unchanged = { list: id, revision, data, isMarked, counts: [], begins: [], asks: [], frees: [] };
+    await this.#lists.advance([{ ...unchanged, arrivals: [toldOf(of)] }]);
+  }
+
   #refused(list: string, error: unknown): void {
-    this.#host.storeFailed(`advance the list "${list}" of children`, error);
+    const message = `The list "${list}" of children can't be advanced: `;
+    const named =
+      error instanceof StepwellError ? new StepwellError(error.code, message + error.message, { cause: error }) : error;
+    this.#host.storeFailed(`advance the list "${list}" of children`, named);
   }
 
   /** One bounded part of what is to be done with a list. Undefined: there is nothing. */

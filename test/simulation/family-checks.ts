@@ -80,7 +80,7 @@ export class FamilyWatch {
     const trip = this.#trips.get(record.workflow);
     const leg = trip?.legs[history.stepIndex];
     if (leg !== undefined && leg.group !== null) this.#parentTook(record, transition, leg, leg.group, trip!.pivot);
-    if (list !== undefined && "opens" in list && tallyOf(list.opens).number > 1)
+    if (list !== undefined && "opens" in list && tallyOf({ ...list.opens, id: list.list, of: id }).number > 1)
       this.#seen.note("sight", "those that failed begin anew");
   }
 
