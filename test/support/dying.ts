@@ -31,7 +31,7 @@ export function mortal(
   store: Store,
   last: number,
   when: "before" | "after" = "after",
-): { readonly store: Store; readonly isDead: () => boolean } {
+): { readonly store: Store; readonly isDead: () => boolean; readonly made: () => number } {
   const never = new Promise<never>(() => undefined);
   let made = 0;
   const isDead = (): boolean => made >= last;
@@ -43,5 +43,5 @@ export function mortal(
     const answer = call(...given);
     return isDead() ? never : answer;
   });
-  return { store: wrapped, isDead };
+  return { store: wrapped, isDead, made: () => made };
 }
