@@ -7,7 +7,7 @@ import { fail, workflow, type Fail, type AnyWorkflow, type Store } from "../../s
 export interface Plan {
   /** Its step that fails; left out: none. */
   readonly fails?: "first" | "last";
-  /** So often an undo of it throws. */
+  /** So often an undo of it throws; from the second time on it is parked. */
   readonly undoThrows?: number;
   readonly below: readonly Plan[];
 }
@@ -27,6 +27,9 @@ export class Family {
   readonly done = new Set<string>();
   readonly #undone = new Map<string, Set<string>>();
   readonly #thrown = new Map<string, number>();
+  /** Effects that an operator has let be. */
+  readonly #let = new Set<string>();
+  #isMended = false;
   /** What should not have been. */
   readonly wrongs: string[] = [];
   readonly #store: () => Store;
@@ -40,11 +43,22 @@ export class Family {
     this.top = below!;
   }
 
+  /** Undos throw no more. */
+  mend(): void {
+    this.#isMended = true;
+  }
+
+  /** An operator has skipped the undo of what this step did. */
+  letBe(id: string, step: string): void {
+    this.#let.add(`${id} ${step}`);
+  }
+
   #level(level: number, below: AnyWorkflow | undefined, options: object): AnyWorkflow {
     const first = workflow(`level-${level}`, { input }).step("first", {
       run: ({ state, execution }) => this.#do(`${execution.id} first`, state.plan.fails === "first"),
       rollback: ({ state, execution, idempotencyKey }) =>
         this.#undo(`${execution.id} first`, idempotencyKey, state.plan),
+      rollbackRetry: { attempts: 2 },
     });
     const middle =
       below === undefined
@@ -60,6 +74,7 @@ export class Family {
       },
       rollback: ({ state, execution, idempotencyKey }) =>
         this.#undo(`${execution.id} last`, idempotencyKey, state.plan),
+      rollbackRetry: { attempts: 2 },
     });
   }
 
@@ -70,7 +85,7 @@ export class Family {
 
   #undo(effect: string, key: string, { undoThrows = 0 }: Plan): void {
     const thrown = this.#thrown.get(effect) ?? 0;
-    if (thrown < undoThrows) {
+    if (thrown < undoThrows && !this.#isMended) {
       this.#thrown.set(effect, thrown + 1);
       throw new Error("not now");
     }
@@ -102,7 +117,7 @@ export class Family {
   }
 
   #left(): string[] {
-    return [...this.done].map((effect) => `${effect} was not undone`);
+    return [...this.done].filter((effect) => !this.#let.has(effect)).map((effect) => `${effect} was not undone`);
   }
 
   #missing({ state }: ExecutionRecord): string[] {
