@@ -63,6 +63,51 @@ test("a sleep adds nothing, and a wait what its handlers give", () => {
   made.sleep("answer", "3d");
 });
 
+test("a sleep takes what says when it applies, and gives what `otherwise` and `recover` give", () => {
+  const made = order
+    .sleep("nap", "1d", {
+      when: ({ state }) => state.cents > 5,
+      otherwise: ({ state }) => ({ woken: state.sku, skipped: true }),
+      recover: ({ state, reason }) => (state.cents === 1 ? fail("no") : { woken: reason }),
+      deadline: "2d",
+    })
+    .sleep("night", ({ state }) => (state.woken === undefined ? "1h" : new Date()), { recover: () => ({ cut: 5 }) });
+  expectTypeOf<StateOf<typeof made>>().toEqualTypeOf<{
+    sku: string;
+    cents: number;
+    woken?: string;
+    skipped?: boolean;
+    cut?: number;
+  }>();
+  expectTypeOf<HalfDoneOf<typeof made>>().toEqualTypeOf<StateOf<typeof made>>();
+  // @ts-expect-error `otherwise` goes with `when`
+  order.sleep("a", "1d", { otherwise: () => ({ x: 1 }) });
+  // @ts-expect-error this gives no patch
+  order.sleep("a", "1d", { recover: () => 1 });
+  // @ts-expect-error there is no such option
+  order.sleep("a", "1d", { retry: { attempts: 5 } });
+});
+
+test("a wait takes them too", () => {
+  const made = order.waitFor(
+    "answer",
+    { yes: z.object({ who: z.string() }) },
+    {
+      when: ({ state }) => state.cents > 5,
+      otherwise: () => ({ who: "nobody" }),
+      timeout: "1d",
+      onMessage: ({ message }) => ({ who: message.payload.who }),
+      recover: ({ reason }) => (reason === "timeout" ? { who: "nobody", late: true } : fail(reason)),
+      deadline: "2d",
+    },
+  );
+  expectTypeOf<StateOf<typeof made>>().toEqualTypeOf<{ sku: string; cents: number; who: string; late?: boolean }>();
+  // @ts-expect-error `otherwise` goes with `when`
+  order.waitFor("a", { yes: z.null() }, { otherwise: () => ({ x: 1 }) });
+  // @ts-expect-error \"sku\" has another type
+  order.waitFor("a", { yes: z.null() }, { recover: () => ({ sku: 5 }) });
+});
+
 test("a transaction as the function itself sees the state, and gives what its work gives", () => {
   const made = order.step("book", { run: transaction((_connection, { state }) => ({ booked: state.sku })) }).step(
     "write",

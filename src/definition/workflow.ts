@@ -164,14 +164,21 @@ export interface Workflow<B extends Bag> extends AnyWorkflow, ChildrenSteps<B> {
    *
    * @throws as `step`
    */
-  sleep<const N extends string>(
+  sleep<const N extends string, Otherwise, Recover, Keys extends string = never>(
     name: Free<N, B["steps"]>,
     time: Duration | ((context: StateContext<B["state"]>) => Duration | Date),
-    options?: {
-      readonly when?: (context: StateContext<B["state"]>) => boolean;
-      readonly deadline?: Duration;
-    },
-  ): Next<B, N, {}, {}, never, {}>;
+    options?: Conditions<B["state"], Otherwise, Keys> &
+      Options<Keys, ConditionOption | "recover"> & {
+        readonly recover?: (context: RecoverContext<B["state"]>) => Right<Problem<Recover, B["state"]>, Recover>;
+      },
+  ): Next<
+    B,
+    N,
+    Gives<undefined, never, IfWhen<Keys>, Otherwise, Recover>,
+    Leaves<undefined, never, Otherwise, Recover, never, never>,
+    never,
+    {}
+  >;
 
   /**
    * Adds a step that only waits for a message. Without `onMessage` any of the messages ends the wait; without `timeout` the wait may

@@ -371,6 +371,34 @@ onEveryStore("steps that only wait", (start) => {
     }
   });
 
+  test("a sleep that is passed over gives what `otherwise` gives, and one that its deadline ends what `recover` gives", async () => {
+    const it = workflow("conditional-sleep", { input: z.object({ isUrgent: z.boolean() }) })
+      .sleep("nap", "1d", {
+        when: ({ state }) => !state.isUrgent,
+        otherwise: () => ({ slept: "not at all" }),
+        recover: ({ reason }) => ({ slept: `until its ${reason}` }),
+        deadline: "2h",
+      })
+      .step("1", { run: ({ state }) => ({ told: `slept ${state.slept}` }) });
+    const { launcher, clock } = await start([it], patient);
+    const [urgent, patiently] = await launcher.launchMany(it, [
+      { input: { isUrgent: true } },
+      { input: { isUrgent: false } },
+    ]);
+    await clock.advance("3h");
+    expect(await urgent!.outcome()).toMatchObject({ status: "completed", state: { told: "slept not at all" } });
+    expect(await patiently!.outcome()).toMatchObject({
+      status: "completed",
+      state: { told: "slept until its timeout" },
+    });
+    expect(await told(patiently!)).toEqual([
+      "run nap: begins",
+      "run nap: continue",
+      "runContinue nap: recovered",
+      "run 1: ok",
+    ]);
+  });
+
   const asking = (options: object = {}) =>
     workflow("asking", { input }).waitFor("answer", { yes: z.object({ who: z.string() }), no: z.null() }, options);
 
