@@ -3,6 +3,7 @@ import { expectTypeOf, test } from "vitest";
 import { z } from "zod";
 import {
   duration,
+  fail,
   Launcher,
   memoryStore,
   observer,
@@ -18,6 +19,7 @@ import {
   type Observer,
   type ScheduleOptions,
   type StepsOf,
+  type WatcherOptions,
 } from "../index.js";
 
 const order = workflow("order", { input: z.object({ sku: z.string(), lines: z.array(z.string()) }) })
@@ -124,14 +126,31 @@ test("an observer that is written at the workflow knows its state and steps", ()
       expectTypeOf(state.paymentId).toEqualTypeOf<string | undefined>();
     },
   });
-  const typed: Observer<EventOf<typeof order>["state"], StepsOf<typeof order>> = {
+  const typed: WatcherOptions<EventOf<typeof order>["state"], StepsOf<typeof order>> = {
     name: "typed",
-    guard: false,
     success: ({ state }) => state.sku,
   };
   order.observe(typed);
   // @ts-expect-error observers are synchronous
   order.observe({ name: "async", init: async () => undefined });
+});
+
+test("what a guard gives keeps the types of the state, and it may add fields", () => {
+  order.observe({
+    name: "own",
+    guard: true,
+    init: ({ state }) => ({ sku: state.sku.toUpperCase(), seen: true }),
+    beforeStep: ({ state }) => (state.paymentId === undefined ? { paymentId: "p" } : fail("no")),
+    success: () => ({ seen: true }),
+  });
+  order.observe(observer<{ sku: string }>({ name: "apart", guard: true, init: () => ({ sku: "a", seen: true }) }));
+  expectTypeOf(observer({ name: "any", guard: true, init: () => ({ seen: true }) })).toEqualTypeOf<Observer>();
+  // @ts-expect-error another type than in the input
+  order.observe({ name: "own", guard: true, init: () => ({ sku: 5 }) });
+  // @ts-expect-error another type than a step gives it
+  order.observe({ name: "own", guard: true, beforeStep: () => ({ paymentId: 5, seen: true }) });
+  // @ts-expect-error another type than it says that it reads
+  observer<{ sku: string }>({ name: "apart", guard: true, success: () => ({ sku: 5 }) });
 });
 
 test("an observer that reads what the state lacks, or may lack, is refused", () => {

@@ -194,14 +194,18 @@ export interface EngineCallbacks<Returned, in State = unknown, in Steps extends 
 export interface Observer<in State = Readonly<Record<string, unknown>>, in Steps extends string = string>
   extends ObserverCallbacks<unknown, State, Steps>, EngineCallbacks<unknown, State, Steps> {
   readonly name: string;
-  readonly guard: boolean;
+  /** Its mark, for the compiler only, tells an observer from the options of one, whose answers are checked. */
+  readonly guard: boolean & { readonly "~made": undefined };
 }
 
 /** Anything but a promise: observers are synchronous. */
 export type Synchronous =
   void | null | undefined | string | number | bigint | boolean | symbol | (object & { readonly then?: never });
 
-export type GuardAnswer = void | null | undefined | Fail | (object & { readonly then?: never });
+/** A patch of a guard: fields of the state keep their types, and it may add others. */
+type GuardPatch<State> = object & NoInfer<Partial<State>> & { readonly then?: never };
+
+export type GuardAnswer<State = unknown> = void | null | undefined | Fail | GuardPatch<State>;
 
 export interface WatcherOptions<in State, in Steps extends string = string>
   extends ObserverCallbacks<Synchronous, State, Steps>, EngineCallbacks<Synchronous, State, Steps> {
@@ -211,8 +215,8 @@ export interface WatcherOptions<in State, in Steps extends string = string>
 
 type NoEngineCallbacks = { readonly [Callback in keyof EngineCallbacks<unknown>]?: never };
 
-export interface GuardOptions<in State, in Steps extends string = string>
-  extends ObserverCallbacks<GuardAnswer, State, Steps>, NoEngineCallbacks {
+export interface GuardOptions<State, in Steps extends string = string>
+  extends ObserverCallbacks<GuardAnswer<State>, State, Steps>, NoEngineCallbacks {
   readonly name: string;
   readonly guard: true;
 }
@@ -274,7 +278,7 @@ export function checkedObserver<State>(options: WatcherOptions<State> | GuardOpt
     throw invalid(`: "guard" must be true or false, not ${shown(guard)}`);
   if (names.every((callback) => (options as WatcherOptions<State>)[callback] === undefined))
     throw invalid(" has no callback, so it would hear nothing");
-  return Object.freeze({ ...options, guard: options.guard ?? false, [madeKey]: true });
+  return Object.freeze({ ...options, guard: (options.guard ?? false) as Observer["guard"], [madeKey]: true });
 }
 
 /** An observer as it is, or made from its options. */

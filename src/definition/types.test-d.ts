@@ -331,3 +331,16 @@ test("a migration between states that are alike needs no function", () => {
     .migrate(older, { move: () => undefined });
   expectTypeOf<StateOf<typeof moving>>().toEqualTypeOf<StateOf<typeof newer>>();
 });
+
+test("a step of a module keeps the types of the fields, by whatever way it gives them", () => {
+  const books = step<{ cents: number }>()("book", {
+    run: ({ state }) => (state.cents > 5 ? fail("too-much", { patch: { sku: "refused" } }) : complete({ free: true })),
+    rollback: () => ({ sku: "undone", undoneAt: 5 }),
+  });
+  expectTypeOf<StateOf<ReturnType<typeof booked>>["sku"]>().toEqualTypeOf<string>();
+  const booked = () => order.step(books);
+  // @ts-expect-error the undo gives another type
+  order.step(step()("a", { run: () => undefined, rollback: () => ({ cents: "5" }) }));
+  // @ts-expect-error the failure gives another type
+  order.step(step()("a", { run: () => fail("x", { patch: { cents: "5" } }) }));
+});

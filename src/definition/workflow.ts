@@ -37,13 +37,17 @@ import type {
 } from "./verdicts.js";
 import { sleepDefinition, waitDefinition } from "./waiting.js";
 
-/** Why a step of a module can't stand here. */
-type StepProblem<B extends Bag, Needs, Given, N extends string> =
+/**
+ * Why a step of a module can't stand here.
+ *
+ * @typeParam Patch all that its functions give, by any way
+ */
+type StepProblem<B extends Bag, Needs, Patch, N extends string> =
   IsTaken<N, B["steps"]> extends true
     ? `a step named "${N}" is there already`
     : Meets<Shown<B["state"]>, Shown<Needs>> extends false
       ? Missing<Shown<B["state"]>, Shown<Needs>>
-      : Verdict<FieldProblem<Given, B["state"]>>;
+      : Verdict<FieldProblem<Patch, B["state"]>>;
 
 export interface WorkflowOptions<Schema extends StandardSchemaV1> {
   /** Checks the input of a launch; its output is the first state. Any Standard Schema library. */
@@ -79,7 +83,10 @@ export interface Workflow<B extends Bag> extends AnyWorkflow, ChildrenSteps<B> {
    * STEPWELL_UNKNOWN_OPTION, STEPWELL_INVALID_DURATION, STEPWELL_INVALID_RETRY_POLICY
    */
   step<Needs, Given, Left, Early, N extends string, M extends Messages>(
-    step: Right<StepProblem<B, Needs, Given, N>, Step<Needs, Given, Left, Early, N, M> & Takes<Shown<B["state"]>>>,
+    step: Right<
+      StepProblem<B, Needs, Given | Left | Early, N>,
+      Step<Needs, Given, Left, Early, N, M> & Takes<Shown<B["state"]>>
+    >,
   ): Next<B, N, Given, Left, [Early] extends [never] ? never : Grow<B["state"], Early>, M>;
   step<
     const N extends string,

@@ -2,7 +2,7 @@
  * What is refused where it is written. Each mark says what the compiler's answer to the next line must hold: the test takes
  * the marks away and reads.
  */
-import { complete, Launcher, memoryStore, pause, step, workflow } from "stepwell";
+import { complete, fail, Launcher, memoryStore, observer, pause, step, workflow } from "stepwell";
 import { z } from "zod";
 
 const order = workflow("order", {
@@ -107,6 +107,32 @@ order.step("a", { run: () => ({ settledAt: "today" }) }).step(ship);
 const shipped = order.step("a", { run: () => ({ settledAt: new Date() }) }).step(ship);
 // @ts-expect-error a step named \"ship\" is there already
 shipped.step(ship);
+// @ts-expect-error \"sku\" has another type in the state here
+order.step(step()("a", { run: () => fail("x", { patch: { sku: 5 } }) }));
+// @ts-expect-error \"sku\" has another type in the state here
+order.step(step()("a", { run: () => (Math.random() > 0.5 ? complete({ sku: 5 }) : undefined) }));
+// @ts-expect-error \"sku\" has another type in the state here
+order.step(step()("a", { run: () => undefined, rollback: async () => ({ sku: 5 }) }));
+const paused = step()("a", {
+  messages: { go: z.null() },
+  rollbackMessages: { gone: z.null() },
+  run: () => pause({ cents: 5 }),
+  onMessage: () => undefined,
+  rollback: () => pause(),
+  onRollbackMessage: () => ({ sku: 5 }),
+});
+// @ts-expect-error \"sku\" has another type in the state here
+order.step(paused);
+// @ts-expect-error \"cents\" has another type in the state here
+workflow("x", { input: z.object({ cents: z.string(), sku: z.number() }) }).step(paused);
+
+// What a guard gives.
+// @ts-expect-error Type 'number' is not assignable to type 'string'
+order.observe({ name: "a", guard: true, beforeStep: () => ({ sku: 5 }) });
+// @ts-expect-error Type 'number' is not assignable to type 'string'
+observer<{ sku: string }>({ name: "a", guard: true, success: () => ({ sku: 5 }) });
+// @ts-expect-error Type 'number' is not assignable to type 'string'
+order.step("a", { run: () => ({ x: "x" }) }).observe({ name: "a", guard: true, init: () => ({ x: 5, y: 6 }) });
 
 // The input.
 // @ts-expect-error the input's schema must say what the fields are: this one gives any
