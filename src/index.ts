@@ -96,7 +96,17 @@ export {
   type Transacted,
   type Unknown,
 } from "./definition/outcome.js";
-export type { Flatten, Grow, GrowHalf, IsAny, Over, Simplify } from "./definition/objects.js";
+export type {
+  Flatten,
+  Grow,
+  GrowHalf,
+  IsAny,
+  KnownKey,
+  OptionalKey,
+  Over,
+  RequiredKey,
+  Simplify,
+} from "./definition/objects.js";
 export type {
   AgainPatch,
   CompletePatch,

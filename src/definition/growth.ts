@@ -26,7 +26,10 @@ type Without<Base, Keys> = [keyof Base & Keys] extends [never]
   ? Base
   : { [K in keyof Base as K extends Keys ? never : K]: Base[K] };
 
-/** A workflow made of the parts of its bag. They are worked out with each step, so that none of them nests. */
+/**
+ * A workflow made of the parts of its bag. They are worked out with each step, so that none of them nests. `& {}`: it is shown as
+ * the workflow that it is, not by the name of this type and what went into it.
+ */
 type Made<
   Input,
   Base extends object,
@@ -45,7 +48,7 @@ type Made<
   steps: Steps;
   messages: M;
   "~entries"?: { base: Base; half: Half; given: Given; maybe: Maybe; left: Left };
-}>;
+}> & {};
 
 /** What a workflow begins with. */
 export type First<Input, Output extends object> = Made<

@@ -80,7 +80,14 @@ export interface MakeStep<Needs> {
       Keys
     > &
       Options<Keys, "run" | ExtraOption>,
-  ): StepOf<Needs, N, Run, OnMessage, OnTimeout, Rollback, OnRollbackMessage, Otherwise, Recover, M, RM, Keys>;
+  ): Step<
+    Needs,
+    Gives<Run, Either<OnMessage, OnTimeout>, IfWhen<Keys>, Otherwise, Recover>,
+    Leaves<Run, Either<OnMessage, OnTimeout>, Otherwise, Recover, Rollback, OnRollbackMessage>,
+    Completes<{}, Run, Either<OnMessage, OnTimeout>>,
+    N,
+    M & RM
+  >;
   <
     const N extends string,
     Run,
@@ -110,30 +117,15 @@ export interface MakeStep<Needs> {
       Keys
     > &
       Options<Keys, ExtraOption>,
-  ): StepOf<Needs, N, Run, OnMessage, OnTimeout, Rollback, OnRollbackMessage, Otherwise, Recover, M, RM, Keys>;
+  ): Step<
+    Needs,
+    Gives<Run, Either<OnMessage, OnTimeout>, IfWhen<Keys>, Otherwise, Recover>,
+    Leaves<Run, Either<OnMessage, OnTimeout>, Otherwise, Recover, Rollback, OnRollbackMessage>,
+    Completes<{}, Run, Either<OnMessage, OnTimeout>>,
+    N,
+    M & RM
+  >;
 }
-
-type StepOf<
-  Needs,
-  N extends string,
-  Run,
-  OnMessage,
-  OnTimeout,
-  Rollback,
-  OnRollbackMessage,
-  Otherwise,
-  Recover,
-  M extends Messages,
-  RM extends Messages,
-  Keys,
-> = Step<
-  Needs,
-  Gives<Run, Either<OnMessage, OnTimeout>, IfWhen<Keys>, Otherwise, Recover>,
-  Leaves<Run, Either<OnMessage, OnTimeout>, Otherwise, Recover, Rollback, OnRollbackMessage>,
-  Completes<{}, Run, Either<OnMessage, OnTimeout>>,
-  N,
-  M & RM
->;
 
 /** The definition of a step that `step<…>()(…)` has made; undefined for anything else. */
 export function definitionOfStep(step: unknown): StepDefinition | undefined {

@@ -100,7 +100,7 @@ order.child("a", parcel, { input: sku }).forEach("a", parcel, { items: () => [] 
 
 // Steps of modules.
 const ship = step<{ settledAt: Date }>()("ship", { run: ({ state }) => ({ shipped: state.settledAt }) });
-// @ts-expect-error the state here lacks \"settledAt\", which this step needs
+// @ts-expect-error 'Step<{ settledAt: Date; }, { shipped: Date; }, Partial<{ shipped: Date; }>, never, "ship", {}>' is not assignable to parameter of type '"the state here lacks \"settledAt\", which this step needs"'
 order.step(ship);
 // @ts-expect-error the state here lacks \"settledAt\" of that type, which this step needs
 order.step("a", { run: () => ({ settledAt: "today" }) }).step(ship);
@@ -166,3 +166,10 @@ void execution.send("piad", { at: new Date() });
 void execution.send("paid", { at: "today" });
 // @ts-expect-error Type 'number' is not assignable to type 'string'
 void execution.patchState({ paymentId: 5 }, "found by hand");
+
+// What an editor shows of a workflow: the state after its last step.
+const stamped = workflow("stamped", { input: z.object({ cents: z.number() }) }).step("stamp", {
+  run: () => ({ paid: true }),
+});
+// @ts-expect-error Type 'Workflow<{ input: { cents: number; }; state: { cents: number; paid: boolean; }; halfDone:
+export const hovered: 0 = stamped;
