@@ -40,7 +40,8 @@ export function failureWarning(
   const { error } = history;
   const what = `Step "${step}" of execution "${execution}" (workflow "${workflow}") failed on the way ${direction}: `;
   const isTried = after.stepFunc === "probe" ? "It is found out what became of it." : "It is tried again.";
-  const goesOn = after.direction === direction ? isTried : "The execution goes back.";
+  const isOver = history.result === "recovered" ? "The execution goes on without it." : isTried;
+  const goesOn = after.direction === direction ? isOver : "The execution goes back.";
   const message = `${what}${error?.message ?? history.result}. ${goesOn} What else fails of it is in its history.`;
   return { fields: { execution, workflow, step, direction, attempt: history.attempt, error }, message };
 }

@@ -113,6 +113,23 @@ onEveryStore("a step that throws", (start) => {
     expect(errors.map(({ code }) => code)).toEqual(["STEPWELL_EXECUTION_STUCK"]);
   });
 
+  test("is told that the execution goes on without it where it is recovered", async () => {
+    const { logger, warned } = listening();
+    const recovering = workflow("recovering", { input }).step("score", {
+      run: () => {
+        throw new Error("the bureau is away");
+      },
+      recover: () => ({ score: null }),
+    });
+    const { launcher } = await start([recovering], { logger });
+    const execution = await launcher.launch(recovering, {}, { id: "one" });
+    expect(await execution.outcome()).toMatchObject({ status: "completed", state: { score: null } });
+    expect(warned.map(([, text]) => text)).toEqual([
+      'Step "score" of execution "one" (workflow "recovering") failed on the way up: the bureau is away. ' +
+        "The execution goes on without it. What else fails of it is in its history.",
+    ]);
+  });
+
   test("is no failure of a step: what fails by name, and what a request interrupts", async () => {
     const { logger, warned } = listening();
     const declined = workflow("declined", { input }).step("1", {
