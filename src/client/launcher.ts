@@ -1,7 +1,7 @@
 /** The launcher: a client that also works. */
 import { Client } from "./client.js";
 import { settingsOf, type LauncherOptions } from "../session/options.js";
-import { registryOf } from "../session/registry.js";
+import { ofLauncher, registryOf } from "../session/registry.js";
 import { RecallEngine } from "./recall-workflow.js";
 import { Worker } from "../worker/worker.js";
 import { checkCapabilities } from "../session/capabilities.js";
@@ -23,7 +23,7 @@ export class Launcher extends Client {
   constructor(options: LauncherOptions) {
     const settings = settingsOf(options);
     const recalls = new RecallEngine();
-    const registry = registryOf(options.workflows, settings.clock, "new Launcher(…)", [recalls.workflow]);
+    const registry = registryOf(options.workflows, settings.clock, ofLauncher, [recalls.workflow]);
     for (const { definition } of registry.values()) {
       checkStores(definition, settings.store);
       checkCapabilities(definition, settings.store);

@@ -29,6 +29,8 @@ export function registryKey(workflow: string, version: string): string {
 /** What the engine brings: a user's workflow has no such name. */
 const ownNames = "stepwell:";
 
+export const ofLauncher = "new Launcher(…)";
+
 /**
  * @param place where the workflows were given, for an error's message
  * @param own workflows of the engine
@@ -36,12 +38,16 @@ const ownNames = "stepwell:";
 export function registryOf(
   workflows: readonly AnyWorkflow[],
   clock: Clock,
-  place = "new Launcher(…)",
+  place: string,
   own: readonly AnyWorkflow[] = [],
 ): Map<string, Registered> {
   const registry = new Map<string, Registered>();
   if (!Array.isArray(workflows) || workflows.length === 0) {
-    throw new StepwellError("STEPWELL_INVALID_ARGUMENT", `${place}: "workflows" must list at least one workflow.`);
+    const instead = place === ofLauncher ? " To ask without driving, make a Client." : "";
+    throw new StepwellError(
+      "STEPWELL_INVALID_ARGUMENT",
+      `${place}: "workflows" must list at least one workflow.${instead}`,
+    );
   }
   for (const [index, workflow] of workflows.entries()) {
     const definition = definitionOf(workflow, `${place}: "workflows[${index}]"`);

@@ -292,7 +292,7 @@ test("a launcher that is not started, or is stopped, refuses work", async () => 
 
 test.each([
   [{ store: {} }, "STEPWELL_INVALID_ARGUMENT", "store"],
-  [{ workflows: [] }, "STEPWELL_INVALID_ARGUMENT", "workflows"],
+  [{ workflows: [] }, "STEPWELL_INVALID_ARGUMENT", "at least one workflow. To ask without driving, make a Client."],
   [{ workflows: [waiting(), waiting()] }, "STEPWELL_INVALID_ARGUMENT", "listed twice"],
   [{ workflows: new Set([waiting()]) }, "STEPWELL_INVALID_ARGUMENT", "workflows"],
   [{ workflows: [waiting(), "x"] }, "STEPWELL_INVALID_ARGUMENT", '"workflows[1]" is not a workflow but "x"'],
