@@ -1,51 +1,32 @@
 /** A step of many trivial children, beside launches of the same; and what a parent that waits for children that wait costs. */
-import { memoryStore, type Launcher, type Store } from "stepwell";
-import { postgresStore } from "stepwell/postgres";
-import { sqliteStore } from "stepwell/sqlite";
 import type { Figure } from "../figures.js";
-import { family, trivial } from "../support/family.js";
+import type { FamilyRates } from "../support/family-load.js";
 import { helper } from "../support/helper.js";
-import { allAtOnce, collectGarbage, launcherOn, perSecond } from "../support/load.js";
 import { withFolder, withPostgres } from "../support/places.js";
-import { ratesInTurns } from "../support/turns.js";
-import { order } from "../support/work.js";
 
 const count = 1_000;
-/** As in other groups, tens of thousands of executions warm the compiler. */
-const turns = { warming: 20, measured: 9 };
 
 export async function children(): Promise<Figure[]> {
   return [
-    await beside("children.memory", memoryStore()),
-    await withFolder((path) => beside("children.sqlite", sqliteStore(path("children.db")))),
-    await withPostgres((database) =>
-      beside("children.postgres", postgresStore(database.url, { schema: database.newSchema() })),
-    ),
+    await beside("memory"),
+    await withFolder((path) => beside("sqlite", path("children.db"))),
+    await withPostgres((database) => beside("postgres", database.url, database.newSchema())),
     await withFolder(parked),
   ];
 }
 
-async function beside(name: string, store: Store): Promise<Figure> {
-  const launcher = await launcherOn(store, [family, trivial], { concurrency: count + 1 });
-  const loads = [() => allAtOnce(launcher, trivial, count), () => belowOne(launcher)];
-  const rates = await ratesInTurns(loads, measured, turns);
-  await launcher.stop();
-  const [plain, below] = rates as [number, number];
-  return { name, value: below, unit: "executions/s", ratio: below / plain, to: "launches of the same" };
-}
-
-function measured(load: () => Promise<number>): Promise<number> {
-  collectGarbage();
-  return load();
-}
-
-/** As children of one step. */
-async function belowOne(launcher: Launcher): Promise<number> {
-  const began = performance.now();
-  const items = Array.from({ length: count }, () => order);
-  const { status } = await (await launcher.launch(family, { items })).outcome();
-  if (status !== "completed") throw new Error(`The parent is ${status}.`);
-  return perSecond(count, began);
+/** In a process of its own, as who has one store has it: what is compiled for several is slower for each. */
+async function beside(store: string, place = "", schema = ""): Promise<Figure> {
+  const asked = helper("families", place, count, schema);
+  const { plain, below } = await asked.answer<FamilyRates>();
+  await asked.exited;
+  return {
+    name: `children.${store}`,
+    value: below,
+    unit: "executions/s",
+    ratio: below / plain,
+    to: "launches of the same",
+  };
 }
 
 /** Few warm the process: what it holds more with many others is theirs. Memory that the system gives is taken in large pieces, so that it says less. */

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { Launcher, type Store } from "stepwell";
+import { Launcher, memoryStore, type Store } from "stepwell";
 import { postgresStore } from "stepwell/postgres";
 import { sqliteStore } from "stepwell/sqlite";
 import { inFlight, launcherOn } from "./load.js";
@@ -60,6 +60,14 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
     const beside = await memory();
     await launcher.stop();
     tell({ before, beside, after: await memory() });
+  },
+
+  /** `families <place> <count> <schema>`: children beside launches, on the memory store where no place is given. */
+  async families() {
+    const { familyRates } = await import("./family-load.js");
+    const [count, schema = ""] = words;
+    const store = place === "" ? memoryStore() : storeAt(schema === "" ? undefined : schema);
+    tell(await familyRates(store, Number(count)));
   },
 
   /** `parkFamilies <file> <few> <more> <children>`: what it takes with few parents that wait for children that wait, and with more. */
