@@ -7,7 +7,9 @@ const [, , place = "orders.db", schema] = process.argv;
 const store: Store = schema === undefined ? sqliteStore(place) : postgresStore(place, { schema });
 
 await using client = new Client({ store });
-const { executions } = await client.list({ status: "stuck" });
+const { executions } = await client.list({ status: "stuck", children: true });
 for (const { id, flow, error } of executions) console.log(`${id} is stuck at ${flow.step}: ${error?.message}`);
-const { accepted } = await client.select({ status: "stuck" }).retry({ by: "ada", reason: "the bank is open again" });
+const { accepted } = await client
+  .select({ status: "stuck", children: true })
+  .retry({ by: "ada", reason: "the bank is open again" });
 console.log(`tried again: ${accepted}`);
