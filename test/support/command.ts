@@ -31,7 +31,7 @@ function running(folder: string, args: readonly string[], isEnough?: (output: st
   const words = ["--import", loader, join(root, "src", "cli", "main.ts"), ...args];
   return new Promise((resolve) => {
     const env = { ...process.env, DEBUG: "", NO_COLOR: undefined };
-    const child = execFile(process.execPath, words, { cwd: folder, env }, (error, output, errors) =>
+    const child = execFile(process.execPath, words, { cwd: folder, env, timeout: 50_000 }, (error, output, errors) =>
       resolve({ code: error === null ? 0 : Number(error.code), output, errors }),
     );
     if (isEnough === undefined) return;
