@@ -1,20 +1,27 @@
 /** A parent of many children on PostgreSQL, whose effects stand in a table beside; as a program, a launcher that may be killed. */
 import pg from "pg";
 import { z } from "zod";
-import { Launcher, workflow } from "../../src/index.js";
+import { fail, Launcher, workflow } from "../../src/index.js";
 import { postgresStore } from "../../src/stores/postgres/index.js";
 
-/** @param enter writes an effect, once for each key */
+/** So many items are under way at a time. */
+export const atOnce = 100;
+
+/** The last item of a crowd that `fails` does so for good. @param enter writes an effect, once for each key */
 export function crowdOf(enter: (key: string, what: string, item: number) => Promise<unknown>) {
-  const item = workflow("item", { input: z.object({ n: z.number() }) }).step("work", {
-    run: ({ state, idempotencyKey }) => enter(idempotencyKey, "done", state.n).then(() => undefined),
+  const item = workflow("item", { input: z.object({ n: z.number(), isBad: z.boolean() }) }).step("work", {
+    run: async ({ state, idempotencyKey }) => {
+      await enter(idempotencyKey, "done", state.n);
+      return state.isBad ? fail("bad-item") : undefined;
+    },
     rollback: ({ state, idempotencyKey }) => enter(idempotencyKey, "undone", state.n).then(() => undefined),
   });
-  return workflow("crowd", { input: z.object({ count: z.number() }) })
+  return workflow("crowd", { input: z.object({ count: z.number(), fails: z.boolean().default(false) }) })
     .step("first", { run: () => undefined })
     .forEach("items", item, {
-      items: ({ state }) => Array.from({ length: state.count }, (_, n) => ({ n })),
-      concurrency: 100,
+      items: ({ state: { count, fails } }) =>
+        Array.from({ length: count }, (_, n) => ({ n, isBad: fails && n === count - 1 })),
+      concurrency: atOnce,
     });
 }
 
