@@ -97,6 +97,8 @@ export interface ErrorDetails {
   readonly workflow?: string | undefined;
   readonly step?: string | undefined;
   readonly execution?: string | undefined;
+  /** Where that is a child: the execution at the top of its tree. */
+  readonly root?: string | undefined;
   readonly cause?: unknown;
   /** The call may be tried again as it is. Nothing was changed, unless the message says that this is not known. Default: false. */
   readonly retryable?: boolean | undefined;
@@ -116,6 +118,8 @@ export class StepwellError extends Error {
   readonly workflow: string | undefined;
   readonly step: string | undefined;
   readonly execution: string | undefined;
+  /** Where that is a child: the execution at the top of its tree. */
+  readonly root: string | undefined;
   readonly retryable: boolean;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -124,13 +128,17 @@ export class StepwellError extends Error {
     this.workflow = details.workflow;
     this.step = details.step;
     this.execution = details.execution;
+    this.root = details.root;
     this.retryable = details.retryable ?? false;
   }
 
   /** Includes the message, which JSON leaves out of an error, and leaves out stack and cause, which may hold anything. */
-  toJSON(): Pick<StepwellError, "name" | "code" | "message" | "workflow" | "step" | "execution" | "retryable"> {
-    const { name, code, message, workflow, step, execution, retryable } = this;
-    return { name, code, message, workflow, step, execution, retryable };
+  toJSON(): Pick<
+    StepwellError,
+    "name" | "code" | "message" | "workflow" | "step" | "execution" | "root" | "retryable"
+  > {
+    const { name, code, message, workflow, step, execution, root, retryable } = this;
+    return { name, code, message, workflow, step, execution, root, retryable };
   }
 }
 

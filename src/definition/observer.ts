@@ -129,6 +129,8 @@ export interface ErrorEvent {
   readonly workflow: string;
   /** The id of the execution that the error is about. Left out: it is about none. */
   readonly execution?: string;
+  /** Where that is a child: the execution at the top of its tree. */
+  readonly root?: string;
 }
 
 /** A launch, a message, a publication or a burst of work is about to be stored, and can have a few texts with it. */

@@ -75,6 +75,34 @@ describe("changes", () => {
     expect(JSON.parse(JSON.stringify(records))).toEqual(records);
   });
 
+  test("says of a child whose it is, and which execution is at the top", async () => {
+    const records: ChangeRecord[] = [];
+    const watcher = changes((record) => void records.push(record));
+    const none = z.object({});
+    const grandchild = workflow("grandchild", { input: none })
+      .step("work", { run: () => ({ done: true }) })
+      .observe(watcher);
+    const child = workflow("child", { input: none })
+      .child("below", grandchild, { input: () => ({}) })
+      .observe(watcher);
+    const top = workflow("top", { input: none })
+      .child("one", child, { input: () => ({}), join: ({ children }) => ({ joined: children.length }) })
+      .observe(watcher);
+    await using launcher = new Launcher({ store: memoryStore(), workflows: [top] });
+    await launcher.start();
+    await (await launcher.launch(top, {}, { id: "t" })).outcome();
+    const kin = records.map(({ execution, parent, root, func }) => [execution, parent, root, func].join(" "));
+    expect(kin).toEqual([
+      "t   run",
+      "t/one/0 t t run",
+      "t/one/0/below/0 t/one/0 t run",
+      "t/one/0 t t runContinue",
+      "t   runContinue",
+    ]);
+    expect(records[0]).not.toHaveProperty("root");
+    expect(records.at(-1)!.changes).toEqual([{ op: "add", path: "/joined", value: 1 }]);
+  });
+
   test("says what an operator did, and who it was", async () => {
     const records: ChangeRecord[] = [];
     const stuck = workflow("stuck", { input: z.object({}) })

@@ -12,6 +12,10 @@ export interface ChangeRecord {
   readonly execution: string;
   readonly workflow: string;
   readonly version: string;
+  /** Of a child: the execution whose step it is part of. */
+  readonly parent?: string;
+  /** Of a child: the execution at the top of its tree. */
+  readonly root?: string;
   /** Counts the transitions of the execution, from 1, without a gap. */
   readonly revision: number;
   /** The store's time of the commit: ISO 8601, UTC. */
@@ -78,7 +82,7 @@ export function changes(sink: ChangeSink, options: ChangesOptions = {}): Observe
 
 function recordOf({ execution, transition }: CommitEvent, operations: ChangeOperation[]): ChangeRecord {
   const { revision, at, step, direction, func, attempt, result, by, why, message, round, backTo, upInto } = transition;
-  const { id, workflow, version } = execution;
+  const { id, workflow, version, parent, root } = execution;
   // Field by field, in the order in which they are written: each commit makes one, and spreading costs.
   const record: Partial<Mutable<ChangeRecord>> = {
     execution: id,
@@ -92,6 +96,8 @@ function recordOf({ execution, transition }: CommitEvent, operations: ChangeOper
     attempt,
     result,
   };
+  if (parent !== undefined) record.parent = parent;
+  if (root !== undefined) record.root = root;
   if (by !== undefined) record.by = by;
   if (why !== undefined) record.why = why;
   if (round !== undefined) record.round = round;

@@ -8,6 +8,7 @@ import { z } from "zod";
 import { silentLogger } from "../definition/logger.js";
 import type { ObserverEvent } from "../definition/observer.js";
 import { complete, fail, Launcher, memoryStore, pause, StepwellError, workflow, type AnyWorkflow } from "../index.js";
+import { VirtualClock } from "../testing/virtual-clock.js";
 import { logger, type LoggerOptions } from "./logger.js";
 
 interface Line {
@@ -469,4 +470,54 @@ describe("the target", () => {
     expect(() => withoutPino()).toThrow('logger() needs the package "pino"');
     expect(withoutPino(silentLogger).name).toBe("logger");
   });
+});
+
+test("logs what a child's child does under its own id, with the execution at the top, reported errors too", async () => {
+  const { log, lines } = recorder();
+  const clock = new VirtualClock();
+  const none = z.object({});
+  const grandchild = workflow("grandchild", { input: none })
+    .step("call", {
+      retry: { attempts: 6 },
+      run: ({ attempt }) => {
+        if (attempt < 6) throw new Error("the line is busy");
+      },
+    })
+    .observe(logger(log));
+  const child = workflow("child", { input: none })
+    .child("below", grandchild, { input: () => ({}) })
+    .observe(logger(log));
+  const top = workflow("top", { input: none })
+    .child("one", child, { input: () => ({}) })
+    .observe(logger(log));
+  const launcher = new Launcher({ store: memoryStore({ clock }), workflows: [top] });
+  await launcher.start();
+  const execution = await launcher.launch(top, {}, { id: "t" });
+  await clock.advance("1h");
+  expect(await execution.summary()).toMatchObject({ status: "completed" });
+  await launcher.stop();
+  const rootsOf = (of: string) => [
+    ...new Set(lines().flatMap((line) => (line.execution === of ? [line["root"]] : []))),
+  ];
+  expect(["t", "t/one/0", "t/one/0/below/0"].map(rootsOf)).toEqual([[undefined], ["t"], ["t"]]);
+  const [reported, ...more] = lines().filter(({ msg }) => msg === "error reported");
+  expect(reported).toMatchObject({
+    ...{ execution: "t/one/0/below/0", workflow: "grandchild", root: "t", step: "call" },
+    errorCode: "STEPWELL_EXECUTION_STRUGGLING",
+    errorMessage: expect.stringContaining('It is part of execution "t", which waits for it.') as string,
+  });
+  expect(more).toEqual([]);
+});
+
+test("tells an observer of a parent nothing of its children", async () => {
+  const { log, lines } = recorder();
+  const none = z.object({});
+  const child = workflow("child", { input: none }).step("work", { run: () => undefined });
+  const parent = workflow("parent", { input: none })
+    .child("one", child, { input: () => ({}) })
+    .observe(logger(log));
+  await using launcher = new Launcher({ store: memoryStore(), workflows: [parent] });
+  await launcher.start();
+  await (await launcher.launch(parent, {}, { id: "p" })).outcome();
+  expect(new Set(lines().map(({ execution }) => execution))).toEqual(new Set(["p"]));
 });

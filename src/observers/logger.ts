@@ -38,8 +38,7 @@ const fieldNames = [
 ];
 
 /**
- * A watcher that logs the life of every execution, in structured fields: `execution`, `workflow`,
- * `step`, `direction`, `attempt`, `durationMs`, `reason`, `errorCode`, `errorMessage`. Not the state, unless asked to.
+ * A watcher that logs the life of every execution, in structured fields: `execution`, `workflow`, `root`, `step`, `direction`, `attempt`, `durationMs`, `reason`, `errorCode`, `errorMessage`. Not the state, unless asked to.
  *
  * Levels: `info` for the start and the success, `debug` for each attempt of a step, `warn` for an attempt
  * that failed, a turn, and a rolled-back end; `error` for an execution that is stuck. What a probe has found is `info`, what it does not
@@ -255,11 +254,12 @@ function errorFields(error: unknown, clean: (text: string) => string): LogFields
  * A reported error comes without the state, so nothing of it can be taken out of the message; and that of a refused
  * message is the schema's, which may quote the payload.
  */
-function reportedFields({ error, workflow, execution }: ErrorEvent, hasSecrets: boolean): LogFields {
+function reportedFields({ error, workflow, execution, root }: ErrorEvent, hasSecrets: boolean): LogFields {
   const mayQuote = hasSecrets || error.code === "STEPWELL_INVALID_MESSAGE";
   return {
     ...(execution !== undefined && { execution: oneLine(execution) }),
     workflow: oneLine(workflow),
+    ...(root !== undefined && { root: oneLine(root) }),
     ...(error.step !== undefined && { step: oneLine(error.step) }),
     ...errorFields(mayQuote ? { code: error.code } : error, oneLine),
   };

@@ -66,6 +66,41 @@ onEveryStore("metrics", (start) => {
     expect(labels).not.toContain("declined");
   });
 
+  test("counts children under the name of their own workflow, each with the steps that it has", async () => {
+    const registry = new Registry();
+    const child = workflow("child", { input: z.object({ isBad: z.boolean() }) })
+      .step("work", { run: ({ state }) => (state.isBad ? fail("bad") : undefined) })
+      .observe(metrics({ registry }));
+    const parent = workflow("parent", { input })
+      .parallel(
+        "both",
+        { good: child, bad: child },
+        {
+          input: () => ({ good: { isBad: false }, bad: { isBad: true } }),
+          onFailure: "settle",
+          join: () => undefined,
+        },
+      )
+      .observe(metrics({ registry }));
+    const { launcher } = await start([parent]);
+    expect(await (await launcher.launch(parent, {})).outcome()).toMatchObject({ status: "completed" });
+    expect(await of("stepwell_executions_started_total", registry)).toEqual({
+      "{workflow=parent}": 1,
+      "{workflow=child}": 2,
+    });
+    expect(await of("stepwell_executions_total", registry)).toEqual({
+      "{workflow=parent,status=completed}": 1,
+      "{workflow=child,status=completed}": 1,
+      "{workflow=child,status=rolledBack}": 1,
+    });
+    expect(await of("stepwell_step_duration_seconds_count", registry)).toEqual({
+      "{workflow=parent,step=both,direction=up,result=ok}": 1,
+      "{workflow=child,step=work,direction=up,result=ok}": 1,
+      "{workflow=child,step=work,direction=up,result=failed}": 1,
+      "{workflow=child,step=work,direction=down,result=ok}": 1,
+    });
+  });
+
   test("measures steps and delays in seconds", async () => {
     const registry = new Registry();
     const slow = workflow("slow", { input })

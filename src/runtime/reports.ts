@@ -1,5 +1,6 @@
 /** The errors that an execution in work gives: each says where it stands, and what to do. */
 import { StepwellError, type ErrorCode } from "../errors.js";
+import type { ExecutionIdentity } from "../definition/observer.js";
 import type { StepDefinition } from "../definition/definition.js";
 import type { SerializedError } from "../values/serialize-error.js";
 import type { MailboxRecord, Transition } from "../execution/records.js";
@@ -15,18 +16,23 @@ export function errorAbout(
   message: string,
   cause?: unknown,
 ): StepwellError {
-  const { id, workflow } = identity;
-  return new StepwellError(code, message, { execution: id, workflow, step: position.step, cause });
+  const { id, workflow, root } = identity;
+  return new StepwellError(code, message, { execution: id, workflow, step: position.step, root, cause });
 }
 
-export function stuckError(execution: Told & Pick<ActiveExecution, "root">): StepwellError {
-  const { identity, position, root } = execution;
+/** Of a child: who else is concerned. */
+function partOf({ root }: ExecutionIdentity): string {
+  return root === undefined ? "" : ` It is part of execution "${root}", which waits for it.`;
+}
+
+export function stuckError(execution: Told): StepwellError {
+  const { identity, position } = execution;
   return errorAbout(
     execution,
     "STEPWELL_EXECUTION_STUCK",
     `Execution "${identity.id}" is stuck at step "${position.step}" on the way ${position.direction}: ` +
       `${position.stuckBy?.message ?? position.lastResult}. Mend the cause, then retry or skip the step.` +
-      (root === null ? "" : ` It is part of execution "${root}", which waits for it.`),
+      partOf(identity),
   );
 }
 
@@ -53,7 +59,8 @@ export function strugglingError(execution: Told, last: SerializedError | null): 
     execution,
     "STEPWELL_EXECUTION_STRUGGLING",
     `Step "${position.step}" of execution "${identity.id}" has failed ${position.attempts} times on the way ` +
-      `${position.direction} and is tried again: ${last?.message ?? position.lastResult}. Mend the cause, or wait.`,
+      `${position.direction} and is tried again: ${last?.message ?? position.lastResult}. Mend the cause, or wait.` +
+      partOf(identity),
   );
 }
 

@@ -41,12 +41,17 @@ export class ErrorReporter {
 
   /** An error of a watcher that is being told of an error is not told to watchers. */
   #tellWatchers(error: StepwellError): void {
-    const { workflow, execution } = error;
+    const { workflow, execution, root } = error;
     if (workflow === undefined || this.#tellingWatchers) return;
     this.#tellingWatchers = true;
     for (const { definition, observing } of this.#registry.values()) {
       if (definition.name !== workflow || !observing.hears("error")) continue;
-      const make = (): ErrorEvent => ({ error, workflow, ...(execution !== undefined && { execution }) });
+      const make = (): ErrorEvent => ({
+        error,
+        workflow,
+        ...(execution !== undefined && { execution }),
+        ...(root !== undefined && { root }),
+      });
       observing.tellWatchers("error", make, (failure) => this.raise(failure));
       // The observers of one version are enough: other versions mostly have the same.
       break;

@@ -94,6 +94,44 @@ onEveryStore("a trace", (start) => {
     }
   });
 
+  test("has three generations in the trace of the one at the top, each below its own parent", async () => {
+    const told = telemetry();
+    const lowest = waiting(told.observer);
+    const middle = workflow("middle", { input })
+      .child("low", lowest, { input: () => ({}) })
+      .observe(told.observer);
+    const top = workflow("top", { input })
+      .child("mid", middle, { input: () => ({}) })
+      .observe(told.observer);
+    const { launcher, clock } = await start([top]);
+    const execution = await launcher.launch(top, {}, { id: "t" });
+    await clock.settle();
+    await launcher.send("t/mid/0/low/0", "go", null);
+    expect(await execution.outcome()).toMatchObject({ status: "completed" });
+    const first = (name: string) => told.named(`burst ${name}`)[0]!;
+    const { traceId } = origin("t", "top");
+    for (const span of told.spans()) expect(span.spanContext().traceId).toBe(traceId);
+    for (const [name, above] of [
+      ["middle", "top"],
+      ["waiting", "middle"],
+    ] as const)
+      for (const burst of told.named(`burst ${name}`)) {
+        expect(burst.parentSpanContext!.spanId).toBe(first(above).spanContext().spanId);
+        expect(short(burst.attributes)).toMatchObject({ "execution.root": "t" });
+      }
+  });
+
+  test("leaves a child whose parent is not traced in a trace of its own", async () => {
+    const told = telemetry();
+    const child = waiting(told.observer);
+    const parent = workflow("parent", { input }).child("one", child, { input: () => ({}) });
+    const { launcher, clock } = await start([parent]);
+    await launcher.launch(parent, {}, { id: "p" });
+    await clock.settle();
+    const { traceId, spanId } = origin("p/one/0");
+    expect(told.named("burst waiting")[0]!.parentSpanContext).toMatchObject({ traceId, spanId });
+  });
+
   test("links a burst to what launched it, to the burst before, and to what sent the message", async () => {
     const told = telemetry();
     const steps = waiting(told.observer);
