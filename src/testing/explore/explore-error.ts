@@ -1,5 +1,7 @@
+import type { Transacted } from "../../definition/outcome.js";
 import { StepwellError } from "../../errors.js";
 import type { Counterexample } from "./counterexample.js";
+import type { Called } from "./instrumented.js";
 import type { NotReached } from "./search.js";
 
 /** Why an exploration is not content. */
@@ -30,4 +32,12 @@ export class ExploreError extends StepwellError {
     super(code, message, details);
     this.counterexample = counterexample;
   }
+}
+
+/** A function has given back a transaction: on the memory store it could only fail, in each history. */
+export function unplayable({ workflow, step }: Called, { store }: Transacted): StepwellError {
+  const message =
+    `Step "${step.name}" of workflow "${workflow.name}" gave back a transaction(…) of "stepwell/${store}". It can't be explored: ` +
+    `histories are played on the memory store, which has none. So test such a step on the store that it is written for.`;
+  return new StepwellError("STEPWELL_WRONG_STORE", message, { workflow: workflow.name, step: step.name });
 }

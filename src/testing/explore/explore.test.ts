@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { again, didNotHappen, happened, pause, step, workflow, type AnyWorkflow } from "../../index.js";
+import { transaction } from "../../stores/sqlite/index.js";
 import { explore } from "./explore.js";
 import { Participant } from "./participant.js";
 
@@ -209,6 +210,20 @@ test("waits for what a function really waits for", async () => {
     });
   const report = await explore(make, { ...order, world });
   expect(report.histories).toBe(report.of);
+});
+
+test.each<[string, unknown]>([
+  ["is one", transaction(() => undefined)],
+  ["gives one back", () => transaction(() => undefined)],
+  ["gives one back later", async () => transaction(() => undefined)],
+])("takes no step that %s: a transaction of a store, which the memory store does not have", async (_how, undo) => {
+  const made = workflow("booked", { input }).step("book", { run: () => undefined, rollback: undo as () => undefined });
+  await expect(explore(made, order)).rejects.toMatchObject({
+    code: "STEPWELL_WRONG_STORE",
+    workflow: "booked",
+    step: "book",
+    message: expect.stringContaining(`test such a step on the store that it is written for`) as string,
+  });
 });
 
 test.each([

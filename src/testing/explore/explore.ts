@@ -88,7 +88,8 @@ const optionNames = [
  * @param workflow the workflow; or a function that makes it, given the world that its steps talk to
  * @throws (rejects) STEPWELL_COUNTEREXAMPLE an `ExploreError`, whose `counterexample` shows a history that breaks what is asked of it;
  * STEPWELL_EXPLORED_TOO_LITTLE where nothing is wrong, but not all of it was seen; STEPWELL_NOT_DETERMINISTIC where a history goes
- * differently the second time; STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION; what a launch throws
+ * differently the second time; STEPWELL_WRONG_STORE where a step is or gives back a store's transaction; STEPWELL_INVALID_ARGUMENT,
+ * STEPWELL_UNKNOWN_OPTION; what a launch throws
  * @example
  * const report = await explore((bank: Participant) => orderWith(bank), {
  *   input: { sku: "book", amount: 20 },

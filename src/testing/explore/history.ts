@@ -5,6 +5,7 @@ import { Launcher } from "../../client/launcher.js";
 import { silentLogger } from "../../definition/logger.js";
 import { built } from "../../definition/workflow.js";
 import type { StepDefinition, WorkflowDefinition } from "../../definition/definition.js";
+import { Transacted } from "../../definition/outcome.js";
 import { isRetryable, type StepwellError } from "../../errors.js";
 import type { ExecutionRecord } from "../../execution/records.js";
 import { memoryStore } from "../../stores/memory/memory-store.js";
@@ -15,6 +16,7 @@ import { WatchedClock } from "./watched-clock.js";
 import { callWith, exploredId, faultsOfCall, nameOfCall, type Stage } from "./calls.js";
 import { commitOf, type Commit } from "./commits.js";
 import type { Course, Fault } from "./course.js";
+import { unplayable } from "./explore-error.js";
 import { HeldBack } from "./held-back.js";
 import { instrumented, type Called } from "./instrumented.js";
 import type { LogRow } from "./log.js";
@@ -180,7 +182,7 @@ export class History<World> {
     const { id } = called.context.execution;
     const key = `${id} ${name}`;
     this.reached.begins(called);
-    const doIt = (): unknown => this.#running.call(() => this.reached.took(called, go()));
+    const doIt = (): unknown => this.#running.call(() => this.reached.took(called, this.#playable(called, go())));
     const always = this.#always.get(key);
     const offered =
       always === undefined
@@ -190,6 +192,13 @@ export class History<World> {
     const stage = this.#stage(key, name, process, called.step.timeout ?? 0);
     const given = fault === undefined ? doIt() : callWith(fault, doIt, stage);
     return this.#noted(name, fault, process, given);
+  }
+
+  /** A transaction that a function gives back could only fail here, in each history. */
+  #playable(called: Called, given: unknown): unknown {
+    if (given instanceof Promise) return given.then((value: unknown) => this.#playable(called, value));
+    if (given instanceof Transacted) this.failed ??= unplayable(called, given);
+    return given;
   }
 
   get #mayTurn(): boolean {
