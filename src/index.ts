@@ -3,6 +3,7 @@ export type {
   Bag,
   BagOf,
   Entries,
+  FieldEntry,
   HalfDoneOf,
   InputOf,
   MessageName,
@@ -46,7 +47,7 @@ export type {
 export type { Frozen, Shown } from "./definition/frozen.js";
 export type { First, Next } from "./definition/growth.js";
 export type { MessageOf, Messages } from "./definition/messages.js";
-export type { Clock, Timer } from "./clock.js";
+export type { Clock, Look, Timer } from "./clock.js";
 export { diagram } from "./inspect/diagram.js";
 export { duration, type Duration } from "./definition/duration.js";
 export { findings, type Finding, type FindingKind } from "./inspect/findings.js";
@@ -161,7 +162,7 @@ export type { MailboxOptions, MailboxRow } from "./client/mailbox.js";
 export type { ExecutionSummary, StepInDoubt } from "./client/execution-summary.js";
 export type { ExecutionDetails } from "./client/execution-details.js";
 export type { ChildGroup, ChildLine, ChildLinesOptions } from "./client/children.js";
-export type { StepOutline } from "./definition/outline.js";
+export type { ChildrenOutline, StepOutline } from "./definition/outline.js";
 export type { Recall, RecallActed, RecallActOptions, RecallPage, RecallProgress, Recalls } from "./client/recall.js";
 export type { RecallFilter, RecallOptions, RecallRate } from "./client/recall-options.js";
 export type { StillAt } from "./client/still-at.js";
@@ -199,7 +200,7 @@ export type { ChildPreview, PreviewedChildren, PreviewedStep, RollbackPreview } 
 export { childrenText, heldText, previewText } from "./client/preview-text.js";
 export type { PreviewedWhat, StepPreview } from "./execution/preview.js";
 export type { RewindAnswer, RewindOptions } from "./client/rewind.js";
-export type { RollbackAnswer, RollbackOptions } from "./client/rollback.js";
+export type { RefusedAnswer, RollbackAnswer, RollbackOptions, WhyRefused } from "./client/rollback.js";
 export type { Outcome } from "./session/outcome-waiters.js";
 export type {
   BulkAnswer,

@@ -6,6 +6,7 @@ import { dirname, join, posix } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { membersProgram } from "./support/members.js";
 import { pageSize } from "./support/page-size.js";
 import { storeContract } from "../src/testing/store.js";
 
@@ -333,6 +334,13 @@ describe("the types of the packed package", { timeout: 240_000 }, () => {
     const imports = entries.map((entry, index) => `export * as entry${index} from "${entry}";`);
     await writeFile(join(consumer, "entries.ts"), imports.join("\n"));
     expect(await compiled("entries.ts", "7.0", { exactOptionalPropertyTypes: true })).toBe("");
+  });
+
+  it.each(ends)("have a name for all that a program infers of them, under TypeScript %s", async (version) => {
+    const program = membersProgram(entries, consumer);
+    expect(program.split("\n").length).toBeGreaterThan(1500);
+    await writeFile(join(consumer, "members.ts"), program);
+    expect(await compiled("members.ts", version)).toBe("");
   });
 
   it.each([

@@ -34,7 +34,7 @@ export interface RollbackOptions extends StillAt {
 /** `parked-again`: no launcher could go on with the execution, so that it is stuck where it was. `recall`: nothing rolls a recall back. */
 export type WhyRefused = RefusedRollback | "parked-again" | "recall";
 
-interface RefusedAnswer {
+export interface RefusedAnswer {
   readonly accepted: false;
   readonly why: WhyRefused | "not-found" | "not-begun" | "moved-on";
   /** The same as an error with a code, for a caller that throws it: nothing was changed. */

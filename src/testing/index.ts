@@ -1,4 +1,4 @@
-export { explore, type ExploreOptions, type ExploreReport, type Mutant } from "./explore/explore.js";
+export { explore, type ExploreOptions, type ExploreReport, type Mutant, type Payloads } from "./explore/explore.js";
 export { ExploreError } from "./explore/explore-error.js";
 export type { Counterexample } from "./explore/counterexample.js";
 export type { FaultKind } from "./explore/course.js";

@@ -3,7 +3,7 @@ import type { Words } from "../model/words.js";
 import type { Count, ExecutionLine, ExecutionsQuery, TransitionView } from "./shapes.js";
 
 /** `revision`: the one that the page showed. Has the execution gone on, the act is refused with code `DESK_CHANGED`. */
-interface OnOne {
+export interface OnOne {
   readonly execution: string;
   readonly revision: number;
 }
@@ -67,12 +67,12 @@ export interface Acts {
   readonly "recall-stop": OnRecall;
 }
 
-interface OnRecall {
+export interface OnRecall {
   readonly recall: string;
   readonly reason?: string;
 }
 
-interface BulkBody {
+export interface BulkBody {
   readonly filter: Omit<ExecutionsQuery, "limit" | "after" | "id" | "direction" | "reason">;
   readonly dry?: boolean;
   readonly expected?: number;

@@ -98,3 +98,5 @@ function checked(options: OpenTelemetryOptions): OpenTelemetryOptions {
     refuse(`"deadLetters" must be a function, not ${shown(deadLetters)}`);
   return options;
 }
+
+export type { LetterCount } from "./metrics.js";

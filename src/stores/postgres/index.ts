@@ -148,5 +148,11 @@ export function transaction<Result, Connection = PostgresConnection, Context = u
   return transacted("postgres", work);
 }
 
-export type { PostgresPool } from "./driver.js";
+export type {
+  PooledClient,
+  PostgresPool,
+  PostgresResult,
+  Query as PostgresQuery,
+  Types as PostgresTypes,
+} from "./driver.js";
 export type { PostgresHealth } from "./health.js";

@@ -13,6 +13,7 @@ export interface Statement {
   all(...values: Value[]): unknown[];
 }
 
+/** The handle of SQLite's own connection, as `node:sqlite` and `@photostructure/sqlite` have it. */
 export interface Connection {
   exec(sql: string): void;
   prepare(sql: string): Statement;

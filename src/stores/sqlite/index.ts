@@ -59,9 +59,6 @@ export function sqliteStore(path: string, options: SqliteStoreOptions = {}): Sto
   return sqliteStoreOn(path, clock, durability, findDriver);
 }
 
-/** The handle of SQLite's own connection, as `node:sqlite` and `@photostructure/sqlite` have it. */
-export type SqliteConnection = Connection;
-
 /**
  * Work in the store's own transaction, for a step to give back: what it writes and the step's transition
  * commit together, exactly once, whatever crashes. The tables must be in the store's file. The work is
@@ -76,9 +73,10 @@ export type SqliteConnection = Connection;
  *   }),
  */
 export function transaction<Result, Context = unknown>(
-  work: (connection: SqliteConnection, context: Context) => Result extends PromiseLike<unknown> ? never : Result,
+  work: (connection: Connection, context: Context) => Result extends PromiseLike<unknown> ? never : Result,
 ): Transacted<Context, Result> {
-  return transacted("sqlite", work as (connection: SqliteConnection, context: Context) => Result);
+  return transacted("sqlite", work as (connection: Connection, context: Context) => Result);
 }
 
+export type { Connection as SqliteConnection, Statement as SqliteStatement, Value as SqliteValue } from "./driver.js";
 export type { Durability } from "./open.js";
