@@ -1,7 +1,7 @@
 /** What the small steps and transactions give to the state. Checked by `tsc`; nothing here runs. */
 import { expectTypeOf, test } from "vitest";
 import { z } from "zod";
-import { again, fail, pause, workflow, type HalfDoneOf, type StateOf } from "../index.js";
+import { again, fail, pause, workflow, type HalfDoneOf, type StateOf, type StepContext } from "../index.js";
 import { transaction as inPostgres } from "../stores/postgres/index.js";
 import { transaction } from "../stores/sqlite/index.js";
 
@@ -116,6 +116,37 @@ test("a transaction as the function itself sees the state, and gives what its wo
   );
   expectTypeOf<StateOf<typeof made>>().toEqualTypeOf<{ sku: string; cents: number; booked: string; row: string }>();
   expectTypeOf<HalfDoneOf<typeof made>["row"]>().toEqualTypeOf<string | undefined>();
+});
+
+test("an undo that is a transaction sees what its own `run` gives where that is an argument of its own, not in one literal", () => {
+  order.step(
+    "book",
+    transaction((_connection, { state }) => ({ booked: state.sku })),
+    {
+      rollback: transaction((_connection, { state, given }) => {
+        expectTypeOf(state.booked).toEqualTypeOf<string | undefined>();
+        expectTypeOf(given.booked).toEqualTypeOf<string | undefined>();
+        expectTypeOf(state.cents).toEqualTypeOf<number>();
+      }),
+    },
+  );
+  order.step("book", {
+    run: transaction((_connection, { state }) => ({ booked: state.sku })),
+    // @ts-expect-error neither call is read before the other
+    rollback: transaction((_connection, { given }) => void given.booked),
+  });
+});
+
+test("what a function itself has left is in its state, and is read by a type that says so", () => {
+  const asked = order.step("ask", {
+    run: ({ state }: StepContext<{ cents: number; tries?: number }>) =>
+      state.tries === 5 ? { given: state.cents } : again({ tries: (state.tries ?? 0) + 1 }, { after: "1h" }),
+  });
+  expectTypeOf<StateOf<typeof asked>["tries"]>().toEqualTypeOf<number | undefined>();
+  order.step("ask", {
+    // @ts-expect-error it is not in the type by itself
+    run: ({ state }) => again({ tries: (state.tries ?? 0) + 1 }, { after: "1h" }),
+  });
 });
 
 test("what a pause, a failing handler and the undo's own handler gave may be there at any moment", () => {

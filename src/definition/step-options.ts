@@ -118,7 +118,10 @@ export interface StepExtras<
   readonly recover?: (
     context: RecoverContext<Undoing<S, Run, Either<OnMessage, OnTimeout>>>,
   ) => Right<FirstOf<Late<Recover, "recover", "rollback">, Problem<Recover, S>>, Recover>;
-  /** Undoes the step's work, whether it was done, half done, or begun without an effect. */
+  /**
+   * Undoes the step's work, whether it was done, half done, or begun without an effect. Where it is a `transaction(…)` itself, it sees
+   * what its own `run` gives only in the form `.step(name, run, { rollback })`.
+   */
   readonly rollback?:
     | ((
         context: RollbackContext<

@@ -141,6 +141,8 @@ export interface PostgresConnection {
  *     await connection.query("INSERT INTO bookings (order_number, cents) VALUES ($1, $2)", [state.number, state.cents]);
  *     return { booked: true };
  *   }),
+ * @example An undo that is one too sees what its own `run` gives where that is an argument of its own.
+ * .step("book", transaction((tx, { state }) => …), { rollback: transaction((tx, { given }) => …) })
  */
 export function transaction<Result, Connection = PostgresConnection, Context = unknown>(
   work: (connection: Connection, context: Context) => Result,

@@ -71,6 +71,8 @@ export function sqliteStore(path: string, options: SqliteStoreOptions = {}): Sto
  *     connection.prepare("INSERT INTO bookings (order_number, cents) VALUES (?, ?)").run(state.number, state.cents);
  *     return { booked: true };
  *   }),
+ * @example An undo that is one too sees what its own `run` gives where that is an argument of its own.
+ * .step("book", transaction((tx, { state }) => …), { rollback: transaction((tx, { given }) => …) })
  */
 export function transaction<Result, Context = unknown>(
   work: (connection: Connection, context: Context) => Result extends PromiseLike<unknown> ? never : Result,
