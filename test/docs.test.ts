@@ -176,6 +176,14 @@ describe("the tables and lists", () => {
     expect(firstColumn("docs/guide.md", heading).toSorted()).toEqual(options.toSorted());
   });
 
+  it("docs/operating.md: the options of a client are those that the code has", async () => {
+    const source = await readFile(join(root, "src/session/options.ts"), "utf8");
+    const [, body = ""] = /^export interface ClientOptions \{\n([^]*?)^\}/m.exec(source) ?? [];
+    const options = [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, option = ""]) => option);
+    expect(options).not.toEqual([]);
+    expect(firstColumn("docs/operating.md", "Ask without driving").toSorted()).toEqual(options.toSorted());
+  });
+
   it("docs/guide.md: Options of a step are those that the code has", async () => {
     const source = await readFile(join(root, "src", "definition", "step.ts"), "utf8");
     const [, names = ""] = /^const optionNames = \[([^]*?)\]/m.exec(source) ?? [];

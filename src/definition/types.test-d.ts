@@ -332,6 +332,25 @@ test("a migration between states that are alike needs no function", () => {
   expectTypeOf<StateOf<typeof moving>>().toEqualTypeOf<StateOf<typeof newer>>();
 });
 
+test("a migration names steps that are there", () => {
+  const older = order.step("reserve", { run: () => undefined }).step("print", { run: () => undefined });
+  const newer = workflow("order", { version: "2", input: z.object({ sku: z.string(), cents: z.number() }) }).step(
+    "book",
+    { run: () => undefined },
+  );
+  newer.migrate(older, { steps: { reserve: "book", print: null } });
+  // @ts-expect-error the older version has no such step
+  newer.migrate(older, { steps: { reserv: "book" } });
+  // @ts-expect-error this version has no such step
+  newer.migrate(older, { steps: { reserve: "bok" } });
+  // @ts-expect-error nor here
+  newer.migrate(older, { move: () => ({ step: "reserve" }) });
+  // @ts-expect-error where it stands is a step of the older version
+  newer.migrate(older, { move: ({ step }) => (step === "book" ? { step: "book" } : undefined) });
+  // @ts-expect-error also where nothing is known of the older version
+  newer.migrate("1", { steps: { reserve: "bok" }, move: () => ({ state: { sku: "", cents: 1 } }) });
+});
+
 test("a step of a module keeps the types of the fields, by whatever way it gives them", () => {
   const books = step<{ cents: number }>()("book", {
     run: ({ state }) => (state.cents > 5 ? fail("too-much", { patch: { sku: "refused" } }) : complete({ free: true })),

@@ -328,6 +328,26 @@ onEveryStore("asking again", (start) => {
     await clock.advance("5s");
     expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "invalid-return-value" });
   });
+
+  test("is an invalid return value of onRollbackMessage, which parks the execution", async () => {
+    const it = workflow("handler", { input }).step("1", {
+      run: () => fail("no"),
+      rollbackMessages: { gone: z.null() },
+      rollback: () => pause(),
+      onRollbackMessage: (() => again(undefined, { after: 0 })) as () => never,
+    });
+    const { launcher, clock } = await start([it], patient);
+    const execution = await launcher.launch(it, {});
+    await clock.settle();
+    await execution.send("gone", null);
+    expect(await execution.outcome()).toMatchObject({
+      status: "stuck",
+      direction: "down",
+      step: "1",
+      error: { code: "STEPWELL_INVALID_RETURN_VALUE" },
+    });
+    expect((await told(execution)).at(-1)).toBe("rollbackContinue 1: invalid-return-value");
+  });
 });
 
 onEveryStore("steps that only wait", (start) => {
@@ -611,5 +631,60 @@ onEveryStore("a step's deadline", (start) => {
     const execution = await launcher.launch(it, {});
     await clock.advance("3h");
     expect(await execution.outcome()).toMatchObject({ status: "rolledBack", reason: "no", state: { undone: true } });
+  });
+
+  test("parks the execution after the pivot, and counts anew after an operator's retry", async () => {
+    let calls = 0;
+    const it = workflow("past", { input })
+      .step("1", { pivot: true, run: () => undefined })
+      .step("2", { deadline: "1h", run: () => (++calls < 6 ? again({}, { after: "25m" }) : undefined) });
+    const { launcher, clock } = await start([it], patient);
+    const execution = await launcher.launch(it, {});
+    await clock.advance("59m");
+    expect((await execution.summary()).status).toBe("scheduled");
+    await clock.advance("2m");
+    const parked = { status: "stuck", direction: "up", step: "2", reason: "timeout" };
+    expect(await execution.outcome()).toMatchObject(parked);
+    expect(calls).toBe(3);
+    await clock.advance("1h");
+    await execution.retry();
+    await clock.advance("49m");
+    expect((await execution.summary()).status).toBe("scheduled");
+    expect(calls).toBe(5);
+    await clock.advance("12m");
+    expect(await execution.outcome()).toMatchObject({ status: "completed" });
+  });
+
+  test.each<[string, object]>([
+    [
+      "between two attempts",
+      {
+        retry: { attempts: 3, delay: "2h", maxDelay: "2h" },
+        run: () => {
+          throw new Error("no");
+        },
+      },
+    ],
+    ["between two polls", { run: () => again(undefined, { after: "25m" }) }],
+    [
+      "in a call",
+      {
+        run: ({ signal }: { signal: AbortSignal }) =>
+          new Promise<void>((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("aborted")))),
+      },
+    ],
+    ["in a wait", { messages: { go: z.null() }, run: () => pause(), onMessage: () => undefined }],
+  ])("that passes %s asks `recover`", async (_where, options) => {
+    const it = workflow("recovered", { input }).step("1", {
+      deadline: "1h",
+      ...(options as { run: () => void }),
+      recover: ({ reason }) => ({ why: reason }),
+    });
+    const { launcher, clock } = await start([it], patient);
+    const execution = await launcher.launch(it, {});
+    await clock.advance("59m");
+    expect((await execution.summary()).status).not.toBe("completed");
+    await clock.advance("2m");
+    expect(await execution.outcome()).toMatchObject({ status: "completed", state: { why: "timeout" } });
   });
 });
