@@ -121,8 +121,17 @@ type ValueProblem<K extends string, T> = unknown extends T
             : [T] extends [ThrownError<T>]
               ? `"${K}" is an error, which can't be stored`
               : HasMethods<T> extends true
-                ? `"${K}" is an instance of a class, which can't be stored`
-                : never;
+                ? `"${K}" is an instance of a class, or holds a function, which can't be stored`
+                : HeldPromise<K, T>;
+
+/** A promise in an object of a field. What lies deeper is found when it is stored. */
+type HeldPromise<K extends string, T> = {
+  [L in keyof T & string]-?: unknown extends T[L]
+    ? never
+    : [Extract<T[L], PromiseLike<unknown>>] extends [never]
+      ? never
+      : `"${K}.${L}" is a promise: await it first`;
+}[keyof T & string];
 
 /**
  * A field that is there already and would change its type: the rollbacks of earlier steps, compiled for the old type, would

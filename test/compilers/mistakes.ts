@@ -49,11 +49,15 @@ order.step("a", {
 });
 // @ts-expect-error \"x\" holds promises: await Promise.all(…) first
 order.step("a", { run: () => ({ x: [Promise.resolve(1)] }) });
+// @ts-expect-error \"x.y\" is a promise: await it first
+order.step("a", { run: () => ({ x: { y: Promise.resolve(1), z: 5 } }) });
+// @ts-expect-error \"x\" is an instance of a class, or holds a function, which can't be stored
+order.step("a", { run: () => ({ x: { y: () => 1 } }) });
 // @ts-expect-error \"x\" is a function, which can't be stored
 order.step("a", { run: () => ({ x: () => 1 }) });
 // @ts-expect-error \"x\" is a symbol, which can't be stored
 order.step("a", { run: () => ({ x: Symbol("x") }) });
-// @ts-expect-error \"x\" is an instance of a class, which can't be stored
+// @ts-expect-error \"x\" is an instance of a class, or holds a function, which can't be stored
 order.step("a", { run: () => ({ x: new Account() }) });
 // @ts-expect-error \"x\" is an error, which can't be stored
 order.step("a", { run: () => ({ x: new Error("x") }) });
