@@ -203,7 +203,11 @@ async function advanceIn(
   const touched = [...new Set([...arrivals.map(({ execution }) => execution), ...frees])];
   // Sent one behind the other, and waited for together.
   const sent: Promise<unknown>[] = [];
-  if (created !== undefined) sent.push(created.run(transaction));
+  if (created !== undefined) {
+    sent.push(created.run(transaction));
+    // What stands there instead is told as it was before anything of this has come to it.
+    if (touched.length > 0) await sent[0]!.then(() => created.explain(transaction));
+  }
   if (touched.length > 0) sent.push(transaction.rows(lockRows, [textArray(touched)]));
   for (const step of delivering) sent.push(step.run(transaction));
   if (frees.length > 0) sent.push(transaction.rows(freeQuery, [textArray(frees)]));

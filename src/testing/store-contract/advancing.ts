@@ -78,6 +78,18 @@ export const advancing: readonly StoreContractCase[] = [
   }),
 
   listsCase(
+    "what stands in the place of one that was to begin is told of as it was before the same step brings something to it",
+    async (bench) => {
+      await opened(bench, 1);
+      await bench.create("c0");
+      const arrivals = [bench.arrival("c0", { kind: "told" })];
+      const [answer] = (await advance(bench, { begins: begins(bench, 0), arrivals }))!;
+      assert.equal(answer?.created === false && answer.existing.signals, 0);
+      assert.equal((await bench.load("c0")).signals, 1);
+    },
+  ),
+
+  listsCase(
     "what begins is created with its line and its root, and what it took to create it is forgotten",
     async (bench) => {
       await opened(bench, 3);
