@@ -92,7 +92,7 @@ export function beforeStep(work: Work): Event | undefined {
 /** What a settled call means, with its patch merged into the state and its observers called. */
 export function settledEvent(work: Work, call: Call, settled: Settled): Event {
   call.elapsed = Math.max(0, work.host.clock.monotonic() - call.began);
-  const { execution, event } = resultOf(work.execution, settled, call, work);
+  const { execution, event } = resultOf(work.execution, settled, call, work.callFacts);
   work.execution = execution;
   return afterStep(work, event, call, settled);
 }
@@ -101,7 +101,7 @@ export function settledEvent(work: Work, call: Call, settled: Settled): Event {
 export function waitTimedOutEvent(work: Work): Event {
   const call = uncalled(work);
   const error = waitTimeoutError(work.execution);
-  const { execution, event } = waitTimedOut(work.execution, error, call, work);
+  const { execution, event } = waitTimedOut(work.execution, error, call, work.callFacts);
   work.execution = execution;
   return afterStep(work, event, call, { kind: "timedOut", error, isFinal: event.what.type === "stepFailed" });
 }

@@ -72,7 +72,7 @@ export async function lookedAt(work: Work): Promise<Event | undefined> {
 /** Where `join` says that the step has failed, its children go back before it is asked whether it recovers. */
 async function joinedOrClosed(work: Work, children: ChildrenDefinition, list: ListRecord): Promise<Event> {
   const settled = await joined(work, children);
-  const { execution, event } = resultOf(work.execution, settled, callOf(work), work);
+  const { execution, event } = resultOf(work.execution, settled, callOf(work), work.callFacts);
   if (event.what.type !== "stepFailed") return ended(work, settled);
   work.execution = execution;
   return closes(work, list, { patch: event.patch, failing: { reason: event.what.reason, error: event.error } });

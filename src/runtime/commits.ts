@@ -30,6 +30,11 @@ function isFifthFailure({ what: { type }, answered }: Event, { attempts, doubts,
 class FactsOfWork implements Facts {
   /** The one that is decided on. */
   work: Work;
+  readonly definition: Facts["definition"];
+  readonly shape: Facts["shape"];
+  readonly observing: Facts["observing"];
+  readonly time: Facts["time"];
+  readonly limit: number;
   mail: Facts["mail"];
   ground: Facts["ground"] = undefined;
   stopping = false;
@@ -37,28 +42,14 @@ class FactsOfWork implements Facts {
   carried: string | null = null;
 
   constructor(work: Work) {
+    const { definition, shape, observing } = work.registered;
     this.work = work;
+    this.definition = definition;
+    this.shape = shape;
+    this.observing = observing;
+    this.time = work.host;
+    this.limit = work.host.sizeLimit;
     this.mail = work.mail;
-  }
-
-  get definition(): Facts["definition"] {
-    return this.work.registered.definition;
-  }
-
-  get shape(): Facts["shape"] {
-    return this.work.shape;
-  }
-
-  get observing(): Facts["observing"] {
-    return this.work.registered.observing;
-  }
-
-  get time(): Facts["time"] {
-    return this.work.time;
-  }
-
-  get limit(): number {
-    return this.work.limit;
   }
 
   onExit(reason: string): string {

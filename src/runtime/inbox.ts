@@ -227,7 +227,7 @@ export class Inbox {
   #resolved({ arrival: cause, act }: ActRequest): Event | undefined {
     const work = this.#work;
     const call = { step: work.step!, called: false, attempt: attemptOf(work.execution), cause, elapsed: 0 };
-    const { execution, event } = resolved(work.execution, act, call, work);
+    const { execution, event } = resolved(work.execution, act, call, work.callFacts);
     if (!event.gave) {
       // It was checked when it was sent, but the state may have grown since.
       work.host.report(patchLostError(execution, event.error));

@@ -21,7 +21,7 @@ export function eventOf(work: Work, call: Call, settled: Settled): Event {
   if (call.func !== "probe") return settledEvent(work, call, settled);
   call.elapsed = Math.max(0, work.host.clock.monotonic() - call.began);
   const { execution, event } = answerOf(work.execution, settled, call, {
-    ...{ shape: work.shape, time: work.time, clock: work.clock, limit: work.limit },
+    ...work.callFacts,
     stillRuns: stillRuns(work.host, call.context.idempotencyKey),
     inDoubtError: () => inDoubtError(work.execution, call.context.idempotencyKey, call.step),
   });

@@ -7,9 +7,6 @@ import { activeExecution, committedAs, withoutPatches, type ActiveExecution } fr
 import { isLasting, isParents, mailAfter, withDead, type Mail } from "../execution/mail.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { CallFacts } from "../execution/step-result.js";
-import type { Shape } from "../execution/router.js";
-import type { StoreTime } from "../execution/time.js";
-import type { Clock } from "../clock.js";
 import type { Host } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
 
@@ -19,7 +16,7 @@ interface Given {
   readonly patch: Encoded | null;
 }
 
-export class Work implements CallFacts {
+export class Work {
   readonly id: string;
   readonly registered: Registered;
   readonly host: Host;
@@ -32,6 +29,7 @@ export class Work implements CallFacts {
   given: Given[] | undefined;
   /** What came into the state, for a rewind; undefined until it is read from the history. */
   contributions: Contributions | undefined;
+  readonly callFacts: CallFacts;
   /** That the execution came to rest is committed, and those who want to know may not have heard of it. */
   isRestUntold: boolean;
   /** The launcher stops. */
@@ -50,24 +48,7 @@ export class Work implements CallFacts {
     this.given = record.revision === 0 ? [] : undefined;
     // Taken up again when it had come to rest: a launcher died before it had told anyone.
     this.isRestUntold = record.claims > 1;
-  }
-
-  // What the result of a call depends on: read where it is wanted, rather than kept by each of thousands of executions.
-
-  get shape(): Shape {
-    return this.registered.shape;
-  }
-
-  get time(): StoreTime {
-    return this.host;
-  }
-
-  get clock(): Clock {
-    return this.host.clock;
-  }
-
-  get limit(): number {
-    return this.host.sizeLimit;
+    this.callFacts = { shape: registered.shape, time: host, clock: host.clock, limit: host.sizeLimit };
   }
 
   /** The step where the execution stands. Undefined: a parked execution may stand where its list has none. */
