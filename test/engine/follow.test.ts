@@ -313,7 +313,9 @@ onEveryStore("many executions, followed", (start) => {
     expect(new Set(told(byWorkflow).map((line) => line.split(" ")[0]))).toEqual(new Set(["g/sons/0/asked/0"]));
     await launcher.rollback("g", "returned");
     await clock.advance("15s");
-    expect(told(late).at(-1)).toBe("g rolledBack");
+    // Of executions that are found by one look any may be told first.
+    const ended = new Map(late.items.map(({ id, status }) => [id, status]));
+    expect(ended).toEqual(new Map(["g", "g/sons/0", "g/sons/0/asked/0"].map((id) => [id, "rolledBack"])));
     const over = collected(client.follow({ root: "g" }));
     await clock.advance("1m");
     expect(told(over)).toEqual(["g rolledBack"]);

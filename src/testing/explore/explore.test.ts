@@ -199,6 +199,11 @@ test("plays random histories of more things that go wrong, others each time", as
   expect(report.histories).toBeGreaterThan((await explore(three, { ...order, world })).of);
 });
 
+test("takes a step that an operator skips on the way down for one that has gone back, as its preview said", async () => {
+  const history = ["commit of three: asked back", "undo of one: answers lost for good", "stuck at one: skipped"];
+  await expect(explore(three, { ...order, world, history })).resolves.toMatchObject({ histories: 1 });
+});
+
 test("waits for what a function really waits for", async () => {
   const make = (bank: Participant) =>
     workflow("real", { input }).step("one", {

@@ -105,7 +105,10 @@ function previewProblems(preview: RollbackPreview | undefined, rows: readonly Hi
   // Of what is in doubt it depends on the answer.
   const doubtful = new Set(preview.steps.flatMap(({ step, what }) => (what === "in-doubt" ? [step] : [])));
   const after = rows.filter(({ revision, step }) => revision > preview.revision && !doubtful.has(step));
-  const done = after.flatMap(({ direction, result, step }) => (direction === "down" && result === "ok" ? [step] : []));
+  // What an operator skips is gone past like the others: no preview knows that there will be a skip.
+  const isOver = ({ direction, result }: HistoryRow): boolean =>
+    direction === "down" && (result === "ok" || result === "skipped");
+  const done = after.filter(isOver).map(({ step }) => step);
   const told = preview.steps.flatMap(({ step, what }) => (what === "never-ran" || doubtful.has(step) ? [] : [step]));
   if (done.join() === told.join()) return [];
   return [
