@@ -25,10 +25,13 @@ export class Effects {
       CREATE TABLE IF NOT EXISTS tries (name TEXT PRIMARY KEY, count INTEGER NOT NULL)`);
   }
 
-  /** Does it, once for a key, unless it was cancelled before. */
+  /** Does it, once for a key, unless it was cancelled before, or the step's `run`, whose key is the beginning of those of its handlers. */
   do(key: string, execution: string, step: string): void {
     this.#connection
-      .prepare("INSERT INTO effects (key, execution, step, cancelled) VALUES (?, ?, ?, 0) ON CONFLICT (key) DO NOTHING")
+      .prepare(
+        "INSERT INTO effects (key, execution, step, cancelled) VALUES (?1, ?2, ?3, " +
+          "EXISTS (SELECT 1 FROM effects WHERE execution = ?2 AND step = ?3 AND cancelled = 1)) ON CONFLICT (key) DO NOTHING",
+      )
       .run(key, execution, step);
   }
 
