@@ -7,7 +7,8 @@ import { advance, begins, countAll, list, opened, telling } from "../../testing/
 import { VirtualClock } from "../../testing/virtual-clock.js";
 import { postgresStore } from "./index.js";
 
-test("a tree of which some is gone is not to be found any more, and goes on going when it can", async () => {
+/** A store, and a connection of somebody else. */
+async function scene() {
   const schema = freshSchema();
   const clock = new VirtualClock();
   const store = postgresStore(postgresUrl(), { schema, clock, notifications: false });
@@ -19,6 +20,13 @@ test("a tree of which some is gone is not to be found any more, and goes on goin
     await store.close();
   });
   const bench = new Bench(store, clock, await store.register({ host: "here", pid: 1 }));
+  const prune = () =>
+    promised(() => store.prune({ olderThanMs: { completed: 5 }, limit: 100, after: null, dry: false }));
+  return { schema, clock, store, foreign, bench, prune };
+}
+
+test("a tree of which some is gone is not to be found any more, and goes on going when it can", async () => {
+  const { schema, clock, store, foreign, bench, prune } = await scene();
   await opened(bench, 2);
   await advance(bench, { begins: begins(bench, 0, 1) });
   await bench.claim();
@@ -28,8 +36,6 @@ test("a tree of which some is gone is not to be found any more, and goes on goin
   await countAll(bench);
   await bench.commit("p", { ...end, revision: 2 });
   await clock.advance(10);
-  const prune = () =>
-    promised(() => store.prune({ olderThanMs: { completed: 5 }, limit: 100, after: null, dry: false }));
 
   await foreign.query("BEGIN");
   await foreign.query(`SELECT 1 FROM ${schema}.stepwell_executions WHERE id = 'c1' FOR UPDATE`);
@@ -59,24 +65,12 @@ test("a tree of which some is gone is not to be found any more, and goes on goin
 });
 
 test("one whose row somebody keeps locked is passed over, and holds up nobody else", async () => {
-  const schema = freshSchema();
-  const clock = new VirtualClock();
-  const store = postgresStore(postgresUrl(), { schema, clock, notifications: false });
-  await store.open();
-  const foreign = new pg.Client(postgresUrl());
-  await foreign.connect();
-  onTestFinished(async () => {
-    await foreign.end();
-    await store.close();
-  });
-  const bench = new Bench(store, clock, await store.register({ host: "here", pid: 1 }));
+  const { schema, clock, store, foreign, bench, prune } = await scene();
   for (const id of ["locked", "free"]) {
     await bench.create(id);
     await bench.commit(id, { status: "completed", rests: true, ends: true });
   }
   await clock.advance(10);
-  const prune = () =>
-    promised(() => store.prune({ olderThanMs: { completed: 5 }, limit: 100, after: null, dry: false }));
   await foreign.query("BEGIN");
   await foreign.query(`SELECT 1 FROM ${schema}.stepwell_executions WHERE id = 'locked' FOR UPDATE`);
   expect(await prune()).toEqual({ counts: { completed: 1 }, cursor: null });
