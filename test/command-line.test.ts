@@ -346,7 +346,7 @@ describe("stepwell doctor", () => {
     const told = await stepwell("doctor");
     expect(told.code).toBe(1);
     expect(told.output).toMatch(
-      /^‼ act +\d+ executions are stuck: they need a person\.\n +stepwell list --status stuck --children$/m,
+      /^‼ act +(?:One execution is stuck: it needs|\d+ executions are stuck: they need) a person\.\n +stepwell list --status stuck --children$/m,
     );
     const kinds = (await json("doctor")).map(({ kind }) => kind);
     expect(kinds).toContain("stuck");

@@ -171,7 +171,7 @@ test("list says of one that has failed five times or more that it struggles", as
 
 test("doctor and stats count children that are stuck, and doctor those that struggle", async () => {
   const { output } = await run("doctor");
-  expect(output).toMatch(/1 executions are stuck: they need a person\.\n +stepwell list --status stuck --children$/m);
+  expect(output).toMatch(/One execution is stuck: it needs a person\.\n +stepwell list --status stuck --children$/m);
   expect(output).toMatch(/tried again, such as "v\/passport\/0"\.\n +stepwell show v\/passport\/0$/m);
   expect(await rows("stats")).toMatchObject([
     { executions: { stuck: { count: 1 }, waiting: { count: 3 }, completed: { count: 1 } } },

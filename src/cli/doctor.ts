@@ -130,7 +130,10 @@ async function ofExecutions(client: Client): Promise<Finding[]> {
     found.push({
       kind: "stuck",
       urgency: "act",
-      message: `${stuck.count}${stuck.more ? "+" : ""} executions are stuck: they need a person.`,
+      message:
+        stuck.count === 1
+          ? "One execution is stuck: it needs a person."
+          : `${stuck.count}${stuck.more ? "+" : ""} executions are stuck: they need a person.`,
       mend: "stepwell list --status stuck --children",
     });
   }

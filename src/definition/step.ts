@@ -50,7 +50,7 @@ export function step<Needs extends object = object>(): MakeStep<Needs> {
     Object.freeze({ name, [stepKey]: stepDefinition(name, optionsGiven(name, given, {}), {}) });
 }
 
-/** Takes a name and options; or a name, its `run`, and the other options. */
+/** Takes a name and options; or a name, its `run`, and the other options. What it gives is written out in both: messages and hovers would show an alias by its own name. */
 export interface MakeStep<Needs> {
   <
     const N extends string,

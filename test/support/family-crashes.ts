@@ -50,3 +50,10 @@ export async function dies({ store, clock }: Rig, plan: Plan, last: number, id =
   await stopped;
   return { hasDied, changes };
 }
+
+/** It dies after each change that there is, in a life of its own. Gives back how many there were. */
+export async function diesOfEach(rig: Rig, plan: Plan): Promise<number> {
+  let last = 1;
+  while ((await dies(rig, plan, last)).hasDied) last++;
+  return last - 1;
+}
