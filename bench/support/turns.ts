@@ -8,8 +8,8 @@ export type Limit = (first: number, count: number) => Promise<number>;
 
 const turns = 3;
 
-/** Those that go before warm the compiler, which goes on for tens of thousands of executions. */
-const compiling = { warming: 2, measured: 3 };
+/** Those that go before warm the compiler: it goes on for about 80,000 executions of each load. */
+const compiling = { warming: 4, measured: 5 };
 
 /** The median of each load's turns. @param turns how many, of which those that warm are left out */
 export async function ratesInTurns<Load>(

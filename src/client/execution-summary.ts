@@ -1,6 +1,6 @@
 /** An execution in a list: where it stands, without what it holds. */
 import type { Flow, Status } from "../definition/flow.js";
-import { flowOf, isStruggling, keyNameOf, roundOf } from "../execution/position.js";
+import { doubtAt, flowOf, isStruggling, keyNameOf, roundOf } from "../execution/position.js";
 import { idempotencyKey } from "../ids.js";
 import type { ListedExecution } from "../stores/contract.js";
 import type { SerializedError } from "../values/serialize-error.js";
@@ -85,7 +85,7 @@ export function placeOf({ position }: ListedExecution): Flow & { readonly step: 
 
 function inDoubtOf({ id, position, status }: ListedExecution): Pick<ExecutionSummary, "inDoubt"> {
   const { doubts, stepIndex, step, keys } = position;
-  const doubt = doubts?.find(({ index }) => index === stepIndex);
+  const doubt = doubtAt(doubts, stepIndex);
   if (doubt === undefined || doubt.answer === "did-not-happen" || status === "completed") return {};
   const { since, asked = 0, answer, answeredAt } = doubt;
   const said = answer === "again" || answer === "unknown" ? answer : undefined;

@@ -2,7 +2,14 @@
 import { encode } from "../values/encode.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import { StepwellError } from "../errors.js";
-import { checkItems, launchPrepared, prepareLaunch, type LaunchItem, type LaunchOptions } from "../runtime/launch.js";
+import {
+  checkItems,
+  launchPrepared,
+  prepareLaunch,
+  type LaunchItem,
+  type LaunchOptions,
+  type PreparedLaunch,
+} from "../runtime/launch.js";
 import type { ClientHost } from "../session/client-host.js";
 import { andThen } from "../session/maybe-promise.js";
 import type { Registered } from "../session/registry.js";
@@ -36,7 +43,7 @@ export class Launches {
       const prepared = prepareLaunch(registered, input, options, this.#host);
       if (prepared instanceof Promise) return this.#writeLater(prepared, input, options);
       const id = launchPrepared(prepared, this.#host);
-      return id instanceof Promise ? id.catch((error: unknown) => this.#judged(error, input, options)) : id;
+      return id instanceof Promise ? this.#written(id, input, options) : id;
     } catch (error) {
       return this.#judged(error, input, options);
     }
@@ -69,13 +76,17 @@ export class Launches {
     return this.launchOf(await registered, input, options);
   }
 
-  async #writeLater(
-    prepared: Promise<Awaited<ReturnType<typeof prepareLaunch>>>,
-    input: unknown,
-    options: LaunchOptions,
-  ): Promise<string> {
+  async #writeLater(prepared: Promise<PreparedLaunch>, input: unknown, options: LaunchOptions): Promise<string> {
+    return this.#written(
+      prepared.then((it) => launchPrepared(it, this.#host)),
+      input,
+      options,
+    );
+  }
+
+  async #written(id: Promise<string>, input: unknown, options: LaunchOptions): Promise<string> {
     try {
-      return await launchPrepared(await prepared, this.#host);
+      return await id;
     } catch (error) {
       return this.#judged(error, input, options);
     }

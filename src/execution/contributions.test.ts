@@ -3,6 +3,7 @@ import { executionAt } from "../../test/support/executions.js";
 import { encode, type Encoded } from "../values/encode.js";
 import { Contributions, risen } from "./contributions.js";
 import { eventAt } from "./events.js";
+import { patchOptions } from "./execution.js";
 import type { HistoryEntry } from "./records.js";
 
 function encoded(fields: object): Encoded {
@@ -84,7 +85,7 @@ test("in the next round what was done before counts no more, and what was asked 
 
 test("an execution goes up with what its last undo gave and what was asked, and its whole state is written", () => {
   const execution = executionAt({ direction: "down", stepFunc: "rollback", until: 0 });
-  const event = { ...eventAt(execution, { type: "stepOk" }, "ok"), patch: { undone: 1 } };
+  const event = { ...eventAt(execution, { type: "stepOk" }, "ok"), patch: encode({ undone: 1 }, patchOptions) };
   const ground = { state: { n: 0 }, patch: { n: 5 }, undone: ["a"] };
   const it = risen(execution, event, ground, Infinity);
   expect(it.state).toEqual({ n: 5, undone: 1 });

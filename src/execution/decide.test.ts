@@ -3,6 +3,8 @@ import { z } from "zod";
 import { workflow } from "../index.js";
 import { definitionOf } from "../definition/definition-of.js";
 import { arrival, decided, executionAt, factsOf, mailOf, now, positionAt } from "../../test/support/executions.js";
+import { encode } from "../values/encode.js";
+import { patchOptions } from "./execution.js";
 import { dueIn } from "./decide.js";
 import type { MailboxRecord } from "./records.js";
 
@@ -18,7 +20,12 @@ const asked = mailOf(arrival("rollback", { reason: "returned", ifCompleted: "und
 
 describe("a result against what came while the step ran", () => {
   test("a rollback request turns it, and what the step gave is kept", () => {
-    const { transition } = decided(executionAt(), { type: "stepOk" }, { ...facts, mail: asked }, { patch: { a: 1 } });
+    const { transition } = decided(
+      executionAt(),
+      { type: "stepOk" },
+      { ...facts, mail: asked },
+      { patch: encode({ a: 1 }, patchOptions) },
+    );
     expect(transition.position).toMatchObject({ direction: "down", stepIndex: 0, reason: "returned" });
     expect(transition.settled).toEqual([{ arrival: "rollback rollback", as: "consumed" }]);
     expect(transition.history.patch?.value).toEqual({ a: 1 });

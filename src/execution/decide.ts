@@ -11,7 +11,7 @@ import { risen, type Ground } from "./contributions.js";
 import { eventWith, type Event } from "./events.js";
 import { lineAfter } from "./children.js";
 import { awaitedMessage, sift, turnOf, turns, type Mail, type Turn } from "./mail.js";
-import { keyNameOf, roundOf, type Position } from "./position.js";
+import { doubtAt, keyNameOf, roundOf, type Position } from "./position.js";
 import { positionAfter, takenOver, type Surroundings } from "./position-after.js";
 import { isRequest, type Transition } from "./records.js";
 import { isPastPivot, route, type Action, type Routed, type RoutedEvent, type Shape } from "./router.js";
@@ -111,12 +111,15 @@ function leavesRequest(
   // A rollback takes over from the rewind: it is followed at once, also where its undo waits or has failed.
   if (request === undefined && stood.until !== undefined && turn?.arrival !== undefined) return true;
   // It has taken over: what else was asked for is judged by that.
-  if (event.what.type === "rollbackRequested" && stood.direction === "down")
-    return mail.pending.some(({ id, kind }) => isRequest(kind) && id !== event.cause?.id);
+  if (event.what.type === "rollbackRequested" && stood.direction === "down") return hasOtherRequest(mail, event);
   if (routed.action !== "succeed" || turn?.arrival !== undefined) return false;
   // An operator's act has completed it, and somebody has asked it to go back meanwhile: as if that had come just after.
   const last = sift(mail, { ...execution, status: "completed", position }, shape)?.request;
   return last !== undefined && turns(last);
+}
+
+function hasOtherRequest({ pending }: Mail, { cause }: Event): boolean {
+  return pending.some(({ id, kind }) => isRequest(kind) && id !== cause?.id);
 }
 
 interface Judged {
@@ -373,7 +376,7 @@ export function dueIn(
 ): number | null {
   // Where the deadline turns nothing it wakes nobody: once it had passed, it would do so again and again.
   const isUp = position.direction === "up";
-  const doubt = position.doubts?.find(({ index }) => index === position.stepIndex);
+  const doubt = doubtAt(position.doubts, position.stepIndex);
   const mayTurn = isUp && !isPastPivot(position, shape) && !isHeld;
   const deadline = (mayTurn ? deadlineAt : null) ?? Infinity;
   const stepDeadline = (isUp && doubt?.failed === undefined ? position.stepDeadlineAt : undefined) ?? Infinity;

@@ -5,7 +5,7 @@
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { Event } from "./events.js";
 import { hasLostOne, isInDoubt, type ActiveExecution } from "./execution.js";
-import type { Position } from "./position.js";
+import { doubtAt, type Position } from "./position.js";
 import type { Action, Passage, Shape } from "./router.js";
 import type { StoreTime } from "./time.js";
 
@@ -51,7 +51,7 @@ export const untaken = { claims: 1, takenBack: 0, admission: null, changedAt: 0 
 export function doubtOf(execution: Standing, step: Kind): Doubt | undefined {
   const { position, changedAt } = execution;
   const { stepIndex: index, direction, stepFunc, resumeAt } = position;
-  const known = position.doubts?.find((doubt) => doubt.index === index);
+  const known = doubtAt(position.doubts, index);
   const isLost = direction === "up" && stepFunc === "run" && hasLostOne(execution) && isInDoubt(execution, step);
   if (!isLost) return known;
   if (known !== undefined && known.answer !== "did-not-happen") {
@@ -126,8 +126,17 @@ export function doubtsAfter(
   const { doubts = [], stepIndex } = execution.position;
   const own = ownAfter(execution, event, flow, action, steps[stepIndex], time);
   if (doubts.length === 0 && own === undefined) return undefined;
+  return staying(execution.position, own, flow, action);
+}
+
+function staying(
+  { doubts = [], stepIndex, direction }: Position,
+  own: Doubt | undefined,
+  flow: Passage,
+  action: Action,
+): Position["doubts"] {
   const others = doubts.filter(({ index }) => index !== stepIndex);
-  const rises = execution.position.direction === "down" && flow.direction === "up";
+  const rises = direction === "down" && flow.direction === "up";
   // What lies behind on the way down is undone; so is all from the step on where a rewind goes up again.
   const after = (own === undefined ? others : [...others, own]).filter(({ index }) => {
     if (flow.direction === "up") return !rises || index < flow.stepIndex;

@@ -1,6 +1,7 @@
 /** What happens to an execution and is committed: one union, from the router's events to an operator's act. */
 import type { StepFunc } from "../definition/flow.js";
 import type { Pause } from "../definition/outcome.js";
+import type { Encoded } from "../values/encode.js";
 import type { SerializedError } from "../values/serialize-error.js";
 import type { AskedBack, Failing } from "./position.js";
 import { attemptOf, type ActiveExecution } from "./execution.js";
@@ -17,7 +18,7 @@ export interface Event {
   readonly result: string;
   readonly error: SerializedError | null;
   /** What the step itself gave; it is merged into the state already. */
-  readonly patch: object | undefined;
+  readonly patch: Encoded | undefined;
   readonly pause: Pause | undefined;
   /** The message that was handled, or the request that was followed. */
   readonly cause: MailboxRecord | undefined;

@@ -11,6 +11,7 @@ import {
   hasBegun,
   isInDoubt,
   leftNothing,
+  shownState,
   withOthersPatch,
   withoutPatches,
   withPatch,
@@ -58,6 +59,25 @@ describe("patches", () => {
 
   test("that make the state too large are refused", () => {
     expect(() => withPatch(executionAt(), { a: "x".repeat(100) }, 50)).toThrow(/too large/);
+  });
+
+  test("that come again and again to one field are no reason to refuse a state which is small", () => {
+    let execution = executionAt();
+    for (let time = 0; time < 100; time++) execution = withPatch(execution, { a: String(time).padEnd(100) }, 1_000);
+    expect(execution.sizeAtMost).toBeLessThanOrEqual(1_000);
+    expect(execution.unsaved?.text.length).toBeLessThan(150);
+    expect(() => withPatch(execution, { b: "x".repeat(1_000) }, 1_000)).toThrow(/too large/);
+  });
+
+  test("that bring what can't be frozen make the state one of which users see a copy, until it is gone", () => {
+    const rich = withPatch(executionAt(), { at: new Date(0) }, Infinity);
+    expect(rich.sizeAtMost).toBe(Infinity);
+    expect(rich.unsaved?.isPlain).toBe(false);
+    expect(shownState(rich)).not.toBe(rich.state);
+    const plain = withPatch(rich, { at: "then" }, Infinity);
+    expect(plain.sizeAtMost).toBeLessThan(Infinity);
+    expect(plain.unsaved?.text).toBe('{"order":1,"at":"then"}');
+    expect(shownState(plain)).toBe(plain.state);
   });
 });
 

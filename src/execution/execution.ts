@@ -2,7 +2,7 @@
  * An execution that this launcher works on. A record of it is never changed: what a step gives, a guard adds or a commit
  * makes of it is another record, so the one that is committed stays what it was until the store has answered.
  */
-import { encode, type Encoded } from "../values/encode.js";
+import { encode, Encoded } from "../values/encode.js";
 import { isolate, merge } from "../values/isolate.js";
 import type { Mutable } from "../values/mutable.js";
 import type { SerializedError } from "../values/serialize-error.js";
@@ -22,8 +22,8 @@ export interface ActiveExecution {
   readonly status: Status;
   readonly position: Position;
   readonly state: object;
-  /** The state holds something that JavaScript can't freeze. */
-  readonly isRich: boolean;
+  /** So many bytes the state's text has at most. Infinity: it holds something that JavaScript can't freeze. */
+  readonly sizeAtMost: number;
   readonly admission: ExecutionRecord["admission"];
   readonly line: ExecutionRecord["line"];
   readonly root: string | null;
@@ -56,6 +56,9 @@ export interface ActiveExecution {
 
 const none: readonly never[] = [];
 
+/** How a patch is encoded: its size counts as a part of the state. */
+export const patchOptions = { what: "A patch", limit: Infinity };
+
 /** A state whose text is shorter is written whole with each transition. */
 const splitFrom = 1024;
 
@@ -74,7 +77,7 @@ function changedSince(wholeLength: number): object | null {
 /** What a store may keep beside the state that it last got whole, in place of the whole state. Undefined: it is too much. */
 export function changesOf({ unsaved, changed, wholeLength }: ActiveExecution): Encoded | undefined {
   if (unsaved === null || changed === null) return undefined;
-  const changes = encode(changed, { what: "A patch", limit: Infinity });
+  const changes = encode(changed, patchOptions);
   return changes.text.length ** 2 > splitShare * wholeLength ? undefined : changes;
 }
 
@@ -90,7 +93,7 @@ export function activeExecution(record: ExecutionRecord, state: object, owner: n
     status: record.status,
     position: record.position,
     state,
-    isRich: !record.state.isPlain,
+    sizeAtMost: record.state.sizeAtMost,
     admission: record.admission,
     line: record.line,
     root: record.root,
@@ -136,7 +139,7 @@ export function committedAs(before: ActiveExecution, transition: Transition): Ac
     status: transition.status,
     position: transition.position,
     state: before.state,
-    isRich: before.isRich,
+    sizeAtMost: before.sizeAtMost,
     admission: transition.leaves === true ? null : before.admission,
     line: before.line,
     root: before.root,
@@ -157,22 +160,31 @@ export function committedAs(before: ActiveExecution, transition: Transition): Ac
 /** The execution without what was merged into its state since the last commit. */
 export function withoutPatches(execution: ActiveExecution, committed: ActiveExecution): ActiveExecution {
   if (execution.unsaved === null && execution.others === undefined) return execution;
-  const { state, isRich, changed } = committed;
-  return executionWith(execution, { state, isRich, changed, unsaved: null, others: undefined });
+  const { state, sizeAtMost, changed } = committed;
+  return executionWith(execution, { state, sizeAtMost, changed, unsaved: null, others: undefined });
 }
 
 /**
- * The execution with an isolated patch merged into its state.
+ * The execution with an isolated patch merged into its state. That costs what the patch is large, and not what the state is: it is
+ * measured anew only where both together may be too large.
  *
  * @param limit the largest encoded state, in bytes
+ * @param patchSize the `sizeAtMost` of the patch, where it is known
  * @throws STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE
  */
-export function withPatch(execution: ActiveExecution, patch: object, limit: number): ActiveExecution {
+export function withPatch(
+  execution: ActiveExecution,
+  patch: object,
+  limit: number,
+  patchSize = encode(patch, patchOptions).sizeAtMost,
+): ActiveExecution {
   const state = merge(execution.state, patch);
-  const unsaved = encode(state, { what: "The state", limit });
+  const size = execution.sizeAtMost + patchSize;
+  const isSmall = size < Infinity && size <= limit;
+  const unsaved = isSmall ? Encoded.ofPlain(state, size) : encode(state, { what: "The state", limit });
   const patched = copyOf(execution);
   patched.state = state;
-  patched.isRich = !unsaved.isPlain;
+  patched.sizeAtMost = unsaved.sizeAtMost;
   patched.unsaved = unsaved;
   if (execution.changed !== null) patched.changed = merge(execution.changed, patch);
   return patched;
@@ -193,7 +205,7 @@ function copyOf(it: ActiveExecution): Mutable<ActiveExecution> {
     status: it.status,
     position: it.position,
     state: it.state,
-    isRich: it.isRich,
+    sizeAtMost: it.sizeAtMost,
     admission: it.admission,
     line: it.line,
     root: it.root,
@@ -219,8 +231,8 @@ export function withOthersPatch(execution: ActiveExecution, patch: object, limit
 }
 
 /** The state as users see it. What can't be frozen, a Map or a Date, is a copy that they may change for themselves. */
-export function shownState({ state, isRich }: Pick<ActiveExecution, "state" | "isRich">): object {
-  return isRich ? isolate(state) : state;
+export function shownState({ state, sizeAtMost }: Pick<ActiveExecution, "state" | "sizeAtMost">): object {
+  return sizeAtMost === Infinity ? isolate(state) : state;
 }
 
 /** What says whether, and how often, something was begun. */

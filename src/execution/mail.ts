@@ -158,8 +158,12 @@ export function withDead(mail: Mail, dead: readonly string[]): Mail {
 }
 
 /** What a transition leaves of the mail. */
-export function mailAfter(mail: Mail, { settled, forgets }: Pick<Transition, "settled" | "forgets">): Mail {
-  if (settled.length === 0 && forgets === undefined) return mail;
+export function mailAfter(mail: Mail, transition: Pick<Transition, "settled" | "forgets">): Mail {
+  const { settled, forgets } = transition;
+  return settled.length === 0 && forgets === undefined ? mail : withoutSettled(mail, transition);
+}
+
+function withoutSettled(mail: Mail, { settled, forgets }: Pick<Transition, "settled" | "forgets">): Mail {
   const gone = new Set(settled.map(({ arrival }) => arrival));
   const isForgotten = ({ kind, name }: MailboxRecord): boolean =>
     kind === "message" && forgets?.messages.includes(name) === true;

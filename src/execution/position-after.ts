@@ -147,13 +147,22 @@ function resumeAt(what: RoutedEvent, time: StoreTime): number | null {
   return what.wait === null ? null : time.storeNowAtMost() + what.wait;
 }
 
-const counting = new Set<RoutedEvent["type"]>(["retry", "cutOff", "begins", "doubted", "probed"]);
-
 /** Whether the attempts at the step that is due go on being counted. */
 function staysAt({ type }: RoutedEvent, action: Action, isThere: boolean): boolean {
-  if (type === "resumed") return false;
-  if (type === "probeDidNotHappen") return isThere;
-  return counting.has(type) || action === "park" || action === "wait";
+  switch (type) {
+    case "retry":
+    case "cutOff":
+    case "begins":
+    case "doubted":
+    case "probed":
+      return true;
+    case "resumed":
+      return false;
+    case "probeDidNotHappen":
+      return isThere;
+    default:
+      return action === "park" || action === "wait";
+  }
 }
 
 type More = Pick<Position, "begins" | "stepDeadlineAt" | "failing" | "polls">;
@@ -219,21 +228,29 @@ function doubtfulAfter(
   const { stepIndex: left, direction: before } = execution.position;
   const doubtful = settledIn(execution.position.doubtful, left, event);
   // What is in doubt from there on has been undone.
-  if (before === "down" && direction === "up") return filled(doubtful?.filter((index) => index < stepIndex));
+  if (before === "down" && direction === "up") return doubtful && beforeStep(doubtful, stepIndex);
   const goesOn = action === "succeed" || (direction === "up" && stepIndex > left);
   if (!goesOn || passed?.includes(left) === true || !staysInDoubt(execution, event, definition)) return doubtful;
   return [...(doubtful ?? []), left];
 }
 
-function filled(indices: Position["doubtful"]): Position["doubtful"] {
-  return indices?.length === 0 ? undefined : indices;
+function beforeStep(doubtful: readonly number[], stepIndex: number): Position["doubtful"] {
+  return filled(doubtful.filter((index) => index < stepIndex));
+}
+
+function withoutStep(doubtful: readonly number[], stepIndex: number): Position["doubtful"] {
+  return filled(doubtful.filter((index) => index !== stepIndex));
+}
+
+function filled(indices: readonly number[]): Position["doubtful"] {
+  return indices.length === 0 ? undefined : indices;
 }
 
 /** The doubts that stay, where what became of a step is known now. */
 function settledIn(doubtful: Position["doubtful"], index: number, { answered, gave }: Event): Position["doubtful"] {
   const isSettled = (answered === "happened" && gave) || answered === "did-not-happen";
   if (!isSettled || doubtful?.includes(index) !== true) return doubtful;
-  return filled(doubtful.filter((it) => it !== index));
+  return withoutStep(doubtful, index);
 }
 
 /** Whether the `run` of the step is called again though something that it did was committed. */

@@ -125,7 +125,11 @@ export interface Round {
 
 /** The round in which the step was done last, or is to be done. */
 export function roundOf({ rounds }: Pick<Position, "rounds">, stepIndex: number): number {
-  return rounds?.findLast(({ from }) => from <= stepIndex)?.round ?? 0;
+  return rounds === undefined ? 0 : roundIn(rounds, stepIndex);
+}
+
+function roundIn(rounds: readonly Round[], stepIndex: number): number {
+  return rounds.findLast(({ from }) => from <= stepIndex)?.round ?? 0;
 }
 
 /** The rounds of an execution that goes up again from a step. */
@@ -148,10 +152,18 @@ export function isPolling({ polls = 0, attempts }: Pick<Position, "polls" | "att
 /** From so many failed attempts on, an execution that is tried again is struggling. */
 export const strugglingFrom = 5;
 
+const none: readonly never[] = [];
+
+/** What is in doubt of the step. Undefined: nothing. */
+export function doubtAt(doubts: Position["doubts"], stepIndex: number): Doubt | undefined {
+  for (const doubt of doubts ?? none) if (doubt.index === stepIndex) return doubt;
+  return undefined;
+}
+
 /** It goes on failing, or the probe of its step does, and is tried again. */
 export function isStruggling(status: Status, position: Pick<Position, "attempts" | "stepIndex" | "doubts">): boolean {
   const { attempts, stepIndex, doubts } = position;
-  const asked = doubts?.find(({ index }) => index === stepIndex)?.attempts ?? 0;
+  const asked = doubtAt(doubts, stepIndex)?.attempts ?? 0;
   return (
     Math.max(attempts, asked) >= strugglingFrom &&
     (status === "scheduled" || status === "running" || status === "waiting")

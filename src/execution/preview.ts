@@ -8,7 +8,7 @@ import { shapeOf } from "./definition-change.js";
 import type { Doubt } from "./doubt.js";
 import { isInDoubt, leftNothing } from "./execution.js";
 import { judgeRewind, refuseRollback, type RefusedRewind, type RefusedRollback } from "./mail.js";
-import { keyNameOf } from "./position.js";
+import { doubtAt, keyNameOf } from "./position.js";
 import type { ExecutionRecord } from "./records.js";
 import { isPastPivot, type Shape } from "./router.js";
 
@@ -127,7 +127,7 @@ function whatOf(record: Previewed, step: StepOutline, index: number): PreviewedW
   if (isHere && hasNotBegun(record, step)) return "never-ran";
   if (step.irreversible !== undefined) return "irreversible";
   if (step.rollback !== true && step.children === undefined) return step.waits === true ? "waited" : "no-undo";
-  const doubt = position.doubts?.find((it) => it.index === index);
+  const doubt = doubtAt(position.doubts, index);
   const isUp = position.direction === "up";
   if (isHere && isUp && status !== "stuck" && doubt?.answer === "did-not-happen" && doubt.partly !== true)
     return "never-ran";

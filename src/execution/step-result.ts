@@ -1,12 +1,13 @@
 /** What a settled call of a step's function means: which event it is, with what it gave merged into the state. */
 import { positionOf } from "./position.js";
-import { isolate } from "../values/isolate.js";
+import { encode, type Encoded } from "../values/encode.js";
+import { isEmpty, isolate } from "../values/isolate.js";
 import type { StepDefinition } from "../definition/definition.js";
 import { Again, Complete, Fail, Pause, patchProblem } from "../definition/outcome.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { reasonOf, serializeError } from "../values/serialize-error.js";
 import { eventWith, type Event, type Happened } from "./events.js";
-import { withPatch, type ActiveExecution, executionWith } from "./execution.js";
+import { withPatch, type ActiveExecution, executionWith, patchOptions } from "./execution.js";
 import type { MailboxRecord } from "./records.js";
 import { nextDelay, policyOf } from "./retry.js";
 import { isPastPivot, type Shape } from "./router.js";
@@ -109,7 +110,8 @@ export function waitTimedOut(
 }
 
 /** `isKept`: not if what was given back is lost. */
-type Result = Pick<Event, "what" | "result" | "error" | "patch" | "pause"> & {
+type Result = Pick<Event, "what" | "result" | "error" | "pause"> & {
+  readonly patch: object | undefined;
   readonly isKept: boolean;
   readonly isUnexpected: boolean;
 };
@@ -152,24 +154,24 @@ function read(execution: ActiveExecution, settled: Settled, call: SettledCall, f
 function outcomeOf(value: unknown, execution: ActiveExecution, call: SettledCall): Result {
   const { direction, stepFunc } = execution.position;
   if (value === undefined || value === null) return ok(undefined);
-  const nonsense = (problem: string): Result => invalid(execution, call, problem);
   const name = nameOf(value);
   const patch = name === undefined ? value : (value as Pause).patch;
   const wrong = patch === undefined ? undefined : patchProblem(patch);
-  if (wrong !== undefined) return nonsense(name === undefined ? wrong : `${name}(…) with ${wrong} as its patch`);
+  if (wrong !== undefined)
+    return invalid(execution, call, name === undefined ? wrong : `${name}(…) with ${wrong} as its patch`);
   if (value instanceof Pause) {
     const problem = pauseProblem(call, value, direction === "down");
-    if (problem !== undefined) return nonsense(problem);
+    if (problem !== undefined) return invalid(execution, call, problem);
     return { ...ok(value.patch), what: { type: "stepPaused" }, result: "continue", pause: value };
   }
   if (value instanceof Again) {
     if (stepFunc !== "run" && stepFunc !== "rollback")
-      return nonsense("again(…) from a handler, and only run and rollback are called again");
+      return invalid(execution, call, "again(…) from a handler, and only run and rollback are called again");
     return { ...ok(value.patch), what: { type: "again", wait: value.after }, result: "again" };
   }
   if (value instanceof Fail) return failed(reasonOf(value), serializeError(value), value.patch);
   if (value instanceof Complete) {
-    if (direction === "down") return nonsense("complete(…), which has a meaning on the way up only");
+    if (direction === "down") return invalid(execution, call, "complete(…), which has a meaning on the way up only");
     return { ...ok(value.patch), what: { type: "stepCompleted" } };
   }
   return ok(value);
@@ -182,9 +184,10 @@ function nameOf(value: unknown): string | undefined {
   return value instanceof Complete ? "complete" : undefined;
 }
 
+const stepOk = { type: "stepOk" } as const;
+
 function ok(patch: object | undefined): Result {
-  const what = { type: "stepOk" } as const;
-  return { what, result: "ok", error: null, patch, pause: undefined, isKept: true, isUnexpected: false };
+  return { what: stepOk, result: "ok", error: null, patch, pause: undefined, isKept: true, isUnexpected: false };
 }
 
 function failed(reason: string, error: Result["error"], patch: object | undefined): Result {
@@ -241,7 +244,7 @@ function lost(error: StepwellError): Result {
 
 /** A patch that was merged into the state. Undefined: it was empty. */
 export interface KeptPatch {
-  readonly patch: object | undefined;
+  readonly patch: Encoded | undefined;
   readonly execution: ActiveExecution;
 }
 
@@ -253,9 +256,10 @@ export function keptPatch(
   limit: number,
 ): KeptPatch | StepwellError {
   try {
-    const patch = isolate(given);
-    if (Object.keys(patch).length === 0) return { patch: undefined, execution };
-    return { patch, execution: withPatch(execution, patch, limit) };
+    const isolated = isolate(given);
+    if (isEmpty(isolated)) return { patch: undefined, execution };
+    const patch = encode(isolated, patchOptions);
+    return { patch, execution: withPatch(execution, isolated, limit, patch.sizeAtMost) };
   } catch (error) {
     const { id, workflow } = execution.identity;
     const problem = error instanceof Error ? error.message : String(error);

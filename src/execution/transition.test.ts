@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { arrival, executionAt, mailOf, nothingCame } from "../../test/support/executions.js";
 import { eventAt } from "./events.js";
-import { withOthersPatch, withPatch } from "./execution.js";
+import { encode } from "../values/encode.js";
+import { patchOptions, withOthersPatch, withPatch } from "./execution.js";
 import { withDead } from "./mail.js";
 import { entryOf, settledBy } from "./transition.js";
 
@@ -12,7 +13,7 @@ test("the row keeps apart what the step gave and what others changed", () => {
   const execution = withOthersPatch(withPatch(executionAt(), { a: 1 }, Infinity), { b: 2 }, Infinity);
   const entry = entryOf(execution, {
     ...eventAt(execution, { type: "stepOk" }, "ok"),
-    patch: { a: 1 },
+    patch: encode({ a: 1 }, patchOptions),
     cause: paid,
     by: "ada",
   });

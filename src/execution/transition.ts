@@ -2,7 +2,7 @@
 import { encode, Encoded } from "../values/encode.js";
 import { isolate } from "../values/isolate.js";
 import type { Mutable } from "../values/mutable.js";
-import type { ActiveExecution } from "./execution.js";
+import { patchOptions, type ActiveExecution } from "./execution.js";
 import type { Event } from "./events.js";
 import { isLasting, type Mail } from "./mail.js";
 import { roundOf, type Position } from "./position.js";
@@ -24,15 +24,12 @@ export function unsubscribedBy(
   return isLeft && (execution.subscribed & untilBits.step) !== 0 ? "step" : undefined;
 }
 
-const patchOptions = { what: "A patch", limit: Infinity };
-
 /** @param upInto the round into which the execution goes up again with it. Default: it does not */
 export function entryOf(execution: ActiveExecution, event: Event, upInto?: number): Mutable<HistoryEntry> {
   const { guardErrors, others, initial } = execution;
   const { position } = execution;
   const { direction, step, stepIndex } = position;
-  const { func, attempt, result, durationMs, cause, error, by, why, what } = event;
-  const patch = event.patch === undefined ? null : encode(event.patch, patchOptions);
+  const { func, attempt, result, durationMs, cause, error, by, why, what, patch = null } = event;
   const entry: Mutable<HistoryEntry> = { direction, step, stepIndex, func, attempt, result, durationMs, patch };
   // Field by field: most entries have one of these or none, and spreading costs.
   if (cause?.kind === "message") entry.message = { id: cause.messageId ?? cause.id, name: cause.name };

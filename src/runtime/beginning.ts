@@ -2,13 +2,14 @@
  * What is committed before anything of a step begins: that it is passed over, or that it begins. And what becomes of a step
  * that has failed for good.
  */
+import { encode } from "../values/encode.js";
 import { merge } from "../values/isolate.js";
 import type { StateFunction, StepDefinition } from "../definition/definition.js";
 import { Fail, patchProblem } from "../definition/outcome.js";
 import { StepwellError } from "../errors.js";
 import { reasonOf, serializeError } from "../values/serialize-error.js";
 import { eventAt, type Event } from "../execution/events.js";
-import { leftNothing, shownState } from "../execution/execution.js";
+import { leftNothing, patchOptions, shownState } from "../execution/execution.js";
 import type { RoutedEvent } from "../execution/router.js";
 import { keptPatch } from "../execution/step-result.js";
 import { forgotten, isPromise } from "../values/promise.js";
@@ -83,14 +84,23 @@ function unbegun(work: Work, error: unknown, reason: string): Event {
   return eventAt(work.execution, event, reason, { error: serializeError(error), failedItself: true });
 }
 
+/** The step gave the one before it failed; the other one is what it recovers with. */
+function bothOf(first: Event["patch"], second: Event["patch"]): Event["patch"] {
+  if (first === undefined || second === undefined) return first ?? second;
+  return encode(merge(first.value as object, second.value as object), patchOptions);
+}
+
 function named(value: unknown): string {
   return value === null ? "null" : typeof value;
 }
 
 /** What `recover` makes of a step that has failed for good on its way up. */
 export function recovered(work: Work, failed: Event, step: StepDefinition | undefined): Event {
-  if (step?.recover === undefined || !failed.failedItself || work.execution.position.direction === "down")
-    return failed;
+  const isAsked = step?.recover !== undefined && failed.failedItself && work.execution.position.direction === "up";
+  return isAsked ? recoveredBy(step, work, failed) : failed;
+}
+
+function recoveredBy(step: StepDefinition, work: Work, failed: Event): Event {
   const { what, error } = failed;
   const asIs = { ...failed, failedItself: false };
   const reported = (problem: string, cause?: unknown): Event => {
@@ -105,7 +115,7 @@ export function recovered(work: Work, failed: Event, step: StepDefinition | unde
       execution: work.execution.identity,
       ...(error !== null && { error }),
     };
-    given = step.recover(context as never);
+    given = step.recover!(context as never);
   } catch (thrown) {
     return reported(`threw ${thrown instanceof Error ? thrown.message : String(thrown)}`, thrown);
   }
@@ -116,7 +126,7 @@ export function recovered(work: Work, failed: Event, step: StepDefinition | unde
   const kept = keptPatch((patch as object | undefined) ?? {}, step.name, work.execution, work.host.sizeLimit);
   if (kept instanceof StepwellError) return reported(kept.message, kept);
   work.execution = kept.execution;
-  const all = kept.patch === undefined ? failed.patch : merge(failed.patch ?? {}, kept.patch);
+  const all = bothOf(failed.patch, kept.patch);
   if (given instanceof Fail) {
     const reason = reasonOf(given);
     const said = serializeError(given);

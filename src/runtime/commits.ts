@@ -5,7 +5,7 @@ import { eventAt, isBeforehand, type Event } from "../execution/events.js";
 import { attemptOf, type ActiveExecution, executionWith } from "../execution/execution.js";
 import { brokenInvariant } from "../execution/invariants.js";
 import { sift, turnOf } from "../execution/mail.js";
-import { isPolling, strugglingFrom, type Position, positionOf } from "../execution/position.js";
+import { doubtAt, isPolling, strugglingFrom, type Position, positionOf } from "../execution/position.js";
 import type { Transition } from "../execution/records.js";
 import type { CommitResult } from "../stores/batch.js";
 import type { CommitListener } from "../session/batch-entries.js";
@@ -22,7 +22,7 @@ import type { Work } from "./work.js";
 /** An attempt has failed, of the step or of its probe, and another one follows. */
 function isFifthFailure({ what: { type }, answered }: Event, { attempts, doubts, stepIndex }: Position): boolean {
   if (type === "retry") return attempts === strugglingFrom;
-  const asked = doubts?.find(({ index }) => index === stepIndex)?.attempts;
+  const asked = doubtAt(doubts, stepIndex)?.attempts;
   return type === "probed" && answered === "failed" && asked === strugglingFrom;
 }
 

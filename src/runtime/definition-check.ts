@@ -100,7 +100,7 @@ function migrated(
       state: value,
       unsaved: encoded,
       changed: null,
-      isRich: !encoded.isPlain,
+      sizeAtMost: encoded.sizeAtMost,
     });
   }
   const event = eventAt(work.execution, { type: "migrated", status, position, migration, stays }, "migrated");

@@ -15,12 +15,16 @@ import type { Work } from "./work.js";
 
 type Telling = Pick<Host, "report" | "storeNow">;
 
-// The events are written out field by field: every step makes some, and spreading costs more than most observers do.
+// The events are written out field by field: every step makes some, and spreading costs more than most observers do. And whoever has
+// nobody to tell comes to no function with closures.
 
 /** A launcher begins to drive the execution, which had been due for `lateMs`. */
-export function tellWake({ execution, registered, host }: Work, lateMs: number): void {
+export function tellWake(work: Work, lateMs: number): void {
+  if (work.registered.observing.hears("wake")) wakeTold(work, lateMs);
+}
+
+function wakeTold({ execution, registered, host }: Work, lateMs: number): void {
   const { observing } = registered;
-  if (!observing.hears("wake")) return;
   const { identity, position, revision, status, claims } = execution;
   const make = (): WakeEvent => ({
     execution: identity,
@@ -34,11 +38,25 @@ export function tellWake({ execution, registered, host }: Work, lateMs: number):
     claims,
     carried: carriedOf(execution.carried),
   });
-  observing.tellWatchers("wake", make, (error) => host.report(error));
+  observing.tellWatchers("wake", make, reportTo(host));
 }
 
 /** A transition was committed, and the execution is what it led to. @param before the execution that it came from */
 export function tellCommit(
+  work: Work,
+  before: ActiveExecution,
+  transition: Transition,
+  committed: Pick<Event, "cause" | "called"> | undefined,
+  at: number,
+): void {
+  const { observing } = work.registered;
+  const { func, upInto } = transition.history;
+  const hearsMore =
+    (func === "probe" && observing.hears("probed")) || (upInto !== undefined && observing.hears("rewound"));
+  if (hearsMore || observing.hears("commit")) commitTold(work, before, transition, committed, at);
+}
+
+function commitTold(
   { execution, registered, host }: Work,
   before: ActiveExecution,
   { history, revision }: Transition,
@@ -46,10 +64,6 @@ export function tellCommit(
   at: number,
 ): void {
   const { observing } = registered;
-  const { func, upInto } = history;
-  const probed = func === "probe" && observing.hears("probed");
-  const rewound = upInto !== undefined && observing.hears("rewound");
-  if (!probed && !rewound && !observing.hears("commit")) return;
   const { identity, position, status } = execution;
   const message = messageIdentity(committed?.cause);
   const make = (): CommitEvent => {
@@ -72,16 +86,19 @@ export function tellCommit(
     if (history.error !== undefined) event.error = history.error;
     return event;
   };
-  const report = (error: StepwellError): void => host.report(error);
+  const report = reportTo(host);
   observing.tellWatchers("commit", make, report);
-  if (probed) observing.tellWatchers("probed", make, report);
-  if (rewound) observing.tellWatchers("rewound", make, report);
+  if (history.func === "probe") observing.tellWatchers("probed", make, report);
+  if (history.upInto !== undefined) observing.tellWatchers("rewound", make, report);
 }
 
 /** The launcher has let go of the execution. */
-export function tellRest({ execution, mail, registered, host }: Work, lost: boolean): void {
+export function tellRest(work: Work, lost: boolean): void {
+  if (work.registered.observing.hears("rest")) restTold(work, lost);
+}
+
+function restTold({ execution, mail, registered, host }: Work, lost: boolean): void {
   const { observing } = registered;
-  if (!observing.hears("rest")) return;
   const { identity, position, revision, status } = execution;
   const make = (): RestEvent => ({
     execution: identity,
@@ -95,7 +112,7 @@ export function tellRest({ execution, mail, registered, host }: Work, lost: bool
     pending: mail.pending.filter(({ kind }) => kind === "message").length,
     reason: position.reason,
   });
-  observing.tellWatchers("rest", make, (error) => host.report(error));
+  observing.tellWatchers("rest", make, reportTo(host));
 }
 
 /** What observers want stored with a launch, a message or a burst; null: nothing. */
@@ -105,7 +122,11 @@ export function carriedBy(
   { observing }: Registered,
   host: Telling,
 ): string | null {
-  return observing.hears("carry") ? observing.carried({ what, execution }, (error) => host.report(error)) : null;
+  return observing.hears("carry") ? observing.carried({ what, execution }, reportTo(host)) : null;
+}
+
+function reportTo(host: Telling): (error: StepwellError) => void {
+  return (error) => host.report(error);
 }
 
 /** As `carriedBy`, for what may reach executions of any workflow: all of them are asked, and the first text of a name counts. */
@@ -113,7 +134,7 @@ export function carriedByAll(topic: string, registry: ReadonlyMap<string, Regist
   const carried: Record<string, string> = {};
   for (const { observing } of registry.values()) {
     const event = { what: "publication", topic } as const;
-    const more = carriedOf(observing.carried(event, (error) => host.report(error)));
+    const more = carriedOf(observing.carried(event, reportTo(host)));
     for (const [key, text] of Object.entries(more)) carried[key] ??= text;
   }
   const text = JSON.stringify(carried);

@@ -216,6 +216,14 @@ function invalidInput({ name }: WorkflowDefinition, { id }: LaunchOptions, probl
 
 function firstPosition({ definition }: Registered, { id, rollback }: LaunchOptions): Position {
   if (rollback === undefined) return positionAt(initialFlow, definition.steps[0]!.name);
+  return rollbackPosition(definition, id, rollback);
+}
+
+function rollbackPosition(
+  definition: WorkflowDefinition,
+  id: string | undefined,
+  rollback: NonNullable<LaunchOptions["rollback"]>,
+): Position {
   checkRollbackStart(rollback);
   const index = definition.steps.findIndex(({ name }) => name === rollback.from);
   if (index < 0) {

@@ -122,8 +122,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
         this.#inbox.unreadable = undefined;
         return this.#turnAway(task.error);
       case "follow":
-        if ((task.request === "deadline" || turns(task.request)) && isPutToChild(this.#work)) return this.#putToChild();
-        return this.goOnWith(this.#inbox.follow(task.request), (event) => this.#happens(event));
+        return this.#follow(task.request);
       case "release":
         return this.#release(task.dueInMs);
       case "countDeaths":
@@ -146,6 +145,11 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
       case "call":
         return this.goOnWith(this.#runner.act(task), this.#called);
     }
+  }
+
+  #follow(request: Extract<Task, { type: "follow" }>["request"]): void {
+    if ((request === "deadline" || turns(request)) && isPutToChild(this.#work)) return this.#putToChild();
+    this.goOnWith(this.#inbox.follow(request), (event) => this.#happens(event));
   }
 
   /** Only the end of the child wakes the execution: what has asked for it has come. */

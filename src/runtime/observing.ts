@@ -48,9 +48,12 @@ export type Told = Mutable<Omit<ObserverEvent, "execution" | "state" | "revision
 
 /** Calls one observer callback: guards, then watchers. Gives back the veto, if there was one. */
 export function observe(work: Work, callback: CallbackName, event: Readonly<Told>): Veto | undefined {
+  return work.registered.observing.hears(callback) ? observed(work, callback, event) : undefined;
+}
+
+function observed(work: Work, callback: CallbackName, event: Readonly<Told>): Veto | undefined {
   const { registered, host } = work;
   const { observing } = registered;
-  if (!observing.hears(callback)) return undefined;
   const flow = flowOf(event.flow);
   const { identity, revision } = work.execution;
   const make = (): ObserverEvent => eventOf(identity, event, flow, shownState(work.execution), revision);

@@ -25,10 +25,18 @@ const highestPriority = 1_000_000;
  */
 export function queueingOf(
   { name, limits }: WorkflowDefinition,
-  { id, priority, rollback }: LimitedLaunch,
+  launch: LimitedLaunch,
   state: object,
 ): Queueing | undefined {
-  if (limits === undefined || rollback !== undefined) return undefined;
+  return limits === undefined || launch.rollback !== undefined ? undefined : queueingIn(name, limits, launch, state);
+}
+
+function queueingIn(
+  name: string,
+  limits: NonNullable<WorkflowDefinition["limits"]>,
+  { id, priority }: LimitedLaunch,
+  state: object,
+): Queueing {
   const keyOf = (key: ((state: never) => string) | null | undefined, of: string): string | null =>
     key === null || key === undefined ? null : checkedKey(key, state, `${of} of workflow "${name}"`, name, id);
   return {

@@ -32,9 +32,13 @@ export function startCall(work: Work, call: Call, caller: Caller): Settled | Ste
   }
   const asked = isPending ? undefined : call.context.over();
   if (!isPending && asked === undefined && !(value instanceof Transacted)) return { kind: "returned", value };
-  // Some other kind of promise may throw where it is asked to call back.
+  return new StepCall(work, call, promiseOf(value, asked), caller);
+}
+
+/** Some other kind of promise may throw where it is asked to call back. @param asked what is to be waited for first */
+function promiseOf(value: unknown, asked: Promise<unknown> | undefined): Promise<unknown> {
   const promise = value instanceof Promise ? value : new Promise((resolve) => resolve(value));
-  return new StepCall(work, call, asked === undefined ? promise : asked.then(() => promise), caller);
+  return asked === undefined ? promise : asked.then(() => promise);
 }
 
 /** A call that is under way. */

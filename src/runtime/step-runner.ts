@@ -67,7 +67,7 @@ export class StepRunner {
       case "cutOff":
         return cutOffEvent(this.#work);
       case "fail":
-        return andThen(this.#lastError(), (error) => failedForGood(this.#work, task.reason, error));
+        return this.#failForGood(task.reason);
       case "waitTimedOut":
         return waitTimedOutEvent(this.#work);
       case "call":
@@ -156,6 +156,10 @@ export class StepRunner {
     });
     if (veto !== undefined) noteGuard(work, "startRollback", veto.error);
     work.execution = executionWith(work.execution, { position: withLifecycle(position, "startRollback") });
+  }
+
+  #failForGood(reason: string): MaybePromise<Event> {
+    return andThen(this.#lastError(), (error) => failedForGood(this.#work, reason, error));
   }
 
   /** The time for attempts is over before this one has begun: the step fails with what the last one failed with. */

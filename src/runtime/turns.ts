@@ -60,7 +60,12 @@ export abstract class Turns {
 
   /** Goes on with a value that may come later. */
   protected goOnWith<T>(value: MaybePromise<T>, use: (value: T) => void = () => undefined): void {
-    if (!(value instanceof Promise)) return use(value);
+    if (value instanceof Promise) this.#waitFor(value, use);
+    else use(value);
+  }
+
+  /** Apart from `goOnWith`, which is called with each turn: a function with closures costs something whenever it is called. */
+  #waitFor<T>(value: Promise<T>, use: (value: T) => void): void {
     this.isWaiting = true;
     const goOn = (act: () => void): void => {
       this.isWaiting = false;

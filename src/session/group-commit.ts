@@ -112,6 +112,10 @@ export class Committer {
       const written = this.#store.write({ creates: [row], transitions: none, releases: none, arrivals: none });
       return written instanceof Promise ? written.then((it) => it.creates[0]!) : written.creates[0]!;
     }
+    return this.#createInBatch(row);
+  }
+
+  #createInBatch(row: NewExecution): Promise<CreateResult> {
     return new Promise((committed, refused) =>
       this.#enqueue({ kind: "creates", row, listener: { committed, refused }, since: this.#clock.monotonic() }),
     );

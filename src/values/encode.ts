@@ -13,6 +13,9 @@ import { deepest, describe, isolate, isolated, merge, unreadable } from "./isola
 /** 1 MiB: how large an encoded value may be by default, in bytes of UTF-8. */
 export const defaultSizeLimit = 1024 * 1024;
 
+/** A character of a text takes at most so many in UTF-8. */
+const bytesOfCharacter = 3;
+
 /** No JSON text begins with it. */
 const richTag = "~";
 
@@ -33,10 +36,12 @@ export interface EncodeOptions {
 export class Encoded {
   #text: string | undefined;
   readonly #value: unknown;
+  readonly #sizeAtMost: number | undefined;
 
-  protected constructor(text: string | undefined, value: unknown) {
+  protected constructor(text: string | undefined, value: unknown, sizeAtMost?: number) {
     this.#text = text;
     this.#value = value;
+    this.#sizeAtMost = sizeAtMost;
   }
 
   /** A text that was read from a store. */
@@ -49,9 +54,9 @@ export class Encoded {
     return new EncodedInParts(parts);
   }
 
-  /** @internal For `encode`: the value is plain, and nobody can change it. */
-  static ofPlain(value: unknown): Encoded {
-    return new Encoded(undefined, value);
+  /** @internal A value that is known to be plain, and that nobody can change. @param sizeAtMost see there */
+  static ofPlain(value: unknown, sizeAtMost: number): Encoded {
+    return new Encoded(undefined, value, sizeAtMost);
   }
 
   /** An object as it was once, and the fields that it has had since. Undefined: it is of one piece. */
@@ -76,6 +81,11 @@ export class Encoded {
   /** Whether the value is frozen through and through; else it holds a Map, a Date or the like. */
   get isPlain(): boolean {
     return this.#value !== undefined || !this.#text!.startsWith(richTag);
+  }
+
+  /** So many bytes its text has at most, as far as that is known without making it. Infinity: it is not plain. */
+  get sizeAtMost(): number {
+    return this.#sizeAtMost ?? (this.isPlain ? this.#text!.length * bytesOfCharacter : Infinity);
   }
 
   /** Whether both are known to stand for the same value, without looking into it. */
@@ -123,6 +133,10 @@ class EncodedInParts extends Encoded {
   override get isPlain(): boolean {
     return this.#parts.whole.isPlain && this.#parts.changes.isPlain;
   }
+
+  override get sizeAtMost(): number {
+    return this.#parts.whole.sizeAtMost + this.#parts.changes.sizeAtMost;
+  }
 }
 
 /**
@@ -141,7 +155,7 @@ export function encode(value: unknown, about: EncodeOptions): Encoded {
     let copy = isTrusted ? value : isolated(value, what);
     const size = plainSize(copy);
     const isPlain = size < Infinity;
-    if (isPlain && size <= limit) return Encoded.ofPlain(copy);
+    if (isPlain && size <= limit) return Encoded.ofPlain(copy, size);
     // Rich values can't be frozen through and through, so their text is made before anyone changes them.
     if (!isPlain && isTrusted) copy = isolated(value, what);
     return measured(textOf(copy, isPlain), what, limit);
@@ -155,8 +169,8 @@ function textOf(value: unknown, isPlain: boolean): string {
 }
 
 function measured(text: string, what: string, limit: number): Encoded {
-  // A character takes at most three bytes: most texts need not be measured.
-  const size = text.length * 3 > limit ? Buffer.byteLength(text) : 0;
+  // Most texts need not be measured.
+  const size = text.length * bytesOfCharacter > limit ? Buffer.byteLength(text) : 0;
   if (size <= limit) return Encoded.ofText(text);
   throw new StepwellError(
     "STEPWELL_TOO_LARGE",

@@ -32,6 +32,12 @@ export function merge(state: object, patch: object): object {
   return Object.freeze(merged);
 }
 
+/** A patch that changes nothing. */
+export function isEmpty(patch: object): boolean {
+  for (const _ in patch) return false;
+  return true;
+}
+
 /** One step from a value to one inside it: a field, an index, or a piece of source text. */
 type Segment = string | number | { readonly text: string };
 

@@ -5,6 +5,7 @@
 import { inspect } from "node:util";
 import { encode, isPlain } from "./encode.js";
 import { isolate } from "./isolate.js";
+import type { Mutable } from "./mutable.js";
 import { meansSuccess, withoutControlCharacters } from "./text.js";
 
 /** An error as it is stored: plain data, always encodable. */
@@ -44,14 +45,15 @@ function serialized(error: unknown, chain: number): SerializedError {
   const stack = textOf(error, "stack");
   const details = detailsOf(error);
   const cause = chain > 1 ? causeOf(error) : undefined;
-  return {
+  const kept: Mutable<SerializedError> = {
     name: cleaned(nameOf(error), longest.name),
     message: cleaned(message, longest.message),
-    ...(code !== undefined && { code: cleaned(code, longest.name) }),
-    ...(stack !== undefined && { stack: cleaned(stack, longest.stack) }),
-    ...(details !== undefined && { details }),
-    ...(cause !== undefined && cause !== null && { cause: serialized(cause, chain - 1) }),
   };
+  if (code !== undefined) kept.code = cleaned(code, longest.name);
+  if (stack !== undefined) kept.stack = cleaned(stack, longest.stack);
+  if (details !== undefined) kept.details = details;
+  if (cause !== undefined && cause !== null) kept.cause = serialized(cause, chain - 1);
+  return kept;
 }
 
 /** The language allows `throw "no stock"`. */
@@ -133,5 +135,6 @@ function described(value: unknown): string {
 /** PostgreSQL refuses NUL in a text, and UTF-8 has no lone surrogates. */
 function cleaned(text: string, length: number): string {
   const cut = text.length > length ? `${text.slice(0, length - 1)}…` : text;
-  return cut.replaceAll("\0", "\ufffd").toWellFormed();
+  const storable = cut.includes("\0") ? cut.replaceAll("\0", "\ufffd") : cut;
+  return storable.toWellFormed();
 }

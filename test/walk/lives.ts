@@ -576,7 +576,7 @@ function newExecution(step: string, deadlineAt: number | null): ActiveExecution 
     status: "running",
     position: { ...initialFlow, step, ...counts, error: null, stuckBy: null },
     state: {},
-    isRich: false,
+    sizeAtMost: 0,
     admission: null,
     line: null,
     root: null,

@@ -17,10 +17,10 @@ const taken: readonly CommitResult[] = ["taken"];
 const none: readonly never[] = [];
 
 export function writing(data: MemoryData): Pick<Store, "write"> {
+  let hints: Hint[] = [];
   return {
     write(batch) {
       const at = data.now();
-      const hints: Hint[] = [];
       const { creates, transitions, releases, arrivals, subscriptions, publications } = batch;
       const result = {
         at,
@@ -31,26 +31,43 @@ export function writing(data: MemoryData): Pick<Store, "write"> {
         subscriptions: answers(subscriptions, subscribe, data, at, hints),
         publications: answers(publications, publish, data, at, hints),
       };
-      if (hints.length > 0) data.hints.tell(hints);
+      if (hints.length > 0) {
+        const told = hints;
+        // Whoever hears may write.
+        hints = [];
+        data.hints.tell(told);
+      }
       if (data.moves.isWatched) data.moves.tell(movedBy(batch));
       return result;
     },
   };
 }
 
+type Writes<Item, Answer> = (data: MemoryData, row: Item, at: number, hints: Hint[]) => Answer;
+
 /** What `write` makes of each row. Without a closure where there is one row or none: this is what is done most often. */
 function answers<Item, Answer>(
   rows: readonly Item[] = none,
-  write: (data: MemoryData, row: Item, at: number, hints: Hint[]) => Answer,
+  write: Writes<Item, Answer>,
   data: MemoryData,
   at: number,
   hints: Hint[],
 ): readonly Answer[] {
   if (rows.length === 0) return none;
-  if (rows.length > 1) return rows.map((row) => write(data, row, at, hints));
+  if (rows.length > 1) return eachOf(rows, write, data, at, hints);
   const answer = write(data, rows[0]!, at, hints);
   // The same for all that are taken.
   return answer === "taken" ? (taken as readonly Answer[]) : [answer];
+}
+
+function eachOf<Item, Answer>(
+  rows: readonly Item[],
+  write: Writes<Item, Answer>,
+  data: MemoryData,
+  at: number,
+  hints: Hint[],
+): readonly Answer[] {
+  return rows.map((row) => write(data, row, at, hints));
 }
 
 function create(data: MemoryData, it: NewExecution, at: number, hints: Hint[]): CreateResult {
