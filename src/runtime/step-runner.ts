@@ -147,6 +147,13 @@ export class StepRunner {
 
   #startRollback(): void {
     const work = this.#work;
+    if (work.registered.observing.hears("startRollback")) this.#tellStartRollback();
+    const position = withLifecycle(work.execution.position, "startRollback");
+    work.execution = executionWith(work.execution, { position });
+  }
+
+  #tellStartRollback(): void {
+    const work = this.#work;
     const { position } = work.execution;
     const veto = observe(work, "startRollback", {
       flow: position,
@@ -155,7 +162,6 @@ export class StepRunner {
       ...(position.error !== null && { error: position.error }),
     });
     if (veto !== undefined) noteGuard(work, "startRollback", veto.error);
-    work.execution = executionWith(work.execution, { position: withLifecycle(position, "startRollback") });
   }
 
   #failForGood(reason: string): MaybePromise<Event> {
