@@ -123,7 +123,7 @@ export function risen(execution: ActiveExecution, event: Event, ground: Ground, 
   const { position, others = [] } = execution;
   const own = new Map(Object.entries(execution.state));
   // What a step gave on its way up of which nothing is there is undone with it.
-  const undo = position.direction === "down" ? ((event.patch?.value ?? {}) as object) : {};
+  const undo = position.direction === "down" ? (event.patch?.value ?? {}) : {};
   const guards = Object.fromEntries(others.flatMap((name) => (own.has(name) ? [[name, own.get(name)]] : [])));
   const patch = event.patchThen ?? ground.patch ?? {};
   const state = [undo, guards, patch].reduce(merge, ground.state);
