@@ -87,6 +87,7 @@ test("a desk that asks nobody who they are is never mounted", async () => {
     }
     return "mounted";
   };
+  for (const none of [undefined, null, "token"]) expect(refused(none as never)).toBe("STEPWELL_INVALID_ARGUMENT");
   expect(refused({})).toBe("STEPWELL_INVALID_ARGUMENT");
   expect(refused({ token: "short" })).toBe("STEPWELL_INVALID_ARGUMENT");
   expect(refused({ token: "t".repeat(43), hosts: ["desk.example.com"] })).toBe("STEPWELL_INVALID_ARGUMENT");

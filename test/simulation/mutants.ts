@@ -145,6 +145,8 @@ export const mutants: readonly Mutant[] = [
   // What is due.
   of(next, 'if (isOverdue(execution, action, moment)) return { type: "stepOverdue" };', ""),
   of(next, 'if (position.direction === "down" && !moment.isRecalled) return { type: "recall" };', ""),
+  of("execution/recall.ts", "plan.atOnce - underWay.length", "plan.atOnce + 1 - underWay.length"),
+  of("execution/recall.ts", "plan.canary - proofs", "plan.canary + 1 - proofs"),
   // Requests.
   of(mail, 'if (isPastPivot(position, shape)) return "past-pivot";', ""),
   of(mail, 'if (isPivotDone(position, pivot) && pivot >= to) return "past-pivot";', ""),
@@ -228,6 +230,11 @@ export const mutants: readonly Mutant[] = [
   of(encode, "(value !== 0 || 1 / value > 0)", "true"),
   of(encode, "return value - value === 0 && (value", "return (value"),
   of(encode, "richTag + stringify(value)", "stringify(value)"),
+  of(
+    encode,
+    "this.isPlain ? this.#text!.length * bytesOfCharacter : Infinity",
+    "this.#text!.length * bytesOfCharacter",
+  ),
   of("values/isolate.ts", "{ ...state, ...patch }", "{ ...patch, ...state }"),
   of("stores/sql/rows.ts", "...(replaced !== undefined && { replaced: Encoded.ofText(replaced) }),", ""),
 ];

@@ -57,6 +57,7 @@ const shortestToken = 32;
 
 /** @throws STEPWELL_INVALID_ARGUMENT, STEPWELL_UNKNOWN_OPTION */
 export function settingsOf(options: DeskOptions): DeskSettings {
+  if (typeof options !== "object" || (options as unknown) === null) throw invalid("takes an object of options");
   for (const name of Object.keys(options)) {
     if (!names.has(name)) throw new StepwellError("STEPWELL_UNKNOWN_OPTION", `desk(…) has no option "${name}".`);
   }
