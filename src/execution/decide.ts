@@ -6,7 +6,7 @@
 import type { StepDefinition } from "../definition/definition.js";
 import type { Status } from "../definition/flow.js";
 import { holdsTurns, isClean, untaken } from "./doubt.js";
-import { changesOf, leftNothing, type ActiveExecution, executionWith } from "./execution.js";
+import { changesOf, leftNothing, withPosition, type ActiveExecution } from "./execution.js";
 import { risen, type Ground } from "./contributions.js";
 import { eventWith, type Event } from "./events.js";
 import { lineAfter } from "./children.js";
@@ -67,7 +67,7 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
   const goesOn = kept !== undefined || looksAgain || isAsked;
   const resting = goesOn ? undefined : restOf(execution, position, action, mail, facts, step);
   const ends = (action === "succeed" && !isAsked) || action === "finish";
-  const status = resting?.status ?? kept ?? statusOf[action];
+  const status = resting?.status ?? kept ?? statusOf(action);
   const history = entryOf(committed, event, upInto);
   if (isPassedOver) history.leftNothing = true;
   // All of one shape, with all fields: on Node 20 an object that is spread and then grows costs fifty times as much, and whoever reads it.
@@ -146,9 +146,7 @@ function judged(stood: ActiveExecution, happened: Event, facts: Facts): Judged {
   const turn = isForeign ? undefined : turnOf(stood, sifted?.request, shape, time);
   const isLeft = isDone(happened) || happened.what.type === "probeDidNotHappen";
   const takesOver = isLeft && stood.position.until !== undefined && turn?.arrival !== undefined;
-  const execution = takesOver
-    ? executionWith(stood, { position: takenOver(stood, turn.reason, turn.asked, definition) })
-    : stood;
+  const execution = takesOver ? withPosition(stood, takenOver(stood, turn.reason, turn.asked, definition)) : stood;
   // A pivot that succeeded is a point of no return: a request that came while it ran is too late.
   const isPassed = happened.what.type === "stepPassedOver";
   const tooLate = !takesOver && !isPassed && isDone(happened) && execution.position.stepIndex === shape.pivot;
@@ -236,16 +234,20 @@ function listAfter(
   return { list: facts.firstListOf(keyNameOf(step, keys), roundOf(position, stepIndex)), closes: true };
 }
 
-const statusOf: Record<Action, Status> = {
-  init: "running",
-  execute: "running",
-  wait: "waiting",
-  startRollback: "running",
-  succeed: "completed",
-  finish: "rolledBack",
-  park: "stuck",
-  none: "running",
-};
+function statusOf(action: Action): Status {
+  switch (action) {
+    case "wait":
+      return "waiting";
+    case "succeed":
+      return "completed";
+    case "finish":
+      return "rolledBack";
+    case "park":
+      return "stuck";
+    default:
+      return "running";
+  }
+}
 
 const interruptible = new Set<RoutedEvent["type"]>([
   ...(["stepOk", "stepPassedOver", "stepCompleted", "stepPaused", "stepFailed", "retry", "again", "doubted"] as const),
@@ -348,7 +350,7 @@ function restOf(
   step: StepDefinition | undefined,
 ): { status: Status; dueInMs: number | null } | undefined {
   if (action === "succeed" || action === "finish" || action === "park")
-    return observing.hears(callbackOf[action]) ? undefined : { status: statusOf[action], dueInMs: null };
+    return observing.hears(callbackOf[action]) ? undefined : { status: statusOf(action), dueInMs: null };
   // A parked execution may stand where this list has no step.
   const waits =
     action === "wait" && (step === undefined || awaitedMessage(pending, step, execution.position) === undefined);
@@ -359,7 +361,7 @@ function restOf(
     const isHeld = holdsTurns({ position, status: "running", ...untaken }, step, shape);
     return { status: "scheduled", dueInMs: dueIn(execution, position, shape, time, isHeld) };
   }
-  return stopping ? { status: statusOf[action], dueInMs: 0 } : undefined;
+  return stopping ? { status: statusOf(action), dueInMs: 0 } : undefined;
 }
 
 /**

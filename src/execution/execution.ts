@@ -195,6 +195,13 @@ export function executionWith(it: ActiveExecution, changes: Partial<ActiveExecut
   return Object.assign(copyOf(it), changes);
 }
 
+/** Where it stands before anything of that is committed. */
+export function withPosition(it: ActiveExecution, position: Position): ActiveExecution {
+  const moved = copyOf(it);
+  moved.position = position;
+  return moved;
+}
+
 function copyOf(it: ActiveExecution): Mutable<ActiveExecution> {
   return {
     identity: it.identity,

@@ -290,8 +290,6 @@ function uncounted(execution: ActiveExecution, what: RoutedEvent, stays: boolean
   return stays ? before : 0;
 }
 
-const keptWaits = new Set<RoutedEvent["type"]>(["cutOff", "parked", "resumed", "begins", "probeHappened"]);
-
 /** A pause in a handler keeps the timeout that runs; a new value restarts it, `null` clears it. */
 function waitUntil(
   position: Position,
@@ -299,10 +297,18 @@ function waitUntil(
   action: Action,
   time: StoreTime,
 ): number | null {
-  const { type } = what;
-  if (keptWaits.has(type)) return position.waitUntil;
-  if (what.type === "retry") return what.afresh ? null : position.waitUntil;
-  if (action !== "wait" || pause === undefined) return null;
+  switch (what.type) {
+    case "cutOff":
+    case "parked":
+    case "resumed":
+    case "begins":
+    case "probeHappened":
+      return position.waitUntil;
+    case "retry":
+      return what.afresh ? null : position.waitUntil;
+    default:
+      if (action !== "wait" || pause === undefined) return null;
+  }
   // A handler without a message is `onTimeout`: the timeout that it answers is over.
   const isTimeoutHandler = cause === undefined && func === "runContinue";
   if (pause.until !== undefined) return pause.until;

@@ -7,7 +7,7 @@ import { Again, Complete, Fail, Pause, patchProblem } from "../definition/outcom
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { reasonOf, serializeError } from "../values/serialize-error.js";
 import { eventWith, type Event, type Happened } from "./events.js";
-import { withPatch, type ActiveExecution, executionWith, patchOptions } from "./execution.js";
+import { patchOptions, withPatch, withPosition, type ActiveExecution } from "./execution.js";
 import type { MailboxRecord } from "./records.js";
 import { nextDelay, policyOf } from "./retry.js";
 import { isPastPivot, type Shape } from "./router.js";
@@ -119,9 +119,9 @@ type Result = Pick<Event, "what" | "result" | "error" | "pause"> & {
 /** What `run` would have come to with this result, of which its probe says that it happened. */
 export function happenedOf(execution: ActiveExecution, result: unknown, call: SettledCall, facts: CallFacts): Happened {
   const position = positionOf({ ...execution.position, direction: "up", stepFunc: "run" });
-  const asRun = executionWith(execution, { position });
+  const asRun = withPosition(execution, position);
   const happened = resultOf(asRun, { kind: "returned", value: result }, call, facts);
-  return { ...happened, execution: executionWith(happened.execution, { position: execution.position }) };
+  return { ...happened, execution: withPosition(happened.execution, execution.position) };
 }
 
 /** A value that can't even be looked at, such as a revoked proxy, is nonsense like any other. */

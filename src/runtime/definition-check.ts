@@ -9,7 +9,14 @@ import type { Transition, ExecutionRecord } from "../execution/records.js";
 import type { MaybePromise } from "../stores/contract.js";
 import { eventAt, type Event } from "../execution/events.js";
 import { withItsDoubt, withoutProbe } from "../execution/doubt.js";
-import { hasBegun, isBegun, type Attempts, type ActiveExecution, executionWith } from "../execution/execution.js";
+import {
+  executionWith,
+  hasBegun,
+  isBegun,
+  withPosition,
+  type ActiveExecution,
+  type Attempts,
+} from "../execution/execution.js";
 import { keyNameOf, positionOf } from "../execution/position.js";
 import type { Registered } from "../session/registry.js";
 import { letGoOf } from "./let-go.js";
@@ -57,7 +64,7 @@ export function checkDefinition(
 function keepDoubt(work: Work, before: readonly StepOutline[] | undefined): void {
   const { execution } = work;
   const position = withItsDoubt(execution, before?.[execution.position.stepIndex]);
-  if (before !== undefined && position !== execution.position) work.execution = executionWith(execution, { position });
+  if (before !== undefined && position !== execution.position) work.execution = withPosition(execution, position);
 }
 
 /** A changed list of the same version. */
@@ -77,9 +84,8 @@ function taken(
     work.execution = executionWith(execution, {
       position: positionOf({ ...position, step: definition.steps[0]!.name }),
     });
-  else if (isBegun(execution, was))
-    work.execution = executionWith(execution, { position: positionOf({ ...position, begins: true }) });
-  else if (position !== execution.position) work.execution = executionWith(execution, { position });
+  else if (isBegun(execution, was)) work.execution = withPosition(execution, positionOf({ ...position, begins: true }));
+  else if (position !== execution.position) work.execution = withPosition(execution, position);
   return { definition: { version: definition.version, fingerprint: stepList.fingerprint }, event: undefined };
 }
 

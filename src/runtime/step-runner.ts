@@ -4,7 +4,7 @@ import { decode } from "../values/encode.js";
 import { validate } from "../definition/schema.js";
 import type { ErrorCode } from "../errors.js";
 import { eventAt, type Event } from "../execution/events.js";
-import { attemptOf, executionWith } from "../execution/execution.js";
+import { attemptOf, withPosition } from "../execution/execution.js";
 import { awaitedMessage } from "../execution/mail.js";
 import type { Task } from "../execution/next.js";
 import { inDoubtReason } from "../execution/probe-answer.js";
@@ -149,7 +149,7 @@ export class StepRunner {
     const work = this.#work;
     if (work.registered.observing.hears("startRollback")) this.#tellStartRollback();
     const position = withLifecycle(work.execution.position, "startRollback");
-    work.execution = executionWith(work.execution, { position });
+    work.execution = withPosition(work.execution, position);
   }
 
   #tellStartRollback(): void {

@@ -63,8 +63,8 @@ export const mutants: readonly Mutant[] = [
   of(decide, "revision: execution.revision + 1,", "revision: execution.revision + (execution.revision === 3 ? 2 : 1),"),
   of(
     decide,
-    "return stopping ? { status: statusOf[action], dueInMs: 0 } : undefined;",
-    "return stopping ? { status: statusOf[action], dueInMs: null } : undefined;",
+    "return stopping ? { status: statusOf(action), dueInMs: 0 } : undefined;",
+    "return stopping ? { status: statusOf(action), dueInMs: null } : undefined;",
   ),
   of(
     decide,
