@@ -58,7 +58,8 @@ async function main(): Promise<number> {
   const seen = new Seen();
   const found: Found[] = [];
   let played = 0;
-  process.once("SIGINT", () => (shares.length = 0));
+  // It may come twice: from the keyboard, and from what has begun this process.
+  process.on("SIGINT", () => (shares.length = 0));
   const work = async (player: Player): Promise<void> => {
     for (let share = shares.shift(); share !== undefined && found.length < mostFound; share = shares.shift()) {
       const report = await player.play(share);
