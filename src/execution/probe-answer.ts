@@ -2,6 +2,7 @@
 import { Again, DidNotHappen, Happened as ItHappened, Unknown } from "../definition/outcome.js";
 import { defaultRollbackRetry } from "../definition/retry-policy.js";
 import { StepwellError } from "../errors.js";
+import { isEmpty } from "../values/isolate.js";
 import { reasonOf, serializeError } from "../values/serialize-error.js";
 import { doubtOf, type Doubt } from "./doubt.js";
 import { newEvent, eventWith, type Event, type Happened } from "./events.js";
@@ -69,10 +70,6 @@ export function resolved(
 
 function didNotHappen(call: SettledCall): Event {
   return answered(call, { type: "probeDidNotHappen" }, "did-not-happen", { answered: "did-not-happen" });
-}
-
-function isEmpty(patch: object | undefined): boolean {
-  return patch === undefined || Object.keys(patch).length === 0;
 }
 
 function answered(call: SettledCall, what: Event["what"], result: string, details?: Partial<Event>): Event {
