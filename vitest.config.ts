@@ -11,6 +11,9 @@ const long = "{src,test,examples}/**/*.long.test.ts";
 /** Some tests start processes, which is slow on a busy machine. */
 const timeouts = { testTimeout: 60_000, hookTimeout: 60_000 };
 
+/** Names of tests are whole sentences, also where they come from a table. */
+const chaiConfig = { truncateThreshold: 0 };
+
 export default defineConfig({
   test: {
     // Many tests wait for processes and servers: on two cores, too, two files at a time are faster than one.
@@ -20,8 +23,8 @@ export default defineConfig({
     // Here, not in the projects: they share the server.
     globalSetup: ["test/support/postgres-run.ts"],
     projects: [
-      { test: { name: "main", include: [all], exclude: [...configDefaults.exclude, long], ...timeouts } },
-      { test: { name: "long", include: [long], ...timeouts } },
+      { test: { name: "main", include: [all], exclude: [...configDefaults.exclude, long], ...timeouts, chaiConfig } },
+      { test: { name: "long", include: [long], ...timeouts, chaiConfig } },
     ],
     // `.ci/run` counts the tests from the file.
     reporters: ["default", new Progress({ minutes: { main: 5, long: 5 } }), ...(CI ? ["json"] : [])],

@@ -5,7 +5,7 @@ import type { CreateResult, NewExecution } from "../batch.js";
 import { doubleArray, integerArray, textArray } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { queueing } from "./gates.js";
-import { moment, at as time } from "./moment.js";
+import { instant, moment, at as time } from "./moment.js";
 import { executionsOf } from "./read.js";
 import type { Terms } from "./shared.js";
 import { BatchStep } from "./step.js";
@@ -82,12 +82,23 @@ const insertPlain: Statement = {
     "unnest($4::float8[], $5::text[], $6::integer[], $7::text[], $8::text[]) AS g (ticket, id, kind, state, input)",
   ),
 };
-/** Of a single one the plan is simpler. */
+/** Of a single one the values stand in the statement. */
 const insertOne: Statement = {
   name: "create_one",
-  text: plainText(
-    "(SELECT $4::float8 AS ticket, $5::text AS id, $6::integer AS kind, $7::text AS state, $8::text AS input) AS g",
-  ),
+  text: `
+WITH created AS (
+  INSERT INTO stepwell_executions (sequence, created_at, id, workflow, version, tags, input, revision,
+    signals, seen, claims, owner, ticket, due_at, updated_at, status, position, state, fingerprint)
+  SELECT nextval('stepwell_sequence'), ${instant}, $4::text, $7::text, $8::text, '[]', $6::text, 0,
+    0, 0, CASE WHEN a.owner IS NULL THEN 0 ELSE 1 END, a.owner, $3::float8, CASE WHEN a.owner IS NULL THEN ${instant} END,
+    ${instant}, $9::text, $10::text, $5::text, $11::text
+  FROM (SELECT 1) AS g LEFT JOIN stepwell_launchers AS a ON a.owner = $2::integer
+  ON CONFLICT (id) DO NOTHING RETURNING ticket, owner, id, created_at AS at
+),
+working AS (
+  INSERT INTO stepwell_work (owner, number, ids) SELECT owner, ticket, ARRAY[id] FROM created WHERE owner IS NOT NULL ON CONFLICT DO NOTHING
+)
+SELECT at, CASE WHEN owner IS NULL THEN json_build_array(ticket) END AS unowned FROM created`,
 };
 const insertLines: Statement = {
   name: "create_lines",
@@ -131,10 +142,13 @@ function noted(owners: Map<number, string[]>, owner: number, id: string): void {
 
 interface CreatedRow {
   readonly at: number;
-  /** The tickets of what was made; null: of all. */
-  readonly created: readonly number[] | null;
+  /** The tickets of what was made; null, and of a single one nothing: of all. */
+  readonly created?: readonly number[] | null;
   readonly unowned: readonly number[] | null;
 }
+
+/** What is there already is all that a single one is told by: no row. */
+const noneMade: Pick<CreatedRow, "created" | "unowned"> = { created: [], unowned: null };
 
 /** @param tickets one for each create */
 export function creating(
@@ -145,8 +159,9 @@ export function creating(
   return new BatchStep<NewExecution, CreateResult, CreatedRow>([...creates.keys()], creates, {
     ask: (all) => createOf(all, tickets, terms),
     read: ([row], all, hint, refuse) => {
-      const made = row!.created === null ? undefined : new Set(row!.created);
-      const unowned = row!.unowned === null ? undefined : new Set(row!.unowned);
+      const { created, unowned: without } = row ?? noneMade;
+      const made = created === undefined || created === null ? undefined : new Set(created);
+      const unowned = without === null ? undefined : new Set(without);
       const owners = new Map<number, string[]>();
       const answers = tickets.map((ticket, place) => {
         const isUnowned = unowned?.has(ticket) === true;
@@ -156,7 +171,7 @@ export function creating(
         else noted(owners, owner!, id);
         return isUnowned ? notOwned : owned;
       });
-      const number = Math.min(...(row!.created ?? tickets));
+      const number = Math.min(...(created ?? tickets));
       for (const [owner, ids] of owners) terms.work.took(owner, number, ids);
       return answers;
     },
@@ -211,13 +226,26 @@ function isOfKind({ of, position }: Kind, it: NewExecution, format: Terms["forma
   return isAlike && (of.position === it.position || position === positionText(it.position, it.id, format));
 }
 
+function oneCreateOf(
+  it: NewExecution,
+  ticket: number,
+  { now, format }: Pick<Terms, "now" | "format">,
+): { statement: Statement; values: unknown[] } {
+  const { id, owner, input, workflow, version, status, fingerprint } = it;
+  const [state, position] = [newStateText(it, format), positionText(it.position, id, format)];
+  const values = [now, owner, ticket, id, state, input.text, workflow, version, status, position, fingerprint];
+  return { statement: insertOne, values };
+}
+
 function plainCreateOf(
   all: readonly NewExecution[],
   tickets: readonly number[],
-  { now, format }: Pick<Terms, "now" | "format">,
+  terms: Pick<Terms, "now" | "format">,
 ): { statement: Statement; values: unknown[] } | undefined {
   const plainness = plainnessOf(all);
   if (plainness === undefined) return undefined;
+  if (all.length === 1 && plainness === "free") return oneCreateOf(all[0]!, tickets[0]!, terms);
+  const { now, format } = terms;
   const kinds: Kind[] = [];
   const places: number[] = [];
   for (const it of all) {
@@ -226,22 +254,15 @@ function plainCreateOf(
     if (kinds.length > fewKinds) return undefined;
     places.push(place + 1);
   }
-  const [one] = all;
-  const isSingle = all.length === 1 && plainness === "free";
-  const rows = isSingle
-    ? [tickets[0], one!.id, 1, newStateText(one!, format), one!.input.text]
-    : [
-        doubleArray(tickets),
-        textArray(all.map(({ id }) => id)),
-        integerArray(places),
-        textArray(all.map((it) => newStateText(it, format))),
-        textArray(all.map(({ input }) => input.text)),
-      ];
   const values = [
     now,
     all.length,
     all.find(({ owner }) => owner !== null)?.owner ?? null,
-    ...rows,
+    doubleArray(tickets),
+    textArray(all.map(({ id }) => id)),
+    integerArray(places),
+    textArray(all.map((it) => newStateText(it, format))),
+    textArray(all.map(({ input }) => input.text)),
     textArray(kinds.map(({ of }) => of.workflow)),
     textArray(kinds.map(({ of }) => of.version)),
     textArray(kinds.map(({ of }) => of.status)),
@@ -249,8 +270,7 @@ function plainCreateOf(
     textArray(kinds.map(({ of }) => of.fingerprint)),
     ...(plainness === "lines" ? lineValuesOf(all, kinds) : []),
   ];
-  const statement = plainness === "lines" ? insertLines : isSingle ? insertOne : insertPlain;
-  return { statement, values };
+  return { statement: plainness === "lines" ? insertLines : insertPlain, values };
 }
 
 function lineValuesOf(all: readonly NewExecution[], kinds: readonly Kind[]): unknown[] {

@@ -72,8 +72,8 @@ export class Database {
   }
 
   /** The rows of one statement, in a transaction of its own. */
-  async rows<Row>(statement: Statement, values: unknown[] = []): Promise<Row[]> {
-    return this.connected(async (client) => this.#send<Row>(client, statement, values));
+  rows<Row>(statement: Statement, values: unknown[] = []): Promise<Row[]> {
+    return this.connected((client) => this.#send<Row>(client, statement, values));
   }
 
   /** The rows of a query whose text is one of many. */

@@ -18,15 +18,17 @@ interface ReasonRow {
   readonly written: boolean | null;
 }
 
-/** What a statement says of the rows that it was given. Null: all were taken. */
+/** What a statement says of the rows that it was given. Null, and of a single one nothing: all were taken. */
 export interface TakenRow {
   readonly at: number;
-  readonly taken: readonly number[] | null;
+  readonly taken?: readonly number[] | null;
 }
 
-/** Whether the row at a place was taken. */
-export function takenIn({ taken }: TakenRow): (place: number) => boolean {
-  if (taken === null) return () => true;
+/** Whether the row at a place was taken. @param row none is given where a single one was not taken */
+export function takenIn(row: TakenRow | undefined): (place: number) => boolean {
+  if (row === undefined) return () => false;
+  const { taken } = row;
+  if (taken === undefined || taken === null) return () => true;
   const places = new Set(taken);
   return (place) => places.has(place + 1);
 }

@@ -38,9 +38,11 @@ export interface BatchStatement<Row, Answer, Found> {
 
 /** A part of a batch, which is one statement. */
 export interface Step {
-  /** The store's time of it. */
-  readonly at: number;
+  /** The store's time of it. Undefined: the statement has not told. */
+  readonly at: number | undefined;
   readonly hints: readonly Told[];
+  /** Something was refused, and it is not known why. */
+  readonly hasRefused: boolean;
   run(session: Session): Promise<void>;
   /** Asks why something was refused, where that is not known yet. To be called after `run`. */
   explain(session: Session): Promise<void>;
@@ -51,7 +53,7 @@ export class BatchStep<Row, Answer, Found extends { readonly at: number }> imple
   readonly rows: readonly number[];
   readonly hints: Told[] = [];
   answers: Answer[] = [];
-  at = 0;
+  at: number | undefined;
   readonly #given: readonly Row[];
   readonly #statement: BatchStatement<Row, Answer, Found>;
   #refused: number[] = [];
@@ -62,10 +64,14 @@ export class BatchStep<Row, Answer, Found extends { readonly at: number }> imple
     this.#statement = statement;
   }
 
+  get hasRefused(): boolean {
+    return this.#refused.length > 0;
+  }
+
   async run(session: Session): Promise<void> {
     const { statement, values } = this.#statement.ask(this.#given);
     const found = await session.rows<Found>(statement, values);
-    this.at = found[0]!.at;
+    this.at = found[0]?.at;
     const hint = (told: Told): void => void this.hints.push(told);
     this.answers = this.#statement.read(found, this.#given, hint, (place) => void this.#refused.push(place));
     await this.#statement.after?.(session, this.#given, this.answers);
@@ -83,7 +89,7 @@ export class BatchStep<Row, Answer, Found extends { readonly at: number }> imple
 
 /** Positions of rows, in groups in which no key is there twice: the first rows of all keys, then the second ones, and so on. */
 export function inWaves<Row>(rows: readonly Row[], keyOf: (row: Row) => string): number[][] {
-  if (rows.length === 0) return [];
+  if (rows.length < 2) return rows.length === 0 ? [] : [[0]];
   const seen = new Map<string, number>();
   const waves: number[][] = [];
   for (const [index, row] of rows.entries()) {

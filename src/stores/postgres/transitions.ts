@@ -5,7 +5,7 @@ import { arrayOf, type ColumnType } from "./arrays.js";
 import type { Statement } from "./database.js";
 import { leaving } from "./gates.js";
 import { changeLists, NewsKinds, tellingKinds } from "./lines.js";
-import { moment, at as time } from "./moment.js";
+import { at, instant, moment } from "./moment.js";
 import { reasons, takenIn, type TakenRow } from "./refusal.js";
 import { settledText, settling } from "./settling.js";
 import type { Terms } from "./shared.js";
@@ -27,31 +27,38 @@ interface Form {
 }
 
 /** The owner is compared in a way that its index does not serve, where there is one: it would be read from end to end for each row. */
-function update({ word, single, lined }: Form): string {
+function update(form: Form): string {
+  const { word, single, lined } = form;
   const has = (other: Word): boolean => words.indexOf(other) <= words.indexOf(word);
+  const g = givenIn(form);
+  const time = single ? instant : at;
+  const told = [
+    ...(has("mail") ? ["step", "settled", "ends"] : []),
+    ...(has("topics") ? ["keeps"] : []),
+    ...(has("limits") ? ["leaves"] : []),
+    ...(lined ? ["line_kind", "line_place"] : []),
+  ].map((name) => `, ${g(name)} AS ${name}`);
   return `
-WITH ${moment},
+WITH ${single ? "" : `${moment},`}
 updated AS (
-  UPDATE stepwell_executions AS e SET status = g.status, position = g.position, state = coalesce(g.state, e.state),
-    changes = CASE WHEN g.state IS NULL THEN ${has("rare") ? "coalesce(g.changes, e.changes)" : "e.changes"} END,
-    revision = g.revision, updated_at = ${time}, seen = e.signals, claims = 1 - g.rests,
-    owner = CASE WHEN g.rests = 0 THEN $3::integer END, due_at = ${has("rare") ? `${time} + g.due_in` : "NULL"}${
-      has("rare") ? ", carried = coalesce(g.carried, e.carried)" : ""
-    }${has("topics") ? ", subscribed = e.subscribed & coalesce(g.keeps, e.subscribed)" : ""}${
-      has("limits") ? ", admission = CASE WHEN g.leaves = 1 THEN NULL ELSE e.admission END" : ""
-    }${has("defined") ? ", version = coalesce(g.version, e.version), fingerprint = coalesce(g.fingerprint, e.fingerprint)" : ""}
-  FROM ${givenRows({ word, single, lined })}
-  WHERE e.id = g.id AND e.owner IS NOT DISTINCT FROM $3::integer AND e.revision = g.revision - 1
-    AND e.signals = ${has("rare") ? "g.signals" : "0"}
-  RETURNING g.n, e.sequence, e.id, $3::integer AS owner, g.revision, g.entry, g.patch${
-    has("mail") ? ", g.step, g.settled, g.ends" : ""
-  }${has("topics") ? ", g.keeps" : ""}${has("limits") ? ", g.leaves" : ""}${lined ? ", g.line_kind, g.line_place" : ""}
+  UPDATE stepwell_executions AS e SET status = ${g("status")}, position = ${g("position")}, state = coalesce(${g("state")}, e.state),
+    changes = CASE WHEN ${g("state")} IS NULL THEN ${has("rare") ? `coalesce(${g("changes")}, e.changes)` : "e.changes"} END,
+    revision = ${g("revision")}, updated_at = ${time}, seen = e.signals, claims = 1 - ${g("rests")},
+    owner = CASE WHEN ${g("rests")} = 0 THEN $2::integer END, due_at = ${has("rare") ? `${time} + ${g("due_in")}` : "NULL"}${
+      has("rare") ? `, carried = coalesce(${g("carried")}, e.carried)` : ""
+    }${has("topics") ? `, subscribed = e.subscribed & coalesce(${g("keeps")}, e.subscribed)` : ""}${
+      has("limits") ? `, admission = CASE WHEN ${g("leaves")} = 1 THEN NULL ELSE e.admission END` : ""
+    }${has("defined") ? `, version = coalesce(${g("version")}, e.version), fingerprint = coalesce(${g("fingerprint")}, e.fingerprint)` : ""}
+  ${single ? "" : `FROM ${givenRows(form)}`}
+  WHERE e.id = ${g("id")} AND e.owner IS NOT DISTINCT FROM $2::integer AND e.revision = ${g("revision")} - 1
+    AND e.signals = ${has("rare") ? g("signals") : "0"}
+  RETURNING ${single ? "" : "g.n, "}e.updated_at AS at, e.sequence, e.id, $2::integer AS owner, e.revision, ${g("entry")} AS entry, ${g("patch")} AS patch${told.join("")}
 ),
 written AS (
   INSERT INTO stepwell_history (execution, revision, owner, at, entry, patch)
-  SELECT sequence, revision, owner, ${time}, entry, patch FROM updated
-)${has("mail") ? heard + settling : ""}${has("topics") ? unsubscribing : ""}${has("limits") ? leaving : ""}${lined ? tellingKinds(firstColumn + allGiven({ word, single, lined }).length) : ""}
-SELECT ${time} AS at, CASE WHEN count(*) = $2::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`;
+  SELECT sequence, revision, owner, at, entry, patch FROM updated
+)${has("mail") ? heard + settling : ""}${has("topics") ? unsubscribing : ""}${has("limits") ? leaving : ""}${lined ? tellingKinds(firstColumn(form) + allGiven(form).length) : ""}
+${single ? "SELECT at FROM updated" : `SELECT ${at} AS at, CASE WHEN count(*) = $3::integer THEN NULL ELSE coalesce(json_agg(n), '[]') END AS taken FROM updated`}`;
 }
 
 interface Texts {
@@ -118,39 +125,53 @@ function allGiven({ word, lined }: Form): readonly Column[] {
   return lined ? [...columns, ...givenOfLines] : columns;
 }
 
-/** After the moment, the number of rows and their owner. */
-const firstColumn = 4;
+/** After the moment, the owner of all rows, and how many there are. */
+function firstColumn({ single }: Form): number {
+  return single ? 3 : 4;
+}
 
-/** The rows of a batch; of a single one the plan is far simpler. */
+/** What is given of a row, as SQL. Of a single one the values stand in the statement: what is joined would be planned and begun each time. */
+function givenIn(form: Form): (name: string) => string {
+  if (!form.single) return (name) => `g.${name}`;
+  const columns = allGiven(form);
+  return (name) => {
+    const place = columns.findIndex((column) => column.name === name);
+    return `$${place + firstColumn(form)}::${columns[place]!.type}`;
+  };
+}
+
+/** The rows of a batch. */
 function givenRows(form: Form): string {
   const columns = allGiven(form);
-  if (form.single) {
-    const fields = columns.map(({ name, type }, index) => `$${index + firstColumn}::${type} AS ${name}`);
-    return `(SELECT ${fields.join(", ")}, 1 AS n) AS g`;
-  }
-  const parameters = columns.map(({ type }, index) => `$${index + firstColumn}::${type}[]`);
+  const parameters = columns.map(({ type }, index) => `$${index + firstColumn(form)}::${type}[]`);
   const names = columns.map(({ name }) => name);
   return `unnest(${parameters.join(", ")}) WITH ORDINALITY AS g (${names.join(", ")}, n)`;
 }
 
-type Statements = Readonly<Record<Word, Statement>>;
-
-function statementsFor(single: boolean, lined: boolean): Statements {
-  const named = words.map((word): [Word, Statement] => {
-    const name = `commit${single ? "_one" : ""}${word === "plain" ? "" : `_${word}`}${lined ? "_lined" : ""}`;
-    return [word, { name, text: update({ word, single, lined }) }];
-  });
-  return Object.fromEntries(named) as Record<Word, Statement>;
+interface Commit {
+  readonly statement: Statement;
+  readonly columns: readonly Column[];
 }
 
-const statements = statementsFor(false, false);
-const singles = statementsFor(true, false);
-const linedStatements = statementsFor(false, true);
-const linedSingles = statementsFor(true, true);
+type Commits = Readonly<Record<Word, Commit>>;
 
-function statementOf({ word, single, lined }: Form): Statement {
-  if (lined) return (single ? linedSingles : linedStatements)[word];
-  return (single ? singles : statements)[word];
+function commitsFor(single: boolean, lined: boolean): Commits {
+  const named = words.map((word): [Word, Commit] => {
+    const name = `commit${single ? "_one" : ""}${word === "plain" ? "" : `_${word}`}${lined ? "_lined" : ""}`;
+    const form = { word, single, lined };
+    return [word, { statement: { name, text: update(form) }, columns: allGiven(form) }];
+  });
+  return Object.fromEntries(named) as Record<Word, Commit>;
+}
+
+const commits = commitsFor(false, false);
+const singles = commitsFor(true, false);
+const linedCommits = commitsFor(false, true);
+const linedSingles = commitsFor(true, true);
+
+function commitFor({ word, single, lined }: Form): Commit {
+  if (lined) return (single ? linedSingles : linedCommits)[word];
+  return (single ? singles : commits)[word];
 }
 
 /** Whether it has what is written by statements of its own, in the same transaction. */
@@ -168,7 +189,7 @@ export function committing(
   return new BatchStep<Transition, CommitResult, TakenRow>(inOrder, all, {
     ask: (given) => commitOf(given, terms),
     read: ([row], given, hint, refuse) => {
-      const isTaken = takenIn(row!);
+      const isTaken = takenIn(row);
       return given.map(({ id, rests, dueInMs, leaves }, place) => {
         if (!isTaken(place)) {
           refuse(place);
@@ -200,29 +221,32 @@ export function committing(
 }
 
 /** The statement that has what these transitions need, and no more. */
-function commitOf(all: readonly Transition[], { now, format }: Terms): { statement: Statement; values: unknown[] } {
+function commitOf(all: readonly Transition[], terms: Terms): { statement: Statement; values: unknown[] } {
   const kinds = new NewsKinds();
-  const texts = all.map((it): Texts => {
-    const changes = format === "compact" ? (it.changes?.text ?? null) : null;
-    const { position, entry } = transitionTexts(it, format);
-    const state = changes === null ? (it.state?.text ?? null) : null;
-    return { position, entry, changes, state, kind: kinds.of(it.line) };
-  });
-  const form = { word: wordFor(all), single: all.length === 1, lined: all.some(({ line }) => line !== undefined) };
-  const columns = allGiven(form);
-  const values: unknown[] = [now, all.length, all[0]!.owner];
-  for (const { type, of } of columns) {
+  const texts = all.map((it) => textsOf(it, kinds, terms.format));
+  const [one] = all;
+  const single = all.length === 1;
+  const lined = all.some(({ line }) => line !== undefined);
+  const { statement, columns } = commitFor({ word: wordFor(all), single, lined });
+  const values: unknown[] = single ? [terms.now, one!.owner] : [terms.now, one!.owner, all.length];
+  for (const { type, of } of columns)
     values.push(
-      form.single
-        ? of(all[0]!, texts[0]!)
+      single
+        ? of(one!, texts[0]!)
         : arrayOf(
             type,
             all.map((it, index) => of(it, texts[index]!)),
           ),
     );
-  }
-  if (form.lined) values.push(...kinds.values);
-  return { statement: statementOf(form), values };
+  if (lined) values.push(...kinds.values);
+  return { statement, values };
+}
+
+function textsOf(it: Transition, kinds: NewsKinds, format: Terms["format"]): Texts {
+  const changes = format === "compact" ? (it.changes?.text ?? null) : null;
+  const { position, entry } = transitionTexts(it, format);
+  const state = changes === null ? (it.state?.text ?? null) : null;
+  return { position, entry, changes, state, kind: kinds.of(it.line) };
 }
 
 function wordFor(all: readonly Transition[]): Word {

@@ -93,7 +93,7 @@ export async function write(
       await Promise.all(sent);
     });
   }
-  for (const step of steps) await step.explain(database);
+  for (const step of steps) if (step.hasRefused) await step.explain(database);
   return {
     at: steps[0]?.at ?? (await timeOf(database, now)),
     creates: created?.answers ?? [],
@@ -111,6 +111,7 @@ function ofEachOwner(
   rows: readonly number[],
   all: readonly { readonly owner: number }[],
 ): readonly (readonly number[])[] {
+  if (rows.length === 1) return [rows];
   const owners = new Set(rows.map((row) => all[row]!.owner));
   if (owners.size < 2) return [rows];
   return [...owners].map((owner) => rows.filter((row) => all[row]!.owner === owner));
@@ -121,6 +122,7 @@ function inOrder<Answer>(
   count: number,
   steps: readonly { readonly rows: readonly number[]; readonly answers: readonly Answer[] }[],
 ): Answer[] {
+  if (count === 1) return [steps[0]!.answers[0]!];
   const all: Answer[] = Array.from({ length: count });
   for (const { rows, answers } of steps) for (const [index, row] of rows.entries()) all[row] = answers[index]!;
   return all;

@@ -144,6 +144,17 @@ export const committing: readonly StoreContractCase[] = [
     assert.equal(await bench.commit("one", { owner: await bench.register() }), "lost");
   }),
 
+  contractCase("the answer tells the store's time, also where nothing was taken", async (bench) => {
+    assert.equal((await bench.write({ creates: [bench.newExecution("one")] })).at, bench.now);
+    await bench.clock.advance(5000);
+    assert.equal((await bench.write({ creates: [bench.newExecution("one")] })).at, bench.now);
+    assert.equal((await bench.write({ transitions: [bench.transition("one", { revision: 5 })] })).at, bench.now);
+    assert.equal((await bench.write({ transitions: [bench.transition("one")] })).at, bench.now);
+    await bench.clock.advance(5000);
+    const given = [bench.transition("one", { revision: 5 }), bench.transition("none")];
+    assert.equal((await bench.write({ transitions: given })).at, bench.now);
+  }),
+
   contractCase("each part of a batch is answered by itself, in order", async (bench) => {
     await bench.create("one");
     await bench.create("two");
