@@ -56,7 +56,7 @@ export function releasing(
   return new BatchStep<Release, CommitResult, TakenRow>(inOrder, all, {
     ask: (given) => releaseOf(given, terms),
     read: ([row], given, hint, refuse) => {
-      const isTaken = takenIn(row!);
+      const isTaken = takenIn(row);
       return given.map(({ id, dueInMs, parks }, place) => {
         if (!isTaken(place)) {
           refuse(place);
