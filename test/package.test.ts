@@ -264,11 +264,11 @@ describe("the packed package", () => {
     expect(stdout + stderr).toMatch(/pass 2|2 passed/);
   });
 
-  it("lets a stranger write a store in 250 lines that does what every store must do, and says what it does not have", async () => {
+  it("lets a stranger write a store in less than 250 lines that does what every store must do, and says what it does not have", async () => {
     for (const name of ["@types/node", "undici-types"]) await link(name);
     await cp(join(root, "examples", "json-store"), join(consumer, "json-store"), { recursive: true });
     const code = await readFile(join(consumer, "json-store", "json-store.ts"), "utf8");
-    expect(code.trimEnd().split("\n").length).toBeLessThanOrEqual(250);
+    expect(code.trimEnd().split("\n").length).toBeLessThan(250);
     const options = ["--strict", "--target", "es2023", "--module", "nodenext", "--types", "node", "--outDir", "made"];
     expect(await run(process.execPath, [tsc, ...options, "json-store/suite.ts"], consumer)).toBe("");
     const told = await run(process.execPath, ["--test-reporter=tap", "made/suite.js"], consumer);

@@ -238,10 +238,8 @@ export function jsonStore(path: string, clock: Clock): Store {
     count: (conditions, upTo) => held.countOf(opened().rows, conditions, upTo),
     history: (id, { after, limit } = { after: 0, limit: Infinity }) =>
       find(opened(), id)?.history.slice(after, after + limit) ?? [],
-    mail(filter) {
-      const { rows } = opened();
-      return rows.flatMap((row) => (filter.executions.includes(row.record.id) ? held.mailOf(row, filter) : []));
-    },
+    mail: (filter) =>
+      opened().rows.flatMap((row) => (filter.executions.includes(row.record.id) ? held.mailOf(row, filter) : [])),
     deadMail: (filter) => held.deadMail(opened().rows, filter),
     countDeadMail: (conditions, lookAt) => held.countDeadMail(opened().rows, conditions, lookAt),
     countPending: (id, upTo) => held.countPending(find(opened(), id)?.mailbox ?? [], upTo),
