@@ -11,7 +11,8 @@ import type { DeadMailConditions, DeadMailFilter, MailRecord, MaybePromise, Stor
 import { messageTo } from "../session/mailbox-entry.js";
 import { Committer } from "../session/group-commit.js";
 import type { Host } from "../session/host.js";
-import { type Registered, registryKey, registryOf } from "../session/registry.js";
+import { registryOf } from "../session/registration.js";
+import { type Registered, registryKey } from "../session/registry.js";
 import { checkMessage, checkMessageName, identityOf, type Sent } from "./messages.js";
 import { notFound } from "../session/not-found.js";
 import { checkBy, checkText } from "../session/reasons.js";

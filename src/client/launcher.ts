@@ -1,7 +1,7 @@
 /** The launcher: a client that also works. */
 import { Client } from "./client.js";
 import { settingsOf, type LauncherOptions } from "../session/options.js";
-import { ofLauncher, registryOf } from "../session/registry.js";
+import { ofLauncher, registryOf } from "../session/registration.js";
 import { RecallEngine } from "./recall-workflow.js";
 import { Worker } from "../worker/worker.js";
 import { checkCapabilities } from "../session/capabilities.js";
