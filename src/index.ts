@@ -170,7 +170,8 @@ export type { Fleet, KnownWorkflow, LauncherSummary, LimitSummary, Unattended } 
 export type { ChangedHistoryRow, HistoryRow } from "./execution/history.js";
 export { Client } from "./client/client.js";
 export { Launcher } from "./client/launcher.js";
-export type { LaunchItem, LaunchOptions } from "./runtime/launch.js";
+export type { LaunchItem } from "./runtime/launch.js";
+export type { LaunchOptions } from "./runtime/launch-row.js";
 export type { FollowOptions } from "./client/follow.js";
 export type { FollowFilter } from "./client/follow-many.js";
 export type { ExecutionPage, ListConditions, ListOptions } from "./client/listing.js";

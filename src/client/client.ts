@@ -14,7 +14,8 @@ import { Certificates, type Certificate, type CertificateCheck } from "./certifi
 import { endable } from "./follow.js";
 import { chosenBy, followMany, type FollowFilter } from "./follow-many.js";
 import type { Registered } from "../session/registry.js";
-import type { LaunchItem, LaunchOptions } from "../runtime/launch.js";
+import type { LaunchItem } from "../runtime/launch.js";
+import type { LaunchOptions } from "../runtime/launch-row.js";
 import { asked } from "../session/caller-transaction.js";
 import { Launches } from "./launches.js";
 import { checkRoot, filterOf, pageOf, type ExecutionPage, type ListOptions } from "./listing.js";

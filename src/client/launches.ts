@@ -2,14 +2,8 @@
 import { encode } from "../values/encode.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import { StepwellError } from "../errors.js";
-import {
-  checkItems,
-  launchPrepared,
-  prepareLaunch,
-  type LaunchItem,
-  type LaunchOptions,
-  type PreparedLaunch,
-} from "../runtime/launch.js";
+import { checkItems, launchPrepared, prepareLaunch, type LaunchItem, type PreparedLaunch } from "../runtime/launch.js";
+import type { LaunchOptions } from "../runtime/launch-row.js";
 import type { ClientHost } from "../session/client-host.js";
 import { andThen } from "../session/maybe-promise.js";
 import type { Registered } from "../session/registry.js";

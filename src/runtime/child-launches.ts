@@ -9,7 +9,7 @@ import { childId, type WhichList } from "../ids.js";
 import type { NewExecution, Queueing } from "../stores/batch.js";
 import { encode, type Encoded } from "../values/encode.js";
 import { carriedBy } from "./engine-events.js";
-import { prepareChild } from "./launch.js";
+import { prepareChild } from "./launch-row.js";
 import { errorAbout } from "./reports.js";
 import type { Work } from "./work.js";
 
