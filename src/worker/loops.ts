@@ -1,11 +1,7 @@
 /** The loops of a launcher, one for each execution that it drives. */
 import type { ExecutionLoop } from "../runtime/loop.js";
-import { specimens } from "../runtime/specimens.js";
 
 export class Loops {
-  /** For as long as the process lives. */
-  static readonly specimens = specimens;
-
   readonly #current = new Map<string, ExecutionLoop>();
   /** Taken up again, before the loop in its place has heard that its last commit let go of it: that one comes to rest first. */
   readonly #successors = new Map<string, ExecutionLoop>();

@@ -18,6 +18,7 @@ import { Committer } from "../session/group-commit.js";
 import type { Host, OpenedList } from "../session/host.js";
 import { type Registered, registryKey, definitionsOf } from "../session/registry.js";
 import { StoredStepLists } from "../session/step-lists.js";
+import { specimens } from "../runtime/specimens.js";
 import { migrationPathsOf } from "../runtime/upgrade.js";
 import { OutcomeWaiters, type Waiter } from "../session/outcome-waiters.js";
 import { answered, patiently } from "../session/patience.js";
@@ -32,6 +33,9 @@ import type { LauncherSettings } from "../session/options.js";
 import { StoreTime } from "../session/store-time.js";
 
 export class Worker implements Host, ClientHost {
+  /** For as long as the process lives. */
+  static readonly specimens = specimens;
+
   readonly clock: Clock;
   readonly store: Store;
   readonly logger: Logger;
