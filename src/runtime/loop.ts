@@ -18,7 +18,7 @@ import type { CommitResult } from "../stores/batch.js";
 import type { CommitListener } from "../session/batch-entries.js";
 import type { Host, PendingMail } from "../session/host.js";
 import type { Registered } from "../session/registry.js";
-import { isPutToChild, lookedAt, overdueChildren, putToChild } from "./children.js";
+import { begunChildren, isPutToChild, lookedAt, overdueChildren, putToChild } from "./children.js";
 import { stepOverdueEvent, type Call } from "./call.js";
 import { Commits } from "./commits.js";
 import { CurrentMoment } from "./current-moment.js";
@@ -26,11 +26,9 @@ import { checkDefinition, type DefinitionMismatch } from "./definition-check.js"
 import { tellRest, tellWake } from "./engine-events.js";
 import { Inbox } from "./inbox.js";
 import { reportRest } from "./observing.js";
-import { eventOf } from "./probing.js";
 import { brokenError, lostError } from "./reports.js";
-import type { Caller } from "./step-call.js";
 import { lacksGround, recall } from "./rewinding.js";
-import { StepRunner } from "./step-runner.js";
+import { eventOf, StepRunner, type RunnerOwner } from "./step-runner.js";
 import { TransactionResult, type Proposal } from "./store-transaction.js";
 import { suspicion } from "./suspicion.js";
 import { Turns } from "./turns.js";
@@ -57,7 +55,7 @@ export interface TakenUp {
   readonly problem?: StepwellError | undefined;
 }
 
-export class ExecutionLoop extends Turns implements CommitListener<CommitResult>, Caller {
+export class ExecutionLoop extends Turns implements CommitListener<CommitResult>, RunnerOwner {
   readonly id: string;
   readonly #work: Work;
   readonly #host: Host;
@@ -186,6 +184,11 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
       if (mustNote(this.execution, this.#moment)) return this.#noteCall();
       return this.goOnWith(this.#runner.call(message), this.#called);
     });
+  }
+
+  /** Opens a list of them, or looks at the one that the step has. */
+  beginChildren(): Promise<Event> {
+    return begunChildren(this.#work);
   }
 
   /** A function that does not answer at once is waited for. */

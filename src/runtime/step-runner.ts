@@ -7,33 +7,38 @@ import { eventAt, type Event } from "../execution/events.js";
 import { attemptOf, withPosition } from "../execution/execution.js";
 import { awaitedMessage } from "../execution/mail.js";
 import type { Task } from "../execution/next.js";
-import { inDoubtReason } from "../execution/probe-answer.js";
+import { answerOf, inDoubtReason } from "../execution/probe-answer.js";
 import type { HistoryRecord, MailboxRecord } from "../execution/records.js";
 import { isTooLate } from "../execution/retry.js";
 import type { Action } from "../execution/router.js";
+import type { Settled } from "../execution/step-result.js";
 import { serializeError } from "../values/serialize-error.js";
 import type { MaybePromise } from "../stores/contract.js";
 import { andThen } from "../session/maybe-promise.js";
 import { beginning } from "./beginning.js";
-import { begunChildren } from "./children.js";
-import { beforeStep, callOf, cutOffEvent, settledEvent, waitTimedOutEvent, type Delivery } from "./call.js";
+import { beforeStep, callOf, cutOffEvent, settledEvent, waitTimedOutEvent, type Call, type Delivery } from "./call.js";
 import { noteGuard, observe } from "./observing.js";
-import { askProbe, failedForGood, parkedInDoubt } from "./probing.js";
-import { messageOf, refusedMessageError } from "./reports.js";
-import { startCall, StepCall, type Caller } from "./step-call.js";
+import { inDoubtError, messageOf, refusedMessageError } from "./reports.js";
+import { startCall, StepCall, stillRuns, type Caller } from "./step-call.js";
 import type { Work } from "./work.js";
 
 /** What is done by calling a function of the step, or is said of one that was called. */
 type CallingTask = Extract<Task, { type: "probe" | "parkInDoubt" | "cutOff" | "fail" | "waitTimedOut" | "call" }>;
 
+/** Who has steps called, and acts itself where there is nothing to call. */
+export interface RunnerOwner extends Caller {
+  /** A step of children is due: it has no function of its own. */
+  beginChildren(): Promise<Event>;
+}
+
 /** Each method gives the event that came of it. Undefined: there is none yet, or what was to be done can't be. */
 export class StepRunner {
   readonly #work: Work;
-  readonly #caller: Caller;
+  readonly #caller: RunnerOwner;
   #call: StepCall | undefined;
   #isInitialised = false;
 
-  constructor(work: Work, caller: Caller) {
+  constructor(work: Work, caller: RunnerOwner) {
     this.#work = work;
     this.#caller = caller;
   }
@@ -88,15 +93,12 @@ export class StepRunner {
     return isTooLate(step, work.execution.position, shape, work.host) ? this.#giveUp() : this.call();
   }
 
-  /** Asks the probe of the step where it stands. */
+  /** Asks the probe of the step that is in doubt. The observers around steps are told nothing of it: they are about `run` and its undo. */
   #probe(action: Action): Event | undefined {
     const vetoed = action === "init" ? this.#init() : undefined;
     if (vetoed !== undefined) return vetoed;
     if (action === "startRollback") this.#startRollback();
-    const asked = askProbe(this.#work, this.#caller);
-    if (!(asked instanceof StepCall)) return asked;
-    this.#call = asked;
-    return undefined;
+    return this.#started(callOf(this.#work, undefined, "probe"));
   }
 
   /** Calls the function that is due, with the message that it handles. */
@@ -104,10 +106,14 @@ export class StepRunner {
     const work = this.#work;
     const vetoed = message === undefined ? beforeStep(work) : undefined;
     if (vetoed !== undefined) return vetoed;
-    if (work.step?.children !== undefined) return begunChildren(work);
-    const call = callOf(work, message);
-    const started = startCall(work, call, this.#caller);
-    if (!(started instanceof StepCall)) return settledEvent(work, call, started);
+    if (work.step?.children !== undefined) return this.#caller.beginChildren();
+    return this.#started(callOf(work, message));
+  }
+
+  /** Undefined: it did not answer at once, and is under way. */
+  #started(call: Call): Event | undefined {
+    const started = startCall(this.#work, call, this.#caller);
+    if (!(started instanceof StepCall)) return eventOf(this.#work, call, started);
     this.#call = started;
     return undefined;
   }
@@ -187,4 +193,35 @@ export class StepRunner {
       return rows.findLast((row) => row.error !== undefined && isOwn(row))?.error ?? null;
     });
   }
+}
+
+/** What a settled call means, of a probe or of a step's other functions. */
+export function eventOf(work: Work, call: Call, settled: Settled): Event {
+  return call.func === "probe" ? probed(work, call, settled) : settledEvent(work, call, settled);
+}
+
+function probed(work: Work, call: Call, settled: Settled): Event {
+  call.elapsed = Math.max(0, work.host.clock.monotonic() - call.began);
+  const { execution, event } = answerOf(work.execution, settled, call, {
+    ...work.callFacts,
+    stillRuns: stillRuns(work.host, call.context.idempotencyKey),
+    inDoubtError: () => inDoubtError(work.execution, call.context.idempotencyKey, call.step),
+  });
+  work.execution = execution;
+  return event;
+}
+
+/** There is no probe, and nobody runs the step again. */
+function parkedInDoubt(work: Work): Event {
+  const { context, step } = callOf(work, undefined, "probe");
+  const error = serializeError(inDoubtError(work.execution, context.idempotencyKey, step));
+  const what = { type: "probed", reason: inDoubtReason, wait: null, parks: true } as const;
+  return eventAt(work.execution, what, inDoubtReason, { error });
+}
+
+/** The attempt at hand has failed for good, as `reason` says, and nothing more is to be learnt of it. */
+function failedForGood(work: Work, reason: string, error: Event["error"]): Event {
+  const { execution } = work;
+  const attempt = Math.max(1, attemptOf(execution) - 1);
+  return eventAt(execution, { type: "stepFailed", reason }, reason, { attempt, error, failedItself: true });
 }
