@@ -58,6 +58,37 @@ const importsOf = (code: string): string[] =>
     ([, specifier]) => specifier ?? [],
   );
 
+/** Those that are left when the program runs: the compiler drops what is marked as a type as a whole. */
+const runTimeImportsOf = (code: string): string[] =>
+  importsOf(code.replace(/(?<=^|;)\s*(?:import|export) type\b[^;]*;|\bimport\(["'][^"']+["']\)(?=\.[A-Z])/gm, ""));
+
+type Imports = ReadonlyMap<string, readonly string[]>;
+
+/** What of these files each imports when the program runs. */
+async function runTimeImports(files: readonly string[]): Promise<Imports> {
+  const imported = async (file: string): Promise<readonly string[]> =>
+    runTimeImportsOf(await codeOf(file))
+      .map((specifier) => posix.join(dirname(file), specifier).replace(/\.js$/, ".ts"))
+      .filter((other) => files.includes(other));
+  return new Map(await Promise.all(files.map(async (file) => [file, await imported(file)] as const)));
+}
+
+/** The longest path of files of which each imports the next. @throws where files import each other in a circle */
+function longestPath(imports: Imports): readonly string[] {
+  const known = new Map<string, readonly string[]>();
+  const longestOf = (files: Iterable<string>, above: readonly string[]): readonly string[] => {
+    let longest: readonly string[] = [];
+    for (const file of files) {
+      if (above.includes(file)) throw new Error(`a circle: ${[...above, file].join(" -> ")}`);
+      const path = known.get(file) ?? [file, ...longestOf(imports.get(file) ?? [], [...above, file])];
+      known.set(file, path);
+      if (path.length > longest.length) longest = path;
+    }
+    return longest;
+  };
+  return longestOf(imports.keys(), []);
+}
+
 describe("the rooms of src/", () => {
   // The programs that `stepwell init` writes stand there as texts.
   it.each(sources.filter((file) => file !== "src/cli/templates.ts"))(
@@ -80,6 +111,40 @@ describe("the rooms of src/", () => {
       const words = ["from", "to"];`;
     const found = ["./1.js", "./2.js", "./3.js", "./4.js", "./5.js", "./6.js", "./7.js", "8", "node:9", "./10.js"];
     expect(importsOf(code)).toEqual(found);
+  });
+
+  it("tells the imports that are left when the program runs from those of types", () => {
+    const code = `
+      import { a, type B } from "./1.js"; import "./2.js"; export * from "./3.js"; await import("./4.js");
+      import type { C } from "./5.js"; export type { D } from "./6.js"; type E = import("./7.js").E;
+      import type {
+        F,
+      } from "./8.js";
+      import { g } from "./9.js";`;
+    expect(runTimeImportsOf(code)).toEqual(["./1.js", "./2.js", "./3.js", "./4.js", "./9.js"]);
+  });
+
+  it("finds the longest path of imports, and a circle", () => {
+    const imports = new Map([
+      ["a", ["b", "c"]],
+      ["b", ["c"]],
+      ["c", []],
+      ["d", ["b"]],
+    ]);
+    expect(longestPath(imports)).toEqual(["a", "b", "c"]);
+    expect(() => longestPath(new Map([...imports, ["c", ["d"]]]))).toThrow("a circle: a -> b -> c -> d -> b");
+  });
+
+  it("let no file import itself over others, when the program runs", async () => {
+    const imports = await runTimeImports(sources);
+    expect(() => longestPath(imports)).not.toThrow();
+  });
+
+  it("let no path of imports within session, runtime, worker and client be longer than 8 files, when the program runs", async () => {
+    const engine = sources.filter((file) => /^src\/(?:session|runtime|worker|client)\//.test(file));
+    const longest = longestPath(await runTimeImports(engine));
+    expect(engine.length).toBeGreaterThan(100);
+    expect(longest.length, longest.join(" -> ")).toBeLessThanOrEqual(8);
   });
 
   it("let no two rooms know each other, over however many others", () => {
