@@ -116,8 +116,9 @@ function withUsual(usual: object, func: string, parsed: unknown): unknown {
 /** In the column of the state: it is the same as the input. No value has this text. */
 const sameAsInput = "=";
 
+/** Most schemas give back a copy of what they check: it is another object with the same text. */
 export function newStateText({ state, input }: Pick<NewExecution, "state" | "input">, format: RowFormat): string {
-  return format === "compact" && state.isSame(input) ? sameAsInput : state.text;
+  return format === "compact" && (state.isSame(input) || state.text === input.text) ? sameAsInput : state.text;
 }
 
 export function stateTextOf({ state, input }: { readonly state: string; readonly input: string }): string {
