@@ -52,7 +52,10 @@ async function drawn(bars: readonly Bar[]): Promise<string> {
     layer: [
       {
         mark: "bar",
-        encoding: { ...shared, color: { field: "what", type: "nominal", title: null, legend: { orient: "bottom" } } },
+        encoding: {
+          ...shared,
+          color: { field: "what", type: "nominal", title: null, legend: { orient: "bottom", labelLimit: 0 } },
+        },
       },
       {
         mark: { type: "text", align: "left", dx: 3 },
