@@ -1,5 +1,5 @@
 /** How figures are shown: a table with bars for people, one object a line for programs. */
-import { rounded, type Gathered } from "./figures.js";
+import { median, rounded, type Figure, type Gathered } from "./figures.js";
 
 /** The same figure of another commit. */
 export interface Against {
@@ -8,21 +8,37 @@ export interface Against {
   readonly low: number;
   readonly high: number;
   readonly ratio?: number;
-  /** This commit's value to that of the other. */
+  /** This commit's value to that of the other, in the same round: the median of all rounds, the lowest and the highest. */
   readonly times: number;
+  readonly timesLow: number;
+  readonly timesHigh: number;
   readonly extra?: Gathered["extra"];
 }
 
-export function besides(ref: string, here: Gathered, there: Gathered | undefined): Against | undefined {
+/** @param rounds of both, in turns: the machine was more alike within one than over all */
+export function besides(
+  ref: string,
+  there: Gathered | undefined,
+  rounds: Readonly<Record<"here" | "there", readonly (readonly Figure[])[]>>,
+): Against | undefined {
   if (there === undefined) return undefined;
-  const { value, low, high, ratio, extra } = there;
+  const { name, value, low, high, ratio, extra } = there;
+  const valueIn = (figures: readonly Figure[] | undefined): number | undefined =>
+    figures?.find((it) => it.name === name)?.value;
+  const ratios = rounds.here.flatMap((figures, round) => {
+    const [own, other] = [valueIn(figures), valueIn(rounds.there[round])];
+    return own === undefined || other === undefined ? [] : [own / other];
+  });
+  if (ratios.length === 0) return undefined;
   return {
     ref,
     value,
     low,
     high,
     ...(ratio !== undefined && { ratio }),
-    times: here.value / value,
+    times: median(ratios),
+    timesLow: Math.min(...ratios),
+    timesHigh: Math.max(...ratios),
     ...(extra !== undefined && { extra }),
   };
 }
@@ -54,7 +70,7 @@ function exact(value: number): number {
   return Math.abs(value) >= 100 ? rounded(value) : Math.round(value * 10_000) / 10_000;
 }
 
-const widths = { name: 22, value: 24, spread: 19, ratio: 22, there: 10 };
+const widths = { name: 22, value: 24, spread: 19, ratio: 22, there: 10, times: 35 };
 
 /** A bar of this length stands for 1. */
 const unitBar = 8;
@@ -89,7 +105,7 @@ export class Table {
       (rounds > 1 ? `${shown(low)} … ${shown(high)}` : "").padEnd(widths.spread),
       (ratio === undefined ? "" : `${bar(ratio).padEnd(longestBar)} ${shown(ratio)}`).padEnd(widths.ratio),
     ];
-    if (this.#ref !== undefined) cells.push(...theirs(against));
+    if (this.#ref !== undefined) cells.push(...theirs(against, rounds));
     this.#line([...cells, remarks(figure, against?.ratio)]);
   }
 
@@ -102,7 +118,7 @@ export class Table {
     ];
     const ref = this.#ref;
     if (ref === undefined) return head;
-    return [...head, ref.slice(0, widths.there).padStart(widths.there), "here/there".padEnd(widths.ratio)];
+    return [...head, ref.slice(0, widths.there).padStart(widths.there), "here/there, in turns".padEnd(widths.times)];
   }
 
   #line(cells: readonly string[]): void {
@@ -110,12 +126,13 @@ export class Table {
   }
 }
 
-function theirs(against: Against | undefined): string[] {
-  if (against === undefined) return ["–".padStart(widths.there), "".padEnd(widths.ratio)];
-  const { value, times } = against;
+function theirs(against: Against | undefined, rounds: number): string[] {
+  if (against === undefined) return ["–".padStart(widths.there), "".padEnd(widths.times)];
+  const { value, times, timesLow, timesHigh } = against;
+  const spread = rounds > 1 ? ` (${shown(timesLow)} … ${shown(timesHigh)})` : "";
   return [
     shown(value).padStart(widths.there),
-    `${bar(times).padEnd(longestBar)} ×${shown(times)}`.padEnd(widths.ratio),
+    `${bar(times).padEnd(longestBar)} ×${shown(times)}${spread}`.padEnd(widths.times),
   ];
 }
 

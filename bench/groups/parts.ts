@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Store } from "stepwell";
 import { postgresStore } from "stepwell/postgres";
 import type { Figure } from "../figures.js";
-import { postgresGauge } from "../support/gauge.js";
+import { imageless, postgresDefaults, postgresGauge } from "../support/gauge.js";
 import { busy, collectGarbage, inFlight, launcherOn } from "../support/load.js";
 import { withPostgres, type Database } from "../support/places.js";
 import { up } from "../support/work.js";
@@ -28,14 +28,15 @@ export async function parts(): Promise<Figure[]> {
     const of = (taken: number): number => taken / count;
     const figures: Figure[] = [
       { name: "parts.launcher", value: of(user + system), unit: "µs/execution", note: "CPU of the launcher" },
-      { name: "parts.server", value: of(server() - before.server), unit: "µs/execution", note: "CPU of PostgreSQL" },
       {
-        name: "parts.wal",
-        value: of((await wal()) - before.wal),
-        unit: "B/execution",
-        note: "without images of pages",
+        name: "parts.server",
+        value: of(server() - before.server),
+        unit: "µs/execution",
+        note: `CPU of PostgreSQL, ${imageless}`,
       },
+      { name: "parts.wal", value: of((await wal()) - before.wal), unit: "B/execution", note: imageless },
     ];
+    await postgresDefaults(database);
     const idle = server();
     await setTimeout(idleSeconds * 1000);
     const taken = (server() - idle) / idleSeconds;
@@ -92,6 +93,7 @@ export async function costs(): Promise<Costs> {
     await take(count / 4, busy);
     const [many, one] = [await take(count, busy), await take(count / 6, 1)];
     await launcher.stop();
+    await postgresDefaults(database);
     return { launcher: costOf("launcher", many, one), server: costOf("server", many, one), wal: many.wal };
   });
 }

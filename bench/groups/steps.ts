@@ -3,7 +3,14 @@ import type { Store } from "stepwell";
 import { postgresStore } from "stepwell/postgres";
 import { sqliteStore } from "stepwell/sqlite";
 import type { Figure } from "../figures.js";
-import { bytesPerTransition, postgresGauge, sqliteGauge, type Gauge } from "../support/gauge.js";
+import {
+  bytesPerTransition,
+  imageless,
+  postgresDefaults,
+  postgresGauge,
+  sqliteGauge,
+  type Gauge,
+} from "../support/gauge.js";
 import { busy, inFlight, launcherOn } from "../support/load.js";
 import { withFolder, withPostgres } from "../support/places.js";
 import { noting, order } from "../support/work.js";
@@ -24,12 +31,14 @@ export async function steps(): Promise<Figure[]> {
       close();
       return bytes;
     };
-    return figureOf("steps.sqlite", await on(3), await on(100));
+    return figureOf("steps.sqlite", await on(3), await on(100), "100 steps");
   });
   const onPostgres = await withPostgres(async (database) => {
     const on = (length: number): Promise<number> =>
       weigh(postgresStore(database.url, { schema: database.newSchema() }), length, () => postgresGauge(database));
-    return figureOf("steps.postgres", await on(3), await on(100));
+    const [few, many] = [await on(3), await on(100)];
+    await postgresDefaults(database);
+    return figureOf("steps.postgres", few, many, `100 steps, ${imageless}`);
   });
   return [onSqlite, onPostgres];
 }
@@ -44,7 +53,7 @@ async function weigh(store: Store, length: number, open: () => Promise<Gauge>): 
   return value;
 }
 
-function figureOf(name: string, few: number, many: number): Figure {
+function figureOf(name: string, few: number, many: number, note: string): Figure {
   const to = "bytes at 3 steps";
-  return { name, value: many, unit: "B/transition", ratio: many / few, to, note: "100 steps", extra: { few } };
+  return { name, value: many, unit: "B/transition", ratio: many / few, to, note, extra: { few } };
 }

@@ -10,16 +10,16 @@ import type { order } from "./work.js";
 /** All that was written so far. */
 export type Gauge = () => Promise<number>;
 
+/** What a figure of the log says of itself. */
+export const imageless = "without images of pages";
+
 /**
  * Without images of full pages, of which there is one for each page after each checkpoint: how many there are depends on how
- * long the server runs, not on the engine.
+ * long the server runs, not on the engine. To be followed by `postgresDefaults`, so that nothing else is measured without them.
  */
 export async function postgresGauge({ client }: Database): Promise<Gauge> {
   await client.query("ALTER SYSTEM SET full_page_writes = off");
-  await client.query("SELECT pg_reload_conf()");
-  const isOff = async (): Promise<boolean> =>
-    (await client.query("SHOW full_page_writes")).rows[0].full_page_writes === "off";
-  while (!(await isOff())) await setTimeout(10);
+  await imagesAre(client, "off");
   await client.query("CHECKPOINT");
   return async () => {
     const { rows } = await client.query<{ bytes: number }>(
@@ -31,8 +31,16 @@ export async function postgresGauge({ client }: Database): Promise<Gauge> {
 
 /** As by default again. */
 export async function postgresDefaults({ client }: Database): Promise<void> {
-  await client.query("ALTER SYSTEM RESET ALL");
+  await client.query("ALTER SYSTEM RESET full_page_writes");
+  await imagesAre(client, "on");
+}
+
+/** The server reads its settings anew by and by. */
+async function imagesAre(client: Database["client"], wanted: "on" | "off"): Promise<void> {
   await client.query("SELECT pg_reload_conf()");
+  const isSo = async (): Promise<boolean> =>
+    (await client.query("SHOW full_page_writes")).rows[0].full_page_writes === wanted;
+  while (!(await isSo())) await setTimeout(10);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The work that is measured: three steps, each giving a small object; history is always on. */
+import { randomBytes } from "node:crypto";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { complete, fail, pause, workflow } from "stepwell";
 import type { Measured } from "./load.js";
@@ -68,3 +69,13 @@ export function noting(steps: number): Measured {
 
 /** No two that follow each other are of one length: a store that writes over what has kept its size would not show what it does else. */
 const noteOf = (place: number): string => String.fromCharCode(97 + (place % 26)).repeat(85 + (place % 7));
+
+/** So many steps, each of which gives a field of its own: about 100 bytes that no compression makes smaller. */
+export function growing(steps: number): Measured {
+  const noted = (place: number) => () => ({ [`note-${place}`]: randomBytes(63).toString("base64") });
+  let chain = workflow(`growing-${steps}`, { input }).step("note-0", { run: noted(0) });
+  for (let place = 1; place < steps; place++) {
+    chain = chain.step(`note-${place}`, { run: noted(place) }) as unknown as typeof chain;
+  }
+  return chain;
+}
