@@ -179,7 +179,7 @@ async function forecastOf(
   const { registered, hops } = path;
   const before = fingerprint === null ? undefined : await lists.find(workflow, version, fingerprint);
   if (hops.length > 0) return migrates(record, path, before, sizeLimit, whole);
-  if (!hasBegun({ ...record, takenBack: 0 })) return goesOn;
+  if (!hasBegun({ ...record, uncommittedAttempts: 0 })) return goesOn;
   if (before === undefined) {
     // Only the name of its step can be compared.
     if (registered.definition.steps[position.stepIndex]?.name === position.step) return goesOn;
@@ -221,7 +221,13 @@ function migrates(
   } catch {
     return parks("its state can't be read back");
   }
-  const moving = { ...record, identity: { id, workflow, version }, state, takenBack: 0, changedAt: record.updatedAt };
+  const moving = {
+    ...record,
+    identity: { id, workflow, version },
+    state,
+    uncommittedAttempts: 0,
+    changedAt: record.updatedAt,
+  };
   const it = moved(moving, path, before, sizeLimit);
   if ("problem" in it) return parks(it.problem);
   const to = { version: it.migration.to, step: it.position.step };

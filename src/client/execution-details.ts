@@ -1,7 +1,7 @@
 /** Where an execution stands, in full: for those who show it to people. Without what it holds, which may be large. */
 import type { UndoRequest } from "../definition/contexts.js";
 import type { StepOutline } from "../definition/outline.js";
-import type { AskedBack, Irreversible } from "../execution/position.js";
+import type { TurnRequest, Irreversible } from "../execution/position.js";
 import type { ExecutionRecord } from "../execution/records.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
@@ -48,6 +48,6 @@ export async function detailsOf(
   };
 }
 
-function withoutDetails({ reason, by, to }: AskedBack): Omit<UndoRequest, "details"> {
+function withoutDetails({ reason, by, to }: TurnRequest): Omit<UndoRequest, "details"> {
   return { reason, ...(by !== undefined && { by }), ...(to !== undefined && { to }) };
 }

@@ -9,7 +9,7 @@ import { StepwellError } from "../errors.js";
 import { phaseOf, type LineChange, type LinePhase, type News, type SeenLine } from "./records.js";
 
 /** What children are alike in that differ in their inputs only. */
-export interface Kin {
+export interface SharedLaunch {
   readonly workflow: string;
   readonly version: string;
   readonly fingerprint: string | null;
@@ -32,7 +32,7 @@ export interface Tally {
   readonly root: string;
   readonly depth: number;
   /** Set: its children are alike in this, and a line that has not begun keeps its input alone. */
-  readonly kin?: Kin | undefined;
+  readonly kin?: SharedLaunch | undefined;
   /** How many lines there are. */
   readonly count: number;
   /** At most so many are unsettled at a time. Null: any number. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { executionAt } from "../../test/support/executions.js";
 import { encode, type Encoded } from "../values/encode.js";
-import { Contributions, risen } from "./contributions.js";
+import { Contributions, rewound } from "./contributions.js";
 import { eventAt } from "./events.js";
 import { patchOptions } from "./execution.js";
 import type { HistoryEntry } from "./records.js";
@@ -86,10 +86,10 @@ test("in the next round what was done before counts no more, and what was asked 
 test("an execution goes up with what its last undo gave and what was asked, and its whole state is written", () => {
   const execution = executionAt({ direction: "down", stepFunc: "rollback", until: 0 });
   const event = { ...eventAt(execution, { type: "stepOk" }, "ok"), patch: encode({ undone: 1 }, patchOptions) };
-  const ground = { state: { n: 0 }, patch: { n: 5 }, undone: ["a"] };
-  const it = risen(execution, event, ground, Infinity);
+  const rewindBase = { state: { n: 0 }, patch: { n: 5 }, undone: ["a"] };
+  const it = rewound(execution, event, rewindBase, Infinity);
   expect(it.state).toEqual({ n: 5, undone: 1 });
   expect(it.unsaved?.value).toEqual({ n: 5, undone: 1 });
   expect(it.changed).toBeNull();
-  expect(() => risen(execution, event, { ...ground, patch: { n: "x".repeat(100) } }, 50)).toThrow("too large");
+  expect(() => rewound(execution, event, { ...rewindBase, patch: { n: "x".repeat(100) } }, 50)).toThrow("too large");
 });

@@ -18,10 +18,10 @@ interface Contribution {
   readonly gone?: readonly string[];
 }
 
-/** What a rewind goes up again with. */
-export interface Ground {
+/** What a rewound execution goes up again with. */
+export interface RewindBase {
   readonly state: object;
-  /** What was asked to be merged into it. */
+  /** The patch that the rewind asked to merge into the state. */
   readonly patch: object | undefined;
   /** The steps that were undone. */
   readonly undone: readonly string[];
@@ -71,7 +71,7 @@ export class Contributions {
   }
 
   /** @param step the one that is undone last. Undefined: nothing is there of the one where the execution stands, as it never was */
-  without(step: string | undefined): Ground {
+  without(step: string | undefined): RewindBase {
     const undone = new Set(this.#undone);
     if (step !== undefined) undone.add(step);
     const state = this.#standing(undone).reduce(withContribution, this.#start);
@@ -119,14 +119,19 @@ function difference(before: object, after: object): Contribution {
  * @param limit the largest encoded state, in bytes
  * @throws STEPWELL_TOO_LARGE
  */
-export function risen(execution: ActiveExecution, event: Event, ground: Ground, limit: number): ActiveExecution {
-  const { position, others = [] } = execution;
+export function rewound(
+  execution: ActiveExecution,
+  event: Event,
+  rewindBase: RewindBase,
+  limit: number,
+): ActiveExecution {
+  const { position, outsideFields = [] } = execution;
   const own = new Map(Object.entries(execution.state));
   // What a step gave on its way up of which nothing is there is undone with it.
   const undo = position.direction === "down" ? (event.patch?.value ?? {}) : {};
-  const guards = Object.fromEntries(others.flatMap((name) => (own.has(name) ? [[name, own.get(name)]] : [])));
-  const patch = event.patchThen ?? ground.patch ?? {};
-  const state = [undo, guards, patch].reduce(merge, ground.state);
+  const guards = Object.fromEntries(outsideFields.flatMap((name) => (own.has(name) ? [[name, own.get(name)]] : [])));
+  const patch = event.patchThen ?? rewindBase.patch ?? {};
+  const state = [undo, guards, patch].reduce(merge, rewindBase.state);
   const unsaved = encode(state, { what: "The state", limit });
   return executionWith(execution, { state, sizeAtMost: unsaved.sizeAtMost, unsaved, changed: null });
 }

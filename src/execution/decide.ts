@@ -5,9 +5,9 @@
  */
 import type { StepDefinition } from "../definition/definition.js";
 import type { Status } from "../definition/flow.js";
-import { holdsTurns, isClean, untaken } from "./doubt.js";
+import { holdsTurns, isClean, nothingLost } from "./doubt.js";
 import { changesOf, leftNothing, withPosition, type ActiveExecution } from "./execution.js";
-import { risen, type Ground } from "./contributions.js";
+import { rewound, type RewindBase } from "./contributions.js";
 import { eventWith, type Event } from "./events.js";
 import { lineAfter } from "./children.js";
 import { awaitedMessage, sift, turnOf, turns, type Mail, type Turn } from "./mail.js";
@@ -24,7 +24,7 @@ export interface Decision {
   /** It can't go on, and nothing that was asked of it could be followed. */
   readonly isTurnedAway: boolean;
   /** The execution as it goes up again. Left out: it does not. */
-  readonly risen?: ActiveExecution;
+  readonly rewound?: ActiveExecution;
 }
 
 /** What observers hear when an execution has come to rest. */
@@ -37,7 +37,7 @@ export interface Facts extends Surroundings {
   /** Where observers hear how the execution came to rest, that is before it is let go. */
   readonly observing: { hears(callback: (typeof callbackOf)[keyof typeof callbackOf]): boolean };
   /** What the execution would go up again with. Undefined: that was not read, since it can't go up again with this event. */
-  readonly ground: Ground | undefined;
+  readonly rewindBase: RewindBase | undefined;
   /** The largest encoded state, in bytes. */
   readonly limit: number;
   /** The launcher stops: let go of the execution with this commit. */
@@ -55,7 +55,7 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
   const { execution, event, mail, step, routed, nothingLeft, request } = found;
   const { action } = routed;
   const upInto = event.what.type === "migrated" ? undefined : roundInto(execution, routed);
-  const committed = upInto === undefined ? execution : risen(execution, event, facts.ground!, facts.limit);
+  const committed = upInto === undefined ? execution : rewound(execution, event, facts.rewindBase!, facts.limit);
   const position = positionAfter(execution, event, routed, facts);
   const isPassedOver = nothingLeft && execution.position.direction === "up" && routed.flow.direction === "down";
   // One whose state was patched stays stuck, one that was migrated is as it was, and what is due is seen after that.
@@ -97,7 +97,7 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
   const isTurnedAway = event.what.type === "parked";
   return upInto === undefined
     ? { action, transition, isTurnedAway }
-    : { action, transition, isTurnedAway, risen: committed };
+    : { action, transition, isTurnedAway, rewound: committed };
 }
 
 /** Whoever rests leaves no request behind that is not judged: nobody else would look at it. */
@@ -211,9 +211,9 @@ function isDone({ what: { type } }: Event): boolean {
 /** What the steps that were undone had asked for: nobody waits for it any more, and an answer to it must not be taken for one to what comes. */
 function forgottenAfter(
   { position }: ActiveExecution,
-  { definition, ground }: Facts,
+  { definition, rewindBase }: Facts,
 ): NonNullable<Transition["forgets"]> {
-  const undone = definition.steps.filter(({ name }) => ground!.undone.includes(name));
+  const undone = definition.steps.filter(({ name }) => rewindBase!.undone.includes(name));
   return {
     subscriptionsOf: undone.map(({ name }) => keyNameOf(name, position.keys)),
     messages: [...new Set(undone.flatMap((it) => Object.keys({ ...it.messages, ...it.rollbackMessages })))],
@@ -358,7 +358,7 @@ function restOf(
   if (waits && step?.children !== undefined && pending.some(({ kind }) => kind === "told")) return undefined;
   if (waits) return { status: "waiting", dueInMs: dueIn(execution, position, shape, time) };
   if (position.resumeAt !== null && position.resumeAt > time.storeNow()) {
-    const isHeld = holdsTurns({ position, status: "running", ...untaken }, step, shape);
+    const isHeld = holdsTurns({ position, status: "running", ...nothingLost }, step, shape);
     return { status: "scheduled", dueInMs: dueIn(execution, position, shape, time, isHeld) };
   }
   return stopping ? { status: statusOf(action), dueInMs: 0 } : undefined;

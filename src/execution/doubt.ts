@@ -4,7 +4,7 @@
  */
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { Event } from "./events.js";
-import { hasLostOne, isInDoubt, type ActiveExecution } from "./execution.js";
+import { hasLostOne, isInDoubt, type ActiveExecution, type DoubtOptions } from "./execution.js";
 import { doubtAt, type Position } from "./position.js";
 import type { Action, Passage, Shape } from "./router.js";
 import type { StoreTime } from "./time.js";
@@ -33,22 +33,13 @@ export interface Doubt {
   readonly firstAttemptAt?: number;
 }
 
-/** What of a step matters for that. */
-type Kind =
-  | {
-      readonly probe?: unknown;
-      readonly inDoubt?: "rerun" | "park";
-      readonly transactional?: boolean;
-    }
-  | undefined;
+type Standing = Pick<ActiveExecution, "position" | "claims" | "uncommittedAttempts" | "admission" | "changedAt">;
 
-type Standing = Pick<ActiveExecution, "position" | "claims" | "takenBack" | "admission" | "changedAt">;
-
-/** For a position that is to be committed: nothing of it was lost. */
-export const untaken = { claims: 1, takenBack: 0, admission: null, changedAt: 0 } as const;
+/** What an execution has beside its position right after a commit: no attempt was lost since. */
+export const nothingLost = { claims: 1, uncommittedAttempts: 0, admission: null, changedAt: 0 } as const;
 
 /** The doubt in which the step is where the execution stands. Undefined: none. */
-export function doubtOf(execution: Standing, step: Kind): Doubt | undefined {
+export function doubtOf(execution: Standing, step: DoubtOptions | undefined): Doubt | undefined {
   const { position, changedAt } = execution;
   const { stepIndex: index, direction, stepFunc, resumeAt } = position;
   const known = doubtAt(position.doubts, index);
@@ -67,7 +58,7 @@ function fresh({ stepIndex: index, partly }: Position, since: number): Doubt {
 }
 
 /** The doubt that somebody is to settle before anything else is done with the step: its probe, or an operator. */
-export function openDoubt(execution: Standing, step: Kind): Doubt | undefined {
+export function openDoubt(execution: Standing, step: DoubtOptions | undefined): Doubt | undefined {
   if (step?.probe === undefined && step?.inDoubt !== "park") return undefined;
   const doubt = doubtOf(execution, step);
   return doubt !== undefined && isOpen(doubt) ? doubt : undefined;
@@ -78,7 +69,7 @@ function isOpen({ answer }: Doubt): boolean {
 }
 
 /** It is known that nothing of the step is there: none of its attempts happened. */
-export function isClean(execution: Standing, step: Kind): boolean {
+export function isClean(execution: Standing, step: DoubtOptions | undefined): boolean {
   if (execution.position.direction === "down") return false;
   const doubt = doubtOf(execution, step);
   return doubt?.answer === "did-not-happen" && doubt.partly !== true;
@@ -88,7 +79,11 @@ export function isClean(execution: Standing, step: Kind): boolean {
  * Whether what wants to turn the execution waits for an answer: the pivot is in doubt, and only if it did not happen can anything
  * still turn.
  */
-export function holdsTurns(execution: Standing & Pick<ActiveExecution, "status">, step: Kind, shape: Shape): boolean {
+export function holdsTurns(
+  execution: Standing & Pick<ActiveExecution, "status">,
+  step: DoubtOptions | undefined,
+  shape: Shape,
+): boolean {
   const { direction, stepIndex } = execution.position;
   if (direction === "down" || stepIndex !== shape.pivot) return false;
   if (step?.probe === undefined && step?.inDoubt !== "park") return false;
@@ -97,8 +92,13 @@ export function holdsTurns(execution: Standing & Pick<ActiveExecution, "status">
   return isOpen(doubt) || doubt.answer === "consented" || execution.status === "stuck";
 }
 
-/** Its position, for another list of steps: there a step may be transactional that was not, or the other way round. */
-export function withItsDoubt(execution: Standing, before: Kind): Position {
+/**
+ * The position of the execution with its doubt written into it, before it takes over another list of steps: its step may be
+ * transactional in only one of both lists.
+ *
+ * @param before the step in the list that the execution had
+ */
+export function withDoubtRecorded(execution: Standing, before: DoubtOptions | undefined): Position {
   const { position } = execution;
   const isNew = position.inDoubt !== true && isInDoubt(execution, before);
   const doubt = doubtOf(execution, before);
@@ -108,8 +108,8 @@ export function withItsDoubt(execution: Standing, before: Kind): Position {
   return { ...position, ...(isNew && { inDoubt: true }), ...(doubts !== undefined && { doubts }) };
 }
 
-/** Its position, where the step has no probe any more that could be asked. */
-export function withoutProbe(position: Position, step: Kind): Position {
+/** The position without its call of `probe`, where the step has no probe any more. */
+export function withoutProbe(position: Position, step: DoubtOptions | undefined): Position {
   if (position.stepFunc !== "probe" || step?.probe !== undefined) return position;
   return { ...position, stepFunc: position.direction === "up" ? "run" : "rollback" };
 }
@@ -151,7 +151,7 @@ function ownAfter(
   event: Event,
   flow: Passage,
   action: Action,
-  step: Kind,
+  step: DoubtOptions | undefined,
   time: StoreTime,
 ): Doubt | undefined {
   const doubt = doubtOf(execution, step);
@@ -173,7 +173,12 @@ function ownAfter(
 }
 
 /** An attempt of `run` was made, and gave nothing back. What a transaction did was rolled back. */
-function lost(execution: ActiveExecution, event: Event, step: Kind, time: StoreTime): Doubt | undefined {
+function lost(
+  execution: ActiveExecution,
+  event: Event,
+  step: DoubtOptions | undefined,
+  time: StoreTime,
+): Doubt | undefined {
   if (step?.transactional === true) return undefined;
   const before = doubtOf(execution, step);
   const isLonger = before !== undefined && before.answer !== "did-not-happen";

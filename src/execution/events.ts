@@ -3,7 +3,7 @@ import type { StepFunc } from "../definition/flow.js";
 import type { Pause } from "../definition/outcome.js";
 import type { Encoded } from "../values/encode.js";
 import type { SerializedError } from "../values/serialize-error.js";
-import type { AskedBack, Failing } from "./position.js";
+import type { TurnRequest, Failing } from "./position.js";
 import { attemptOf, type ActiveExecution } from "./execution.js";
 import type { ListChange, MailboxRecord } from "./records.js";
 import type { RoutedEvent } from "./router.js";
@@ -34,7 +34,7 @@ export interface Event {
   /** It threw, took too long or gave back nonsense, rather than said so with `fail`. */
   readonly isUnexpected: boolean;
   /** The request that turns the execution. Undefined: none does. */
-  readonly asked: AskedBack | undefined;
+  readonly asked: TurnRequest | undefined;
   /** A rewind was asked for: the step to which it goes back, and what is merged into the state where the execution goes up again. */
   readonly backTo: string | undefined;
   readonly patchThen: object | undefined;

@@ -12,7 +12,7 @@ import {
   isInDoubt,
   leftNothing,
   shownState,
-  withOthersPatch,
+  withOutsidePatch,
   withoutPatches,
   withPatch,
 } from "./execution.js";
@@ -29,9 +29,9 @@ const facts = factsOf(
 describe("patches", () => {
   test("make another record, and leave the one that they came to as it was", () => {
     const before = executionAt();
-    const after = withOthersPatch(withPatch(before, { a: 1 }, Infinity), { b: 2 }, Infinity);
-    expect(after).toMatchObject({ state: { order: 1, a: 1, b: 2 }, others: ["b"] });
-    expect(before).toMatchObject({ state: { order: 1 }, unsaved: null, others: undefined });
+    const after = withOutsidePatch(withPatch(before, { a: 1 }, Infinity), { b: 2 }, Infinity);
+    expect(after).toMatchObject({ state: { order: 1, a: 1, b: 2 }, outsideFields: ["b"] });
+    expect(before).toMatchObject({ state: { order: 1 }, unsaved: null, outsideFields: undefined });
     expect(withoutPatches(after, before)).toEqual(before);
   });
 
@@ -82,12 +82,12 @@ describe("patches", () => {
 });
 
 test("a commit makes the record of what it led to, with nothing left to store", () => {
-  const execution = withPatch(executionAt({}, { takenBack: 2, claims: 3 }), { a: 1 }, Infinity);
+  const execution = withPatch(executionAt({}, { uncommittedAttempts: 2, claims: 3 }), { a: 1 }, Infinity);
   const { transition } = decided(execution, { type: "stepOk" }, facts);
   expect(committedAs(execution, transition)).toMatchObject({
     revision: 1,
     claims: 1,
-    takenBack: 0,
+    uncommittedAttempts: 0,
     unsaved: null,
     state: { order: 1, a: 1 },
     position: { stepIndex: 1 },
@@ -97,7 +97,7 @@ test("a commit makes the record of what it led to, with nothing left to store", 
 describe("attempts", () => {
   test("are numbered with those that count for nothing", () => {
     expect(attemptOf(executionAt())).toBe(1);
-    expect(attemptOf(executionAt({ attempts: 2, uncounted: 1 }, { claims: 2, takenBack: 1 }))).toBe(6);
+    expect(attemptOf(executionAt({ attempts: 2, uncounted: 1 }, { claims: 2, uncommittedAttempts: 1 }))).toBe(6);
   });
 
   test("that were lost leave their step in doubt, unless it is work in a transaction", () => {

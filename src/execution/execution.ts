@@ -31,8 +31,8 @@ export interface ActiveExecution {
   readonly carried: string | null;
   /** As in the record; a subscription that is being asked for counts already. */
   readonly subscribed: number;
-  /** Attempts since the last commit whose transaction was rolled back: they were begun, and count for nothing. */
-  readonly takenBack: number;
+  /** Attempts since the last commit whose transaction was rolled back. They were begun, and do not count as failed. */
+  readonly uncommittedAttempts: number;
   /** The state as it began, until the first commit, where it is not the input. */
   readonly initial: Encoded | undefined;
   /** When it was last changed before the launcher took it up (the store's time): what was lost began after that. */
@@ -47,7 +47,7 @@ export interface ActiveExecution {
   /** The state, where it differs from what is stored. */
   readonly unsaved: Encoded | null;
   /** Fields of the state that guards or an operator changed since the last commit. */
-  readonly others: readonly string[] | undefined;
+  readonly outsideFields: readonly string[] | undefined;
   /** What guards failed with where their failure may change nothing. */
   readonly guardErrors: readonly SerializedError[];
   /** The position is ahead of what is stored: by how long it waits, and by nothing else. */
@@ -99,13 +99,13 @@ export function activeExecution(record: ExecutionRecord, state: object, owner: n
     root: record.root,
     carried: record.carried,
     subscribed: record.subscribed,
-    takenBack: 0,
+    uncommittedAttempts: 0,
     initial: record.revision === 0 && !record.state.isSame(record.input) ? record.state : undefined,
     changedAt: record.updatedAt,
     wholeLength: whole.textLength,
     changed: changes === undefined ? changedSince(whole.textLength) : changesIn(changes),
     unsaved: null,
-    others: undefined,
+    outsideFields: undefined,
     guardErrors: none,
     isAhead: false,
   };
@@ -145,13 +145,13 @@ export function committedAs(before: ActiveExecution, transition: Transition): Ac
     root: before.root,
     carried: transition.carried ?? before.carried,
     subscribed: unsubscribes === undefined ? before.subscribed : before.subscribed & bitsKept[unsubscribes],
-    takenBack: 0,
+    uncommittedAttempts: 0,
     initial: undefined,
     changedAt: before.changedAt,
     wholeLength: isWhole ? state.textLength : before.wholeLength,
     changed: isWhole ? changedSince(state.textLength) : before.changed,
     unsaved: null,
-    others: undefined,
+    outsideFields: undefined,
     guardErrors: none,
     isAhead: false,
   };
@@ -159,9 +159,9 @@ export function committedAs(before: ActiveExecution, transition: Transition): Ac
 
 /** The execution without what was merged into its state since the last commit. */
 export function withoutPatches(execution: ActiveExecution, committed: ActiveExecution): ActiveExecution {
-  if (execution.unsaved === null && execution.others === undefined) return execution;
+  if (execution.unsaved === null && execution.outsideFields === undefined) return execution;
   const { state, sizeAtMost, changed } = committed;
-  return executionWith(execution, { state, sizeAtMost, changed, unsaved: null, others: undefined });
+  return executionWith(execution, { state, sizeAtMost, changed, unsaved: null, outsideFields: undefined });
 }
 
 /**
@@ -218,23 +218,23 @@ function copyOf(it: ActiveExecution): Mutable<ActiveExecution> {
     root: it.root,
     carried: it.carried,
     subscribed: it.subscribed,
-    takenBack: it.takenBack,
+    uncommittedAttempts: it.uncommittedAttempts,
     initial: it.initial,
     changedAt: it.changedAt,
     wholeLength: it.wholeLength,
     changed: it.changed,
     unsaved: it.unsaved,
-    others: it.others,
+    outsideFields: it.outsideFields,
     guardErrors: it.guardErrors,
     isAhead: it.isAhead,
   };
 }
 
 /** As `withPatch`, for what a guard or an operator gives: the history keeps it apart from what steps give. */
-export function withOthersPatch(execution: ActiveExecution, patch: object, limit: number): ActiveExecution {
-  const { others = none } = execution;
-  const added = Object.keys(patch).filter((key) => !others.includes(key));
-  return executionWith(withPatch(execution, patch, limit), { others: [...others, ...added] });
+export function withOutsidePatch(execution: ActiveExecution, patch: object, limit: number): ActiveExecution {
+  const { outsideFields = none } = execution;
+  const added = Object.keys(patch).filter((key) => !outsideFields.includes(key));
+  return executionWith(withPatch(execution, patch, limit), { outsideFields: [...outsideFields, ...added] });
 }
 
 /** The state as users see it. What can't be frozen, a Map or a Date, is a copy that they may change for themselves. */
@@ -242,26 +242,31 @@ export function shownState({ state, sizeAtMost }: Pick<ActiveExecution, "state" 
   return sizeAtMost === Infinity ? isolate(state) : state;
 }
 
-/** What says whether, and how often, something was begun. */
-export type Attempts = Pick<ActiveExecution, "position" | "claims" | "takenBack" | "admission">;
+/** What tells whether, and how often, the step where the execution stands was begun. */
+export type Attempts = Pick<ActiveExecution, "position" | "claims" | "uncommittedAttempts" | "admission">;
 
-/** Which attempt comes next. What was begun and not counted, cut off by a crash or rolled back, is numbered too. */
-export function attemptOf({ position, claims, takenBack }: Attempts): number {
-  return position.attempts + position.uncounted + Math.max(1, claims) + takenBack;
+/** The number of the next attempt. Attempts that do not count, such as those that a crash cut off, have their numbers too. */
+export function attemptOf({ position, claims, uncommittedAttempts }: Attempts): number {
+  return position.attempts + position.uncounted + Math.max(1, claims) + uncommittedAttempts;
 }
 
 /** Whether an attempt was begun since the last commit and is over without a word: its launcher died, or its transaction was rolled back. */
-export function hasLostOne({ claims, takenBack, admission }: Attempts): boolean {
-  return (claims > 1 || takenBack > 0) && admission !== "queued";
+export function hasLostOne({ claims, uncommittedAttempts, admission }: Attempts): boolean {
+  return (claims > 1 || uncommittedAttempts > 0) && admission !== "queued";
 }
+
 /**
- * What of a step matters for that: `run` of a transactional one leaves nothing unless it is committed; of one that may be parked in
- * doubt, its beginning is committed first.
+ * The options of a step on which its doubts depend. The `run` of a transactional step leaves nothing unless it is committed; before a
+ * step that may be parked in doubt is called, its beginning is committed.
  */
-type Kind = { readonly transactional?: boolean; readonly inDoubt?: "rerun" | "park" } | undefined;
+export interface DoubtOptions {
+  readonly probe?: unknown;
+  readonly inDoubt?: "rerun" | "park";
+  readonly transactional?: boolean;
+}
 
 /** Whether the step is in doubt where it stands: the last function of its way up may have begun and gave nothing back. */
-export function isInDoubt(execution: Attempts, step: Kind): boolean {
+export function isInDoubt(execution: Attempts, step: DoubtOptions | undefined): boolean {
   const { position } = execution;
   if (position.inDoubt === true) return true;
   if (position.direction === "down") return position.doubtful?.includes(position.stepIndex) === true;
@@ -270,12 +275,12 @@ export function isInDoubt(execution: Attempts, step: Kind): boolean {
 }
 
 /** On the way up, before anything that the step's `run` does in a transaction is committed. */
-function isUncommitted({ direction, stepFunc, lifecycle }: Position, step: Kind): boolean {
+function isUncommitted({ direction, stepFunc, lifecycle }: Position, step: DoubtOptions | undefined): boolean {
   return step?.transactional === true && direction === "up" && stepFunc === "run" && lifecycle !== "success";
 }
 
 /** Nothing of the step where it stands is there: all that was begun of it was work of transactions that were not committed. */
-export function leftNothing(execution: Attempts, step: Kind): boolean {
+export function leftNothing(execution: Attempts, step: DoubtOptions | undefined): boolean {
   const { position } = execution;
   return isUncommitted(position, step) && position.inDoubt !== true && position.partly !== true;
 }

@@ -1,7 +1,7 @@
 /** What came to an execution from outside, and what it asks for: messages, requests, and the workflow's deadline. */
 import type { StepDefinition } from "../definition/definition.js";
 import { isPastPivot, type Shape } from "./router.js";
-import { isSealed, type AskedBack, type Position } from "./position.js";
+import { isSealed, type TurnRequest, type Position } from "./position.js";
 import type { ActiveExecution } from "./execution.js";
 import { isRequest, type ExecutionRecord, type MailboxRecord, type Transition } from "./records.js";
 import type { StoreTime } from "./time.js";
@@ -18,11 +18,11 @@ export interface RollbackRequest {
   /** Who asked was told that the execution will turn, and hears no more of it: so it is never lost either. */
   readonly isPromised?: true;
   /** Of a parent's: what was asked of the parent. Left out: nothing was, it has turned by itself. */
-  readonly asked?: AskedBack;
+  readonly asked?: TurnRequest;
 }
 
 /** Who asked, as undos are told it. Undefined: nobody did. */
-export function askedIn({ reason, by, details, isParents, asked }: RollbackRequest): AskedBack | undefined {
+export function askedIn({ reason, by, details, isParents, asked }: RollbackRequest): TurnRequest | undefined {
   if (isParents === true) return asked;
   return { reason, ...(by !== undefined && { by }), ...(details !== undefined && { details }) };
 }
@@ -292,7 +292,7 @@ export interface Turn {
   readonly why: string | undefined;
   /** The row of the request in the mailbox; undefined for a deadline. */
   readonly arrival: string | undefined;
-  readonly asked: AskedBack | undefined;
+  readonly asked: TurnRequest | undefined;
   /** Set: it is to go up again. */
   readonly rewind?: RewindArrival;
 }

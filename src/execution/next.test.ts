@@ -58,7 +58,7 @@ test.each([
   ["a launcher that stops lets go", executionAt(), { stopping: true }, { type: "release", dueInMs: 0 }],
   [
     "but first it commits that an attempt was begun",
-    executionAt({}, { takenBack: 1 }),
+    executionAt({}, { uncommittedAttempts: 1 }),
     { stopping: true },
     { type: "cutOff" },
   ],

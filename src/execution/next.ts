@@ -93,7 +93,7 @@ export function nextTask(execution: ActiveExecution, moment: Moment): Task {
   const isAsked = isHeld && (request?.type === "rollback" || request?.type === "rewind");
   if (request !== undefined && !isAsked) return { type: "follow", request };
   if (isAtRest && !isAsked) return { type: "release", dueInMs: null };
-  if (stopping) return execution.takenBack === 0 ? { type: "release", dueInMs: 0 } : { type: "cutOff" };
+  if (stopping) return execution.uncommittedAttempts === 0 ? { type: "release", dueInMs: 0 } : { type: "cutOff" };
   if (isSuspect) return { type: "countDeaths" };
   if (!isHeld && deadlinePassed(execution, moment.shape, time)) return { type: "follow", request: "deadline" };
   if (execution.admission === "queued") return { type: "release", dueInMs: dueWhileQueued(execution, time) };

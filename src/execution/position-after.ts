@@ -1,9 +1,9 @@
 /** Where an execution stands after an event: its next position, field by field. */
 import type { StepDefinition, WorkflowDefinition } from "../definition/definition.js";
-import { doubtsAfter, openDoubt, untaken } from "./doubt.js";
+import { doubtsAfter, openDoubt, nothingLost } from "./doubt.js";
 import { attemptOf, isInDoubt, leftNothing, type ActiveExecution } from "./execution.js";
 import type { Event } from "./events.js";
-import { irreversibleIn, nextRounds, positionOf, type AskedBack, type Position } from "./position.js";
+import { irreversibleIn, nextRounds, positionOf, type TurnRequest, type Position } from "./position.js";
 import type { Action, Passage, RoutedEvent, Routed } from "./router.js";
 import type { StoreTime } from "./time.js";
 
@@ -89,7 +89,7 @@ function sealedFrom({ undoFor }: WorkflowDefinition, time: StoreTime): number | 
 export function takenOver(
   execution: ActiveExecution,
   reason: string,
-  asked: AskedBack | undefined,
+  asked: TurnRequest | undefined,
   definition: WorkflowDefinition,
 ): Position {
   const { position, status } = execution;
@@ -104,9 +104,9 @@ export function takenOver(
 }
 
 /** The undo goes on where it stands: an attempt of it that was lost is one, and another attempt follows under the same key. */
-function numbered({ position, claims, takenBack, status }: ActiveExecution, there: Position): Position {
-  if (status === "stuck" || (claims <= 1 && takenBack === 0)) return there;
-  return { ...there, uncounted: position.uncounted + Math.max(1, claims) - 1 + takenBack };
+function numbered({ position, claims, uncommittedAttempts, status }: ActiveExecution, there: Position): Position {
+  if (status === "stuck" || (claims <= 1 && uncommittedAttempts === 0)) return there;
+  return { ...there, uncounted: position.uncounted + Math.max(1, claims) - 1 + uncommittedAttempts };
 }
 
 /** What can't be undone of that through which the execution goes down. */
@@ -137,7 +137,7 @@ function asksFirst(position: Position, what: RoutedEvent, action: Action, step: 
   // What is parked untouched is as it was: the definition may be one that it could not go on with.
   if (what.type === "parked" && what.untouched) return position;
   if (action === "wait" || action === "succeed" || action === "finish") return position;
-  if (step?.probe !== undefined && openDoubt({ position, ...untaken }, step) !== undefined)
+  if (step?.probe !== undefined && openDoubt({ position, ...nothingLost }, step) !== undefined)
     return { ...position, stepFunc: "probe" };
   return stepFunc === "probe" ? { ...position, stepFunc: direction === "up" ? "run" : "rollback" } : position;
 }

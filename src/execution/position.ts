@@ -38,7 +38,7 @@ export function irreversibleIn(
 }
 
 /** The request that turned an execution. */
-export interface AskedBack {
+export interface TurnRequest {
   readonly reason: string;
   readonly by?: string;
   /** As text: nothing in the engine looks into them. */
@@ -101,7 +101,7 @@ export interface Position extends Flow {
   /** How often the function has given `again`. Left out: never. */
   readonly polls?: number;
   /** On the way down: who asked for it. Left out: nobody, a failure or the deadline turned the execution. */
-  readonly request?: AskedBack;
+  readonly request?: TurnRequest;
   /** Of one that has completed: from then on it can't be undone (the store's time). Left out: it can for as long as it is kept. */
   readonly sealedAt?: number;
   /** The rewinds that count for what is done and undone, in their order. Left out: it was never rewound. */

@@ -143,7 +143,7 @@ function isAskedFor({ probe, inDoubt }: StepOutline, doubt: Doubt | undefined, s
   return status === "stuck" || said === undefined || said === "again" || said === "failed";
 }
 
-const free = { takenBack: 0 } as const;
+const free = { uncommittedAttempts: 0 } as const;
 
 /** Nothing of the step where it stands is there, so that it is not undone. */
 function hasNotBegun(record: Previewed, step: StepOutline): boolean {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { arrival, executionAt, mailOf, nothingCame } from "../../test/support/executions.js";
 import { eventAt } from "./events.js";
 import { encode } from "../values/encode.js";
-import { patchOptions, withOthersPatch, withPatch } from "./execution.js";
+import { patchOptions, withOutsidePatch, withPatch } from "./execution.js";
 import { withDead } from "./mail.js";
 import { entryOf, settledBy } from "./transition.js";
 
@@ -10,7 +10,7 @@ const paid = arrival("message", {}, "paid");
 const retry = { type: "retry", reason: "away", wait: 1, afresh: false } as const;
 
 test("the row keeps apart what the step gave and what others changed", () => {
-  const execution = withOthersPatch(withPatch(executionAt(), { a: 1 }, Infinity), { b: 2 }, Infinity);
+  const execution = withOutsidePatch(withPatch(executionAt(), { a: 1 }, Infinity), { b: 2 }, Infinity);
   const entry = entryOf(execution, {
     ...eventAt(execution, { type: "stepOk" }, "ok"),
     patch: encode({ a: 1 }, patchOptions),

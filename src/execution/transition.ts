@@ -26,7 +26,7 @@ export function unsubscribedBy(
 
 /** @param upInto the round into which the execution goes up again with it. Default: it does not */
 export function entryOf(execution: ActiveExecution, event: Event, upInto?: number): Mutable<HistoryEntry> {
-  const { guardErrors, others, initial } = execution;
+  const { guardErrors, outsideFields, initial } = execution;
   const { position } = execution;
   const { direction, step, stepIndex } = position;
   const { func, attempt, result, durationMs, cause, error, by, why, what, patch = null } = event;
@@ -38,7 +38,7 @@ export function entryOf(execution: ActiveExecution, event: Event, upInto?: numbe
   if (by !== undefined) entry.by = by;
   if (why !== undefined) entry.why = why;
   if (event.asked?.details !== undefined) entry.details = Encoded.ofText(event.asked.details);
-  if (others !== undefined) entry.others = encode(fieldsOf(execution.state, others), patchOptions);
+  if (outsideFields !== undefined) entry.others = encode(fieldsOf(execution.state, outsideFields), patchOptions);
   if (initial !== undefined) entry.initial = initial;
   if (what.type === "migrated") entry.migration = what.migration;
   if ((what.type === "migrated" || upInto !== undefined) && execution.unsaved !== null)

@@ -108,7 +108,7 @@ export function waitTimedOutEvent(work: Work): Event {
 
 /** For the next launcher, which must know of an attempt that was begun. */
 export function cutOffEvent(work: Work): Event {
-  work.execution = executionWith(work.execution, { takenBack: work.execution.takenBack - 1 });
+  work.execution = executionWith(work.execution, { uncommittedAttempts: work.execution.uncommittedAttempts - 1 });
   return eventAt(work.execution, { type: "cutOff" }, "cut-off");
 }
 

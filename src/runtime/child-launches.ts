@@ -2,7 +2,7 @@
 import { deepestTree } from "../definition/children.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
-import type { Kin, Tally } from "../execution/children.js";
+import type { SharedLaunch, Tally } from "../execution/children.js";
 import { initialFlow, positionAt, type Position, positionOf } from "../execution/position.js";
 import type { ExecutionRecord, StagedLine } from "../execution/records.js";
 import { childId, type WhichList } from "../ids.js";
@@ -37,7 +37,7 @@ export interface Entry {
 }
 
 /** What a line keeps until its child begins. */
-interface Kept extends Kin {
+interface Kept extends SharedLaunch {
   readonly input: unknown;
   /** Left out: it is the input. */
   readonly state?: unknown;
@@ -47,7 +47,7 @@ interface Kept extends Kin {
 interface Beginning {
   readonly lines: readonly StagedLine[];
   /** Set: all of them are alike, and a line keeps its input alone. */
-  readonly kin?: Kin;
+  readonly kin?: SharedLaunch;
 }
 
 /**
@@ -77,7 +77,7 @@ export async function beginningOf(work: Work, list: WhichList, entries: readonly
     } catch (error) {
       throw refusal(execution, key, position, error);
     }
-    rows.push({ key, row, kin: kinOf(row, carried.get(workflow.name)!, workflow.steps[0]!.name) });
+    rows.push({ key, row, kin: sharedLaunchOf(row, carried.get(workflow.name)!, workflow.steps[0]!.name) });
   }
   const kin = commonOf(rows);
   const lines = rows.map(({ key, row, kin: own }, position): StagedLine => {
@@ -96,23 +96,23 @@ function refusal(execution: Work["execution"], key: string, position: number, er
 interface Row {
   readonly key: string;
   readonly row: Prepared;
-  readonly kin: Kin;
+  readonly kin: SharedLaunch;
 }
 
-function kinOf(
+function sharedLaunchOf(
   { workflow, version, fingerprint, position, deadlineInMs }: Prepared,
   carried: string | null,
   step: string,
-): Kin {
+): SharedLaunch {
   return { workflow, version, fingerprint, step, priority: position.priority, deadlineInMs, carried };
 }
 
 /** Mostly the children of a list differ in their inputs only. */
-function commonOf(rows: readonly Row[]): Kin | undefined {
+function commonOf(rows: readonly Row[]): SharedLaunch | undefined {
   const [first] = rows;
   const isCommon = rows.every(({ row, kin: { workflow, version } }) => {
-    const isKin = workflow === first!.kin.workflow && version === first!.kin.version;
-    return isKin && row.queue === undefined && row.state.isSame(row.input);
+    const isAlike = workflow === first!.kin.workflow && version === first!.kin.version;
+    return isAlike && row.queue === undefined && row.state.isSame(row.input);
   });
   return isCommon ? first?.kin : undefined;
 }
@@ -146,7 +146,7 @@ async function checkTree(work: Work, names: ReadonlySet<string>): Promise<void> 
 
 type Prepared = Omit<NewExecution, "owner">;
 
-function keptOf({ input, state, queue }: Prepared, kin: Kin): Encoded {
+function keptOf({ input, state, queue }: Prepared, kin: SharedLaunch): Encoded {
   const kept: Kept = {
     ...{ ...kin, input: input.value },
     ...(!state.isSame(input) && { state: state.value }),
@@ -184,14 +184,19 @@ export function createdOf(lines: readonly StagedLine[], list: string, tally: Tal
   });
 }
 
-function beginningAt({ step, priority }: Kin): Position {
+function beginningAt({ step, priority }: SharedLaunch): Position {
   const position = positionAt(initialFlow, step);
   return priority === undefined ? position : positionOf({ ...position, priority });
 }
 
 type Own = Pick<NewExecution, "input" | "state" | "queue" | "line" | "root">;
 
-function newChild(id: string, kin: Kin, position: Position, { input, state, queue, line, root }: Own): NewChild {
+function newChild(
+  id: string,
+  kin: SharedLaunch,
+  position: Position,
+  { input, state, queue, line, root }: Own,
+): NewChild {
   const { workflow, version, fingerprint, deadlineInMs, carried } = kin;
   return {
     id,

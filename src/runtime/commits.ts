@@ -15,7 +15,7 @@ import { recovered } from "./beginning.js";
 import { carriedBy, tellCommit } from "./engine-events.js";
 import { exitReason } from "./exiting.js";
 import { failureWarning, invariantError, lostError, strugglingError, stuckError } from "./reports.js";
-import { groundOf } from "./rewinding.js";
+import { rewindBaseOf } from "./rewinding.js";
 import type { Proposal } from "./store-transaction.js";
 import type { Work } from "./work.js";
 
@@ -36,7 +36,7 @@ class FactsOfWork implements Facts {
   readonly time: Facts["time"];
   readonly limit: number;
   mail: Facts["mail"];
-  ground: Facts["ground"] = undefined;
+  rewindBase: Facts["rewindBase"] = undefined;
   stopping = false;
   list: Facts["list"] = undefined;
   carried: string | null = null;
@@ -114,7 +114,7 @@ export class Commits {
     const facts = this.#facts;
     facts.work = work;
     facts.mail = work.mail;
-    facts.ground = groundOf(work);
+    facts.rewindBase = rewindBaseOf(work);
     facts.stopping = this.#work.isStopping;
     facts.list = this.list;
     facts.carried = this.#carries();
@@ -181,7 +181,12 @@ export class Commits {
       polls: (position.polls ?? 0) + 1,
       resumeAt: work.host.storeNowAtMost() + what.wait,
     });
-    work.execution = executionWith(work.execution, { position: waiting, isAhead: true, claims: 1, takenBack: 0 });
+    work.execution = executionWith(work.execution, {
+      position: waiting,
+      isAhead: true,
+      claims: 1,
+      uncommittedAttempts: 0,
+    });
     return dueIn(work.execution, waiting, work.registered.shape, work.host);
   }
 

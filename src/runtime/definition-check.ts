@@ -8,7 +8,7 @@ import { changeInTheWay } from "../execution/definition-change.js";
 import type { Transition, ExecutionRecord } from "../execution/records.js";
 import type { MaybePromise } from "../stores/contract.js";
 import { eventAt, type Event } from "../execution/events.js";
-import { withItsDoubt, withoutProbe } from "../execution/doubt.js";
+import { withDoubtRecorded, withoutProbe } from "../execution/doubt.js";
 import {
   executionWith,
   hasBegun,
@@ -63,7 +63,7 @@ export function checkDefinition(
 /** It is parked with a list that it does not know: what its own list says of an attempt that was lost is kept. */
 function keepDoubt(work: Work, before: readonly StepOutline[] | undefined): void {
   const { execution } = work;
-  const position = withItsDoubt(execution, before?.[execution.position.stepIndex]);
+  const position = withDoubtRecorded(execution, before?.[execution.position.stepIndex]);
   if (before !== undefined && position !== execution.position) work.execution = withPosition(execution, position);
 }
 
@@ -78,7 +78,7 @@ function taken(
   const was = before?.[execution.position.stepIndex];
   const problem = problemOf(execution, before, registered);
   if (problem !== undefined) return problem;
-  const position = withoutProbe(withItsDoubt(execution, was), definition.steps[execution.position.stepIndex]);
+  const position = withoutProbe(withDoubtRecorded(execution, was), definition.steps[execution.position.stepIndex]);
   // What has not begun begins with whatever is the first step.
   if (!hasBegun(execution))
     work.execution = executionWith(execution, {

@@ -3,7 +3,7 @@ import { encode } from "../values/encode.js";
 import { isolate } from "../values/isolate.js";
 import { isRetryable, StepwellError } from "../errors.js";
 import { eventWith, eventAt, operatorEvent, type Event } from "../execution/events.js";
-import { attemptOf, hasBegun, withOthersPatch } from "../execution/execution.js";
+import { attemptOf, hasBegun, withOutsidePatch } from "../execution/execution.js";
 import {
   askedIn,
   requestProblem,
@@ -71,7 +71,7 @@ export class Inbox {
           this.isUnchecked = false;
           this.hasTaken = true;
           this.#take(it.signals, all.pending);
-          work.bury(all.refused);
+          work.markDead(all.refused);
         }
       });
     });
@@ -131,12 +131,12 @@ export class Inbox {
       this.unreadable ??= brokenRequestError(this.#work.execution, row, problem);
     }
     this.#work.mail = { ...this.#work.mail, signals, pending };
-    this.#work.bury(broken);
+    this.#work.markDead(broken);
   }
 
   /** None of the requests can be followed. */
   buryRequests(): void {
-    this.#work.bury(this.#work.mail.pending.flatMap(({ id, kind }) => (isRequest(kind) ? id : [])));
+    this.#work.markDead(this.#work.mail.pending.flatMap(({ id, kind }) => (isRequest(kind) ? id : [])));
   }
 
   /** The request as an event. Undefined: it can't be followed any more, and is dead. */
@@ -166,7 +166,7 @@ export class Inbox {
     } catch (error) {
       if (!(error instanceof StepwellError) || error.code !== "STEPWELL_CHILDREN_LIVE") throw error;
       host.report(error);
-      this.#work.bury([request.arrival.id]);
+      this.#work.markDead([request.arrival.id]);
       return undefined;
     }
     return this.#acted(request);
@@ -191,7 +191,7 @@ export class Inbox {
   async #checkedAct(request: ActRequest): Promise<Event | undefined> {
     const patch = await this.#checkedPatch(request.act.patch!);
     if (patch !== undefined) return this.#act(request, patch);
-    this.#work.bury([request.arrival.id]);
+    this.#work.markDead([request.arrival.id]);
     return undefined;
   }
 
@@ -214,11 +214,11 @@ export class Inbox {
     const work = this.#work;
     if (type === "resolve") return this.#resolved(request);
     try {
-      if (patch !== undefined) work.execution = withOthersPatch(work.execution, patch, work.host.sizeLimit);
+      if (patch !== undefined) work.execution = withOutsidePatch(work.execution, patch, work.host.sizeLimit);
     } catch (error) {
       // It was checked when it was sent, but the state may have grown since.
       work.host.report(brokenError(work.execution, error));
-      work.bury([cause.id]);
+      work.markDead([cause.id]);
       return undefined;
     }
     return operatorEvent(work.execution, type, { cause, by: act.by, why: act.reason });
@@ -231,7 +231,7 @@ export class Inbox {
     if (!event.gave) {
       // It was checked when it was sent, but the state may have grown since.
       work.host.report(patchLostError(execution, event.error));
-      work.bury([cause.id]);
+      work.markDead([cause.id]);
       return undefined;
     }
     work.execution = execution;

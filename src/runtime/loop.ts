@@ -27,7 +27,7 @@ import { tellRest, tellWake } from "./engine-events.js";
 import { Inbox } from "./inbox.js";
 import { reportRest } from "./observing.js";
 import { brokenError, lostError } from "./reports.js";
-import { lacksGround, recall } from "./rewinding.js";
+import { lacksRewindBase, recall } from "./rewinding.js";
 import { eventOf, StepRunner, type RunnerOwner } from "./step-runner.js";
 import { TransactionResult, type Proposal } from "./store-transaction.js";
 import { suspicion } from "./suspicion.js";
@@ -215,7 +215,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
     if (answer === "signalled") {
       // All of it was rolled back, and the step runs again, knowing what came. What it did elsewhere has been done.
       this.#inbox.isUnseen = true;
-      work.execution = executionWith(work.execution, { takenBack: work.execution.takenBack + 1 });
+      work.execution = executionWith(work.execution, { uncommittedAttempts: work.execution.uncommittedAttempts + 1 });
       if (isOutage) this.#waitOut();
       return;
     }
@@ -267,7 +267,7 @@ export class ExecutionLoop extends Turns implements CommitListener<CommitResult>
 
   #commit(happened: Event): void {
     if (this.#commits.isQuiet(happened)) return this.#release(this.#commits.waitOn(happened));
-    if (lacksGround(this.#work)) return this.goOnWith(recall(this.#work, true));
+    if (lacksRewindBase(this.#work)) return this.goOnWith(recall(this.#work, true));
     const { transition } = this.#commits.decide(happened);
     this.isWaiting = true;
     const result = this.#commits.commit(transition);

@@ -6,7 +6,7 @@ import type { Flow } from "../definition/flow.js";
 import type { CallbackName, Carried, MessageIdentity, ObserverEvent } from "../definition/observer.js";
 import { StepwellError } from "../errors.js";
 import { flowOf } from "../execution/position.js";
-import { shownState, withOthersPatch, executionWith } from "../execution/execution.js";
+import { shownState, withOutsidePatch, executionWith } from "../execution/execution.js";
 import type { MailboxRecord } from "../execution/records.js";
 import type { Veto } from "../session/observer-calls.js";
 import type { Work } from "./work.js";
@@ -58,7 +58,7 @@ function observed(work: Work, callback: CallbackName, event: Readonly<Told>): Ve
   const { identity, revision } = work.execution;
   const make = (): ObserverEvent => eventOf(identity, event, flow, shownState(work.execution), revision);
   const veto = observing.askGuards(callback, make, (patch) => {
-    work.execution = withOthersPatch(work.execution, isolate(patch), host.sizeLimit);
+    work.execution = withOutsidePatch(work.execution, isolate(patch), host.sizeLimit);
   });
   observing.tellWatchers(callback, make, (error) => host.report(error));
   return veto;

@@ -1,5 +1,5 @@
 /** What an execution needs to go up again: what came into its state, and from whom. */
-import { Contributions, type Ground } from "../execution/contributions.js";
+import { Contributions, type RewindBase } from "../execution/contributions.js";
 import { givenIn, stateAtStart } from "../execution/history.js";
 import { sift } from "../execution/mail.js";
 import type { Work } from "./work.js";
@@ -23,15 +23,15 @@ export async function recall(work: Work, isRewind = work.execution.position.unti
   work.contributions = contributions;
 }
 
-/** Undefined: it can't go up again with what is to be committed now. */
-export function groundOf({ contributions, execution: { position } }: Work): Ground | undefined {
+/** What the execution would go up again with. Undefined: it can't go up again with what is to be committed now. */
+export function rewindBaseOf({ contributions, execution: { position } }: Work): RewindBase | undefined {
   const isDown = position.direction === "down";
   if (isDown && position.until !== position.stepIndex) return undefined;
   return contributions?.without(isDown ? position.step : undefined);
 }
 
 /** Whether the execution may go up again with what is to be committed now, and what is needed for that was not read yet. */
-export function lacksGround(work: Work): boolean {
+export function lacksRewindBase(work: Work): boolean {
   if (work.contributions !== undefined) return false;
   const { position } = work.execution;
   if (position.until !== undefined) return position.until === position.stepIndex;

@@ -12,7 +12,7 @@ import { checkTopic } from "../session/reasons.js";
 import { Encoded } from "../values/encode.js";
 import { merge } from "../values/isolate.js";
 import { refuseUnknownOptions, shown } from "../values/options.js";
-import { keyNameOf, roundOf, type AskedBack, type Position } from "../execution/position.js";
+import { keyNameOf, roundOf, type TurnRequest, type Position } from "../execution/position.js";
 import { idempotencyKey, type Cause } from "../ids.js";
 import { errorAbout, lostError } from "./reports.js";
 import type { Work } from "./work.js";
@@ -145,7 +145,7 @@ export class StepContext {
   }
 }
 
-function requestIn(asked: AskedBack | undefined): UndoRequest | undefined {
+function requestIn(asked: TurnRequest | undefined): UndoRequest | undefined {
   if (asked === undefined) return undefined;
   const { details, ...request } = asked;
   return details === undefined ? request : { ...request, details: Encoded.ofText(details).value };

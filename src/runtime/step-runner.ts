@@ -136,7 +136,7 @@ export class StepRunner {
   }
 
   #refuse(arrival: MailboxRecord, problem: string): undefined {
-    this.#work.bury([arrival.id]);
+    this.#work.markDead([arrival.id]);
     this.#work.host.report(refusedMessageError(this.#work.execution, arrival, problem));
   }
 

@@ -12,7 +12,7 @@ import { patchProblem } from "../definition/outcome.js";
 import { StepwellError } from "../errors.js";
 import type { Position } from "../execution/position.js";
 import type { Status } from "../definition/flow.js";
-import { withItsDoubt, withoutProbe } from "../execution/doubt.js";
+import { withDoubtRecorded, withoutProbe } from "../execution/doubt.js";
 import { placeIn, type MigrationRefusal, type Place } from "../execution/move.js";
 import type { Migration } from "../execution/records.js";
 import { attemptOf, hasBegun, isBegun, type Attempts, type ActiveExecution } from "../execution/execution.js";
@@ -135,7 +135,7 @@ function movedAlong(
   const first = before ?? olderOutline(path);
   let list = first;
   let begun = hasBegun(moving);
-  let now = { ...moving, position: withItsDoubt(moving, first?.[moving.position.stepIndex]), stays: true };
+  let now = { ...moving, position: withDoubtRecorded(moving, first?.[moving.position.stepIndex]), stays: true };
   let state: MigrationResult["state"];
   const lists: { readonly steps: Successors; readonly after: readonly string[] }[] = [];
   for (const { migration, to } of path.hops) {
@@ -153,7 +153,7 @@ function movedAlong(
       ...now,
       ...arrived(now, place, steps, to, list),
       claims: 1,
-      takenBack: 0,
+      uncommittedAttempts: 0,
       identity: { ...now.identity, version: to.version },
       state: state?.value ?? now.state,
       stays: now.stays && place.stays,

@@ -67,19 +67,19 @@ export class Work {
   }
 
   /** Rows of the mailbox that nobody will take. */
-  bury(dead: readonly string[]): void {
+  markDead(dead: readonly string[]): void {
     this.mail = withDead(this.mail, dead);
   }
 
   /** The transition is committed: the execution is what that led to. */
-  committedWith({ transition, isTurnedAway, risen }: Omit<Decision, "action">): void {
+  committedWith({ transition, isTurnedAway, rewound }: Omit<Decision, "action">): void {
     const { history } = transition;
     if (history.patch !== null && (history.direction === "up" || history.func === "probe")) this.given?.push(history);
-    if (risen === undefined) this.contributions?.add(history);
+    if (rewound === undefined) this.contributions?.add(history);
     else this.contributions = undefined;
     // By the names of the steps, which a migration may have changed.
-    if (risen !== undefined || history.migration !== undefined) this.given = undefined;
-    this.committed = committedAs(risen ?? this.execution, transition);
+    if (rewound !== undefined || history.migration !== undefined) this.given = undefined;
+    this.committed = committedAs(rewound ?? this.execution, transition);
     this.execution = this.committed;
     this.mail = mailAfter(this.mail, transition);
     // What it could not follow, and is not dead, waits for an operator.

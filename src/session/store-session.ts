@@ -18,7 +18,7 @@ import { StoredStepLists } from "./step-lists.js";
 import { OutcomeWaiters, type Waiter } from "./outcome-waiters.js";
 import type { ClientSettings } from "./options.js";
 import { holdStore } from "./shared-store.js";
-import { StoreTime } from "./store-time.js";
+import { StoreTimeEstimate } from "./store-time.js";
 
 /** How long between two looks at executions whose outcome a caller waits for, in milliseconds. */
 const shortestPause = 20;
@@ -52,7 +52,7 @@ export class StoreSession implements ClientHost {
   #releaseStore: (() => Promise<void>) | undefined;
   #opening: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
-  readonly #time: StoreTime;
+  readonly #time: StoreTimeEstimate;
   /** When the store said its time, by the clock's `monotonic`. */
   #timeAt = -Infinity;
   /** Set for the next look for outcomes; undefined: no caller waits, or a look is being made. */
@@ -69,7 +69,7 @@ export class StoreSession implements ClientHost {
     this.committer = new Committer(settings.store, settings.clock);
     this.#waiters = new OutcomeWaiters(settings.clock, longestPause);
     this.stepLists = new StoredStepLists(settings.store);
-    this.#time = new StoreTime(settings.clock, settings.store.clock === settings.clock);
+    this.#time = new StoreTimeEstimate(settings.clock, settings.store.clock === settings.clock);
     this.#errors = new ErrorReporter(settings.onError, this.registry, settings.clock);
     this.follows = new Follows(settings.store, settings.clock, this);
   }

@@ -13,7 +13,7 @@ interface Offset {
 
 const none: Offset = { now: 0, monotonic: 0 };
 
-export class StoreTime {
+export class StoreTimeEstimate {
   readonly #clock: Clock;
   readonly #isOwn: boolean;
   /** For the lower and for the upper bound of the store's time. */

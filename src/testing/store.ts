@@ -20,7 +20,7 @@ export { storeContract, type Capability, type MakeStore, type StoreContractCase 
 export type { Doubt } from "../execution/doubt.js";
 export type { Clock, Look } from "../clock.js";
 export type * from "../execution/records.js";
-export type { AskedBack, Failing, Position, Round } from "../execution/position.js";
+export type { TurnRequest, Failing, Position, Round } from "../execution/position.js";
 export type * from "../stores/batch.js";
 export type * from "../stores/contract.js";
 export type * from "../stores/lists.js";

@@ -14,7 +14,7 @@ import type { Host, PendingMail } from "../session/host.js";
 import type { LauncherSettings } from "../session/options.js";
 import type { OutcomeWaiters } from "../session/outcome-waiters.js";
 import { type Registered, registryKey } from "../session/registry.js";
-import type { StoreTime } from "../session/store-time.js";
+import type { StoreTimeEstimate } from "../session/store-time.js";
 import type { Hint } from "../stores/contract.js";
 import { FairOrder, type WorkflowTurn } from "./fair-order.js";
 import type { Heartbeat } from "./heartbeat.js";
@@ -38,7 +38,7 @@ export class Intake implements Places, LoopOwner {
   /** How each execution that is taken up comes to a registered version; most have it already. */
   readonly #paths: ReadonlyMap<string, MigrationPath>;
   readonly #limits: LimitEnforcer;
-  readonly #time: StoreTime;
+  readonly #time: StoreTimeEstimate;
   readonly #heartbeat: Heartbeat;
   readonly #host: IntakeHost;
   readonly #fairOrder: FairOrder;
@@ -56,7 +56,7 @@ export class Intake implements Places, LoopOwner {
     settings: LauncherSettings,
     paths: ReadonlyMap<string, MigrationPath>,
     limits: LimitEnforcer,
-    time: StoreTime,
+    time: StoreTimeEstimate,
     heartbeat: Heartbeat,
     host: IntakeHost,
   ) {

@@ -30,7 +30,7 @@ import { LimitEnforcer } from "./limits.js";
 import { ScheduleLoop } from "./schedule-loop.js";
 import { holdStore } from "../session/shared-store.js";
 import type { LauncherSettings } from "../session/options.js";
-import { StoreTime } from "../session/store-time.js";
+import { StoreTimeEstimate } from "../session/store-time.js";
 
 export class Worker implements Host, ClientHost {
   /** For as long as the process lives. */
@@ -58,7 +58,7 @@ export class Worker implements Host, ClientHost {
   readonly #schedules: ScheduleLoop | undefined;
   /** Undefined: no workflow has children. */
   #listKeeper: ListKeeper | undefined;
-  readonly #time: StoreTime;
+  readonly #time: StoreTimeEstimate;
   #phase: "new" | "running" | "stopping" | "stopped" = "new";
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
@@ -73,7 +73,7 @@ export class Worker implements Host, ClientHost {
     this.clock = settings.clock;
     this.logger = settings.logger;
     this.stepLists = new StoredStepLists(settings.store);
-    this.#time = new StoreTime(settings.clock, settings.store.clock === settings.clock);
+    this.#time = new StoreTimeEstimate(settings.clock, settings.store.clock === settings.clock);
     this.grace = settings.grace;
     this.sizeLimit = settings.sizeLimit;
     this.patience = settings.patience;

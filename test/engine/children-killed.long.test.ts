@@ -1,4 +1,4 @@
-import { testAskedBack, testFailingLate } from "../support/crowd-killed.js";
+import { testRolledBack, testFailingLate } from "../support/crowd-killed.js";
 
 testFailingLate(10_000);
-testAskedBack(1_000);
+testRolledBack(1_000);

@@ -5,7 +5,7 @@ import { again as asksAgain, pause, workflow, type AnyWorkflow, type Launcher } 
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
 import { far, setWrong, type Way } from "../support/far-store.js";
 import { onEveryStore, type Rig } from "../support/rig.js";
-import { StoreTime } from "../../src/session/store-time.js";
+import { StoreTimeEstimate } from "../../src/session/store-time.js";
 
 const input = z.object({});
 
@@ -124,7 +124,7 @@ test("a clock that is set, or that did not count while the machine slept, does n
   let set = 0;
   let slept = 0;
   const process = { ...setWrong(clock, 0), now: () => clock.now() + set, monotonic: () => clock.monotonic() - slept };
-  const time = new StoreTime(process, false);
+  const time = new StoreTimeEstimate(process, false);
   expect(time.isKnown).toBe(false);
   time.ask()(5_000_000);
   expect([time.atLeast, time.atMost]).toEqual([5_000_000, 5_000_000]);

@@ -160,8 +160,8 @@ export const mutants: readonly Mutant[] = [
   of("runtime/upgrade.ts", "...(until !== undefined && { until }),", ""),
   of(
     "runtime/work.ts",
-    "if (risen !== undefined || history.migration !== undefined) this.given = undefined;",
-    "if (risen !== undefined) this.given = undefined;",
+    "if (rewound !== undefined || history.migration !== undefined) this.given = undefined;",
+    "if (rewound !== undefined) this.given = undefined;",
   ),
   of("execution/transition.ts", "if (leavesItsStep(step, what)) {", 'if (what.type === "parked") {'),
   of(

@@ -85,7 +85,7 @@ async function expectFewCommits(execution: Execution): Promise<void> {
 
 const patienceFor = (count: number): number => 60_000 + 60 * count;
 
-export function testAskedBack(count: number): void {
+export function testRolledBack(count: number): void {
   const patience = patienceFor(count);
   test(
     `each of ${count} children is done once, and undone once, though one of two launchers is killed each second`,

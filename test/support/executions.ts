@@ -50,7 +50,7 @@ export function factsOf(definition: WorkflowDefinition, facts: Partial<Facts> = 
     shape: { count: definition.steps.length, pivot: definition.pivot },
     time,
     mail: nothingCame,
-    ground: undefined,
+    rewindBase: undefined,
     limit: Infinity,
     observing: { hears: () => false },
     stopping: false,

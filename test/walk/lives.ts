@@ -10,7 +10,7 @@ import type { StepDefinition, WorkflowDefinition } from "../../src/definition/de
 import { outlineOf } from "../../src/definition/outline.js";
 import { decide } from "../../src/execution/decide.js";
 import { shapeOf } from "../../src/execution/definition-change.js";
-import { openDoubt, withItsDoubt } from "../../src/execution/doubt.js";
+import { openDoubt, withDoubtRecorded } from "../../src/execution/doubt.js";
 import { answerOf, inDoubtReason, resolved } from "../../src/execution/probe-answer.js";
 import { eventAt, operatorEvent, type Event, type Happened } from "../../src/execution/events.js";
 import { attemptOf, committedAs, hasBegun, leftNothing, type ActiveExecution } from "../../src/execution/execution.js";
@@ -192,7 +192,7 @@ class Walker {
       case "follow":
         return this.#follow(task.request, life, path);
       case "cutOff": {
-        const execution = { ...life.execution, takenBack: life.execution.takenBack - 1 };
+        const execution = { ...life.execution, uncommittedAttempts: life.execution.uncommittedAttempts - 1 };
         return this.#commit({ ...life, execution }, eventAt(execution, { type: "cutOff" }, "cut-off"), path);
       }
       case "stepOverdue":
@@ -294,7 +294,7 @@ class Walker {
     const { budget, execution } = life;
     const { direction, stepFunc } = execution.position;
     if (budget.crashes > 0) {
-      const crashed = { ...before.execution, claims: before.execution.claims + 1, takenBack: 0 };
+      const crashed = { ...before.execution, claims: before.execution.claims + 1, uncommittedAttempts: 0 };
       this.#meet({ ...spend(life, "crashes"), execution: crashed, stopping: false }, [...path, "crash"]);
     }
     for (const given of [undefined, fail("no")])
@@ -311,7 +311,7 @@ class Walker {
     this.#settle(once, { kind: "timedOut", error: late, isFinal: false }, true, cause, path);
     if (this.#step(life).transactional && stepFunc === "run") {
       // Something came while the work ran, and the store took it back.
-      const undone = { ...execution, takenBack: execution.takenBack + 1 };
+      const undone = { ...execution, uncommittedAttempts: execution.uncommittedAttempts + 1 };
       this.#meet({ ...once, execution: undone, books: before.books }, [...path, "taken back"]);
     }
   }
@@ -325,7 +325,7 @@ class Walker {
       ? { ...life, execution: { ...execution, position: { ...position, lifecycle: "startRollback" } as Position } }
       : life;
     if (budget.crashes > 0) {
-      const crashed = { ...execution, claims: execution.claims + 1, takenBack: 0 };
+      const crashed = { ...execution, claims: execution.claims + 1, uncommittedAttempts: 0 };
       this.#meet({ ...spend(life, "crashes"), execution: crashed, stopping: false }, [...path, "crash"]);
     }
     for (const value of [happened(), happened(fail("no")), didNotHappen(), unknown()])
@@ -417,7 +417,7 @@ class Walker {
       time: timeOf(life),
       mail,
       observing: { hears: () => false },
-      ground: { state: execution.state, patch: undefined, undone: [] },
+      rewindBase: { state: execution.state, patch: undefined, undone: [] },
       limit: Infinity,
       stopping: life.stopping,
       list: undefined,
@@ -475,7 +475,7 @@ class Walker {
     if (status === "rolledBack" && next.standing.length > 0) wrong("rolled back, although something may stand");
     if (status === "completed" && event.what.type !== "stepCompleted" && next.done.length < this.#shape.count)
       wrong("completed, although a step was not done");
-    if (rises) return risenBooks(next, after.stepIndex, wrong);
+    if (rises) return rewoundBooks(next, after.stepIndex, wrong);
     return { ...next, reason: turned || isTakenOver || isAskedAgain ? after.reason : books.reason };
   }
 
@@ -520,7 +520,7 @@ class Walker {
     this.#ends[status] = (this.#ends[status] ?? 0) + 1;
     if (isAtRest !== (dueInMs === null) && (isAtRest || position.waitUntil !== null || position.resumeAt !== null))
       this.#wrong(`let go of as ${status}, due in ${dueInMs} ms`, path);
-    const taken = { ...life, stopping: false, execution: { ...execution, claims, takenBack: 0 } };
+    const taken = { ...life, stopping: false, execution: { ...execution, claims, uncommittedAttempts: 0 } };
     if (dueInMs !== null) this.#meet({ ...taken, now: life.now + dueInMs }, [...path, `after ${dueInMs} ms`]);
     if (budget.messages > 0 && !isAtRest) this.#meet(arrive(spend(taken, "messages"), "message"), [...path, "message"]);
     if (budget.requests > 0 && status !== "rolledBack")
@@ -540,7 +540,7 @@ class Walker {
 }
 
 /** It goes up again: of the steps from there on nothing may stand, and they are to be done again. */
-function risenBooks(books: Books, to: number, wrong: (problem: string) => void): Books {
+function rewoundBooks(books: Books, to: number, wrong: (problem: string) => void): Books {
   if (books.standing.some((index) => index >= to)) wrong("it goes up again, although something may stand");
   return { ...books, done: books.done.filter((index) => index < to), reason: undefined };
 }
@@ -558,7 +558,7 @@ const late = new StepwellError("STEPWELL_ATTEMPT_TIMEOUT", "too late");
 function migrate({ execution }: Life, step: StepDefinition): Event {
   const { status } = execution;
   const position = {
-    ...withItsDoubt(execution, step),
+    ...withDoubtRecorded(execution, step),
     uncounted: attemptOf(execution) - execution.position.attempts - 1,
   };
   const migration = { from: "1", to: "1" };
@@ -582,13 +582,13 @@ function newExecution(step: string, deadlineAt: number | null): ActiveExecution 
     root: null,
     carried: null,
     subscribed: 0,
-    takenBack: 0,
+    uncommittedAttempts: 0,
     initial: undefined,
     changedAt: 0,
     wholeLength: 2,
     changed: null,
     unsaved: null,
-    others: undefined,
+    outsideFields: undefined,
     guardErrors: [],
     isAhead: false,
   };
@@ -626,7 +626,7 @@ function arrive(life: Life, kind: keyof typeof payloads, more: object = {}): Lif
 
 /** Two lives with the same key go on alike. */
 function keyOf({ execution, mail, now, stopping, budget, books }: Life): string {
-  const { position, deadlineAt, claims, takenBack, status } = execution;
+  const { position, deadlineAt, claims, uncommittedAttempts, status } = execution;
   const since = (at: number | null | undefined): number | null | undefined =>
     at === null || at === undefined ? at : at - now;
   const { firstAttemptAt: _, error: _error, stuckBy: _stuckBy, ...rest } = position;
@@ -637,7 +637,7 @@ function keyOf({ execution, mail, now, stopping, budget, books }: Life): string 
     { ...rest, waitUntil: 0, resumeAt: 0, stepDeadlineAt: 0 },
     times,
     claims,
-    takenBack,
+    uncommittedAttempts,
     status,
     kinds,
     mail.dead.length,

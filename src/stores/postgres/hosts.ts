@@ -39,10 +39,10 @@ export class Hosts {
   }
 
   /**
-   * Where another one led before, its connections are of no use any more. A machine that is gone does not say so: what was asked there
-   * would be waited for until the driver gives up.
+   * Cuts the connections to all other hosts: this one leads now, so they are of no use any more. A machine that is gone does not close
+   * its connections, and a query on one of them would be waited for until the driver gives up.
    */
-  #leads(host: number): void {
+  #cutAllBut(host: number): void {
     for (const client of this.#open) if (client.numberOfHost !== host) client.cut();
   }
 
@@ -75,7 +75,7 @@ export class Hosts {
   /** To be asked of each new connection. */
   async check(client: HostClient): Promise<void> {
     if (!this.#wantsPrimary) return;
-    if (!(await this.#isReadOnly(client))) return this.#leads(client.numberOfHost);
+    if (!(await this.#isReadOnly(client))) return this.#cutAllBut(client.numberOfHost);
     const refusal = Object.assign(new Error("this server takes no writes: it is a standby"), { code: readOnlyCode });
     this.leave(client.numberOfHost, refusal);
     throw refusal;

@@ -4,7 +4,7 @@
  */
 import type { Direction, Lifecycle, StepFunc, Status } from "../../definition/flow.js";
 import { StepwellError } from "../../errors.js";
-import type { AskedBack, Failing, Position, Round } from "../../execution/position.js";
+import type { TurnRequest, Failing, Position, Round } from "../../execution/position.js";
 import type { SchedulePlan } from "../records.js";
 import type { ExecutionRecord } from "../../execution/records.js";
 
@@ -145,7 +145,7 @@ function failingProblem(value: unknown): Problem {
 
 function requestProblem(value: unknown): Problem {
   if (!isObject(value)) return `"request" is ${kindOf(value)}, no object`;
-  const { reason, by = "", details = "", to = "" } = value as Partial<Record<keyof AskedBack, unknown>>;
+  const { reason, by = "", details = "", to = "" } = value as Partial<Record<keyof TurnRequest, unknown>>;
   return text(reason, "reason") ?? text(by, "by") ?? text(details, "details") ?? text(to, "to");
 }
 

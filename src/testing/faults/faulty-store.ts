@@ -100,7 +100,7 @@ class Line {
     if (fate instanceof Promise) return fate.then(() => this.#done(asked, call));
     if (fate === "goes") return this.#done(asked, call);
     if (fate === "dies") return this.#die();
-    return name === "transactions.run" ? takenBack(call, given) : refuse();
+    return name === "transactions.run" ? rolledBack(call, given) : refuse();
   }
 
   #done(asked: StoreCall, call: Call): unknown {
@@ -149,8 +149,8 @@ function refuse(): never {
   throw new StepwellError("STEPWELL_STORE_BUSY", "A fault that a test plays.", { retryable: true });
 }
 
-/** The work is done, and taken back. */
-function takenBack(transact: Call, [work]: readonly unknown[]): unknown {
+/** The work is done, and rolled back. */
+function rolledBack(transact: Call, [work]: readonly unknown[]): unknown {
   return transact((connection: unknown) => {
     const done = (work as (connection: unknown) => unknown)(connection);
     return done instanceof Promise ? done.then(refuse) : refuse();
