@@ -133,7 +133,7 @@ describe.each(["sqlite", "postgres"])("beside launchers elsewhere, on %s,", (kin
     expect(shown.output).toContain("paymentId: 'pay-1'");
   });
 
-  test("the command line has one tried again, skips its step, and asks one back", async () => {
+  test("the command line has one tried again, skips its step, and rolls one back", async () => {
     const it = await site(kind);
     await it.work();
     await stuckSales(it, ["sale-1"]);

@@ -137,14 +137,14 @@ export function rewind(id: string, options: RewindCommandOptions, screen: Screen
     async (execution) => {
       const preview = await execution.previewRollback({ to });
       seen = preview.revision;
-      // Whether all that would be repeated was named, the answer says.
+      // Where steps to repeat were named, only the answer says whether all were: the preview's refusal is left out.
       const { error: _error, ...shown } = preview;
       screen.note(textOf(preview.refused === "would-repeat" && repeat !== undefined ? shown : preview));
     },
   );
 }
 
-/** Without a question: nothing is asked for. */
+/** Prints the preview alone: nothing is requested, so no confirmation is asked for. */
 function previewed(id: string, options: RollbackCommandOptions, screen: Screen): Promise<number> {
   return asking(options, screen, async (client) => {
     const { to } = options;

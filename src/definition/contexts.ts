@@ -25,7 +25,7 @@ export interface StepContext<State> extends StateContext<State> {
   readonly attempt: number;
   /** How often this function has given `again`. */
   readonly polls: number;
-  /** In which round this is done, or was done what is undone: 0, until the execution is rewound. It is part of the keys. */
+  /** The round of the rewind, 0 before any; in an undo, the round of the work that is undone. Idempotency keys contain it. */
   readonly round: number;
   /** Aborted when the attempt times out, a rollback is requested, or the launcher stops or loses the execution. */
   readonly signal: AbortSignal;
@@ -61,7 +61,7 @@ export interface ProbeContext<State> extends StepContext<State> {
   readonly attempt: number;
   /** How often the probe has answered `again` about this doubt. */
   readonly polls: number;
-  /** No attempt whose end is unknown began before. */
+  /** The earliest time at which an attempt with an unknown outcome may have begun. */
   readonly since: Date;
   /** On the way down: why the execution turned. */
   readonly reason?: string;

@@ -8,14 +8,14 @@
 import { StepwellError } from "../errors.js";
 import { phaseOf, type LineChange, type LinePhase, type News, type SeenLine } from "./records.js";
 
-/** What children are alike in that differ in their inputs only. */
+/** What all children of a list share besides their inputs. */
 export interface SharedLaunch {
   readonly workflow: string;
   readonly version: string;
   readonly fingerprint: string | null;
-  /** Their first one. */
+  /** The first step of their workflow. */
   readonly step: string;
-  /** With which they wait for their limits. Left out: 0. */
+  /** The priority with which they wait for limits. Left out: 0. */
   readonly priority?: number | undefined;
   readonly deadlineInMs: number | null;
   readonly carried: string | null;
@@ -27,17 +27,17 @@ export interface Tally {
   readonly step: string;
   readonly round: number;
   readonly number: number;
-  /** Whose list it is, which execution is at the top, and how many are above its children. */
+  /** The execution whose list it is, the one at the top of its tree, and how many are above its children. */
   readonly parent: string;
   readonly root: string;
   readonly depth: number;
-  /** Set: its children are alike in this, and a line that has not begun keeps its input alone. */
+  /** What its children share. Set: a line that has not begun keeps its input alone. */
   readonly kin?: SharedLaunch | undefined;
   /** How many lines there are. */
   readonly count: number;
   /** At most so many are unsettled at a time. Null: any number. */
   readonly width: number | null;
-  /** The same of those that were asked to go back. */
+  /** At most so many that were asked to go back, and are not rolled back yet, at a time. Null: any number. */
   readonly undoWidth: number | null;
   /** The parent wants to know of the first that is rolled back; else only when all are settled. */
   readonly turnsAtFirst: boolean;
@@ -53,9 +53,9 @@ export interface Tally {
   readonly failed: number | null;
   /** Of a closed list: so many were asked and are not rolled back yet. */
   readonly asked: number;
-  /** All before this position were looked at for being under way. */
+  /** Closing has checked all lines before this position for children under way. */
   readonly swept: number;
-  /** All behind this position were looked at for having completed. Null: none was. */
+  /** All lines behind this position were checked for completed children to undo. Null: none was. */
   readonly back: number | null;
   /** What the parent was told last. */
   readonly told: Told;
@@ -117,7 +117,7 @@ export function tallyOf({ id, of, data }: Counted): Tally {
 /** At most so many lines are read, begin or are asked in one transaction. */
 export const slice = 512;
 
-/** Where few may go back at a time, so many are looked at for one that can. */
+/** The fewest lines that are read when looking for a child to undo. */
 const shortest = 32;
 
 /** At most so many lines are written before they begin in one transaction. */
@@ -183,7 +183,7 @@ function needOfClosed({ swept, next, keeps, asked, undoWidth, back }: Tally): Ne
   return { act: "back", from: last + 1 - span, span, limit };
 }
 
-/** Of the lines that were read for it, those that it is done with, in the order in which it is. */
+/** Positions of the lines to act on, in order. */
 export function chosen(need: Exclude<Need, { readonly act: "begin" }>, lines: readonly SeenLine[]): readonly number[] {
   const free = lines.filter(({ isAsked }) => !isAsked);
   if (need.act === "sweep") return positionsOf(free, ["begun", "stuck"]);

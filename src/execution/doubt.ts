@@ -12,7 +12,7 @@ import type { StoreTime } from "./time.js";
 export interface Doubt {
   /** The index of the step. */
   readonly index: number;
-  /** No attempt whose end is unknown began before (the store's time). */
+  /** The earliest time at which an attempt with an unknown outcome may have begun (the store's time). */
   readonly since: number;
   /** Something that the step did before was committed, so it can't be that nothing of the step happened. */
   readonly partly?: true;

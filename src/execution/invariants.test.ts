@@ -62,7 +62,7 @@ test.each([
   ["to the undo before with its own not done", at("down", 2), failed, at("down", 1)],
   ["past the undo of a step that failed", at("up", 1), failed, at("down", 0)],
   ["past the undo of a step that may have begun", at("up", 1), vetoed(true), at("down", 0)],
-  ["past the undo of a step that was asked back", at("up", 1), asked(true), at("down", 0)],
+  ["past the undo of a step, after a rollback request", at("up", 1), asked(true), at("down", 0)],
   ["into an undo of what was never reached", at("up", 1), failed, at("down", 2)],
   ["from an undo to the one after", at("down", 0), ok, at("down", 1)],
   ["to its end with a step that is not done", at("up", 1), failed, at("up", 1, "success")],

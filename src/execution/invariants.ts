@@ -15,7 +15,7 @@ const standing = new Set<RoutedEvent["type"]>([
  * A mistake of the engine's own, seen before it is committed. An execution goes up or down one step at a time, and only
  * where the step is done; it turns once in a round, and undoes the step where it stands, unless that never began or left
  * nothing; it goes up again only where a rewind wanted to be, into the next round; it ends with its last step done or its first
- * undone, and after that only a completed one goes on, when it is asked back. Undefined: none.
+ * undone, and after that only a completed one goes on, when its rollback or a rewind is requested. Undefined: there is no mistake.
  */
 export function brokenInvariant(
   { position: before, revision }: Pick<ActiveExecution, "position" | "revision">,

@@ -97,7 +97,7 @@ export function settledEvent(work: Work, call: Call, settled: Settled): Event {
   return afterStep(work, event, call, settled);
 }
 
-/** Nobody came for whom the step has waited, and it has no function for that. */
+/** The wait timed out, and the step has no `onTimeout`. */
 export function waitTimedOutEvent(work: Work): Event {
   const call = uncalled(work);
   const error = waitTimeoutError(work.execution);
@@ -106,7 +106,7 @@ export function waitTimedOutEvent(work: Work): Event {
   return afterStep(work, event, call, { kind: "timedOut", error, isFinal: event.what.type === "stepFailed" });
 }
 
-/** For the next launcher, which must know of an attempt that was begun. */
+/** The launcher stops: commits that an attempt was begun, so that the next launcher knows of it. */
 export function cutOffEvent(work: Work): Event {
   work.execution = executionWith(work.execution, { uncommittedAttempts: work.execution.uncommittedAttempts - 1 });
   return eventAt(work.execution, { type: "cutOff" }, "cut-off");

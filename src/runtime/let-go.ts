@@ -37,13 +37,22 @@ async function refuseLive(lists: ListStore, record: ListRecord, { id, workflow, 
   );
 }
 
-/** On the way down. What it is told of twice, since a launcher died in between, is done once. @throws STEPWELL_CHILDREN_LIVE */
+/**
+ * Lets go of the children of the step that an operator skips on the way down. A second call, after a launcher died in between, changes
+ * nothing more.
+ *
+ * @throws STEPWELL_CHILDREN_LIVE
+ */
 export async function letGo(lists: ListStore, parent: Parent): Promise<void> {
   await refuseLiveChildren({ lists }, parent);
   for (const { id } of await listsAt(lists, parent)) await letAllGo(lists, id);
 }
 
-/** Of steps that are done, by the names that are in the ids of their children. */
+/**
+ * Lets go of the children of steps that are done.
+ *
+ * @param steps the names that are in the ids of the children
+ */
 export async function letGoOf(lists: ListStore, execution: string, steps: readonly string[]): Promise<void> {
   for (const { id } of await listsOf(lists, execution, steps)) await letAllGo(lists, id);
 }

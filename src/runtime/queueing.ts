@@ -6,14 +6,14 @@ import { isLine } from "../values/text.js";
 import { StepwellError } from "../errors.js";
 import type { Queueing } from "../stores/batch.js";
 
-/** What counts of the options of a launch. */
+/** The options of a launch on which its place in the queue depends. */
 interface LimitedLaunch {
   readonly id?: string;
   readonly priority?: number;
   readonly rollback?: object;
 }
 
-/** A step of priority is worth so long a wait, in milliseconds: who has waited for longer goes first after all. */
+/** One more of priority counts as so long a wait, in milliseconds: an execution that has waited for longer goes first after all. */
 const worthOfPriority = 60_000;
 
 const highestPriority = 1_000_000;

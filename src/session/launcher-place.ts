@@ -1,6 +1,6 @@
 /** What a launcher says of where it runs: its place, the time when its process began, and the name of its machine. */
 
-/** Stands between these. */
+/** Separates the parts of `host`. */
 export const separator = "@";
 
 export interface LauncherPlace {

@@ -348,8 +348,8 @@ export interface Store extends Capabilities {
 
   /**
    * Tells which executions have moved, until the returned function is called: a transition of theirs was committed, or they were
-   * parked as they are. Of what other processes do it tells as far as it can. May tell too much, and may lose some: who follows
-   * looks behind it as well. Left out: there is only that look.
+   * parked as they are. It tells of what other processes do as far as it can. May report executions that have not moved and miss
+   * others, so followers poll too. Left out: followers only poll.
    *
    * @param wanted ids of executions; `all`: every one
    */

@@ -70,7 +70,7 @@ onEveryStore("a client", (start) => {
     expect((await client.list({ tags: ["x"] })).executions.map(({ id }) => id)).toEqual(["one"]);
   });
 
-  test("reads, sends and asks back without knowing a workflow", async () => {
+  test("reads, sends and requests rollbacks without knowing a workflow", async () => {
     const { store, clock, launcher } = await start([ask]);
     await launcher.launch(ask, { n: 1 }, { id: "one" });
     await launcher.launch(ask, { n: 2 }, { id: "two" });

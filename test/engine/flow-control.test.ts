@@ -393,10 +393,10 @@ onEveryStore("flow control", (start) => {
     await launcher.launch(it, {}, { id: "now" });
     await launcher.launch(it, {}, { id: "later", delay: "700ms" });
     await launcher.launch(it, {}, { id: "next" });
-    await launcher.launch(it, {}, { id: "asked-back" });
+    await launcher.launch(it, {}, { id: "turned" });
     await pass(clock, 250);
-    expect(await queued()).toEqual(["next", "asked-back"]);
-    await launcher.execution("asked-back").rollback("not-needed");
+    expect(await queued()).toEqual(["next", "turned"]);
+    await launcher.execution("turned").rollback("not-needed");
     await pass(clock, 500);
     expect(await queued()).toEqual(["later", "next"]);
     await pass(clock, 500);

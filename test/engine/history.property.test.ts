@@ -65,7 +65,7 @@ const plan = fc.record({
   steps: fc.array(fc.record({ up: doing, down: undoing }), { minLength: 1, maxLength: 3 }),
   guards: fc.array(guards, { maxLength: 2 }),
   operator: fc.infiniteStream(fc.record({ isSkip: fc.boolean(), given: gift })),
-  askedBack: fc.boolean(),
+  isRolledBack: fc.boolean(),
 });
 type Plan = typeof plan extends fc.Arbitrary<infer T> ? T : never;
 
@@ -121,10 +121,10 @@ function built({ steps, guards, isTransformed }: Plan, witness: Witness): AnyWor
 }
 
 /** Does to the execution whatever it needs to come to its end. Gives back how it ended. */
-async function brought(rig: Rig, { operator, askedBack }: Plan, id: string): Promise<string> {
+async function brought(rig: Rig, { operator, isRolledBack }: Plan, id: string): Promise<string> {
   const { clock, store, launcher } = rig;
   const execution = launcher.execution(id);
-  let back = askedBack;
+  let back = isRolledBack;
   for (let turns = 0; turns < 60; turns++) {
     await clock.settle();
     const { status } = await execution.summary();

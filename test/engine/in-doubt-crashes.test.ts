@@ -21,7 +21,7 @@ const plans: Readonly<Record<string, Plan>> = {
   "two answers are lost": { lost: 2 },
   "it fails in the end": { lost: 0, turns: "fails" },
   "an answer is lost, and it fails in the end": { lost: 1, turns: "fails" },
-  "it is asked back": { lost: 1, turns: "asked" },
+  "its rollback is requested": { lost: 1, turns: "asked" },
 };
 
 const retry = { attempts: 4, delay: "1s", jitter: false } as const;

@@ -446,7 +446,7 @@ onEveryStore("a migration", (start) => {
     expect(heard).toEqual([true]);
   });
 
-  test.each(["is vetoed", "is asked back"])(
+  test.each(["is vetoed", "is rolled back on request"])(
     "that begins at a later step leaves what comes before it done, and undoes that where the execution %s",
     async (how) => {
       const lines: string[] = [];
@@ -477,7 +477,7 @@ onEveryStore("a migration", (start) => {
       const { id } = await rig.launcher.launch(older, {});
       await rig.clock.settle();
       const next = await deployed(rig, newer);
-      if (how === "is asked back") await next.rollback(id, "mistake");
+      if (how === "is rolled back on request") await next.rollback(id, "mistake");
       await rig.clock.settle();
       expect((await next.execution(id).outcome()).status).toBe("rolledBack");
       expect(lines).toEqual(how === "is vetoed" ? ["undo check"] : ["undo book", "undo check"]);

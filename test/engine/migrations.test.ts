@@ -305,7 +305,7 @@ onEveryStore("an execution of an older version", (start) => {
     });
   });
 
-  test("that has completed is left as it is where the migration fails, and who asks it back is told", async () => {
+  test("that has completed is left as it is where the migration fails, and whoever requests its rollback is told", async () => {
     const lines: string[] = [];
     const rig = await start([first(lines)]);
     const execution = await rig.launcher.launch(first(lines), { sku: "A-1" });

@@ -155,7 +155,7 @@ onEveryStore("a list of steps that was changed under its version", (start) => {
     expect(lines.filter((line) => line.startsWith("undo"))).toEqual(["undo b", "undo a"]);
   });
 
-  test("leaves a completed execution as it is, and tells who asks it back", async () => {
+  test("leaves a completed execution as it is, and tells whoever requests its rollback", async () => {
     const lines: string[] = [];
     const rig = await start([listOf(lines, "a b")]);
     const execution = await rig.launcher.launch(listOf(lines, "a b"), {});

@@ -13,7 +13,7 @@ export interface Plan {
   readonly legs: readonly Leg[];
   /** The step that fails for good; null: none. */
   readonly failsAt: number | null;
-  /** Whether somebody asks it back from outside, and after how long. */
+  /** After how long its rollback is requested from outside; null: never. */
   readonly recalledAfterMs: number | null;
 }
 

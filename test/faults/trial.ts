@@ -105,7 +105,7 @@ async function underFaults(
   return cases;
 }
 
-/** Launches it, sends what it waits for (early, late, twice), and asks it back if that is its plan. */
+/** Launches it, sends what it waits for (early, late, twice), and requests its rollback if that is its plan. */
 async function play(it: Case, team: Team, random: () => number): Promise<void> {
   const { id, plan } = it;
   await team.order({ what: "launch", id, workflow: tripName(plan.legs.length), input: { plan } });

@@ -187,10 +187,10 @@ const refused: Scenario = {
 
 /** Somebody asks for a rollback while a step runs, and of another one that waits. */
 const changedMind: Scenario = {
-  id: "asked-back",
-  name: "two orders that are asked back, while a step runs and while one waits",
+  id: "changed-mind",
+  name: "two orders whose rollback is requested, while a step runs and while one waits",
   workflows: (stage) => [
-    workflow("asked-back", { input })
+    workflow("changed-mind", { input })
       .step("reserve", effect(stage))
       .step("pack", effect(stage, 300))
       .step("hand-over", {

@@ -80,7 +80,10 @@ function queryOf(filter: MailFilter): [Statement, ...unknown[]] {
   return limit === undefined ? [pendingQuery] : [fewQuery, limit];
 }
 
-/** Who has a letter is found by the unique id; one that an older process gave up, by walking along all executions. */
+/**
+ * Dead letters, each with its execution. The execution is found by its id, in `addressee`. A letter that a process of an older version
+ * made has no addressee, and its execution is found by walking along all executions.
+ */
 const deadRows =
   "FROM stepwell_mailbox AS m JOIN stepwell_executions AS e ON e.id = " +
   "coalesce(m.addressee, (SELECT x.id FROM stepwell_executions AS x WHERE x.sequence = m.execution))";

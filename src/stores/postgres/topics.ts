@@ -171,8 +171,9 @@ export async function forgetAll(session: Session, taken: readonly Transition[]):
 }
 
 /**
- * One that is known by its own id was stored by a try whose answer was lost. One that is over is replaced, at the
- * end of the order. The rows of those whom it reaches are locked, so nobody else fills their mailboxes meanwhile.
+ * A publication that is known by its own id was stored by a try whose answer was lost. One of the same message id that has expired is
+ * replaced, at the end of the order. The rows of the executions that a publication reaches are locked, so nobody else fills their
+ * mailboxes meanwhile.
  */
 const insertPublications: Statement = {
   name: "publish",
@@ -237,7 +238,10 @@ interface PublishedRow {
   readonly signalled: readonly { readonly execution: string; readonly owner: number }[] | null;
 }
 
-/** In groups, one after the other, in which none changes what is said of another one: a mailbox holds each message id once. */
+/**
+ * The publications in groups, which are written one after the other. No two of a group have the same message id: a mailbox holds each
+ * once, so the first decides what becomes of the second.
+ */
 export function publishings(
   publications: readonly Publication[],
   now: number | null,

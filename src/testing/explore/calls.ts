@@ -29,7 +29,7 @@ export function whereOf(id: string): string {
 }
 
 /**
- * @param mayTurn it could still be asked back
+ * @param mayTurn its rollback could still be requested
  * @param mayHang something ends it where it does not answer
  */
 export function faultsOfCall({ func, step, context }: Called, mayTurn: boolean, mayHang: boolean): readonly Fault[] {
@@ -38,7 +38,7 @@ export function faultsOfCall({ func, step, context }: Called, mayTurn: boolean, 
   const once = attempts > 1 ? (["fails", "answer lost"] as const) : [];
   const held = mayHang ? (["hangs", "late", "very late"] as const) : [];
   if (func === "probe") return ["fails", "says unknown", "dies before it"];
-  const asked = isUp && mayTurn && context.attempt === 1 ? (["asked back"] as const) : [];
+  const asked = isUp && mayTurn && context.attempt === 1 ? (["rollback requested"] as const) : [];
   return [
     ...once,
     "fails for good",
@@ -63,7 +63,7 @@ export interface Stage {
   later(when: "a-minute" | "at-the-end", effect: () => unknown): void;
   /** From now on each call of this function goes like that. */
   always(fault: "fails" | "answer lost"): void;
-  askBack(): Promise<void>;
+  requestRollback(): Promise<void>;
 }
 
 class PlannedFailure extends Error {
@@ -98,8 +98,8 @@ export function callWith(fault: Fault, go: () => unknown, stage: Stage): unknown
       return stage.freeze(go);
     case "says unknown":
       return unknown();
-    case "asked back":
-      return stage.askBack().then(go);
+    case "rollback requested":
+      return stage.requestRollback().then(go);
     default:
       return go();
   }

@@ -13,7 +13,7 @@ export type Fault =
   | "dies after it"
   | "taken for dead"
   | "says unknown"
-  | "asked back"
+  | "rollback requested"
   | "dies"
   | "commit answer lost"
   | "commit held"
@@ -60,7 +60,7 @@ const kindsOf: Readonly<Record<string, FaultKind>> = {
   "dies after it": "deaths",
   "taken for dead": "late-effects",
   "says unknown": "failures",
-  "asked back": "rollbacks",
+  "rollback requested": "rollbacks",
   dies: "deaths",
   "commit answer lost": "deaths",
   "commit held": "deaths",
@@ -127,7 +127,7 @@ const sentences: Readonly<Record<string, (of: string) => string>> = {
   "dies after it": (of) => `the process dies after the effect of ${of}, before its commit`,
   "taken for dead": (of) => `the process freezes in ${of} and is taken for dead; its effect comes a minute later`,
   "says unknown": (of) => `${of} answers that nobody can say`,
-  "asked back": (of) => `a rollback is asked for at ${of}`,
+  "rollback requested": (of) => `a rollback is asked for at ${of}`,
   dies: (of) => `the process dies right after the ${of}`,
   "commit answer lost": (of) => `the store's answer to the ${of} is lost`,
   "commit held": (of) => `the ${of} is held up until the process was taken for dead, and a minute longer`,

@@ -200,7 +200,11 @@ test("plays random histories of more things that go wrong, others each time", as
 });
 
 test("takes a step that an operator skips on the way down for one that has gone back, as its preview said", async () => {
-  const history = ["commit of three: asked back", "undo of one: answers lost for good", "stuck at one: skipped"];
+  const history = [
+    "commit of three: rollback requested",
+    "undo of one: answers lost for good",
+    "stuck at one: skipped",
+  ];
   await expect(explore(three, { ...order, world, history })).resolves.toMatchObject({ histories: 1 });
 });
 

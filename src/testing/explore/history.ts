@@ -250,7 +250,7 @@ export class History<World> {
         this.#heldBack.add(() => this.#land(what, effect), after);
       },
       always: (fault) => void this.#always.set(key, fault),
-      askBack: () => this.ask("asked back"),
+      requestRollback: () => this.ask("rollback requested"),
     };
   }
 
@@ -292,7 +292,7 @@ export class History<World> {
   #faultsOf({ isUp, step }: Commit): readonly Fault[] {
     const faults: Fault[] = ["dies", "commit answer lost", "commit held"];
     if (this.setting.next !== undefined && this.processes.length === 1) faults.push("deployed");
-    if (isUp) faults.push("asked back", ...this.rewinds(step));
+    if (isUp) faults.push("rollback requested", ...this.rewinds(step));
     return faults;
   }
 

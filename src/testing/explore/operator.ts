@@ -21,8 +21,8 @@ export class Operator {
 
   /** What was answered. */
   async ask(fault: Fault): Promise<string> {
-    if (fault === "asked back") {
-      return this.#askBack();
+    if (fault === "rollback requested") {
+      return this.#requestRollback();
     }
     const to = fault.slice("rewind ".length);
     this.preview = undefined;
@@ -30,10 +30,10 @@ export class Operator {
   }
 
   /** What is asked for is what was seen: where it has gone on meanwhile, it is looked at again. */
-  async #askBack(): Promise<string> {
+  async #requestRollback(): Promise<string> {
     for (;;) {
       const preview = await this.#execution.previewRollback();
-      const asked = this.#execution.rollback("asked back", { by: "explore", ifRevision: preview.revision });
+      const asked = this.#execution.rollback("requested", { by: "explore", ifRevision: preview.revision });
       const answer = await told(asked);
       if (answer === "refused: moved-on") continue;
       // Where its pivot runs a request is held, and perhaps refused in the end.

@@ -86,7 +86,7 @@ class Play<World> {
     // A request came, and nobody has looked at it yet.
     if ((owner !== null || dueAt !== null) && (await this.#passTime())) return false;
     if (status === "completed") {
-      const faults = ["asked back", ...history.rewinds(position.step)] as const;
+      const faults = ["rollback requested", ...history.rewinds(position.step)] as const;
       const fault = this.#at("completed", faults);
       if (fault !== undefined) {
         await history.ask(fault);
@@ -106,11 +106,11 @@ class Play<World> {
     // What was asked for is being done.
     if (owner !== null && (await this.#passTime())) return false;
     const faults: Fault[] = ["skipped", "retried twice"];
-    if (position.direction === "up") faults.push("asked back", ...history.rewinds(position.step));
+    if (position.direction === "up") faults.push("rollback requested", ...history.rewinds(position.step));
     const fault = this.#at(`stuck at ${position.step}`, faults);
     if (history.isCut) return true;
     this.#heal();
-    if (fault === "asked back" || fault?.startsWith("rewind ") === true) {
+    if (fault === "rollback requested" || fault?.startsWith("rewind ") === true) {
       await history.ask(fault);
       await history.settle();
     } else if (fault === "skipped")
@@ -134,7 +134,7 @@ class Play<World> {
     this.#withheld.clear();
   }
 
-  /** One below it is stuck, so that it waits. */
+  /** Retries a stuck child that its parent waits for. */
   async #mendsChild(): Promise<boolean> {
     const history = this.#history;
     for (const id of history.ids) {
@@ -148,7 +148,7 @@ class Play<World> {
     return false;
   }
 
-  /** As an operator who knows what has really become of it. */
+  /** Acts on a stuck execution as an operator who knows what has really become of its effect. */
   async #mends(record: ExecutionRecord): Promise<void> {
     const { operator, reached } = this.#history;
     const { position, id } = record;
@@ -161,7 +161,7 @@ class Play<World> {
         undefined,
         roundOf(position, position.stepIndex),
       );
-      // Who looks too soon does not see what is still on its way.
+      // An operator who looks too soon does not see an effect that is still on its way.
       if (this.#history.isHanging) await this.#history.clock.advance("3m");
       const answer = await this.#during(operator.resolve(id, reached.givenUnder(key)));
       this.#history.note(`an operator resolves${whereOf(id)}`, answer, false);
@@ -204,7 +204,7 @@ class Play<World> {
         "comes late",
         ...names.slice(1).map((name): Fault => `instead ${name}`),
       ];
-      if (isUp && id === exploredId) faults.push("asked back", ...history.rewinds(record!.position.step));
+      if (isUp && id === exploredId) faults.push("rollback requested", ...history.rewinds(record!.position.step));
       const fault = this.#at(`waiting at ${record!.position.step}${whereOf(id)}`, faults);
       if (history.isCut) return false;
       await this.#sendsAs(fault, id, names[0]!, key);

@@ -40,7 +40,7 @@ const paths = {
 
 export type IconName = keyof typeof paths;
 
-/** Beside words, so it is hidden from who listens. */
+/** Always beside words that say the same, so it is hidden from screen readers. */
 export function Icon({ name, className = "size-4" }: { readonly name: IconName; readonly className?: string }) {
   return (
     <svg
