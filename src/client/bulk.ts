@@ -54,7 +54,7 @@ export interface ExecutionCount {
   readonly more: boolean;
 }
 
-/** Who has more of them wants to know that, and not how many. */
+/** Up to how many executions are counted. Where there are more, only that is told. */
 const countedTo = 10_000;
 
 /** How many executions are read at a time. */

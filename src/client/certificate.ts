@@ -23,9 +23,9 @@ export interface CertifiedExecution {
   /** How many transitions it is made of. */
   readonly revision: number;
   readonly createdAt: string;
-  /** When it came to rest. */
+  /** When the execution came to rest. */
   readonly restedAt: string;
-  /** In the order in which they were begun. */
+  /** Each doing of a step, in the order in which they were begun. */
   readonly doings: readonly CertifiedDoing[];
   /** SHA-256 over the rows of its history and the digests of its children, in hexadecimal. */
   readonly digest: string;
@@ -33,7 +33,7 @@ export interface CertifiedExecution {
   readonly children: readonly CertifiedExecution[];
 }
 
-/** Something that was done and is not undone. */
+/** An effect that was done and is not undone. */
 export interface LeftInWorld {
   readonly execution: string;
   readonly step: string;
@@ -49,7 +49,7 @@ export interface Certificate extends CertifiedExecution {
   readonly format: typeof digestFormat;
   /** All that is left in the world, of children too. */
   readonly left: readonly LeftInWorld[];
-  /** So many executions below it are not told, for there are more than a thousand. */
+  /** How many executions below it are left out, since there are more than a thousand. */
   readonly untold: number;
 }
 
@@ -146,7 +146,7 @@ export class Certificates {
     return kept ?? this.#registry.get(registryKey(workflow, version))?.stepList.outline;
   }
 
-  /** Of its children that have begun, in the order of their lists; as many as may be told. */
+  /** The ids of the children that have begun, in the order of their lists; as many as may be told. */
   async #childIds(parent: string, budget: Budget): Promise<string[]> {
     const ids: string[] = [];
     for (const { step, number, count, notBegun } of await childGroupsOf(this.#store, parent)) {

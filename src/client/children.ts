@@ -9,34 +9,34 @@ import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.
 /** The children of one step. What was counted of them may be some moments old. */
 export interface ChildGroup {
   readonly step: string;
-  /** In which round of the execution they were begun: 0, until it was rewound. */
+  /** The round of the execution in which the children were begun: 0 before any rewind. */
   readonly round: number;
   /** A step after the pivot whose children were begun again has a group for each time, from 1. */
   readonly number: number;
   readonly count: number;
-  /** Those of the list that have not begun. Of a closed group none ever will. */
+  /** How many of the list have not begun. In a closed group none of these ever will. */
   readonly notBegun: number;
   readonly underWay: number;
   readonly stuck: number;
   readonly completed: number;
   readonly rolledBack: number;
-  /** They were asked to go back, those under way first. */
+  /** The children were asked to go back, those under way first. */
   readonly isClosed: boolean;
 }
 
 export interface ChildLine {
-  /** In the list, from 0. */
+  /** The position of the child in the list, from 0. */
   readonly position: number;
   readonly key: string;
-  /** Of its execution; of one that has not begun, which it will have. */
+  /** The id of the child's execution, also where the child has not begun. */
   readonly id: string;
   readonly status: "notBegun" | "underWay" | "stuck" | "completed" | "rolledBack";
-  /** It was asked to go back. */
+  /** The child was asked to go back. */
   readonly isAsked: boolean;
 }
 
 export interface ChildLinesOptions {
-  /** Which round's. Default: the last one in which the step began any. */
+  /** The round whose children are listed. Default: the last one in which the step began any. */
   readonly round?: number;
   /** Which of the step's groups of that round. Default: the last one. */
   readonly number?: number;

@@ -31,7 +31,7 @@ export interface CompatibilityGroup {
   readonly status: Status;
   /** `unknown`, as the step: the executions can't be read back. */
   readonly direction: Direction | "unknown";
-  /** Where they stand. */
+  /** The step at which the executions stand. */
   readonly step: string;
   readonly count: number;
   /** The ids of some of them, at most three. */
@@ -40,9 +40,9 @@ export interface CompatibilityGroup {
   readonly forward: Forecast;
   /** What becomes of them if they are rolled back. Past a pivot nothing is rolled back: then the same as `forward`. */
   readonly back: Forecast;
-  /** Of executions that migrate: the version, and the step, that they come to. */
+  /** For executions that migrate: the version, and the step, that they come to. */
   readonly to?: { readonly version: string; readonly step: string };
-  /** What is in the way. */
+  /** Why they can't go on, or not go back. Left out: they can. */
   readonly why?: string;
 }
 
@@ -122,7 +122,7 @@ async function missingChild(
   return undefined;
 }
 
-/** Those whose state matters: it is migrated. A list does not hold it. */
+/** The whole records of executions that are migrated: their state matters, and a list does not hold it. */
 async function wholesOf(
   records: readonly ListedExecution[],
   paths: ReadonlyMap<string, MigrationPath>,

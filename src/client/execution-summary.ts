@@ -12,7 +12,7 @@ export interface ExecutionSummary {
   readonly status: Status;
   /** How many transitions have been committed. */
   readonly revision: number;
-  /** It waits until the limits of its workflow have a slot for it. False for one that is `scheduled` for a time to come. */
+  /** The execution waits until the limits of its workflow have a slot for it. False for one that is `scheduled` for a time to come. */
   readonly queued: boolean;
   /** Its step has failed five times or more and is tried again. */
   readonly struggling: boolean;
@@ -23,11 +23,11 @@ export interface ExecutionSummary {
   readonly inDoubt?: StepInDoubt;
   /** Failed attempts of its step, in the direction in which it goes. */
   readonly attempts: number;
-  /** Until when its step waits, before it goes on by itself. Left out: it does not wait, or without end. */
+  /** Until when its step waits, before it goes on by itself. Left out: it does not wait, or it waits without end. */
   readonly waitUntil?: Date;
   /** Nothing is done before this: the next attempt, a launch that was delayed. */
   readonly resumeAt?: Date;
-  /** It has completed, and can't be undone from then on. Left out: it can for as long as it is kept, or with its parent only. */
+  /** Until when the completed execution can be undone. Left out: for as long as it is kept, or with its parent only. */
   readonly sealedAt?: Date;
   readonly tags: readonly string[];
   /** The execution whose child it is. Left out: it is nobody's. */
@@ -44,7 +44,7 @@ export interface ExecutionSummary {
 export interface StepInDoubt {
   /** The idempotency key that `run` had. */
   readonly key: string;
-  /** No attempt whose end is unknown began before. */
+  /** The earliest time at which an attempt with an unknown outcome may have begun. */
   readonly since: Date;
   /** How often the step's probe was asked. */
   readonly asked: number;

@@ -40,9 +40,9 @@ export interface LimitSummary {
   readonly workflow: string;
   /** How many executions may be under way at a time. Null: any number, or the workflow was not given here. */
   readonly concurrency: number | null;
-  /** The same for each key. */
+  /** How many executions of one key may be under way at a time. Null: any number. */
   readonly perKey: number | null;
-  /** So many launches in so many milliseconds. */
+  /** At most `limit` executions begin in `perMs` milliseconds. Null: any number. */
   readonly rate: { readonly limit: number; readonly perMs: number } | null;
   /** How many executions hold a place. */
   readonly held: number;
@@ -109,7 +109,7 @@ export class Fleet {
     return [...found.values()];
   }
 
-  /** Of the workflows that were given here, and of those at whose limits an execution waits; by name. */
+  /** The limits of the workflows that were given here, and of those at whose limits an execution waits; by name. */
   async limits(): Promise<LimitSummary[]> {
     const queues = (await this.#look("fleet.limits")).waiting?.gates ?? [];
     const { limits: gates } = this.#store;

@@ -10,7 +10,7 @@ import type { ListedExecution, Store } from "../stores/contract.js";
 /** The shape of a workflow that this process does not know. */
 export const unknownShape: Shape = { count: Infinity, pivot: -1 };
 
-/** Undefined: it is not registered here, and the store does not have the list. */
+/** The shape of the execution's workflow. Undefined: it is not registered here, and the store does not have its list of steps. */
 export async function shapeFor(
   { workflow, version, fingerprint }: ListedExecution,
   registry: ReadonlyMap<string, Registered>,
@@ -25,7 +25,7 @@ export async function shapeFor(
 /** How often a request is judged anew, of an execution that moves on meanwhile, before it is stored all the same. */
 export const judgedTries = 3;
 
-/** Of the mail that is pending, the requests. */
+/** The filter for pending requests, without messages. */
 export const requestsOnly = { status: "pending", limit: 0 } as const;
 
 /** The answer where there is no such execution, or not yet. */

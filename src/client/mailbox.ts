@@ -24,7 +24,7 @@ export interface MailboxRow {
   readonly step?: string;
   /** The topic that it was published to; left out where it was sent to this execution. */
   readonly topic?: string;
-  /** Of a dead letter that was sent again: to which execution, under which name, when, and by whom where that was given. */
+  /** For a dead letter that was sent again: to which execution, under which name, when, and by whom where that was given. */
   readonly resent?: { readonly to: string; readonly as: string; readonly by?: string; readonly at: Date };
 }
 

@@ -27,41 +27,47 @@ export interface ChildPreview {
   readonly execution: string;
   /** Why it stays as it is. */
   readonly refused?: WhyRefused;
-  /** In the order in which it goes back. */
+  /** The steps in the order in which the child goes back. */
   readonly steps: readonly PreviewedStep[];
 }
 
 export interface PreviewedStep extends StepPreview {
-  /** Of a step of children: those that it has begun. Which of them go back, `what` says: of an irreversible step those under way. */
+  /** The children that the step has begun. Which of them go back, `what` says: of an irreversible step those under way. */
   readonly children?: PreviewedChildren;
 }
 
 export interface PreviewOptions {
-  /** What a rewind to this step would do. Left out: what a rollback would. */
+  /** Previews a rewind to this step. Left out: a rollback is previewed. */
   readonly to?: string;
 }
 
 export interface RollbackPreview {
   readonly execution: string;
-  /** Of a rewind: the step from which the execution then goes up again, and the round that it does so in. */
+  /** For a rewind: the step from which the execution then goes up again, and in which round. */
   readonly upAgain?: { readonly step: string; readonly round: number };
-  /** What was looked at: give it as `ifRevision`, and what is done is what was shown, or the request is refused. */
+  /** The revision that was looked at. Given as `ifRevision`, what is done is what was shown, or the request is refused. */
   readonly revision: number;
   /** Why it would be refused, as `rollback` or `rewind` answers. Left out: it would be accepted. */
   readonly refused?: WhyRefused | Exclude<RefusedRewind, "step-not-found">;
-  /** The same, with a code, and what to do instead. */
+  /** The refusal as an error, with a code, and what to do instead. */
   readonly error?: StepwellError;
   /** Its pivot runs: a request is held until it has ended, and refused where it has succeeded. */
   readonly held?: true;
-  /** In the order in which it goes back. Refused, it is empty, save of one that goes back already: what is still to come. */
+  /**
+   * The steps in the order in which the execution goes back. Empty where the request would be refused, unless the execution goes back
+   * already: then the steps still to come.
+   */
   readonly steps: readonly PreviewedStep[];
-  /** Of the root of a tree: how many executions are below it, theirs included; at most 10,000 are counted. Left out: none is, or it is no root. */
+  /**
+   * For the root of a tree: how many executions are below it, in all generations; at most 10,000 are counted. Left out: none is, or it is
+   * no root.
+   */
   readonly below?: { readonly count: number; readonly more: boolean };
 }
 
 const countedTo = 10_000;
 
-/** Of a tree. */
+/** The most executions of a tree that are previewed. */
 const mostTold = 100;
 
 /** @param registry the workflows that are known in this process */

@@ -45,7 +45,7 @@ export interface RecallOptions {
    * none, to `atOnce`. Default: 1.
    */
   readonly canary?: number;
-  /** It pauses when so many are stuck or struggling, since it was begun or resumed. From 1 on. Default: 3. */
+  /** The recall pauses when so many are stuck or struggling since it was begun or resumed. From 1 on. Default: 3. */
   readonly onStuck?: number;
   /** Makes the call idempotent, as that of a launch does. Default: a new UUID (version 7). */
   readonly id?: string;

@@ -92,7 +92,7 @@ export async function recallSlice(
 
 class Slice {
   state: RecallState;
-  /** What comes next has to be in the store before. */
+  /** The state must be committed before anything more is asked. */
   mustCommit = false;
   #isTakenUp = false;
   readonly #id: string;
@@ -185,7 +185,7 @@ class Slice {
     });
   }
 
-  /** Those that had completed when the recall was launched. What can't be read was not completed for sure. */
+  /** The ids on a page that had completed when the recall was launched. A row that can't be read had not, for sure. */
   #chosen({ records }: ListPage): string[] {
     return records.flatMap((record) => (this.#isChosen(record) ? record.id : []));
   }

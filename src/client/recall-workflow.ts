@@ -14,7 +14,7 @@ import { RollbackRequests } from "./rollback.js";
 
 export interface RecallInput {
   readonly plan: RecallPlan;
-  /** They stay in the input, and are no part of the state. */
+  /** The ids stay in the input, and are no part of the state. */
   readonly ids?: readonly string[];
 }
 

@@ -27,35 +27,35 @@ export interface RecallProgress {
   readonly reason: string;
   readonly by: string;
   readonly launchedAt: Date;
-  /** Null: it goes on. */
+  /** When the recall ended. Null: it goes on. */
   readonly endedAt: Date | null;
   /** How many there were when it began; with `ids`, how many were given. */
   readonly counted: number;
-  /** Of these it has not come to so many. */
+  /** How many of these it has not come to yet. */
   readonly left: number;
-  /** Whose rollback was asked for. Each of them is under way, rolled back, stuck, turned or refused. */
+  /** How many rollbacks were requested. Each of the executions is under way, rolled back, stuck, turned or refused. */
   readonly asked: number;
   readonly underWay: number;
   readonly rolledBack: number;
   readonly stuck: number;
-  /** Of those under way: their undo has failed five times or more, and is tried again. */
+  /** How many of those under way have an undo that has failed five times or more, and is tried again. */
   readonly struggling: number;
-  /** Turned by something else, or deleted, before the recall came to them. */
+  /** How many were turned by something else, or deleted, before the recall came to them. */
   readonly turned: number;
   readonly notFound: number;
-  /** Had not completed when the recall was launched: nothing was asked of them. */
+  /** How many had not completed when the recall was launched: nothing was asked of them. */
   readonly notCompleted: number;
-  /** Could not be asked, by the word that `rollback` answers with: `past-pivot`, `belongs-to-parent`, … */
+  /** How many refused, by the word that `rollback` answers with: `past-pivot`, `belongs-to-parent`, … */
   readonly refused: Readonly<Record<string, number>>;
   /** Why it is paused, since when, and by whom; left out: it is not. */
   readonly paused?: { readonly why: "asked" | "canary" | "stuck" } & RecallActed;
   /** Left out: nobody stopped it. */
   readonly stopped?: RecallActed;
-  /** Who needs a person: the first hundred. */
+  /** The executions that need a person, at most a hundred. */
   readonly troubled: readonly { readonly id: string; readonly is: "stuck" | "struggling" }[];
-  /** What was asked and no launcher has taken up, by version of the workflow; of the first hundred under way. */
+  /** Of the first hundred under way: how many no launcher has taken up, by version of the workflow. */
   readonly unattended: readonly { readonly workflow: string; readonly version: string; readonly count: number }[];
-  /** Who is asked first. `"given"`: as the ids stand in its `ids`. */
+  /** Which executions are asked first. `"given"`: in the order of its `ids`. */
   readonly order: "newest" | "oldest" | "given";
   /** As it was given: `10/s`. */
   readonly rate: string;

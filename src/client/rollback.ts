@@ -48,10 +48,10 @@ export interface RefusedAnswer {
  */
 export type RollbackAnswer = { readonly accepted: true } | RefusedAnswer;
 
-/** They are kept with where the execution stands, which is written with each of its undos. */
+/** Details are small: they are a part of the execution's position, which is written with each of its undos. */
 const detailsOptions = { what: "rollback: details", limit: 16 * 1024 };
 
-/** What a request carries of them. @throws STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE */
+/** The details as a request carries them. @throws STEPWELL_NOT_ENCODABLE, STEPWELL_TOO_LARGE */
 export function detailsIn(details: unknown): Pick<RollbackRequest, "details"> {
   return details === undefined ? {} : { details: encode(isolate(details), detailsOptions).text };
 }

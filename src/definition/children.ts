@@ -18,7 +18,7 @@ const optionNames: Readonly<Record<Kind, readonly string[]>> = {
   forEach: ["items", "input", "key", "concurrency", "join", "onFailure", "undo", ...conditions],
 };
 
-/** Without which a step could not begin. */
+/** The option without which a step of this kind could not begin. */
 const required: Readonly<Record<Kind, "input" | "items">> = { child: "input", parallel: "input", forEach: "items" };
 
 const functions = ["input", "items", "key", "join"] as const;
@@ -134,7 +134,7 @@ export function familyOf(definition: WorkflowDefinition): ReadonlySet<WorkflowDe
   return new Set([definition, ...definition.steps.flatMap(({ children }) => [...(children?.below ?? [])])]);
 }
 
-/** How many stand below a workflow. */
+/** How many generations of workflows stand below a workflow. */
 function generationsOf({ steps }: WorkflowDefinition): number {
   return Math.max(0, ...steps.map(({ children }) => children?.generations ?? 0));
 }

@@ -29,9 +29,9 @@ export type StateFunction = (context: never) => unknown;
 /** What a step of children begins, and what it makes of them. */
 export interface ChildrenDefinition {
   readonly kind: "child" | "parallel" | "forEach";
-  /** By key for `parallel`; else one under "". */
+  /** The workflows of the children: by key for `parallel`, else one under "". */
   readonly workflows: Readonly<Record<string, WorkflowDefinition>>;
-  /** These, and all that stand below them, each once. */
+  /** These workflows, and all that stand below them, each once. */
   readonly below: ReadonlySet<WorkflowDefinition>;
   /** How many generations those are. */
   readonly generations: number;

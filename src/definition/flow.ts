@@ -19,7 +19,7 @@ export interface Flow {
   readonly lastResult: string;
   /** How often the execution was rewound. Left out: never. */
   readonly round?: number;
-  /** Of a rewind that is on its way down: the step where it goes up again, from 0. Left out: none is. */
+  /** During a rewind on its way down: the index, from 0, of the step where it goes up again. Left out otherwise. */
   readonly until?: number;
 }
 

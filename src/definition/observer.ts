@@ -177,9 +177,9 @@ export interface EngineCallbacks<Returned, in State = unknown, in Steps extends 
   readonly wake?: (event: WakeEvent<State, Steps>) => Returned;
   /** A transition has been committed. A crash right after the commit loses this call, never the row of the history. */
   readonly commit?: (event: CommitEvent<State, Steps>) => Returned;
-  /** Of these commits only those that say what became of a step in doubt: as its probe answered, or as an operator said. After `commit`. */
+  /** Called after `commit`, for the commits that say what became of a step in doubt: as its probe answered, or as an operator said. */
   readonly probed?: (event: CommitEvent<State, Steps>) => Returned;
-  /** Of these commits only those with which a rewind goes up again. After `commit`. */
+  /** Called after `commit`, for the commits with which a rewind goes up again. */
   readonly rewound?: (event: CommitEvent<State, Steps>) => Returned;
   /** The launcher has let go of the execution: it ended, waits, is stuck, or another launcher owns it. */
   readonly rest?: (event: RestEvent<State, Steps>) => Returned;

@@ -13,7 +13,7 @@ export interface StepOutline {
   readonly transactional?: true;
   /** Why it can't be undone. */
   readonly irreversible?: string;
-  /** It only waits, for a time or for messages. */
+  /** The step only waits, for a time or for messages. */
   readonly waits?: true;
   readonly onTimeout?: true;
   readonly probe?: true;

@@ -20,7 +20,7 @@ export function isSchema(value: unknown): value is StandardSchemaV1 {
   );
 }
 
-/** Of what the engine itself hands over: it was checked before, and `outputOf` makes of it what is seen. */
+/** The schema of a value that the engine itself hands over: the value was checked before, and `outputOf` makes the output of it. */
 export function ownSchema<Input, Output>(outputOf: (input: Input) => Output): StandardSchemaV1<Input, Output> {
   const isInput = (value: unknown): value is Input => typeof value === "object" && value !== null;
   const validate = (value: unknown): StandardSchemaV1.Result<Output> =>

@@ -22,7 +22,7 @@ export interface CertifiedDoing {
   readonly outcome: "done" | "failed" | "begun" | "in-doubt" | "recovered" | "skipped" | "elsewhere";
   /** When that was committed, ISO 8601. */
   readonly at?: string;
-  /** Of its function on the way up, those that failed too. */
+  /** Attempts of its function on the way up, failed ones included. */
   readonly attempts: number;
   /** Who skipped it, or found what became of it. */
   readonly by?: string;
@@ -32,7 +32,7 @@ export interface CertifiedDoing {
   readonly undo?: CertifiedUndo;
   /** Why it stays. Left out: it is undone, or there is nothing of it. */
   readonly left?: WhyLeft;
-  /** Of one that is irreversible: what its workflow says. */
+  /** Why the step is irreversible, as its workflow says. Left out: it is not. */
   readonly said?: string;
 }
 
@@ -69,7 +69,7 @@ type Made = Mutable<Omit<CertifiedDoing, "undo">> & {
   /** A request or a veto came when it had perhaps not begun: only its undo shows that it had. */
   isPerhaps?: boolean;
   neverRan?: true;
-  /** Something that it did before its last attempt was committed. */
+  /** Something that the step did before its last attempt was committed. */
   isPartly?: true;
 };
 
@@ -161,7 +161,7 @@ function wentUp(doings: Made[], row: HistoryRecord, keyOf: KeyOf): void {
   }
 }
 
-/** Its probe has answered, or an operator in its place: of the doing that was begun last, whichever way the execution goes. */
+/** Notes what the step's probe, or an operator in its place, has said of the doing that was begun last. */
 function wasAsked(doings: Made[], row: HistoryRecord, keyOf: KeyOf): void {
   const { step, result, by, why, error, round = 0 } = row;
   if (goesOn.has(result) && result !== "again") return;
@@ -210,7 +210,7 @@ function renamed(doings: readonly Made[], steps: Readonly<Record<string, string 
   }
 }
 
-/** Of a list that is not known: it had one, since something went down over it. */
+/** Whether the step has an undo. Where its list is not known it had one, since the execution went down over it. */
 function hasUndo(outline: StepOutline | undefined): boolean {
   return outline === undefined || outline.rollback === true || outline.children !== undefined;
 }

@@ -41,7 +41,7 @@ export interface Tally {
   readonly undoWidth: number | null;
   /** The parent wants to know of the first that is rolled back; else only when all are settled. */
   readonly turnsAtFirst: boolean;
-  /** What has completed is not undone. */
+  /** Children that have completed are not undone. */
   readonly keeps: boolean;
   /** The first position that has not begun. */
   readonly next: number;
@@ -51,7 +51,7 @@ export interface Tally {
   readonly rolledBack: number;
   /** The first in the order of the list that was rolled back unasked. Null: none was. */
   readonly failed: number | null;
-  /** Of a closed list: so many were asked and are not rolled back yet. */
+  /** How many children of a closed list were asked to go back, and are not rolled back yet. */
   readonly asked: number;
   /** Closing has checked all lines before this position for children under way. */
   readonly swept: number;
@@ -158,9 +158,9 @@ export function standingOf(isClosed: boolean, tally: Tally): "waits" | Exclude<T
 /** Which lines must be read to go on. Null: none. */
 export type Need =
   | { readonly act: "begin"; readonly from: number; readonly limit: number }
-  /** Of so many from there on, those under way. */
+  /** The lines under way, among `span` lines from `from` on. */
   | { readonly act: "sweep"; readonly from: number; readonly span: number }
-  /** Of so many from there on, those that have completed: the last ones, and at most so many. */
+  /** The last lines that have completed, at most `limit`, among `span` lines from `from` on. */
   | { readonly act: "back"; readonly from: number; readonly span: number; readonly limit: number };
 
 export function needOf(isClosed: boolean, tally: Tally): Need | null {

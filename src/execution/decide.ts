@@ -21,7 +21,7 @@ import { entryOf, settledBy, unsubscribedBy, type SettledRow } from "./transitio
 export interface Decision {
   readonly transition: Transition;
   readonly action: Action;
-  /** It can't go on, and nothing that was asked of it could be followed. */
+  /** The execution is parked as one that can't go on: no request to it could be followed. */
   readonly isTurnedAway: boolean;
   /** The execution as it goes up again. Left out: it does not. */
   readonly rewound?: ActiveExecution;
@@ -32,7 +32,7 @@ const callbackOf = { succeed: "success", finish: "failure", park: "stuck" } as c
 
 export interface Facts extends Surroundings {
   readonly shape: Shape;
-  /** What came while the step ran is in there. */
+  /** The mail, with what came while the step ran. */
   readonly mail: Mail;
   /** Where observers hear how the execution came to rest, that is before it is let go. */
   readonly observing: { hears(callback: (typeof callbackOf)[keyof typeof callbackOf]): boolean };
@@ -100,7 +100,7 @@ export function decide(stood: ActiveExecution, happened: Event, facts: Facts): D
     : { action, transition, isTurnedAway, rewound: committed };
 }
 
-/** Whoever rests leaves no request behind that is not judged: nobody else would look at it. */
+/** Whether a request would stay behind that was not judged: an execution does not rest then, since nobody else would look at it. */
 function leavesRequest(
   { position: stood }: ActiveExecution,
   { execution, event, mail, turn, routed, request }: Judged,
@@ -208,7 +208,7 @@ function isDone({ what: { type } }: Event): boolean {
   return type === "stepOk" || type === "stepCompleted" || type === "stepPassedOver";
 }
 
-/** What the steps that were undone had asked for: nobody waits for it any more, and an answer to it must not be taken for one to what comes. */
+/** Subscriptions and messages of the undone steps: nobody waits for them any more, and none may be taken for an answer to what comes. */
 function forgottenAfter(
   { position }: ActiveExecution,
   { definition, rewindBase }: Facts,
@@ -301,7 +301,7 @@ function commitsWork({ called, what: { type } }: Event): boolean {
   return called && (type === "stepOk" || type === "stepCompleted" || type === "stepPaused" || type === "again");
 }
 
-/** The same of a step of which nothing is there: there is nothing to undo of it. */
+/** The event where nothing of the step is there, so that there is nothing to undo of it. */
 function withoutTrace(what: RoutedEvent): RoutedEvent {
   switch (what.type) {
     case "stepFailed":

@@ -11,7 +11,7 @@ import { isPastPivot, type Passage, type Shape } from "./router.js";
 /** Where an execution stands, as far as a change of its list matters. */
 export type Standing = Passage & { readonly waitUntil: number | null };
 
-/** What of the change keeps an execution that stands there from going on; undefined: nothing. */
+/** The part of the change that keeps an execution at this place from going on; undefined: none does. */
 export function changeInTheWay(
   before: readonly StepOutline[],
   after: readonly StepOutline[],

@@ -68,7 +68,7 @@ function isOpen({ answer }: Doubt): boolean {
   return answer === undefined || answer === "again";
 }
 
-/** It is known that nothing of the step is there: none of its attempts happened. */
+/** Whether it is known that no attempt of the step happened, so that nothing of it is there. */
 export function isClean(execution: Standing, step: DoubtOptions | undefined): boolean {
   if (execution.position.direction === "down") return false;
   const doubt = doubtOf(execution, step);
@@ -145,7 +145,7 @@ function staying(
   return after.length === 0 ? undefined : after;
 }
 
-/** Of the step where the execution stood. */
+/** The doubt, after the event, about the step where the execution stood. */
 function ownAfter(
   execution: ActiveExecution,
   event: Event,
@@ -204,7 +204,7 @@ function asked(doubt: Doubt, { answered, durationMs }: Event, goesOn: boolean, t
   return { ...all, ...counted, ...said, ...failures, ...(!goesOn && { answer: "failed" as const }) };
 }
 
-/** Somebody is to be asked as if nobody had been. */
+/** The doubt as if nobody had been asked about it yet. */
 function anew({ index, since, partly }: Doubt): Doubt {
   return partly === true ? { index, since, partly } : { index, since };
 }

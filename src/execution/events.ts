@@ -22,7 +22,7 @@ export interface Event {
   readonly pause: Pause | undefined;
   /** The message that was handled, or the request that was followed. */
   readonly cause: MailboxRecord | undefined;
-  /** Who asked for it, and why, where it came from outside. */
+  /** Who asked for the event, and why, where it came from outside. */
   readonly by: string | undefined;
   readonly why: string | undefined;
   /** The step itself has failed for good, rather than that a guard has said so: its `recover` may still be asked. */
@@ -31,7 +31,7 @@ export interface Event {
   readonly called: boolean;
   /** What the called function gave back could be kept. False: it threw, timed out, was cut off, or gave what can't be stored. */
   readonly gave: boolean;
-  /** It threw, took too long or gave back nonsense, rather than said so with `fail`. */
+  /** The function threw, took too long or gave back nonsense, rather than failed with `fail`. */
   readonly isUnexpected: boolean;
   /** The request that turns the execution. Undefined: none does. */
   readonly asked: TurnRequest | undefined;
@@ -44,11 +44,11 @@ export interface Event {
   readonly answered: "happened" | "did-not-happen" | "unknown" | "again" | "failed" | undefined;
   /** What a step of children does to its list while the execution goes on waiting there. Undefined: nothing. */
   readonly list: ListChange | undefined;
-  /** With it: the step has failed, and what is done before it is asked whether it recovers. Undefined: it has not. */
+  /** With `list`: why the step has failed, whose children are undone before `recover` is asked. Undefined: it has not failed. */
   readonly failing: Failing | undefined;
 }
 
-/** It says that a step is to begin or to be passed over, and nothing has come of that yet. */
+/** Whether the event says that a step is to begin or to be passed over, and nothing has come of that yet. */
 export function isBeforehand({ called, patch, what: { type } }: Event): boolean {
   return !called && patch === undefined && (type === "stepPassedOver" || type === "begins");
 }
@@ -74,7 +74,7 @@ export function eventWith(event: Event, changes: Partial<Event>): Event {
   return newEvent({ ...event, ...changes });
 }
 
-/** Of the shape that all events have: what is left out is as where nothing special happens. */
+/** An event in the shape that all events have: a field that is left out is as where nothing special happens. */
 export function newEvent(it: Partial<Event> & Pick<Event, "what" | "func" | "attempt" | "result">): Event {
   return {
     what: it.what,

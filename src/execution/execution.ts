@@ -13,7 +13,7 @@ import type { Position } from "./position.js";
 import { bitsKept, type ExecutionRecord, type Transition } from "./records.js";
 
 export interface ActiveExecution {
-  /** Of another version once a migration is committed. */
+  /** Names another version once a migration is committed. */
   readonly identity: ExecutionIdentity;
   readonly owner: number;
   readonly deadlineAt: number | null;
@@ -35,12 +35,12 @@ export interface ActiveExecution {
   readonly uncommittedAttempts: number;
   /** The state as it began, until the first commit, where it is not the input. */
   readonly initial: Encoded | undefined;
-  /** When it was last changed before the launcher took it up (the store's time): what was lost began after that. */
+  /** When the execution was last changed before the launcher took it up (the store's time): a lost attempt began after that. */
   readonly changedAt: number;
 
   /** How long the text was of the state as a store last got it whole: the text itself is kept by nobody, since it may be long. */
   readonly wholeLength: number;
-  /** The fields in which the state may differ from that one. Null: the whole is too small to be spared. */
+  /** The fields in which the state may differ from that one. Null: that is so short that the state is always written whole. */
   readonly changed: object | null;
 
   // What the next commit stores, beside the transition's own fields.
@@ -74,7 +74,9 @@ function changedSince(wholeLength: number): object | null {
   return wholeLength < splitFrom ? null : unchanged;
 }
 
-/** What a store may keep beside the state that it last got whole, in place of the whole state. Undefined: it is too much. */
+/**
+ * The changes that a store may keep beside the state that it last got whole, in place of the whole state. Undefined: they are too large.
+ */
 export function changesOf({ unsaved, changed, wholeLength }: ActiveExecution): Encoded | undefined {
   if (unsaved === null || changed === null) return undefined;
   const changes = encode(changed, patchOptions);
@@ -111,7 +113,7 @@ export function activeExecution(record: ExecutionRecord, state: object, owner: n
   };
 }
 
-/** Null: they can't be read, and the execution is parked as it is. */
+/** The changed fields. Null: they can't be read, and the execution is parked as it is. */
 function changesIn(changes: Encoded): object | null {
   try {
     return changes.value as object;
@@ -195,7 +197,7 @@ export function executionWith(it: ActiveExecution, changes: Partial<ActiveExecut
   return Object.assign(copyOf(it), changes);
 }
 
-/** Where it stands before anything of that is committed. */
+/** The execution at a position that is not committed yet. */
 export function withPosition(it: ActiveExecution, position: Position): ActiveExecution {
   const moved = copyOf(it);
   moved.position = position;
@@ -274,12 +276,15 @@ export function isInDoubt(execution: Attempts, step: DoubtOptions | undefined): 
   return hasLostOne(execution) && isCallable && !isUncommitted(position, step) && position.lifecycle !== "success";
 }
 
-/** On the way up, before anything that the step's `run` does in a transaction is committed. */
+/** Whether the step is on its way up, and nothing that its `run` does in a transaction is committed yet. */
 function isUncommitted({ direction, stepFunc, lifecycle }: Position, step: DoubtOptions | undefined): boolean {
   return step?.transactional === true && direction === "up" && stepFunc === "run" && lifecycle !== "success";
 }
 
-/** Nothing of the step where it stands is there: all that was begun of it was work of transactions that were not committed. */
+/**
+ * Whether nothing of the step where the execution stands is there: all that was begun of it was work of transactions that were not
+ * committed.
+ */
 export function leftNothing(execution: Attempts, step: DoubtOptions | undefined): boolean {
   const { position } = execution;
   return isUncommitted(position, step) && position.inDoubt !== true && position.partly !== true;

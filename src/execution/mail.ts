@@ -13,15 +13,15 @@ export interface RollbackRequest {
   readonly by?: string;
   /** As text. */
   readonly details?: string;
-  /** It comes from the execution's parent: it is never lost. Who can't follow it is parked with it. */
+  /** The request comes from the execution's parent, and is never lost. An execution that can't follow it is parked with it. */
   readonly isParents?: true;
-  /** Who asked was told that the execution will turn, and hears no more of it: so it is never lost either. */
+  /** The caller was told that the execution will turn, and hears no more of it: so the request is never lost either. */
   readonly isPromised?: true;
-  /** Of a parent's: what was asked of the parent. Left out: nothing was, it has turned by itself. */
+  /** In a parent's request: the request that turned the parent. Left out: none did, the parent has turned by itself. */
   readonly asked?: TurnRequest;
 }
 
-/** Who asked, as undos are told it. Undefined: nobody did. */
+/** The request as undos are told it. Undefined: nobody asked. */
 export function askedIn({ reason, by, details, isParents, asked }: RollbackRequest): TurnRequest | undefined {
   if (isParents === true) return asked;
   return { reason, ...(by !== undefined && { by }), ...(details !== undefined && { details }) };
@@ -32,10 +32,10 @@ export interface OperatorAct {
   /** Always there but for a `retry`. */
   readonly reason?: string;
   readonly patch?: object;
-  /** Of a `resolve`: what became of the attempt in doubt; if it happened, `patch` is what the step gave. */
+  /** In a `resolve`: what became of the attempt in doubt; if it happened, `patch` is what the step gave. */
   readonly resolved?: "happened" | "did-not-happen";
   readonly by?: string;
-  /** Who asked did not know the workflow: whoever takes it up checks the patch before it is merged. */
+  /** The caller did not know the workflow: the launcher that takes the execution up checks the patch before it is merged. */
   readonly unchecked?: true;
 }
 
@@ -87,7 +87,7 @@ export interface RewindRequest {
   readonly patch?: object;
   /** Irreversible steps that may be done again. */
   readonly repeat?: readonly string[];
-  /** Who asked did not know the workflow: whoever takes it up checks the patch before it is followed. */
+  /** The caller did not know the workflow: the launcher that takes the execution up checks the patch before it follows the request. */
   readonly unchecked?: true;
 }
 
@@ -128,12 +128,12 @@ export interface Mail {
   readonly dead: readonly string[];
 }
 
-/** It was asked by the execution's parent. */
+/** Whether the request comes from the execution's parent. */
 export function isParents(row: MailboxRecord): boolean {
   return rollbackIn(row)?.isParents === true;
 }
 
-/** It waits until the execution can follow, however often that is parked. */
+/** Whether the request waits until the execution can follow it, however often that is parked. */
 export function isLasting(row: MailboxRecord): boolean {
   const request = rollbackIn(row);
   return request?.isParents === true || request?.isPromised === true;
@@ -223,7 +223,10 @@ export function doneForGood(
   );
 }
 
-/** It was begun and is not undone, or may have been: an attempt of which nothing is committed may be under way. */
+/**
+ * Whether the step of this index was begun, or may have been, and is not undone: an attempt of which nothing is committed may be under
+ * way.
+ */
 function isReached({ status, position, owner, admission }: Judged, index: number, at: number): boolean {
   const { stepIndex, direction, lifecycle, stepFunc, attempts, uncounted, begins, inDoubt, passed, resumeAt } =
     position;
@@ -241,7 +244,10 @@ function isPivotDone({ passed, direction, stepIndex, lifecycle, until = 0 }: Pos
   return lifecycle === "success" ? stepIndex >= pivot : stepIndex > pivot;
 }
 
-/** What comes after the request is judged next time, by what it leaves. Undefined: nothing is pending. */
+/**
+ * The first pending request that can be followed, and the mail without the requests before it, which came too late. What comes after it is
+ * judged next time, by what it leaves. Undefined: nothing is pending.
+ */
 export function sift(mail: Mail, execution: Judged, shape: Shape): Sifted | undefined {
   if (mail.pending.length === 0) return undefined;
   const late: string[] = [];
@@ -293,7 +299,7 @@ export interface Turn {
   /** The row of the request in the mailbox; undefined for a deadline. */
   readonly arrival: string | undefined;
   readonly asked: TurnRequest | undefined;
-  /** Set: it is to go up again. */
+  /** Set: the execution is to go up again, since a rewind was requested. */
   readonly rewind?: RewindArrival;
 }
 

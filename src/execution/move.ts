@@ -22,7 +22,7 @@ export interface Lists {
 /** Where an execution goes on, in the newer list. */
 export interface Place {
   readonly stepIndex: number;
-  /** In the step where it stood: with its wait and its attempts. Else with that step's beginning. */
+  /** It stays in the step where it stood, with its wait and its attempts. False: it goes on with the beginning of a step. */
   readonly stays: boolean;
   /** As `Position.keys`. */
   readonly keys: Readonly<Record<string, string>>;
@@ -40,7 +40,7 @@ export interface Place {
   readonly rounds: readonly Round[];
 }
 
-/** For what can't be said of a place: the message says what is in the way. */
+/** A place, or what is in the way of one. */
 export type Placed = Place | { readonly problem: string };
 
 /**

@@ -46,7 +46,7 @@ export type Task =
   /** Call the function that is due, with the observers before it. */
   | { readonly type: "call"; readonly action: Action };
 
-/** So many processes died in a row with a function of it running: the execution is taken for what kills them. */
+/** After so many processes died in a row while a function of an execution ran, the execution is taken for what kills them. */
 export const mostDeaths = 10;
 
 /** So many messages that are refused are given up together, and the execution is taken up anew: each look would have to read past them. */
@@ -67,9 +67,9 @@ export interface Moment {
   /** The execution knows another list of steps than the registered one, and nobody has looked at that yet. */
   readonly isMismatched: boolean;
   readonly stopping: boolean;
-  /** It is known that it does not kill processes. */
+  /** It is known that the execution does not kill processes. */
   readonly isCleared: boolean;
-  /** That a function of it is called is in the store. */
+  /** The store knows that a function of the execution is being called. */
   readonly isNoted: boolean;
   /** It is known what each step gave on the way up. */
   readonly isRecalled: boolean;

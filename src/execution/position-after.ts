@@ -85,7 +85,9 @@ function sealedFrom({ undoFor }: WorkflowDefinition, time: StoreTime): number | 
   return undoFor === undefined ? undefined : time.storeNowAtMost() + undoFor;
 }
 
-/** It goes on where it is, and all the way down; parked, it is tried again. */
+/**
+ * The position of an execution on its way down after a request: it goes on where it is, and all the way down; parked, it is tried again.
+ */
 export function takenOver(
   execution: ActiveExecution,
   reason: string,

@@ -43,7 +43,7 @@ export interface TurnRequest {
   readonly by?: string;
   /** As text: nothing in the engine looks into them. */
   readonly details?: string;
-  /** Of a rewind: the step to which it goes back. */
+  /** For a rewind: the step to which it goes back. */
   readonly to?: string;
 }
 
@@ -102,11 +102,11 @@ export interface Position extends Flow {
   readonly polls?: number;
   /** On the way down: who asked for it. Left out: nobody, a failure or the deadline turned the execution. */
   readonly request?: TurnRequest;
-  /** Of one that has completed: from then on it can't be undone (the store's time). Left out: it can for as long as it is kept. */
+  /** Until when a completed execution can be undone (the store's time). Left out: for as long as it is kept. */
   readonly sealedAt?: number;
   /** The rewinds that count for what is done and undone, in their order. Left out: it was never rewound. */
   readonly rounds?: readonly Round[];
-  /** Of its launch: its children wait with it for their limits. Left out: 0. */
+  /** The priority of the launch, with which its children wait for limits too. Left out: 0. */
   readonly priority?: number;
   /** When the workflow's deadline passes, where a rewind has made it count anew (the store's time). Left out: as it was at the launch. */
   readonly deadlineAt?: number;
@@ -154,13 +154,13 @@ export const strugglingFrom = 5;
 
 const none: readonly never[] = [];
 
-/** What is in doubt of the step. Undefined: nothing. */
+/** The doubt about the step. Undefined: there is none. */
 export function doubtAt(doubts: Position["doubts"], stepIndex: number): Doubt | undefined {
   for (const doubt of doubts ?? none) if (doubt.index === stepIndex) return doubt;
   return undefined;
 }
 
-/** It goes on failing, or the probe of its step does, and is tried again. */
+/** Whether the execution's step, or the probe of it, goes on failing and is tried again. */
 export function isStruggling(status: Status, position: Pick<Position, "attempts" | "stepIndex" | "doubts">): boolean {
   const { attempts, stepIndex, doubts } = position;
   const asked = doubtAt(doubts, stepIndex)?.attempts ?? 0;

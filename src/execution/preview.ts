@@ -29,7 +29,7 @@ export interface StepPreview {
   readonly step: string;
   readonly index: number;
   readonly what: PreviewedWhat;
-  /** Of one that is irreversible: why. */
+  /** Why the step is irreversible. Left out: it is not. */
   readonly why?: string;
   /** Its undo may wait for one of these messages. */
   readonly waits?: readonly string[];
@@ -40,11 +40,11 @@ export interface ExecutionPreview {
   readonly refused?: RefusedRollback | RefusedRewind;
   /** Its pivot runs: a request is held until it has ended, and refused where it has succeeded. */
   readonly held?: true;
-  /** In the order in which it goes back. Refused, it is empty, save of one that goes back already: what is still to come. */
+  /** The steps in the order in which the execution goes back. Empty where the request would be refused, unless the execution goes back already: then the steps still to come. */
   readonly steps: readonly StepPreview[];
 }
 
-/** What of the record matters. */
+/** The fields of a record on which a preview depends. */
 export type Previewed = Pick<ExecutionRecord, "status" | "position" | "line" | "claims" | "admission" | "owner">;
 
 const anyRequest = { reason: "preview", ifCompleted: "undo" } as const;
@@ -52,7 +52,7 @@ const anyRequest = { reason: "preview", ifCompleted: "undo" } as const;
 /** What one would ask of an execution. */
 export type Asking =
   | "rollback"
-  /** Its parent asks: what it has completed goes back with it. */
+  /** The execution's parent asks: a child that has completed goes back with it. */
   | "parents"
   /** The step to which it would be rewound. */
   | { readonly to: string };
@@ -136,7 +136,7 @@ function whatOf(record: Previewed, step: StepOutline, index: number): PreviewedW
   return isAskedFor(step, doubt, status) && !(isHere && position.stepFunc === "runContinue") ? "in-doubt" : "half-done";
 }
 
-/** Somebody is to say what became of it. Of one that is parked that is asked anew, whatever was said before. */
+/** Whether somebody is to say what became of the attempt. Where the execution is parked that is asked anew, whatever was said before. */
 function isAskedFor({ probe, inDoubt }: StepOutline, doubt: Doubt | undefined, status: Status): boolean {
   if (probe !== true && inDoubt !== "park") return false;
   const said = doubt?.answer;
@@ -145,7 +145,7 @@ function isAskedFor({ probe, inDoubt }: StepOutline, doubt: Doubt | undefined, s
 
 const free = { uncommittedAttempts: 0 } as const;
 
-/** Nothing of the step where it stands is there, so that it is not undone. */
+/** Whether nothing of the step where the execution stands is there, so that it is not undone. */
 function hasNotBegun(record: Previewed, step: StepOutline): boolean {
   const { position, owner, claims, admission } = record;
   if (position.direction === "down" || position.lifecycle === "success") return false;
@@ -159,7 +159,7 @@ function hasNotBegun(record: Previewed, step: StepOutline): boolean {
   return position.lifecycle === "init" && owner === null && claims === 0;
 }
 
-/** It has begun and is not done, unless it waits: then all that it did is known. */
+/** Whether the step has begun and is not done. While it waits, all that it did is known. */
 function isUndoneHalfDone(record: Previewed, step: StepOutline): boolean {
   const { position } = record;
   if (isInDoubt({ ...record, ...free }, step)) return true;

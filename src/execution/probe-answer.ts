@@ -43,7 +43,7 @@ export function answerOf(execution: ActiveExecution, settled: Settled, call: Set
   return { execution, event: failedToAnswer({ kind: "threw", error }, call, doubt, facts) };
 }
 
-/** It happened, and `result` is what `run` would have given back. */
+/** The attempt happened, and `result` is what `run` would have given back. */
 function happened(execution: ActiveExecution, result: unknown, call: SettledCall, facts: CallFacts): Happened {
   const as = happenedOf(execution, result, call, facts);
   const event = eventWith(as.event, { func: "probe", result: "happened", answered: "happened" });

@@ -15,7 +15,7 @@ export interface RecallPlan {
   /** Left out: the ids were given, and stand in the input of the execution. */
   readonly filter?: RecallConditions;
   readonly order: "newest" | "oldest";
-  /** So many in so many milliseconds. */
+  /** At most `count` executions are asked in `perMs` milliseconds. */
   readonly rate: { readonly count: number; readonly perMs: number };
   readonly atOnce: number;
   readonly canary: number;
@@ -70,22 +70,22 @@ export interface RecallState {
   readonly isRead: boolean;
   /** How many there were when it began. */
   readonly counted: number;
-  /** Of these the walk has come by so many. */
+  /** How many of these the walk has come by. */
   readonly reached: number;
-  /** They are asked next. They stand here before anything is asked of them, so that a crash forgets nobody. */
+  /** The executions that are asked next. They are stored here before anything is asked of them, so that a crash forgets none. */
   readonly next: readonly string[];
   /** Asked, and not at rest. */
   readonly underWay: readonly string[];
   /** The first ones that are stuck. */
   readonly stuck: readonly string[];
-  /** Of those under way. */
+  /** Those under way that are struggling. */
   readonly struggling: readonly string[];
   readonly counts: RecallCounts;
   /** How often in a row nothing had moved. */
   readonly idle: number;
   /** How much of the rate is saved up, and when that was. */
   readonly bucket: Bucket;
-  /** Who resumed the recall has seen these: they pause it no more. */
+  /** What the person who resumed the recall has seen: it pauses the recall no more. */
   readonly seen: { readonly stuck: number; readonly struggling: readonly string[] };
 }
 
@@ -94,7 +94,7 @@ export interface Bucket {
   readonly at: number;
 }
 
-/** So many that are stuck are named; others are only counted. */
+/** The most stuck executions that are named; others are only counted. */
 export const mostNamed = 100;
 
 export function newRecall(plan: RecallPlan): RecallState {

@@ -12,7 +12,7 @@ export interface ExecutionRecord {
   readonly id: string;
   readonly workflow: string;
   readonly version: string;
-  /** Of the list of steps that it last went on with. Null: that is not known. */
+  /** The fingerprint of the list of steps with which the execution last went on. Null: it is not known. */
   readonly fingerprint: string | null;
   readonly tags: readonly string[];
   readonly status: Status;
@@ -28,7 +28,7 @@ export interface ExecutionRecord {
   readonly owner: number | null;
   /** How often it was taken up since the last commit; 1 while it is worked on without a crash. */
   readonly claims: number;
-  /** When it wants to be taken up. Null: never by itself. */
+  /** When the execution is to be taken up. Null: never by itself. */
   readonly dueAt: number | null;
   /** When the workflow's deadline passes. */
   readonly deadlineAt: number | null;
@@ -40,7 +40,7 @@ export interface ExecutionRecord {
   readonly subscribed: number;
   /** `queued`: it waits for its admission. `admitted`: it holds a place. Null: no limit is on it, or no longer. */
   readonly admission: "queued" | "admitted" | null;
-  /** Null: it was launched by itself, or was let go. */
+  /** The line of a list of children that it is. Null: it was launched by itself, or was let go. */
   readonly line: Line | null;
   /** The execution at the top of the tree that it was created in. Null: it is that itself. */
   readonly root: string | null;
@@ -51,7 +51,7 @@ export interface Line {
   readonly list: string;
   /** In the list, from 0. */
   readonly position: number;
-  /** Whose list that is. */
+  /** The execution whose list it is. */
   readonly parent: string;
   /** How many are above it, from 1. */
   readonly depth: number;
@@ -65,16 +65,16 @@ export function phaseOf(status: string): LinePhase {
   return status === "stuck" || status === "completed" || status === "rolledBack" ? status : "begun";
 }
 
-/** So many lines that were in one phase are in another. */
+/** Lines of a list that went from one phase to another. */
 export interface News {
   readonly was: LinePhase;
   readonly phase: LinePhase;
   readonly positions: readonly number[];
-  /** Of those that are rolled back: which of them were asked to go back. */
+  /** The positions of rolled-back lines that were asked to go back. */
   readonly asked: readonly number[];
 }
 
-/** What is read of a line. */
+/** The fields of a line that a list needs to go on. */
 export interface SeenLine {
   readonly position: number;
   readonly phase: LinePhase;
@@ -107,9 +107,9 @@ export type ListChange =
 export interface StagedLine {
   readonly position: number;
   readonly key: string;
-  /** Its id. */
+  /** The id of the execution. */
   readonly execution: string;
-  /** All that it needs to be created; no store looks into it. */
+  /** All that is needed to create the execution; no store looks into it. */
   readonly launch: Encoded;
 }
 
@@ -153,7 +153,7 @@ export interface HistoryEntry {
   readonly round?: number;
   /** A rewind was asked for: the step to which it goes back. */
   readonly backTo?: string;
-  /** With it: what is merged into the state where the execution goes up again. */
+  /** With `backTo`: the patch that is merged into the state where the execution goes up again. */
   readonly patchThen?: Encoded;
   /** The last undo of a rewind: the execution goes up again from this step, in this round. */
   readonly upInto?: number;
@@ -198,7 +198,7 @@ const requests: Readonly<Record<RequestKind, true>> = {
 
 export const requestKinds = Object.keys(requests) as readonly RequestKind[];
 
-/** All that is no message: of that every reader of a mailbox is given all. */
+/** The kinds of arrivals other than messages: a reader of a mailbox is given all of these. */
 export const otherKinds: readonly ArrivalKind[] = ["told", ...requestKinds];
 
 export function isRequest(kind: MailboxRecord["kind"]): kind is RequestKind {
@@ -251,7 +251,7 @@ export interface Transition {
   readonly settled: readonly { readonly arrival: string; readonly as: "consumed" | "dead" }[];
   /** The execution ends: what is still pending in its mailbox becomes dead. */
   readonly ends: boolean;
-  /** It leaves its queue, or gives its place back: its `admission` becomes null. */
+  /** The execution leaves its queue, or gives its place back: its `admission` becomes null. */
   readonly leaves?: boolean;
   /** What the execution carries from now on. Null: what it carried before. */
   readonly carried: string | null;
@@ -265,8 +265,8 @@ export interface Transition {
    * pending become dead. Left out: nothing does.
    */
   readonly forgets?: { readonly subscriptionsOf: readonly string[]; readonly messages: readonly string[] } | undefined;
-  /** What its list is told of it. Left out: nothing. */
+  /** What the list is told whose line the execution is. Left out: nothing. */
   readonly line?: LineChange | undefined;
-  /** What becomes of a list of its own. Left out: nothing. */
+  /** What becomes of a list of the execution's own children. Left out: nothing. */
   readonly list?: ListChange | undefined;
 }

@@ -29,7 +29,7 @@ export function nextDelay(
   return elapsed + wait > policy.within ? undefined : wait;
 }
 
-/** What the direction that the execution has lets the step try. */
+/** The retry policy of the step in the direction in which the execution goes. */
 export function policyOf({ retry, rollbackRetry }: StepDefinition, position: Position, shape: Shape): RetryDefinition {
   if (position.direction === "down") return rollbackRetry ?? defaultRollbackRetry;
   return retry ?? (isPastPivot(position, shape) ? defaultRollbackRetry : defaultRetry);

@@ -82,7 +82,7 @@ export function resultOf(execution: ActiveExecution, settled: Settled, call: Set
   };
 }
 
-/** It may have begun, and gave nothing back. */
+/** Whether the attempt may have begun and gave nothing back. */
 function isLost({ kind }: Settled, { called }: SettledCall): boolean {
   return called && (kind === "threw" || kind === "timedOut" || kind === "cutOff");
 }
@@ -95,7 +95,7 @@ function lostEvent(event: Event, { step }: SettledCall): Event {
   return eventWith(event, { what: { type: "doubted", reason: what.reason }, failedItself: false });
 }
 
-/** Nobody came. On the way up the step fails; where nothing turns any more it is tried again from its beginning. */
+/** The step's wait timed out. On the way up the step fails; where nothing turns any more it is tried again from its beginning. */
 export function waitTimedOut(
   execution: ActiveExecution,
   error: StepwellError,

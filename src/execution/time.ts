@@ -1,7 +1,7 @@
 /** The store's time, in milliseconds since 1970. Asked for only where it matters: most transitions need none. */
 export interface StoreTime {
-  /** It is not earlier than this: for what is compared and shown. */
+  /** The earliest that the time may be: for times that are compared and shown. */
   storeNow(): number;
-  /** It is not later than this: for what is set, so that it is never early. */
+  /** The latest that the time may be: for times that are set, so that nothing is early. */
   storeNowAtMost(): number;
 }

@@ -12,9 +12,9 @@ export interface ChangeRecord {
   readonly execution: string;
   readonly workflow: string;
   readonly version: string;
-  /** Of a child: the execution whose step it is part of. */
+  /** For a child: the execution whose step it is part of. */
   readonly parent?: string;
-  /** Of a child: the execution at the top of its tree. */
+  /** For a child: the execution at the top of its tree. */
   readonly root?: string;
   /** Counts the transitions of the execution, from 1, without a gap. */
   readonly revision: number;

@@ -60,7 +60,7 @@ export class Attempt {
     this.#options.context.abort(reason);
   }
 
-  /** From now on it waits for its turn: that is not counted. */
+  /** The attempt waits for its turn, which does not count against its timeout. */
   pause(): void {
     if (this.#left === undefined || this.#timedOut !== undefined) return;
     this.#timer?.cancel();
@@ -73,7 +73,7 @@ export class Attempt {
     this.#timer = this.#options.clock.after(Math.max(0, this.#left), () => this.#timeOut(false));
   }
 
-  /** Its function is done: it is waited for until it settles, however long the store takes. */
+  /** The function of the attempt is done: nothing ends the attempt but its settling, however long the store takes. */
   hold(): void {
     this.#timer?.cancel();
     this.#stepDeadline?.cancel();

@@ -16,7 +16,7 @@ import { forgotten, isPromise } from "../values/promise.js";
 import { decidingError } from "./reports.js";
 import type { Work } from "./work.js";
 
-/** Undefined: nothing, and the function that is due can be called. */
+/** What is committed before the step begins. Undefined: nothing, and the function that is due can be called. */
 export function beginning(work: Work, step: StepDefinition): Event | undefined {
   const { direction, stepFunc, stepIndex, passed, begins, stepDeadlineAt } = work.execution.position;
   if (direction === "down")

@@ -26,7 +26,7 @@ export interface Call extends SettledCall {
   readonly context: StepContext;
   /** From the clock's `monotonic`. */
   readonly began: number;
-  /** Until it has settled: 0. */
+  /** How long the call took, in milliseconds; 0 until it has settled. */
   elapsed: number;
 }
 

@@ -21,7 +21,7 @@ const refusals = new Set<string>([
   "STEPWELL_TOO_LARGE",
 ] satisfies ErrorCode[]);
 
-/** What the program gave is at fault; anything else is the store's. */
+/** Whether what the program gave is at fault; any other error is the store's. */
 export function isRefusal(error: unknown): error is StepwellError {
   return error instanceof StepwellError && refusals.has(error.code);
 }
@@ -46,7 +46,7 @@ interface Kept extends SharedLaunch {
 
 interface Beginning {
   readonly lines: readonly StagedLine[];
-  /** Set: all of them are alike, and a line keeps its input alone. */
+  /** What all children share. Set: a line keeps its input alone. */
   readonly kin?: SharedLaunch;
 }
 
@@ -86,7 +86,7 @@ export async function beginningOf(work: Work, list: WhichList, entries: readonly
   return kin === undefined ? { lines } : { lines, kin };
 }
 
-/** Who reads the parent's history sees which of its children was refused; anything but a refusal stays as it is. */
+/** A refusal that also says which child was refused, for the parent's history; any other error stays as it is. */
 function refusal(execution: Work["execution"], key: string, position: number, error: unknown): unknown {
   if (!isRefusal(error)) return error;
   const which = `Step "${execution.position.step}": child "${key}" (position ${position}) is refused.`;

@@ -78,7 +78,7 @@ async function joinedOrClosed(work: Work, children: ChildrenDefinition, list: Li
   return closes(work, list, { patch: event.patch, failing: { reason: event.what.reason, error: event.error } });
 }
 
-/** One list after the other: all are closed, and all that they hold is back. */
+/** Closes one list of children after the other, and waits until all that they hold is undone. Undefined: the execution goes on waiting. */
 async function undone(work: Work): Promise<Event | undefined> {
   for (const { record } of await listsOf(work)) {
     if (record.status !== "closed") return closes(work, record);
@@ -196,7 +196,7 @@ async function opened(work: Work, number: number): Promise<Event> {
   return "kind" in asked ? ended(work, asked) : openedWith(work, number, asked);
 }
 
-/** Those that were rolled back begin anew, from their stored inputs. */
+/** Opens a list again: children that were rolled back begin anew, from their stored inputs. */
 async function openedAgain(work: Work, { record, number }: NumberedList): Promise<Event> {
   const { workflows } = childrenOf(work);
   const entries: Entry[] = [];
@@ -313,7 +313,7 @@ function isKey(value: unknown): value is string {
 
 // ---- Ending ---------------------------------------------------------------------------------------
 
-/** Of the first in the order of the list that was rolled back. */
+/** The failure of the step: the reason of the rolled-back child that comes first in the list. */
 async function failedBy(work: Work, { id }: ListRecord, { failed: position }: Tally): Promise<Settled> {
   // It was closed for the step's own deadline.
   if (position === null) return { kind: "failed", reason: "timeout", error: stepDeadlineError(work.execution) };

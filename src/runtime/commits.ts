@@ -82,7 +82,7 @@ export class Commits {
     this.#facts = new FactsOfWork(work);
   }
 
-  /** What is committed of what happened. @throws STEPWELL_INVARIANT_VIOLATED, which parks the execution */
+  /** Decides what is committed of an event. @throws STEPWELL_INVARIANT_VIOLATED, which parks the execution */
   decide(happened: Event): Decision {
     this.event = this.#settled(happened);
     this.#decision = this.#decide(this.#work, this.event);
@@ -95,7 +95,7 @@ export class Commits {
     return { event, execution: copy.execution, decision };
   }
 
-  /** What was proposed is what happened. @param isAnswered the store has judged it already */
+  /** Takes a proposal for what happened. @param isAnswered the store has judged it already */
   adopt({ event, execution, decision }: Proposal, isAnswered: boolean): void {
     this.#work.execution = execution;
     this.event = event;
@@ -215,7 +215,7 @@ export class Commits {
     if (result === "lost" && this.#decision !== undefined) host.report(lostError(execution));
   }
 
-  /** What the store can't take must not be asked of it again. */
+  /** The store has refused a transition, so it is not asked again to take the same one. */
   refused(error: unknown): void {
     this.#decision = undefined;
     if (isRetryable(error)) return;
@@ -245,7 +245,7 @@ export class Commits {
     work.isRestUntold = transition.ends || action === "park";
   }
 
-  /** Once for each execution, and not where an observer logs every failure. */
+  /** Warns of a failed attempt, once for each execution, and not where an observer logs every failure. */
   #warn(stood: ActiveExecution, transition: Transition): void {
     const { registered, host } = this.#work;
     if (registered.observing.logs) return;

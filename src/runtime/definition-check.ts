@@ -24,9 +24,9 @@ import { moved, olderOutline, type MigrationPath } from "./upgrade.js";
 import { changedError, migrationError, missingStepError } from "./reports.js";
 import type { Work } from "./work.js";
 
-/** It began, or last went on, with another list than the one that is registered. */
+/** The execution began, or last went on, with another list of steps than the registered one. */
 export interface DefinitionMismatch {
-  /** Null: with which one is not known. */
+  /** The fingerprint of that other list. Null: it is not known. */
   readonly fingerprint: string | null;
   readonly way: MigrationPath;
 }
@@ -60,7 +60,7 @@ export function checkDefinition(
   return before instanceof Promise ? before.then(check) : check(before);
 }
 
-/** It is parked with a list that it does not know: what its own list says of an attempt that was lost is kept. */
+/** Keeps the doubt of an execution that is parked with a list of steps that it does not know: its own list says what a lost attempt means. */
 function keepDoubt(work: Work, before: readonly StepOutline[] | undefined): void {
   const { execution } = work;
   const position = withDoubtRecorded(execution, before?.[execution.position.stepIndex]);

@@ -33,7 +33,7 @@ export class Inbox {
   /** There are rewinds whose patch nobody has checked, of which the rest of the execution knows nothing until that is done. */
   isUnchecked = false;
   readonly #work: Work;
-  /** Of which names there may be more messages than were read. */
+  /** The names of which there may be more messages than were read. */
   #names: PendingMail["names"];
   #looks = 0;
 
@@ -77,14 +77,14 @@ export class Inbox {
     });
   }
 
-  /** Those that are no rewinds to be checked. */
+  /** The pending rows without rewinds that are still to be checked. */
   #checked(pending: readonly MailboxRecord[]): readonly MailboxRecord[] {
     const checked = pending.filter((row) => !isUncheckedRewind(row));
     this.isUnchecked = checked.length < pending.length;
     return this.isUnchecked ? checked : pending;
   }
 
-  /** Who asked did not know the workflow. A patch that is refused is refused before anything of the rewind is done. */
+  /** Checks rewinds whose caller did not know the workflow. Where the patch is refused, nothing of the rewind is done. */
   async #checkRewinds(
     all: readonly MailboxRecord[],
   ): Promise<{ readonly pending: readonly MailboxRecord[]; readonly refused: readonly string[] }> {
@@ -187,7 +187,7 @@ export class Inbox {
     });
   }
 
-  /** Who asked did not know the workflow: the patch is checked before it is merged. */
+  /** Follows an act whose caller did not know the workflow, once its patch is checked. */
   async #checkedAct(request: ActRequest): Promise<Event | undefined> {
     const patch = await this.#checkedPatch(request.act.patch!);
     if (patch !== undefined) return this.#act(request, patch);

@@ -57,7 +57,7 @@ export interface LaunchOptions<W extends AnyWorkflow = AnyWorkflow> {
   readonly tx?: CallerTransaction;
 }
 
-/** What is written; who owns it from the start is known last. */
+/** The row that is written. The launcher that owns the execution from the start is known last. */
 export type LaunchRow = Omit<NewExecution, "owner" | "carried"> & { owner: number | null; carried: string | null };
 
 /** What the schema of the workflow said of the input. */
@@ -125,7 +125,7 @@ export function checkedRow(
   };
 }
 
-/** What has none is of the shape that most positions have. */
+/** The position with the priority of the launch. Without one it keeps the shape that most positions have. */
 function prioritized(position: Position, { priority = 0 }: LaunchOptions): Position {
   return priority === 0 ? position : positionOf({ ...position, priority });
 }

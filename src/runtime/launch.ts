@@ -142,7 +142,7 @@ function launched(prepared: PreparedLaunch, answer: CreateResult, host: ClientHo
   return id;
 }
 
-/** The same id is the same execution, whatever the version registered now; anything else is a conflict. */
+/** Refuses a launch whose id belongs to another execution: one of another workflow, with another input, or a child. Its version may differ. */
 function refuseConflict(row: LaunchRow, existing: ExecutionRecord): void {
   if (existing.line !== null) throw conflict(row, `is a child of execution "${existing.line.parent}"`);
   if (existing.workflow !== row.workflow) {
@@ -153,7 +153,7 @@ function refuseConflict(row: LaunchRow, existing: ExecutionRecord): void {
   }
 }
 
-/** Who launches in rollback wants something undone: to be given one that does something else would be a lie. */
+/** Refuses to take an existing execution for a launch in rollback, unless it undoes the same: the caller wants something undone. */
 async function sameRollback(prepared: PreparedLaunch, existing: ExecutionRecord, host: ClientHost): Promise<string> {
   const { id, workflow, position } = prepared.row;
   const rows = await host.store.history(id);

@@ -38,7 +38,7 @@ export function readInbox(
   });
 }
 
-/** Of executions that were just claimed; none of those that have a large mailbox: they are read one by one. */
+/** The mail of executions that were just claimed, without those with a large mailbox: these are read one by one. */
 export async function inboxesOf(
   store: Pick<Store, "mail">,
   records: readonly ExecutionRecord[],

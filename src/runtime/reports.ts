@@ -7,7 +7,7 @@ import type { MailboxRecord, Transition } from "../execution/records.js";
 import type { ActiveExecution } from "../execution/execution.js";
 import type { MigrationRefusal } from "../execution/move.js";
 
-/** Whom an error is about, and where it stands. */
+/** The execution that an error is about, and where it stands. */
 type Told = Pick<ActiveExecution, "identity" | "position">;
 
 export function errorAbout(
@@ -20,7 +20,7 @@ export function errorAbout(
   return new StepwellError(code, message, { execution: id, workflow, step: position.step, root, cause });
 }
 
-/** Of a child: who else is concerned. */
+/** For the message about a child: the execution at the top that is concerned too. */
 function partOf({ root }: ExecutionIdentity): string {
   return root === undefined ? "" : ` It is part of execution "${root}", which waits for it.`;
 }
@@ -36,7 +36,7 @@ export function stuckError(execution: Told): StepwellError {
   );
 }
 
-/** Of its first attempt that failed unexpectedly: for whoever has no observer that logs. */
+/** The warning about an execution's first attempt that failed unexpectedly, for programs without an observer that logs. */
 export function failureWarning(
   { identity, position }: Told,
   { position: after, history }: Pick<Transition, "position" | "history">,
@@ -52,7 +52,7 @@ export function failureWarning(
   return { fields: { execution, workflow, step, direction, attempt: history.attempt, error }, message };
 }
 
-/** It is tried again by itself: somebody may still want to know before it is parked. */
+/** A step fails again and again, and is still tried again: somebody may want to know before it is parked. */
 export function strugglingError(execution: Told, last: SerializedError | null): StepwellError {
   const { identity, position } = execution;
   return errorAbout(
@@ -152,7 +152,7 @@ export function stepDeadlineError(execution: Told): StepwellError {
   );
 }
 
-/** Its `when`, its `otherwise` or its `recover` did what it must not. */
+/** A step's `when`, `otherwise` or `recover` did what it must not. */
 export function decidingError(execution: Told, option: string, problem: string, cause?: unknown): StepwellError {
   return errorAbout(
     execution,
@@ -180,7 +180,7 @@ export function refusedMessageError(execution: Told, arrival: MailboxRecord, pro
   );
 }
 
-/** What was asked of it can't be read back. */
+/** A request to the execution can't be read back. */
 export function brokenRequestError(execution: Told, { kind }: MailboxRecord, problem: string): StepwellError {
   return errorAbout(
     execution,

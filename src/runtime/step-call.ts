@@ -11,10 +11,13 @@ import { errorAbout, lateError } from "./reports.js";
 import { runInTransaction, TransactionResult, type Proposal } from "./store-transaction.js";
 import type { Work } from "./work.js";
 
-/** Who made the call, and hears how it came to its end. */
+/** The caller of a step function, which hears how the call ended. */
 export interface Caller {
   settled(call: Call, settled: Settled | TransactionResult): void;
-  /** For work that commits in the store's own transaction: what it means and what is to be committed, on a copy of the execution. */
+  /**
+   * For work that commits in the store's own transaction: the event that its value means, and what is to be committed, on a copy of the
+   * execution.
+   */
   propose(copy: Work, call: Call, value: unknown): Proposal;
 }
 
@@ -85,7 +88,7 @@ export class StepCall {
     this.#attempt.abort(errorAbout(this.#work.execution, code, message));
   }
 
-  /** What comes of it now is late. */
+  /** The engine goes on without the call: what comes of it now is late. */
   abandon(): void {
     this.#isOver = true;
     this.#attempt.abandon();
@@ -123,7 +126,7 @@ export class StepCall {
   }
 }
 
-/** By the launcher whose they are: attempts that were given up and have not settled, by their keys. */
+/** For each launcher: how many of its attempts were given up and have not settled, by their keys. */
 const givenUp = new WeakMap<Host, Map<string, number>>();
 
 function countGivenUp(host: Host, { context }: Call, change: 1 | -1): void {

@@ -22,16 +22,16 @@ import { inDoubtError, messageOf, refusedMessageError } from "./reports.js";
 import { startCall, StepCall, stillRuns, type Caller } from "./step-call.js";
 import type { Work } from "./work.js";
 
-/** What is done by calling a function of the step, or is said of one that was called. */
+/** The tasks that call a function of the step, or conclude a call that was made. */
 type CallingTask = Extract<Task, { type: "probe" | "parkInDoubt" | "cutOff" | "fail" | "waitTimedOut" | "call" }>;
 
-/** Who has steps called, and acts itself where there is nothing to call. */
+/** The owner of a runner: it has steps called, and acts itself where there is nothing to call. */
 export interface RunnerOwner extends Caller {
   /** A step of children is due: it has no function of its own. */
   beginChildren(): Promise<Event>;
 }
 
-/** Each method gives the event that came of it. Undefined: there is none yet, or what was to be done can't be. */
+/** Calls the step's functions. Each method gives the event that came of the call. Undefined: there is none yet, or the call can't be made. */
 export class StepRunner {
   readonly #work: Work;
   readonly #caller: RunnerOwner;
@@ -57,7 +57,7 @@ export class StepRunner {
     this.#call?.abort(code, message);
   }
 
-  /** What the call gives now is late. */
+  /** The engine goes on without the call: what it gives now is late. */
   abandon(): void {
     this.#call?.abandon();
     this.#call = undefined;

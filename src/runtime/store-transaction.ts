@@ -19,7 +19,7 @@ import type { Work } from "./work.js";
 const pause = 200;
 
 /**
- * What came of it. With an answer, the store has judged: `signalled` also where all of it was rolled back since nobody
+ * What came of work in the store's own transaction. With an answer, the store has judged: `signalled` also where all of it was rolled back since nobody
  * wanted it any more, or since the store failed (`isOutage`). Without one, what the work wrote was rolled back for a
  * failure, and the proposal is still to be committed.
  */
@@ -44,11 +44,11 @@ export interface Proposal {
   readonly decision: Decision | undefined;
 }
 
-/** Whose call it is. */
+/** The call of the step function that does the work. */
 export interface TransactionCall {
-  /** Whether the engine still waits for it. */
+  /** Whether the engine still waits for the call. */
   readonly isWanted: boolean;
-  /** It waits for its turn, or for a connection: that is no time of the attempt's. */
+  /** The work waits for its turn, or for a connection, which does not count against the attempt's timeout. */
   waits(): void;
   /** The work begins. */
   begins(): void;

@@ -22,7 +22,7 @@ export abstract class Turns {
     this.#clock = clock;
   }
 
-  /** One thing at a time. */
+  /** Does the next thing that is due, and only that. */
   protected abstract turn(): void;
   /** Before the first turn; perhaps more than once. */
   protected abstract woken(): void;

@@ -76,7 +76,7 @@ function twoWays({ name, version }: MigrationPath, one: string, other: string): 
   );
 }
 
-/** What of an execution decides where it goes on. */
+/** The fields of an execution that decide where it goes on in the newer version. */
 export interface MigrationInput extends Attempts {
   readonly identity: ActiveExecution["identity"];
   readonly status: Status;
@@ -84,14 +84,14 @@ export interface MigrationInput extends Attempts {
   readonly changedAt: number;
 }
 
-/** What becomes of it. */
+/** What becomes of the execution. */
 export interface MigrationResult {
   readonly status: Status;
   readonly position: Position;
-  /** Left out: it stays as it is. */
+  /** The new state. Left out: it stays as it is. */
   readonly state?: { readonly value: object; readonly encoded: Encoded };
   readonly migration: Migration;
-  /** It goes on in the step where it stood. */
+  /** The execution goes on in the step where it stood. */
   readonly stays: boolean;
 }
 

@@ -34,7 +34,7 @@ export class Work {
   isRestUntold: boolean;
   /** The launcher stops. */
   isStopping = false;
-  /** It is in these hands no longer: what still comes of a call concerns nobody here. */
+  /** This launcher has let go of the execution: what still comes of a call concerns nobody here. */
   isLeft = false;
 
   constructor(record: ExecutionRecord, state: object, owner: number, registered: Registered, host: Host) {

@@ -22,15 +22,15 @@ export interface ClientHost extends Pick<
   "clock" | "committer" | "sizeLimit" | "storeNow" | "storeNowAtMost" | "stepLists" | "report"
 > {
   readonly store: Store;
-  /** In milliseconds. */
+  /** For how long a publication is kept, in milliseconds. */
   readonly keepPublications: number;
   /** For how long a launcher that decides on a request is waited for, in milliseconds. */
   readonly patience: number;
-  /** Undefined: nothing is driven here. */
+  /** The launcher's places for executions. Undefined: no executions are driven here. */
   readonly places: Places | undefined;
   /** Opens the store of a client that is not open yet. */
   opened(): MaybePromise<void>;
-  /** As `mustRun`; then the store is open. */
+  /** As `mustRun`, and opens the store. */
   ready(what: string): MaybePromise<void>;
   readonly isRunning: boolean;
   /** @throws STEPWELL_LAUNCHER_NOT_RUNNING, STEPWELL_CLIENT_STOPPED */

@@ -24,20 +24,20 @@ export interface Seen {
 /** Executions that may have been launched since a follower last looked. */
 export interface Fresh {
   readonly conditions: ListConditions;
-  /** The same for those whose conditions are the same. */
+  /** Equal for followers whose conditions are the same. */
   readonly key: string;
-  /** Nothing that is older is looked for. */
+  /** Executions that were created before are not looked for. */
   readonly createdFrom: number;
 }
 
 export interface Follower {
-  /** Those of which the store is to tell that they have moved. */
+  /** The executions of which the store is to tell that they have moved. */
   readonly wanted: readonly string[] | "all";
-  /** Those that are followed, and how far. */
+  /** The followed executions, and how far each was seen. */
   readonly seen: ReadonlyMap<string, Seen>;
-  /** Undefined: it follows none but those in `seen`. */
+  /** The new executions to look for. Undefined: none, only those in `seen` are followed. */
   readonly fresh: Fresh | undefined;
-  /** These were found to have moved. */
+  /** Tells the follower which of its executions have moved. */
   moved(ids: readonly string[]): void;
   /** The store tells that these have moved, which are not followed so far. */
   heardOf(ids: readonly string[]): void;
@@ -61,11 +61,11 @@ export class Follows {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #host: FollowsHost;
-  /** Those that wait now. */
+  /** The followers that wait now. */
   readonly #waiting = new Map<Follower, Wait>();
   /** Executions that this pass has still to look at. */
   #queue: string[] = [];
-  /** Those of which the store told. */
+  /** The executions of which the store told that they have moved. */
   #hinted = new Set<string>();
   #isSoon = false;
   #isLooking = false;
@@ -236,7 +236,7 @@ export class Follows {
   }
 }
 
-/** Of those that were looked at and are followed, the ones that are not as they were seen. */
+/** The followed executions that are not as they were seen, among those that were looked at. */
 function movedIn(found: ReadonlyMap<string, Standing | undefined>, seen: Follower["seen"]): readonly string[] {
   const both =
     seen.size < found.size

@@ -27,7 +27,7 @@ import { TopicBatches } from "./topic-batches.js";
 /** A batch that is being written. */
 interface SentBatch {
   readonly entries: readonly BatchEntry[];
-  /** From which queue of its own it is; undefined: from the queue that all other rows share. */
+  /** The queue that the batch comes from; undefined: the one that all rows but mail and topics share. */
   readonly separate: "mail" | "topics" | undefined;
   /** The batch is being written for longer than a caller waits. */
   isStuck: boolean;

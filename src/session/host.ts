@@ -27,7 +27,7 @@ export interface OpenedList {
 
 export interface Host {
   readonly clock: Clock;
-  /** To ask for what is there. What becomes of an execution goes by the committer. */
+  /** For reading. What is written of an execution goes through the committer. */
   readonly store: Pick<Store, "name" | "load" | "mail" | "history" | "begin" | "deaths" | "transactions">;
   readonly committer: Committer;
   readonly logger: Logger;
@@ -39,17 +39,17 @@ export interface Host {
   storeNow(): number;
   /** An upper bound of the store's time: for timers that are set, so that none is early. */
   storeNowAtMost(): number;
-  /** Those that some launcher has had. */
+  /** The lists of steps that some launcher has had. */
   readonly stepLists: StoredStepLists;
   /** @throws STEPWELL_CAPABILITY_MISSING */
   readonly lists: ListStore;
   /** A workflow of children: whoever has registered one has all that are below it. */
   registeredAs(name: string, version: string): Registered | undefined;
-  /** There is news of this list, or more to do. @param opened it was opened here */
+  /** Tells that a list of children has news, or more to do. @param opened the list, if it was opened here */
   listMoved(list: string, opened?: OpenedList): void;
   report(error: StepwellError): void;
   /** Tells the logger, or the console where there is no logger. */
   warn(fields: object, message: string): void;
-  /** These rows of mailboxes were consumed, or became dead. */
+  /** Tells that rows of mailboxes were consumed, or became dead. */
   settled(arrivals: readonly string[]): void;
 }

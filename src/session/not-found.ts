@@ -3,7 +3,7 @@ import type { MaybePromise, Store } from "../stores/contract.js";
 import type { ListRecord } from "../stores/lists.js";
 import { andThen } from "./maybe-promise.js";
 
-/** Where the id is one that a child would have: it has not begun. */
+/** The error for an id without an execution: no such execution, or a child of this id that has not begun. */
 export function missing({ lists }: Pick<Store, "lists">, id: string): MaybePromise<StepwellError> {
   const end = id.lastIndexOf("/");
   if (end < 0 || lists === undefined) return notFound(id);

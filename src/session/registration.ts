@@ -61,7 +61,7 @@ function registeredOf(definition: WorkflowDefinition, clock: Clock): Registered 
   };
 }
 
-/** Who has a workflow has those of its children. */
+/** Registers the workflows of its children, too. */
 function addChildren(
   { name, steps }: WorkflowDefinition,
   registry: Map<string, Registered>,

@@ -21,7 +21,7 @@ export interface HeartbeatOwner {
   freed(): void;
 }
 
-/** What a beat has heard. */
+/** What the store has answered to a heartbeat. */
 interface Heard extends Pick<Beat, "others"> {
   readonly waiting: Waiting | undefined;
   readonly isHeard: boolean;
@@ -35,7 +35,7 @@ const mostUnanswered = 3;
 /** A launcher whose process is gone from this machine is buried after so many beats that did not come. */
 const missedBeats = 2;
 
-/** Longer than anything waits for its time, in milliseconds. */
+/** Longer than any timer is set for, in milliseconds. */
 const someTime = 2 ** 48;
 
 export class Heartbeat {

@@ -22,10 +22,10 @@ import type { Store } from "../stores/contract.js";
 import type { Advance, LineRecord, ListRecord, ListStore, NewsRecord } from "../stores/lists.js";
 import { Polling } from "./polling.js";
 
-/** So many lists are looked for at once. */
+/** The most lists that are looked for at once. */
 const mostLists = 64;
 
-/** Who was slower than another launcher looks again after up to so many milliseconds. */
+/** A launcher that was slower than another one looks again after up to so many milliseconds. */
 const longestRetreat = 20;
 
 export interface ListKeeperHost {
@@ -43,7 +43,7 @@ export class ListKeeper {
   readonly #host: ListKeeperHost;
   readonly #interval: number;
   readonly #polling: Polling;
-  /** Of which it was heard that there is something to do, with what need not be read of them. */
+  /** The lists of which it was heard that there is something to do, with what need not be read of them. */
   #moved = new Map<string, Known | undefined>();
   #looking: Promise<boolean> = Promise.resolve(true);
   /** When all lists were asked for last, by the clock's `monotonic`. */
@@ -71,7 +71,7 @@ export class ListKeeper {
     await this.#looking;
   }
 
-  /** There is news of this list, or more to do. @param opened it was opened here */
+  /** A list has news, or more to do. @param opened the list, if it was opened here */
   moved(list: string, opened?: OpenedList): void {
     this.#moved.set(list, opened === undefined ? toBeRead(this.#moved.get(list)) : justOpened(list, opened));
     this.#polling.soon();
@@ -96,7 +96,7 @@ export class ListKeeper {
     return isIdle;
   }
 
-  /** Those of which it was heard; at intervals, and where it was heard of none, all that want something. */
+  /** The lists of which it was heard; at intervals, and where it was heard of none, all that have something to do. */
   async #wanting(heard: readonly string[]): Promise<readonly string[]> {
     if (heard.length > 0 && !this.#isTimeToSeek()) return heard;
     this.#soughtAt = this.#clock.monotonic();
@@ -293,7 +293,7 @@ interface Plan extends Advance {
   readonly begins: readonly NewChild[];
   /** The list before. */
   readonly from: ListRecord;
-  /** It was read for this, rather than foreseen. */
+  /** The list was read for this plan, rather than foreseen. */
   readonly isRead: boolean;
   /** There may be more to do. */
   readonly hasMore: boolean;
@@ -310,7 +310,7 @@ function toBeRead(known: Known | undefined): Known | undefined {
   return known && { ...known, list: undefined };
 }
 
-/** It was done as it was planned. */
+/** Whether the list was advanced as planned. */
 function isTaken(answer: readonly CreateResult[] | null | undefined): boolean {
   return answer?.every(({ created }) => created) === true;
 }

@@ -28,7 +28,7 @@ export class Loops {
     return [...this.#current.values()];
   }
 
-  /** It begins; where there is one of its execution, when that one has left. */
+  /** Begins the loop; where its execution has one already, when that one has left. */
   add(loop: ExecutionLoop): void {
     const { id } = loop;
     if (this.#current.has(id)) return void this.#successors.set(id, loop);

@@ -16,7 +16,7 @@ type Which = Pick<ExecutionIdentity, "id" | "workflow">;
 interface Burst {
   readonly span: Span;
   readonly context: Context;
-  /** Of a child: the burst of its parent in which it was begun. */
+  /** For a child: the burst of its parent in which it was begun. */
   readonly above: SpanContext | undefined;
   /** In milliseconds since 1970, as the store tells the time. */
   readonly began: number;
