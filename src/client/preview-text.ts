@@ -3,7 +3,7 @@ import type { PreviewedWhat } from "../execution/preview.js";
 import type { ChildGroup } from "./children.js";
 import type { PreviewedStep, RollbackPreview } from "./preview.js";
 
-/** Of a preview with `held`. */
+/** The text for a preview with `held`. */
 export const heldText = "Its pivot runs: a request is held until that has ended, and refused where it has succeeded.";
 
 const words: Readonly<Record<PreviewedWhat, string>> = {

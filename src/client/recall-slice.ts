@@ -185,7 +185,7 @@ class Slice {
     });
   }
 
-  /** The ids on a page that had completed when the recall was launched. A row that can't be read had not, for sure. */
+  /** The ids on a page that had completed when the recall was launched. A row that can't be read is left out. */
   #chosen({ records }: ListPage): string[] {
     return records.flatMap((record) => (this.#isChosen(record) ? record.id : []));
   }

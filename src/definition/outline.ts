@@ -72,7 +72,7 @@ function childrenOutline({ kind, workflows }: ChildrenDefinition): ChildrenOutli
 }
 
 /**
- * What of a change keeps children that may have begun from being undone or waited for; undefined: nothing. Others may join them, and
+ * The part of a change that keeps children that may have begun from being undone or waited for; undefined: none does. Others may join them, and
  * each keeps the version that it began with.
  *
  * @param name of the step

@@ -234,7 +234,7 @@ function isReached({ status, position, owner, admission }: Judged, index: number
   if (index !== stepIndex) return index < stepIndex;
   if (direction === "down" || lifecycle === "success" || stepFunc !== "run" || status === "stuck") return true;
   if (attempts + uncounted > 0 || begins === true || inDoubt === true) return true;
-  // Who only looks at one that waits to begin, for its launch was delayed or by its limits, calls nothing of it.
+  // A launcher that only looks at an execution which waits to begin, delayed or by its limits, calls nothing of it.
   return owner !== null && admission !== "queued" && (resumeAt === null || resumeAt <= at);
 }
 

@@ -169,7 +169,7 @@ export function acted(state: RecallState, act: "pause" | "resume" | "stop", by: 
   if (act === "pause") return state.stopped === null ? { ...state, paused: { why: "asked", ...by } } : state;
   const { paused, phase, counts, struggling } = state;
   if (paused === null) return state;
-  // Who resumes after the canary has decided that the others are asked all the same.
+  // Somebody who resumes after the canary has decided that the others are asked all the same.
   const goesOn = phase === "canary" && paused.why !== "asked";
   const seen = { stuck: counts.stuck, struggling };
   // What was saved up meanwhile is not asked all at once.

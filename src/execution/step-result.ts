@@ -19,7 +19,7 @@ export type Settled =
   | { readonly kind: "threw"; readonly error: unknown }
   /** `isFinal`: no other attempt may follow. */
   | { readonly kind: "timedOut"; readonly error: StepwellError; readonly isFinal: boolean }
-  /** It has failed for good. */
+  /** The attempt has failed for good. */
   | { readonly kind: "failed"; readonly reason: string; readonly error: unknown }
   /** The launcher stops, and aborted it. */
   | { readonly kind: "cutOff" };

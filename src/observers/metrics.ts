@@ -4,7 +4,7 @@ import type { Counter, Gauge, Histogram, OpenMetricsContentType, Registry } from
 import { checkedObserver, probeResultOf, type Observer } from "../definition/observer.js";
 import { invalidArgument, missingFunction, refuseUnknownOptions, shown } from "../values/options.js";
 
-/** Of either text format. */
+/** A registry of either text format. */
 export type MetricsRegistry = Registry | Registry<OpenMetricsContentType>;
 
 export interface MetricsOptions {

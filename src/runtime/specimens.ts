@@ -1,5 +1,5 @@
 /**
- * Of each kind of object that an execution in work is made of there is one that nothing is ever done with. Where a full garbage
+ * For each kind of object that an execution in work is made of, one object that nothing is ever done with. Where a full garbage
  * collection finds no object of a kind, V8 forgets what all of that kind have in common, and throws away the code that it has compiled
  * for them. Such a collection comes whenever a launcher has had nothing to do for a while, and the next thousands of executions
  * would cost twice as much, until all is compiled again. What is kept here holds no launcher and no store.
