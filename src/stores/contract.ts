@@ -332,8 +332,8 @@ export interface Store extends Capabilities {
   load<Only extends LoadOnly = undefined>(ids: readonly string[], only?: Only): MaybePromise<Loaded<Only>>;
   list(filter: ListFilter): MaybePromise<ListPage>;
   /**
-   * How many executions all pages of a list would show; of more than `upTo` one that is greater. Null: as with a page that is
-   * not full, it has looked at enough and does not know.
+   * How many executions all pages of a list would show, and what is left of a tree that is being pruned; of more than `upTo` one that
+   * is greater. Null: as with a page that is not full, it has looked at enough and does not know.
    */
   count(filter: ListConditions, upTo: number): MaybePromise<number | null>;
   /** In order of revision. Of a part no more is read than it holds, and at most where each entry after it stands. */

@@ -1,9 +1,9 @@
-/** Lists and counts: each is a few walks along an index, and reads no more than a page, or a count, is long. */
+/** Lists and counts: each is a few walks along an index, none of which reads much more than a page, or a count, is long. */
 import type { ListConditions, ListFilter, ListPage, Store } from "../contract.js";
-import { cursorOf, placeOf } from "../cursor.js";
+import { cursorOf, placeOf, type ListPlace } from "../cursor.js";
 import { reachable } from "../sql/pruning.js";
 import { listedColumns, listedOf, type ListedRow } from "../sql/rows.js";
-import { pageIn, passedOver, shelvesOf, type LookedAt } from "../sql/shelves.js";
+import { isFoundInOrder, pageIn, passedOver, shelvesOf, type LookedAt } from "../sql/shelves.js";
 import type { Database } from "./database.js";
 import { known } from "./due.js";
 import { at, moment } from "./moment.js";
@@ -18,27 +18,58 @@ export function listing(server: Server): Pick<Store, "list" | "count"> {
   };
 }
 
+/** A page that lost rows, since trees are being pruned, is filled up from windows that grow to this size. */
+const largestWindow = 1_000;
+
 /** @throws STEPWELL_INVALID_ARGUMENT for a cursor that no page gave */
 async function list(database: Database, { limit, ...asked }: ListFilter, terms: Terms): Promise<ListPage> {
-  const query = await queryOf(database, asked, limit, terms);
+  const taken: ListedRow[] = [];
+  let { after } = asked;
+  let inOrder = isFoundInOrder(asked);
+  let size = limit;
+  let last: LookedAt | undefined;
+  for (;;) {
+    const rows = await rowsOf(database, { ...asked, after }, { limit: size, inOrder }, terms);
+    // Where the looking ended there may be more, also where the last row fits.
+    const looked = rows.flatMap((row) => (row.ends && row.fits ? [row, { ...row, fits: false }] : [row]));
+    const { page, last: next } = pageIn(looked, size);
+    const found = page.filter((row) => row.found);
+    const left = limit - taken.length;
+    taken.push(...found.slice(0, left));
+    last = found.length > left ? found[left - 1] : next;
+    if (last === undefined || taken.length === limit) break;
+    // It has looked at enough: in order of creation, or at all.
+    const isTired = page.length < size;
+    if (isTired && !inOrder) break;
+    inOrder &&= !isTired;
+    if (!isTired) size = Math.max(limit, Math.min(2 * size, largestWindow));
+    after = cursorOf(placeIn(last));
+  }
+  const errors = await errorsOf(database, taken);
+  return {
+    records: taken.map((row) => listedOf(row, errors)),
+    cursor: last === undefined ? null : cursorOf(placeIn(last)),
+  };
+}
+
+function placeIn({ created_at: createdAt, sequence }: LookedAt): ListPlace {
+  return { createdAt, sequence };
+}
+
+interface Looked extends LookedAt, ListedRow {
+  readonly ends: boolean;
+  /** Nobody is pruning its tree. */
+  readonly found: boolean;
+}
+
+async function rowsOf(database: Database, asked: Asked, way: Way, terms: Terms): Promise<Looked[]> {
+  const query = await queryOf(database, asked, way, terms);
   const columns = listedColumns.replaceAll(/\w+/g, "e.$&");
   const text =
     `${query.text} SELECT ${columns}, l.fits, l.ends, ${reachable("e")} AS found FROM looked AS l CROSS JOIN LATERAL (` +
     "SELECT * FROM stepwell_executions AS x WHERE x.created_at = l.created_at AND x.sequence = l.sequence OFFSET 0" +
     `) AS e ORDER BY ${orderOf(asked, "e.")}`;
-  const rows = await database.unprepared<ListedRow & LookedAt & { readonly ends: boolean; readonly found: boolean }>(
-    text,
-    query.values,
-  );
-  // Where the looking ended there may be more, also where the last row fits.
-  const looked = rows.flatMap((row) => (row.ends && row.fits ? [row, { ...row, fits: false }] : [row]));
-  const { page, last } = pageIn(looked, limit);
-  const found = page.filter((row) => row.found);
-  const errors = await errorsOf(database, found);
-  return {
-    records: found.map((row) => listedOf(row, errors)),
-    cursor: last === undefined ? null : cursorOf({ createdAt: last.created_at, sequence: last.sequence }),
-  };
+  return database.unprepared<Looked>(text, query.values);
 }
 
 async function count(
@@ -47,7 +78,7 @@ async function count(
   upTo: number,
   terms: Terms,
 ): Promise<number | null> {
-  const query = await queryOf(database, conditions, upTo, terms);
+  const query = await queryOf(database, conditions, { limit: upTo, counts: true }, terms);
   // As a number with a point: the driver gives whole ones of this size as texts.
   const text = `${query.text} SELECT count(*) FILTER (WHERE fits)::float8 AS found, bool_or(ends) AS ended FROM looked`;
   const [row] = await database.unprepared<{ readonly found: number; readonly ended: boolean | null }>(
@@ -58,16 +89,26 @@ async function count(
   return ended === true && found <= upTo ? null : found;
 }
 
+/** How a query looks. */
+interface Way {
+  readonly limit: number;
+  /** In order of creation, whatever the workflow. */
+  readonly inOrder?: boolean;
+  /** In no order, so that it ends with the row that is one too many. */
+  readonly counts?: boolean;
+}
+
 interface Query {
   /** Ends with `looked`: where one row more than asked for is, in order; and where the looking ended. */
   readonly text: string;
   readonly values: unknown[];
 }
 
-async function queryOf(database: Database, asked: Asked, limit: number, terms: Terms): Promise<Query> {
-  const text = new QueryText(asked, limit, terms);
+async function queryOf(database: Database, asked: Asked, way: Way, terms: Terms): Promise<Query> {
+  const text = new QueryText(asked, way, terms);
   const { workflow, status, tags = [], isFree, root } = asked;
   if (tags.length > 0) return text.of([text.byTag(tags)]);
+  if (way.inOrder === true) return text.of([text.inOrder()]);
   if (status === undefined) {
     const isAny = workflow === undefined && isFree === undefined && root === undefined;
     return text.of([isAny ? text.walk("true") : text.onAnyShelf()]);
@@ -138,8 +179,11 @@ class QueryText {
   readonly #values: unknown[];
   readonly #limit: number;
 
-  constructor(asked: Asked, limit: number, terms: Terms) {
+  readonly #counts: boolean;
+
+  constructor(asked: Asked, { limit, counts = false }: Way, terms: Terms) {
     this.#asked = asked;
+    this.#counts = counts;
     this.#order = `ORDER BY ${orderOf(asked)}`;
     this.#terms = terms;
     // The moment takes the first one.
@@ -155,7 +199,7 @@ class QueryText {
       from.length === 0
         ? "SELECT 0 AS created_at, 0 AS sequence, true AS fits, false AS ends WHERE false"
         : from.join(" UNION ALL ");
-    const looked = `looked AS (SELECT * FROM (${all}) AS l ${this.#order} LIMIT ${this.#limit + 1})`;
+    const looked = `looked AS (SELECT * FROM (${all}) AS l${this.#counts ? "" : ` ${this.#order}`} LIMIT ${this.#limit + 1})`;
     const work = works ? `${inWork(this.#terms)}, ` : "";
     return { text: `WITH RECURSIVE ${moment}, ${names}, ${work}${looked}`, values: this.#values };
   }
@@ -207,6 +251,13 @@ class QueryText {
     );
   }
 
+  inOrder(): string {
+    const { status } = this.#asked;
+    const fits = this.#conditions("e", this.#asked);
+    if (status !== undefined) fits.push(`e.status = ANY (${this.#bound(status)}::text[])`);
+    return this.walk("true", fits.join(" AND "));
+  }
+
   /** Along the rows of one tag, so that a rare tag costs little. */
   byTag([tag, ...others]: readonly string[]): string {
     const { status } = this.#asked;
@@ -223,13 +274,12 @@ class QueryText {
       );
     }
     const rows = "(SELECT tag, created_at, execution AS sequence FROM stepwell_tags) AS e";
-    // Each is looked up in another table, so a count looks at fewer of them.
-    const look = Math.min(this.#limit, passedOver) + passedOver;
-    return this.walk(`e.tag = ${this.#bound(tag)}`, fits.length === 0 ? undefined : fits.join(" AND "), rows, look);
+    return this.walk(`e.tag = ${this.#bound(tag)}`, fits.length === 0 ? undefined : fits.join(" AND "), rows);
   }
 
   /** @param fits left out: all do. Else it ends where it has looked at enough, with the row at which it ended */
-  walk(where: string, fits?: string, rows = "stepwell_executions AS e", look = this.#limit + passedOver): string {
+  walk(where: string, fits?: string, rows = "stepwell_executions AS e"): string {
+    const look = this.#limit + passedOver;
     const from = `FROM ${rows} WHERE ${where}${this.#within("e.created_at", "e.sequence")}`;
     if (fits === undefined)
       return `SELECT e.created_at, e.sequence, true AS fits, false AS ends ${from} ${this.#order} LIMIT ${this.#limit + 1}`;

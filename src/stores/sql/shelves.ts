@@ -4,6 +4,7 @@
  * status has one of its own.
  */
 import type { Status } from "../../definition/flow.js";
+import type { ListConditions } from "../contract.js";
 
 /** The shelf of `running` and of `completed`. */
 const shared = "";
@@ -24,6 +25,15 @@ export function shelvesOf(statuses: readonly Status[]): Shelves {
   const completed = statuses.includes("completed");
   const only = running === completed ? undefined : running ? "running" : "completed";
   return { names: [...new Set(statuses.map(shelfOf))], only };
+}
+
+/**
+ * Whether a list looks in order of creation first, since most of what it meets fits as a rule: then it costs the same however many
+ * workflows there are. Where too little fits, it goes on along the shelves, of which each workflow has its own.
+ */
+export function isFoundInOrder({ workflow, status, tags = [], isFree, root }: ListConditions): boolean {
+  if (workflow !== undefined || root !== undefined || tags.length > 0) return false;
+  return status === undefined ? isFree === true : status.includes("completed");
 }
 
 /** So many rows that do not fit are passed over before a list or a count gives up. */

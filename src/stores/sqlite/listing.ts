@@ -1,9 +1,10 @@
-/** Lists and counts: each is a few walks along an index, and reads no more than a page, or a count, is long. */
+/** Lists and counts: each is a few walks along an index, none of which reads much more than a page, or a count, is long. */
+import type { Status } from "../../definition/flow.js";
 import type { ListConditions, ListedExecution, ListFilter, ListPage, Store } from "../contract.js";
-import { cursorOf } from "../cursor.js";
+import { cursorOf, type ListPlace } from "../cursor.js";
 import { reachable } from "../sql/pruning.js";
 import { listedColumns, listedOf, type ListedRow } from "../sql/rows.js";
-import { pageIn, passedOver, shelvesOf, type LookedAt } from "../sql/shelves.js";
+import { isFoundInOrder, pageIn, passedOver, shelvesOf, type LookedAt } from "../sql/shelves.js";
 import type { Database } from "./database.js";
 import type { Value } from "./driver.js";
 import { known } from "./due.js";
@@ -41,21 +42,45 @@ class Bits {
 /** @throws STEPWELL_INVALID_ARGUMENT for a cursor that no page gave */
 async function list(file: SqliteFile, { limit, ...asked }: ListFilter): Promise<ListPage> {
   const bits = new Bits(file);
-  const walks = await bits.next((database, at) =>
-    planOf(database, asked, at).routes.map((route) => new Walk(database, route, asked, limit)),
-  );
   const found: Found[] = [];
+  let end: LookedAt | undefined;
+  if (isFoundInOrder(asked)) {
+    const walk = await bits.next((database) => new Walk(database, inOrder(asked), asked, limit));
+    end = await follow(bits, [walk], asked, limit, found);
+  }
+  // Where it was looked at enough in order of creation, the shelves go on.
+  if (end !== undefined || !isFoundInOrder(asked)) {
+    const rest = end === undefined ? asked : { ...asked, after: cursorOf(placeIn(end)) };
+    const { routes } = await planOf(bits, asked);
+    const walks = await bits.next((database) => routes.map((route) => new Walk(database, route, rest, limit)));
+    end = await follow(bits, walks, asked, limit, found);
+  }
+  const { page, last } = pageIn<LookedAt>(end === undefined ? found : [...found, end], limit);
+  return {
+    records: found.slice(0, page.length).map(({ record }) => record),
+    cursor: last === undefined ? null : cursorOf(placeIn(last)),
+  };
+}
+
+function placeIn({ created_at: createdAt, sequence }: LookedAt): ListPlace {
+  return { createdAt, sequence };
+}
+
+/** Finds one row more than the page holds, where there are so many. Gives back where the looking ended, if it did. */
+async function follow(
+  bits: Bits,
+  walks: readonly Walk[],
+  asked: Asked,
+  limit: number,
+  found: Found[],
+): Promise<LookedAt | undefined> {
   let end: LookedAt | undefined;
   do {
     for (const walk of walks) while (walk.isHungry) await bits.next(() => walk.read());
     const most = Math.min(limit + 1, found.length + handful);
     end = await bits.next((database) => take(database, walks, asked, found, most));
   } while (end === undefined && found.length <= limit && walks.some((walk) => !walk.isOver));
-  const { page, last } = pageIn<LookedAt>(end === undefined ? found : [...found, end], limit);
-  return {
-    records: found.slice(0, page.length).map(({ record }) => record),
-    cursor: last === undefined ? null : cursorOf({ createdAt: last.created_at, sequence: last.sequence }),
-  };
+  return end;
 }
 
 type Found = LookedAt & { readonly record: ListedExecution };
@@ -83,8 +108,9 @@ function take(
       if (walk === undefined || head === undefined || end !== undefined) break;
       walk.pass();
       const row = database.statement(select).get(head.sequence) as ListedRow | undefined;
-      // It was pruned meanwhile; or its status is not that of its shelf, since it changed meanwhile, or is damaged.
+      // It is being pruned; or its status is not that of its shelf, since it changed meanwhile, or is damaged.
       if (row !== undefined && asked.status?.includes(row.status) !== false) rows.push(row);
+      else walk.forget();
     }
     const errors = errorsOf(database, rows);
     for (const row of rows) {
@@ -96,9 +122,12 @@ function take(
 
 async function count(file: SqliteFile, conditions: ListConditions, upTo: number): Promise<number | null> {
   const bits = new Bits(file);
-  const { routes, less } = await bits.next((database, at) => planOf(database, conditions, at));
-  const counted = (route: Route, most: number): Promise<number | undefined> =>
-    bits.next((database) => new Walk(database, route, conditions, most).count());
+  const { routes, less } = await planOf(bits, conditions);
+  const counted = async (route: Route, most: number): Promise<number | undefined> => {
+    const walk = await bits.next((database) => new Walk(database, route, conditions, most));
+    while (!(await bits.next(() => walk.count())));
+    return walk.sum;
+  };
   // No more than are in work.
   const taken = less === undefined ? 0 : (await counted(less, Number.MAX_SAFE_INTEGER - 1))!;
   let sum = 0 - taken;
@@ -119,22 +148,27 @@ interface Plan {
 
 const ordered = { createdAt: "created_at", sequence: "sequence" };
 
-function planOf(database: Database, asked: Asked, at: number): Plan {
+async function planOf(bits: Bits, asked: Asked): Promise<Plan> {
   const { workflow, status, tags = [], isFree, root } = asked;
   if (tags.length > 0) return { routes: [byTag(tags, asked)] };
   if (status === undefined && workflow === undefined && isFree === undefined && root === undefined) {
     return { routes: [{ from: "FROM stepwell_executions WHERE true", values: [], ...ordered }] };
   }
-  const racks = racksOf(database, asked);
+  const racks = await bits.next((database) => racksOf(database, asked));
   if (status === undefined) {
     // Also what was damaged stands on a shelf.
-    return { routes: racks.flatMap((rack) => shelvesIn(database, rack).map((shelf) => onShelf(rack, shelf))) };
+    const routes: Route[] = [];
+    for (const rack of racks) {
+      const shelves = await bits.next((database) => shelvesIn(database, rack));
+      routes.push(...shelves.map((shelf) => onShelf(rack, shelf)));
+    }
+    return { routes };
   }
   const { names, only } = shelvesOf(status);
   const along = (shelf: string): Route[] => racks.map((rack) => onShelf(rack, shelf));
   if (only === undefined) return { routes: names.flatMap(along) };
   const others = names.filter((name) => name !== "").flatMap(along);
-  const working = inWork(database, at);
+  const working = await bits.next(inWork);
   if (working === undefined) {
     return {
       routes: [...others, ...racks.map((rack) => onShelf(rack, "", { text: "status = ?", values: [only] }))],
@@ -142,6 +176,16 @@ function planOf(database: Database, asked: Asked, at: number): Plan {
   }
   const running = ofThese(working, asked);
   return only === "running" ? { routes: [...others, running] } : { routes: [...others, ...along("")], less: running };
+}
+
+function inOrder({ status, isFree }: Asked): Route {
+  const own = conditionsOf({ isFree });
+  if (status !== undefined) own.push(oneOf(status));
+  return { from: "FROM stepwell_executions WHERE true", values: [], ...ordered, fits: both(own)! };
+}
+
+function oneOf(statuses: readonly Status[]): Conditions {
+  return { text: `status IN (${statuses.map(() => "?").join(", ")})`, values: statuses };
 }
 
 /** Where shelves stand: those of a workflow, apart for what is free and what is a line; or those of a root. */
@@ -204,7 +248,7 @@ function byTag([tag, ...others]: readonly string[], { status, ...asked }: Asked)
   );
   const values: Value[] = [...others];
   const own = conditionsOf(asked);
-  if (status !== undefined) own.push({ text: `status IN (${status.map(() => "?").join(", ")})`, values: status });
+  if (status !== undefined) own.push(oneOf(status));
   const ofRow = both(own);
   if (ofRow !== undefined) {
     conditions.push(`(SELECT ${ofRow.text} FROM stepwell_executions WHERE sequence = t.execution)`);

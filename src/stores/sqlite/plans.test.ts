@@ -72,7 +72,14 @@ describe.each([...drivers()])("the statements of the SQLite store, through $name
         continue;
       }
       expect(text).toMatch(/ORDER BY created_at (DESC, sequence DESC|ASC, sequence ASC)/);
-      expect(plan).toMatch(/^SCAN stepwell_executions USING COVERING INDEX stepwell_executions_created$/);
+      // Where it is to leave some out, it looks at each of them.
+      const isChosen = text.includes("AS fits FROM stepwell_executions WHERE true");
+      if (isChosen) expect(text).toMatch(/WHERE fits OR number = \? LIMIT \? \+ 0$/);
+      expect(plan).toMatch(
+        isChosen
+          ? /(?<!SCAN .*)SCAN stepwell_executions USING INDEX stepwell_executions_created(?!.*SCAN stepwell_)/
+          : /^SCAN stepwell_executions USING COVERING INDEX stepwell_executions_created$/,
+      );
     }
   });
 

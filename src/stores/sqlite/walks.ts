@@ -33,11 +33,13 @@ interface Row {
 interface Way {
   readonly order: "ASC" | "DESC";
   readonly beyond: ">" | "<";
+  /** Not beyond. */
+  readonly within: "<=" | ">=";
 }
 
 const ways: Readonly<Record<"newest" | "oldest", Way>> = {
-  newest: { order: "DESC", beyond: "<" },
-  oldest: { order: "ASC", beyond: ">" },
+  newest: { order: "DESC", beyond: "<", within: ">=" },
+  oldest: { order: "ASC", beyond: ">", within: "<=" },
 };
 
 /** One route, from the newest row on, or from the oldest. */
@@ -52,6 +54,9 @@ export class Walk {
   #found: LookedAt[] = [];
   #next = 0;
   #looked = 0;
+  /** So many more are read at once. */
+  #forgotten = 0;
+  #sum = 0;
   #isRead = false;
 
   constructor(database: Database, route: Route, asked: Asked, limit: number) {
@@ -82,6 +87,12 @@ export class Walk {
     this.#next += 1;
   }
 
+  /** The row that was passed last is not to be found: to have looked at it tires nobody, and another one is wanted for it. */
+  forget(): void {
+    this.#looked -= 1;
+    this.#forgotten += 1;
+  }
+
   /** Reads some more rows. */
   read(): void {
     this.#next = 0;
@@ -90,7 +101,7 @@ export class Walk {
   }
 
   #readAll(): void {
-    const size = Math.min(readAtOnce, this.#limit + 1);
+    const size = Math.min(readAtOnce, this.#limit + 1 + this.#forgotten);
     const text = `SELECT ${this.#columns} ${this.#from} ${this.#order} LIMIT ? + 0`;
     const rows = this.#database.rows<Row>(text, ...this.#values, size);
     this.#isRead = rows.length < size;
@@ -103,31 +114,59 @@ export class Walk {
   #readFitting(): void {
     const fits = this.#route.fits!;
     const size = Math.max(1, Math.min(lookedAtAtOnce, this.#limit + passedOver - this.#looked));
+    const most = this.#limit + 1 + this.#forgotten;
     const looked = `SELECT ${this.#columns}, ${fits.text} AS fits ${this.#from} ${this.#order} LIMIT ? + 0`;
     const rows = this.#database.rows<Row>(
       `SELECT * FROM (SELECT *, row_number() OVER () AS number FROM (${looked})) WHERE fits OR number = ? LIMIT ? + 0`,
-      ...[...fits.values, ...this.#values, size, size, this.#limit + 1],
+      ...[...fits.values, ...this.#values, size, size, most],
     );
     const last = rows.at(-1);
-    const isAtEnd = last === undefined || (rows.length <= this.#limit && last.number !== size);
+    const isAtEnd = last === undefined || (rows.length < most && last.number !== size);
     this.#looked += last?.number ?? 0;
     this.#found = rows.filter((row) => row.fits === 1).map((row) => ({ ...row, fits: true }));
     if (last !== undefined) this.#place = { createdAt: last.created_at, sequence: last.sequence };
-    const isTired = !isAtEnd && last.fits !== 1 && this.#looked >= this.#limit + passedOver;
+    const isTired = !isAtEnd && last.fits !== 1 && this.#isTired;
     if (isTired) this.#found.push({ ...last, fits: false });
     this.#isRead = isAtEnd || isTired;
   }
 
-  /** How many rows it has that count, up to one more than is wanted. Undefined: it has looked at enough, and does not know. */
-  count(): number | undefined {
+  /** Counts some more rows; true: no more are to be counted. */
+  count(): boolean {
     const { fits } = this.#route;
-    const most = fits === undefined ? this.#limit + 1 : this.#limit + passedOver;
-    const [row] = this.#database.rows<{ readonly looked: number; readonly found: number | null }>(
-      `SELECT count(*) AS looked, sum(fits) AS found FROM (SELECT ${fits?.text ?? "1"} AS fits ${this.#from} LIMIT ? + 0)`,
-      ...[...(fits?.values ?? []), ...this.#values, most],
+    if (fits === undefined) {
+      this.#sum = this.#counted("1", [], "", [], this.#limit + 1);
+      return true;
+    }
+    const size = Math.min(lookedAtAtOnce, this.#limit + passedOver - this.#looked);
+    const [last] = this.#database.rows<Omit<Row, "fits" | "number">>(
+      `SELECT ${this.#columns} ${this.#from} ${this.#order} LIMIT 1 OFFSET ? + 0`,
+      ...[...this.#values, size - 1],
     );
-    const { looked, found } = row!;
-    return fits !== undefined && looked === most && (found ?? 0) <= this.#limit ? undefined : (found ?? 0);
+    const { createdAt, sequence } = this.#route;
+    const to = last === undefined ? "" : ` AND (${createdAt}, ${sequence}) ${this.#way.within} (?, ?)`;
+    const place = last === undefined ? [] : [last.created_at, last.sequence];
+    this.#sum += this.#counted(fits.text, fits.values, to, place, size);
+    if (last === undefined) return true;
+    this.#looked += size;
+    this.#place = { createdAt: last.created_at, sequence: last.sequence };
+    return this.#sum > this.#limit || this.#isTired;
+  }
+
+  #counted(fits: string, values: readonly Value[], to: string, place: readonly Value[], most: number): number {
+    const [row] = this.#database.rows<{ readonly sum: number }>(
+      `SELECT count(*) FILTER (WHERE fits) AS sum FROM (SELECT ${fits} AS fits ${this.#from}${to} LIMIT ? + 0)`,
+      ...[...values, ...this.#values, ...place, most],
+    );
+    return row!.sum;
+  }
+
+  /** What was counted: up to one more than is wanted, or a few. Undefined: it has looked at enough, and does not know. */
+  get sum(): number | undefined {
+    return this.#isTired && this.#sum <= this.#limit ? undefined : this.#sum;
+  }
+
+  get #isTired(): boolean {
+    return this.#route.fits !== undefined && this.#looked >= this.#limit + passedOver;
   }
 
   get #columns(): string {
