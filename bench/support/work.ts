@@ -1,5 +1,5 @@
 /** The work that is measured: three steps, each giving a small object; history is always on. */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { complete, fail, pause, workflow } from "stepwell";
 import type { Measured } from "./load.js";
@@ -70,9 +70,25 @@ export function noting(steps: number): Measured {
 /** No two that follow each other are of one length: a store that writes over what has kept its size would not show what it does else. */
 const noteOf = (place: number): string => String.fromCharCode(97 + (place % 26)).repeat(85 + (place % 7));
 
-/** So many steps, each of which gives a field of its own: about 100 bytes that no compression makes smaller. */
-export function growing(steps: number): Measured {
-  const noted = (place: number) => () => ({ [`note-${place}`]: randomBytes(63).toString("base64") });
+/** A text of so many characters. */
+export type TextOf = (length: number) => string;
+
+/** Which nothing makes smaller. */
+export const randomText: TextOf = (length) => randomBytes(length).toString("base64").slice(0, length);
+
+/** Names, amounts and dates, as programs keep them: PostgreSQL makes about half of a long one. */
+export const records: TextOf = (length) => {
+  let text = "";
+  while (text.length < length) {
+    const [number, cents] = [randomInt(1e9), randomInt(1e6)];
+    text += `order ${number} of customer ${randomInt(1e6)}, ${cents} cents, paid at 2024-0${1 + (number % 9)}-1${cents % 10}; `;
+  }
+  return text.slice(0, length);
+};
+
+/** So many steps, each of which gives a field of its own, of about 100 bytes. */
+export function growing(steps: number, textOf: TextOf): Measured {
+  const noted = (place: number) => () => ({ [`note-${place}`]: textOf(84) });
   let chain = workflow(`growing-${steps}`, { input }).step("note-0", { run: noted(0) });
   for (let place = 1; place < steps; place++) {
     chain = chain.step(`note-${place}`, { run: noted(place) }) as unknown as typeof chain;

@@ -61,7 +61,7 @@ function registeredOf(definition: WorkflowDefinition, clock: Clock): Registered 
   };
 }
 
-/** Registers the workflows of its children, too. */
+/** Registers the workflows of the children that a workflow may have. */
 function addChildren(
   { name, steps }: WorkflowDefinition,
   registry: Map<string, Registered>,
