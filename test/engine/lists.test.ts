@@ -170,9 +170,12 @@ onEverySqlStore("a list or a count", (start) => {
     const rig = await start([steps], { ...patient, onError: () => undefined });
     const { launcher } = rig;
     await waiting(rig, 1);
-    await copy(rig, 13_996);
-    expect(await launcher.select({ tags: ["many"] }).count()).toEqual({ count: 10_000, more: true });
-    expect(await launcher.select({ tags: ["many"], status: "waiting" }).count()).toEqual({ count: 10_000, more: true });
+    // Two are stuck, one waits, and one more comes below.
+    const looked = rig.store.name === "postgres" ? 8_000 : 14_000;
+    await copy(rig, looked - 4);
+    const all = launcher.select({ tags: ["many"] });
+    if (looked > 10_000) expect(await all.count()).toEqual({ count: 10_000, more: true });
+    else expect(await all.count()).toEqual({ count: looked - 1, more: false });
     const few = launcher.select({ tags: ["many"], status: "stuck" });
     expect(await few.count()).toEqual({ count: 2, more: false });
     await rig.sql(
