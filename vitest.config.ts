@@ -11,8 +11,8 @@ const long = "{src,test,examples}/**/*.long.test.ts";
 /** Some tests start processes, which is slow on a busy machine. */
 const timeouts = { testTimeout: 60_000, hookTimeout: 60_000 };
 
-/** Names of tests are whole sentences, also where they come from a table. */
-const chaiConfig = { truncateThreshold: 0 };
+/** Names of tests are whole sentences, also where they come from a table; not whole texts. */
+const chaiConfig = { truncateThreshold: 200 };
 
 export default defineConfig({
   test: {

@@ -71,3 +71,13 @@ test("a step keeps its key under another name, and is dropped where a migration 
     { step: "c", left: "no-undo" },
   ]);
 });
+
+test("what is found of an attempt stands also where an attempt before it was found not to have happened", () => {
+  const asked = (result: string): HistoryRecord => up("a", result, { func: "probe" });
+  const before = [up("a", "cut-off"), asked("again"), asked("did-not-happen")];
+  expect(told(before, "stuck")).toEqual(["a failed, -, -"]);
+  // The process of the next attempt has died: no row tells of it.
+  expect(told([...before, asked("happened")], "completed")).toEqual(["a done, -, stands"]);
+  expect(told([...before, asked("again")], "stuck")).toEqual(["a in-doubt, -, in-doubt"]);
+  expect(told([...before, asked("again"), asked("did-not-happen")], "stuck")).toEqual(["a failed, -, -"]);
+});

@@ -170,6 +170,8 @@ function wasAsked(doings: Made[], row: HistoryRecord, keyOf: KeyOf): void {
   doing.at = new Date(row.at).toISOString();
   doing.isPerhaps = false;
   if (by !== undefined) Object.assign(doing, { by, ...(why !== undefined && { why }) });
+  // Whatever was said of an attempt before it.
+  doing.isNothing = false;
   if (result === "did-not-happen") {
     if (doing.outcome === "in-doubt") doing.outcome = "failed";
     if (doing.isPartly !== true) doing.isNothing = true;
