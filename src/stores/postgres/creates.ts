@@ -82,7 +82,7 @@ const insertPlain: Statement = {
     "unnest($4::float8[], $5::text[], $6::integer[], $7::text[], $8::text[]) AS g (ticket, id, kind, state, input)",
   ),
 };
-/** Of a single one the values stand in the statement. */
+/** For one create, whose values are parameters and no arrays. */
 const insertOne: Statement = {
   name: "create_one",
   text: `
@@ -142,12 +142,12 @@ function noted(owners: Map<number, string[]>, owner: number, id: string): void {
 
 interface CreatedRow {
   readonly at: number;
-  /** The tickets of what was made; null, and of a single one nothing: of all. */
+  /** Tickets of the rows that were created; null or left out: all were. */
   readonly created?: readonly number[] | null;
   readonly unowned: readonly number[] | null;
 }
 
-/** What is there already is all that a single one is told by: no row. */
+/** A single create that gives back no row: its id exists. */
 const noneMade: Pick<CreatedRow, "created" | "unowned"> = { created: [], unowned: null };
 
 /** @param tickets one for each create */

@@ -178,7 +178,6 @@ class QueryText {
   readonly #terms: Terms;
   readonly #values: unknown[];
   readonly #limit: number;
-
   readonly #counts: boolean;
 
   constructor(asked: Asked, { limit, counts = false }: Way, terms: Terms) {

@@ -18,13 +18,13 @@ interface ReasonRow {
   readonly written: boolean | null;
 }
 
-/** What a statement says of the rows that it was given. Null, and of a single one nothing: all were taken. */
+/** What a statement says of the rows that it was given. Null or left out: all were taken. */
 export interface TakenRow {
   readonly at: number;
   readonly taken?: readonly number[] | null;
 }
 
-/** Whether the row at a place was taken. @param row none is given where a single one was not taken */
+/** Whether the row at a place was taken. @param row undefined: the statement had one row to write, and did not take it */
 export function takenIn(row: TakenRow | undefined): (place: number) => boolean {
   if (row === undefined) return () => false;
   const { taken } = row;
