@@ -50,6 +50,7 @@ export const errorCodes = {
   STEPWELL_LAUNCHER_STOPPING: "The launcher is stopping and its drain time is over.",
   STEPWELL_OWNERSHIP_LOST: "The execution belongs to another launcher now; nothing more is committed here.",
   STEPWELL_SUBSCRIBE_TOO_LATE: "`subscribe` was called when its step function had settled, or had been given up.",
+  STEPWELL_CLIENT_TOO_LATE: "A step's `client` was called when the step function had settled, or had been given up.",
   STEPWELL_LATE_RESULT: "An attempt settled after it had been given up; its result was discarded.",
   // State and payloads.
   STEPWELL_NOT_ENCODABLE: "A value cannot be stored; the message names its path and type.",

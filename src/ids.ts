@@ -136,6 +136,15 @@ function shortened(id: string): string {
   return id.slice(0, longestId - end.length).toWellFormed() + end;
 }
 
+/**
+ * The id of what a function of a step asks for, under its idempotency key: `order-17/bill/run/invoice` for a launch of the workflow
+ * `invoice`, or a message `invoice`; `order-17/bill/run/payments/paid` for a message `paid` to the topic `payments`; of the second one
+ * that is alike, `order-17/bill/run/invoice~2`. At most 255 characters, as above.
+ */
+export function askedId(key: string, names: readonly string[], number: number): string {
+  return shortened([key, ...names.map(escaped)].join("/") + (number > 1 ? `~${number}` : ""));
+}
+
 /** The fingerprint of a list of steps, by its text: 16 characters that tell it from other lists. */
 export function fingerprintOf(text: string): string {
   return sha256(text).slice(0, 16);

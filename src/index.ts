@@ -171,7 +171,6 @@ export type { ChangedHistoryRow, HistoryRow } from "./execution/history.js";
 export { Client } from "./client/client.js";
 export { Launcher } from "./client/launcher.js";
 export type { LaunchItem } from "./runtime/launch.js";
-export type { LaunchOptions } from "./runtime/launch-row.js";
 export type { FollowOptions } from "./client/follow.js";
 export type { FollowFilter } from "./client/follow-many.js";
 export type { ExecutionPage, ListConditions, ListOptions } from "./client/listing.js";
@@ -187,7 +186,16 @@ export type {
   ResendOptions,
 } from "./client/dead-letters.js";
 export { deadLettersIn, type DeadLetters, type DeadLettersOptions } from "./client/dead-letters.js";
-export type { SendOptions, Sent } from "./client/messages.js";
+export type {
+  CallerTransaction,
+  LaunchOptions,
+  MessageOptions,
+  Published,
+  PublishOptions,
+  Sent,
+  StepClient,
+} from "./definition/asking.js";
+export type { SendOptions } from "./client/messages.js";
 export type { Certificate, CertificateCheck, CertifiedExecution, LeftInWorld } from "./client/certificate.js";
 export {
   certificateHeads,
@@ -213,7 +221,6 @@ export type {
   BulkActs,
   SelectOptions,
 } from "./client/bulk.js";
-export type { Published, PublishOptions } from "./client/publishing.js";
 export type { ClientOptions, LauncherOptions } from "./session/options.js";
 export { errorCodes, StepwellError, type ErrorCode, type ErrorDetails } from "./errors.js";
 export type { Irreversible } from "./execution/position.js";
@@ -231,4 +238,4 @@ export {
   type SingleSchedule,
 } from "./client/schedules.js";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory/memory-store.js";
-export type { CallerTransaction, MaybePromise, Store } from "./stores/contract.js";
+export type { MaybePromise, Store } from "./stores/contract.js";

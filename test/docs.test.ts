@@ -163,7 +163,7 @@ describe("the tables and lists", () => {
 
   it.each([
     ["Options of a launcher", "session/options.ts", "LauncherOptions"],
-    ["Options of a launch", "runtime/launch-row.ts", "LaunchOptions"],
+    ["Options of a launch", "definition/asking.ts", "LaunchOptions"],
     ["Options of a retry policy", "definition/retry-policy.ts", "RetryPolicy"],
     ["Options of a workflow", "definition/workflow.ts", "WorkflowOptions"],
     ["Options of the SQLite store", "stores/sqlite/index.ts", "SqliteStoreOptions"],

@@ -1,4 +1,5 @@
 /** The client: launches executions, sends to them, reads them and acts on them, without driving any. */
+import type { LaunchOptions, Published, PublishOptions, Sent } from "../definition/asking.js";
 import type { AnyWorkflow, InputOf } from "../definition/bag.js";
 import type { Frozen } from "../definition/frozen.js";
 import { definitionOf } from "../definition/definition-of.js";
@@ -15,8 +16,8 @@ import { endable } from "./follow.js";
 import { chosenBy, followMany, type FollowFilter } from "./follow-many.js";
 import type { Registered } from "../session/registry.js";
 import type { LaunchItem } from "../runtime/launch.js";
-import type { LaunchOptions } from "../runtime/launch-row.js";
 import { asked } from "../session/caller-transaction.js";
+import { andThen } from "../session/maybe-promise.js";
 import { Launches } from "./launches.js";
 import { checkRoot, filterOf, pageOf, type ExecutionPage, type ListOptions } from "./listing.js";
 import {
@@ -29,10 +30,10 @@ import {
   type LetterPage,
   type ResendOptions,
 } from "./dead-letters.js";
-import { MessageSender, type SendOptions, type Sent } from "./messages.js";
+import { MessageSender, type SendOptions } from "./messages.js";
 import { RewindRequests } from "./rewind.js";
 import { RollbackRequests, type RollbackAnswer, type RollbackOptions } from "./rollback.js";
-import { publish, type Published, type PublishOptions } from "./publishing.js";
+import { publish } from "./publishing.js";
 import {
   agesOf,
   checkedPruneOptions,
@@ -178,7 +179,9 @@ export class Client {
    */
   publish(topic: string, name: string, payload: unknown, options: PublishOptions = {}): Promise<Published> {
     return asked(this.#store, options, "publish", () =>
-      publish(this.#store, this.#host, this.#registry, topic, name, payload, options),
+      andThen(this.#host.ready("publish"), () =>
+        publish(this.#store, this.#host, this.#registry, topic, name, payload, options),
+      ),
     );
   }
 

@@ -1,5 +1,6 @@
 /** Dead letters: messages that no step took. They are listed, counted, and sent again. */
 import { systemClock } from "../clock.js";
+import type { Sent } from "../definition/asking.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import { encode } from "../values/encode.js";
 import { invalidArgument, longestName, refuseUnknownOptions, shown, missingFunction } from "../values/options.js";
@@ -13,7 +14,7 @@ import { Committer } from "../session/group-commit.js";
 import type { Host } from "../session/host.js";
 import { registryOf } from "../session/registration.js";
 import { type Registered, registryKey } from "../session/registry.js";
-import { checkMessage, checkMessageName, identityOf, type Sent } from "./messages.js";
+import { checkMessage, checkMessageName, identityOf } from "./messages.js";
 import { notFound } from "../session/not-found.js";
 import { checkBy, checkText } from "../session/reasons.js";
 import { carriedBy } from "../runtime/engine-events.js";

@@ -1,4 +1,5 @@
 /** A handle on one execution. It holds nothing but the id: every method that reads asks the store. */
+import type { Sent } from "../definition/asking.js";
 import type { AnyWorkflow, HalfDoneOf, MessageName, PayloadOf, StatePatch, StepsOf } from "../definition/bag.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import type { Flow } from "../definition/flow.js";
@@ -28,7 +29,7 @@ import { checkedFrom, endable, followOne, followOptionsOf, type FollowOptions } 
 import type { ClientHost } from "../session/client-host.js";
 import { andThen } from "../session/maybe-promise.js";
 import { mailboxRowsOf, mailFilterOf, type MailboxOptions, type MailboxRow } from "./mailbox.js";
-import type { MessageSender, SendOptions, Sent } from "./messages.js";
+import type { MessageSender, SendOptions } from "./messages.js";
 import type { RewindAnswer, RewindOptions, RewindRequests } from "./rewind.js";
 import type { RollbackAnswer, RollbackOptions, RollbackRequests } from "./rollback.js";
 import { Certificates, type Certificate } from "./certificate.js";

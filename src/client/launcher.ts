@@ -2,6 +2,7 @@
 import { Client } from "./client.js";
 import { settingsOf, type LauncherOptions } from "../session/options.js";
 import { ofLauncher, registryOf } from "../session/registration.js";
+import { stepClients } from "./step-client.js";
 import { RecallEngine } from "./recall-workflow.js";
 import { Worker } from "../worker/worker.js";
 import { checkCapabilities } from "../session/capabilities.js";
@@ -28,7 +29,7 @@ export class Launcher extends Client {
       checkStores(definition, settings.store);
       checkCapabilities(definition, settings.store);
     }
-    const worker = new Worker(settings, registry);
+    const worker = new Worker(settings, registry, (host) => stepClients(settings.store, host, registry));
     super(options, { store: settings.store, host: worker, registry });
     recalls.bind(settings.store, worker, registry);
     this.#worker = worker;

@@ -1,9 +1,9 @@
 /** Launches one execution or many: checked, stored, and driven here where there is room. */
 import { encode } from "../values/encode.js";
+import type { LaunchOptions } from "../definition/asking.js";
 import type { AnyWorkflow } from "../definition/bag.js";
 import { StepwellError } from "../errors.js";
 import { checkItems, launchPrepared, prepareLaunch, type LaunchItem, type PreparedLaunch } from "../runtime/launch.js";
-import type { LaunchOptions } from "../runtime/launch-row.js";
 import type { ClientHost } from "../session/client-host.js";
 import { andThen } from "../session/maybe-promise.js";
 import type { Registered } from "../session/registry.js";

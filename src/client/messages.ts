@@ -1,4 +1,5 @@
 /** Messages that are sent to one execution: what is checked before one is stored. */
+import type { MessageOptions, Sent } from "../definition/asking.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
 import { longestName, refuseUnknownOptions, shown } from "../values/options.js";
@@ -7,7 +8,7 @@ import { validate } from "../definition/schema.js";
 import { StepwellError } from "../errors.js";
 import type { Arrival, ArrivalResult } from "../stores/batch.js";
 import type { Standing } from "../execution/records.js";
-import type { CallerTransaction, Store, StoreWithin, MaybePromise } from "../stores/contract.js";
+import type { Store, StoreWithin, MaybePromise } from "../stores/contract.js";
 import { messageTo, payloadOf } from "../session/mailbox-entry.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
@@ -20,24 +21,7 @@ import { checkMessageId } from "../session/reasons.js";
 import { carriedBy } from "../runtime/engine-events.js";
 import { changedSince, checkStillAt, type StillAt } from "./still-at.js";
 
-export interface SendOptions extends StillAt {
-  /**
-   * The sender's own id, such as a webhook's event id: the same id twice is one message. Up to 1000 characters, and 1800 bytes
-   * of UTF-8.
-   */
-  readonly messageId?: string;
-  /**
-   * A transaction of your own on the store's database, as the connection that has it: the message is stored when the transaction
-   * commits, or not at all. A launcher takes the message up after your commit, by polling at the latest.
-   */
-  readonly tx?: CallerTransaction;
-}
-
-export interface Sent {
-  readonly id: string;
-  /** This `messageId` had been sent before; nothing was stored. */
-  readonly duplicate: boolean;
-}
+export interface SendOptions extends MessageOptions, StillAt {}
 
 export class MessageSender {
   readonly #store: Store;
@@ -53,11 +37,12 @@ export class MessageSender {
   send(id: string, name: string, payload: unknown, options: SendOptions): Promise<Sent> {
     return asked(this.#store, options, "send", () => {
       checkExecutionId(id);
-      return andThen(this.#host.ready("send"), () => this.#send(id, name, payload, options));
+      return andThen(this.#host.ready("send"), () => this.sendReady(id, name, payload, options));
     });
   }
 
-  #send(id: string, name: string, payload: unknown, options: SendOptions): MaybePromise<Sent> {
+  /** As `send`, of a host that is known to be ready. @param id a checked one */
+  sendReady(id: string, name: string, payload: unknown, options: SendOptions): MaybePromise<Sent> {
     refuseUnknownOptions(options, ["messageId", "tx", "ifRevision"], "send");
     const { messageId, tx, ifRevision } = options;
     checkStillAt(ifRevision, "send");
@@ -91,7 +76,7 @@ export class MessageSender {
         if ("duplicate" in it) return it;
         const sent = this.#deliver({ ...it, ...only }, standing, within);
         // Something came meanwhile: it may still stand where it stood.
-        return andThen(sent, (answer) => answer ?? this.#send(id, name, payload, options));
+        return andThen(sent, (answer) => answer ?? this.sendReady(id, name, payload, options));
       });
     });
   }

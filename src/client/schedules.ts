@@ -1,4 +1,5 @@
 /** Schedules: launches at times to come. */
+import type { LaunchOptions } from "../definition/asking.js";
 import { milliseconds, type Duration } from "../definition/duration.js";
 import { invalidArgument, refuseUnknownOptions, shown } from "../values/options.js";
 import { isLine } from "../values/text.js";
@@ -13,7 +14,6 @@ import type { Execution } from "./execution-handle.js";
 import type { ClientHost } from "../session/client-host.js";
 import { type Registered, registryKey } from "../session/registry.js";
 import { prepareLaunch } from "../runtime/launch.js";
-import type { LaunchOptions } from "../runtime/launch-row.js";
 import { nextAfter, scheduleTag } from "../session/schedule-timing.js";
 import { isUndecodable } from "../session/damaged-rows.js";
 import { checkedTags, mostTags } from "../runtime/tags.js";

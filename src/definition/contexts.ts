@@ -1,4 +1,5 @@
 /** What the functions of a step are called with. */
+import type { StepClient } from "./asking.js";
 import type { Direction } from "./flow.js";
 import type { SerializedError } from "../values/serialize-error.js";
 import type { Shown } from "./frozen.js";
@@ -45,6 +46,8 @@ export interface StepContext<State> extends StateContext<State> {
    * return pause({ paymentId: id }, { timeout: "30m" });
    */
   readonly subscribe: (topic: string, options?: SubscribeOptions) => Promise<void>;
+  /** Launches other executions, sends to them and publishes to topics, once over all attempts of this function. */
+  readonly client: StepClient;
   readonly logger: Logger;
 }
 
@@ -54,7 +57,7 @@ export interface SubscribeOptions {
 }
 
 /** What `probe` is called with. It changes nothing in other systems, and only asks. */
-export interface ProbeContext<State> extends StepContext<State> {
+export interface ProbeContext<State> extends Omit<StepContext<State>, "client"> {
   /** The key that the step's `run` had: the same in each attempt. It names the work that is looked for. */
   readonly idempotencyKey: string;
   /** From 1; grows with each time that the probe is asked about this doubt. */

@@ -34,6 +34,14 @@ test("a probe answers what run could have given, and adds nothing of its own", (
   expectTypeOf<StateOf<typeof made>>().toEqualTypeOf<{ sku: string; cents: number; paid: string }>();
 });
 
+test("a probe has no client: it only asks", () => {
+  order.step("pay", {
+    run: async ({ client }) => ({ sent: (await client.send("e", "paid", {})).id }),
+    // @ts-expect-error there is none
+    probe: async ({ client }) => (client === undefined ? unknown() : didNotHappen()),
+  });
+});
+
 test("a probe may pause, complete or fail where run may", () => {
   order.step("pay", {
     messages: { settled: z.object({ at: z.date() }) },

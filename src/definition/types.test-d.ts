@@ -235,6 +235,36 @@ test("the input is what the schema takes, the first state what it makes of it", 
   expectTypeOf<InputOf<typeof dated>["note"]>().toEqualTypeOf<string | undefined>();
 });
 
+test("the client of a step takes what the schema of the launched workflow takes", () => {
+  const invoice = workflow("invoice", { input: z.object({ cents: z.number(), note: z.string().default("") }) }).step(
+    "1",
+    {
+      run: () => ({ printed: true }),
+    },
+  );
+  order.step("tell", {
+    run: async ({ client, state }) => {
+      // @ts-expect-error a text is no number of cents
+      await client.launch(invoice, { cents: "5" });
+      // @ts-expect-error no such option
+      await client.send("e", "paid", {}, { ifRevision: 3 });
+      const sent = await client.send("e", "paid", {}, { messageId: "m" });
+      const launched = await client.launch(
+        invoice,
+        { cents: state.cents },
+        { rollback: { from: "1", reason: "late" } },
+      );
+      const { delivered } = await client.publish("t", "paid", null, { keepFor: "1h" });
+      expectTypeOf(sent.duplicate).toEqualTypeOf<boolean>();
+      return { invoice: launched.id, delivered };
+    },
+    rollback: async ({ client, given }) => {
+      expectTypeOf(given).toEqualTypeOf<Readonly<{ invoice?: string; delivered?: number }>>();
+      await client.send("e", "cancelled", given);
+    },
+  });
+});
+
 test("the state is read-only", () => {
   order.step("a", {
     run: ({ state }) => {

@@ -1,8 +1,8 @@
 /** From an input, and the options of its launch, to the row of a new execution: everything is checked, and nothing is written. */
 import { encode } from "../values/encode.js";
 import { isolate, merge } from "../values/isolate.js";
-import type { AnyWorkflow, StatePatch, StepsOf } from "../definition/bag.js";
-import { milliseconds, type Duration } from "../definition/duration.js";
+import type { LaunchOptions } from "../definition/asking.js";
+import { milliseconds } from "../definition/duration.js";
 import { refuseUnknownOptions, shown } from "../values/options.js";
 import type { WorkflowDefinition } from "../definition/definition.js";
 import { patchProblem } from "../definition/outcome.js";
@@ -12,50 +12,13 @@ import { initialFlow, irreversibleIn, positionAt, type Position, positionOf } fr
 import { startedInRollback } from "../execution/router.js";
 import { checkExecutionId, newId } from "../ids.js";
 import type { NewExecution } from "../stores/batch.js";
-import type { CallerTransaction, MaybePromise } from "../stores/contract.js";
+import type { MaybePromise } from "../stores/contract.js";
 import type { ClientHost } from "../session/client-host.js";
 import { andThen } from "../session/maybe-promise.js";
 import { checkRollbackReason } from "../session/reasons.js";
 import type { Registered } from "../session/registry.js";
 import { queueingOf } from "./queueing.js";
 import { checkedTags } from "./tags.js";
-
-export interface LaunchOptions<W extends AnyWorkflow = AnyWorkflow> {
-  /**
-   * Makes the launch idempotent: a second launch with the same id, workflow and input is the same
-   * execution. 1 to 255 characters. Default: a new UUID (version 7).
-   */
-  readonly id?: string;
-  /** For `list`. At most 32, each of 1 to 128 characters. */
-  readonly tags?: readonly string[];
-  /** Begin after this time. The workflow's deadline counts from there. */
-  readonly delay?: Duration;
-  /** Begin at this time; in the past: at once. */
-  readonly at?: Date;
-  /**
-   * Among the launches that wait for the workflow's limits, higher goes first: a whole number from 0 to 1000000.
-   * Each step is worth a minute of waiting, so that nothing waits for ever. Its children wait with it too. Only for a workflow that
-   * has limits, or children whose workflows have some. Default: 0.
-   */
-  readonly priority?: number;
-  /**
-   * Start directly in rollback: undo from this step, as if a run had come that far with this state. The
-   * reason becomes the execution's: a text of one line, and neither `normal` nor `ok`. Refused: a step after the pivot,
-   * and an id that exists, unless it was launched so from the same step.
-   */
-  readonly rollback?: {
-    readonly from: StepsOf<W>;
-    readonly reason: string;
-    readonly state?: StatePatch<W>;
-    /** Steps of children that are passed over: a launch in rollback has begun none, so it has none to undo. */
-    readonly without?: readonly StepsOf<W>[];
-  };
-  /**
-   * A transaction of your own on the store's database, as the connection that has it: what is stored commits
-   * with it, or not at all. It is taken up after your commit, by polling at the latest.
-   */
-  readonly tx?: CallerTransaction;
-}
 
 /** The row that is written. The launcher that owns the execution from the start is known last. */
 export type LaunchRow = Omit<NewExecution, "owner" | "carried"> & { owner: number | null; carried: string | null };

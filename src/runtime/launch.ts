@@ -1,4 +1,5 @@
 /** From an input to a stored execution: everything is checked before anything is written. */
+import type { LaunchOptions } from "../definition/asking.js";
 import type { AnyWorkflow, InputOf } from "../definition/bag.js";
 import type { Frozen } from "../definition/frozen.js";
 import { refuseUnknownOptions, shown } from "../values/options.js";
@@ -13,7 +14,7 @@ import type { Registered } from "../session/registry.js";
 import { andThen } from "../session/maybe-promise.js";
 import { checkPriority } from "./queueing.js";
 import { carriedBy } from "./engine-events.js";
-import { checkedRow, type CheckedInput, type LaunchOptions, type LaunchRow } from "./launch-row.js";
+import { checkedRow, type CheckedInput, type LaunchRow } from "./launch-row.js";
 import { named } from "../session/damaged-rows.js";
 
 /** One of the executions of `launchMany`. */

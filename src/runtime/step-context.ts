@@ -3,11 +3,13 @@ import type { StepDefinition } from "../definition/definition.js";
 import type { Logger } from "../definition/logger.js";
 import type { ExecutionIdentity } from "../definition/observer.js";
 import type { Direction, StepFunc } from "../definition/flow.js";
+import type { StepClient } from "../definition/asking.js";
 import type { SubscribeOptions, UndoRequest } from "../definition/contexts.js";
 import { StepwellError, type ErrorCode } from "../errors.js";
 import { doubtOf, type Doubt } from "../execution/doubt.js";
-import { attemptOf, isInDoubt, shownState, executionWith } from "../execution/execution.js";
+import { attemptOf, executionWith, isInDoubt, shownState } from "../execution/execution.js";
 import { untilBits, type Until } from "../execution/records.js";
+import type { AskingCall } from "../session/host.js";
 import { checkTopic } from "../session/reasons.js";
 import { Encoded } from "../values/encode.js";
 import { merge } from "../values/isolate.js";
@@ -50,8 +52,8 @@ export class StepContext {
   readonly #keys: Position["keys"];
   readonly #work: Work;
   #controller: AbortController | undefined;
-  /** Most steps never subscribe. */
-  #subscribing: Subscribing | undefined;
+  /** Most steps ask for nothing. */
+  #asking: Asking | undefined;
   #isOver = false;
 
   /** @param message what its handler is called with */
@@ -109,15 +111,20 @@ export class StepContext {
   }
 
   /** Bound, so that it can be taken out of the context. */
-  get subscribe(): Subscribing["subscribe"] {
-    this.#subscribing ??= new Subscribing(this.#work, this);
-    return this.#subscribing.subscribe;
+  get subscribe(): Asking["subscribe"] {
+    return (this.#asking ??= new Asking(this.#work, this)).subscribe;
+  }
+
+  /** A probe has none: it only asks what was done, under a key that is not its own. */
+  get client(): StepClient | undefined {
+    if (this.#func === "probe") return undefined;
+    return (this.#asking ??= new Asking(this.#work, this)).client;
   }
 
   /** The function has settled, or is given up. What it has asked for is to be waited for; undefined: nothing. */
   over(): Promise<unknown> | undefined {
     this.#isOver = true;
-    return this.#subscribing?.outstanding;
+    return this.#asking?.outstanding;
   }
 
   get isOver(): boolean {
@@ -168,27 +175,32 @@ function givenBy({ given: all = [], execution }: Work): object {
   return given ?? {};
 }
 
-/** `subscribe`, as a step function has it: for as long as it runs, and as long as its launcher has the execution. */
-class Subscribing {
+/**
+ * What a step function asks the store for besides its own transition: subscriptions, and what goes to other executions. For as long as it
+ * runs, and as long as its launcher has the execution.
+ */
+class Asking implements AskingCall {
   readonly #work: Work;
   readonly #call: StepContext;
-  readonly #asked = new Set<Promise<void>>();
+  readonly #asked = new Set<Promise<unknown>>();
+  #client: StepClient | undefined;
 
   constructor(work: Work, call: StepContext) {
     this.#work = work;
     this.#call = call;
   }
 
-  readonly subscribe = (topic: string, options: SubscribeOptions = {}): Promise<void> => {
-    const asking = this.#subscribe(topic, options);
-    this.#asked.add(asking);
-    // Where the function does not wait for it, the engine does.
-    asking.then(
-      () => this.#asked.delete(asking),
-      () => this.#asked.delete(asking),
-    );
-    return asking;
-  };
+  get client(): StepClient {
+    return (this.#client ??= this.#work.host.clientOf(this));
+  }
+
+  get idempotencyKey(): string {
+    return this.#call.idempotencyKey;
+  }
+
+  get isWanted(): boolean {
+    return !this.#call.isAborted;
+  }
 
   /** What has been asked for and not answered. Undefined: nothing. */
   get outstanding(): Promise<unknown> | undefined {
@@ -199,24 +211,50 @@ class Subscribing {
     return all;
   }
 
+  ask<Answer>(what: string, act: () => Promise<Answer>): Promise<Answer> {
+    return this.#track(async () => {
+      this.#refuseLate("STEPWELL_CLIENT_TOO_LATE", `client.${what} was called`, "nothing was changed");
+      return act();
+    });
+  }
+
+  readonly subscribe = (topic: string, options: SubscribeOptions = {}): Promise<void> =>
+    this.#track(() => this.#subscribe(topic, options));
+
+  /** Where the function does not wait for it, the engine does. */
+  #track<Answer>(act: () => Promise<Answer>): Promise<Answer> {
+    const asking = act();
+    this.#asked.add(asking);
+    asking.then(
+      () => this.#asked.delete(asking),
+      () => this.#asked.delete(asking),
+    );
+    return asking;
+  }
+
   async #subscribe(topic: string, options: SubscribeOptions): Promise<void> {
     const work = this.#work;
     const { identity, owner, revision } = work.execution;
     checkTopic(topic, "subscribe");
     const until = untilOf(options);
-    if (this.#call.isAbortedBy("STEPWELL_OWNERSHIP_LOST")) throw lostError(work.execution);
-    if (this.#call.isOver) throw errorAbout(work.execution, "STEPWELL_SUBSCRIBE_TOO_LATE", tooLate);
+    this.#refuseLate("STEPWELL_SUBSCRIBE_TOO_LATE", "subscribe was called", "nothing was subscribed");
     // Asked for, it may be there: from now on each transition sees to its end.
     work.execution = executionWith(work.execution, { subscribed: work.execution.subscribed | untilBits[until] });
     const row = { execution: identity.id, owner, revision, topic, until, step: this.#call.keyName };
     const result = await work.host.committer.subscribe(row);
     if (result === "lost") throw lostError(work.execution);
   }
-}
 
-const tooLate =
-  "subscribe was called when its step function had settled, or had been given up; nothing was subscribed. " +
-  "Call it before the function gives back what it gives, also before transaction(…), and await it.";
+  #refuseLate(code: ErrorCode, what: string, outcome: string): void {
+    const { execution } = this.#work;
+    if (this.#call.isAbortedBy("STEPWELL_OWNERSHIP_LOST")) throw lostError(execution);
+    if (!this.#call.isOver) return;
+    const message =
+      `${what} when its step function had settled, or had been given up; ${outcome}. ` +
+      "Call it before the function gives back what it gives, also before transaction(…), and await it.";
+    throw errorAbout(execution, code, message);
+  }
+}
 
 function untilOf(options: SubscribeOptions): Until {
   refuseUnknownOptions(options, ["until"], "subscribe");

@@ -1,5 +1,6 @@
 /** What the loop of an execution needs of its launcher. */
 import type { Clock } from "../clock.js";
+import type { StepClient } from "../definition/asking.js";
 import type { Logger } from "../definition/logger.js";
 import type { StepwellError } from "../errors.js";
 import type { MailboxRecord, StagedLine } from "../execution/records.js";
@@ -25,11 +26,27 @@ export interface OpenedList {
   readonly lines: readonly StagedLine[];
 }
 
+/** A call of a step function, as what it asks of other executions sees it. */
+export interface AskingCall {
+  readonly idempotencyKey: string;
+  /** False: the engine has called the function off. */
+  readonly isWanted: boolean;
+  /**
+   * The function's result waits for the answer.
+   *
+   * @param what for the error
+   * @throws (rejects) STEPWELL_CLIENT_TOO_LATE, STEPWELL_OWNERSHIP_LOST
+   */
+  ask<Answer>(what: string, act: () => Promise<Answer>): Promise<Answer>;
+}
+
 export interface Host {
   readonly clock: Clock;
   /** For reading. What is written of an execution goes through the committer. */
   readonly store: Pick<Store, "name" | "load" | "mail" | "history" | "begin" | "deaths" | "transactions">;
   readonly committer: Committer;
+  /** The `client` of a step function. */
+  clientOf(call: AskingCall): StepClient;
   readonly logger: Logger;
   /** How long a timed-out attempt may take to settle, in milliseconds. */
   readonly grace: number;

@@ -175,15 +175,6 @@ export type Hint =
 /** Executions that are followed: these, by their ids, or all. */
 export type Wanted = readonly string[] | "all";
 
-/**
- * A transaction of the caller's on the store's database: a client of `pg` or a connection of SQLite that is in one, or the
- * transaction object of Drizzle (node-postgres) or Kysely (`PostgresDialect`). A pool is none.
- */
-export type CallerTransaction =
-  | { query(...given: never[]): unknown; readonly totalCount?: never }
-  | { readonly _: { readonly session: object }; rollback(): unknown }
-  | { readonly isTransaction: true; getExecutor(): object }
-  | { exec(sql: string): unknown; prepare(sql: string): object };
 /** What is read of executions: where they stand, or all but what may be large. Undefined: all. */
 export type LoadOnly = "standing" | "listed" | undefined;
 

@@ -3,6 +3,7 @@ export { ExploreError } from "./explore/explore-error.js";
 export type { Counterexample } from "./explore/counterexample.js";
 export type { FaultKind } from "./explore/course.js";
 export type { LogRow } from "./explore/log.js";
+export type { Asked } from "./explore/others.js";
 export { Participant, type ParticipantOptions, type Standing } from "./explore/participant.js";
 export type { Situation } from "./explore/reached.js";
 export type { NotReached, SearchReport } from "./explore/search.js";

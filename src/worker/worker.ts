@@ -9,13 +9,14 @@ import { definitionOf } from "../definition/definition-of.js";
 import { StepwellError } from "../errors.js";
 import type { Store } from "../stores/contract.js";
 import type { ListStore } from "../stores/lists.js";
+import type { StepClient } from "../definition/asking.js";
 import { ErrorReporter, unlessLogged } from "../session/error-reporter.js";
 import { Follows } from "../session/follows.js";
 import type { ClientHost, Places } from "../session/client-host.js";
 import { ArrivalListeners } from "../session/arrival-listeners.js";
 import { needed } from "../session/capabilities.js";
 import { Committer } from "../session/group-commit.js";
-import type { Host, OpenedList } from "../session/host.js";
+import type { AskingCall, Host, OpenedList } from "../session/host.js";
 import { type Registered, registryKey, definitionsOf } from "../session/registry.js";
 import { StoredStepLists } from "../session/step-lists.js";
 import { specimens } from "../runtime/specimens.js";
@@ -46,6 +47,7 @@ export class Worker implements Host, ClientHost {
   readonly keepPublications: number;
   readonly patience: number;
   readonly stepLists: StoredStepLists;
+  readonly clientOf: (call: AskingCall) => StepClient;
   readonly waiters: OutcomeWaiters;
   readonly follows: Follows;
   readonly #settings: LauncherSettings;
@@ -66,7 +68,12 @@ export class Worker implements Host, ClientHost {
   readonly #arrivalListeners = new ArrivalListeners();
   #unwatch: (() => void) | undefined;
 
-  constructor(settings: LauncherSettings, registry: ReadonlyMap<string, Registered>) {
+  /** @param clientOf makes the `client` of a step function */
+  constructor(
+    settings: LauncherSettings,
+    registry: ReadonlyMap<string, Registered>,
+    clientOf: (worker: Worker) => (call: AskingCall) => StepClient,
+  ) {
     this.#settings = settings;
     this.#registry = registry;
     this.store = settings.store;
@@ -100,6 +107,7 @@ export class Worker implements Host, ClientHost {
       buried: () => this.#intake.dropAll(),
     });
     this.#intake = new Intake(settings, paths, limits, this.#time, this.#heartbeat, this);
+    this.clientOf = clientOf(this);
   }
 
   get places(): Places {
@@ -108,6 +116,11 @@ export class Worker implements Host, ClientHost {
 
   get isRunning(): boolean {
     return this.#phase === "running";
+  }
+
+  /** Nothing is driven here any more. While it drains it is not yet. */
+  get isStopped(): boolean {
+    return this.#phase === "stopped";
   }
 
   /** @throws STEPWELL_LAUNCHER_NOT_RUNNING */

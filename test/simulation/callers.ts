@@ -17,7 +17,7 @@ import { kinOf, type FamilyWatch } from "./family-checks.js";
 import { firstChildId, hasGroups, isKept } from "./families.js";
 import type { Act, AskedPatch, CasePlan, LastSeen, Plan, Trip } from "./plan.js";
 import type { Seen } from "./seen.js";
-import type { LaunchOptions } from "../../src/runtime/launch-row.js";
+import type { LaunchOptions } from "../../src/definition/asking.js";
 import { downMessage, refusedField, sharedMessage, topic, tripName, upMessage } from "./trips.js";
 import { launchedIn, legsIn, nameIn, namesIn, numberOf, plainName, versions, type Version } from "./versions.js";
 

@@ -11,7 +11,7 @@ import { definitionOf } from "../../definition/definition-of.js";
 import type { Duration } from "../../definition/duration.js";
 import type { Counterexample } from "./counterexample.js";
 import { faultKinds, kindOf, readDeviation, type FaultKind } from "./course.js";
-import type { Setting } from "./history.js";
+import type { Setting } from "./setting.js";
 import { ExploreError } from "./explore-error.js";
 import { mutantsOf } from "./mutants.js";
 import { snapshotOf } from "./participant.js";

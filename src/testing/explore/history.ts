@@ -4,7 +4,7 @@ import { Client } from "../../client/client.js";
 import { Launcher } from "../../client/launcher.js";
 import { silentLogger } from "../../definition/logger.js";
 import { built } from "../../definition/workflow.js";
-import type { StepDefinition, WorkflowDefinition } from "../../definition/definition.js";
+import type { WorkflowDefinition } from "../../definition/definition.js";
 import { Transacted } from "../../definition/outcome.js";
 import { isRetryable, type StepwellError } from "../../errors.js";
 import type { ExecutionRecord } from "../../execution/records.js";
@@ -21,26 +21,13 @@ import { HeldBack } from "./held-back.js";
 import { instrumented, type Called } from "./instrumented.js";
 import type { LogRow } from "./log.js";
 import { Operator } from "./operator.js";
+import { Others } from "./others.js";
 import { Reached } from "./reached.js";
 import { Running } from "./running.js";
 import { Script } from "./script.js";
+import type { Setting } from "./setting.js";
 import { stateKey } from "./state-key.js";
 import { never } from "../faults/never.js";
-
-/** A workflow and all that is around it, the same for each history. */
-export interface Setting<World> {
-  readonly definition: (world: World) => WorkflowDefinition;
-  /** The version that takes over. */
-  readonly next: ((world: World) => WorkflowDefinition) | undefined;
-  readonly input: unknown;
-  readonly world: () => World;
-  readonly snapshot: (world: World) => unknown;
-  /** Payloads by the names of messages. */
-  readonly messages: Readonly<Record<string, unknown>>;
-  readonly isLeftOut: (fault: Fault) => boolean;
-  /** Whether a function of this step may give no answer: something has to end it. */
-  readonly mayHang: (step: StepDefinition) => boolean;
-}
 
 export interface Process {
   readonly number: number;
@@ -73,6 +60,7 @@ export class History<World> {
   /** The executions of the tree. */
   readonly ids = new Set<string>();
   readonly operator: Operator;
+  readonly others = new Others((id) => this.ids.has(id));
   /** It has come to a state that another history has been in. */
   isCut = false;
   /** What made it impossible to play. */
@@ -182,6 +170,7 @@ export class History<World> {
     const { id } = called.context.execution;
     const key = `${id} ${name}`;
     this.reached.begins(called);
+    this.others.listenTo(called.context);
     const doIt = (): unknown => this.#running.call(() => this.reached.took(called, this.#playable(called, go())));
     const always = this.#always.get(key);
     const offered =
@@ -387,7 +376,11 @@ export class History<World> {
     if (!this.script.isOver || this.isHanging || isHeld) return false;
     const snapshot = this.setting.snapshot(this.world);
     if (snapshot === undefined) return false;
-    const key = stateKey(this.store, this.ids, this.clock.now(), [snapshot, ...this.#always.entries()]);
+    const key = stateKey(this.store, this.ids, this.clock.now(), [
+      snapshot,
+      this.others.snapshot,
+      ...this.#always.entries(),
+    ]);
     if (key !== undefined && this.#seen(key)) this.isCut = true;
     return this.isCut;
   }

@@ -6,6 +6,7 @@ import type { HistoryRow } from "../../execution/history.js";
 import type { RollbackPreview } from "../../client/preview.js";
 import type { Status } from "../../definition/flow.js";
 import { exploredId } from "./calls.js";
+import type { Asked } from "./others.js";
 import type { History } from "./history.js";
 import { participantsOf } from "./participant.js";
 
@@ -18,6 +19,8 @@ export interface Ended<World, W extends AnyWorkflow = AnyWorkflow> {
   readonly history: readonly HistoryRow[];
   /** What is left in the world, as the history tells. */
   readonly certificate: Certificate;
+  /** What the steps have asked of other executions by their `client`, in order: each once, however often it was asked for. */
+  readonly asked: readonly Asked[];
 }
 
 export type Invariant<World, W extends AnyWorkflow = AnyWorkflow> = (ended: Ended<World, W>) => void | Promise<void>;
@@ -28,7 +31,7 @@ export async function verdictOn<World>(
   invariant: Invariant<World> | undefined,
 ): Promise<readonly string[]> {
   if (history.violations.length > 0) return history.violations;
-  const { operator, world, script } = history;
+  const { operator, world, script, others } = history;
   const record = history.record();
   if (record === undefined) return ["It was never launched."];
   if (record.status !== "completed" && record.status !== "rolledBack")
@@ -50,6 +53,7 @@ export async function verdictOn<World>(
       state: state.value as object,
       history: rows,
       certificate,
+      asked: others.asked,
     });
   } catch (error) {
     return [error instanceof Error ? error.message : String(error)];
