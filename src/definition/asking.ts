@@ -100,6 +100,9 @@ export interface Published {
  * The ids of a function's calls differ by workflow, by message name and receiver, and among those that are alike by their order. Where
  * that order may be another one in the next attempt, give ids of your own.
  *
+ * What was asked for is known again for as long as it is kept: an execution until it is pruned, a message with its receiver, a publication for
+ * its `keepFor`.
+ *
  * A call waits for a store that is away. One that the function has not waited for is waited for before what the function gives back is
  * stored.
  */
