@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import {
   didNotHappen,
+  fail,
   Launcher,
   pause,
   StepwellError,
@@ -14,7 +15,7 @@ import { transaction as onPostgres } from "../../src/stores/postgres/index.js";
 import { transaction as onSqlite } from "../../src/stores/sqlite/index.js";
 import { through } from "../../src/testing/faults/through.js";
 import { VirtualClock } from "../../src/testing/virtual-clock.js";
-import { dying } from "../support/dying.js";
+import { dying, mortal } from "../support/dying.js";
 import { deaf, errorOf, onEveryStore, type Rig } from "../support/rig.js";
 
 const input = z.object({ order: z.string() });
@@ -404,3 +405,60 @@ onEveryStore(
   },
   ["sqlite", "postgres"],
 );
+
+const often = { pollInterval: 500, heartbeat: { interval: "1s", timeout: "3s" } } as const;
+
+const failing = workflow("order", { input })
+  .step("tell", {
+    run: async ({ state, client }) => {
+      const { id } = await client.launch(invoice, { order: state.order });
+      await client.send("inbox", "paid", { cents: 1 });
+      await client.send("inbox", "paid", { cents: 2 });
+      await client.publish("payments", "paid", { cents: 3 });
+      return { invoice: id };
+    },
+    rollback: async ({ client }) => {
+      await client.send("inbox", "paid", { cents: -1 });
+      void client.launch(invoice, { order: "credit" });
+    },
+  })
+  .step("ship", { run: () => fail("no-carrier") });
+
+/** The launcher dies at its change number `last`, and another one goes on. False: it had ended before. */
+async function dies({ store, clock, launcher }: Rig, last: number, when: "before" | "after"): Promise<boolean> {
+  const id = `o-${last}-${when}`;
+  const workflows = [failing, invoice];
+  const known = await mailOf(launcher, "inbox");
+  const dead = mortal(store, last, when);
+  const first = new Launcher({ store: dead.store, workflows, onError: () => undefined, ...often });
+  // Who launches may die with it.
+  const launched = first.start().then(async () => first.launch(failing, { order: "1" }, { id }));
+  launched.catch(() => undefined);
+  await clock.advance("1s");
+  const second = new Launcher({ store, workflows, ...often });
+  await second.start();
+  const execution = await second.launch(failing, { order: "1" }, { id });
+  await clock.advance("30s");
+  expect(await execution.outcome(), id).toMatchObject({ status: "rolledBack", reason: "no-carrier" });
+  const mail = (await mailOf(launcher, "inbox")).slice(known.length);
+  const sent = ["run/paid", "run/paid~2", "run/payments/paid", "rollback/paid"].map((it) => `${id}/tell/${it}`);
+  expect(mail, id).toEqual(sent);
+  for (const func of ["run", "rollback"])
+    expect(await launcher.execution(`${id}/tell/${func}/invoice`).outcome(), id).toMatchObject({ status: "completed" });
+  const over = Promise.all([second.stop(), dead.isDead() ? undefined : first.stop()]);
+  await clock.advance("5s");
+  await over;
+  return dead.isDead();
+}
+
+onEveryStore("a launcher that dies at any change, while its steps ask for something of others", (start) => {
+  test.each(["before", "after"] as const)("is followed by one that asks for nothing twice: %s it", async (when) => {
+    const rig = await start([inbox, invoice], often);
+    await withInbox(rig);
+    let last = 1;
+    while (await dies(rig, last, when)) last++;
+    expect(last).toBeGreaterThan(8);
+    const { executions } = await rig.launcher.list({ workflow: "invoice" });
+    expect(executions).toHaveLength(2 * last);
+  });
+});
