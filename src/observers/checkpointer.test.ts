@@ -52,6 +52,30 @@ function archive() {
 }
 
 onEveryStore("a checkpointer", (start) => {
+  test("saves a child as what it is, under its own id, and clears it where it ends, forward and back", async () => {
+    const { kept, lines, watcher } = archive();
+    const item = order([], watcher);
+    const parent = workflow("parent", { input }).child("one", item, { input: ({ state }) => state });
+    const { launcher, clock } = await start([parent]);
+    const execution = await launcher.launch(parent, { sku: "A-1" }, { id: "p" });
+    await clock.settle();
+    const child = launcher.execution(item, [...kept.keys()][0]!);
+    expect(kept.get(child.id)).toEqual({
+      ...{ execution: child.id, workflow: "order", version: "1", parent: "p", root: "p", revision: 2 },
+      ...{ status: "waiting", direction: "up", step: "charge", stepIndex: 1, func: "runContinue", reason: "normal" },
+      state: { sku: "A-1", reservation: "r", payment: "p" },
+    });
+    await child.send("answer", "yes");
+    await execution.outcome();
+    await clock.settle();
+    expect([kept.size, lines.at(-1)]).toEqual([0, "deleted"]);
+    await execution.rollback("recalled");
+    await clock.settle();
+    expect((await execution.summary()).status).toBe("rolledBack");
+    expect(lines.filter((line) => line === "deleted")).toHaveLength(2);
+    expect(kept.size).toBe(0);
+  });
+
   test("saves what is due before each step and after each pause, and clears it at the end", async () => {
     const { kept, lines, watcher } = archive();
     const beside = observer({ name: "beside", beforeStep: ({ step }) => void lines.push(`  ${step?.name} begins`) });

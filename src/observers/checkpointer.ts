@@ -9,6 +9,10 @@ export interface Checkpoint<State = Readonly<Record<string, unknown>>> {
   readonly execution: string;
   readonly workflow: string;
   readonly version: string;
+  /** For a child: the execution whose step it is part of. */
+  readonly parent?: string;
+  /** For a child: the execution at the top of its tree. */
+  readonly root?: string;
   /** How many transitions have been committed. A checkpoint with a lower revision is older. */
   readonly revision: number;
   /** `waiting`: for a message. `scheduled`: for its time. `stuck`: parked, for an operator. */
@@ -91,10 +95,10 @@ export function checkpointer<State = Readonly<Record<string, unknown>>>(
 
 function checkpointOf<State>(event: ObserverEvent<State> & { readonly status: Status }): Checkpoint<State> {
   const { execution, revision, status, flow, step, state } = event;
+  const { id, ...names } = execution;
   return {
-    execution: execution.id,
-    workflow: execution.workflow,
-    version: execution.version,
+    execution: id,
+    ...names,
     revision,
     status,
     direction: flow.direction,

@@ -72,6 +72,29 @@ onEveryStore("a messenger", (start) => {
     expect(new Set(told.map(({ id }) => id)).size).toBe(told.length);
   });
 
+  test("tells of a child whose it is, each in the order of its own", async () => {
+    const told: StatusMessage[] = [];
+    const item = workflow("item", { input: z.object({ sku: z.string() }) })
+      .step("pack", { run: () => ({ packed: true }), rollback: () => undefined })
+      .observe(messenger((message) => void told.push(message)));
+    const order = workflow("order", { input })
+      .forEach("items", item, { items: () => ["A", "B"], input: ({ item: sku }) => ({ sku }) })
+      .step("ship", { run: () => fail("no-carrier") });
+    const { launcher } = await start([order]);
+    const execution = await launcher.launch(order, { email: "e" }, { id: "o" });
+    await execution.outcome();
+    for (const key of ["0", "1"]) {
+      const of = told.filter((message) => message.execution === `o/items/${key}`);
+      expect(of.map(({ text }) => text)).toEqual([
+        ...["item started", "pack started", "pack done", "item completed"],
+        ...["item is being undone: no-carrier", "undoing pack", "pack undone", "item was undone: no-carrier"],
+      ]);
+      expect(new Set(of.map(({ id }) => id)).size).toBe(of.length);
+      for (const { parent, root, workflow: name } of of) expect([parent, root, name]).toEqual(["o", "o", "item"]);
+    }
+    expect(told).toHaveLength(16);
+  });
+
   test("a retry is another message", async () => {
     const told: StatusMessage[] = [];
     const retried = workflow("retried", { input })

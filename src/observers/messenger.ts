@@ -14,6 +14,10 @@ export interface StatusMessage {
   readonly execution: string;
   readonly workflow: string;
   readonly version: string;
+  /** For a child: the execution whose step it is part of. */
+  readonly parent?: string;
+  /** For a child: the execution at the top of its tree. */
+  readonly root?: string;
   readonly direction: Direction;
   readonly step?: string;
   /** `beforeStep`, `afterStep`: from 1. */
@@ -85,16 +89,16 @@ export function messenger<State = Readonly<Record<string, unknown>>>(
 
 function statusMessage(what: StatusMessage["what"], text: string, event: ObserverEvent): StatusMessage {
   const { execution, revision, flow, step, attempt, reason } = event;
+  const { id, ...names } = execution;
   const isOfStep = what === "beforeStep" || what === "afterStep" || what === "stuck";
   const hasReason = reason !== undefined && what !== "init" && what !== "beforeStep" && what !== "afterStep";
   return {
     // An execution begins once, though its first attempt may be cut off, committed and begun again.
-    id: `${execution.id}/${what === "init" ? 0 : revision}/${what}`,
+    id: `${id}/${what === "init" ? 0 : revision}/${what}`,
     what,
     text,
-    execution: execution.id,
-    workflow: execution.workflow,
-    version: execution.version,
+    execution: id,
+    ...names,
     direction: flow.direction,
     ...(isOfStep && step !== undefined && { step: step.name }),
     ...(isOfStep && attempt !== undefined && { attempt }),
