@@ -102,6 +102,18 @@ describe("a tally", () => {
     expect(moveOf(true, { ...tally, swept: 0 }, sweep, [])).toMatchObject({ tally: { swept: 512 }, isMarked: true });
   });
 
+  // A history of seed 886302491: an operator skipped a stuck child that had been asked to go back, so it completed, and then turned.
+  test("tells the parent anew where a child that had completed has turned since", () => {
+    const tally = { ...newTally({ ...manner, keeps: true }), next: 3, stuck: 1, rolledBack: 2, failed: 0, swept: 3 };
+    const move = (before: Tally, was: LinePhase, phase: LinePhase): Move =>
+      moveOf(true, counted(before, [told(was, phase, [2])]), null, []);
+    const skipped = move(tally, "stuck", "completed");
+    expect(skipped).toMatchObject({ tells: true, tally: { told: "back" } });
+    const turned = move(skipped.tally, "completed", "begun");
+    expect(turned).toMatchObject({ tells: false, tally: { told: "nothing" } });
+    expect(move(turned.tally, "begun", "rolledBack")).toMatchObject({ tells: true, tally: { told: "back" } });
+  });
+
   test("tells the list of an execution what changes there, and nothing else", () => {
     const own = { list: "p/s", position: 4, parent: "p", depth: 1 };
     expect(lineAfter(null, "running", "completed")).toBeUndefined();

@@ -212,7 +212,8 @@ export function moveOf(isClosed: boolean, tally: Tally, need: Need | null, found
   const moved = need === null ? tally : afterAct(tally, need, found);
   const standing = standingOf(isClosed, moved);
   const tells = standing !== "waits" && rank[standing] > rank[moved.told];
-  const told = tells ? standing : moved.told;
+  // Somebody may have turned a child that had completed: what the parent was told is not so any more, and it is told anew.
+  const told = standing === "waits" ? "nothing" : tells ? standing : moved.told;
   const after = { ...moved, told };
   return {
     tally: after,
