@@ -212,8 +212,9 @@ class Model {
     const down: World = { ...world, parent: "down", isClosed: true, isMarked: true, isTold: false, plans };
     if (parent === "up") yield { helps: false, world: down };
     if (parent === "joined") yield { helps: false, world: down };
-    // It sleeps until it is told.
+    // It sleeps until it is told. Where it then finds nothing to be done, it sleeps again until it is told anew.
     if (!isTold) return;
+    if (standing === "waits") yield { helps: true, world: { ...world, isTold: false } };
     if (parent === "up" && standing === "failed") yield { helps: true, world: down };
     if (parent === "up" && standing === "settled")
       yield { helps: true, world: { ...world, parent: "joined", isTold: false } };
@@ -233,12 +234,15 @@ class Model {
           yield becomes(true, { phase: "completed" });
           yield becomes(false, { isDown: true });
         }
+        if (this.#isFenced) yield becomes(false, { phase: "stuck" });
       }
       if (phase === "begun" && isDown) {
         yield becomes(true, { phase: "rolledBack", undone: undone + 1, hasAsk: false });
         yield becomes(false, { phase: "stuck" });
       }
       if (phase === "stuck") yield becomes(true, { phase: "begun" });
+      // An operator skips what it is stuck at. Whatever it was asked before, it is asked still.
+      if (phase === "stuck" && !isDown) yield becomes(false, { phase: "completed" });
       if (phase === "completed" && hasAsk) yield becomes(true, { phase: "begun", isDown: true, hasAsk: false });
     }
   }
