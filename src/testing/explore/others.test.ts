@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { pause, workflow } from "../../index.js";
+import { faultKinds } from "./course.js";
 import { explore } from "./explore.js";
 import { Participant } from "./participant.js";
 
@@ -97,16 +98,7 @@ test("refuses what the launch of another workflow would refuse", async () => {
   const reasons = new Set<string | undefined>();
   const explored = explore(wrong, {
     ...start,
-    without: [
-      "failures",
-      "lost-answers",
-      "hangs",
-      "late-effects",
-      "very-late-effects",
-      "deaths",
-      "rollbacks",
-      "rewinds",
-    ],
+    without: faultKinds,
     unreached: ["tell"],
     invariant: ({ status, history }) => {
       reasons.add(`${status} ${history[0]?.error?.code}`);
